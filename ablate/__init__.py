@@ -1,0 +1,1 @@
+"""Which parts of a training recipe matter, by how much, and how sure can we be."""
