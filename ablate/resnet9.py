@@ -1,0 +1,63 @@
+"""The built-in workload: the notebook's ResNet9 on images, its settings and its scales."""
+
+from __future__ import annotations
+
+from ablate.errors import UsageError
+from ablate.factors import MENU
+from ablate.menu import OneOf, Range, Setting
+from ablate.plan import Net, Plan
+from ablate.recipe import Recipe
+from ablate.workload import Metric, Preset, Workload
+
+SETTINGS = (
+    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images"),
+    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
+    Setting(
+        "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
+    ),
+    Setting("width", int, 64, Range(1, 1024), "channels after the first convolution; all others scale with it"),
+    Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "what follows the gradient"),
+    Setting("train_size", int, None, Range(2, 10**9), "training images to use, default all", optional=True),
+    Setting("val_size", float, 0.1, Range(0.001, 0.9), "share of the training images held out for validation"),
+    Setting("validate_on", str, "val", OneOf(("val", "test")), "curves from held-out or, as the notebook, test images"),
+    Setting("image_size", int, 32, Range(16, 256), "height and width, a multiple of 8"),
+)
+
+PRESETS = (
+    Preset("notebook", "the notebook's own scale: width 64, all images, 16 epochs", {}),
+    Preset("laptop", "minutes a run on two cores: width 16, 10,000 images", {"width": 16, "train_size": 10_000}),
+    Preset(
+        "demo",
+        "seconds a run: the digits that scikit-learn ships, width 4",
+        {"width": 4, "image_size": 16, "epochs": 10, "batch_size": 100},
+        dataset="digits",
+    ),
+)
+
+WORKLOAD = Workload(
+    name="resnet9",
+    menu=MENU,
+    settings=SETTINGS,
+    presets=PRESETS,
+    metric=Metric("test_accuracy", tracked="test/accuracy"),
+    train_function="ablate.classification:train",
+    data_function="ablate.classification:open_data",
+)
+
+
+def plan(recipe: Recipe, classes: int) -> Plan:
+    """Return the plan of a recipe: the bare plan at its settings, then each factor that is on, in menu order."""
+    settings = recipe.settings
+    if settings["image_size"] % 8:
+        raise UsageError(f"image_size must be a multiple of 8, not {settings['image_size']}")
+    made = Plan(
+        net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        lr=settings["lr"],
+        optimizer=settings["optimizer"],
+    )
+    for name in recipe.factors:
+        knobs = {knob.name.split(".")[1]: recipe.knobs[knob.name] for knob in MENU[name].knobs}
+        made = MENU[name].add(made, **knobs)
+    return made
