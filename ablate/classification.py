@@ -1,0 +1,137 @@
+"""One run of the built-in workload: data, plan, training, the test score, and the pictures of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablate import resnet9
+from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
+from ablate.model import ResNet9
+from ablate.prediction import save_weights
+from ablate.recipe import Recipe
+from ablate.seeding import numpy_stream
+from ablate.trainer import Checkpoint, Images, Training, evaluate
+from ablate.workload import Data, Job, Log, Outcome
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The three parts of a data set: what trains, what draws the curves, what is scored once."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+def open_data(source: Source | None, recipe: Recipe, progress: Progress | None = None) -> Data:
+    """Find and decode the data; the floor is the largest class share of the test images.
+
+    Raises UserError where the recipe asks for more images than there are.
+    """
+    source = source or Source()
+    dataset = open_dataset(source, recipe.settings["image_size"], progress)
+    divide_indices(dataset, recipe)
+    resnet9.plan(recipe, len(dataset.classes))
+    floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
+    return Data(dataset.name, dataset.fingerprint, float(floor), source)
+
+
+def train(job: Job, log: Log) -> Outcome:
+    """Train the recipe of `job`, score the test images once, at the end, in fp32, and draw the run."""
+    recipe, conditions = job.recipe, job.conditions
+    torch.set_num_threads(conditions.threads)
+    dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
+    parts = divide(dataset, recipe, conditions.device)
+    plan = resnet9.plan(recipe, len(dataset.classes))
+    training = Training(plan, parts.train, recipe.seed, precision=conditions.precision)
+    checkpoint = Checkpoint(log.checkpoint)
+    checkpoint.restore(training)
+    training.run(parts.validation, log, checkpoint)
+    started = time.perf_counter()
+    scores = evaluate(training.scored_model, parts.test)
+    network = network_of(training)
+    if job.weights:
+        save_weights(job.weights, network, dataset, plan.net)
+    draw(log, training, parts, dataset, scores.predicted)
+    parameters = sum(parameter.numel() for parameter in training.parameters)
+    return Outcome(
+        {
+            "test/accuracy": scores.accuracy,
+            "test/loss": scores.loss,
+            "model/params": parameters,
+            "time/test_s": time.perf_counter() - started,
+        },
+        params={"weights_digest": digest(network)},
+    )
+
+
+def network_of(training: Training) -> ResNet9:
+    """Return the network whose accuracy counts, out of its wrapping."""
+    scored = training.scored_model
+    network = scored.module if training.average else scored
+    assert isinstance(network, ResNet9)
+    return network
+
+
+def divide_indices(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Return which training images train and which validate, by the seed's own split."""
+    settings = recipe.settings
+    return split_indices(
+        dataset.train.labels,
+        numpy_stream(recipe.seed, "split"),
+        val_size=settings["val_size"] if settings["validate_on"] == "val" else 0.0,
+        train_size=settings["train_size"],
+    )
+
+
+def divide(dataset: Dataset, recipe: Recipe, device: str) -> Parts:
+    """Return the parts on `device`; on the CPU the pixels stay in the memory-mapped file."""
+    mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (dataset.mean, dataset.std))
+    pixels, labels = (torch.from_numpy(array).to(device) for array in (dataset.train.images, dataset.train.labels))
+    test_pixels, test_labels = (
+        torch.from_numpy(array).to(device) for array in (dataset.test.images, dataset.test.labels)
+    )
+    train, validation = (torch.from_numpy(index).to(device) for index in divide_indices(dataset, recipe))
+    test = Images(test_pixels, test_labels, torch.arange(len(test_labels), device=device), mean, std)
+    return Parts(
+        Images(pixels, labels, train, mean, std),
+        test if recipe.settings["validate_on"] == "test" else Images(pixels, labels, validation, mean, std),
+        test,
+    )
+
+
+def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted: Tensor) -> None:
+    """Write the artifacts of a run: curves, confusion matrix, a batch before and after, which images were right."""
+    from ablate import figures
+
+    labels = parts.test.labels.cpu()
+    matrix = np.zeros((len(dataset.classes),) * 2, dtype=np.int64)
+    np.add.at(matrix, (labels.numpy(), predicted.numpy()), 1)
+    np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
+    figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title="Test images")
+    figures.curves(log.history, log.file("curves.png"), title="Training", lr_steps=log.recorded("lr_step"))
+    draw_batch(log, training, parts.train)
+
+
+def draw_batch(log: Log, training: Training, train: Images, count: int = 8) -> None:
+    """Write `batch.png`: images as they are, and as one step of training sees them."""
+    from ablate import figures
+
+    before, _ = train.scaled(torch.arange(min(count, len(train)), device=train.pixels.device))
+    after = training.image_changer()(before)
+    before, after = (
+        (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for images in (before, after)
+    )
+    figures.before_after(before, after, log.file("batch.png"), names=("as it is", "as trained on"))
+
+
+def digest(network: ResNet9) -> str:
+    """Return twelve hex digits that name the weights, bit for bit."""
+    state = network.state_dict()
+    return hashlib.sha256(b"".join(state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]

@@ -1,0 +1,51 @@
+"""What this machine computes with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from ablate.errors import UsageError
+from ablate.workload import Conditions
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "bf16", "fp32")
+_CPU_FACTS = Path("/proc/cpuinfo")
+
+
+def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Conditions:
+    """Return the conditions that the words stand for on this machine.
+
+    `auto` takes CUDA, then Apple's MPS, then the CPU, and bfloat16 where the hardware multiplies it.
+    Raises UsageError for a device that is not there.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        device = next(name for name in ("cuda", "mps", "cpu") if present[name])
+    if not present.get(device):
+        have = ", ".join(name for name, is_present in present.items() if is_present)
+        raise UsageError(f"there is no device {device} here (there is: {have})")
+    if precision == "auto":
+        precision = "bf16" if multiplies_bf16(device) else "fp32"
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
+    return Conditions(device, precision, threads or usable_cores())
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def multiplies_bf16(device: str) -> bool:
+    """Return whether the hardware has bfloat16 matrix instructions, so that it pays to use them."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device == "cpu" and _CPU_FACTS.exists():
+        facts = _CPU_FACTS.read_text()
+        return "avx512_bf16" in facts or "amx_bf16" in facts
+    return False
