@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from torch import Tensor
 from ablate import resnet9
 from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
 from ablate.model import ResNet9
-from ablate.prediction import save_weights
+from ablate.plan import Plan
+from ablate.prediction import WEIGHTS, save_weights
 from ablate.recipe import Recipe
 from ablate.seeding import numpy_stream
-from ablate.trainer import Checkpoint, Images, Training, evaluate
+from ablate.trainer import Checkpoint, Images, Training, evaluate, image_changer
 from ablate.workload import Data, Job, Log, Outcome
 
 
@@ -56,8 +58,9 @@ def train(job: Job, log: Log) -> Outcome:
     started = time.perf_counter()
     scores = evaluate(training.scored_model, parts.test)
     network = network_of(training)
-    if job.weights:
-        save_weights(job.weights, network, dataset, plan.net)
+    seconds = time.perf_counter() - started
+    if job.keep_weights:
+        save_weights(log.file(WEIGHTS), network, dataset, plan.net)
     draw(log, training, parts, dataset, scores.predicted)
     parameters = sum(parameter.numel() for parameter in training.parameters)
     return Outcome(
@@ -65,7 +68,7 @@ def train(job: Job, log: Log) -> Outcome:
             "test/accuracy": scores.accuracy,
             "test/loss": scores.loss,
             "model/params": parameters,
-            "time/test_s": time.perf_counter() - started,
+            "time/test_s": seconds,
         },
         params={"weights_digest": digest(network)},
     )
@@ -116,19 +119,27 @@ def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted
     np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
     figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title="Test images")
     figures.curves(log.history, log.file("curves.png"), title="Training", lr_steps=log.recorded("lr_step"))
-    draw_batch(log, training, parts.train)
+    draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
 
 
-def draw_batch(log: Log, training: Training, train: Images, count: int = 8) -> None:
-    """Write `batch.png`: images as they are, and as one step of training sees them."""
+def draw_batch(plan: Plan, seed: int, train: Images, path: Path, count: int = 8) -> None:
+    """Draw training images as they are and as the first step of training changes them."""
     from ablate import figures
 
-    before, _ = train.scaled(torch.arange(min(count, len(train)), device=train.pixels.device))
-    after = training.image_changer()(before)
+    device = train.pixels.device
+    images, _ = train.scaled(torch.arange(min(count, len(train)), device=device))
+    changed = image_changer(plan, seed, 0, device.type)(images)
     before, after = (
-        (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for images in (before, after)
+        (batch.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for batch in (images, changed)
     )
-    figures.before_after(before, after, log.file("batch.png"), names=("as it is", "as trained on"))
+    figures.before_after(before, after, path, names=("as it is", "as trained on"))
+
+
+def draw_data(source: Source, recipe: Recipe, count: int, path: Path, progress: Progress | None = None) -> None:
+    """Draw training images of a source, as they are and as `recipe` changes them."""
+    dataset = open_dataset(source, recipe.settings["image_size"], progress)
+    plan = resnet9.plan(recipe, len(dataset.classes))
+    draw_batch(plan, recipe.seed, divide(dataset, recipe, "cpu").train, path, count)
 
 
 def digest(network: ResNet9) -> str:

@@ -112,6 +112,10 @@ class Journals:
             return []
         return sorted(path for path in self.folder.iterdir() if _FILE_NAME.fullmatch(path.name))
 
+    def path(self, run: str) -> Path:
+        """Return the path of the journal of the run of that name."""
+        return self.folder / f"{run}.jsonl"
+
     def attempts(self, key: str, data: str) -> list[Path]:
         """Return the journals of the attempts at one recipe on one data set, oldest first."""
         found = self.folder.glob(f"{key}-{data}-*.jsonl")
@@ -121,7 +125,7 @@ class Journals:
         """Return the journal of a new attempt."""
         attempts = self.attempts(key, data)
         number = int(attempts[-1].stem.rpartition("-")[2]) + 1 if attempts else 0
-        return Journal(self.folder / f"{key}-{data}-{number}.jsonl")
+        return Journal(self.path(f"{key}-{data}-{number}"))
 
     @contextmanager
     def claim(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:

@@ -23,6 +23,9 @@ from ablate.errors import UserError
 from ablate.model import ResNet9, net_of
 from ablate.plan import Net
 
+WEIGHTS = "weights.pth"
+"""The name of the weights among a run's artifacts."""
+
 
 @dataclass(frozen=True)
 class Classifier:

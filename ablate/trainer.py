@@ -133,7 +133,7 @@ class Training:
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the epoch's batches: normalised images, labels, and targets (labels, or probabilities after a mix)."""
         order = torch.randperm(len(self.train), generator=self._stream("order", "cpu")).to(self.device)
-        change = self.image_changer()
+        change = image_changer(self.plan, self.seed, self.epoch, self.device)
         batch_streams = [self._stream(step.name, self.device) for step in self.plan.batch_steps]
         for module in self.model.modules():
             if isinstance(module, StreamDropout):
@@ -147,25 +147,30 @@ class Training:
                 images, targets = batch_step.apply(images, targets, stream)
             yield images, labels, targets
 
-    def image_changer(self) -> Callable[[Tensor], Tensor]:
-        """Return what the image steps make of one batch after the other, from the start of this epoch's streams."""
-        streams = [self._stream(step.name, self.device) for step in self.plan.image_steps]
-
-        def change(images: Tensor) -> Tensor:
-            for step, stream in zip(self.plan.image_steps, streams, strict=True):
-                images = step.apply(images, stream)
-            return images
-
-        return change
-
     def _stream(self, purpose: str, device: str) -> torch.Generator:
-        """Return this epoch's stream of `purpose`; named by the epoch, it needs no saving."""
-        return torch_stream(self.seed, f"{purpose}/epoch {self.epoch}", device)
+        return epoch_stream(self.seed, purpose, self.epoch, device)
 
     def _validate(self, validation: Images) -> dict[str, float]:
         with self.autocast:
             scores = evaluate(self.scored_model, validation)
         return {"val/loss": scores.loss, "val/accuracy": scores.accuracy}
+
+
+def epoch_stream(seed: int, purpose: str, epoch: int, device: str) -> torch.Generator:
+    """Return the stream of `purpose` in one epoch; named by the epoch, it needs no saving in a checkpoint."""
+    return torch_stream(seed, f"{purpose}/epoch {epoch}", device)
+
+
+def image_changer(plan: Plan, seed: int, epoch: int, device: str) -> Callable[[Tensor], Tensor]:
+    """Return what the plan's image steps make of one batch after the other in an epoch."""
+    streams = [epoch_stream(seed, step.name, epoch, device) for step in plan.image_steps]
+
+    def change(images: Tensor) -> Tensor:
+        for step, stream in zip(plan.image_steps, streams, strict=True):
+            images = step.apply(images, stream)
+        return images
+
+    return change
 
 
 @torch.no_grad()

@@ -74,12 +74,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to make one run; `weights` is where the trained weights are kept, if anywhere."""
+    """All that a worker needs to make one run; `keep_weights` keeps the trained weights among its artifacts."""
 
     recipe: Recipe
     data: Data
     conditions: Conditions
-    weights: Path | None = None
+    keep_weights: bool = False
 
 
 class Log(Protocol):

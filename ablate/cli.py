@@ -1,0 +1,75 @@
+"""The command line: every command, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+import ablate
+from ablate import cli_data, cli_runs, cli_train, console
+from ablate.errors import UserError
+
+app = typer.Typer(
+    name="ablate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _exiting(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's mistake into one line and an exit code, without a traceback unless --debug asks for it."""
+
+    @wraps(command)
+    def guarded(**arguments: Any) -> None:
+        from ablate.runner import Terminated, termination_raises
+
+        try:
+            with termination_raises():
+                command(**arguments)
+        except UserError as error:
+            if "--debug" in sys.argv:
+                raise
+            console.complain(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except (KeyboardInterrupt, Terminated):
+            console.complain("interrupted; the same command goes on from where it was")
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+for _panel, _name, _command in (
+    ("Make runs", "run", cli_train.run),
+    ("Look at runs", "list", cli_runs.list_runs),
+    ("Look at runs", "show", cli_runs.show),
+    ("Look at runs", "compare", cli_runs.compare),
+    ("Look at runs", "ui", cli_runs.ui),
+    ("Look at runs", "predict", cli_train.predict),
+):
+    app.command(_name, rich_help_panel=_panel)(_exiting(_command))
+data = typer.Typer(help="Look at the images, or fetch them.", no_args_is_help=True)
+for _name, _command in (("info", cli_data.info), ("show", cli_data.show), ("fetch", cli_data.fetch)):
+    data.command(_name)(_exiting(_command))
+app.add_typer(data, name="data", rich_help_panel="Data")
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; goes with every command.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Which parts of a training recipe matter, by how much, and how sure can we be."""
+    if version:
+        console.result(f"ablate {ablate.__version__}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app([argument for argument in sys.argv[1:] if argument != "--debug"])

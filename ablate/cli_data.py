@@ -1,0 +1,71 @@
+"""The commands that look at data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate import console
+from ablate.flags import Selection, grouped
+from ablate.options import DataFlags, JsonFlag
+from ablate.resnet9 import WORKLOAD
+
+
+@grouped(WORKLOAD)
+def info(
+    flags: DataFlags,
+    image_size: Annotated[int, typer.Option(help="Height and width to decode to.")] = 32,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what the data is: classes, images, normalisation, fingerprint, where it is kept."""
+    from ablate.data import describe, open_dataset
+
+    with console.DecodingBar() as bar:
+        facts = describe(open_dataset(flags.source(), image_size, bar))
+    if as_json:
+        console.emit(facts)
+    else:
+        console.table(["", ""], [[name.replace("_", " "), _text(value)] for name, value in facts.items()])
+
+
+def _text(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+@grouped(WORKLOAD)
+def show(
+    selection: Selection,
+    flags: DataFlags,
+    to: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("data.png"),
+    count: Annotated[int, typer.Option(help="How many images.", min=1, max=400)] = 32,
+    seed: Annotated[int, typer.Option(help="The seed of order and augmentation.", min=0)] = 0,
+) -> None:
+    """Write a grid of training images, as they are and as training sees them.
+
+    Examples:
+      ablate data show --dataset digits
+
+      ablate data show --data-dir cifar10.tgz --rotation --rotation-degrees 30
+    """
+    from ablate.classification import draw_data
+
+    recipe = selection.recipe("notebook", seed)
+    with console.DecodingBar() as bar:
+        draw_data(flags.source(), recipe, count, to, bar)
+    console.result(str(to))
+
+
+@grouped(WORKLOAD)
+def fetch(
+    name: Annotated[str, typer.Argument(help="cifar10, cifar100, svhn, fashion-mnist or digits.")] = "cifar10",
+) -> None:
+    """Download a data set, check it and decode it, for use without a network later."""
+    from ablate.data import fetch as fetch_data
+
+    with console.DecodingBar() as bar:
+        dataset = fetch_data(name, progress=bar)
+    console.result(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images in {dataset.cache}"
+    )

@@ -1,0 +1,162 @@
+"""The commands that look at runs that were made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from ablate import console
+from ablate.errors import UserError
+from ablate.flags import grouped
+from ablate.journal import Run
+from ablate.options import JsonFlag, StoreFlags
+from ablate.resnet9 import WORKLOAD
+from ablate.tracking import MlflowTracker, Project, title
+
+_SCALE = ("width", "epochs", "train_size")
+
+
+@grouped(WORKLOAD)
+def list_runs(
+    store: StoreFlags,
+    experiment: Annotated[str | None, typer.Option(help="Only the runs of this study.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="How many of the newest to show.", min=1)] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """List what has been run, the newest last."""
+    runs = store.open(Project.find()).runs(experiment)
+    if as_json:
+        console.emit([_row(run) for run in runs])
+        return
+    if not runs:
+        console.say("nothing was run yet: try `ablate run --preset demo`")
+        return
+    rows = [_row(run) for run in runs[-limit:]]
+    console.table(list(rows[0]), [list(row.values()) for row in rows])
+    if len(runs) > limit:
+        console.say(f"{len(runs) - limit} older ones not shown (--limit {len(runs)})")
+
+
+def _row(run: Run) -> dict[str, Any]:
+    return {
+        "run": title(run),
+        "status": run.status,
+        "test accuracy": run.metrics.get(WORKLOAD.metric.tracked),
+        "experiment": run.study,
+        "scale": " ".join(f"{name} {run.params[name]}" for name in _SCALE if name in run.params),
+        "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
+        "started": datetime.fromtimestamp(run.started).astimezone().isoformat(" ", "minutes")[:16],
+        "key": run.key,
+    }
+
+
+@grouped(WORKLOAD)
+def show(
+    run: Annotated[str, typer.Argument(help="no-augment/s0, or the beginning of a run's key or MLflow id.")],
+    store: StoreFlags,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one run: its recipe, how it went, where it lies."""
+    tracker = store.open(Project.find())
+    found = tracker.find(run)
+    facts = {
+        **_row(found),
+        "error": found.error,
+        "run_id": tracker.identifier(found),
+        "artifacts": tracker.artifact_uri(found),
+        "commit": found.environment.get("commit"),
+    }
+    if as_json:
+        console.emit({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
+        return
+    console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
+    console.table(["param", "value"], [[name, str(value)] for name, value in found.params.items()], title="\nRecipe")
+    columns = [
+        name
+        for name in ("step", "train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
+        if any(name in row for row in found.history)
+    ]
+    console.table(columns, [[row.get(name) for name in columns] for row in found.history], title="\nHistory")
+
+
+@grouped(WORKLOAD)
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="A run (no-augment/s0) or a variant (no-augment).")],
+    other: Annotated[str, typer.Argument(metavar="B", help="What to hold against it.")],
+    store: StoreFlags,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set two runs, or two variants over their seeds, side by side: what differs, then the metrics.
+
+    Examples:
+      ablate compare baseline/s0 no-augment/s0
+
+      ablate compare baseline no-augment
+    """
+    tracker = store.open(Project.find())
+    left, right = _side(one, tracker), _side(other, tracker)
+    different = _differences(left[0].params, right[0].params, many=len(left) + len(right) > 2)
+    metrics = _metrics(left, right)
+    if as_json:
+        console.emit(
+            {
+                "A": [title(run) for run in left],
+                "B": [title(run) for run in right],
+                "differs": different,
+                "metrics": metrics,
+            }
+        )
+        return
+    heads = [f"A: {_name(one, left)}", f"B: {_name(other, right)}"]
+    if different:
+        console.table(["differs", *heads], [[name, str(a), str(b)] for name, (a, b) in different.items()])
+    else:
+        console.say("both have the same recipe")
+    console.table(["metric", *heads, "B - A"], [[name, *values] for name, values in metrics.items()], title=" ")
+
+
+def _side(text: str, tracker: MlflowTracker) -> list[Run]:
+    """Return the run that `text` names, or the newest run of each seed of the variant of that name at one scale."""
+    runs = [run for run in tracker.runs() if run.variant == text and run.is_result]
+    if not runs:
+        return [tracker.find(text)]
+    scale = _scale(runs[-1])
+    return list({run.seed: run for run in runs if _scale(run) == scale}.values())
+
+
+def _scale(run: Run) -> tuple[Any, ...]:
+    return (run.data, *(run.params.get(setting.name) for setting in WORKLOAD.settings))
+
+
+def _name(text: str, runs: Sequence[Run]) -> str:
+    return title(runs[0]) if len(runs) == 1 else f"{text}, {len(runs)} seeds"
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any], *, many: bool) -> dict[str, tuple[Any, Any]]:
+    names = [name for name in {**one, **other} if not (many and name in ("seed", "weights_digest"))]
+    return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
+
+
+def _metrics(left: Sequence[Run], right: Sequence[Run]) -> dict[str, tuple[float, float, float]]:
+    names = [name for name in left[0].metrics if name in right[0].metrics]
+    means = {name: (_mean(left, name), _mean(right, name)) for name in names}
+    return {name: (a, b, b - a) for name, (a, b) in means.items()}
+
+
+def _mean(runs: Sequence[Run], name: str) -> float:
+    values = [run.metrics.get(name, math.nan) for run in runs]
+    return sum(values) / len(values)
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 5000,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; anybody who reaches it may change runs.")
+    ] = "127.0.0.1",
+) -> None:
+    """Open the MLflow UI on this project's store."""
+    raise UserError("not there yet")

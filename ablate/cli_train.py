@@ -1,0 +1,210 @@
+"""The commands that make runs, and what uses their weights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablate import console
+from ablate.errors import UsageError, UserError
+from ablate.flags import Selection, grouped
+from ablate.journal import Journal, Journals, Run
+from ablate.options import DataFlags, JsonFlag, RunFlags, StoreFlags, WhereFlags
+from ablate.resnet9 import WORKLOAD
+from ablate.workload import Job
+
+if TYPE_CHECKING:
+    from ablate.tracking import MlflowTracker, Project
+
+
+@grouped(WORKLOAD)
+def run(
+    selection: Selection,
+    data: DataFlags,
+    where: WhereFlags,
+    store: StoreFlags,
+    flags: RunFlags,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The scale: notebook, laptop or demo; by the hardware unless given.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of every random stream.", min=0)] = 0,
+) -> None:
+    """Train one recipe and record it in MLflow.
+
+    Switch components off (--no-augment --no-residual) or candidates on (--mixup), turn their knobs, choose a scale.
+    The same recipe on the same data runs once; asked for again, its result is shown.
+
+    Examples:
+      ablate run --preset demo
+
+      ablate run --no-augment --no-residual --seed 1
+
+      ablate run --data-dir cifar10.tgz --preset laptop --mixup --mixup-alpha 0.4
+    """
+    from ablate.runner import Purpose, make
+    from ablate.tracking import Project, Writer
+
+    conditions = where.resolve()
+    scale = preset or ("notebook" if conditions.device == "cuda" else "laptop")
+    recipe = selection.recipe(scale, seed)
+    project = Project.find()
+    tracker = store.open(project)
+    purpose = Purpose(project.root, tags=flags.tags, again=flags.again)
+    if flags.save_weights:
+        _check_writable(flags.save_weights)
+    with console.DecodingBar() as bar:
+        opened = WORKLOAD.open_data(data.source(WORKLOAD.preset(scale).dataset), recipe, bar)
+    job = Job(recipe, opened, conditions, keep_weights=True)
+    console.say(_announcement(job, scale if preset else f"{scale} (chosen by the hardware)"))
+    journals = Journals(project.journals)
+    with Writer(tracker, lambda error: console.warn(str(error)), journals.paths) as writer:
+        with console.RunView(recipe.settings["epochs"], on_start=writer.follow) as view:
+            made, is_new = make(job, journals, purpose, view)
+        writer.follow(journals.path(made.name))
+    _conclude(made, is_new, project, tracker, flags)
+
+
+def _announcement(job: Job, scale: str) -> str:
+    """Return what will run, in two lines: the variant and its scale, the data and the conditions."""
+    recipe, conditions = job.recipe, job.conditions
+    settings = recipe.settings
+    images = "all" if settings["train_size"] is None else f"{settings['train_size']:,}"
+    off = [name for name in recipe.workload.menu.baseline if name not in recipe.factors]
+    switched = f", off: {', '.join(off)}" if off else ", everything on" if recipe.label == "baseline" else ""
+    return (
+        f"{recipe.label}/s{recipe.seed}{switched}\n"
+        f"{scale}: width {settings['width']}, {settings['epochs']} epochs, {images} training images of {job.data.name}; "
+        f"{conditions.device}, {conditions.precision}, {conditions.threads} threads"
+    )
+
+
+def _check_writable(path: Path) -> None:
+    """Raise UserError unless a file can be written at `path`: better now than after the training."""
+    if path.is_dir():
+        raise UserError(f"--save-weights {path} is a folder: give a file, for instance {path / 'weights.pth'}")
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"--save-weights {path}: {folder} cannot be written to")
+
+
+def _conclude(made: Run, is_new: bool, project: Project, tracker: MlflowTracker, flags: RunFlags) -> None:
+    """Print what came of a run; exit 1 if it failed."""
+    from ablate.tracking import StoreError, title
+
+    if flags.save_weights and made.is_result:
+        _copy_weights(made, Journals(project.journals), tracker, flags.save_weights)
+    try:
+        identifier, artifacts = tracker.identifier(made), tracker.artifact_uri(made)
+    except (StoreError, UserError):  # it was said while it ran; the journal keeps the run
+        identifier, artifacts = None, None
+    if flags.as_json:
+        facts = _facts(made) | {"run_id": identifier, "tracking_uri": tracker.uri, "artifact_uri": artifacts}
+        console.emit(facts | {"reused": not is_new})
+    elif made.is_result:
+        accuracy = made.metrics.get(WORKLOAD.metric.tracked, float("nan"))
+        verb = made.status if is_new else f"{made.status} before (--again repeats it)"
+        console.result(f"{title(made)}: test accuracy {accuracy:.4f}, {verb} in {console.duration(_seconds(made))}")
+        if made.error:
+            console.warn(f"unstable: {made.error}")
+        console.say(f"run {identifier or made.name} in {tracker.uri}")
+        console.say(
+            f"next: ablate ui, or ablate show {title(made)}, or the same with a component off (--no-batch-norm)"
+        )
+    if not made.is_result:
+        raise UserError(
+            f"{title(made)} {made.status}: {made.error}; `--debug` shows where, `ablate run` again retries it"
+        )
+
+
+def _seconds(made: Run) -> float:
+    return float(made.metrics.get("time/total_s", float("nan")))
+
+
+def _facts(made: Run) -> dict[str, Any]:
+    return {
+        "key": made.key,
+        "variant": made.variant,
+        "status": made.status,
+        "seed": made.seed,
+        "device": made.conditions["device"],
+        "precision": made.conditions["precision"],
+        "metrics": _last_metrics(made),
+        "seconds": _seconds(made),
+    }
+
+
+def _last_metrics(made: Run) -> Mapping[str, float]:
+    last = {name: value for row in made.history for name, value in row.items() if name != "step"}
+    return {**last, **made.metrics}
+
+
+def _copy_weights(made: Run, journals: Journals, tracker: MlflowTracker, target: Path) -> None:
+    """Copy the weights of a run, from where they wait for delivery or from the store, and what lies beside them."""
+    waiting = Journal(journals.path(made.name)).files
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for name, copy in (("weights.pth", target), ("weights.json", target.with_suffix(".json"))):
+        shutil.copyfile(waiting / name if waiting.is_dir() else tracker.artifact(made, name), copy)
+
+
+@grouped(WORKLOAD)
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
+    store: StoreFlags,
+    run: Annotated[
+        str | None,
+        typer.Option(help="The run whose weights answer; the newest one unless given.", show_default=False),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A file of weights instead, such as the notebook's own.", show_default=False)
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what images show: classes with probabilities.
+
+    Examples:
+      ablate predict frog.png --run baseline/s0
+
+      ablate predict *.png --weights cifar-10-resnet9.pth --json
+    """
+    from ablate.data import read_image
+    from ablate.prediction import classify, load_classifier
+
+    if run and weights:
+        raise UsageError("give --run or --weights, not both")
+    classifier = load_classifier(weights or _weights_of(run, store))
+    pixels = [read_image(path, classifier.image_size) for path in images]
+    probabilities = classify(classifier, pixels)
+    ranked = [sorted(zip(row.tolist(), classifier.classes, strict=True), reverse=True) for row in probabilities]
+    if as_json:
+        answers = [
+            {"image": str(path), "classes": {name: p for p, name in row}}
+            for path, row in zip(images, ranked, strict=True)
+        ]
+        console.emit({"weights": str(weights or run), "predictions": answers})
+        return
+    best = min(3, len(classifier.classes))
+    rows = [
+        [str(path), *(f"{name} {p:.1%}" for p, name in row[:best])] for path, row in zip(images, ranked, strict=True)
+    ]
+    console.table(["image", "class", "second", "third"][: best + 1], rows)
+
+
+def _weights_of(text: str | None, store: StoreFlags) -> Path:
+    """Return the path of the weights of the run that `text` names, or of the newest run that kept some."""
+    from ablate.tracking import Project
+
+    tracker = store.open(Project.find())
+    if text:
+        return tracker.artifact(tracker.find(text), "weights.pth")
+    for made in reversed(tracker.runs()):
+        try:
+            return tracker.artifact(made, "weights.pth")
+        except UserError:
+            continue  # made in a sweep, which keeps no weights
+    raise UserError("no run has kept its weights: `ablate run` keeps them; or give --weights FILE")

@@ -1,0 +1,121 @@
+"""Groups of flags that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablate.errors import UsageError
+
+if TYPE_CHECKING:
+    from ablate.data import Source
+    from ablate.tracking import MlflowTracker, Project
+    from ablate.workload import Conditions
+
+_DATA, _WHERE, _OUTPUT = "Data", "Where and how it computes", "What comes out"
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@dataclass(frozen=True)
+class DataFlags:
+    """Where the images come from."""
+
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="cifar10 (unless the preset says otherwise), cifar100, svhn, fashion-mnist or digits.",
+            metavar="NAME",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
+    ] = None
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CIFAR folder, an image folder (train/CLASS/*, test/CLASS/*), or an archive of one.",
+            metavar="PATH",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
+    ] = None
+
+    def source(self, otherwise: str | None = None) -> Source:
+        """Return the source that the flags name; `otherwise` is the data set if they name none."""
+        from ablate.data import Source
+
+        folder = self.data_dir.expanduser().absolute() if self.data_dir else None
+        return Source(self.dataset or otherwise or "cifar10", folder)
+
+
+@dataclass(frozen=True)
+class WhereFlags:
+    """What computes, and how."""
+
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_WHERE)] = "auto"
+    precision: Annotated[
+        str, typer.Option(help="auto (bf16 where the hardware multiplies it), bf16 or fp32.", rich_help_panel=_WHERE)
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads; all cores unless given.", min=1, rich_help_panel=_WHERE, show_default=False),
+    ] = None
+
+    def resolve(self) -> Conditions:
+        """Return the conditions that the flags stand for on this machine."""
+        from ablate.devices import resolve
+
+        return resolve(self.device, self.precision, self.threads)
+
+
+@dataclass(frozen=True)
+class StoreFlags:
+    """Where runs are tracked."""
+
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="The MLflow store; else MLFLOW_TRACKING_URI, else the project's own.",
+            metavar="URI",
+            rich_help_panel=_OUTPUT,
+            show_default=False,
+        ),
+    ] = None
+
+    def open(self, project: Project) -> MlflowTracker:
+        """Return the tracker; nothing is connected yet."""
+        from ablate.tracking import open_tracker
+
+        return open_tracker(project, self.tracking_uri)
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """What is kept and printed of a run."""
+
+    save_weights: Annotated[
+        Path | None,
+        typer.Option(help="Also write the weights here.", metavar="PATH", rich_help_panel=_OUTPUT, show_default=False),
+    ] = None
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Tag the run; may be repeated.", metavar="KEY=VALUE", rich_help_panel=_OUTPUT),
+    ] = None
+    again: Annotated[
+        bool, typer.Option("--again", help="Run although there is a result already.", rich_help_panel=_OUTPUT)
+    ] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_OUTPUT)
+    ] = False
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by key. Raises UsageError for one without `=`."""
+        pairs = [text.partition("=") for text in self.tag or []]
+        for key, equals, value in pairs:
+            if not key or not equals:
+                raise UsageError(f"--tag takes KEY=VALUE, not {key}{equals}{value}")
+        return {key: value for key, _, value in pairs}
