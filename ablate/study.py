@@ -1,0 +1,162 @@
+"""A study: a question, a baseline, a design, seeds, and what was fixed before anything ran."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ablate.designs import DESIGNS, Arm, Contrast, Design
+from ablate.errors import UsageError
+from ablate.menu import Value
+from ablate.recipe import Recipe
+from ablate.workload import Workload, find, unknown
+
+if TYPE_CHECKING:
+    from ablate.effects import Comparison
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked and how it will be answered; a file in `experiments/` holds one, its question as the docstring.
+
+    `design` is a name in `designs.DESIGNS`, `options` its further arguments. `factors` are those in question (none
+    given: the baseline's own); `on` switches candidates on in the baseline, `off` components off; `values` change
+    settings and knobs of the preset. `seeds` is a number (5: 0 to 4) or a list. `margin` is the smallest difference
+    that matters, in the unit of the metric as shown: percentage points of accuracy.
+    """
+
+    question: str = ""
+    design: str = "leave-one-out"
+    factors: Sequence[str] = ()
+    seeds: int | Sequence[int] = 5
+    margin: float = 0.5
+    preset: str = "laptop"
+    on: Sequence[str] = ()
+    off: Sequence[str] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    workload: Workload = field(default_factory=lambda: find("resnet9"))
+
+    def __post_init__(self) -> None:
+        if self.design not in DESIGNS:
+            raise UsageError(unknown("design", self.design, DESIGNS))
+        if self.name and not _NAME.fullmatch(self.name):
+            raise UsageError(f"a study's name is letters, digits, dots, dashes and underscores, not {self.name!r}")
+        if not self.margin > 0:
+            raise UsageError(f"the margin is the smallest difference that matters, above 0, not {self.margin}")
+        if not self.seed_list:
+            raise UsageError("a study needs at least one seed")
+        for name in (*self.factors, *self.on, *self.off):
+            if name not in self.workload.menu:
+                raise UsageError(unknown("factor", name, tuple(self.workload.menu)))
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds, each once."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
+
+    @cached_property
+    def baseline(self) -> Recipe:
+        """The recipe that the arms are held against, at the first seed.
+
+        A candidate in question is off in it; its knobs keep what `values` say for the arms that switch it on.
+        """
+        menu = self.workload.menu
+        on = (set(menu.baseline) | set(self.on)) - set(self.off)
+        preset = self.workload.preset(self.preset)
+        everything = Recipe.of(self.workload, on | set(self.factors), {**preset.settings, **self.values})
+        return everything.only(on).reseed(self.seed_list[0])
+
+    @cached_property
+    def layout(self) -> Design:
+        """The design's arms and contrasts over the factors in question."""
+        factors = tuple(dict.fromkeys(self.factors)) or self.baseline.factors
+        try:
+            return DESIGNS[self.design](frozenset(self.baseline.factors), factors, **self.options)
+        except TypeError:
+            taken = list(inspect.signature(DESIGNS[self.design]).parameters)[2:]
+            raise UsageError(
+                f"the design {self.design} takes {', '.join(taken) or 'no options'}, not {', '.join(self.options)}"
+            ) from None
+
+    def recipe(self, arm: Arm, seed: int) -> Recipe:
+        """Return the recipe of an arm under a seed."""
+        return self.baseline.only(arm).reseed(seed)
+
+    def recipes(self) -> list[Recipe]:
+        """Return every planned recipe, seed by seed, so that any interruption leaves a balanced study."""
+        return [self.recipe(arm, seed) for seed in self.seed_list for arm in self.layout.arms]
+
+    def comparisons(self) -> list[Comparison]:
+        """Return the planned comparisons as the statistics know them."""
+        return [self._comparison(contrast) for contrast in self.layout.contrasts]
+
+    def _comparison(self, contrast: Contrast) -> Comparison:
+        from ablate.effects import Comparison
+
+        factor = contrast.factor
+        change = "changed" if factor is None else "removed" if factor in contrast.reference else "added"
+        return Comparison(
+            variant=self.recipe(contrast.arm, 0).label,
+            reference=self.recipe(contrast.reference, 0).label,
+            factor=factor or "",
+            change=change,  # type: ignore[arg-type]  # one of the three words
+            family=contrast.family,
+            n_planned=len(self.seed_list),
+        )
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What is fixed before the runs, as plain values."""
+        metric = self.workload.metric
+        return {
+            "workload": self.workload.name,
+            "design": self.design,
+            **{f"design.{name}": value for name, value in self.options.items()},
+            "factors": list(self.layout.factors),
+            "baseline": self.baseline.label,
+            "seeds": list(self.seed_list),
+            "metric": metric.name,
+            "goal": metric.goal,
+            "margin": self.margin,
+            "preset": self.preset,
+            **self.baseline.settings,
+        }
+
+    def change(self, **values: Any) -> Self:
+        """Return this study with other values; None leaves a field as it is."""
+        return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+
+def load_study(path: Path) -> Study:
+    """Return the study of a file: its `study`, named by the file's stem, asked by its docstring. The file is code.
+
+    Raises UsageError for a file that is not there, does not run, or holds no study.
+    """
+    if not path.is_file():
+        near = ", ".join(str(other) for other in sorted(path.parent.glob("*.py"))) if path.parent.is_dir() else ""
+        raise UsageError(f"there is no study file {path}" + (f" (there is: {near})" if near else ""))
+    spec = importlib.util.spec_from_file_location(f"ablate_study_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    study = getattr(module, "study", None)
+    if not isinstance(study, Study):
+        raise UsageError(f"{path} holds no study: it must set `study = Study(...)`")
+    question = study.question or inspect.getdoc(module) or ""
+    return replace(study, question=question, name=study.name or path.stem)
