@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +148,35 @@ def digest(network: ResNet9) -> str:
     """Return twelve hex digits that name the weights, bit for bit."""
     state = network.state_dict()
     return hashlib.sha256(b"".join(state[name].cpu().numpy().tobytes() for name in sorted(state))).hexdigest()[:12]
+
+
+def pilot(job: Job, steps: int = 4) -> float:
+    """Return how many seconds the run of `job` will take, from a few timed steps and one batch of evaluation."""
+    recipe = job.recipe
+    torch.set_num_threads(job.conditions.threads)
+    dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
+    parts = divide(dataset, recipe, job.conditions.device)
+    plan = resnet9.plan(recipe, len(dataset.classes))
+    size = plan.batch_size
+    few = replace(parts.train, members=parts.train.members[: size * steps])
+    training = Training(replace(plan, epochs=2), few, recipe.seed, precision=job.conditions.precision)
+    sample = replace(parts.validation, members=parts.validation.members[:size])
+    clock = _Clock()
+    training.run(sample, clock)  # the second epoch is timed: the first warms up
+    scored = plan.epochs * len(parts.validation) + len(parts.test)
+    return len(parts.train) * plan.epochs / clock.images_per_s + scored / (3 * clock.images_per_s)
+
+
+class _Clock:
+    """Keeps the speed of the last epoch and drops the rest."""
+
+    images_per_s = math.nan
+
+    def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # the log's signature
+        self.images_per_s = metrics.get("images_per_s", math.nan)
+
+    def series(self, name: str, first: int, values: Sequence[float]) -> None:
+        """Drop the values."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Drop the news."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_runs, cli_train, console
+from ablate import cli_data, cli_runs, cli_sweep, cli_train, console
 from ablate.errors import UserError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
 
 for _panel, _name, _command in (
     ("Make runs", "run", cli_train.run),
+    ("Make runs", "sweep", cli_sweep.sweep),
     ("Look at runs", "list", cli_runs.list_runs),
     ("Look at runs", "show", cli_runs.show),
     ("Look at runs", "compare", cli_runs.compare),
@@ -60,7 +61,7 @@ app.add_typer(data, name="data", rich_help_panel="Data")
 
 @app.callback(invoke_without_command=True)
 def options(
-    debug: Annotated[
+    debug: Annotated[  # noqa: ARG001  # read off the arguments, so that it may stand after the command, too
         bool, typer.Option("--debug", help="Show the traceback of an error; goes with every command.")
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,

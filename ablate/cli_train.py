@@ -15,6 +15,7 @@ from ablate.errors import UsageError, UserError
 from ablate.flags import Selection, grouped
 from ablate.journal import Journal, Journals, Run
 from ablate.options import DataFlags, JsonFlag, RunFlags, StoreFlags, WhereFlags
+from ablate.phrases import scale_of
 from ablate.resnet9 import WORKLOAD
 from ablate.workload import Job
 
@@ -71,17 +72,11 @@ def run(
 
 
 def _announcement(job: Job, scale: str) -> str:
-    """Return what will run, in two lines: the variant and its scale, the data and the conditions."""
-    recipe, conditions = job.recipe, job.conditions
-    settings = recipe.settings
-    images = "all" if settings["train_size"] is None else f"{settings['train_size']:,}"
+    """Return what will run: the variant and what is off in it, its scale and conditions."""
+    recipe = job.recipe
     off = [name for name in recipe.workload.menu.baseline if name not in recipe.factors]
     switched = f", off: {', '.join(off)}" if off else ", everything on" if recipe.label == "baseline" else ""
-    return (
-        f"{recipe.label}/s{recipe.seed}{switched}\n"
-        f"{scale}: width {settings['width']}, {settings['epochs']} epochs, {images} training images of {job.data.name}; "
-        f"{conditions.device}, {conditions.precision}, {conditions.threads} threads"
-    )
+    return f"{recipe.label}/s{recipe.seed}{switched}\n{scale_of(job, scale)}"
 
 
 def _check_writable(path: Path) -> None:

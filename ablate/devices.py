@@ -41,6 +41,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def gpus() -> int:
+    """Return how many CUDA devices there are."""
+    return torch.cuda.device_count()
+
+
 def multiplies_bf16(device: str) -> bool:
     """Return whether the hardware has bfloat16 matrix instructions, so that it pays to use them."""
     if device == "cuda":

@@ -118,13 +118,20 @@ class Journals:
 
     def attempts(self, key: str, data: str) -> list[Path]:
         """Return the journals of the attempts at one recipe on one data set, oldest first."""
-        found = self.folder.glob(f"{key}-{data}-*.jsonl")
-        return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
+        return sorted(self.folder.glob(f"{key}-{data}-*.jsonl"), key=_attempt)
+
+    def index(self) -> dict[tuple[str, str], list[Path]]:
+        """Return the journals of every recipe and data set, oldest attempt first."""
+        found: dict[tuple[str, str], list[Path]] = {}
+        for path in sorted(self.paths(), key=_attempt):
+            key, data, _ = path.stem.split("-")
+            found.setdefault((key, data), []).append(path)
+        return found
 
     def create(self, key: str, data: str) -> Journal:
         """Return the journal of a new attempt."""
         attempts = self.attempts(key, data)
-        number = int(attempts[-1].stem.rpartition("-")[2]) + 1 if attempts else 0
+        number = _attempt(attempts[-1]) + 1 if attempts else 0
         return Journal(self.path(f"{key}-{data}-{number}"))
 
     @contextmanager
@@ -143,10 +150,22 @@ class Journals:
         except Timeout:
             raise UserError(f"another process runs {key} on this data: {self._holder(key, data)}") from None
 
+    def is_claimed(self, key: str, data: str) -> bool:
+        """Return whether another process holds the claim just now."""
+        try:
+            with self.claim(key, data, timeout=0):
+                return False
+        except UserError:
+            return True
+
     def _holder(self, key: str, data: str) -> str:
         attempts = self.attempts(key, data)
         run = load(attempts[-1]) if attempts else None
         return f"process {run.process['pid']} on {run.process['host']}" if run else "it has only just begun"
+
+
+def _attempt(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
 
 
 def _open_at_whole_line(path: Path) -> IO[bytes]:

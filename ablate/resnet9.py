@@ -42,6 +42,7 @@ WORKLOAD = Workload(
     metric=Metric("test_accuracy", tracked="test/accuracy"),
     train_function="ablate.classification:train",
     data_function="ablate.classification:open_data",
+    pilot_function="ablate.classification:pilot",
 )
 
 

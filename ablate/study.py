@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -130,6 +130,17 @@ class Study:
             "margin": self.margin,
             "preset": self.preset,
             **self.baseline.settings,
+        }
+
+    @property
+    def plain_layout(self) -> dict[str, Any]:
+        """The design spelled out as plain data: metric, factors, arms by variant, comparisons, generators."""
+        return {
+            "metric": asdict(self.workload.metric),
+            "factors": list(self.layout.factors),
+            "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in self.layout.arms},
+            "comparisons": [asdict(comparison) for comparison in self.comparisons()],
+            "generators": list(self.layout.generators),
         }
 
     def change(self, **values: Any) -> Self:

@@ -119,7 +119,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Workload:
-    """A menu of factors, settings, presets, a metric, and `module:function` of what trains and what opens the data."""
+    """A menu of factors, settings, presets, a metric, and `module:function` of what does the work.
+
+    `train_function` makes a run, `data_function` opens the data, `pilot_function` times a few steps of a run.
+    """
 
     name: str
     menu: Menu
@@ -128,6 +131,7 @@ class Workload:
     metric: Metric
     train_function: str
     data_function: str
+    pilot_function: str | None = None
 
     def __reduce__(self) -> tuple[Callable[[str], Workload], tuple[str]]:
         """Travel to workers by name."""
@@ -142,6 +146,10 @@ class Workload:
         """Find the data, decoding it if it was not before, and return its name and fingerprint."""
         data: Data = _resolve(self.data_function)(source, recipe, progress)
         return data
+
+    def estimate(self, job: Job) -> float | None:
+        """Return how many seconds a run will take, from a timed pilot, or None where the workload has none."""
+        return float(_resolve(self.pilot_function)(job)) if self.pilot_function else None
 
     def setting(self, name: str) -> Setting:
         """Return the setting or knob (`dropout.p`) of that name, or raise UsageError with what there is."""

@@ -2,5 +2,6 @@
 
 from ablate.console.live import DecodingBar, RunView
 from ablate.console.printing import complain, duration, emit, result, say, table, warn
+from ablate.console.sweeps import SweepView
 
-__all__ = ["DecodingBar", "RunView", "complain", "duration", "emit", "result", "say", "table", "warn"]
+__all__ = ["DecodingBar", "RunView", "SweepView", "complain", "duration", "emit", "result", "say", "table", "warn"]

@@ -1,77 +1,136 @@
-"""Persistent worker processes on this machine: torch is imported once a worker, the data is mapped into all of them."""
+"""Persistent worker processes on this machine: torch is imported once a worker, the data is mapped into all of them.
+
+A worker is a fresh interpreter that is connected by a socket of its own. So one that dies, at any moment, breaks nothing
+that another one needs; and a parent that dies is noticed by all of them as the end of their file.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import pickle
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import Pipe
 from multiprocessing.connection import wait
-from types import FrameType
-
-from pebble import ProcessExpired, ProcessPool
+from typing import Any, Generic
 
 from ablate.executors.contract import Item, Lost, Result
-from ablate.runner import Terminated
+from ablate.executors.worker import GRACE
 
 
 class ProcessExecutor:
-    """A pool of worker processes; one that dies is replaced and loses only what it had."""
+    """At most `slots` workers; one that dies is replaced and loses only what it had.
+
+    An exception of the call ends all workers and reaches the caller as itself, with the worker's traceback as a note.
+    """
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
 
     def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result | Lost]]:
-        """Yield each item with what `call` returned, or Lost where its worker died."""
-        fresh = multiprocessing.get_context("spawn")  # a fork would copy torch's threads half
-        pool = ProcessPool(min(self.slots, len(items)) or 1, initializer=_prepare, context=fresh)
-        futures: dict[Future[Result], Item] = {pool.schedule(_guarded, args=(call, item)): item for item in items}
+        """Yield each item with what `call` returned, or Lost where its worker died.
+
+        Closed early, running calls get `runner.Terminated` and GRACE seconds to record their end; an exception
+        meanwhile (a second KeyboardInterrupt) kills them.
+        """
+        waiting = iter(items)
+        crew: list[_Worker[Item, Result]] = []
         try:
-            for future in as_completed(futures):
-                yield futures.pop(future), _outcome(future)
-            pool.close()
-        except BaseException:
-            pool.stop()  # SIGTERM, and SIGKILL to what has not ended soon after
-            raise
+            for item in _first(waiting, self.slots):
+                crew.append(_Worker())
+                crew[-1].hand(call, item)
+            while busy := {worker.connection: worker for worker in crew if worker.is_busy}:
+                for ready in wait(list(busy)):
+                    worker = busy[ready]  # type: ignore[index]  # `wait` returns what it was given
+                    item, outcome = worker.item, worker.outcome()
+                    if isinstance(outcome, Lost):
+                        crew.remove(worker)
+                    for following in _first(waiting, 1):
+                        if worker not in crew:
+                            worker = _Worker()
+                            crew.append(worker)
+                        worker.hand(call, following)
+                    yield item, outcome
         finally:
-            pool.join()
+            _dismiss(crew)
 
 
-def _outcome(future: Future[Result]) -> Result | Lost:
+def _first(items: Iterator[Item], count: int) -> Iterator[Item]:
+    """Yield up to `count` of the items that are left."""
+    for _, item in zip(range(count), items, strict=False):
+        yield item
+
+
+class _Worker(Generic[Item, Result]):
+    """One worker process, and the item that it has."""
+
+    item: Item
+
+    def __init__(self) -> None:
+        self.connection, theirs = Pipe()
+        serve = f"import sys; sys.path[:] = {sys.path!r}; from ablate.executors.worker import serve; serve({theirs.fileno()})"
+        with theirs, _interrupts_held_back():
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", serve],  # not multiprocessing's: it imports the main program again
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=2,  # standard output belongs to the command's own answer
+            )
+        self.is_busy = False
+
+    def hand(self, call: Callable[[Item], Result], item: Item) -> None:
+        """Give the worker its next item. If it is gone, `outcome` will say so."""
+        self.item, self.is_busy = item, True
+        message = pickle.dumps((call, item), pickle.HIGHEST_PROTOCOL)
+        try:
+            self.connection.send_bytes(message)
+        except OSError:
+            pass
+
+    def outcome(self) -> Result | Lost:
+        """Return what came of the item; waits for it. Raises what the call raised."""
+        self.is_busy = False
+        try:
+            is_result, value = pickle.loads(self.connection.recv_bytes())  # noqa: S301  # from our own worker
+        except (EOFError, OSError):
+            _dismiss([self])
+            return Lost(_reason(self.process.returncode))
+        if is_result:
+            return value  # type: ignore[no-any-return]  # what `call` returned
+        raise value
+
+
+def _dismiss(crew: Iterable[_Worker[Any, Any]]) -> None:
+    """Hang up, which asks every worker to end, and wait until they have."""
+    deadline = time.monotonic() + GRACE
     try:
-        return future.result()
-    except ProcessExpired as expired:
-        return Lost(_reason(expired.exitcode))
+        for worker in crew:
+            worker.connection.close()
+        for worker in crew:
+            worker.process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        for worker in crew:
+            worker.process.kill()
+            worker.process.wait()
 
 
-def _reason(code: int | None) -> str:
-    if code is not None and code < 0:
+def _reason(code: int) -> str:
+    if code < 0:
         name = signal.Signals(-code).name
         return f"its worker was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"its worker ended with exit code {code}"
 
 
-def _prepare() -> None:
-    """Make a new worker end when it is asked to, and when its parent is gone."""
-    signal.signal(signal.SIGTERM, _terminate)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _guarded(call: Callable[[Item], Result], item: Item) -> Result:
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile holds it back until it knows what to do with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return call(item)
-    except Terminated:
-        os._exit(128 + signal.SIGTERM)  # recorded by now; the pool would hand this worker the next item
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

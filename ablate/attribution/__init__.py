@@ -1,0 +1,48 @@
+"""Which part accounts for how much: factorial effects, interactions, aliases, Shapley values."""
+
+from ablate.attribution.contrasts import Contrast, FactorialAnalysis, factorial_effects
+from ablate.attribution.designs import (
+    AliasGroup,
+    alias_groups,
+    design_table,
+    estimable_groups,
+    orthogonal_part,
+    resolution,
+)
+from ablate.attribution.screening import HalfNormal, Lenth, half_normal, lenth
+from ablate.attribution.shapley import (
+    Attribution,
+    Residual,
+    Share,
+    attributable,
+    attribute,
+    check_residual,
+    half_sums,
+    shapley_values,
+)
+from ablate.attribution.synergies import pair_synergies
+
+__all__ = [
+    "AliasGroup",
+    "Attribution",
+    "Contrast",
+    "FactorialAnalysis",
+    "HalfNormal",
+    "Lenth",
+    "Residual",
+    "Share",
+    "alias_groups",
+    "attributable",
+    "attribute",
+    "check_residual",
+    "design_table",
+    "estimable_groups",
+    "factorial_effects",
+    "half_normal",
+    "half_sums",
+    "lenth",
+    "orthogonal_part",
+    "pair_synergies",
+    "resolution",
+    "shapley_values",
+]

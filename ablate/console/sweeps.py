@@ -1,0 +1,86 @@
+"""A sweep as it goes: how far it is, what runs, and how the arms stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ablate.console.printing import MESSAGES, duration, say
+
+
+class SweepView:
+    """Live on a terminal, a line a finished run elsewhere.
+
+    `reference` gives, for each variant, the variant that it is held against; `scale` turns the metric into what is
+    shown (percentage points of a fraction).
+    """
+
+    def __init__(self, total: int, slots: int, reference: Mapping[str, str], scale: float) -> None:
+        self._total, self._slots, self._reference, self._scale = total, slots, reference, scale
+        self._scores: dict[str, dict[int, float]] = {}
+        self._running: list[str] = []
+        self._done = 0
+        self._seconds: list[float] = []
+        self._began = time.perf_counter()
+        self._live = Live(console=MESSAGES, refresh_per_second=2, transient=True) if MESSAGES.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def known(self, variant: str, seed: int, score: float | None) -> None:
+        """Count a result towards the tally."""
+        if score is not None:
+            self._scores.setdefault(variant, {})[seed] = score * self._scale
+
+    def running(self, rows: Sequence[str]) -> None:
+        """Show what runs just now."""
+        self._running = list(rows)
+        self._refresh()
+
+    def ended(self, title: str, facts: str, seconds: float | None) -> None:
+        """Count one more finished run; `seconds` of those that were made just now tell the time left."""
+        self._done += 1
+        if seconds is not None:
+            self._seconds.append(seconds)
+        say(f"[{self._done}/{self._total}] {title}: {facts}{self._time_left()}")
+        self._refresh()
+
+    def _time_left(self) -> str:
+        left = self._total - self._done
+        if not left or not self._seconds:
+            return ""
+        return f"; about {duration(left * mean(self._seconds) / self._slots)} left"
+
+    def _refresh(self) -> None:
+        if not self._live:
+            return
+        spent = duration(time.perf_counter() - self._began)
+        head = Text(f"{self._done} of {self._total} runs in {spent}{self._time_left()}")
+        bar = ProgressBar(total=self._total, completed=self._done, width=40)
+        self._live.update(Group(head, bar, *(Text(row) for row in self._running), self._tally()))
+
+    def _tally(self) -> Table:
+        """Return where the arms stand: mean paired difference so far, and over how many seeds."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("so far", "difference", "seeds"):
+            table.add_column(name, justify="left" if name == "so far" else "right")
+        for variant, against in self._reference.items():
+            own, other = self._scores.get(variant, {}), self._scores.get(against, {})
+            shared = [own[seed] - other[seed] for seed in own if seed in other]
+            if shared:
+                table.add_row(f"{variant} - {against}", f"{mean(shared):+.2f}", str(len(shared)))
+        return table

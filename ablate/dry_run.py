@@ -1,0 +1,120 @@
+"""What a sweep says before it runs: the design, the table of runs, the time, and what the seeds can detect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ablate import console
+from ablate.designs import Design
+from ablate.journal import Journals
+from ablate.phrases import scale_of
+from ablate.planning import Forecast, Sensitivity, forecast, sensitivity
+from ablate.study import Study
+from ablate.sweep import Planned
+
+
+def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
+    """Say what is asked, what will be compared, and under which conditions."""
+    job, design = planned[0].job, study.layout
+    if study.question:
+        console.say(study.question.strip().splitlines()[0])
+    done = sum(entry.is_done for entry in planned)
+    console.say(
+        f"{study.name}: {study.design} over {len(design.factors)} factors, {len(design.arms)} arms x "
+        f"{len(study.seed_list)} seeds = {len(planned)} runs, {done} of them there already"
+    )
+    console.say(f"{scale_of(job, study.preset, slots)}; margin {study.margin:g} points")
+
+
+def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots: int, *, as_json: bool) -> None:
+    """Print the table of runs, how long the missing ones take, and what the seeds can detect."""
+    time_left = forecast(planned, journals, slots)
+    power = sensitivity(study, planned, journals)
+    if as_json:
+        console.emit(_facts(study, planned, time_left, power))
+        return
+    console.table(["variant", "done", "to run", "failed before"], _rows(study, planned))
+    for line in (*aliases(study.layout), *_words(time_left, power, study)):
+        console.result(line)
+
+
+def _rows(study: Study, planned: Sequence[Planned]) -> list[list[str]]:
+    rows = []
+    for arm in study.layout.arms:
+        label = study.recipe(arm, 0).label
+        entries = [entry for entry in planned if entry.job.recipe.label == label]
+        done = [entry.job.recipe.seed for entry in entries if entry.is_done]
+        failed = [entry.job.recipe.seed for entry in entries if entry.has_failed]
+        missing = [entry.job.recipe.seed for entry in entries if not entry.is_done and not entry.has_failed]
+        rows.append([label, *(" ".join(map(str, seeds)) or "-" for seeds in (done, missing, failed))])
+    return rows
+
+
+def aliases(design: Design) -> list[str]:
+    """Return the resolution and the alias structure of a factorial design, read off its arms; nothing for others."""
+    if design.contrasts:
+        return []
+    import pandas as pd
+
+    from ablate.attribution import alias_groups, orthogonal_part, resolution
+
+    rows = {i: {name: name in arm for name in design.factors} for i, arm in enumerate(design.arms)}
+    part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
+    number = resolution(part)
+    lines = [f"resolution {_roman(number)}" if number else "full factorial: nothing is aliased"]
+    for group in alias_groups(part):
+        if group.order and len(group.terms) > 1:
+            lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
+        elif group.order == 1 and group.partial:
+            lines.append(f"aliased in part: {group.label} with {len(group.partial)} interactions")
+    return lines
+
+
+def _roman(number: int) -> str:
+    names = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+    return names[number] if number < len(names) else str(number)
+
+
+def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
+    lines = []
+    if time_left and time_left.missing:
+        lines.append(
+            f"{time_left.missing} runs to make: about {console.duration(time_left.seconds)}, "
+            f"{time_left.hours:.2g} worker-hours ({console.duration(time_left.seconds_each)} a run, {time_left.basis})"
+        )
+    elif time_left:
+        lines.append("every run is there")
+    if power:
+        detectable = f"{power.detectable:.2g} points or more" if math.isfinite(power.detectable) else "not detectable"
+        needed = f"about {power.seeds_needed}" if power.seeds_needed else "more than can be counted"
+        lines.append(
+            f"{len(study.seed_list)} seeds detect: {detectable}; the margin of {study.margin:g} needs {needed} "
+            f"(seed SD {power.sd:.2g}: {power.basis})"
+        )
+    return lines
+
+
+def _facts(
+    study: Study, planned: Sequence[Planned], time_left: Forecast | None, power: Sensitivity | None
+) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "planned": len(planned),
+        "reused": sum(entry.is_done for entry in planned),
+        "aliases": aliases(study.layout),
+        "seconds": time_left.seconds if time_left else None,
+        "hours": time_left.hours if time_left else None,
+        "detectable": power.detectable if power else None,
+        "seeds_needed": power.seeds_needed if power else None,
+        "runs": [
+            {
+                "variant": entry.job.recipe.label,
+                "seed": entry.job.recipe.seed,
+                "key": entry.job.recipe.key,
+                "status": entry.run.status if entry.run else "missing",
+            }
+            for entry in planned
+        ],
+    }

@@ -1,0 +1,74 @@
+"""The other end of `processes`: a process that calls what it is handed, until its parent hangs up."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any
+
+from ablate.runner import Terminated
+
+GRACE = 10.0
+"""How many seconds a call has, once asked to end, before its process is ended."""
+
+
+def serve(channel: int) -> None:
+    """Answer every message that comes over the socket `channel`; end when it closes or SIGTERM comes.
+
+    A message is a pickled (call, item); the answer to it is pickled, too: (True, result) or (False, exception).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    os.set_inheritable(channel, False)
+    connection: Connection[Any, Any] = Connection(channel)
+    inbox: SimpleQueue[bytes] = SimpleQueue()
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
+        while True:
+            connection.send_bytes(_answer(inbox.get()))
+    except (Terminated, BrokenPipeError):
+        return
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice, it must still have time to record its end
+    raise Terminated
+
+
+def _listen(connection: Connection[Any, Any], inbox: SimpleQueue[bytes]) -> None:
+    """Take in messages; when the parent has hung up, or is gone, ask this process to end."""
+    try:
+        while True:
+            inbox.put(connection.recv_bytes())
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os._exit(128 + signal.SIGTERM)
+
+
+def _answer(message: bytes) -> bytes:
+    """Return the answer to a message. Whatever goes wrong, in the call or in pickling, is an answer as well."""
+    try:
+        call, item = pickle.loads(message)  # noqa: S301  # from our parent, over its own socket
+        return pickle.dumps((True, call(item)), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return _pickled(error)
+
+
+def _pickled(error: Exception) -> bytes:
+    try:
+        message = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
+        pickle.loads(message)  # noqa: S301  # some exceptions only fail on the way back
+    except Exception:
+        text = "".join(traceback.format_exception(error))
+        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}\n{text}")))
+    return message

@@ -1,0 +1,27 @@
+"""Every figure, drawn by matplotlib: arrays, tables and plain mappings in, PNG files and bytes out.
+
+Each function returns the PNG as bytes and also writes it where it is given a path. Import this inside the function
+that wants a picture: it loads matplotlib.
+"""
+
+from ablate.figures.attribution import half_normal, interaction_grid, main_effects, shapley_bars
+from ablate.figures.images import before_after, image_grid
+from ablate.figures.noise import noise_budget
+from ablate.figures.report import forest, slopes
+from ablate.figures.run import confusion, curves
+from ablate.figures.training import training_curves
+
+__all__ = [
+    "before_after",
+    "confusion",
+    "curves",
+    "forest",
+    "half_normal",
+    "image_grid",
+    "interaction_grid",
+    "main_effects",
+    "noise_budget",
+    "shapley_bars",
+    "slopes",
+    "training_curves",
+]

@@ -1,0 +1,198 @@
+"""Rows of estimates with two intervals each, every seed a dot, the margin shaded: what forest plots are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from ablate.figures.labels import BODY, SMALL, fit, readable, signed
+from ablate.figures.style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, WIDTH, new_figure
+
+NAME_WIDTH, VERDICT_WIDTH = 1.9, 2.0  # inches
+LINE_HEIGHT = 0.14  # inches of a row for each line of its texts
+ROW_PADDING = 0.15  # inches
+UNRELIABLE = "trains unreliably"
+STRETCH = 4.0  # how many times wider than the other rows unstable rows may make the axis
+ZOOM_BEYOND = 14  # margins that the axis must span before the small effects get a second, zoomed panel
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison as it is drawn; what is unknown is NaN or empty."""
+
+    name: str
+    delta: float
+    interval: tuple[float, float]
+    familywise: tuple[float, float]
+    verdict: str = ""
+    unstable: bool = False
+    seeds: Sequence[float] = ()
+    digits: int = 2  # after the point of the estimate
+
+    @property
+    def look(self) -> tuple[str, str]:
+        """Colour and marker: what was established is filled and coloured, what was not is an open grey circle."""
+        if UNRELIABLE in self.verdict:
+            return INK, "X"
+        if "loss" in self.verdict:
+            return VERMILLION, "v"
+        if "gain" in self.verdict:
+            return GREEN, "^"
+        if "negligible" in self.verdict or "no practically" in self.verdict:
+            return BLUE, "s"
+        return GREY, "o"
+
+    @property
+    def points(self) -> list[float]:
+        """The finite values that must be in view: the estimate and the seeds."""
+        return [value for value in (self.delta, *self.seeds) if math.isfinite(value)]
+
+
+def rows_figure(
+    groups: Sequence[tuple[str, Sequence[Row]]], margin: float, label: str, title: str | None, level: str
+) -> Figure:
+    """A panel of rows under each heading, sorted, with a second, enlarged one beside it where it is needed.
+
+    What lies outside a panel ends in an arrow at its edge. `label` names the axis, `level` the thick interval.
+    """
+    groups = [(heading, sorted(rows, key=lambda row: (math.isnan(row.delta), row.delta))) for heading, rows in groups]
+    heights = [sum(_height(row) for row in rows) + 0.1 for _, rows in groups]
+    figure = new_figure(WIDTH, sum(heights) + 0.35 * len(groups) + (1.35 if title else 1.05), title)
+    views = _views([row for _, rows in groups for row in rows], margin)
+    panels = figure.subplots(len(groups), len(views), squeeze=False, sharex="col", height_ratios=heights)
+    for line, (heading, rows) in zip(panels, groups, strict=True):
+        for axes, view in zip(line, views, strict=True):
+            _panel(axes, rows, view, margin)
+        _annotate(line[0], line[-1], rows)
+        line[0].set_title(heading)
+        if len(views) > 1:
+            line[1].set_title("the small ones, enlarged")
+    for axes in panels[-1]:
+        axes.set_xlabel(fit(label, 5 / len(views), size=BODY, lines=3))
+        axes.xaxis.set_major_locator(MaxNLocator(7 if len(views) == 1 else 5))
+    _legend(figure, [row for _, rows in groups for row in rows], views, margin, level)
+    return figure
+
+
+def _legend(
+    figure: Figure, rows: Sequence[Row], views: Sequence[tuple[float, float]], margin: float, level: str
+) -> None:
+    """What the marks mean, below the panels: only those that are there."""
+    entries: list[Line2D | Patch] = [Line2D([], [], color=GREY, linewidth=3.2, label=level)]
+    if any(math.isfinite(end) for row in rows for end in row.familywise):
+        entries.append(Line2D([], [], color=GREY, linewidth=1, label="family-wise interval"))
+    if any(row.seeds for row in rows):
+        dot = Line2D([], [], color=INK, alpha=0.55, marker=".", linestyle="", markersize=6, mew=0, label="one seed")
+        entries.append(dot)
+    if any(_beyond(row, view) for row in rows for view in views):
+        entries.append(Line2D([], [], color=GREY, marker="<", linestyle="", markersize=5, label="goes on outside"))
+    if margin > 0:
+        entries.append(Patch(facecolor=PALE, alpha=0.55, label=f"within ±{margin:g}: too small to matter"))
+    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), columnspacing=1.5)
+
+
+def _texts(row: Row) -> tuple[str, str]:
+    """The name at the left and the verdict at the right, with the estimate unless the verdict forbids one."""
+    estimate = "" if math.isnan(row.delta) or UNRELIABLE in row.verdict else signed(row.delta, row.digits)
+    verdict = " · ".join(part for part in (estimate, row.verdict) if part)
+    return fit(row.name, NAME_WIDTH), fit(verdict, VERDICT_WIDTH, lines=3)
+
+
+def _height(row: Row) -> float:
+    return ROW_PADDING + LINE_HEIGHT * max(words.count("\n") + 1 for words in _texts(row))
+
+
+def _views(rows: Sequence[Row], margin: float) -> list[tuple[float, float]]:
+    """The ranges of the axes: one of all rows, and where the large effects hide the small ones, a second of those."""
+    whole = _view(rows, margin)
+    small = [row for row in rows if abs(row.delta) < 2 * margin]
+    if len(small) < 2 or whole[1] - whole[0] < ZOOM_BEYOND * margin:
+        return [whole]
+    near = _view(small, margin)
+    return [whole, near] if whole[1] - whole[0] > 2.5 * (near[1] - near[0]) else [whole]
+
+
+def _view(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    """Estimates, seeds and margin are in view always; intervals as far as they do not dwarf those.
+
+    Unstable rows count unless they would make the rest unreadable.
+    """
+    counted = rows
+    low, high = _range(rows, margin)
+    steady = [row for row in rows if not row.unstable]
+    core = _range(steady, margin)
+    if steady and high - low > STRETCH * (core[1] - core[0]):
+        counted, (low, high) = steady, core
+    reach = high - low
+    ends = [end for row in counted for end in (*row.interval, *row.familywise) if math.isfinite(end)]
+    low = max(min([*ends, low]), low - reach)
+    high = min(max([*ends, high]), high + reach)
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def _range(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    values = [value for row in rows for value in row.points]
+    return min([*values, -1.2 * margin]), max([*values, 1.2 * margin])
+
+
+def _levels(rows: Sequence[Row]) -> list[float]:
+    """The middle of each row, in inches from the top of its panel; the last value is the panel's end."""
+    level, levels = 0.0, []
+    for row in rows:
+        levels.append(level + _height(row) / 2)
+        level += _height(row)
+    return [*levels, level]
+
+
+def _panel(axes: Axes, rows: Sequence[Row], view: tuple[float, float], margin: float) -> None:
+    *levels, end = _levels(rows)
+    axes.axvspan(-margin, margin, color=PALE, alpha=0.55, linewidth=0, zorder=0)
+    axes.axvline(0, color=GREY, linewidth=1, zorder=1)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set(xlim=view, ylim=(end, 0))
+    axes.tick_params(axis="y", length=0)
+    axes.set_yticks(levels, [""] * len(levels))
+    for row, level in zip(rows, levels, strict=True):
+        _draw(axes, row, level, view)
+
+
+def _annotate(first: Axes, last: Axes, rows: Sequence[Row]) -> None:
+    """Names at the left of the first panel, verdicts at the right of the last."""
+    levels = _levels(rows)[:-1]
+    first.set_yticks(levels, [_texts(row)[0] for row in rows])
+    for row, level in zip(rows, levels, strict=True):
+        verdict = last.text(1.03, level, _texts(row)[1], transform=last.get_yaxis_transform(), va="center", size=SMALL)
+        verdict.set_color(readable(row.look[0]))
+
+
+def _beyond(row: Row, view: tuple[float, float]) -> list[str]:
+    """The sides, "<" and ">", on which something of a row lies out of view."""
+    values = [value for value in (*row.points, *row.interval, *row.familywise) if math.isfinite(value)]
+    sides = (("<", any(value < view[0] for value in values)), (">", any(value > view[1] for value in values)))
+    return [side for side, out in sides if out]
+
+
+def _draw(axes: Axes, row: Row, place: float, view: tuple[float, float]) -> None:
+    """Intervals above, seeds a little below their row's middle, an arrow at the edge towards what is out of view."""
+    colour, marker = row.look
+    established = colour != GREY
+    above, below = place - 0.04, place + 0.055
+    for (low, high), width in ((row.familywise, 1.0), (row.interval, 3.2)):
+        if math.isfinite(low) and math.isfinite(high):
+            axes.plot([low, high], [above, above], color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
+    inside = [value for value in row.seeds if view[0] <= value <= view[1]]
+    axes.plot(inside, [below] * len(inside), ".", color=INK, alpha=0.55, markersize=5, mew=0, zorder=4)
+    for side in _beyond(row, view):
+        edge = 0.012 if side == "<" else 0.988
+        axes.plot(edge, above, side, color=colour, markersize=5, zorder=5, transform=axes.get_yaxis_transform())
+    if view[0] <= row.delta <= view[1]:
+        face, rim = (colour, "white") if established else ("white", colour)
+        axes.plot(row.delta, above, marker, markersize=5.5, markerfacecolor=face, markeredgecolor=rim, zorder=6)

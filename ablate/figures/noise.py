@@ -1,0 +1,73 @@
+"""How many seeds buy how much certainty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ablate.figures.labels import fit, margin_labels
+from ablate.figures.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure, plain_log, save, styled
+
+FEWEST, MOST = 2, 100  # seeds
+NAMED = 4  # variants up to which each line has its name
+
+
+@styled
+def noise_budget(
+    sds: Mapping[str, float],
+    path: Path | str | None = None,
+    *,
+    image_se: float | None = None,
+    targets: Sequence[float] = (0.1, 0.2, 0.5),
+    needed: Mapping[float, float] | None = None,
+    unit: str = "points",
+    title: str | None = None,
+) -> bytes:
+    """The standard error of a difference against the number of seeds, as PNG bytes, written to `path` if given.
+
+    `sds`: the SD over seeds of each variant's paired difference; its line is SD/sqrt(n). Beyond four variants only the
+    least, the median and the most noisy are named. `image_se`: the part that the test images bring and no seed lowers;
+    a dashed line adds it to the median variant. `targets`: horizontal lines; `needed`: how many seeds
+    detect a true difference of each, if known.
+    """
+    named = {name: sd for name, sd in sds.items() if np.isfinite(sd) and sd > 0}
+    figure = new_figure(WIDTH, 4.2, title)
+    axes = figure.subplots()
+    marks = _lines(axes, named, image_se)
+    for target in targets:
+        axes.axhline(target, color=INK, linewidth=0.9, linestyle=":")
+        count = (needed or {}).get(target, float("nan"))
+        words = f"{target:g} {unit}" + (f": {count:.0f} seeds to detect it" if np.isfinite(count) else "")
+        marks.append((target, words, INK))
+    plain_log(axes, "x")
+    plain_log(axes, ticks=(1, 2, 5))
+    axes.set_xlim(FEWEST, MOST)
+    axes.set_xticks([2, 3, 5, 10, 20, 50, 100])
+    axes.set(xlabel="seeds in each arm (n)", ylabel=f"standard error of the difference ({unit})")
+    levels, texts, colours = zip(*marks, strict=True) if marks else ((), (), ())
+    margin_labels(axes, [(MOST, level) for level in levels], [fit(words, 2.3) for words in texts], colours)
+    return save(figure, path)
+
+
+def _lines(axes: Axes, sds: Mapping[str, float], image_se: float | None) -> list[tuple[float, str, str]]:
+    """Draw SD/sqrt(n) for every variant; where each named line ends, what it is called, and its colour."""
+    seeds = np.geomspace(FEWEST, MOST, 60)
+    ordered = sorted(sds, key=lambda name: sds[name])
+    if not ordered:
+        return []
+    median = ordered[(len(ordered) - 1) // 2]
+    chosen = ordered if len(ordered) <= NAMED else [ordered[0], median, ordered[-1]]
+    marks = []
+    for name in ordered:
+        colour, width = (BLUE, 1.8) if name in chosen else (GREY, 0.7)
+        axes.plot(seeds, sds[name] / np.sqrt(seeds), color=colour, linewidth=width)
+        if name in chosen:
+            marks.append((sds[name] / MOST**0.5, f"{name}: SD {sds[name]:.2g}", BLUE))
+    if image_se is not None:
+        total = np.sqrt(sds[median] ** 2 / seeds + image_se**2)
+        axes.plot(seeds, total, color=VERMILLION, linestyle="--")
+        marks.append((float(total[-1]), f"{median}, for new images too", VERMILLION))
+    return marks

@@ -1,0 +1,30 @@
+"""Cells of tables that may have gaps: pandas tables and sequences of mappings are read alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def records(table: Any) -> list[dict[str, Any]]:
+    """Rows as dictionaries, from a pandas table or a sequence of mappings."""
+    if hasattr(table, "to_dict"):
+        return list(table.to_dict("records"))
+    return [dict(row) for row in table]
+
+
+def number(row: Mapping[str, Any], name: str) -> float:
+    """The finite number in a row's column; NaN where it is missing, empty, not a number or infinite."""
+    try:
+        value = float(row.get(name, math.nan))
+    except (TypeError, ValueError):
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def text(row: Mapping[str, Any], name: str, default: str = "") -> str:
+    """The text in a row's column; `default` where it is missing, empty or NaN."""
+    value = row.get(name)
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return default if missing else str(value) or default

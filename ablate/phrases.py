@@ -1,0 +1,16 @@
+"""Phrases that several commands say."""
+
+from __future__ import annotations
+
+from ablate.workload import Job
+
+
+def scale_of(job: Job, preset: str, slots: int = 1) -> str:
+    """Return the scale and the conditions of a run: `laptop: width 16, 16 epochs, ...; cpu, bf16, 2 threads`."""
+    settings, conditions = job.recipe.settings, job.conditions
+    images = "all" if settings["train_size"] is None else f"{settings['train_size']:,}"
+    threads = f"{conditions.threads} thread{'s' * (conditions.threads > 1)}"
+    return (
+        f"{preset}: width {settings['width']}, {settings['epochs']} epochs, {images} training images of "
+        f"{job.data.name}; {conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
+    )

@@ -1,0 +1,109 @@
+"""What a sweep will cost and what it can see, before it runs."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.journal import Journals, Run, load
+from ablate.study import Study
+from ablate.sweep import Planned
+from ablate.workload import Job
+
+GUESSED_SD = 0.5
+"""Standard deviation of the metric over seeds where nothing is known yet, in the unit as shown."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What so many runs take: seconds a run and where that comes from, over so many runs at a time."""
+
+    missing: int
+    seconds_each: float
+    basis: str
+    slots: int
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the sweep."""
+        return math.ceil(self.missing / self.slots) * self.seconds_each
+
+    @property
+    def hours(self) -> float:
+        """Hours of work, over all workers."""
+        return self.missing * self.seconds_each / 3600
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The smallest difference that the planned seeds detect, and the seeds that the margin needs."""
+
+    detectable: float
+    seeds_needed: int | None
+    sd: float
+    basis: str
+
+
+def forecast(planned: Sequence[Planned], journals: Journals, slots: int) -> Forecast | None:
+    """Return what the missing runs take, from earlier runs at this scale on this device or a timed pilot."""
+    missing = [entry.job for entry in planned if not entry.is_done]
+    if not missing:
+        return Forecast(0, 0.0, "nothing is missing", slots)
+    earlier = [
+        run.metrics["time/total_s"]
+        for run in similar(missing[0], journals)
+        if run.conditions["threads"] == missing[0].conditions.threads and run.status == "finished"
+    ]
+    if earlier:
+        return Forecast(len(missing), statistics.median(earlier), f"the median of {len(earlier)} earlier runs", slots)
+    seconds = missing[0].recipe.workload.estimate(missing[0])
+    return None if seconds is None else Forecast(len(missing), seconds, "a timed pilot of a few steps", slots)
+
+
+def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) -> Sensitivity | None:
+    """Return what the planned seeds can tell, or None where the design plans no comparisons.
+
+    The SD of a paired difference is taken as sqrt(2) times that of the baseline over seeds: pairing can only help.
+    """
+    from ablate.effects import minimum_detectable_effect, seeds_needed
+
+    comparisons, metric = len(study.comparisons()), study.workload.metric
+    if not comparisons:
+        return None
+    baseline = study.baseline.factors
+    runs = [run for run in similar(planned[0].job, journals) if _factors_on(run.params, study) == set(baseline)]
+    scores = {run.seed: metric.scale * run.metrics.get(metric.tracked, math.nan) for run in runs}
+    known = len(scores) >= 3
+    spread = statistics.stdev(scores.values()) if known else GUESSED_SD
+    sd = math.sqrt(2) * spread
+    seeds = len(study.seed_list)
+    return Sensitivity(
+        minimum_detectable_effect(sd, seeds, comparisons),
+        seeds_needed(study.margin, sd, comparisons),
+        spread,
+        f"{len(scores)} earlier runs of the baseline"
+        if known
+        else "a guess: there are no earlier runs of the baseline",
+    )
+
+
+def similar(job: Job, journals: Journals) -> list[Run]:
+    """Return the results at the same scale, on the same data, device and precision."""
+    wanted = job.recipe.settings
+    runs = (load(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
+    return [
+        run
+        for run in runs
+        if run
+        and run.is_result
+        and run.conditions["device"] == job.conditions.device
+        and run.conditions["precision"] == job.conditions.precision
+        and all(run.params.get(name) == value for name, value in wanted.items())
+    ]
+
+
+def _factors_on(params: Mapping[str, Any], study: Study) -> set[str]:
+    return {name for name in study.workload.menu if params.get(name)}

@@ -1,0 +1,28 @@
+"""Runs as a table: a row a run, as in `runs.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ablate.journal import Run
+from ablate.workload import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run_row(run: Run, metric: Metric) -> dict[str, Any]:
+    """Return one run as a flat mapping: variant, seed, status, the headline metric, params, other metrics."""
+    params = {name: value for name, value in run.params.items() if name != "seed"}
+    others = {name: value for name, value in run.metrics.items() if name != metric.tracked}
+    headline = {metric.name: run.metrics.get(metric.tracked)}
+    return {"variant": run.variant, "seed": run.seed, "status": run.status, **headline, **params, **others}
+
+
+def run_table(runs: Iterable[Run], metric: Metric) -> pd.DataFrame:
+    """Return the runs as a table, with the columns of `run_row` even where there are no runs."""
+    import pandas as pd
+
+    rows = [run_row(run, metric) for run in runs]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["variant", "seed", "status", metric.name])

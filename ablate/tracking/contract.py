@@ -1,0 +1,147 @@
+"""What a tracker is: where runs go and come back from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ablate.errors import UserError
+from ablate.journal import Run
+
+SINGLE_RUNS = "ablate"
+"""The experiment of the runs that belong to no study."""
+
+
+class StoreError(UserError):
+    """The store did not take or give what it was asked for; training goes on and the journal keeps everything."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run that a study plans, and the name of the run that answers it, once there is one."""
+
+    key: str
+    data: str
+    variant: str
+    seed: int
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What a study declared before it ran, and what it plans.
+
+    `declared` holds metric, margin, seeds, protocol and the like, as plain values. `earlier` lists what was declared
+    before and changed since, oldest first. `layout` is the design spelled out, so that a report needs no menu: metric,
+    factors, arms (variant: factors on) and planned comparisons.
+    """
+
+    name: str
+    question: str
+    declared: Mapping[str, Any]
+    plan: Sequence[Planned]
+    status: str = "running"
+    earlier: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    layout: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RunTracker(Protocol):
+    """Runs: from journals into the store, and back."""
+
+    def deliver(self, journal: Path) -> str | None:
+        """Bring what is new in a journal into the store and return the store's identifier of the run.
+
+        Doing it twice changes nothing. A run whose process is provably dead is closed as killed. Returns None for a
+        journal without a whole first line. Raises StoreError when the store fails; then the next call goes on.
+        """
+
+    def beat(self, journal: Path) -> None:
+        """Say that the run of a journal that was delivered before is still alive."""
+
+    def runs(self, experiment: str | None = None) -> list[Run]:
+        """Return the runs of one experiment, or all that ablate made, oldest first, without histories."""
+
+    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
+        """Return a row for each epoch: `step` and the metrics."""
+
+    def find(self, text: str) -> Run:
+        """Return the run that `text` names, with its history.
+
+        `text` is the beginning of an identifier, of a journal's name or of a key, or `variant/s3` for the newest so
+        named. Raises UserError, with what there is, if there is none or more than one.
+        """
+
+    def identifier(self, run: Run) -> str:
+        """Return the store's identifier of a run."""
+
+    def artifact_uri(self, run: Run) -> str:
+        """Return the address of a run's artifacts."""
+
+    def artifact(self, run: Run, name: str) -> Path:
+        """Return a local path of an artifact, or raise UserError with those that there are."""
+
+    def delete(self, run: Run) -> None:
+        """Remove a run from the store, with its artifacts where they lie on this machine."""
+
+    def orphans(self, older_than: float) -> list[Run]:
+        """Return the open runs of other hosts whose last sign of life is more than `older_than` seconds old."""
+
+    def close_orphans(self, journals: Iterable[Path]) -> list[str]:
+        """Close as killed every open run whose process is provably dead, and return the names of these runs.
+
+        Of `journals`, those of runs that are over and not delivered yet are delivered first.
+        """
+
+    def close_as_killed(self, run: Run) -> None:
+        """Close an open run as killed, at its last sign of life."""
+
+
+class StudyTracker(Protocol):
+    """Studies: what was planned, what answers it, and the report."""
+
+    def open_study(self, study: StudyRecord) -> str:
+        """Record what a study declares and plans, or go on with the record; return the store's identifier of it."""
+
+    def close_study(self, name: str, status: str) -> None:
+        """Record how a study's command ended: `finished`, `failed` or `killed`."""
+
+    def study(self, name: str) -> StudyRecord:
+        """Return what a study recorded, or raise UserError with the studies that there are."""
+
+    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+        """Keep the files of a report with its study, and its summary where the store shows it first."""
+
+
+class Tracker(RunTracker, StudyTracker, Protocol):
+    """Where runs and studies go and come back from."""
+
+    @property
+    def uri(self) -> str:
+        """The address of the store, as it may be shown."""
+
+
+def choose(text: str, found: Sequence[tuple[str, Run]], known: Callable[[], Sequence[str]]) -> tuple[str, Run]:
+    """Return the one of `found` (identifier and run) that `text` names; see `RunTracker.find`.
+
+    A name that is whole wins over beginnings. Raises UserError with the candidates, or with what `known` returns.
+    """
+    found = found if text else ()
+    by_title = [pair for pair in found if title(pair[1]) == text]
+    if by_title:
+        return max(by_title, key=lambda pair: pair[1].started)
+    whole = [pair for pair in found if text in (pair[0], pair[1].name)]
+    matching = whole or [pair for pair in found if pair[0].startswith(text) or pair[1].name.startswith(text)]
+    if not matching:
+        examples = f"; there is {', '.join(known()[:5])}" if known() else "; there are no runs yet"
+        raise UserError(f"no run is named {text!r}: give the start of its identifier or key, or variant/s0{examples}")
+    if len(matching) > 1:
+        candidates = ", ".join(f"{pair[0][:12]} ({title(pair[1])})" for pair in matching[:8])
+        raise UserError(f"{text!r} names {len(matching)} runs: {candidates}; give more of the name")
+    return matching[0]
+
+
+def title(run: Run) -> str:
+    """Return how a run is shown: `no-augment/s3`."""
+    return f"{run.variant}/s{run.seed}"

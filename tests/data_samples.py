@@ -1,0 +1,65 @@
+"""Small image folders, archives and CIFAR look-alikes for the tests of `ablate.data`."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def write_folder(
+    top: Path,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    counts: dict[str, int] | None = None,
+    size: int = 16,
+    suffix: str = "png",
+) -> Path:
+    """Write `counts` (3 train, 2 test) random images a class and return `top`."""
+    generator = np.random.default_rng(0)
+    for split, count in (counts or {"train": 3, "test": 2}).items():
+        for name in classes:
+            folder = top / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (size, size, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number:04d}.{suffix}")
+    return top
+
+
+def pixels_in(folder: Path, split: str) -> np.ndarray:
+    """Read a folder's images the plain way: N x 3 x H x W in the order of class and name."""
+    files = sorted((folder / split).glob("*/*"))
+    return np.stack([np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1) for file in files])
+
+
+def tar_of(folder: Path, target: Path, top: str | None = None, mode: str = "w:gz") -> Path:
+    """Archive a folder, its content under `top` (the folder's name)."""
+    with tarfile.open(target, mode) as tar:
+        tar.add(folder, folder.name if top is None else top)
+    return target
+
+
+def zip_of(folder: Path, target: Path, top: str = "") -> Path:
+    """Archive a folder as a zip file."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*"), reverse=True):  # the order must not matter
+            archive.write(path, f"{top}{path.relative_to(folder)}")
+    return target
+
+
+def write_batches(folder: Path, rows: int = 4) -> list[list[str]]:
+    """Write a look-alike of `cifar-10-batches-py` and return its list of (file, md5), test_batch last."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(1)
+    parts = []
+    for file in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]:
+        data = generator.integers(0, 256, (rows, 3072), dtype=np.uint8)
+        content = pickle.dumps({"data": data, "labels": [number % 10 for number in range(rows)]})
+        (folder / file).write_bytes(content)
+        parts.append([file, hashlib.md5(content).hexdigest()])
+    return parts

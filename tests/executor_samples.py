@@ -1,0 +1,90 @@
+"""What the executors' tests have computed: functions that a worker imports, as it does those of the package."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.runner import Terminated
+
+IMPORT = uuid.uuid4().hex
+"""Differs with every import of this module."""
+
+
+class Awkward(Exception):
+    """An exception that cannot be unpickled: its class takes more than its message."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+
+
+def append(path: Path, line: str) -> None:
+    with path.open("a") as file:
+        file.write(line + "\n")
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def mirror(data: bytes) -> bytes:
+    return data[::-1]
+
+
+def clock(item: tuple[str, int]) -> tuple[float, float, int, str]:
+    """When the call began and ended, where, and by which import of this module."""
+    folder, number = item
+    began = time.time()
+    append(Path(folder) / "started", str(number))
+    time.sleep(0.05)
+    return began, time.time(), os.getpid(), IMPORT
+
+
+def end_badly(item: tuple[str, int]) -> int:
+    """Return the number, or leave in the way that is asked for."""
+    how, number = item
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        os._exit(7)
+    if how == "user":
+        raise UserError(f"item {number} is wrong")
+    if how == "awkward":
+        raise Awkward("first", "second")
+    if how == "unpicklable":
+        return lambda: number  # type: ignore[return-value]  # what cannot travel
+    time.sleep(0.1)
+    return number
+
+
+def die_once(item: tuple[str, int]) -> int:
+    """Return the number; the first call for it is killed."""
+    folder, number = item
+    mark = Path(folder) / f"died-{number}"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def wait_to_be_ended(item: tuple[str, float]) -> str:
+    """Wait until asked to end, then take `slow` seconds to record it; "" returns at once."""
+    folder, slow = item
+    if not folder:
+        return "done"
+    mine = Path(folder) / f"{os.getpid()}-{uuid.uuid4().hex}"
+    mine.with_suffix(".began").touch()
+    try:
+        for _ in range(1200):  # short sleeps: Ray interrupts between two steps of Python, not within one
+            time.sleep(0.05)
+    except (Terminated, KeyboardInterrupt):
+        finish = time.monotonic() + slow
+        while time.monotonic() < finish:
+            time.sleep(0.02)
+        mine.with_suffix(".recorded").touch()
+        raise
+    return "nobody asked"

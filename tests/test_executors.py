@@ -1,0 +1,239 @@
+"""The contract, for every executor, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import executor_samples as samples
+import psutil
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.executors import EXECUTORS, Executor, Lost, ProcessExecutor, SerialExecutor, make_executor
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+import executor_samples as samples
+from ablate.executors import make_executor
+executor = make_executor("processes", 2)
+try:
+    for item, result in executor.results(samples.{call}, {items!r}):
+        print(result, flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a running Ray with two processors."""
+    pytest.importorskip("ray", reason="needs the extra `ray`")
+    from ablate.executors.ray_cluster import quiet_ray
+
+    quiet_ray()
+    from ray.cluster_utils import Cluster
+
+    running = Cluster(True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
+    yield running.address
+    running.shutdown()
+
+
+@pytest.fixture(params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> Executor:
+    address = request.getfixturevalue("cluster") if request.param == "ray" else None
+    return make_executor(request.param, 2, address)
+
+
+@pytest.fixture(params=["processes", "ray"])
+def pool(request: pytest.FixtureRequest) -> Executor:
+    """An executor with workers that can be lost."""
+    address = request.getfixturevalue("cluster") if request.param == "ray" else None
+    return make_executor(request.param, 2, address)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def marks(folder: Path, kind: str) -> list[int]:
+    """The pids of the calls that began or recorded their end."""
+    return [int(path.name.partition("-")[0]) for path in folder.glob(f"*.{kind}")]
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
+    """A program that prints results as they come, in a process group of its own, as a terminal gives it."""
+    text = SCRIPT.format(tests=str(Path(__file__).parent), call=call, items=list(items))
+    return subprocess.Popen(
+        [sys.executable, "-c", text],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_every_item_comes_back_once_with_its_result(executor: Executor) -> None:
+    assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
+
+
+def test_no_items_no_results(executor: Executor) -> None:
+    assert list(executor.results(samples.double, [])) == []
+
+
+def test_items_larger_than_a_pipe_travel(executor: Executor) -> None:
+    items = [bytes([number]) * 2_000_000 + b"end" for number in range(5)]
+    assert dict(executor.results(samples.mirror, items)) == {item: item[::-1] for item in items}
+
+
+def test_items_start_in_order_on_no_more_workers_than_slots(executor: Executor, tmp_path: Path) -> None:
+    items = [(str(tmp_path), number) for number in range(12)]
+    calls = [call for _, call in executor.results(samples.clock, items)]
+    started = [int(line) for line in (tmp_path / "started").read_text().split()]
+    assert sorted(started) == list(range(12))
+    assert all(abs(place - number) < executor.slots for place, number in enumerate(started))
+    busy = [sum(other[0] <= call[0] < other[1] for other in calls) for call in calls]
+    assert max(busy) == executor.slots
+    assert len({call[2] for call in calls}) <= executor.slots
+    assert len({call[3] for call in calls}) <= executor.slots, "a worker imported the module again"
+
+
+def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
+    items = [("", 0), ("", 1), ("user", 2), *(("", number) for number in range(3, 50))]
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(UserError, match=r"^item 2 is wrong$") as caught:
+        list(executor.results(samples.end_badly, items))
+    assert type(caught.value) is UserError
+    until(lambda: all(is_gone(child.pid) for child in set(psutil.Process().children(recursive=True)) - before))
+
+
+def test_an_exception_that_cannot_travel_is_told_of(pool: Executor) -> None:
+    with pytest.raises(Exception, match=r"Awkward"):
+        list(pool.results(samples.end_badly, [("", 0), ("awkward", 1)]))
+
+
+def test_a_result_that_cannot_travel_is_told_of(pool: Executor) -> None:
+    with pytest.raises(Exception, match=r"(?i)pickle|serializ"):
+        list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
+
+
+@pytest.mark.parametrize("how", ["kill", "exit"])
+def test_a_worker_that_dies_loses_its_item_only(pool: Executor, how: str) -> None:
+    items = [("", 0), (how, 1), ("", 2), (how, 3), (how, 4), ("", 5), ("", 6)]
+    results = dict(pool.results(samples.end_badly, items))
+    assert set(results) == set(items)
+    assert {item for item, result in results.items() if isinstance(result, Lost)} == {
+        item for item in items if item[0] == how
+    }
+    assert all(results[item] == item[1] for item in items if not item[0])
+
+
+def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_path: Path) -> None:
+    items = [("", 0.0), *[(str(tmp_path), 1.0)] * 6]
+    results = pool.results(samples.wait_to_be_ended, items)
+    assert next(results)[1] == "done"
+    until(lambda: len(marks(tmp_path, "began")) == 2)
+    results.close()  # type: ignore[attr-defined]  # the iterators of the executors are generators
+    assert len(marks(tmp_path, "began")) == 2
+    assert sorted(marks(tmp_path, "recorded")) == sorted(marks(tmp_path, "began"))
+    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")))
+    assert len(marks(tmp_path, "began")) == 2
+
+
+def test_many_tiny_items_are_quick(pool: Executor) -> None:
+    results = pool.results(samples.double, range(500))
+    next(results)
+    began = time.monotonic()
+    assert len(list(results)) == 499
+    assert time.monotonic() - began < 10
+
+
+def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 0.5)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=20)
+    assert (out, err) == ("interrupted\n", "")
+    assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
+    assert all(is_gone(pid) for pid in marks(tmp_path, "began"))
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 60)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        os.killpg(program.pid, signal.SIGINT)
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        program.communicate(timeout=20)
+        assert time.monotonic() - began < 2
+    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 2)
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 0.2)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        program.kill()
+        until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 10)
+    assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
+
+
+def test_a_program_without_a_guard_may_use_processes() -> None:
+    with script("double", [1, 2, 3]) as program:
+        out, err = program.communicate(timeout=20)
+    assert (sorted(out.split()), err) == (["2", "4", "6"], "")
+
+
+def test_a_program_file_without_a_guard_may_use_processes(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(SCRIPT.format(tests=str(Path(__file__).parent), call="double", items=[1, 2, 3]))
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False)
+    assert (sorted(done.stdout.split()), done.stderr, done.returncode) == (["2", "4", "6"], "", 0)
+
+
+def test_workers_that_die_while_they_start_lose_what_they_were_to_do() -> None:
+    """Nothing hangs and nothing else is lost, even if it is the first thing that happens."""
+    results = ProcessExecutor(2).results(samples.double, range(6))
+    killed = False
+
+    def kill_one() -> None:
+        until(lambda: bool(psutil.Process().children()))
+        psutil.Process().children()[0].kill()
+
+    import threading
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    outcomes = dict(results)
+    thread.join()
+    assert not killed
+    assert set(outcomes) == set(range(6))
+    assert sum(isinstance(outcome, Lost) for outcome in outcomes.values()) <= 1
+
+
+def test_a_lost_item_says_how_its_worker_ended() -> None:
+    outcomes = dict(ProcessExecutor(1).results(samples.end_badly, [("kill", 0), ("exit", 1)]))
+    assert outcomes == {
+        ("kill", 0): Lost("its worker was ended by SIGKILL (out of memory?)"),
+        ("exit", 1): Lost("its worker ended with exit code 7"),
+    }
+
+
+def test_an_unknown_executor_is_named() -> None:
+    with pytest.raises(UsageError, match="no executor 'threads'"):
+        make_executor("threads", 2)
+    assert isinstance(make_executor("serial", 2), SerialExecutor)
