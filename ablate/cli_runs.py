@@ -15,9 +15,7 @@ from ablate.flags import grouped
 from ablate.journal import Run
 from ablate.options import JsonFlag, StoreFlags
 from ablate.resnet9 import WORKLOAD
-from ablate.tracking import MlflowTracker, Project, title
-
-_SCALE = ("width", "epochs", "train_size")
+from ablate.tracking import MlflowTracker, Project, masked, title
 
 
 @grouped(WORKLOAD)
@@ -47,11 +45,16 @@ def _row(run: Run) -> dict[str, Any]:
         "status": run.status,
         "test accuracy": run.metrics.get(WORKLOAD.metric.tracked),
         "experiment": run.study,
-        "scale": " ".join(f"{name} {run.params[name]}" for name in _SCALE if name in run.params),
+        "scale": _scale_words(run),
         "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
-        "started": datetime.fromtimestamp(run.started).astimezone().isoformat(" ", "minutes")[:16],
+        "started": datetime.fromtimestamp(run.started).astimezone().strftime("%Y-%m-%d %H:%M"),
         "key": run.key,
     }
+
+
+def _scale_words(run: Run) -> str:
+    width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
+    return f"width {width}, {epochs} epochs" + (f", {int(images):,} images" if images else "")
 
 
 @grouped(WORKLOAD)
@@ -152,11 +155,26 @@ def _mean(runs: Sequence[Run], name: str) -> float:
     return sum(values) / len(values)
 
 
+@grouped(WORKLOAD)
 def ui(
+    store: StoreFlags,
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 5000,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; anybody who reaches it may change runs.")
+        str, typer.Option(help="The address to listen on; whoever reaches it can change runs.")
     ] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow UI on this project's store."""
-    raise UserError("not there yet")
+    """Open the MLflow UI on this project's store; Ctrl-C ends it."""
+    from ablate.tracking.server import serving
+
+    project = Project.find()
+    uri = project.tracking_uri(store.tracking_uri)
+    console.say(f"starting the MLflow UI on {masked(uri)} ...")
+    with serving(project, uri, host, port) as server:
+        console.result(f"http://{host}:{port}")
+        console.say("Ctrl-C ends it")
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            console.say("the UI has ended")
+            return
+    raise UserError(f"the MLflow UI ended by itself, with exit code {server.returncode}")

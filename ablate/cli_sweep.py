@@ -94,6 +94,9 @@ class SweepFlags:
     dry_run: Annotated[
         bool, _how_flag("--dry-run", text="Only say what would run, how long, and what it could detect.")
     ] = False
+    until_clear: Annotated[
+        bool, _how_flag("--until-clear", text="Look at 5, 10 and 20 seeds; what is clear gets no more.")
+    ] = False
     again: Annotated[bool, _how_flag("--again", text="Repeat what is there.")] = False
     retry_failed: Annotated[bool, _how_flag("--retry-failed", text="Run what failed before once more, too.")] = False
     max_failures: Annotated[int, _how_flag(text="Give up after so many failed runs.", min=1)] = 5
@@ -134,6 +137,7 @@ def sweep(
 
       ablate sweep --design fractional --seeds 3 --preset demo --name screening
     """
+    from ablate.adaptive import last_look
     from ablate.dry_run import announce, foretell
     from ablate.executors import make_executor
     from ablate.journal import Journals
@@ -144,6 +148,8 @@ def sweep(
 
     began = time.perf_counter()
     study = flags.study(file, selection)
+    if how.until_clear and flags.seeds is None:
+        study = study.change(seeds=last_look())
     project = Project.find()
     journals = Journals(project.journals)
     wanted = where.resolve()
@@ -158,8 +164,10 @@ def sweep(
         return
     purpose = Purpose(project.root, study.name, again=how.again, mix=how.mix)
     executor = make_executor(how.executor if slots > 1 else "serial", slots, how.address)
-    session = SweepSession(study, planned, journals, purpose, executor, how.retry_failed, how.max_failures)
-    session.run(store.open(project))
+    session = SweepSession(
+        study, planned, journals, purpose, executor, store.open(project), how.retry_failed, how.max_failures
+    )
+    session.run(until_clear=how.until_clear)
     _conclude(session, time.perf_counter() - began, as_json=how.as_json)
 
 

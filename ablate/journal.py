@@ -148,7 +148,7 @@ class Journals:
             with FileLock(self.folder / f"{key}-{data}.lock", timeout=timeout):
                 yield
         except Timeout:
-            raise UserError(f"another process runs {key} on this data: {self._holder(key, data)}") from None
+            raise UserError(f"another process runs {key} on this data: {self.holder(key, data)}") from None
 
     def is_claimed(self, key: str, data: str) -> bool:
         """Return whether another process holds the claim just now."""
@@ -158,7 +158,8 @@ class Journals:
         except UserError:
             return True
 
-    def _holder(self, key: str, data: str) -> str:
+    def holder(self, key: str, data: str) -> str:
+        """Return who runs a recipe, as its newest journal tells."""
         attempts = self.attempts(key, data)
         run = load(attempts[-1]) if attempts else None
         return f"process {run.process['pid']} on {run.process['host']}" if run else "it has only just begun"
@@ -189,20 +190,17 @@ def _finite(value: Any) -> Any:
 
 
 def records(path: Path) -> list[dict[str, Any]]:
-    """Return the whole records of a journal; a line cut off by a crash ends it.
+    """Return the records of a journal; a last line that a crash cut off is none.
 
     Raises UserError for a file that is not a journal.
     """
+    *whole, _cut_off = path.read_bytes().split(b"\n")
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line:
-            continue
+    for number, line in enumerate(whole, start=1):
         try:
             record = json.loads(line)
             record["record"], record["time"]
         except (ValueError, KeyError, TypeError):
-            if found:
-                break
             raise UserError(f"{path} is not a run's journal (line {number}): move it out of the folder") from None
         found.append(record)
     return found

@@ -30,7 +30,10 @@ def one_cycle(optimizer: Optimizer, total_steps: int, *, peak: float, warmup: fl
 
     Beta1 (SGD: momentum) goes from .95 down to .85 and back (Smith and Topin, 2017).
     """
-    return OneCycleLR(optimizer, peak, total_steps=max(total_steps, 2), pct_start=warmup)
+    total_steps = max(total_steps, 2)
+    if warmup * total_steps == 1:
+        warmup *= 1 + 1e-9  # a warm-up of one step has no length for PyTorch, which divides by it
+    return OneCycleLR(optimizer, peak, total_steps=total_steps, pct_start=warmup)
 
 
 def clip_and_measure(parameters: list[nn.Parameter], clip_value: float | None) -> Tensor:

@@ -10,7 +10,6 @@ def scale_of(job: Job, preset: str, slots: int = 1) -> str:
     settings, conditions = job.recipe.settings, job.conditions
     images = "all" if settings["train_size"] is None else f"{settings['train_size']:,}"
     threads = f"{conditions.threads} thread{'s' * (conditions.threads > 1)}"
-    return (
-        f"{preset}: width {settings['width']}, {settings['epochs']} epochs, {images} training images of "
-        f"{job.data.name}; {conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
-    )
+    where = f"{conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
+    scale = f"width {settings['width']}, {settings['epochs']} epochs, {images} training images of {job.data.name}"
+    return f"{preset}: {scale}; {where}"

@@ -7,7 +7,7 @@ weights do not tell: classes, normalisation, image size, switches. Without that,
 from __future__ import annotations
 
 import json
-import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,20 +51,19 @@ def load_classifier(path: Path) -> Classifier:
 
     Raises UserError for a file that is not a ResNet9's state dict.
     """
-    state = _state_dict(path)
-    facts = _facts(path.with_suffix(".json"))
-    try:
-        net = net_of(state, **{name: facts["net"][name] for name in ("image_size", "residual", "dropout")})
-        with torch.device("meta"):
-            network = ResNet9(net)
-        network.to_empty(device="cpu").load_state_dict(state)
-    except (KeyError, RuntimeError, IndexError, AttributeError, TypeError):
-        raise UserError(f"{path} holds no ResNet9: its weights have other names or shapes") from None
+    with warnings.catch_warnings(action="ignore"):  # what a wrong file makes PyTorch say; it is refused below
+        state = _state_dict(path)
+        facts = _facts(path.with_suffix(".json"))
+        try:
+            net = net_of(state, **facts["net"])
+            with torch.device("meta"):
+                network = ResNet9(net)
+            network.to_empty(device="cpu").load_state_dict(state)
+        except (KeyError, RuntimeError, IndexError):
+            raise UserError(f"{path} holds no ResNet9: its weights have other names or shapes") from None
     if net.classes != len(facts["classes"]):
         raise UserError(f"{path} tells {net.classes} classes apart, but {len(facts['classes'])} are named beside it")
-    return Classifier(
-        network.eval(), tuple(facts["classes"]), tuple(facts["mean"]), tuple(facts["std"]), net.image_size
-    )
+    return Classifier(network.eval(), facts["classes"], facts["mean"], facts["std"], net.image_size)
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
@@ -72,7 +71,7 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError):
+    except Exception:  # a damaged file makes the unpickler raise anything
         raise UserError(f"{path} is not a file of PyTorch weights, or one that holds code: refused") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict: save `model.state_dict()`, not the model")
@@ -80,16 +79,25 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _facts(path: Path) -> dict[str, Any]:
+    """Return classes, normalisation and switches, from the description or those of the notebook."""
     if not path.exists():
         switches = {"image_size": 32, "residual": True, "dropout": 0.0}
         _, (mean, std) = PUBLISHED[CIFAR10]
         return {"classes": CIFAR10, "mean": mean, "std": std, "net": switches}
     try:
-        facts: dict[str, Any] = json.loads(path.read_text())
-        facts["classes"], facts["mean"], facts["std"], facts["net"]["residual"]
+        facts = json.loads(path.read_text())
+        kinds = {"image_size": int, "residual": bool, "dropout": float}
+        mean, std = (tuple(float(value) for value in facts[name]) for name in ("mean", "std"))
+        if len(mean) != 3 or len(std) != 3:
+            raise ValueError("one value a channel")
+        return {
+            "classes": tuple(str(name) for name in facts["classes"]),
+            "mean": mean,
+            "std": std,
+            "net": {name: kind(facts["net"][name]) for name, kind in kinds.items()},
+        }
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} does not describe weights: delete it to take the notebook's classes") from None
-    return facts
 
 
 @torch.no_grad()

@@ -61,7 +61,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Claimed:
-    """Another process runs the recipe just now."""
+    """Another process runs the recipe just now; `holder` says which."""
+
+    holder: str
 
 
 class _Nobody:
@@ -81,17 +83,23 @@ def perform(task: Task) -> tuple[Run, bool] | Claimed:
     """Make the run of a task, in a worker: the run, and whether it was made just now."""
     watcher: Watcher = _Nobody()
     journals = Journals(task.journals)
-    if not task.wait and journals.is_claimed(task.job.recipe.key, task.job.data.fingerprint):
-        return Claimed()
+    key, data = task.job.recipe.key, task.job.data.fingerprint
+    if not task.wait and journals.is_claimed(key, data):
+        return Claimed(journals.holder(key, data))
     return make(task.job, journals, task.purpose, watcher)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Who is told of a sweep: `ended` when there is a run (and whether it is new), `lost` when a worker died."""
+    """Who is told of a sweep.
+
+    `ended` when there is a run (and whether it is new), `lost` when a worker died (and how), `claimed` when another
+    process has the recipe (and which).
+    """
 
     ended: Callable[[Job, Run, bool], None]
     lost: Callable[[Job, str], None]
+    claimed: Callable[[Job, str], None]
 
 
 class TooManyFailures(Exception):  # noqa: N818  # it ends a sweep; the failures themselves are recorded
@@ -112,6 +120,7 @@ def carry_out(
         for task, outcome in executor.results(perform, list(round_tasks)) if round_tasks else ():
             if isinstance(outcome, Claimed):
                 waiting.append(replace(task, wait=True))
+                progress.claimed(task.job, outcome.holder)
                 continue
             if isinstance(outcome, Lost) and not last:
                 lost.append(replace(task, wait=True))

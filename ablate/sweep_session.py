@@ -1,14 +1,17 @@
-"""One sweep command from plan to summary: what it says, and how workers, journals, store and terminal come together."""
+"""One sweep command from plan to summary: how workers, journals, store and terminal come together."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ablate import console
+from ablate.adaptive import run_until_clear, spared
 from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import LOOKAHEAD, Follower
@@ -23,74 +26,93 @@ from ablate.workload import Job
 
 @dataclass
 class SweepSession:
-    """A study that is being run: the plan, and the runs that answer it so far."""
+    """A study that is being run: its plan, and the runs that answer it so far, by key."""
 
     study: Study
     planned: list[Planned]
     journals: Journals
     purpose: Purpose
     executor: Executor
+    tracker: Tracker
     retry_failed: bool = False
     max_failures: int | None = None
     answers: dict[str, Run] = field(default_factory=dict)
     made: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for entry in self.planned:
-            if entry.run and not self._is_open(entry):
-                self.answers[entry.job.recipe.key] = entry.run
+        self.answers |= {
+            entry.job.recipe.key: entry.run for entry in self.planned if entry.run and not self.is_open(entry)
+        }
 
-    def _is_open(self, entry: Planned) -> bool:
-        """Return whether a planned run is to be made now."""
-        if self.purpose.again:
-            return True
-        return not entry.is_done and (self.retry_failed or not entry.has_failed)
+    def is_open(self, entry: Planned) -> bool:
+        """Return whether a planned run is to be made by this command."""
+        if entry.job.recipe.key in {run.key for run in self.made}:
+            return False
+        return self.purpose.again or (not entry.is_done and (self.retry_failed or not entry.has_failed))
 
     @property
-    def record(self) -> StudyRecord:
-        """What the store keeps of the study: its declarations, its plan, and the runs that answer it."""
-        listed = [
-            Listed(job.recipe.key, job.data.fingerprint, job.recipe.label, job.recipe.seed, self._answer(job))
-            for job in (entry.job for entry in self.planned)
-        ]
-        study = self.study
-        return StudyRecord(study.name, study.question, study.declared, listed, layout=study.plain_layout)
+    def open_jobs(self) -> list[Job]:
+        """The planned runs that are to be made, in their order."""
+        return [entry.job for entry in self.planned if self.is_open(entry)]
 
-    def _answer(self, job: Job) -> str | None:
-        run = self.answers.get(job.recipe.key)
-        return run.name if run else None
+    @property
+    def failed(self) -> list[Run]:
+        """The answers that are no results."""
+        return [run for run in self.answers.values() if not run.is_result]
 
-    def run(self, tracker: Tracker) -> None:
-        """Make the planned runs that are not there, and keep the study's record up to date in the store.
+    def run(self, *, until_clear: bool = False) -> None:
+        """Make the planned runs that are not there, and keep the study's record in the store up to date.
 
         Raises UserError when too many of them failed.
         """
+        if not self.open_jobs and self._recorded() == self._record_digest():
+            return  # a finished study that the store has as it is
         try:
-            self._make([entry.job for entry in self.planned if self._is_open(entry)], tracker)
+            if until_clear:
+                self._run_until_clear()
+            else:
+                self._make(self.open_jobs)
         except TooManyFailures:
-            self._close(tracker, "failed")
+            self._close("failed")
             raise UserError(
                 f"{self.max_failures} runs failed, the last: {self.made[-1].error}; mend it and run the same command "
                 "with --retry-failed (--max-failures N bears more)"
             ) from None
         except BaseException:
-            self._close(tracker, "killed")
+            self._close("killed")
             raise
-        self._close(tracker, "failed" if self.failed else "finished")
+        self._close("failed" if self.failed else "finished")
 
-    def _close(self, tracker: Tracker, status: str) -> None:
-        try:
-            tracker.open_study(self.record)
-            tracker.close_study(self.study.name, status)
-        except StoreError as error:
-            console.warn(str(error))
+    def _run_until_clear(self) -> None:
+        jobs = {(entry.job.recipe.label, entry.job.recipe.seed): entry for entry in self.planned}
 
-    def _make(self, jobs: Sequence[Job], tracker: Tracker) -> None:
+        def make(missing: Sequence[tuple[str, int]]) -> None:
+            self._make([jobs[pair].job for pair in missing if self.is_open(jobs[pair])])
+
+        state = run_until_clear(
+            self.study,
+            lambda: list(self.answers.values()),
+            make,
+            lambda decision: console.say(decision.sentence),
+            self.planned[0].job.data.floor,
+        )
+        saved = spared(state, len(self.study.layout.arms))
+        console.say(f"stopping early spared {saved} of {len(self.planned)} runs")
+
+    def _make(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
         tasks = [Task(job, self.journals.folder, self.purpose) for job in jobs]
         pending = {job.recipe.key: job for job in jobs}
         with ExitStack() as stack:
-            first = _StudyFirst(tracker, self.record)
-            writer = stack.enter_context(Writer(first, lambda error: console.warn(str(error)), self.journals.paths))
+            writer = stack.enter_context(
+                Writer(
+                    self.tracker,
+                    lambda error: console.warn(str(error)),
+                    self.journals.paths,
+                    prepare=lambda: self.tracker.open_study(self.record),
+                )
+            )
             view = stack.enter_context(self._view(len(tasks)))
 
             def running(found: Sequence[tuple[Path, Run]]) -> None:
@@ -99,54 +121,82 @@ class SweepSession:
                 view.running([_running_row(run) for _, run in found])
 
             def ended(job: Job, run: Run, is_new: bool) -> None:
-                pending.pop(job.recipe.key, None)
-                self._take(run, is_new)
+                pending.pop(job.recipe.key)
+                self.answers[run.key] = run
+                self.made += [run] if is_new else []
                 writer.follow(self.journals.path(run.name))
-                metric = self.study.workload.metric
-                view.known(run.variant, run.seed, run.metrics.get(metric.tracked))
-                view.ended(title(run), self._facts(run, is_new), run.metrics["time/total_s"] if is_new else None)
-
-            def lost(job: Job, reason: str) -> None:
-                console.warn(f"{job.recipe.label}/s{job.recipe.seed}: {reason}; it is tried once more")
+                view.known(run.variant, run.seed, self._score(run))
+                view.ended(title(run), self._facts(run, is_new), run.metrics.get("time/total_s") if is_new else None)
 
             def front() -> Sequence[Job]:
                 return list(pending.values())[: LOOKAHEAD * self.executor.slots]
 
             stack.enter_context(Follower(self.journals, front, running))
-            carry_out(tasks, self.executor, Progress(ended, lost), max_failures=self.max_failures)
+            progress = Progress(ended, self._say_lost, self._say_claimed)
+            carry_out(tasks, self.executor, progress, max_failures=self.max_failures)
 
-    def _take(self, run: Run, is_new: bool) -> None:
-        self.answers[run.key] = run
-        if is_new:
-            self.made.append(run)
+    def _say_lost(self, job: Job, reason: str) -> None:
+        console.warn(f"{job.recipe.label}/s{job.recipe.seed}: {reason}; it is tried once more")
 
-    def _facts(self, run: Run, is_new: bool) -> str:
-        metric = self.study.workload.metric
-        if not run.is_result:
-            return f"{run.status}: {run.error}"
-        value = run.metrics.get(metric.tracked, float("nan"))
-        state = "" if run.status == "finished" else f", {run.status}: {run.error}"
-        spent = f" in {console.duration(run.metrics['time/total_s'])}" if is_new else ", made by another process"
-        return f"{metric.name.replace('_', ' ')} {value:.4f}{state}{spent}"
+    def _say_claimed(self, job: Job, holder: str) -> None:
+        console.say(f"{job.recipe.label}/s{job.recipe.seed} is being run already ({holder}): its result is waited for")
 
     def _view(self, total: int) -> console.SweepView:
         comparisons = {row.variant: row.reference for row in self.study.comparisons()}
         view = console.SweepView(total, self.executor.slots, comparisons, self.study.workload.metric.scale)
         for run in self.answers.values():
-            view.known(run.variant, run.seed, run.metrics.get(self.study.workload.metric.tracked))
+            view.known(run.variant, run.seed, self._score(run))
         return view
 
+    def _score(self, run: Run) -> float | None:
+        return run.metrics.get(self.study.workload.metric.tracked)
+
+    def _facts(self, run: Run, is_new: bool) -> str:
+        if not run.is_result:
+            return f"{run.status}: {run.error}"
+        state = "" if run.status == "finished" else f", {run.status}: {run.error}"
+        spent = f" in {console.duration(run.metrics['time/total_s'])}" if is_new else ", made by another process"
+        return f"{self.study.workload.metric.name.replace('_', ' ')} {self._score(run):.4f}{state}{spent}"
+
     @property
-    def failed(self) -> list[Run]:
-        """The answers that are no results."""
-        return [run for run in self.answers.values() if not run.is_result]
+    def record(self) -> StudyRecord:
+        """What the store keeps of the study: its declarations, its plan, and the runs that answer it."""
+        listed = []
+        for entry in self.planned:
+            recipe, run = entry.job.recipe, self.answers.get(entry.job.recipe.key)
+            data = entry.job.data.fingerprint
+            listed.append(Listed(recipe.key, data, recipe.label, recipe.seed, run.name if run else None))
+        study = self.study
+        return StudyRecord(study.name, study.question, study.declared, listed, layout=study.plain_layout)
+
+    def _close(self, status: str) -> None:
+        try:
+            self.tracker.open_study(self.record)
+            self.tracker.close_study(self.study.name, status)
+        except StoreError as error:
+            console.warn(str(error))
+        else:
+            self._receipt.parent.mkdir(parents=True, exist_ok=True)
+            self._receipt.write_text(self._record_digest() if status != "killed" else "")
+
+    @property
+    def _receipt(self) -> Path:
+        """The file that says which record of the study the store has."""
+        return self.journals.folder.parent / "studies" / f"{self.study.name}.digest"
+
+    def _recorded(self) -> str:
+        return self._receipt.read_text() if self._receipt.exists() else ""
+
+    def _record_digest(self) -> str:
+        plain = json.dumps([self.tracker.uri, asdict(self.record)], sort_keys=True, default=str)
+        return hashlib.sha256(plain.encode()).hexdigest()
 
     def summary(self, seconds: float) -> dict[str, Any]:
-        """Return the sweep's result as plain data."""
+        """Return what came of the sweep as plain data."""
         return {
             "study": self.study.name,
             "planned": len(self.planned),
-            "reused": sum(entry.job.recipe.key in self.answers for entry in self.planned) - len(self.made),
+            "reused": len(self.answers) - len(self.made),
             "ran": len(self.made),
             "failed": len(self.failed),
             "seconds": seconds,
@@ -155,14 +205,13 @@ class SweepSession:
 
     def _row(self, job: Job) -> dict[str, Any]:
         run = self.answers.get(job.recipe.key)
-        metric = self.study.workload.metric
         return {
             "variant": job.recipe.label,
             "seed": job.recipe.seed,
             "key": job.recipe.key,
             "run": run.name if run else None,
             "status": run.status if run else "missing",
-            metric.name: run.metrics.get(metric.tracked) if run else None,
+            self.study.workload.metric.name: self._score(run) if run else None,
         }
 
 
@@ -172,19 +221,3 @@ def _running_row(run: Run) -> str:
     epochs = run.params.get("epochs")
     where = f"epoch {last['step']:.0f}/{epochs}" if last and epochs else "starting"
     return "  ".join(["  running", title(run), where, *shown])
-
-
-class _StudyFirst:
-    """A tracker that records the study before its first run arrives, so that the runs find their parent."""
-
-    def __init__(self, tracker: Tracker, record: StudyRecord) -> None:
-        self._tracker, self._record, self._is_open = tracker, record, False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tracker, name)
-
-    def deliver(self, journal: Path) -> str | None:
-        if not self._is_open:
-            self._tracker.open_study(self._record)
-            self._is_open = True
-        return self._tracker.deliver(journal)

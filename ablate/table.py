@@ -1,4 +1,4 @@
-"""Runs as a table: a row a run, as in `runs.csv`."""
+"""Runs as the statistics read them: a row a run, as in `runs.csv`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from ablate.workload import Metric
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablate import effects
+
 
 def run_row(run: Run, metric: Metric) -> dict[str, Any]:
     """Return one run as a flat mapping: variant, seed, status, the headline metric, params, other metrics."""
@@ -21,8 +23,15 @@ def run_row(run: Run, metric: Metric) -> dict[str, Any]:
 
 
 def run_table(runs: Iterable[Run], metric: Metric) -> pd.DataFrame:
-    """Return the runs as a table, with the columns of `run_row` even where there are no runs."""
+    """Return the runs as a table, with the columns that matter even where there are no runs."""
     import pandas as pd
 
     rows = [run_row(run, metric) for run in runs]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["variant", "seed", "status", metric.name])
+
+
+def scored_metric(metric: Metric, floor: float | None) -> effects.Metric:
+    """Return a workload's metric as the statistics know it; an unstable run without a value counts as `floor`."""
+    from ablate.effects import Metric as Scored
+
+    return Scored(metric.name, goal=metric.goal, unit=metric.unit, scale=metric.scale, floor=floor)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ablate.errors import UsageError
 from ablate.menu import Menu, Setting, Value
@@ -30,7 +30,7 @@ class Metric:
 
     name: str
     tracked: str
-    goal: str = "max"
+    goal: Literal["max", "min"] = "max"
     unit: str = "points"
     scale: float = 100.0
     tolerance: float = 0.05
@@ -178,10 +178,10 @@ _BUILT_IN = {"resnet9": "ablate.resnet9:WORKLOAD"}
 
 
 def find(name: str) -> Workload:
-    """Return the workload of that name."""
-    if name not in _BUILT_IN:
+    """Return the built-in workload of that name, or what `module:NAME` names."""
+    if name not in _BUILT_IN and ":" not in name:
         raise UsageError(unknown("workload", name, _BUILT_IN))
-    workload: Workload = _resolve(_BUILT_IN[name])
+    workload: Workload = _resolve(_BUILT_IN.get(name, name))
     return workload
 
 

@@ -15,7 +15,7 @@ IMPORT = uuid.uuid4().hex
 """Differs with every import of this module."""
 
 
-class Awkward(Exception):
+class AwkwardError(Exception):
     """An exception that cannot be unpickled: its class takes more than its message."""
 
     def __init__(self, first: str, second: str) -> None:
@@ -54,20 +54,18 @@ def end_badly(item: tuple[str, int]) -> int:
     if how == "user":
         raise UserError(f"item {number} is wrong")
     if how == "awkward":
-        raise Awkward("first", "second")
+        raise AwkwardError("first", "second")
     if how == "unpicklable":
         return lambda: number  # type: ignore[return-value]  # what cannot travel
     time.sleep(0.1)
     return number
 
 
-def die_once(item: tuple[str, int]) -> int:
-    """Return the number; the first call for it is killed."""
+def linger(item: tuple[str, int]) -> int:
+    """Return the number after a while."""
     folder, number = item
-    mark = Path(folder) / f"died-{number}"
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / f"{uuid.uuid4().hex}.begun").touch()
+    time.sleep(2)
     return number
 
 

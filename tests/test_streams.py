@@ -139,7 +139,9 @@ def test_a_factor_switched_changes_nothing_that_is_not_its_own(reference, factor
 
 def test_another_seed_changes_everything(reference):
     before, after = reference[EVERYTHING], recorded(EVERYTHING, seed=1)
-    assert not any(torch.equal(one, other) for one, other in zip(before.order, after.order, strict=True) if len(one) > 3)
+    assert not any(
+        torch.equal(one, other) for one, other in zip(before.order, after.order, strict=True) if len(one) > 3
+    )
     for name, draws in before.draws.items():
         assert not any(torch.equal(one, other) for one, other in zip(draws, after.draws[name], strict=True)), name
 
@@ -188,7 +190,7 @@ def test_the_same_recipe_gives_the_same_bits(factors, precision):
     assert differing(weights(first), weights(second)) == []
 
 
-class Crash(Exception):
+class CrashError(Exception):
     pass
 
 
@@ -202,14 +204,14 @@ class CrashingLog(ListLog):
     def progress(self, done: int, total: int) -> None:
         super().progress(done, total)
         if done > self.last * total // TINY["epochs"] + 1:
-            raise Crash
+            raise CrashError
 
 
 def train_with_a_crash(plan: Plan, folder, after: int, precision: str = "fp32") -> tuple[Training, ListLog]:
     """Train, crash in the epoch behind `after`, and go on from the checkpoint in a new training."""
     images, validation = tiny_images(40), tiny_images(20, seed=1)
     log = CrashingLog(after)
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         Training(plan, images, 2, precision=precision).run(validation, log, Checkpoint(folder, every_seconds=0))
     resumed = Training(plan, images, 2, precision=precision)
     Checkpoint(folder).restore(resumed)

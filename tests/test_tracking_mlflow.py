@@ -10,8 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from tracking_samples import DEAD, KEY, empty_database, end, epoch, mlflow_proje
 from ablate.errors import UserError
 from ablate.journal import Journal
 from ablate.tracking import MlflowTracker, Planned, Project, StoreError, StudyRecord, mlflow_store, open_tracker
-from ablate.tracking.receipt import receipt_path
+from ablate.tracking.receipt import delivering, receipt_path
 
 
 @pytest.fixture(autouse=True)
@@ -273,6 +275,7 @@ def test_a_file_that_is_no_journal_is_named(project: Project) -> None:
 FIRST_USE = """
 import sys
 from pathlib import Path
+from threading import Barrier
 from ablate.tracking import Project, open_tracker
 project = Project.find(Path(sys.argv[1]))
 print(*[open_tracker(project).deliver(project.journals / f"{name}.jsonl") for name in sys.argv[2:]])
@@ -299,6 +302,29 @@ def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once
     assert sorted(run.name for run in open_tracker(project).runs()) == sorted([shared, *own])
     assert table(project, "pragma integrity_check") == [("ok",)]
     assert table(project, "pragma journal_mode") == [("wal",)]
+
+
+def test_deliveries_of_one_journal_at_once_make_one_run(project: Project) -> None:
+    path = write_run(project)
+    trackers = [open_tracker(project) for _ in range(6)]
+    for tracker in trackers:
+        tracker.runs()
+    together = Barrier(len(trackers))
+
+    def deliver(tracker: MlflowTracker) -> str | None:
+        together.wait()
+        return tracker.deliver(path)
+
+    with ThreadPoolExecutor(len(trackers)) as pool:
+        identifiers = set(pool.map(deliver, trackers))
+    assert len(identifiers) == 1
+    assert len(open_tracker(project).runs()) == 1
+
+
+def test_a_delivery_that_another_process_holds_is_waited_for_and_then_given_up(project: Project) -> None:
+    path = write_run(project)
+    with delivering(path), pytest.raises(StoreError, match="another process"), delivering(path, patience=0.1):
+        pass
 
 
 def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:

@@ -66,8 +66,7 @@ def test_what_is_new_arrives_while_the_run_goes_on_and_the_rest_at_the_end(tmp_p
         writer.follow(journal.path)
         start(journal)
         epoch(journal, 0)
-        until(lambda: len(tracker.runs()) == 1)
-        assert len(tracker.find(KEY).history) == 1
+        until(lambda: [len(tracker.history(run)) for run in tracker.runs()] == [1])
         epoch(journal, 1)
         until(lambda: len(tracker.find(KEY).history) == 2)
         end(journal)

@@ -238,9 +238,7 @@ def test_scores_are_exact_over_images_with_a_partial_last_batch(count):
 def test_only_members_count():
     images = tiny_images(40)
     part = replace(images, members=torch.tensor([3, 5, 8, 21]))
-    copied = Images(
-        images.pixels[part.members], images.labels[part.members], torch.arange(4), images.mean, images.std
-    )
+    copied = Images(images.pixels[part.members], images.labels[part.members], torch.arange(4), images.mean, images.std)
     plan = plan_of(MENU.baseline, batch_size=3)
     (one, one_log), (other, other_log) = train(plan, part), train(plan, copied)
     assert one_log.history == other_log.history
@@ -392,7 +390,9 @@ def test_the_outcome_names_what_the_tracking_schema_names(cache):
 
     recipe = recipe_of(None, epochs=2, batch_size=100)
     data = WORKLOAD.open_data(Source("digits"), recipe)
-    made, _ = make(Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), Purpose(cache), Silent())
+    made, _ = make(
+        Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), Purpose(cache), Silent()
+    )
     assert made.status == "finished"
     assert made.metrics.keys() >= {"test/accuracy", "test/loss", "time/total_s", "model/params"}
     assert isinstance(made.params["weights_digest"], str)
@@ -401,4 +401,3 @@ def test_the_outcome_names_what_the_tracking_schema_names(cache):
 def test_bare_plans_train():
     _, log = train(Plan(net=Net(width=2, classes=CLASSES, image_size=16), epochs=1, batch_size=20), tiny_images(20))
     assert len(log.history) == 2
-    

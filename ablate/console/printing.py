@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-OUTPUT = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 200
+"""How wide tables may be where nobody's terminal limits them."""
+
+OUTPUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -1,24 +1,24 @@
 """Persistent worker processes on this machine: torch is imported once a worker, the data is mapped into all of them.
 
-A worker is a fresh interpreter that is connected by a socket of its own. So one that dies, at any moment, breaks nothing
-that another one needs; and a parent that dies is noticed by all of them as the end of their file.
+A worker is a fresh interpreter at the other end of a socket of its own. So one that dies, at whatever moment, takes
+nothing along that another one needs; and all of them notice at once when their parent is gone.
 """
 
 from __future__ import annotations
 
-import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any, Generic
 
 from ablate.executors.contract import Item, Lost, Result
-from ablate.executors.worker import GRACE
+from ablate.executors.worker import GRACE, message, outcome
 
 
 class ProcessExecutor:
@@ -39,29 +39,23 @@ class ProcessExecutor:
         waiting = iter(items)
         crew: list[_Worker[Item, Result]] = []
         try:
-            for item in _first(waiting, self.slots):
+            for item in islice(waiting, self.slots):
                 crew.append(_Worker())
                 crew[-1].hand(call, item)
             while busy := {worker.connection: worker for worker in crew if worker.is_busy}:
                 for ready in wait(list(busy)):
                     worker = busy[ready]  # type: ignore[index]  # `wait` returns what it was given
-                    item, outcome = worker.item, worker.outcome()
-                    if isinstance(outcome, Lost):
+                    item, result = worker.item, worker.result()
+                    if isinstance(result, Lost):
                         crew.remove(worker)
-                    for following in _first(waiting, 1):
+                    for following in islice(waiting, 1):
                         if worker not in crew:
                             worker = _Worker()
                             crew.append(worker)
                         worker.hand(call, following)
-                    yield item, outcome
+                    yield item, result
         finally:
             _dismiss(crew)
-
-
-def _first(items: Iterator[Item], count: int) -> Iterator[Item]:
-    """Yield up to `count` of the items that are left."""
-    for _, item in zip(range(count), items, strict=False):
-        yield item
 
 
 class _Worker(Generic[Item, Result]):
@@ -71,10 +65,11 @@ class _Worker(Generic[Item, Result]):
 
     def __init__(self) -> None:
         self.connection, theirs = Pipe()
-        serve = f"import sys; sys.path[:] = {sys.path!r}; from ablate.executors.worker import serve; serve({theirs.fileno()})"
+        find, serve = f"sys.path[:] = {sys.path!r}", f"ablate.executors.worker.serve({theirs.fileno()})"
+        program = f"import sys; {find}; import ablate.executors.worker; {serve}"
         with theirs, _interrupts_held_back():
             self.process = subprocess.Popen(
-                [sys.executable, "-c", serve],  # not multiprocessing's: it imports the main program again
+                [sys.executable, "-c", program],  # multiprocessing's would import the main program again
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # standard output belongs to the command's own answer
@@ -82,25 +77,22 @@ class _Worker(Generic[Item, Result]):
         self.is_busy = False
 
     def hand(self, call: Callable[[Item], Result], item: Item) -> None:
-        """Give the worker its next item. If it is gone, `outcome` will say so."""
+        """Give the worker its next item. If it is gone, `result` will say so."""
         self.item, self.is_busy = item, True
-        message = pickle.dumps((call, item), pickle.HIGHEST_PROTOCOL)
-        try:
-            self.connection.send_bytes(message)
-        except OSError:
-            pass
+        packed = message(call, item)
+        with suppress(OSError):
+            self.connection.send_bytes(packed)
 
-    def outcome(self) -> Result | Lost:
+    def result(self) -> Result | Lost:
         """Return what came of the item; waits for it. Raises what the call raised."""
         self.is_busy = False
         try:
-            is_result, value = pickle.loads(self.connection.recv_bytes())  # noqa: S301  # from our own worker
+            answered = self.connection.recv_bytes()
         except (EOFError, OSError):
             _dismiss([self])
             return Lost(_reason(self.process.returncode))
-        if is_result:
-            return value  # type: ignore[no-any-return]  # what `call` returned
-        raise value
+        result: Result = outcome(answered)
+        return result
 
 
 def _dismiss(crew: Iterable[_Worker[Any, Any]]) -> None:

@@ -1,4 +1,7 @@
-"""The other end of `processes`: a process that calls what it is handed, until its parent hangs up."""
+"""What a worker does with an item, and the worker process of `processes`.
+
+A message is a pickled (call, item); the answer to it is pickled, too: (True, result) or (False, exception).
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,67 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from ablate.executors.contract import Item, Result
 from ablate.runner import Terminated
 
 GRACE = 10.0
 """How many seconds a call has, once asked to end, before its process is ended."""
 
 
-def serve(channel: int) -> None:
-    """Answer every message that comes over the socket `channel`; end when it closes or SIGTERM comes.
+def message(call: Callable[[Item], Result], item: Item) -> bytes:
+    """Return what a worker is sent."""
+    return pickle.dumps((call, item), pickle.HIGHEST_PROTOCOL)
 
-    A message is a pickled (call, item); the answer to it is pickled, too: (True, result) or (False, exception).
-    """
+
+def answer(received: bytes) -> bytes:
+    """Return the answer to a message. Whatever goes wrong, in the call or in pickling, is an answer as well."""
+    try:
+        call, item = pickle.loads(received)  # noqa: S301  # from our own parent or driver
+        return pickle.dumps((True, call(item)), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        error.add_note("In a worker:\n" + traceback.format_exc())
+        return _pickled(error)
+
+
+def _pickled(error: Exception) -> bytes:
+    try:
+        whole = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
+        pickle.loads(whole)  # noqa: S301  # some exceptions only fail on the way back
+    except Exception:
+        text = "".join(traceback.format_exception(error))
+        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}\n{text}")))
+    return whole
+
+
+def outcome(answered: bytes) -> Any:
+    """Return the result that an answer holds, or raise the exception."""
+    is_result, value = pickle.loads(answered)  # noqa: S301  # from our own worker
+    if is_result:
+        return value
+    raise value
+
+
+def serve(channel: int) -> None:
+    """Answer every message that comes over the socket `channel`; end when it closes or SIGTERM comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(channel, False)
     connection: Connection[Any, Any] = Connection(channel)
     inbox: SimpleQueue[bytes] = SimpleQueue()
-    try:
+    with suppress(Terminated):
         signal.signal(signal.SIGTERM, _terminate)
         threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
-        while True:
-            connection.send_bytes(_answer(inbox.get()))
-    except (Terminated, BrokenPipeError):
-        return
+        with suppress(OSError):  # the parent hung up
+            while True:
+                connection.send_bytes(answer(inbox.get()))
+        signal.pause()
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -52,23 +88,3 @@ def _listen(connection: Connection[Any, Any], inbox: SimpleQueue[bytes]) -> None
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         os._exit(128 + signal.SIGTERM)
-
-
-def _answer(message: bytes) -> bytes:
-    """Return the answer to a message. Whatever goes wrong, in the call or in pickling, is an answer as well."""
-    try:
-        call, item = pickle.loads(message)  # noqa: S301  # from our parent, over its own socket
-        return pickle.dumps((True, call(item)), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        error.add_note("In a worker process:\n" + traceback.format_exc())
-        return _pickled(error)
-
-
-def _pickled(error: Exception) -> bytes:
-    try:
-        message = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
-        pickle.loads(message)  # noqa: S301  # some exceptions only fail on the way back
-    except Exception:
-        text = "".join(traceback.format_exception(error))
-        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}\n{text}")))
-    return message

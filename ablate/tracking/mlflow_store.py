@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,19 +13,11 @@ from typing import Any
 from ablate.tracking import database
 from ablate.tracking.contract import StoreError
 from ablate.tracking.project import is_server, masked, sqlite_path, without_secrets
+from ablate.tracking.quiet import collector_paused, keep_quiet
 from ablate.tracking.records import Batch, Point
 from ablate.tracking.stored import StoredRun
 
 PAGE = 5000
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what fails reaches the user as a StoreError
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next delivery is the retry
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-"""How MLflow is told to keep still, unless the user's environment says otherwise; read when it is imported."""
 
 
 class Store:
@@ -50,10 +38,7 @@ class Store:
 
     @cached_property
     def _connected(self) -> Any:
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # its own, of its libraries
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        keep_quiet()
         if self._database:
             database.prepare(self._database, self._build)
         from mlflow.tracking import MlflowClient
@@ -193,7 +178,7 @@ class Store:
         order = [f"attributes.start_time {'DESC' if newest else 'ASC'}"]
         found: list[StoredRun] = []
         token = None
-        with self._explained(), _collector_paused():
+        with self._explained(), collector_paused():
             while experiments:
                 size = min(PAGE, limit - len(found)) if limit else PAGE
                 page = self._client.search_runs(list(experiments), condition, 1, size, order, token)
@@ -231,18 +216,6 @@ class Store:
             return stored.folder / name
         with self._explained():
             return Path(self._client.download_artifacts(run, name))
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause garbage collection: it runs through a hundred thousand fresh rows again and again, half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _stored(run: Any, experiments: Mapping[str, str]) -> StoredRun:

@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from ablate.errors import UsageError
 
@@ -117,6 +116,6 @@ def without_secrets(text: str, uri: str) -> str:
 def _file_store(uri: str) -> Path | None:
     """Return the folder that `uri` names if it is one: a path, or a `file:` address."""
     if uri.startswith("file:"):
-        return Path(url2pathname(urlsplit(uri).path) or ".")
+        return Path(unquote(urlsplit(uri).path) or ".")
     plain_path = not re.match(r"[a-z][a-z0-9+.\-]+:", uri, re.IGNORECASE) and uri != "databricks"
     return Path(uri) if plain_path or Path(uri).is_dir() else None

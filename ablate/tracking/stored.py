@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from ablate.journal import Run
 from ablate.tracking.records import Point, beside, process_of, value_of
@@ -34,7 +33,7 @@ class StoredRun:
     def folder(self) -> Path | None:
         """Where the artifacts lie, if that is on this machine."""
         address = urlsplit(self.artifacts)
-        path = url2pathname(address.path) if address.scheme == "file" else self.artifacts
+        path = unquote(address.path) if address.scheme == "file" else self.artifacts
         return Path(path) if address.scheme in ("", "file") and Path(path).is_absolute() else None
 
     @property

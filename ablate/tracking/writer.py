@@ -32,7 +32,7 @@ class Writer:
 
     Nothing of the store is imported before a journal has its first metrics. A store that fails is told once, through
     `on_error`, and tried again at longer intervals and at `close`. After the first delivery it also delivers and closes
-    what earlier commands left: `leftovers` gives their journals.
+    what earlier commands left: `leftovers` gives their journals. `prepare` is called before the first delivery.
     """
 
     def __init__(
@@ -40,11 +40,13 @@ class Writer:
         tracker: RunTracker,
         on_error: Callable[[StoreError], None],
         leftovers: Callable[[], Iterable[Path]] | None = None,
+        prepare: Callable[[], object] | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._tracker = tracker
         self._on_error = on_error
         self._leftovers = leftovers
+        self._prepare = prepare
         self._interval = interval
         self._lock = threading.Lock()
         self._followed: dict[Path, _Followed] = {}
@@ -123,6 +125,9 @@ class Writer:
         content = one.journal.read_bytes()
         if not last and not any(mark in content for mark in _WORTH_DELIVERING):
             return
+        if self._prepare is not None:
+            self._prepare()
+            self._prepare = None
         identifier = self._tracker.deliver(one.journal)
         one.delivered, one.touched = stamp, now
         with self._lock:

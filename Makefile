@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test test-slow lint bench simulate clean
+
+help: ## Show what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/installed ## Set up, run the demo study on the digits that scikit-learn ships, write its report
+	$(BIN)/ablate run --preset demo
+	$(BIN)/ablate run --preset demo --no-augment --no-residual
+	$(BIN)/ablate sweep experiments/demo.py
+	@echo 'Every run, with its curves, in the browser: $(BIN)/ablate ui'
+
+test: .venv/installed ## Set up, check style and types, run the tests
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-slow: .venv/installed ## Run the long tests too: minutes to an hour
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/installed ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed ## Measure speed against the references, side by side
+	$(BIN)/python -m benchmarks
+
+simulate: .venv/installed ## Check the statistics on 20,000 simulated studies a cell and write the table
+	$(BIN)/python -m ablate.simulation --repetitions 20000 --output reports/simulation.md
+
+clean: ## Remove the environment and caches; runs and reports stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

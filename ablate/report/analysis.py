@@ -1,0 +1,235 @@
+"""From a study's runs to everything that its report states: effects, attribution, interactions, noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ablate.effects import (
+    Comparison,
+    Effect,
+    Looks,
+    NoiseBudget,
+    TwoScopes,
+    Verdict,
+    begin,
+    estimate_effects,
+    image_standard_error,
+    noise_budget,
+    replay,
+    score_table,
+    two_scopes,
+)
+from ablate.errors import UserError
+from ablate.report.averages import averaged_runs, main_effect_rows
+from ablate.report.material import Material
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablate.attribution import AliasGroup, Attribution, Contrast, FactorialAnalysis
+
+IMAGES_AT_MOST = 20_000_000  # cells of one table of seeds x images
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is stated about one study; what its design does not give is None or empty.
+
+    `effects` are the rows of effects.csv, main effects (as what switching off does) last.
+    """
+
+    material: Material
+    effects: Sequence[Effect]
+    scores: pd.DataFrame
+    factorial: FactorialAnalysis | None = None
+    aliases: Sequence[AliasGroup] = ()
+    resolution: int | None = None
+    attribution: Attribution | None = None
+    synergies: Sequence[Contrast] = ()
+    budget: NoiseBudget | None = None
+    scopes: Mapping[tuple[str, str], TwoScopes] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> list[Effect]:
+        """The effects of single arms against a reference."""
+        return [effect for effect in self.effects if effect.family != "main effects"]
+
+    @property
+    def main_effects(self) -> list[Effect]:
+        """The effects averaged over all other factors."""
+        return [effect for effect in self.effects if effect.family == "main effects"]
+
+    @property
+    def headline(self) -> list[Effect]:
+        """What the answer speaks of: main effects where the design was made for them, else the comparisons."""
+        return sorted(self.main_effects or self.compared, key=_by_delta)
+
+    @cached_property
+    def interactions(self) -> list[Contrast]:
+        """The estimable interactions of a factorial design, or the synergies of pairs, largest first."""
+        found = [row for row in self.factorial.contrasts if row.family == "interactions"] if self.factorial else []
+        return sorted([*found, *self.synergies], key=lambda row: -abs(row.estimate) if row.n else math.inf)
+
+
+def _by_delta(effect: Effect) -> tuple[bool, float]:
+    return math.isnan(effect.delta), effect.delta
+
+
+def analyse(material: Material) -> Analysis:
+    """Everything that the runs of a study support. Raises UserError for runs that cannot be read."""
+    metric, margin = material.metric, material.margin
+    scores = score_table(material.runs, metric)
+    factorial = _factorial(material, scores)
+    effects = _compared(material)
+    main = []
+    if factorial is not None:
+        runs = averaged_runs(material.design, factorial, scores, metric)
+        planned = main_effect_rows(material.design.columns, len(material.seeds))
+        main = estimate_effects(runs, planned, metric, margin, material.protocol)
+        main = [_as_factorial(effect, factorial) for effect in main]
+    aliases, resolution = _aliases(material, factorial)
+    found = Analysis(
+        material=material,
+        effects=[*effects, *main],
+        scores=scores,
+        factorial=factorial,
+        aliases=aliases,
+        resolution=resolution,
+        attribution=_attribution(material, scores),
+        synergies=() if factorial else _synergies(material, scores),
+    )
+    bits = material.correct()
+    return replace(found, budget=_budget(found, bits), scopes=_scopes(found, bits))
+
+
+def _compared(material: Material) -> list[Effect]:
+    """The effects of the planned comparisons, at the last look where seeds are added until it is clear."""
+    if not material.comparisons:
+        return []
+    if material.looks is None:
+        return estimate_effects(
+            material.runs, material.comparisons, material.metric, material.margin, material.protocol
+        )
+    state = begin(material.comparisons, material.seeds, Looks(*material.looks))
+    return replay(state, material.runs, material.metric, material.margin, material.protocol).effects
+
+
+def _factorial(material: Material, scores: pd.DataFrame) -> FactorialAnalysis | None:
+    """The contrasts of a balanced two-level design of two factors or more, over the seeds that have every run."""
+    from ablate.attribution import factorial_effects
+
+    if material.design.shape[1] < 2:
+        return None
+    try:
+        return factorial_effects(material.design, scores, material.margin, material.metric.goal)
+    except UserError:  # no such design, or no seed has all of it yet
+        return None
+
+
+def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
+    """A main effect with the intervals and p values that its number of seeds allows: below 3, those of all runs."""
+    if effect.n != len(factorial.seeds) or effect.n > 2:
+        return effect
+    row = next(row for row in factorial.contrasts if row.term == effect.factor)
+    return replace(
+        effect,
+        ci_low=-row.high,
+        ci_high=-row.low,
+        fw_low=-row.fw_high,
+        fw_high=-row.fw_low,
+        p=row.p,
+        p_holm=row.p_holm,
+        p_tost=row.p_tost,
+        p_tost_holm=row.p_tost_holm,
+    )
+
+
+def _aliases(
+    material: Material, factorial: FactorialAnalysis | None
+) -> tuple[list[AliasGroup], int | None]:
+    """Which terms share a column, and the resolution; nothing for designs that are no fraction."""
+    from ablate.attribution import alias_groups, orthogonal_part, resolution
+
+    if material.design.shape[1] < 2:
+        return [], None
+    try:
+        part = orthogonal_part(material.design)
+    except UserError:
+        return [], None
+    return [group for group in alias_groups(part) if group.order], resolution(part)
+
+
+def _attribution(material: Material, scores: pd.DataFrame) -> Attribution | None:
+    """Shapley values beside leave-one-out and add-one-in, where the design holds them and a seed has all of it."""
+    from ablate.attribution import attributable, attribute
+
+    if material.design.shape[1] < 2 or attributable(material.design) is None:
+        return None
+    try:
+        return attribute(material.design, scores, material.margin)
+    except UserError:
+        return None
+
+
+def _synergies(material: Material, scores: pd.DataFrame) -> list[Contrast]:
+    """The synergies of pairs at the full corner, where arms without two components were run."""
+    from ablate.attribution import pair_synergies
+
+    design = material.design
+    if design.shape[1] < 2 or not (~design).sum(axis=1).eq(2).any() or not design.all(axis=1).any():
+        return []
+    found = pair_synergies(design, scores, material.margin, material.metric.goal)
+    return found if any(row.n for row in found) else []
+
+
+def _budget(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
+    """How large the noise is, from the reference's seeds and every comparison's paired differences."""
+    material = found.material
+    if material.baseline not in found.scores.index:
+        return None
+    reference = found.scores.loc[material.baseline].dropna().tolist()
+    sds = [effect.evidence.sd_difference for effect in found.headline]
+    image_se = math.nan
+    if bits.get(material.baseline):
+        rows = list(bits[material.baseline].values())
+        image_se = image_standard_error(rows, material.metric.scale)
+    return noise_budget(reference, sds, max(1, len(found.headline)), image_se)
+
+
+def _scopes(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
+    """Both scopes of noise for every comparison whose arms have per-image results at two shared seeds or more."""
+    import numpy as np
+
+    scopes = {}
+    for effect in found.compared:
+        one, other = bits.get(effect.variant, {}), bits.get(effect.reference, {})
+        seeds = [seed for seed in effect.evidence.paired.seeds if seed in one and seed in other]
+        lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
+        if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > IMAGES_AT_MOST:
+            continue
+        variant = np.array([one[seed] for seed in seeds], dtype=np.int8)
+        reference = np.array([other[seed] for seed in seeds], dtype=np.int8)
+        scopes[effect.variant, effect.reference] = two_scopes(variant - reference, found.material.metric.scale)
+    return scopes
+
+
+def is_settled(effect: Effect) -> bool:
+    """Whether the verdict answers the question, if only preliminarily."""
+    return effect.evidence.rule in (
+        Verdict.UNRELIABLE,
+        Verdict.LOSS,
+        Verdict.GAIN,
+        Verdict.NEGLIGIBLE,
+        Verdict.NO_EFFECT,
+    )
+
+
+def comparisons_of(effects: Sequence[Effect]) -> list[Comparison]:
+    """The comparisons that effects answer."""
+    return [
+        Comparison(effect.variant, effect.reference, effect.factor, effect.change, effect.family) for effect in effects
+    ]

@@ -1,0 +1,69 @@
+"""Markdown that says what it was given to say: text from runs can neither form markup nor break out of a table.
+
+What is written here is read by GitHub, by markdown-it (for the HTML file) and by people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_PLAIN_CODE = re.compile(r"[\w.+\-/:=,()%@ ]+")
+_SPECIAL = re.compile(r"([\\`*{}\[\]#|~$!])")
+_EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_INTERVAL = re.compile(r"\\\[([-\N{MINUS SIGN}\d., infa]+)\\\](?!\\?[(\[:])")
+_LINE_START = re.compile(r"^(\d{1,9})([.)])|^([-+=>])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def one_line(text: object) -> str:
+    """Any text on one line, without control and direction-changing characters."""
+    return " ".join(_CONTROL.sub(" ", str(text)).split())
+
+
+def escape(text: object) -> str:
+    """Text as Markdown that renders as exactly this text, on one line, in prose and in tables alike."""
+    safe = _SPECIAL.sub(r"\\\1", one_line(text))
+    safe = safe.replace("\\|", "&#124;")  # a cell of a table would end at a bar
+    safe = _EDGE_UNDERSCORE.sub(r"\\_", safe)  # inside a word GitHub leaves it alone
+    safe = re.sub(r"&(?=#?\w+;)(?!#124;)", "&amp;", safe)
+    safe = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", safe)
+    safe = re.sub(r"(?i)\b(https?|ftp):(?=//)", r"\1\\:", safe)
+    safe = re.sub(r"(?i)\bwww\.", lambda found: found[0][:-1] + "\\.", safe)
+    safe = _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}", safe)
+    return _INTERVAL.sub(r"[\1]", safe)  # [2.83, 3.22] is no link, and reads better bare
+
+
+def code(text: object) -> str:
+    """A name in the type of code where that is safe, else escaped."""
+    line = one_line(text)
+    return f"`{line}`" if _PLAIN_CODE.fullmatch(line) else escape(line)
+
+
+def bold(text: object) -> str:
+    """Emphasised text."""
+    return f"**{escape(text)}**"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list of lines that are Markdown already."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = ()) -> str:
+    """A table of cells that are Markdown already; the columns at the places `numeric` are set to the right."""
+    rule = ["---:" if place in numeric else "---" for place in range(len(columns))]
+    lines = [list(columns), rule, *(list(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def picture(path: str, words: str) -> str:
+    """An image by its relative path."""
+    return f"![{escape(words)}]({path})"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code; the fence is longer than any run of backticks in it."""
+    longest = max((len(found) for found in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,0 +1,86 @@
+"""What a report is made of, wherever the runs came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ablate.effects import Comparison, Metric, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+History = Sequence[Mapping[str, float]]
+"""A row an epoch: `step` and the metrics."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """How many runs were planned, and what became of them; `missing` names those without any (variant, seed)."""
+
+    planned: int | None
+    statuses: Mapping[str, int]
+    missing: Sequence[tuple[str, int]] = ()
+    running: Sequence[tuple[str, int]] = ()
+    reused: int = 0
+    seconds: float | None = None
+
+    @property
+    def results(self) -> int:
+        """Runs that enter the estimates."""
+        return self.statuses.get("finished", 0) + self.statuses.get("unstable", 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned run ended with a result."""
+        return self.planned is None or self.results == self.planned
+
+
+@dataclass(frozen=True)
+class Material:
+    """One study: its runs as a table, what was to be compared, and all that a reader must know of it.
+
+    `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, true/false columns of `factors`, then the
+    rest; `design` has a row a variant and a true/false column a factor in question, and is empty where that is not
+    known. `conditions` has a row a run: variant and what it ran under. `facts` are lines of the study card. `cautions`
+    are said at the top. `curves` and `correct` load what is large, by variant: epochs of each seed, and per-image
+    correctness (seeds x images) with its seeds.
+    """
+
+    name: str
+    question: str
+    scale: str
+    runs: pd.DataFrame
+    metric: Metric
+    margin: float
+    comparisons: Sequence[Comparison]
+    factors: Sequence[str]
+    design: pd.DataFrame
+    baseline: str
+    account: Account
+    protocol: Protocol = field(default_factory=Protocol)
+    design_name: str = ""
+    generators: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    cautions: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    commands: Sequence[str] = ()
+    looks: tuple[tuple[int, ...], tuple[float, ...]] | None = None
+    curves: Callable[[], Mapping[str, Sequence[History]]] = dict
+    correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
+
+    def with_cautions(self, *texts: str) -> Self:
+        """The same with more to be said at the top."""
+        return replace(self, cautions=(*self.cautions, *texts))
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the files of a report go: the folder of all reports, and whether one HTML file is wanted, too."""
+
+    reports: Path
+    html: bool = False

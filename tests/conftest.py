@@ -1,0 +1,28 @@
+"""What every test shares: a project folder of its own, data decoded once, and no store or cache of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decode data to a folder of the session's."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("NO_COLOR", "1")
+    patch.setenv("COLUMNS", "120")
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, with the current folder in it."""
+    (tmp_path / "mlruns").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,138 @@
+"""From a job to a run: every end has its status, nothing is lost, nothing is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toy
+
+from ablate.journal import Journals, load, records
+from ablate.recipe import Recipe
+from ablate.runner import Purpose, answer, make
+from ablate.workload import Conditions, Job
+
+
+class Nobody:
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+
+    def started(self, journal: Path) -> None:
+        pass
+
+    def progress(self, done: int, total: int) -> None:
+        pass
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.steps.append(step)
+
+
+def job(*, off: tuple[str, ...] = (), seed: int = 0, **values: object) -> Job:
+    recipe = Recipe.of(toy.WORKLOAD, None, values, seed).without(*off)  # type: ignore[arg-type]  # plain values
+    return Job(recipe, toy.open_data(None, recipe), Conditions("cpu", "fp32", 1))
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> Journals:
+    return Journals(tmp_path / "mlruns" / "journal")
+
+
+@pytest.fixture
+def purpose(tmp_path: Path) -> Purpose:
+    return Purpose(tmp_path, "kitchen", {"who": "me"})
+
+
+def test_a_finished_run(journals: Journals, purpose: Purpose) -> None:
+    run, is_new = make(job(), journals, purpose, Nobody())
+    assert is_new
+    assert (run.status, run.variant, run.study, run.tags) == ("finished", "baseline", "kitchen", {"who": "me"})
+    assert run.metrics["taste"] == pytest.approx(0.62, abs=0.02)
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    files = {path.name for path in journals.path(run.name).with_suffix(".files").iterdir()}
+    assert {"dish.txt", "recipe.json", "history.csv", "environment.txt"} <= files
+    assert not journals.path(run.name).with_suffix(".checkpoint").exists()
+
+
+def test_the_same_again_is_answered(journals: Journals, purpose: Purpose) -> None:
+    first, _ = make(job(), journals, purpose, Nobody())
+    second, is_new = make(job(), journals, purpose, Nobody())
+    assert not is_new
+    assert second.name == first.name
+    third, is_new = make(job(), journals, replace(purpose, again=True), Nobody())
+    assert is_new
+    assert third.name != first.name
+    assert third.metrics["taste"] == first.metrics["taste"]
+
+
+def test_reuse_needs_the_same_device_and_precision(journals: Journals, purpose: Purpose) -> None:
+    make(job(), journals, purpose, Nobody())
+    elsewhere = replace(job(), conditions=Conditions("cuda", "bf16", 1))
+    assert answer(journals, elsewhere) is None
+    assert answer(journals, elsewhere, mix=True)
+    assert answer(journals, replace(job(), conditions=Conditions("cpu", "fp32", 7)))
+
+
+@pytest.mark.parametrize(
+    ("misfortune", "status", "error"),
+    [
+        ("error", "failed", "ValueError: burnt"),
+        ("memory", "out_of_memory", "MemoryError: no room"),
+        ("nan", "unstable", "score is not finite after epoch 2"),
+    ],
+)
+def test_every_end_is_recorded(journals: Journals, purpose: Purpose, misfortune: str, status: str, error: str) -> None:
+    unlucky = job(off=("luck",), without_luck=misfortune)
+    run, _ = make(unlucky, journals, purpose, Nobody())
+    assert (run.status, run.error) == (status, error)
+    end = records(journals.path(run.name))[-1]
+    assert bool(end["trace"]) == (status != "unstable")
+    again, is_new = make(unlucky, journals, purpose, Nobody())
+    assert is_new == (status != "unstable"), "an unstable run is a result, a failure is not"
+    if status == "unstable":
+        assert run.metrics["taste"] == 0.1, "the floor stands for what was never reached"
+        assert again.name == run.name
+
+
+def test_no_better_than_guessing_is_unstable(journals: Journals, purpose: Purpose) -> None:
+    lucky_data = replace(job(), data=replace(job().data, floor=0.59))
+    run, _ = make(lucky_data, journals, purpose, Nobody())
+    assert (run.status, run.error) == ("unstable", "no better than guessing")
+
+
+def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, purpose: Purpose) -> None:
+    unlucky = job(off=("luck",), without_luck="interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    path = journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)[0]
+    killed = load(path)
+    assert killed is not None
+    assert killed.status == "killed"
+    (path.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
+    watcher = Nobody()
+    run, is_new = make(unlucky, journals, purpose, watcher)
+    assert is_new
+    assert (run.name, run.status) == (killed.name, "finished")
+    assert watcher.steps == [2], "what was recorded before is not recorded again"
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    assert [line["record"] for line in records(path)].count("resume") == 1
+
+
+def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlucky = job(off=("luck",), without_luck="interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    monkeypatch.setattr(
+        "ablate.provenance.environment",
+        lambda project: {
+            "versions": {"python": "4"},
+            "platform": "",
+            "processor": "",
+            "commit": "other",
+            "dirty": False,
+        },
+    )
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    assert len(journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)) == 2
