@@ -19,7 +19,7 @@ def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float
 
     The same distribution as torchvision's RandomCrop(padding_mode="reflect") and RandomHorizontalFlip.
     """
-    count, _, height, width = images.shape
+    count, channels, height, width = images.shape
     if pad >= min(height, width):
         raise ValueError(f"a border of {pad} cannot be reflected out of {height} x {width} images")
     shifts = _integers(2 * count, 2 * pad + 1, generator, images.device).view(2, count) - pad
@@ -28,8 +28,10 @@ def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float
     columns = _reflect(torch.arange(width, device=images.device) + shifts[1, :, None], width)  # N x W
     columns = torch.where(flipped[:, None], columns.flip(1), columns)
     each = torch.arange(count, device=images.device)[:, None, None]
-    # Indices around the slice put the channels last: N x H x W x C, then a view back to N x C x H x W.
-    return images.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    places = (each * height + rows[:, :, None]) * width + columns[:, None, :]  # N x H x W, into the batch's pixels
+    # Whole pixels are picked, channels last in memory: half the time of picking values, and as the network wants it.
+    pixels = images.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, places.flatten())
+    return pixels.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def color_jitter(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ablate import resnet9
 from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
+from ablate.devices import keep_freed_memory
 from ablate.model import ResNet9
 from ablate.plan import Plan
 from ablate.prediction import WEIGHTS, save_weights
@@ -50,6 +51,7 @@ def train(job: Job, log: Log) -> Outcome:
     """Train the recipe of `job`, score the test images once, at the end, in fp32, and draw the run."""
     recipe, conditions = job.recipe, job.conditions
     torch.set_num_threads(conditions.threads)
+    keep_freed_memory()
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, conditions.device)
     plan = resnet9.plan(recipe, len(dataset.classes))

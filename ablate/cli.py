@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_runs, cli_sweep, cli_train, console
+from ablate import cli_data, cli_report, cli_runs, cli_sweep, cli_train, console
 from ablate.errors import UserError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ for _panel, _name, _command in (
     ("Make runs", "sweep", cli_sweep.sweep),
     ("Look at runs", "list", cli_runs.list_runs),
     ("Look at runs", "show", cli_runs.show),
+    ("Look at runs", "report", cli_report.report),
     ("Look at runs", "compare", cli_runs.compare),
     ("Look at runs", "ui", cli_runs.ui),
     ("Look at runs", "predict", cli_train.predict),

@@ -140,7 +140,8 @@ def _name(text: str, runs: Sequence[Run]) -> str:
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], *, many: bool) -> dict[str, tuple[Any, Any]]:
-    names = [name for name in {**one, **other} if not (many and name in ("seed", "weights_digest"))]
+    left_out = {"weights_digest"} | ({"seed"} if many else set())
+    names = [name for name in {**one, **other} if name not in left_out]
     return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
 
 

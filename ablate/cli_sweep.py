@@ -163,7 +163,8 @@ def sweep(
         foretell(study, planned, journals, slots, as_json=how.as_json)
         return
     purpose = Purpose(project.root, study.name, again=how.again, mix=how.mix)
-    executor = make_executor(how.executor if slots > 1 else "serial", slots, how.address)
+    in_process = how.executor == "processes" and slots == 1
+    executor = make_executor("serial" if in_process else how.executor, slots, conditions, how.address)
     session = SweepSession(
         study, planned, journals, purpose, executor, store.open(project), how.retry_failed, how.max_failures
     )

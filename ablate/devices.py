@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -54,3 +56,18 @@ def multiplies_bf16(device: str) -> bool:
         facts = _CPU_FACTS.read_text()
         return "avx512_bf16" in facts or "amx_bf16" in facts
     return False
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees: every training step asks for the same blocks again.
+
+    glibc hands large blocks back at once and gets them anew page by page, a tenth of the time of a step. Nothing is
+    computed otherwise; where there is no glibc, nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        trim_threshold, map_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+        libc.mallopt(map_threshold, 2**30)
+        libc.mallopt(trim_threshold, 2**31 - 1)

@@ -124,6 +124,8 @@ def _identifier(setting: Setting) -> str:
 def _domain(setting: Setting) -> str:
     if isinstance(setting.domain, OneOf):
         return ", ".join(setting.domain.words)
+    if setting.kind is int:
+        return f"{setting.domain.low:,} to {setting.domain.high:,}"
     return f"{setting.domain.low:g} to {setting.domain.high:g}"
 
 

@@ -28,8 +28,8 @@ PRESETS = (
     Preset("laptop", "minutes a run on two cores: width 16, 10,000 images", {"width": 16, "train_size": 10_000}),
     Preset(
         "demo",
-        "seconds a run: the digits that scikit-learn ships, width 4",
-        {"width": 4, "image_size": 16, "epochs": 10, "batch_size": 100},
+        "seconds a run: the digits that scikit-learn ships, width 8",
+        {"width": 8, "image_size": 16, "epochs": 12, "batch_size": 100},
         dataset="digits",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,21 +117,23 @@ def carry_out(
     failures = 0
     waiting: list[Task] = []
     lost: list[Task] = []
-    for round_tasks, last in ((tasks, False), (waiting, False), (lost, True)):
-        for task, outcome in executor.results(perform, list(round_tasks)) if round_tasks else ():
-            if isinstance(outcome, Claimed):
-                waiting.append(replace(task, wait=True))
-                progress.claimed(task.job, outcome.holder)
-                continue
-            if isinstance(outcome, Lost) and not last:
-                lost.append(replace(task, wait=True))
-                progress.lost(task.job, outcome.reason)
-                continue
-            run, is_new = (_give_up(task, outcome), True) if isinstance(outcome, Lost) else outcome
-            progress.ended(task.job, run, is_new)
-            failures += not run.is_result
-            if failures == max_failures:
-                raise TooManyFailures
+    for round_tasks, is_last in ((tasks, False), (waiting, False), (lost, True)):
+        if not round_tasks:
+            continue
+        with closing(executor.results(perform, list(round_tasks))) as outcomes:  # whatever happens, workers end here
+            for task, outcome in outcomes:
+                if isinstance(outcome, Claimed):
+                    waiting.append(replace(task, wait=True))
+                    progress.claimed(task.job, outcome.holder)
+                elif isinstance(outcome, Lost) and not is_last:
+                    lost.append(replace(task, wait=True))
+                    progress.lost(task.job, outcome.reason)
+                else:
+                    run, is_new = (_give_up(task, outcome), True) if isinstance(outcome, Lost) else outcome
+                    progress.ended(task.job, run, is_new)
+                    failures += not run.is_result
+                    if failures == max_failures:
+                        raise TooManyFailures
 
 
 def _give_up(task: Task, lost: Lost) -> Run:

@@ -132,23 +132,20 @@ def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
 
 
 def test_an_exception_that_cannot_travel_is_told_of(pool: Executor) -> None:
-    with pytest.raises(RuntimeError, match="^AwkwardError: first"):
+    with pytest.raises(RuntimeError, match=r"^AwkwardError: first"):
         list(pool.results(samples.end_badly, [("", 0), ("awkward", 1)]))
 
 
 def test_a_result_that_cannot_travel_is_told_of(pool: Executor) -> None:
-    with pytest.raises(Exception, match="^Can't (pickle|get) local object"):
+    with pytest.raises(Exception, match=r"^Can't (pickle|get) local object"):
         list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
 
 
-@pytest.mark.parametrize("how", ["kill", "exit"])
-def test_a_worker_that_dies_loses_its_item_only(pool: Executor, how: str) -> None:
-    items = [("", 0), (how, 1), ("", 2), (how, 3), (how, 4), ("", 5), ("", 6)]
+def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
+    items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
     results = dict(pool.results(samples.end_badly, items))
     assert set(results) == set(items)
-    assert {item for item, result in results.items() if isinstance(result, Lost)} == {
-        item for item in items if item[0] == how
-    }
+    assert {item for item, result in results.items() if isinstance(result, Lost)} == {item for item in items if item[0]}
     assert all(results[item] == item[1] for item in items if not item[0])
 
 
@@ -164,6 +161,7 @@ def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_pat
     assert len(marks(tmp_path, "began")) == 2
 
 
+@pytest.mark.slow
 def test_what_a_lost_node_had_is_done_by_another(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=2, object_store_memory=100 << 20)
     items = [(str(tmp_path), number) for number in range(8)]

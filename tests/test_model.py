@@ -10,7 +10,7 @@ from notebook import ResNet9 as NotebookResNet9
 from scipy.stats import kstest
 from torch import nn
 
-from ablate.model import StreamDropout, build, net_of
+from ablate.model import StreamDropout, build, conv_block, net_of
 from ablate.plan import Net
 from ablate.seeding import torch_stream
 
@@ -80,6 +80,24 @@ def test_every_combination_trains_one_step(switches, width, image_size, count):
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.stride() == parameter.stride(), f"{name}: the fused optimiser needs one layout"
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
+    block = conv_block(3, 8, Net(batch_norm=batch_norm), pool=True)
+    usual = nn.Sequential(block[0], block[1], nn.ReLU(), nn.MaxPool2d(2))
+    images = torch.randint(0, 4, (6, 3, 16, 16), generator=torch_stream(0, "images")).float()  # coarse: with ties
+    results = []
+    for order in (block, usual):
+        order.zero_grad()
+        given = images.clone().requires_grad_()
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            out = order(given)
+        (out.float() * torch.arange(out.numel()).view(out.shape).cos()).sum().backward()
+        results.append([out, given.grad, *(parameter.grad for parameter in order.parameters())])
+    assert (results[0][0] == 0).any()
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
 @pytest.mark.parametrize("switches", SWITCHES)

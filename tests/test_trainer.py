@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import textwrap
@@ -383,6 +384,27 @@ def test_no_float_copy_of_the_images_is_made():
         cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 30e6, "bytes beyond what a small part of the set takes"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that hands memory back")
+def test_freed_memory_is_kept_for_the_next_step():
+    program = """
+        import resource, torch
+        from ablate.devices import keep_freed_memory
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(5):
+                torch.ones(10_000_000)  # 10,000 pages
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        torch.set_num_threads(1)
+        first = faults()
+        keep_freed_memory()
+        torch.ones(10_000_000)
+        print(first, faults())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
+    before, after = (int(word) for word in done.stdout.split())
+    assert after < before / 10
 
 
 def test_the_outcome_names_what_the_tracking_schema_names(cache):

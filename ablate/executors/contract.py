@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -24,7 +24,7 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many items are worked on at a time."""
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
         """Yield each item with what `call` returned, in the order in which they end; items start in their order.
 
         A worker that dies loses its item only. `call` and items travel by pickle. Closing the iterator early (or an

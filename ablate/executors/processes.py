@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import Pipe
@@ -30,7 +30,7 @@ class ProcessExecutor:
     def __init__(self, slots: int) -> None:
         self.slots = slots
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
         """Yield each item with what `call` returned, or Lost where its worker died.
 
         Closed early, running calls get `runner.Terminated` and GRACE seconds to record their end; an exception

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -34,7 +35,7 @@ class RayExecutor:
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._threads, self._gpus = threads, gpus
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
         """Yield each item with what `call` returned, or Lost where its worker died.
 
         Closed early, running calls get KeyboardInterrupt at their next step of Python and GRACE seconds to record it.
@@ -68,6 +69,7 @@ class RayExecutor:
         if ray.is_initialized():
             yield
             return
+        _check_answers(self._address)
         before = signal.getsignal(signal.SIGTERM)
         here = {"num_cpus": self.slots * self._threads, "include_dashboard": False, "object_store_memory": 100 << 20}
         try:
@@ -75,7 +77,7 @@ class RayExecutor:
                 self._address, **(here if self._address == "local" else {}), logging_level="ERROR", log_to_driver=False
             )
         except ConnectionError as error:
-            raise UserError(f"no Ray cluster answers at {self._address}: {str(error).splitlines()[0]}") from error
+            raise _no_answer(self._address, error) from error
         try:
             signal.signal(signal.SIGTERM, before)  # Ray's would leave by SystemExit, nothing recorded
             self._check_room(ray)
@@ -108,6 +110,21 @@ def quiet_ray() -> Any:
     except ImportError:
         raise UsageError("Ray is not installed: pip install 'ablate[ray]'") from None
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise UserError when nobody listens at `host:port`: Ray itself would try for seven minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise _no_answer(address, error) from error
+
+
+def _no_answer(address: str, error: OSError) -> UserError:
+    reason = str(error).splitlines()[0]
+    return UserError(f"no Ray cluster answers at {address} ({reason}): start one with `ray start --head`")
 
 
 def _perform(received: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from ablate.executors.contract import Item, Lost, Result
 
@@ -12,7 +12,7 @@ class SerialExecutor:
 
     slots = 1
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
         """Yield each item with what `call` returned."""
         for item in items:
             yield item, call(item)

@@ -12,7 +12,7 @@ _PLAIN_CODE = re.compile(r"[\w.+\-/:=,()%@ ]+")
 _SPECIAL = re.compile(r"([\\`*{}\[\]#|~$!])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _INTERVAL = re.compile(r"\\\[([-\N{MINUS SIGN}\d., infa]+)\\\](?!\\?[(\[:])")
-_LINE_START = re.compile(r"^(\d{1,9})([.)])|^([-+=>])")
+_LINE_START = re.compile(r"^(\d{1,9})([.)])(?=\s|$)|^([-+=](?=\s|$)|[-=]{2,}|>)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -30,7 +30,7 @@ def escape(text: object) -> str:
     safe = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", safe)
     safe = re.sub(r"(?i)\b(https?|ftp):(?=//)", r"\1\\:", safe)
     safe = re.sub(r"(?i)\bwww\.", lambda found: found[0][:-1] + "\\.", safe)
-    safe = _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}", safe)
+    safe = _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[0]}", safe)
     return _INTERVAL.sub(r"[\1]", safe)  # [2.83, 3.22] is no link, and reads better bare
 
 

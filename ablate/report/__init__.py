@@ -1,0 +1,51 @@
+"""Reports: from a study's runs, or anyone's, to Markdown, tables and figures. Reads the tracker; never trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ablate.report.analysis import Analysis, analyse
+from ablate.report.check import Claim, check_text
+from ablate.report.from_experiment import from_experiment
+from ablate.report.from_study import from_study
+from ablate.report.from_table import Reading, from_table, read_csv
+from ablate.report.material import Account, Material
+from ablate.report.writing import Report, folder_name, write
+from ablate.tracking import Tracker
+
+__all__ = [
+    "Account",
+    "Analysis",
+    "Claim",
+    "Material",
+    "Reading",
+    "Report",
+    "analyse",
+    "check_material",
+    "check_text",
+    "folder_name",
+    "from_experiment",
+    "from_study",
+    "from_table",
+    "read_csv",
+    "write",
+    "write_report",
+]
+
+
+def write_report(
+    name: str, tracker: Tracker, folder: Path, *, as_html: bool = False, margin: float | None = None
+) -> Report:
+    """Write the report of a study of ours into `folder` and attach it to the study in the store.
+
+    Raises UserError for a study that the store does not know, and StoreError if the store fails.
+    """
+    report = write(from_study(name, tracker, margin), folder, as_html=as_html)
+    tracker.attach_report(name, report.folder, report.note, report.metrics)
+    return report
+
+
+def check_material(material: Material, text: str) -> list[Claim]:
+    """Every number in a text that states a difference of this study, and whether it is right."""
+    found = analyse(material)
+    return check_text(text, found.effects, material.metric)

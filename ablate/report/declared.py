@@ -1,0 +1,67 @@
+"""What a study declared, in words: its scale, the lines of its card, the limits that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ablate.journal import Run
+from ablate.tracking import StudyRecord
+
+_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset")
+_FIRST = ("width", "epochs", "train_size", "image_size")
+
+
+def scale_line(declared: Any, runs: Sequence[Run]) -> str:
+    """The scale that a study speaks of, for the first line: preset, the settings that set it, the data."""
+    images = declared.get("train_size")
+    known = {
+        "width": f"width {declared.get('width')}",
+        "epochs": f"{declared.get('epochs')} epochs",
+        "train_size": f"{f'{images:,}' if images else 'all'} training images",
+        "image_size": f"of {declared.get('image_size')} x {declared.get('image_size')} pixels",
+    }
+    parts = [text for name, text in known.items() if name in declared]
+    data = sorted({run.data for run in runs})
+    words = f"{declared.get('workload', 'workload')}, preset {declared.get('preset', 'none')}"
+    if parts:
+        words += f": {', '.join(parts[:2])}, {' '.join(parts[2:])}" if len(parts) > 2 else f": {', '.join(parts)}"
+    return words + (f"; data {', '.join(data)}" if data else "")
+
+
+def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
+    """The lines of the study card that were fixed before the runs."""
+    declared = record.declared
+    settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _APART]
+    factors = ", ".join(str(name).replace("_", " ") for name in declared.get("factors", ()))
+    validated = declared.get("validate_on")
+    protocol = "one run a recipe and seed; the score is the last epoch's, on the test set, which is scored once"
+    if validated == "test":
+        protocol += "; curves are of the test images themselves, and all training images train"
+    elif validated:
+        protocol += "; curves are of validation images held out from training"
+    return [
+        ("Protocol", protocol),
+        ("Components in question", factors),
+        ("Settings, the same in every arm", ", ".join(settings)),
+    ]
+
+
+def declared_limits(record: StudyRecord) -> list[str]:
+    """What the declarations of a study leave open."""
+    lines = []
+    if record.declared.get("validate_on") == "test":
+        lines.append(
+            "Validation used the test images (the notebook's protocol): nothing was chosen by them here, but whoever "
+            "tunes by these curves tunes on the test set."
+        )
+    if "lr_schedule" in record.layout.get("factors", ()):
+        lines.append(
+            "Without lr_schedule both the learning rate and Adam's beta1 are constant: the schedule moves both, so its "
+            "effect is that of the two together."
+        )
+    return lines
+
+
+def _word(value: Any) -> str:
+    return "all" if value is None else str(value)

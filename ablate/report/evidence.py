@@ -1,0 +1,210 @@
+"""The middle of a report: figures with what to look for, attribution, interactions and noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ablate.attribution import AliasGroup, Contrast
+from ablate.effects import TwoScopes
+from ablate.report.analysis import Analysis
+from ablate.report.markup import bullets, code, escape, picture, table
+from ablate.report.numbers import DASH, digits_of, interval, plain, probability, signed
+from ablate.report.pictures import Picture
+
+Pictures = Mapping[str, Picture]
+MOST_ROWS = 60
+
+
+def shown(pictures: Pictures, *keys: str) -> list[str]:
+    """The figures whose key begins with one of `keys`, each with its caption."""
+    chosen = [found for key, found in pictures.items() if any(key == name or key.startswith(f"{name}-") for name in keys)]
+    return [f"{picture(found.path, found.words)}\n\n*{escape(found.caption)}*" for found in chosen]
+
+
+def figures_section(pictures: Pictures) -> str:
+    """Forest plot, paired slopes, training curves."""
+    parts = []
+    for title, key in (("Effects at a glance", "forest"), ("Seed by seed", "slopes"), ("Training", "curves")):
+        found = shown(pictures, key)
+        if found:
+            parts += [f"## {title}", *found]
+    return "\n\n".join(parts)
+
+
+def attribution_section(found: Analysis, pictures: Pictures) -> str:
+    """Main effects, Shapley values beside leave-one-out and add-one-in, interactions, and what is aliased with what."""
+    parts = []
+    if found.factorial is not None:
+        parts += [_factorial(found), *shown(pictures, "main_effects")]
+    if found.attribution is not None:
+        parts += [_shapley(found), *shown(pictures, "shapley")]
+    if found.interactions:
+        parts += [_interactions(found), *shown(pictures, "interactions")]
+    if found.factorial is not None:
+        parts += shown(pictures, "half_normal")
+    parts.append(_aliases(found))
+    parts = [part for part in parts if part]
+    return "\n\n".join(["## How the components work together", *parts]) if parts else ""
+
+
+def _factorial(found: Analysis) -> str:
+    assert found.factorial is not None
+    analysis = found.factorial
+    digits = digits_of(found.material.metric, found.material.margin)
+    rows = [_contrast(row, digits) for row in analysis.contrasts if row.family == "main effects"]
+    words = (
+        f"What having each component adds, averaged over all settings of the others ({analysis.runs} arms, "
+        f"{len(analysis.seeds)} complete seeds; {analysis.method}). The results above state the same numbers with the "
+        "sign turned: what switching it off does."
+    )
+    if analysis.incomplete_seeds:
+        words += f" Left out, since some run is missing: seeds {', '.join(map(str, analysis.incomplete_seeds))}."
+    unstable = int((found.material.runs["status"] == "unstable").sum())
+    if unstable:
+        words += f" {unstable} unstable runs count at their recorded value."
+    columns = ["component", "adds", "95 % interval", "family-wise interval", "p (Holm)", "verdict on having it"]
+    return "\n\n".join(["### Main effects", escape(words), table(columns, rows, numeric=range(1, 5))])
+
+
+def _contrast(row: Contrast, digits: int) -> list[str]:
+    return [
+        escape(row.term),
+        signed(row.estimate, digits),
+        interval(row.low, row.high, digits),
+        interval(row.fw_low, row.fw_high, digits),
+        escape(probability(row.p_holm)),
+        escape(row.verdict),
+    ]
+
+
+def _shapley(found: Analysis) -> str:
+    assert found.attribution is not None
+    shares, digits = found.attribution, digits_of(found.material.metric, found.material.margin)
+    rows = [
+        [
+            escape(share.factor),
+            f"{signed(share.leave_one_out, digits)} {interval(share.leave_one_out_low, share.leave_one_out_high, digits)}",
+            f"{signed(share.shapley, digits)} {interval(share.shapley_low, share.shapley_high, digits)}",
+            f"{signed(share.add_one_in, digits)} {interval(share.add_one_in_low, share.add_one_in_high, digits)}",
+        ]
+        for share in sorted(shares.shares, key=lambda share: -share.shapley)
+    ]
+    left = shares.residual
+    source = "from all combinations" if shares.source == "full factorial" else "half the sum of the other two columns"
+    words = (
+        "What each component adds: on top of all others (leave-one-out), alone (add-one-in), and the Shapley value, its "
+        f"fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns differ, the "
+        "component works with or against others. No order of removal is *the* contribution of a component."
+    ).replace("*the*", "the one true")
+    check = (
+        f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "
+        f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.words}"
+    )
+    columns = ["component", "leave-one-out", "Shapley value", "add-one-in"]
+    parts = ["### Credit for the whole", escape(words), table(columns, rows, numeric=range(1, 4)), escape(check)]
+    return "\n\n".join(parts)
+
+
+def _interactions(found: Analysis) -> str:
+    digits = digits_of(found.material.metric, found.material.margin)
+    rows = [
+        [
+            escape(row.term),
+            signed(row.synergy, digits),
+            *_contrast(row, digits)[1:5],
+            escape(" = ".join(row.aliases)) or DASH,
+            escape(row.verdict),
+        ]
+        for row in found.interactions[:MOST_ROWS]
+    ]
+    columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "aliased with", "verdict"]
+    if found.factorial is not None:
+        words = (
+            "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
+            "effect, which the other columns describe. A pair that is aliased cannot be told from those it is aliased with."
+        )
+    else:
+        words = "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
+    more = len(found.interactions) - MOST_ROWS
+    tail = [f"{more} more are in `interactions.csv`."] if more > 0 else []
+    return "\n\n".join(["### Interactions", escape(words), table(columns, rows, numeric=range(1, 6)), *tail])
+
+
+def _aliases(found: Analysis) -> str:
+    """The alias table of a fraction, or in words what a one-at-a-time design cannot tell apart."""
+    material = found.material
+    if not found.aliases:
+        known = {
+            "leave-one-out": "each effect is that of removing one component from the full recipe",
+            "add-one-in": "each effect is that of adding one component to the bare recipe",
+            "both-ways": "each effect is that of one component at its own corner, the full or the bare recipe",
+            "path": "each arm lacks everything that was removed before it, so the steps depend on the order",
+            "pairs": "each effect is that of removing one component, or two, from the full recipe",
+        }
+        words = known.get(material.design_name)
+        if words is None:
+            return ""
+        return (
+            f"### What is confounded\n\nIn the design {code(material.design_name)} {words}: it includes every interaction "
+            "with what else is on or off there, and says nothing of other combinations."
+        )
+    rows = [[escape(group.label), _with(group)] for group in found.aliases if len(group.terms) > 1 or group.partial]
+    resolution = "full factorial: nothing is aliased" if found.resolution is None else f"resolution {found.resolution}"
+    head = f"### What is aliased\n\nThe design has {len(found.aliases)} columns up to pairs; {resolution}."
+    if not rows:
+        return head
+    return "\n\n".join([head, table(["estimated together", "cannot be told from"], rows[:MOST_ROWS])])
+
+
+def _with(group: AliasGroup) -> str:
+    words = list(group.aliases)
+    words += [f"in part ({value:+.2f}): {' x '.join(term)}" for term, value in group.partial[:12]]
+    if len(group.partial) > 12:
+        words.append(f"and {len(group.partial) - 12} more in part")
+    return escape(" = ".join(words[: len(group.aliases)]) + ("; " if group.aliases and group.partial else "")
+                  + "; ".join(words[len(group.aliases) :]))  # fmt: skip
+
+
+def noise_section(found: Analysis, pictures: Pictures) -> str:
+    """How large the noise is, what it costs to lower it, and both scopes of it."""
+    budget = found.budget
+    if budget is None or math.isnan(budget.seed_sd):
+        return ""
+    digits = digits_of(found.material.metric, found.material.margin)
+    lines = [
+        f"SD of {code(found.material.baseline)} over seeds: {plain(budget.seed_sd, digits)}",
+        f"SD of a paired difference (median over the comparisons): {plain(budget.difference_sd, digits)}",
+    ]
+    if math.isfinite(budget.image_se):
+        lines.append(f"Standard error of one score that the finite test set brings: {plain(budget.image_se, digits)}")
+    unit = " points" if found.material.metric.in_points else ""
+    for target, seeds in budget.seeds.items():
+        needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"
+        lines.append(f"To detect a true difference of {target:g}{unit} among {budget.comparisons} comparisons: {needed}")
+    parts = ["## Noise", bullets(lines), *shown(pictures, "noise")]
+    if found.scopes:
+        parts += ["### Two scopes", _scopes(found.scopes, digits)]
+    return "\n\n".join(parts)
+
+
+def _scopes(scopes: Mapping[tuple[str, str], TwoScopes], digits: int) -> str:
+    rows = [
+        [
+            code(variant),
+            signed(row.delta, digits),
+            plain(row.se_seed, digits),
+            interval(row.seed_low, row.seed_high, digits),
+            plain(row.se_total, digits),
+            interval(row.total_low, row.total_high, digits),
+        ]
+        for (variant, _), row in list(scopes.items())[:MOST_ROWS]
+    ]
+    columns = ["variant", "difference", "SE, new seeds", "interval, new seeds", "SE, new seeds and images", "interval, new both"]
+    words = (
+        "New seeds: would the difference come back if the same images were used again? New seeds and images: would it "
+        "come back on another test set of this kind? The second standard error is the larger one; its interval can still "
+        "be the narrower, since images add degrees of freedom that a few seeds do not have. Images and seeds are "
+        "crossed, so images x seeds are not that many independent replicates."
+    )
+    return table(columns, rows, numeric=range(1, 6)) + "\n\n" + escape(words)

@@ -1,0 +1,292 @@
+"""The command line as a user types it: real processes on a project folder, the digits, a real MLflow store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ablate.cli import app
+from ablate.factors import MENU
+from ablate.journal import Journals, load
+from ablate.resnet9 import SETTINGS
+from ablate.tracking import Project, open_tracker
+
+TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
+
+
+@dataclass(frozen=True)
+class Answer:
+    stdout: str
+    stderr: str
+
+
+def ablate(*arguments: str, folder: Path, code: int = 0) -> Answer:
+    """Run a command in this process, which has imported everything already."""
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(app, list(arguments))
+    unexpected = result.exception if not isinstance(result.exception, SystemExit) else None
+    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{unexpected!r}"
+    return Answer(result.stdout, result.stderr)
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ablate", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two finished runs."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "mlruns").mkdir()
+    ablate("run", *TINY, "--tag", "who=me", "--save-weights", "weights/baseline.pth", folder=folder)
+    ablate("run", *TINY, "--no-augment", "--no-residual", "--seed", "1", folder=folder)
+    return folder
+
+
+def test_a_run_is_in_the_store_with_everything(kitchen: Path) -> None:
+    tracker = open_tracker(Project.find(kitchen))
+    run = tracker.find("no-augment+no-residual/s1")
+    assert run.status == "finished"
+    assert (run.params["augment"], run.params["batch_norm"]) in ((False, True), ("False", "True"), ("false", "true"))
+    assert 0 <= run.metrics["test/accuracy"] <= 1
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "grad_norm", "images_per_s"):
+        assert name in run.history[-1]
+    for name in ("curves.png", "confusion.png", "batch.png", "recipe.json", "history.csv", "environment.txt"):
+        assert tracker.artifact(run, name).stat().st_size > 0
+    bits = np.unpackbits(np.load(tracker.artifact(run, "correct.npy")))
+    assert bits.sum() == round(run.metrics["test/accuracy"] * 359)
+    assert tracker.find("baseline/s0").tags["who"] == "me"
+
+
+def test_the_same_run_again_is_answered_at_once(kitchen: Path) -> None:
+    answer = ablate("run", *TINY, "--json", folder=kitchen)
+    facts = json.loads(answer.stdout)
+    assert facts["reused"] is True
+    wanted = [
+        "run_id",
+        "key",
+        "variant",
+        "status",
+        "seed",
+        "device",
+        "precision",
+        "metrics",
+        "seconds",
+        "tracking_uri",
+        "artifact_uri",
+    ]
+    assert set(wanted) <= set(facts)
+    assert facts["variant"] == "baseline"
+    assert len(Journals(kitchen / "mlruns" / "journal").paths()) == 2
+
+
+def test_looking_at_runs(kitchen: Path) -> None:
+    listed = ablate("list", folder=kitchen).stdout
+    assert "baseline/s0" in listed
+    assert "no-augment+no-residual/s1" in listed
+    assert len(json.loads(ablate("list", "--json", folder=kitchen).stdout)) == 2
+    shown = ablate("show", "baseline/s0", folder=kitchen).stdout
+    assert "weight_decay.strength" in shown
+    compared = ablate("compare", "baseline/s0", "no-augment+no-residual/s1", folder=kitchen).stdout
+    differs = compared.split("metric")[0]
+    assert re.search(r"^augment +True +False", differs, re.MULTILINE)
+    assert "batch_norm" not in differs
+    assert "test/accuracy" in compared
+
+
+def test_predicting(kitchen: Path) -> None:
+    Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(kitchen / "black.png")
+    answer = json.loads(ablate("predict", "black.png", "--run", "baseline/s0", "--json", folder=kitchen).stdout)
+    probabilities = answer["predictions"][0]["classes"]
+    assert sorted(probabilities) == [str(digit) for digit in range(10)]
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    same = json.loads(
+        ablate("predict", "black.png", "--weights", "weights/baseline.pth", "--json", folder=kitchen).stdout
+    )
+    assert same["predictions"] == answer["predictions"]
+    assert "%" in ablate("predict", "black.png", folder=kitchen).stdout
+
+
+def test_looking_at_data(kitchen: Path) -> None:
+    facts = json.loads(ablate("data", "info", "--dataset", "digits", "--json", folder=kitchen).stdout)
+    assert (facts["train_images"], facts["test_images"]) == (1438, 359)
+    ablate("data", "show", "--dataset", "digits", "--rotation", "--to", "grid.png", folder=kitchen)
+    with Image.open(kitchen / "grid.png") as grid:
+        assert grid.width > 300
+
+
+MISTAKES: list[tuple[Sequence[str], int, str]] = [
+    (["run", "--no-agument"], 2, "--no-augment"),
+    (["run", "--preset", "labtop"], 2, "did you mean laptop"),
+    (["run", "--no-dropout", "--dropout-p", "0.3"], 2, "dropout.p has no effect while dropout is off"),
+    (["run", "--mixup-alpha", "0.3"], 2, "add --mixup"),
+    (["run", "--width", "0"], 2, "width must lie between 1 and 1024"),
+    (["run", "--width", "wide"], 2, "not an integer"),
+    (["run", "--device", "tpu"], 2, "there is no device tpu here"),
+    (["run", "--precision", "fp8"], 2, "precision must be one of"),
+    (["run", "--preset", "demo", "--tag", "nonsense"], 2, "--tag takes KEY=VALUE"),
+    (["run", "--preset", "demo", "--train-size", "100000"], 1, "100000"),
+    (["run", "--preset", "demo", "--image-size", "20"], 2, "multiple of 8"),
+    (["run", "--preset", "demo", "--save-weights", "."], 1, "is a folder"),
+    (["run", "--preset", "demo", "--tracking-uri", "./mlruns"], 2, "file store"),
+    (["run", "--data-dir", "nowhere"], 1, "nowhere"),
+    (["run", "--dataset", "digit"], 2, "digits"),
+    (["sweep", "nowhere.py"], 2, "there is no study file"),
+    (["sweep", "--factors", "augmnet"], 2, "did you mean augment"),
+    (["sweep", "--seeds", "many"], 2, "--seeds takes"),
+    (["sweep", "--preset", "demo", "--design", "latin"], 2, "there is no design"),
+    (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear is for"),
+    (["show", "nothing"], 1, "no run"),
+    (["predict", "missing.png", "--weights", "missing.pth"], 1, "missing.pth"),
+    (["rnu"], 2, "run"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else None
+)
+def test_a_mistake_is_one_clear_line(project: Path, arguments: Sequence[str], code: int, message: str) -> None:
+    answer = ablate(*arguments, folder=project, code=code)
+    assert message in " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", answer.stderr).split())
+    assert answer.stdout == ""
+
+
+def test_every_factor_knob_and_setting_has_its_flag() -> None:
+    text = ablate("run", "--help", folder=Path.cwd()).stdout
+    knobs = [knob.name for factor in MENU.factors for knob in factor.knobs]
+    for name in (*MENU, *knobs, *(setting.name for setting in SETTINGS)):
+        assert "--" + name.replace(".", "-").replace("_", "-") in text
+    for factor in MENU.factors:
+        assert f"--no-{factor.flag}" in text
+        assert factor.help.split()[0] in text
+
+
+def _wait_for_epoch(folder: Path, patience: float = 60) -> Path:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        for path in Journals(folder / "mlruns" / "journal").paths():
+            run = load(path)
+            if run and len(run.history) > 2:
+                return path
+        time.sleep(0.05)
+    raise AssertionError("the run never got to its second epoch")
+
+
+LONG = ("--preset", "demo", "--epochs", "400", "--width", "2", "--threads", "1")
+
+
+def test_from_a_shell(project: Path) -> None:
+    """The one test that starts the command as a shell does: exit codes, streams, no warnings, no leftovers."""
+    process = start("run", *TINY, "--json", folder=project)
+    output, messages = process.communicate(timeout=120)
+    assert process.returncode == 0, messages
+    assert json.loads(output)["status"] in ("finished", "unstable")
+    assert not re.search(r"Traceback|\w+Warning:", messages), messages
+    assert "epoch 2/2" in messages
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_killed_in_the_store_and_goes_on(project: Path, number: signal.Signals) -> None:
+    process = start("run", *LONG, folder=project)
+    path = _wait_for_epoch(project)
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in messages
+    assert "Traceback" not in messages
+    run = load(path)
+    assert run is not None
+    assert run.status == "killed"
+    assert open_tracker(Project.find(project)).find(run.name).status == "killed"
+
+
+def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> None:
+    process = start("run", *LONG, folder=project)
+    path = _wait_for_epoch(project)
+    time.sleep(4)  # long enough to be in the store
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    ablate("run", *TINY, folder=project)
+    assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
+
+
+def test_eight_runs_at_once_on_a_fresh_project(project: Path) -> None:
+    processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 6), folder=project) for seed in range(8)]
+    for process in processes:
+        output, messages = process.communicate(timeout=240)
+        assert process.returncode == 0, messages
+        assert "test accuracy" in output
+    runs = open_tracker(Project.find(project)).runs()
+    assert sorted(run.seed for run in runs) == [0, 1, 2, 3, 4, 5], "two seeds were asked for twice, and ran once"
+    assert all(run.is_result for run in runs)
+
+
+def test_a_sweep_from_flags(project: Path) -> None:
+    arguments = (
+        "sweep",
+        *TINY,
+        "--factors",
+        "augment,batch-norm",
+        "--seeds",
+        "2",
+        "--name",
+        "small",
+        "--executor",
+        "serial",
+    )
+    ahead = json.loads(ablate(*arguments, "--dry-run", "--json", folder=project).stdout)
+    assert (ahead["planned"], ahead["reused"]) == (6, 0)
+    first = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert (first["planned"], first["ran"], first["failed"]) == (6, 6, 0)
+    second = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert (second["reused"], second["ran"]) == (6, 0)
+    more = json.loads(ablate(*arguments, "--seeds", "3", "--json", folder=project).stdout)
+    assert (more["reused"], more["ran"]) == (6, 3)
+    tracker = open_tracker(Project.find(project))
+    record = tracker.study("small")
+    assert len(record.plan) == 9
+    assert all(entry.run for entry in record.plan)
+    assert record.declared["margin"] == 0.5
+    assert {run.study for run in tracker.runs("small")} == {"small"}
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_shot_again_and_again_ends_with_every_run_once(project: Path) -> None:
+    arguments = ("sweep", *TINY, "--factors", "augment,batch-norm", "--seeds", "2", "--epochs", "30", "--name", "shot")
+    for _ in range(3):
+        process = start(*arguments, folder=project)
+        time.sleep(7)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    facts = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert facts["failed"] == 0
+    assert [run["status"] for run in facts["runs"]] == ["finished"] * 6
+    runs = [load(path) for path in Journals(project / "mlruns" / "journal").paths()]
+    answered = [run.key for run in runs if run and run.is_result]
+    assert len(answered) == len(set(answered)) == 6
+    stored = open_tracker(Project.find(project)).runs("shot")
+    assert sorted(run.key for run in stored if run.is_result) == sorted(answered)
+    assert "running" not in {run.status for run in stored}
