@@ -197,12 +197,13 @@ class _Source:
 
     def write(self, output: Path | None, *, as_html: bool) -> Report:
         """Write the report; one on a study of ours is attached to it."""
-        from ablate.report import folder_name, write, write_report
+        from ablate.report import draughtsmen, folder_name, write, write_report
 
         folder = output or self.project.reports / folder_name(self.name)
-        if self.is_foreign:
-            return write(self.material(), folder, as_html=as_html)
-        return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin)
+        with draughtsmen() as pool:
+            if self.is_foreign:
+                return write(self.material(), folder, as_html=as_html, pool=pool)
+            return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin, pool=pool)
 
 
 def _show(written: Report) -> None:

@@ -44,7 +44,8 @@ class ResNet9(nn.Module):
         out = self.conv3(out)
         out = self.conv4(out)
         out = self.res2(out) + out
-        return self.classifier(out)
+        logits: Tensor = self.classifier(out)
+        return logits
 
 
 @dataclass
@@ -74,7 +75,7 @@ def fit_one_cycle(
     for images, labels in batches:
         loss = F.cross_entropy(model(images), labels)
         trace.losses.append(loss.item())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch left it untyped
         if grad_clip:
             nn.utils.clip_grad_value_(model.parameters(), grad_clip)
         trace.rates.append(optimizer.param_groups[0]["lr"])
@@ -90,4 +91,5 @@ def fit_one_cycle(
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return the share of normalised images that are classified right."""
     model.eval()
-    return (model(images).argmax(dim=1) == labels).float().mean().item()
+    right: Tensor = model(images).argmax(dim=1) == labels
+    return right.float().mean().item()

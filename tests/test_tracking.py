@@ -165,6 +165,14 @@ def test_an_artifact_comes_back(tracker: Tracker, project: Project) -> None:
             tracker.artifact(run, name)
 
 
+def test_artifacts_of_many_runs_come_back_from_those_that_have_them(tracker: Tracker, project: Project) -> None:
+    for number, status in enumerate(("finished", "finished", None)):
+        tracker.deliver(write_run(project, f"{KEY}-feed-{number}", status=status))
+    found = tracker.artifacts(tracker.runs(), "recipe.json")
+    assert {name: path.read_text() for name, path in found.items()} == {f"{KEY}-feed-{n}": "{}\n" for n in (0, 1)}
+    assert tracker.artifacts(tracker.runs(), "weights.pth") == {}
+
+
 def test_a_deleted_run_is_gone(tracker: Tracker, project: Project) -> None:
     tracker.deliver(write_run(project))
     run = tracker.find(KEY)

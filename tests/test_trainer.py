@@ -404,7 +404,7 @@ def test_freed_memory_is_kept_for_the_next_step():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     before, after = (int(word) for word in done.stdout.split())
-    assert after < before / 10
+    assert after < before / 4
 
 
 def test_the_outcome_names_what_the_tracking_schema_names(cache):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.check import Claim, check_text
+from ablate.report.drawing import draughtsmen
 from ablate.report.from_experiment import from_experiment
 from ablate.report.from_study import from_study
 from ablate.report.from_table import Reading, from_table, read_csv
@@ -23,6 +25,7 @@ __all__ = [
     "analyse",
     "check_material",
     "check_text",
+    "draughtsmen",
     "folder_name",
     "from_experiment",
     "from_study",
@@ -34,13 +37,19 @@ __all__ = [
 
 
 def write_report(
-    name: str, tracker: Tracker, folder: Path, *, as_html: bool = False, margin: float | None = None
+    name: str,
+    tracker: Tracker,
+    folder: Path,
+    *,
+    as_html: bool = False,
+    margin: float | None = None,
+    pool: Executor | None = None,
 ) -> Report:
     """Write the report of a study of ours into `folder` and attach it to the study in the store.
 
-    Raises UserError for a study that the store does not know, and StoreError if the store fails.
+    `pool` draws the figures meanwhile (see `draughtsmen`). Raises UserError for a study that the store does not know, and StoreError if the store fails.
     """
-    report = write(from_study(name, tracker, margin), folder, as_html=as_html)
+    report = write(from_study(name, tracker, margin), folder, as_html=as_html, pool=pool)
     tracker.attach_report(name, report.folder, report.note, report.metrics)
     return report
 

@@ -14,6 +14,7 @@ from ablate.report.pictures import Picture
 
 Pictures = Mapping[str, Picture]
 MOST_ROWS = 60
+_ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
 
 
 def shown(pictures: Pictures, *keys: str) -> list[str]:
@@ -150,7 +151,7 @@ def _aliases(found: Analysis) -> str:
             "with what else is on or off there, and says nothing of other combinations."
         )
     rows = [[escape(group.label), _with(group)] for group in found.aliases if len(group.terms) > 1 or group.partial]
-    resolution = "full factorial: nothing is aliased" if found.resolution is None else f"resolution {found.resolution}"
+    resolution = "full factorial: nothing is aliased" if found.resolution is None else f"resolution {_ROMAN[found.resolution]}"
     head = f"### What is aliased\n\nThe design has {len(found.aliases)} columns up to pairs; {resolution}."
     if not rows:
         return head

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.effects import STATUSES, Comparison, Metric, Protocol
@@ -90,8 +93,6 @@ def _by_recipe(runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
 
 def _as_planned(run: Run, planned: Planned) -> Run:
     """A run under the name and seed that the plan gives it: an older run may carry another name."""
-    from dataclasses import replace
-
     return replace(run, variant=planned.variant, seed=planned.seed)
 
 
@@ -189,23 +190,36 @@ def _commands(record: StudyRecord) -> list[str]:
 
 
 def _curves(results: Mapping[Planned, Run], tracker: Tracker) -> dict[str, list[History]]:
+    """The histories by variant: from the tables that ended runs keep, which are quicker to read, else from the store."""
+    tables = tracker.artifacts(results.values(), "history.csv")
     found: dict[str, list[History]] = {}
     for planned, run in results.items():
-        found.setdefault(planned.variant, []).append(tracker.history(run))
+        rows = _read_history(tables[run.name]) if run.name in tables else tracker.history(run)
+        found.setdefault(planned.variant, []).append(rows)
     return found
+
+
+def _read_history(path: Path) -> History:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {name: float(text) for name, text in row.items() if text not in (None, "")} for row in csv.DictReader(file)
+        ]
 
 
 def _correct(results: Mapping[Planned, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:
     """Per-image correctness by variant and seed, of the runs that kept it."""
     import numpy as np
 
+    paths = tracker.artifacts(results.values(), "correct.npy")
     found: dict[str, dict[int, Any]] = {}
     for planned, run in results.items():
-        try:
-            bits = np.unpackbits(np.load(tracker.artifact(run, "correct.npy"), allow_pickle=False))
-        except (UserError, OSError, ValueError):
+        if run.name not in paths:
             continue
-        images = _images(int(bits.sum()), run.metrics.get(tracked, float("nan")), len(bits))
+        try:
+            bits = np.unpackbits(np.load(paths[run.name], allow_pickle=False))
+        except (OSError, ValueError, TypeError):
+            continue  # no such array: the report goes without the second scope
+        images = _images(int(bits.sum()), run.metrics.get(tracked, math.nan), len(bits))
         if images is not None:
             found.setdefault(planned.variant, {})[planned.seed] = bits[:images]
     return found

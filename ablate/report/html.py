@@ -17,6 +17,7 @@ table { border-collapse: collapse; font-size: .84rem; }
 th, td { border: 1px solid #ddd; padding: .25rem .45rem; vertical-align: top; text-align: left; }
 td { overflow-wrap: normal; } td code { white-space: nowrap; } th { background: #f4f4f4; }
 [style*="text-align:right"] { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th[style] { white-space: normal; }
 img { max-width: 100%; height: auto; }
 blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d55e00; background: #fff6ef; }
 code, pre { font: .9em ui-monospace, monospace; background: #f4f4f4; } pre { padding: .7rem; overflow-x: auto; }

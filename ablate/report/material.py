@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.effects import Comparison, Metric, Protocol
@@ -14,6 +13,9 @@ if TYPE_CHECKING:
 
 History = Sequence[Mapping[str, float]]
 """A row an epoch: `step` and the metrics."""
+
+Histories = Mapping[str, Sequence[History]]
+"""The histories of each variant's seeds."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,9 @@ class Material:
     limits: Sequence[str] = ()
     commands: Sequence[str] = ()
     looks: tuple[tuple[int, ...], tuple[float, ...]] | None = None
-    curves: Callable[[], Mapping[str, Sequence[History]]] = dict
+    curves: Callable[[], Histories] = dict
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
 
     def with_cautions(self, *texts: str) -> Self:
         """The same with more to be said at the top."""
         return replace(self, cautions=(*self.cautions, *texts))
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Where the files of a report go: the folder of all reports, and whether one HTML file is wanted, too."""
-
-    reports: Path
-    html: bool = False

@@ -6,19 +6,20 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ablate.effects import Effect, effects_table
 from ablate.errors import UserError
 from ablate.report.analysis import Analysis
-from ablate.report.material import History
+from ablate.report.material import Histories
 
 MOST_PANELS = 40
 CURVES = (
-    (("val/accuracy", "train/accuracy"), "accuracy by epoch"),
-    (("val/loss", "train/loss"), "loss by epoch"),
-    (("lr",), "learning rate by epoch"),
+    ("accuracy", "accuracy by epoch", ("val/accuracy", "train/accuracy")),
+    ("loss", "loss by epoch", ("val/loss", "train/loss")),
+    ("lr", "learning rate by epoch", ("lr",)),
 )
 
 
@@ -29,15 +30,6 @@ class Picture:
     path: str
     words: str
     caption: str
-
-
-def draw(found: Analysis, folder: Path) -> dict[str, Picture]:
-    """Draw every figure that the study supports into `folder`/figures; by the section's name for it."""
-    pictures: dict[str, Picture] = {}
-    for name, painter in _PAINTERS.items():
-        for key, picture in painter(found, folder / "figures").items():
-            pictures[f"{name}{key}"] = picture
-    return pictures
 
 
 def _unit(found: Analysis) -> dict[str, str]:
@@ -100,26 +92,28 @@ def _slopes(found: Analysis, folder: Path) -> dict[str, Picture]:
     return pictures
 
 
-def _training(found: Analysis, folder: Path) -> dict[str, Picture]:
+def _training(words: str, metrics: Sequence[str], found: Analysis, folder: Path) -> dict[str, Picture]:
+    """The curves of the first of `metrics` that any run recorded."""
     from ablate import figures
 
     histories = _relevant(found, found.material.curves())
-    pictures = {}
-    for metrics, words in CURVES:
-        for metric in metrics:
-            name = f"curves-{metric.replace('/', '-')}.png"
-            try:
-                figures.training_curves(histories, folder / name, metric, reference=found.material.baseline)
-            except UserError:  # no run recorded it
-                continue
-            kind = {"val": "Validation ", "train": "Training "}.get(metric.partition("/")[0], "")
-            title = f"{kind}{words}".capitalize()
-            pictures[f"-{metric}"] = Picture(f"figures/{name}", title, f"{title}, mean over seeds with a band.")
-            break
-    return pictures
+    for metric in metrics:
+        name = f"curves-{metric.replace('/', '-')}.png"
+        band: Literal["range", "sd"] = "range" if "loss" in metric else "sd"  # mean - SD has no place on a log scale
+        try:
+            figures.training_curves(histories, folder / name, metric, reference=found.material.baseline, band=band)
+        except UserError:  # no run recorded it
+            continue
+        kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
+        title = f"{kind}{words}".capitalize()
+        return {"": Picture(f"figures/{name}", title, f"{title}: mean over seeds, with a band. {_SAME}")}
+    return {}
 
 
-def _relevant(found: Analysis, histories: Mapping[str, Sequence[History]]) -> Mapping[str, Sequence[History]]:
+_SAME = "Grey: the reference. Arms with the very same curve are drawn once."
+
+
+def _relevant(found: Analysis, histories: Histories) -> Histories:
     """The curves in the order of the table, references first."""
     order = [found.material.baseline, *(name for row in found.headline for name in (row.reference, row.variant))]
     return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
@@ -229,10 +223,10 @@ def _image_part(row: Any) -> float:
     return math.sqrt(max(0.0, row.se_total**2 - row.se_seed**2))
 
 
-_PAINTERS: Mapping[str, Callable[[Analysis, Path], dict[str, Picture]]] = {
+PAINTERS: Mapping[str, Callable[[Analysis, Path], dict[str, Picture]]] = {
     "forest": _forest,
     "slopes": _slopes,
-    "curves": _training,
+    **{f"curves-{name}": partial(_training, words, metrics) for name, words, metrics in CURVES},
     "main_effects": _main_effects,
     "interactions": _interactions,
     "half_normal": _half_normal,

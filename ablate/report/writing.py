@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from ablate.errors import UserError
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.answer import answer, box, head, missing_lines, plain_answer, runs_line
 from ablate.report.card import console_rows
+from ablate.report.drawing import draw_all
 from ablate.report.html import html
 from ablate.report.latex import latex_table
 from ablate.report.markdown import markdown
 from ablate.report.material import Material
-from ablate.report.pictures import draw
+from ablate.report.pictures import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,10 +95,11 @@ def folder_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "report"
 
 
-def write(material: Material, folder: Path, *, as_html: bool = False) -> Report:
+def write(material: Material, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:
     """Write the report of `material` into `folder`, replacing the files of an older one, and return it.
 
-    Everything is made beside the folder first, so that a failure leaves the older report whole. Raises UserError for
+    Everything is made beside the folder first, so that a failure leaves the older report whole. `pool`
+    draws the figures (see `draughtsmen`), else they are drawn here. Raises UserError for
     runs that cannot be read and for a folder that cannot be written.
     """
     found = analyse(material)
@@ -104,7 +107,7 @@ def write(material: Material, folder: Path, *, as_html: bool = False) -> Report:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             made = Path(temporary)
-            _write_files(found, made, as_html=as_html)
+            _write_files(found, made, draw_all(found, made, pool), as_html=as_html)
             _take_over(made, folder)
     except OSError as error:
         raise UserError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
@@ -112,8 +115,7 @@ def write(material: Material, folder: Path, *, as_html: bool = False) -> Report:
     return Report(folder, files, found)
 
 
-def _write_files(found: Analysis, folder: Path, *, as_html: bool) -> None:
-    pictures = draw(found, folder)
+def _write_files(found: Analysis, folder: Path, pictures: Mapping[str, Picture], *, as_html: bool) -> None:
     found.material.runs.to_csv(folder / "runs.csv", index=False)
     effects_table(found.effects).to_csv(folder / "effects.csv", index=False)
     names = ["runs.csv", "effects.csv", "table.tex"]

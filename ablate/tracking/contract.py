@@ -82,6 +82,9 @@ class RunTracker(Protocol):
     def artifact(self, run: Run, name: str) -> Path:
         """Return a local path of an artifact, or raise UserError with those that there are."""
 
+    def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
+        """Return local paths of an artifact by the name of the run, of those runs that have it; made for many."""
+
     def delete(self, run: Run) -> None:
         """Remove a run from the store, with its artifacts where they lie on this machine."""
 

@@ -76,6 +76,11 @@ class MemoryTracker:
             raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
         return folder / name
 
+    def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
+        """Return paths of an artifact by the name of the run, of those runs that have it."""
+        found = {run.name: self._path(run).with_suffix(".files") / name for run in runs}
+        return {run: path for run, path in found.items() if path.is_file()}
+
     def delete(self, run: Run) -> None:
         """Forget a run."""
         del self._journals[run.name]

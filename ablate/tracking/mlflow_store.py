@@ -19,6 +19,9 @@ from ablate.tracking.stored import StoredRun
 
 PAGE = 5000
 
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Shows runs and charts first in the UI, where MLflow would guess at traces of language models."""
+
 
 class Store:
     """An MLflow tracking store, connected when first used. Every method raises StoreError if the store fails."""
@@ -92,7 +95,7 @@ class Store:
 
         location = None if is_server(self.uri) else self._artifacts.as_uri()
         try:
-            return str(self._client.create_experiment(name, artifact_location=location))
+            return str(self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except MlflowException:
             found = self._client.get_experiment_by_name(name)  # another process was faster
             if found is None:

@@ -31,6 +31,7 @@ class MlflowTracker:
     def __init__(self, uri: str, artifacts: Path) -> None:
         self._store = Store(uri, artifacts)
         self._identifiers: dict[str, str] = {}
+        self._folders: dict[str, Path] = {}
 
     @property
     def uri(self) -> str:
@@ -101,6 +102,21 @@ class MlflowTracker:
             raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
         return self._store.download(identifier, name)
 
+    def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
+        """Return local paths of an artifact by the name of the run, of those runs that have it."""
+        found = {run.name: self._artifact_if_there(run, name) for run in runs}
+        return {run: path for run, path in found.items() if path is not None}
+
+    def _artifact_if_there(self, run: Run, name: str) -> Path | None:
+        self.identifier(run)
+        folder = self._folders.get(run.name)
+        if folder and folder.is_dir():  # on this machine: no question to the store
+            return folder / name if (folder / name).is_file() else None
+        try:
+            return self.artifact(run, name)
+        except UserError:
+            return None
+
     def delete(self, run: Run) -> None:
         """Remove a run from the store, with its artifacts where they lie on this machine."""
         self._store.delete(self.identifier(run))
@@ -146,6 +162,8 @@ class MlflowTracker:
     def _run(self, stored: StoredRun) -> Run:
         run = run_of(stored)
         self._identifiers[run.name] = stored.id
+        if stored.folder:
+            self._folders[run.name] = stored.folder
         return run
 
     def _history(self, stored: StoredRun) -> tuple[Mapping[str, float], ...]:

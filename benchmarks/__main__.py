@@ -1,0 +1,105 @@
+"""Measure every figure, print the table, keep it under `benchmarks/results/` and compare it with the last.
+
+python -m benchmarks                 everything, about ten minutes on two idle cores
+python -m benchmarks --only help     the figures whose group is named
+python -m benchmarks --rounds 2      fewer rounds, a wider spread
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import command, training
+from benchmarks.measure import Figure
+
+RESULTS = Path(__file__).parent / "results"
+THREADS = 2
+
+GROUPS: dict[str, Callable[[int], list[Figure]]] = {
+    "help": lambda rounds: [command.help_time(0.5, rounds)],
+    "run": lambda rounds: [*command.run_overhead(8.0, rounds), command.tracking_in_the_loop(1.0, rounds)],
+    "training": lambda rounds: [
+        training.throughput(16, 3.3, rounds, THREADS),
+        training.throughput(64, 2.5, rounds, THREADS),
+    ],
+    "rate": lambda rounds: [training.share_of_rate(64, 70.0, rounds, THREADS)],
+    "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
+}
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    from ablate.provenance import environment
+
+    facts = environment(Path.cwd())
+    return {
+        "commit": (facts["commit"] or "none")[:7] + ("-dirty" if facts["dirty"] else ""),
+        "processor": facts["processor"],
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "torchvision", "mlflow")},
+    }
+
+
+def last() -> dict[str, float]:
+    """Return each figure's last median: of the results here, else of the one that the repository keeps."""
+    own = sorted(path for path in RESULTS.glob("*.json") if path.stem != "reference")
+    kept = [path for path in (RESULTS / "reference.json",) if path.exists()]
+    return {line["name"]: line["value"] for path in kept + own for line in json.loads(path.read_text())["figures"]}
+
+
+def show(figures: list[Figure], before: dict[str, float]) -> Table:
+    """Return the table."""
+    table = Table("figure", "median", "spread", "goal", "last", "against", "made of")
+    for figure in figures:
+        goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g} {figure.unit} {'yes' if figure.is_met else 'NO'}"
+        table.add_row(
+            figure.name,
+            f"{figure.value:.3g} {figure.unit}",
+            f"{min(figure.values):.3g} to {max(figure.values):.3g}, n {len(figure.values)}",
+            goal,
+            f"{before[figure.name]:.3g}" if figure.name in before else "-",
+            figure.against,
+            figure.detail,
+        )
+    return table
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed against references.")
+    parser.add_argument("--only", nargs="+", choices=tuple(GROUPS), default=tuple(GROUPS), metavar="GROUP")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements a figure")
+    arguments = parser.parse_args()
+    console, facts, before = Console(width=None if os.isatty(1) else 180), machine(), last()
+    console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    if facts["load_before"] > 0.5:
+        console.print(f"load {facts['load_before']:.1f} before anything ran: the machine is shared, the spread tells")
+    figures: list[Figure] = []
+    for name in arguments.only:
+        console.print(f"measuring {name}", style="dim")
+        figures += GROUPS[name](arguments.rounds)
+    console.print(show(figures, before), highlight=False)
+    RESULTS.mkdir(exist_ok=True)
+    now = datetime.now(UTC)
+    lines = [{**asdict(figure), "value": figure.value, "met": figure.is_met} for figure in figures]
+    path = RESULTS / f"{now:%Y%m%d-%H%M%S}-{facts['commit']}.json"
+    path.write_text(json.dumps({"time": now.isoformat(), "machine": facts, "figures": lines}, indent=2) + "\n")
+    console.print(f"kept in {path.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What the command line costs beside the training: start-up, a whole run, tracking in the loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+from benchmarks.measure import Figure, Measurement, Worker, alternate, medians
+
+HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib")
+
+
+def _seconds(*arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
+    """Return how long a Python process takes."""
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *arguments],
+        check=True, capture_output=True, cwd=folder, env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    return time.perf_counter() - started
+
+
+def help_time(goal: float, rounds: int) -> Figure:
+    """Time `ablate --help`, and name what heavy library it imports."""
+    pairs = alternate(lambda: _seconds("-m", "ablate", "--help"), lambda: _seconds("-c", "pass"), rounds)
+    program = f"import sys, ablate.cli; print(*[name for name in {HEAVY} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    detail = f"{medians(pairs, 's')}; imports {found or 'nothing heavy'}"
+    return Figure("ablate --help", "an empty Python", "s", goal, tuple(here for here, _ in pairs), detail, False)
+
+
+def run_overhead(goal: float, rounds: int) -> list[Figure]:
+    """Time whole runs of the demo preset less what their journals say of training and scoring.
+
+    The first one also makes the project and its store; the data is decoded already.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        run = ("-m", "ablate", "run", "--preset", "demo", "--seed")
+
+        def beyond(project: str, seed: int) -> float:
+            folder = top / project
+            (folder / "mlruns").mkdir(parents=True, exist_ok=True)
+            environment = {"ABLATE_CACHE": str(top / "cache"), "MLFLOW_TRACKING_URI": ""}
+            wall = _seconds(*run, str(seed), folder=folder, environment=environment)
+            newest = max((folder / "mlruns" / "journal").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+            return wall - training_seconds(newest)
+
+        beyond("warm", 0)
+        fresh = tuple(beyond(f"fresh-{number}", 0) for number in range(max(rounds // 2, 1)))
+        again = tuple(beyond("warm", seed) for seed in range(1, rounds + 1))
+    against = "its own training"
+    return [
+        Figure("ablate run beyond training", against, "s", goal, again, "wall time less epochs and scoring", False),
+        Figure("  in a new project", against, "s", goal, fresh, "the same, the store made first", False),
+    ]
+
+
+def training_seconds(journal: Path) -> float:
+    """Return the seconds of training epochs and of scoring the test images that a journal tells of."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    epochs = sum(line["values"].get("time/epoch_s", 0.0) for line in lines if line["record"] == "metrics")
+    return float(epochs + lines[-1]["metrics"]["time/test_s"])
+
+
+def share_in_log(*, top: Path) -> Measurement:
+    """Return a measurement: percent of a demo run's epochs that it waits for its log, the store's writer beside it."""
+    os.environ["ABLATE_CACHE"] = str(top / "cache")
+    from ablate import runner
+    from ablate.data import Source
+    from ablate.devices import resolve
+    from ablate.journal import Journals
+    from ablate.recipe import Recipe
+    from ablate.resnet9 import WORKLOAD
+    from ablate.runlog import RunLog
+    from ablate.tracking import Project, Writer, open_tracker
+    from ablate.workload import Job
+
+    waited = 0.0
+
+    class TimedLog(RunLog):
+        def __call__(self, step: int, **metrics: float) -> None:
+            with adding_up():
+                super().__call__(step, **metrics)
+
+        def series(self, name: str, first: int, values: Sequence[float]) -> None:
+            with adding_up():
+                super().series(name, first, values)
+
+        def progress(self, done: int, total: int) -> None:
+            with adding_up():
+                super().progress(done, total)
+
+    @contextmanager
+    def adding_up() -> Iterator[None]:
+        nonlocal waited
+        started = time.perf_counter()
+        yield
+        waited += time.perf_counter() - started
+
+    project = Project(top / "tracked")
+    project.mlruns.mkdir(parents=True)
+    recipe = Recipe.of(WORKLOAD, None, WORKLOAD.preset("demo").settings)
+    job = Job(recipe, WORKLOAD.open_data(Source("digits"), recipe), resolve("cpu"))
+    journals = Journals(project.journals)
+
+    def measure() -> float:
+        nonlocal waited
+        waited = 0.0
+        tracker = open_tracker(project, f"sqlite:///{project.mlruns / 'mlflow.db'}")
+        with Writer(tracker, lambda error: sys.exit(str(error))) as writer, patch.object(runner, "RunLog", TimedLog):
+            made, _ = runner.make(job, journals, runner.Purpose(project.root, again=True), _Follower(writer.follow))
+        return 100 * waited / sum(row.get("time/epoch_s", 0.0) for row in made.history)
+
+    return measure
+
+
+@dataclass(frozen=True)
+class _Follower:
+    """A watcher that only says where the journal is."""
+
+    started: Callable[[Path], None]
+
+    def progress(self, done: int, total: int) -> None:
+        pass
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+
+def tracking_in_the_loop(goal: float, rounds: int) -> Figure:
+    """Hold the time that the loop waits for its log against the loop's own."""
+    with tempfile.TemporaryDirectory() as folder, Worker(share_in_log, top=Path(folder)) as worker:
+        shares = tuple(worker() for _ in range(rounds + 1))[1:]
+    return Figure("tracking in the loop", "the loop itself", "%", goal, shares, "demo runs, time waiting", False)

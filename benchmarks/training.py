@@ -1,0 +1,187 @@
+"""Training throughput: against the notebook's loop, against the machine's matrix rate, one worker against two."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import Figure, Measurement, Worker, alternate, medians, ratios
+
+BATCH = 400
+COUNTS = {8: 4000, 16: 4000, 32: 2000, 64: 800}
+"""Images a measurement, by width: a few seconds each."""
+
+
+def _pixels(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
+
+
+def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Measurement:
+    """Return a measurement: images a second over an epoch of the notebook's full recipe."""
+    import torch
+
+    from ablate import resnet9
+    from ablate.devices import keep_freed_memory, resolve
+    from ablate.recipe import Recipe
+    from ablate.trainer import Images, Training
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    conditions = resolve("cpu", precision, threads)
+    half = torch.full((1, 3, 1, 1), 0.5)
+    pixels, labels = torch.from_numpy(_pixels(count)), torch.arange(count) % 10
+    train, few = (Images(pixels, labels, torch.arange(size), half, half) for size in (count, 8))
+    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": BATCH})
+    plan = resnet9.plan(recipe, 10)
+
+    def measure() -> float:
+        clock = _Clock()
+        Training(plan, train, seed=0, precision=conditions.precision).run(few, clock)
+        return count / clock.seconds
+
+    return measure
+
+
+class _Clock:
+    """A training's log that takes the time between the first row and the second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def __call__(self, step: int, **_metrics: float) -> None:
+        if step == 0:
+            self._started = time.perf_counter()
+        else:
+            self.seconds = time.perf_counter() - self._started
+
+    def series(self, name: str, first: int, values: list[float]) -> None:
+        pass
+
+    def progress(self, done: int, total: int) -> None:
+        pass
+
+
+class _Pictures:
+    """A data set of PIL images, transformed one by one as they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        from PIL import Image
+        from torchvision import transforms
+
+        self._pictures = [Image.fromarray(picture.transpose(1, 2, 0)) for picture in _pixels(count)]
+        self._change = transforms.Compose(
+            [
+                transforms.RandomCrop(32, padding=4, padding_mode="reflect"),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, position: int) -> tuple[Any, int]:
+        return self._change(self._pictures[position]), position % 10
+
+
+def notebook(*, width: int, threads: int, count: int) -> Measurement:
+    """Return a measurement: images a second of the notebook's loop, fp32, images as PIL, two loader workers.
+
+    The workers stay from epoch to epoch, so that starting them, which counts little among 50,000 images, is left out.
+    """
+    import torch
+    from torch.utils.data import DataLoader
+
+    from tests.notebook import ResNet9, fit_one_cycle
+
+    torch.set_num_threads(threads)
+    loader: DataLoader[Any] = DataLoader(
+        _Pictures(count),  # type: ignore[arg-type]  # any sequence will do
+        BATCH, shuffle=True, num_workers=2, persistent_workers=True,
+    )  # fmt: skip
+    model = ResNet9(width=width)
+
+    def measure() -> float:
+        started = time.perf_counter()
+        fit_one_cycle(model, loader, total_steps=len(loader))
+        return count / (time.perf_counter() - started)
+
+    return measure
+
+
+def matrix_rate(*, threads: int, dtype: str = "bfloat16") -> Measurement:
+    """Return a measurement: the best rate of square matrix products in floating-point operations a second."""
+    import torch
+
+    torch.set_num_threads(threads)
+    sizes = [1024, 2048, 4096]
+    matrices = [torch.randn(size, size).to(getattr(torch, dtype)) for size in sizes]
+
+    def measure() -> float:
+        best = 0.0
+        for size, matrix in zip(sizes, matrices, strict=True):
+            for _ in range(4):
+                started = time.perf_counter()
+                matrix @ matrix
+                best = max(best, 2 * size**3 / (time.perf_counter() - started))
+        return best
+
+    return measure
+
+
+def operations_an_image(width: int) -> float:
+    """Return the floating-point operations of a training step an image: convolutions and products, both passes."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from ablate.model import build
+    from ablate.plan import Net
+
+    model, images = build(Net(width=width, batch_norm=True, residual=True), seed=0), torch.rand(2, 3, 32, 32)
+    with FlopCounterMode(display=False) as counter:
+        model(images).sum().backward()
+    return float(counter.get_total_flops()) / len(images)
+
+
+def throughput(width: int, goal: float, rounds: int, threads: int) -> Figure:
+    """Hold our throughput against the notebook's loop."""
+    arguments = {"width": width, "threads": threads, "count": COUNTS[width]}
+    with Worker(ours, **arguments) as here, Worker(notebook, **arguments) as there:
+        pairs = alternate(here, there, rounds)
+    return Figure(
+        f"training, width {width}", "the notebook's loop", "x", goal, ratios(pairs), medians(pairs, "images/s")
+    )
+
+
+def share_of_rate(width: int, goal: float, rounds: int, threads: int) -> Figure:
+    """Hold the operations a second of training against what matrix products reach."""
+    arguments = {"width": width, "threads": threads, "count": COUNTS[width], "precision": "bf16"}
+    operations = operations_an_image(width)
+    with Worker(ours, **arguments) as here, Worker(matrix_rate, threads=threads) as there:
+        pairs = [(images * operations / 1e9, rate / 1e9) for images, rate in alternate(here, there, rounds)]
+    shares = tuple(100 * share for share in ratios(pairs))
+    return Figure(f"share of bf16 rate, width {width}", "matrix products", "%", goal, shares, medians(pairs, "GFLOP/s"))
+
+
+def two_workers(width: int, goal: float, rounds: int) -> Figure:
+    """Hold two workers of one thread, at once, against one of two threads."""
+    count = COUNTS[width]
+    with (
+        Worker(ours, width=width, threads=1, count=count) as first,
+        Worker(ours, width=width, threads=1, count=count) as second,
+        Worker(ours, width=width, threads=2, count=count) as alone,
+    ):
+
+        def together() -> float:
+            first.start()
+            second.start()
+            return first.result() + second.result()
+
+        pairs = alternate(together, alone, rounds)
+    return Figure(
+        f"two workers, width {width}", "one of two threads", "x", goal, ratios(pairs), medians(pairs, "images/s")
+    )

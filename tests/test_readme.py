@@ -1,0 +1,81 @@
+"""Every command in the README is run, or said here why not; every file that it names is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ablate.cli import app
+from ablate.study import load_study
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ (ablate [^#\n]*|make [^#\n]*)", README, re.MULTILINE)
+RUN_ELSEWHERE = {
+    "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; the digits stand in for it below",
+    "ablate sweep experiments/laptop.py": "hours on CIFAR-10; planned below, with its data replaced",
+    "ablate predict frog.png truck.png --run baseline/s0": "its images are the reader's; test_cli predicts",
+    "ablate ui": "serves until it is stopped; test_tracking_server starts and stops it",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "mlruns").mkdir()
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    return folder
+
+
+def test_every_ablate_command_in_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    commands = [command.strip() for command in COMMANDS if command.startswith("ablate ")]
+    assert set(RUN_ELSEWHERE) <= set(commands)
+    for command in commands:
+        if command in RUN_ELSEWHERE:
+            continue
+        quick = ["--epochs", "1", "--seeds", "1"] if command == "ablate sweep experiments/demo.py" else []
+        result = CliRunner().invoke(app, shlex.split(command)[1:] + quick)
+        assert result.exit_code == 0, f"{command}: {result.output}"
+    assert (project / "reports" / "demo" / "report.md").exists()
+
+
+def test_the_long_study_can_be_planned(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    arguments = ["sweep", "experiments/laptop.py", "--dataset", "digits", "--train-size", "all", "--dry-run"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "40 runs" in result.output
+
+
+def test_every_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = [command.split()[1] for command in COMMANDS if command.startswith("make ")]
+    assert targets
+    assert all(re.search(rf"^{target}:.*## ", makefile, re.MULTILINE) for target in targets)
+
+
+def test_the_study_in_the_readme_runs(tmp_path: Path) -> None:
+    text = re.search(r'```python\n(""".*?study = .*?)```', README, re.DOTALL)
+    assert text
+    path = tmp_path / "mixing.py"
+    path.write_text(text[1])
+    assert len(load_study(path).recipes()) == 8 * 3
+
+
+def test_the_factor_in_the_readme_is_the_one_in_the_menu() -> None:
+    text = re.search(r"```python\n(@_menu.*?)```", README, re.DOTALL)
+    assert text
+    assert text[1] in (ROOT / "ablate" / "factors.py").read_text()
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    package = {path.name for path in (ROOT / "ablate").iterdir()}
+    for name in re.findall(r"`([a-z_0-9]+(?:\.py|/))`", README.split("## How it is laid out")[1].split("##")[0]):
+        assert name.rstrip("/") in package | {path.name for path in ROOT.iterdir()}, name
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
