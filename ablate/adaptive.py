@@ -33,11 +33,17 @@ class Decision:
         return f"look at {self.seeds} seeds: {clear}{rest}"
 
 
-def last_look() -> int:
-    """Return the number of seeds that the last look reads."""
+def planned_looks() -> list[list[float]]:
+    """Return the numbers of seeds at which a study is looked at, and the share of alpha that each look spends."""
     from ablate.effects import Looks
 
-    return Looks().seeds[-1]
+    looks = Looks()
+    return [list(looks.seeds), list(looks.alphas)]
+
+
+def last_look() -> int:
+    """Return the number of seeds that the last look reads."""
+    return int(planned_looks()[0][-1])
 
 
 def run_until_clear(

@@ -16,6 +16,7 @@ from ablate.options import DataFlags, StoreFlags, WhereFlags
 from ablate.resnet9 import WORKLOAD
 
 if TYPE_CHECKING:
+    from ablate.executors import Executor
     from ablate.study import Study
     from ablate.sweep_session import SweepSession
     from ablate.workload import Conditions
@@ -112,6 +113,14 @@ class SweepFlags:
         by_hardware = gpus() if conditions.device == "cuda" else max(1, usable_cores() // (threads or 1))
         return self.jobs or by_hardware
 
+    def open(self, slots: int, conditions: Conditions) -> Executor:
+        """Return the executor; one run at a time needs no process of its own."""
+        from ablate.executors import make_executor
+
+        name = "serial" if self.executor == "processes" and slots == 1 else self.executor
+        gpus = float(conditions.device == "cuda")
+        return make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus)
+
 
 @grouped(WORKLOAD)
 def sweep(
@@ -139,7 +148,6 @@ def sweep(
     """
     from ablate.adaptive import last_look
     from ablate.dry_run import announce, foretell
-    from ablate.executors import make_executor
     from ablate.journal import Journals
     from ablate.runner import Purpose
     from ablate.sweep import plan
@@ -163,12 +171,19 @@ def sweep(
         foretell(study, planned, journals, slots, as_json=how.as_json)
         return
     purpose = Purpose(project.root, study.name, again=how.again, mix=how.mix)
-    in_process = how.executor == "processes" and slots == 1
-    executor = make_executor("serial" if in_process else how.executor, slots, conditions, how.address)
+    executor = how.open(slots, conditions)
     session = SweepSession(
-        study, planned, journals, purpose, executor, store.open(project), how.retry_failed, how.max_failures
+        study,
+        planned,
+        journals,
+        purpose,
+        executor,
+        store.open(project),
+        until_clear=how.until_clear,
+        retry_failed=how.retry_failed,
+        max_failures=how.max_failures,
     )
-    session.run(until_clear=how.until_clear)
+    session.run()
     _conclude(session, time.perf_counter() - began, as_json=how.as_json)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate import console
-from ablate.adaptive import run_until_clear, spared
+from ablate.adaptive import planned_looks, run_until_clear, spared
 from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import LOOKAHEAD, Follower
@@ -34,6 +34,7 @@ class SweepSession:
     purpose: Purpose
     executor: Executor
     tracker: Tracker
+    until_clear: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
     answers: dict[str, Run] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class SweepSession:
         """The answers that are no results."""
         return [run for run in self.answers.values() if not run.is_result]
 
-    def run(self, *, until_clear: bool = False) -> None:
+    def run(self) -> None:
         """Make the planned runs that are not there, and keep the study's record in the store up to date.
 
         Raises UserError when too many of them failed.
@@ -68,7 +69,7 @@ class SweepSession:
         if not self.open_jobs and self._recorded() == self._record_digest():
             return  # a finished study that the store has as it is
         try:
-            if until_clear:
+            if self.until_clear:
                 self._run_until_clear()
             else:
                 self._make(self.open_jobs)
@@ -166,8 +167,9 @@ class SweepSession:
             recipe, run = entry.job.recipe, self.answers.get(entry.job.recipe.key)
             data = entry.job.data.fingerprint
             listed.append(Listed(recipe.key, data, recipe.label, recipe.seed, run.name if run else None))
-        study = self.study
-        return StudyRecord(study.name, study.question, study.declared, listed, layout=study.plain_layout)
+        study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
+        declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks}
+        return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 
     def _close(self, status: str) -> None:
         try:

@@ -207,19 +207,22 @@ def test_from_a_shell(project: Path) -> None:
     assert "epoch 2/2" in messages
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_killed_in_the_store_and_goes_on(project: Path, number: signal.Signals) -> None:
-    process = start("run", *LONG, folder=project)
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(["run"], signal.SIGTERM), (["sweep", "--factors", "augment", "--seeds", "1"], signal.SIGINT)],
+    ids=["run", "sweep"],
+)
+def test_what_is_interrupted_is_killed_in_the_store(project: Path, command: list[str], number: signal.Signals) -> None:
+    process = start(*command, *LONG, folder=project)
     path = _wait_for_epoch(project)
     process.send_signal(number)
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted" in messages
+    assert "interrupted; the same command goes on" in messages
     assert "Traceback" not in messages
-    run = load(path)
-    assert run is not None
-    assert run.status == "killed"
-    assert open_tracker(Project.find(project)).find(run.name).status == "killed"
+    runs = [load(other) for other in Journals(path.parent).paths()]
+    assert {run.status for run in runs if run} == {"killed"}
+    assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
 
 
 def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> None:

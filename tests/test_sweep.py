@@ -132,7 +132,7 @@ def test_every_executor_gives_the_same_history(tmp_path: Path) -> None:
         folder = tmp_path / name
         tasks = [Task(Job(recipe, data, CONDITIONS), folder, Purpose(tmp_path)) for recipe in asked.recipes()]
         ended = Ended()
-        carry_out(tasks, make_executor(name, 2, CONDITIONS), ended.progress)
+        carry_out(tasks, make_executor(name, 2), ended.progress)
         histories[name] = sorted(
             (
                 run.variant,

@@ -290,6 +290,7 @@ def first_use(project: Project, *names: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow  # test_cli has eight whole runs at once
 def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once(tmp_path: Path) -> None:
     project = new_project(tmp_path)
     shared = write_run(project, "aaaaaaaaaaaa-feed-0", epochs=2).stem

@@ -6,18 +6,18 @@ from ablate.errors import UsageError
 from ablate.executors.contract import Executor, Lost
 from ablate.executors.processes import ProcessExecutor
 from ablate.executors.serial import SerialExecutor
-from ablate.workload import Conditions
 
 EXECUTORS = ("serial", "processes", "ray")
 
 __all__ = ["EXECUTORS", "Executor", "Lost", "ProcessExecutor", "SerialExecutor", "make_executor"]
 
 
-def make_executor(name: str, slots: int, conditions: Conditions, address: str | None = None) -> Executor:
+def make_executor(
+    name: str, slots: int, address: str | None = None, *, threads: int = 1, gpus: float = 0.0
+) -> Executor:
     """Return the executor of that name with `slots` runs at a time; `address` is a Ray cluster's.
 
-    A run under `conditions` takes so many threads and, on CUDA, one device.
-
+    A run takes so many threads and so much of a GPU, which Ray sees to.
     Raises UsageError for an unknown name, or where Ray is not installed.
     """
     if name == "serial":
@@ -27,5 +27,5 @@ def make_executor(name: str, slots: int, conditions: Conditions, address: str | 
     if name == "ray":
         from ablate.executors.ray_cluster import RayExecutor
 
-        return RayExecutor(slots, address, threads=conditions.threads, gpus=float(conditions.device == "cuda"))
+        return RayExecutor(slots, address, threads=threads, gpus=gpus)
     raise UsageError(f"there is no executor {name!r} (known: {', '.join(EXECUTORS)})")

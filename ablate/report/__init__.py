@@ -45,9 +45,10 @@ def write_report(
     margin: float | None = None,
     pool: Executor | None = None,
 ) -> Report:
-    """Write the report of a study of ours into `folder` and attach it to the study in the store.
+    """Write the report of a study of ours into `folder` and attach it to the study.
 
-    `pool` draws the figures meanwhile (see `draughtsmen`). Raises UserError for a study that the store does not know, and StoreError if the store fails.
+    `pool` draws the figures (see `draughtsmen`). Raises UserError for a study that the store does not
+    know, StoreError if the store fails.
     """
     report = write(from_study(name, tracker, margin), folder, as_html=as_html, pool=pool)
     tracker.attach_report(name, report.folder, report.note, report.metrics)

@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate.effects import (
-    Comparison,
     Effect,
-    Looks,
     NoiseBudget,
     TwoScopes,
     Verdict,
@@ -91,7 +89,7 @@ def analyse(material: Material) -> Analysis:
         planned = main_effect_rows(material.design.columns, len(material.seeds))
         main = estimate_effects(runs, planned, metric, margin, material.protocol)
         main = [_as_factorial(effect, factorial) for effect in main]
-    aliases, resolution = _aliases(material, factorial)
+    aliases, resolution = _aliases(material)
     found = Analysis(
         material=material,
         effects=[*effects, *main],
@@ -114,7 +112,7 @@ def _compared(material: Material) -> list[Effect]:
         return estimate_effects(
             material.runs, material.comparisons, material.metric, material.margin, material.protocol
         )
-    state = begin(material.comparisons, material.seeds, Looks(*material.looks))
+    state = begin(material.comparisons, material.seeds, material.looks)
     return replay(state, material.runs, material.metric, material.margin, material.protocol).effects
 
 
@@ -148,9 +146,7 @@ def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
     )
 
 
-def _aliases(
-    material: Material, factorial: FactorialAnalysis | None
-) -> tuple[list[AliasGroup], int | None]:
+def _aliases(material: Material) -> tuple[list[AliasGroup], int | None]:
     """Which terms share a column, and the resolution; nothing for designs that are no fraction."""
     from ablate.attribution import alias_groups, orthogonal_part, resolution
 
@@ -180,7 +176,8 @@ def _synergies(material: Material, scores: pd.DataFrame) -> list[Contrast]:
     from ablate.attribution import pair_synergies
 
     design = material.design
-    if design.shape[1] < 2 or not (~design).sum(axis=1).eq(2).any() or not design.all(axis=1).any():
+    off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()
+    if design.shape[1] < 2 or 2 not in off or 0 not in off:
         return []
     found = pair_synergies(design, scores, material.margin, material.metric.goal)
     return found if any(row.n for row in found) else []
@@ -226,10 +223,3 @@ def is_settled(effect: Effect) -> bool:
         Verdict.NEGLIGIBLE,
         Verdict.NO_EFFECT,
     )
-
-
-def comparisons_of(effects: Sequence[Effect]) -> list[Comparison]:
-    """The comparisons that effects answer."""
-    return [
-        Comparison(effect.variant, effect.reference, effect.factor, effect.change, effect.family) for effect in effects
-    ]

@@ -23,12 +23,19 @@ _UNUSUAL = (
 _CHANGES = ("removed", "added", "changed")
 _GROUPS = (
     ((Verdict.LOSS,), {"removed": "clearly helps", "added": "clearly hurts when added", "changed": "is clearly worse"}),
-    ((Verdict.GAIN,), {"removed": "clearly hurts", "added": "clearly helps when added", "changed": "is clearly better"}),
+    (
+        (Verdict.GAIN,),
+        {"removed": "clearly hurts", "added": "clearly helps when added", "changed": "is clearly better"},
+    ),
     ((Verdict.NEGLIGIBLE,), dict.fromkeys(_CHANGES, "makes a real but negligible difference")),
     ((Verdict.NO_EFFECT,), dict.fromkeys(_CHANGES, "makes no practical difference")),
     (
         (Verdict.UNRELIABLE,),
-        {"removed": "is needed to train reliably", "added": "makes training unreliable", "changed": "trains unreliably"},
+        {
+            "removed": "is needed to train reliably",
+            "added": "makes training unreliable",
+            "changed": "trains unreliably",
+        },
     ),
 )
 
@@ -53,6 +60,8 @@ def runs_line(account: Account) -> str:
     ]
     if account.missing:
         parts.append(f"{len(account.missing)} not there yet")
+    if account.spared:
+        parts.append(f"{account.spared} not needed, since it was clear without them")
     if account.reused:
         parts.append(f"{account.reused} of them reused from other studies")
     planned = count(account.planned, "run") + " planned" if account.planned is not None else "number planned unknown"
@@ -80,7 +89,9 @@ def _named(pairs: Sequence[tuple[str, int]]) -> str:
     seeds: dict[str, list[int]] = {}
     for variant, seed in pairs:
         seeds.setdefault(str(variant), []).append(int(seed))
-    texts = [f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()]
+    texts = [
+        f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()
+    ]
     return listed(texts, 8)
 
 
@@ -88,7 +99,7 @@ def answer(found: Analysis) -> str:
     """A sentence for each component, those that settle something first, then those that do not."""
     effects, metric = found.headline, found.material.metric
     if not effects:
-        return "## Answer\n\nThere is nothing to compare yet."
+        return f"## Answer\n\n{nothing_yet(found.material)}"
     settled = [effect for effect in effects if is_settled(effect)]
     open_ones = [effect for effect in effects if not is_settled(effect)]
     parts = ["## Answer", summary(found)]
@@ -150,7 +161,7 @@ def _sentences(effects: Sequence[Effect], metric: Metric) -> str:
 
 
 def said(effect: Effect, metric: Metric) -> str:
-    """The verdict sentence as Markdown; a main effect says that it is an average, an added part what it was added to."""
+    """The verdict sentence as Markdown; a main effect says that it is an average, an addition to what it was."""
     text = sentence(effect, metric)
     start = {"removed": "Removing", "added": "Adding"}.get(effect.change, "")
     name = f"{start} {effect.factor.replace('_', ' ')}"
@@ -166,11 +177,14 @@ def _reading(found: Analysis) -> str:
     """One paragraph that lets a newcomer read the sentences above."""
     material = found.material
     words, fixed = material.metric.words, "" if material.account.planned is None else ", fixed before the runs,"
-    first = f"a point is one percentage point of {words}" if material.metric.in_points else f"differences are of {words}"
+    first = (
+        f"a point is one percentage point of {words}" if material.metric.in_points else f"differences are of {words}"
+    )
     return escape(
-        f"How to read this: {first}. The brackets hold the 95 % interval: differences that the runs are compatible with. "
+        f"How to read this: {first}. The brackets hold the 95 % interval: differences that the runs are compatible "
+        "with. "
         f"A difference within the margin of {material.margin:g}{fixed} is too small to matter. "
-        "\"Could not be settled\" means that the seeds are too few to tell, not that there is no effect."
+        '"Could not be settled" means that the seeds are too few to tell, not that there is no effect.'
     )
 
 
@@ -186,9 +200,18 @@ def box(found: Analysis) -> Mapping[str, list[str]]:
 def plain_answer(found: Analysis) -> list[str]:
     """The answer as lines for a terminal."""
     lines = []
-    for title, sentences in zip(("What these runs establish:", "What they do not establish:"), box(found).values(), strict=True):
+    for title, sentences in zip(
+        ("What these runs establish:", "What they do not establish:"), box(found).values(), strict=True
+    ):
         if sentences:
             lines += ["", title, *(f"  - {text}" for text in sentences[:MOST_SENTENCES])]
         if len(sentences) > MOST_SENTENCES:
             lines.append(f"  - and {len(sentences) - MOST_SENTENCES} more: see effects.csv")
-    return lines or ["There is nothing to compare yet."]
+    return lines or [nothing_yet(found.material)]
+
+
+def nothing_yet(material: Material) -> str:
+    """Why there is no answer."""
+    if material.looks is not None:
+        return f"The first look reads {material.looks.seeds[0]} seeds of every arm, and they are not all there yet."
+    return "There is nothing to compare yet."

@@ -46,7 +46,10 @@ def facts(found: Analysis) -> list[tuple[str, str]]:
     lines = [("Question", material.question)] if material.question else []
     lines += [
         ("Metric", f"{metric.words} ({better} is better; {shown})"),
-        ("Margin", f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the smallest difference that matters"),
+        (
+            "Margin",
+            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the smallest difference that matters",
+        ),
         ("Design", _design(found)),
         ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),
         ("Planned power", _planned_power(found)),
@@ -78,7 +81,10 @@ def _planned_power(found: Analysis) -> str:
     sds = sorted(effect.evidence.sd_difference for effect in effects if math.isfinite(effect.evidence.sd_difference))
     if not effects or not sds:
         return "not known before there are two seeds"
-    planned, family = max(effect.n_planned for effect in effects), max(effect.evidence.comparisons for effect in effects)
+    planned, family = (
+        max(effect.n_planned for effect in effects),
+        max(effect.evidence.comparisons for effect in effects),
+    )
     size = detectable_effect_size(planned, 0.05 / family)
     sd = sds[len(sds) // 2]
     digits = digits_of(found.material.metric, found.material.margin)

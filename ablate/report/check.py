@@ -21,7 +21,9 @@ _NO_CLAIM = re.compile(
     r"difference is|true difference of|a difference of|SD of?|allows for this is)\s*$",
     re.IGNORECASE,
 )
-_LOST = re.compile(r"\b(?:cost|costs|lost|loses|lowered|lowers|dropped|drops|reduced|reduces|decreased|worse)\b", re.IGNORECASE)
+_LOST = re.compile(
+    r"\b(?:cost|costs|lost|loses|lowered|lowers|dropped|drops|reduced|reduces|decreased|worse)\b", re.IGNORECASE
+)
 _WON = re.compile(r"\b(?:gained|gains|raised|raises|improved|improves|increased|better)\b", re.IGNORECASE)
 _DELTA_COLUMNS = re.compile(r"(?i)^\W*(?:difference|delta|\u0394|effect|change)\W*(?:\(.*\))?$")
 _BOUND_COLUMNS = {"95 % interval": ("ci_low", "ci_high"), "family-wise interval": ("fw_low", "fw_high")}
@@ -105,8 +107,7 @@ def _mentions(text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]]) 
     """Where which comparisons are named; a name within a longer one does not count."""
     left, found = _norm(text), []
     for pattern, effects in names:
-        for match in pattern.finditer(left):
-            found.append((match.start(), effects))
+        found += [(match.start(), effects) for match in pattern.finditer(left)]
         left = pattern.sub(lambda match: "\0" * len(match[0]), left)
     return sorted(found, key=lambda pair: pair[0])
 
@@ -146,7 +147,10 @@ def _sign(number: str, before: str) -> tuple[int, bool]:
     """+1 or -1 where the number or the last verb before it says so, else 0; and whether a cost of 3 stands for -3."""
     if number[0] in "-\N{MINUS SIGN}":
         return -1, False
-    verbs = [*((match.start(), -1) for match in _LOST.finditer(before)), *((match.start(), 1) for match in _WON.finditer(before))]
+    verbs = [
+        *((match.start(), -1) for match in _LOST.finditer(before)),
+        *((match.start(), 1) for match in _WON.finditer(before)),
+    ]
     if verbs:
         return max(verbs)[1], max(verbs)[1] < 0
     return (1 if number[0] == "+" or re.search(r"\bby\s*$|:\s*$", before) else 0), False
@@ -196,7 +200,12 @@ def _claim(
 
 
 def _interval_claim(
-    line: int, text: str, effects: Sequence[Effect], bounds: re.Match[str], columns: tuple[str, str], turned: bool = False
+    line: int,
+    text: str,
+    effects: Sequence[Effect],
+    bounds: re.Match[str],
+    columns: tuple[str, str],
+    turned: bool = False,
 ) -> Claim:
     """An interval, as it is or, of a cost, turned round."""
     ends = [_value(bounds[1]), _value(bounds[2])]

@@ -48,9 +48,7 @@ def condition_cautions(runs: Iterable[Run]) -> list[str]:
     return lines
 
 
-def no_op_cautions(
-    comparisons: Sequence[Mapping[str, Any]], runs: Mapping[Planned, Run], tracked: str
-) -> list[str]:
+def no_op_cautions(comparisons: Sequence[Mapping[str, Any]], runs: Mapping[Planned, Run], tracked: str) -> list[str]:
     """A warning for every arm that ended with the very weights and score of its reference at each shared seed."""
     found: dict[str, dict[int, Run]] = {}
     for planned, run in runs.items():
@@ -62,8 +60,8 @@ def no_op_cautions(
         if shared and all(_same(*pair, tracked) for pair in shared):
             lines.append(
                 f"{row['variant']} is identical to {row['reference']}: the same final weights and score at every "
-                f"seed ({len(shared)}). Switching it changed nothing that was computed; the factor may have no effect in "
-                "this recipe, or its switch may be broken."
+                f"seed ({len(shared)}). Switching it changed nothing that was computed; the factor may have no "
+                "effect in this recipe, or its switch may be broken."
             )
     return lines
 

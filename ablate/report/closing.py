@@ -18,10 +18,16 @@ GLOSSARY = (
     ("paired", "compared within each seed, so that what is luck in both arms cancels"),
     ("SD", "standard deviation: how much single runs differ from seed to seed"),
     ("SE", "standard error: how uncertain the average of several runs is; it shrinks with more seeds, the SD does not"),
-    ("95 % interval", "the differences that are compatible with the runs; in 95 of 100 such studies it holds the truth"),
+    (
+        "95 % interval",
+        "the differences that are compatible with the runs; in 95 of 100 such studies it holds the truth",
+    ),
     ("family-wise interval", "the same, widened so that all intervals of a family hold at once in 95 of 100 studies"),
     ("p (Holm)", "how surprising the difference would be if there were none, corrected for the number of comparisons"),
-    ("equivalence (TOST)", "the test that a difference is smaller than the margin; only it can show that nothing matters"),
+    (
+        "equivalence (TOST)",
+        "the test that a difference is smaller than the margin; only it can show that nothing matters",
+    ),
     ("margin", "the smallest difference that matters, chosen before the runs"),
     ("MDE", "minimum detectable effect: smaller true differences are likely to be missed with so many seeds"),
     ("rho", "correlation of the two arms over seeds; the higher, the more pairing helps"),
@@ -29,10 +35,10 @@ GLOSSARY = (
 )
 
 SKEWED = (
-    "The intervals assume that the differences between seeds are roughly normal. In simulations with known effects they "
-    "hold their promise for normal and heavy-tailed noise, and for skewed noise where both arms vary alike. Where noise is "
-    "skewed and one arm varies several times as much as the other, 11 to 20 of 100 studies without any effect report one "
-    "(instead of 5): read small p values of arms with an SD far from the reference's with that in mind."
+    "The intervals assume that the differences between seeds are roughly normal. In simulations with known effects "
+    "they hold their promise for normal and heavy-tailed noise, and for skewed noise where both arms vary alike. Where noise "
+    "is skewed and one arm varies several times as much as the other, 11 to 20 of 100 studies without any effect report "
+    "one (instead of 5): read small p values of arms with an SD far from the reference's with that in mind."
 )
 
 
@@ -43,7 +49,15 @@ def diagnostics(found: Analysis) -> str:
     parts.append(bullets(map(escape, failures)) if failures else "Every run that is here ended well.")
     rows = [_sensitivity(effect, found) for effect in found.headline if effect.n > 1][:MOST_ROWS]
     if rows:
-        columns = ["variant", "rho", "p, paired t", "p, Welch (unpaired)", "p, sign-flip (exact)", "P(improves), Wilson 95 %", "without unstable seeds"]
+        columns = [
+            "variant",
+            "rho",
+            "p, paired t",
+            "p, Welch (unpaired)",
+            "p, sign-flip (exact)",
+            "P(improves), Wilson 95 %",
+            "without unstable seeds",
+        ]
         words = (
             "Sensitivity: the paired t test is the primary analysis, chosen beforehand. The others are shown so that a "
             "reader sees how much hangs on that choice; these p values are not corrected for the number of comparisons."

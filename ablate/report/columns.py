@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ACCURACY = re.compile(r"(?i)(?:^|[^a-z])(?:acc|accuracy|top_?[15])(?:$|[^a-z])")
-_LOWER = re.compile(r"(?i)(?:^|[^a-z])(?:loss|error|err|perplexity|ppl|rmse|mse|mae|nll|seconds|time|wer|fid)(?:$|[^a-z])")
+_LOWER = re.compile(
+    r"(?i)(?:^|[^a-z])(?:loss|error|err|perplexity|ppl|rmse|mse|mae|nll|seconds|time|wer|fid)(?:$|[^a-z])"
+)
 _TRUE, _FALSE = ("true", "1", "1.0", "yes", "on"), ("false", "0", "0.0", "no", "off")
 _USUAL = ("test_accuracy", "test/accuracy", "accuracy", "test_acc")
 
@@ -52,7 +54,9 @@ def label_variants(table: pd.DataFrame, column: str | None, factors: Sequence[st
         ]
         return table.assign(variant=labels)
     if column is None and "variant" not in table.columns:
-        column = require(table, "variant", "variant", "--variant-param, or --factor-params to name arms by their factors")
+        column = require(
+            table, "variant", "variant", "--variant-param, or --factor-params to name arms by their factors"
+        )
     if column is None or column == "variant":
         return table
     column = require(table, column, "variant", "--variant-param")

@@ -1,32 +1,19 @@
-"""Drawing all figures of a report, here or by two processes that load matplotlib while the store is being read."""
+"""Drawing the figures of a report, here or by processes that load matplotlib while the store is being read."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ablate.report.analysis import Analysis
-from ablate.report.material import Histories
-from ablate.report.pictures import PAINTERS, Picture
+from ablate.report.pictures import Picture
 
 PROCESSES = 2
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Training curves that were read already; a value that can be sent to another process."""
-
-    histories: Histories
-
-    def __call__(self) -> Histories:
-        """The curves."""
-        return self.histories
 
 
 @contextmanager
@@ -45,35 +32,29 @@ def draughtsmen() -> Iterator[Executor]:
 def _load() -> None:
     """Import what drawing needs; an interruption is the parent's affair."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import ablate.attribution
-    import ablate.figures
-    import ablate.report.pictures  # noqa: F401  # so that the work to come finds it loaded
+    import ablate.figures  # noqa: F401  # so that the work to come finds it loaded
 
 
 def _nothing() -> None:
     """Occupy a process, so that the next one is started."""
 
 
-def draw_all(found: Analysis, folder: Path, pool: Executor | None = None) -> dict[str, Picture]:
-    """Draw every figure that the study supports into `folder`/figures; by the name that the sections know."""
-    curves = Loaded(found.material.curves())
-    parts = {name: _only_needed(found, curves if name.startswith("curves") else Loaded({})) for name in PAINTERS}
-    drawn: Mapping[str, dict[str, Picture]] | None = None
+def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = None) -> None:
+    """Draw the pictures into `folder`/figures, by `pool` if it works here."""
+    tasks = [(picture.function, dict(picture.arguments), folder / picture.path) for picture in pictures]
     if pool is not None:
-        futures = {name: pool.submit(_draw, name, part, folder) for name, part in parts.items()}
         try:
-            drawn = {name: future.result() for name, future in futures.items()}
-        except BrokenProcessPool:  # no processes to be had here
-            drawn = None
-    if drawn is None:
-        drawn = {name: _draw(name, part, folder) for name, part in parts.items()}
-    return {key: picture for found in drawn.values() for key, picture in found.items()}
+            for future in [pool.submit(_draw, *task) for task in tasks]:
+                future.result()
+        except BrokenProcessPool:  # no processes to be had here: drawn below
+            pass
+        else:
+            return
+    for task in tasks:
+        _draw(*task)
 
 
-def _only_needed(found: Analysis, curves: Loaded) -> Analysis:
-    """The analysis as it travels: figures need no per-image results."""
-    return replace(found, material=replace(found.material, curves=curves, correct=dict))
+def _draw(function: str, arguments: Mapping[str, Any], path: Path) -> None:
+    from ablate import figures
 
-
-def _draw(name: str, found: Analysis, folder: Path) -> dict[str, Picture]:
-    return {f"{name}{key}": picture for key, picture in PAINTERS[name](found, folder / "figures").items()}
+    getattr(figures, function)(**arguments, path=path)

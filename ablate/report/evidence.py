@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ablate.attribution import AliasGroup, Contrast
 from ablate.effects import TwoScopes
@@ -12,14 +12,14 @@ from ablate.report.markup import bullets, code, escape, picture, table
 from ablate.report.numbers import DASH, digits_of, interval, plain, probability, signed
 from ablate.report.pictures import Picture
 
-Pictures = Mapping[str, Picture]
+Pictures = Sequence[Picture]
 MOST_ROWS = 60
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
 
 
-def shown(pictures: Pictures, *keys: str) -> list[str]:
-    """The figures whose key begins with one of `keys`, each with its caption."""
-    chosen = [found for key, found in pictures.items() if any(key == name or key.startswith(f"{name}-") for name in keys)]
+def shown(pictures: Pictures, section: str) -> list[str]:
+    """The figures of a section, each with its caption."""
+    chosen = [found for found in pictures if found.section == section]
     return [f"{picture(found.path, found.words)}\n\n*{escape(found.caption)}*" for found in chosen]
 
 
@@ -85,19 +85,19 @@ def _shapley(found: Analysis) -> str:
     rows = [
         [
             escape(share.factor),
-            f"{signed(share.leave_one_out, digits)} {interval(share.leave_one_out_low, share.leave_one_out_high, digits)}",
-            f"{signed(share.shapley, digits)} {interval(share.shapley_low, share.shapley_high, digits)}",
-            f"{signed(share.add_one_in, digits)} {interval(share.add_one_in_low, share.add_one_in_high, digits)}",
+            _with_interval(share.leave_one_out, share.leave_one_out_low, share.leave_one_out_high, digits),
+            _with_interval(share.shapley, share.shapley_low, share.shapley_high, digits),
+            _with_interval(share.add_one_in, share.add_one_in_low, share.add_one_in_high, digits),
         ]
         for share in sorted(shares.shares, key=lambda share: -share.shapley)
     ]
     left = shares.residual
     source = "from all combinations" if shares.source == "full factorial" else "half the sum of the other two columns"
     words = (
-        "What each component adds: on top of all others (leave-one-out), alone (add-one-in), and the Shapley value, its "
-        f"fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns differ, the "
-        "component works with or against others. No order of removal is *the* contribution of a component."
-    ).replace("*the*", "the one true")
+        "What each component adds: on top of all others (leave-one-out), alone (add-one-in), and the Shapley value, "
+        f"its fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns differ, "
+        "the component works with or against others. No order of removal is the one true contribution of a component."
+    )
     check = (
         f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "
         f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.words}"
@@ -105,6 +105,10 @@ def _shapley(found: Analysis) -> str:
     columns = ["component", "leave-one-out", "Shapley value", "add-one-in"]
     parts = ["### Credit for the whole", escape(words), table(columns, rows, numeric=range(1, 4)), escape(check)]
     return "\n\n".join(parts)
+
+
+def _with_interval(value: float, low: float, high: float, digits: int) -> str:
+    return f"{signed(value, digits)} {interval(low, high, digits)}"
 
 
 def _interactions(found: Analysis) -> str:
@@ -119,11 +123,20 @@ def _interactions(found: Analysis) -> str:
         ]
         for row in found.interactions[:MOST_ROWS]
     ]
-    columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "aliased with", "verdict"]
+    columns = [
+        "pair",
+        "synergy",
+        "effect",
+        "95 % interval",
+        "family-wise interval",
+        "p (Holm)",
+        "aliased with",
+        "verdict",
+    ]
     if found.factorial is not None:
         words = (
             "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
-            "effect, which the other columns describe. A pair that is aliased cannot be told from those it is aliased with."
+            "effect, which the other columns describe. An aliased pair cannot be told from its aliases."
         )
     else:
         words = "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
@@ -147,11 +160,13 @@ def _aliases(found: Analysis) -> str:
         if words is None:
             return ""
         return (
-            f"### What is confounded\n\nIn the design {code(material.design_name)} {words}: it includes every interaction "
-            "with what else is on or off there, and says nothing of other combinations."
+            f"### What is confounded\n\nIn the design {code(material.design_name)} {words}: it includes every "
+            "interaction with what else is on or off there, and says nothing of other combinations."
         )
     rows = [[escape(group.label), _with(group)] for group in found.aliases if len(group.terms) > 1 or group.partial]
-    resolution = "full factorial: nothing is aliased" if found.resolution is None else f"resolution {_ROMAN[found.resolution]}"
+    resolution = (
+        "full factorial: nothing is aliased" if found.resolution is None else f"resolution {_ROMAN[found.resolution]}"
+    )
     head = f"### What is aliased\n\nThe design has {len(found.aliases)} columns up to pairs; {resolution}."
     if not rows:
         return head
@@ -182,7 +197,9 @@ def noise_section(found: Analysis, pictures: Pictures) -> str:
     unit = " points" if found.material.metric.in_points else ""
     for target, seeds in budget.seeds.items():
         needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"
-        lines.append(f"To detect a true difference of {target:g}{unit} among {budget.comparisons} comparisons: {needed}")
+        lines.append(
+            f"To detect a true difference of {target:g}{unit} among {budget.comparisons} comparisons: {needed}"
+        )
     parts = ["## Noise", bullets(lines), *shown(pictures, "noise")]
     if found.scopes:
         parts += ["### Two scopes", _scopes(found.scopes, digits)]
@@ -201,11 +218,18 @@ def _scopes(scopes: Mapping[tuple[str, str], TwoScopes], digits: int) -> str:
         ]
         for (variant, _), row in list(scopes.items())[:MOST_ROWS]
     ]
-    columns = ["variant", "difference", "SE, new seeds", "interval, new seeds", "SE, new seeds and images", "interval, new both"]
+    columns = [
+        "variant",
+        "difference",
+        "SE, new seeds",
+        "interval, new seeds",
+        "SE, new seeds and images",
+        "interval, new both",
+    ]
     words = (
         "New seeds: would the difference come back if the same images were used again? New seeds and images: would it "
-        "come back on another test set of this kind? The second standard error is the larger one; its interval can still "
-        "be the narrower, since images add degrees of freedom that a few seeds do not have. Images and seeds are "
+        "come back on another test set of this kind? The second standard error is the larger one; its interval can "
+        "still be the narrower, since images add degrees of freedom that a few seeds do not have. Images and seeds are "
         "crossed, so images x seeds are not that many independent replicates."
     )
     return table(columns, rows, numeric=range(1, 6)) + "\n\n" + escape(words)

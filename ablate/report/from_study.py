@@ -9,12 +9,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.effects import STATUSES, Comparison, Metric, Protocol
+from ablate.effects import STATUSES, Comparison, Looks, Metric, Protocol, begin, missing_runs, replay
 from ablate.errors import UserError
 from ablate.journal import Run
-from ablate.report.circumstances import conditions_facts, condition_cautions, no_op_cautions
+from ablate.report.circumstances import condition_cautions, conditions_facts, no_op_cautions
 from ablate.report.declared import declared_facts, declared_limits, scale_line
 from ablate.report.material import Account, History, Material
+from ablate.report.numbers import count
 from ablate.table import run_table
 from ablate.tracking import Planned, StudyRecord, Tracker
 from ablate.workload import Metric as TrackedMetric
@@ -40,8 +41,9 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
     table = run_table([_as_planned(run, entry) for entry, run in runs.items()], tracked)
     table = table[table["status"].isin(STATUSES)].reset_index(drop=True)
     results = {entry: run for entry, run in runs.items() if run.is_result}
-    asked = _asked_margin(record, margin)
-    return Material(
+    asked = float(record.declared["margin"]) if margin is None else margin
+    looks = looks_of(record.layout)
+    found = Material(
         name=record.name,
         question=record.question.strip(),
         scale=scale_line(record.declared, list(runs.values())),
@@ -53,6 +55,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         design=design_of(record.layout),
         baseline=str(record.declared.get("baseline", "baseline")),
         account=_account(record, runs, own),
+        looks=looks,
         protocol=protocol_of(record, changed_margin=asked != float(record.declared["margin"])),
         design_name=str(record.declared.get("design", "")),
         generators=list(record.layout.get("generators", ())),
@@ -67,6 +70,31 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         commands=_commands(record),
         curves=lambda: _curves(results, tracker),
         correct=lambda: _correct(results, tracker, tracked.tracked),
+    )
+    return found if looks is None else _with_looks(found, looks)
+
+
+def looks_of(layout: Mapping[str, Any]) -> Looks | None:
+    """The looks of a study that adds seeds until it is clear: numbers of seeds, and the alpha of each."""
+    plain = layout.get("looks")
+    return Looks(tuple(int(seeds) for seeds in plain[0]), tuple(plain[1])) if plain else None
+
+
+def _with_looks(material: Material, looks: Looks) -> Material:
+    """What is missing of such a study is what the next look still reads; arms that were clear get no more runs."""
+    start = begin(material.comparisons, material.seeds, looks)
+    state = replay(start, material.runs, material.metric, material.margin)
+    wanted = set(missing_runs(state, material.runs, material.metric))
+    account = material.account
+    missing = [pair for pair in account.missing if pair in wanted]
+    words = f"{state.taken} of the looks at {', '.join(map(str, looks.seeds))} seeds taken"
+    words += "; every comparison has ended" if state.done else f"; {count(len(state.going_on), 'comparison')} not ended"
+    spared = len(account.missing) - len(missing) if state.done else 0
+    alphas = ", ".join(f"{alpha:g}" for alpha in looks.alphas)
+    return replace(
+        material,
+        account=replace(account, missing=missing, spared=spared),
+        facts=[("Seeds added until it is clear", f"{words} (alpha {alphas})"), *material.facts],
     )
 
 
@@ -132,10 +160,6 @@ def protocol_of(record: StudyRecord, *, changed_margin: bool) -> Protocol:
     return Protocol(planned=kept and not changed_margin, extended=added)
 
 
-def _asked_margin(record: StudyRecord, margin: float | None) -> float:
-    return float(record.declared["margin"]) if margin is None else margin
-
-
 def _changes(record: StudyRecord, margin: float) -> list[str]:
     """What was declared otherwise before, in words."""
     lines = []
@@ -190,7 +214,7 @@ def _commands(record: StudyRecord) -> list[str]:
 
 
 def _curves(results: Mapping[Planned, Run], tracker: Tracker) -> dict[str, list[History]]:
-    """The histories by variant: from the tables that ended runs keep, which are quicker to read, else from the store."""
+    """The histories by variant: from the tables that ended runs keep, quicker to read, else from the store."""
     tables = tracker.artifacts(results.values(), "history.csv")
     found: dict[str, list[History]] = {}
     for planned, run in results.items():

@@ -74,13 +74,12 @@ def from_table(name: str, source: str, table: pd.DataFrame, reading: Reading, ro
     seeds = require(table, reading.seed, "seed", "--seed-param")
     table = table.rename(columns={column: _as_name(column), seeds: "seed"})
     column = _as_name(column)
-    where = row_word, column
-    table, found = read_statuses(table, *where)
+    table, found = read_statuses(table, row_word)
     cautions += found
-    table = read_seeds(table, *where)
+    table = read_seeds(table, row_word)
     table, metric, found = read_metric(table, column, reading.goal, reading.floor, row_word)
     cautions += found
-    cautions += check_rows(table, *where)
+    cautions += check_rows(table, row_word, column)
     margin = _margin(reading.margin, metric)
     factors, design = find_factors(table, given_factors, row_word)
     _require_baseline(table, reading.baseline)
@@ -142,7 +141,7 @@ def _arranged(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd
 def _account(table: pd.DataFrame) -> Account:
     statuses = table["status"].value_counts().to_dict()
     open_runs = table[table["status"] == "running"]
-    running = [(str(row.variant), int(row.seed)) for row in open_runs.itertuples()]
+    running = list(zip(map(str, open_runs["variant"]), map(int, open_runs["seed"]), strict=True))
     return Account(planned=None, statuses={str(name): int(count) for name, count in statuses.items()}, running=running)
 
 

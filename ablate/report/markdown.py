@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.answer import answer, head
@@ -12,7 +12,7 @@ from ablate.report.evidence import attribution_section, figures_section, noise_s
 from ablate.report.pictures import Picture
 
 
-def markdown(found: Analysis, pictures: Mapping[str, Picture], files: Sequence[str]) -> str:
+def markdown(found: Analysis, pictures: Sequence[Picture], files: Sequence[str]) -> str:
     """The whole report; `pictures` are those that were drawn, `files` what lies beside it."""
     parts = [
         head(found.material),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ablate.effects import Comparison, Metric, Protocol
+from ablate.effects import Comparison, Looks, Metric, Protocol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ class Account:
     missing: Sequence[tuple[str, int]] = ()
     running: Sequence[tuple[str, int]] = ()
     reused: int = 0
+    spared: int = 0
     seconds: float | None = None
 
     @property
@@ -37,18 +38,18 @@ class Account:
     @property
     def is_complete(self) -> bool:
         """Whether every planned run ended with a result."""
-        return self.planned is None or self.results == self.planned
+        return self.planned is None or self.results + self.spared == self.planned
 
 
 @dataclass(frozen=True)
 class Material:
     """One study: its runs as a table, what was to be compared, and all that a reader must know of it.
 
-    `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, true/false columns of `factors`, then the
-    rest; `design` has a row a variant and a true/false column a factor in question, and is empty where that is not
-    known. `conditions` has a row a run: variant and what it ran under. `facts` are lines of the study card. `cautions`
-    are said at the top. `curves` and `correct` load what is large, by variant: epochs of each seed, and per-image
-    correctness (seeds x images) with its seeds.
+    `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, then the rest; `design` has a row a
+    variant and a true/false column a factor in question, and is empty where that is not known. `facts` are lines of the
+    study card, `cautions` are said at the top, `notes` and `limits` under Limits. `looks` are those of a study that adds
+    seeds until it is clear. `curves` and `correct` load what is large, by variant: the histories of its seeds, and
+    per-image correctness by seed.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Material:
     notes: Sequence[str] = ()
     limits: Sequence[str] = ()
     commands: Sequence[str] = ()
-    looks: tuple[tuple[int, ...], tuple[float, ...]] | None = None
+    looks: Looks | None = None
     curves: Callable[[], Histories] = dict
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
 

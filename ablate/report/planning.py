@@ -32,14 +32,16 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     """Compare as the named design would whose arms these are, else every other variant with the baseline.
 
     `design` has a row a variant and a true/false column a factor; without columns, names such as `no-augment`,
-    `only-augment` and `none` are read. One family. With three factors or more in question, arms that are exactly those of
-    leave-one-out, add-one-in, both-ways or pairs are compared as these do.
+    `only-augment` and `none` are read. One family. With three factors or more in question, arms that are exactly those
+    of leave-one-out, add-one-in, both-ways or pairs are compared as these do.
     """
     variants = list(dict.fromkeys(runs["variant"]))
     by_columns = bool(design.shape[1])
     if not by_columns:
         design = from_names(variants, baseline)
-    arms = {str(name): frozenset(design.columns[row]) for name, row in zip(design.index, design.to_numpy(), strict=True)}
+    arms = {
+        str(name): frozenset(design.columns[row]) for name, row in zip(design.index, design.to_numpy(), strict=True)
+    }
     arms = {name: arm for name, arm in arms.items() if name in variants}
     if len(set(arms.values())) < len(arms):  # two variants that differ in something else
         arms, design = {}, design.iloc[:, :0]
@@ -47,16 +49,12 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
     if found:
         return Plan(found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are")
-    comparisons = [
-        _against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline
-    ]
+    comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]]
     return Plan("", comparisons, kept, "every other variant with the baseline, as one family")
 
 
-def _against_baseline(
-    name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool
-) -> Comparison:
+def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool) -> Comparison:
     flipped = arms[name] ^ arms[baseline] if name in arms and baseline in arms else frozenset()
     if len(flipped) != 1:
         return Comparison(name, baseline, "", "changed", _PLAIN, seeds, planned)

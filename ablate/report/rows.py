@@ -28,7 +28,7 @@ def named(rows: pd.DataFrame, word: str, column: str | None = None) -> str:
     return ", ".join(texts) + (f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
 
 
-def read_statuses(table: pd.DataFrame, word: str, metric: str) -> tuple[pd.DataFrame, list[str]]:
+def read_statuses(table: pd.DataFrame, word: str) -> tuple[pd.DataFrame, list[str]]:
     """The table with statuses in our words; without a column, or in an empty cell, a run with a value has finished.
 
     Raises UserError for words that nobody knows.
@@ -45,13 +45,11 @@ def read_statuses(table: pd.DataFrame, word: str, metric: str) -> tuple[pd.DataF
         table.loc[empty, "status"] = "finished"
     unknown = table[~table["status"].isin([*STATUSES, _OPEN])]
     if len(unknown):
-        raise UserError(
-            f"unknown status in {named(unknown, word, 'status')}: write {', '.join(STATUSES)} or {_OPEN}"
-        )
+        raise UserError(f"unknown status in {named(unknown, word, 'status')}: write {', '.join(STATUSES)} or {_OPEN}")
     return table, cautions
 
 
-def read_seeds(table: pd.DataFrame, word: str, metric: str) -> pd.DataFrame:
+def read_seeds(table: pd.DataFrame, word: str) -> pd.DataFrame:
     """The table with whole numbers as seeds; raises UserError for rows without a variant or such a seed."""
     nameless = table[table["variant"].map(str).str.strip() == ""]
     if len(nameless):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from ablate.report.html import html
 from ablate.report.latex import latex_table
 from ablate.report.markdown import markdown
 from ablate.report.material import Material
-from ablate.report.pictures import Picture
+from ablate.report.pictures import Picture, pictures_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,9 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             made = Path(temporary)
-            _write_files(found, made, draw_all(found, made, pool), as_html=as_html)
+            pictures = pictures_of(found)
+            draw_all(pictures, made, pool)
+            _write_files(found, made, pictures, as_html=as_html)
             _take_over(made, folder)
     except OSError as error:
         raise UserError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
@@ -115,7 +117,7 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
     return Report(folder, files, found)
 
 
-def _write_files(found: Analysis, folder: Path, pictures: Mapping[str, Picture], *, as_html: bool) -> None:
+def _write_files(found: Analysis, folder: Path, pictures: Sequence[Picture], *, as_html: bool) -> None:
     found.material.runs.to_csv(folder / "runs.csv", index=False)
     effects_table(found.effects).to_csv(folder / "effects.csv", index=False)
     names = ["runs.csv", "effects.csv", "table.tex"]
@@ -150,7 +152,8 @@ def interactions_rows(found: Analysis) -> list[dict[str, Any]]:
     return [
         {
             "pair": row.term, "aliases": " = ".join(row.aliases), "family": row.family, "n": row.n,
-            "estimate": row.estimate, "synergy": row.synergy, "level": row.level, "ci_low": row.low, "ci_high": row.high,
+            "estimate": row.estimate, "synergy": row.synergy, "level": row.level, "ci_low": row.low,
+            "ci_high": row.high,
             "fw_low": row.fw_low, "fw_high": row.fw_high, "p": row.p, "p_holm": row.p_holm, "p_tost": row.p_tost,
             "p_tost_holm": row.p_tost_holm, "verdict": row.verdict,
         }
@@ -163,5 +166,3 @@ def interactions_table(found: Analysis) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(interactions_rows(found))
-
-
