@@ -65,7 +65,7 @@ def train(job: Job, log: Log) -> Outcome:
     seconds = time.perf_counter() - started
     if job.keep_weights:
         save_weights(log.file(WEIGHTS), network, dataset, plan.net)
-    draw(log, training, parts, dataset, scores.predicted)
+    draw(log, training, parts, dataset, scores.predicted, f"{recipe.label}/s{recipe.seed}")
     parameters = sum(parameter.numel() for parameter in training.parameters)
     return Outcome(
         {
@@ -113,7 +113,7 @@ def divide(dataset: Dataset, recipe: Recipe, device: str) -> Parts:
     )
 
 
-def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted: Tensor) -> None:
+def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted: Tensor, title: str) -> None:
     """Write the artifacts of a run: curves, confusion matrix, a batch before and after, which images were right."""
     from ablate import figures
 
@@ -121,8 +121,8 @@ def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted
     matrix = np.zeros((len(dataset.classes),) * 2, dtype=np.int64)
     np.add.at(matrix, (labels.numpy(), predicted.numpy()), 1)
     np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
-    figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title="Test images")
-    figures.curves(log.history, log.file("curves.png"), title="Training", lr_steps=log.recorded("lr_step"))
+    figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title=f"{title}: test images")
+    figures.curves(log.history, log.file("curves.png"), title=title, lr_steps=log.recorded("lr_step"))
     draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
 
 

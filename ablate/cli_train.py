@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from ablate import console
 from ablate.errors import UsageError, UserError
 from ablate.flags import Selection, grouped
-from ablate.journal import Journal, Journals, Run
+from ablate.journal import Journal, Journals, Run, records
 from ablate.options import DataFlags, JsonFlag, RunFlags, StoreFlags, WhereFlags
 from ablate.phrases import scale_of
 from ablate.resnet9 import WORKLOAD
@@ -21,6 +22,9 @@ from ablate.workload import Job
 
 if TYPE_CHECKING:
     from ablate.tracking import MlflowTracker, Project
+
+_WEIGHTS = "weights"
+"""The folder of the weights among a run's artifacts."""
 
 
 @grouped(WORKLOAD)
@@ -112,9 +116,9 @@ def _conclude(made: Run, is_new: bool, project: Project, tracker: MlflowTracker,
             f"next: ablate ui, or ablate show {title(made)}, or the same with a component off (--no-batch-norm)"
         )
     if not made.is_result:
-        raise UserError(
-            f"{title(made)} {made.status}: {made.error}; `--debug` shows where, `ablate run` again retries it"
-        )
+        if "--debug" in sys.argv:
+            console.say(records(Journals(project.journals).path(made.name))[-1]["trace"] or "")
+        raise UserError(f"{title(made)} {made.status}: {made.error}; --debug shows where, the same command retries it")
 
 
 def _seconds(made: Run) -> float:
@@ -140,11 +144,12 @@ def _last_metrics(made: Run) -> Mapping[str, float]:
 
 
 def _copy_weights(made: Run, journals: Journals, tracker: MlflowTracker, target: Path) -> None:
-    """Copy the weights of a run, from where they wait for delivery or from the store, and what lies beside them."""
-    waiting = Journal(journals.path(made.name)).files
+    """Copy the weights of a run, and what lies beside them, from where they wait for delivery or from the store."""
+    waiting = Journal(journals.path(made.name)).files / _WEIGHTS
+    kept = waiting if waiting.is_dir() else tracker.artifact(made, _WEIGHTS)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for name, copy in (("weights.pth", target), ("weights.json", target.with_suffix(".json"))):
-        shutil.copyfile(waiting / name if waiting.is_dir() else tracker.artifact(made, name), copy)
+    for path in kept.iterdir():
+        shutil.copyfile(path, target.with_suffix(path.suffix) if path.suffix == ".json" else target)
 
 
 @grouped(WORKLOAD)
@@ -196,10 +201,14 @@ def _weights_of(text: str | None, store: StoreFlags) -> Path:
 
     tracker = store.open(Project.find())
     if text:
-        return tracker.artifact(tracker.find(text), "weights.pth")
+        return _weights_in(tracker.artifact(tracker.find(text), _WEIGHTS))
     for made in reversed(tracker.runs()):
         try:
-            return tracker.artifact(made, "weights.pth")
+            return _weights_in(tracker.artifact(made, _WEIGHTS))
         except UserError:
             continue  # made in a sweep, which keeps no weights
     raise UserError("no run has kept its weights: `ablate run` keeps them; or give --weights FILE")
+
+
+def _weights_in(folder: Path) -> Path:
+    return next(path for path in folder.iterdir() if path.suffix != ".json")

@@ -23,7 +23,7 @@ from ablate.errors import UserError
 from ablate.model import ResNet9, net_of
 from ablate.plan import Net
 
-WEIGHTS = "weights.pth"
+WEIGHTS = "weights/resnet9.pth"
 """The name of the weights among a run's artifacts."""
 
 

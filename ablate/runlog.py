@@ -68,8 +68,9 @@ class RunLog:
 
     def file(self, name: str) -> Path:
         """Return the path of an artifact that is to be written."""
-        self._journal.files.mkdir(parents=True, exist_ok=True)
-        return self._journal.files / name
+        path = self._journal.files / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     @property
     def checkpoint(self) -> Path:

@@ -137,8 +137,6 @@ def test_other_metrics_keep_their_unit_and_need_a_margin(tmp_path: Path) -> None
     table = rows({"baseline": [10.0, 11, 12, 10.5, 11.5], "new": [8.0, 9.1, 9.9, 8.4, 9.6]}, 1, "perplexity")
     with pytest.raises(UsageError, match="--margin is needed"):
         material(table, tmp_path, metric="perplexity")
-    found = effects(table, tmp_path, metric="perplexity", metric_goal=None, margin=0.5) if False else None
-    assert found is None
     read = analyse(material(table, tmp_path, metric="perplexity", goal="min", margin=0.5))
     assert read.effects[0].delta == pytest.approx(-2.0)
     assert read.effects[0].verdict == "clear and important gain"
@@ -214,7 +212,9 @@ def both_ways(seeds: int = 5) -> pd.DataFrame:
     worth = {"a": 3.0, "b": 1.0, "c": 0.0}
     arms = {"baseline": "abc", "no-a": "bc", "no-b": "ac", "no-c": "ab", "none": "", "only-a": "a", "only-b": "b",
             "only-c": "c"}  # fmt: skip
-    table = rows({name: list(80 + sum(worth[f] for f in on) + generator.normal(0, 0.1, seeds)) for name, on in arms.items()})
+    table = rows(
+        {name: list(80 + sum(worth[f] for f in on) + generator.normal(0, 0.1, seeds)) for name, on in arms.items()}
+    )
     for factor in "abc":
         table[factor] = [factor in arms[name] for name in table["variant"]]
     return table
@@ -234,7 +234,12 @@ def test_both_ways_is_recognised_with_or_without_factor_columns(tmp_path: Path, 
 
 
 def factorial() -> pd.DataFrame:
-    cells = {"none": [80, 80.4, 79.6], "only-b": [86, 85.8, 86.2], "only-a": [90, 90.2, 89.9], "baseline": [91, 91.6, 91.1]}
+    cells = {
+        "none": [80, 80.4, 79.6],
+        "only-b": [86, 85.8, 86.2],
+        "only-a": [90, 90.2, 89.9],
+        "baseline": [91, 91.6, 91.1],
+    }
     table = rows({name: list(values) for name, values in cells.items()})
     for factor in "ab":
         table[factor] = [name in ("baseline", f"only-{factor}") for name in table["variant"]]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from ablate.attribution import AliasGroup, Attribution, Contrast, FactorialAnalysis
 
+ONE_AT_A_TIME = ("leave-one-out", "add-one-in", "both-ways", "pairs", "path")
+"""Designs that plan comparisons of arms, so that averages over arms were not what was asked."""
+
 IMAGES_AT_MOST = 20_000_000  # cells of one table of seeds x images
 
 
@@ -120,7 +123,7 @@ def _factorial(material: Material, scores: pd.DataFrame) -> FactorialAnalysis | 
     """The contrasts of a balanced two-level design of two factors or more, over the seeds that have every run."""
     from ablate.attribution import factorial_effects
 
-    if material.design.shape[1] < 2:
+    if material.design.shape[1] < 2 or material.design_name in ONE_AT_A_TIME:
         return None
     try:
         return factorial_effects(material.design, scores, material.margin, material.metric.goal)
@@ -188,7 +191,8 @@ def _budget(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudg
     material = found.material
     if material.baseline not in found.scores.index:
         return None
-    reference = found.scores.loc[material.baseline].dropna().tolist()
+    scores = found.scores.loc[[material.baseline]].to_numpy(dtype=float)[0]
+    reference = [value for value in scores.tolist() if math.isfinite(value)]
     sds = [effect.evidence.sd_difference for effect in found.headline]
     image_se = math.nan
     if bits.get(material.baseline):

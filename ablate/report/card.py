@@ -48,7 +48,7 @@ def facts(found: Analysis) -> list[tuple[str, str]]:
         ("Metric", f"{metric.words} ({better} is better; {shown})"),
         (
             "Margin",
-            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the smallest difference that matters",
+            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the least that matters",
         ),
         ("Design", _design(found)),
         ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),

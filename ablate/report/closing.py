@@ -36,9 +36,9 @@ GLOSSARY = (
 
 SKEWED = (
     "The intervals assume that the differences between seeds are roughly normal. In simulations with known effects "
-    "they hold their promise for normal and heavy-tailed noise, and for skewed noise where both arms vary alike. Where noise "
-    "is skewed and one arm varies several times as much as the other, 11 to 20 of 100 studies without any effect report "
-    "one (instead of 5): read small p values of arms with an SD far from the reference's with that in mind."
+    "they hold their promise for normal and heavy-tailed noise, and for skewed noise where both arms vary alike. Where "
+    "noise is skewed and one arm varies several times as much as the other, 11 to 20 of 100 studies without any effect "
+    "report one (instead of 5): read small p values of arms with an SD far from the reference's with that in mind."
 )
 
 

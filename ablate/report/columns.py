@@ -71,11 +71,13 @@ def read_metric(
     Percentages become fractions. Raises UserError for cells that are no numbers, accuracies outside 0 to 100, and
     fractions beside percentages.
     """
-    numbers = table[column].map(_number)
-    words = table[numbers.map(lambda value: value is None)]
+    import pandas as pd
+
+    numbers = [_number(text) for text in table[column]]
+    words = table[[value is None for value in numbers]]
     if len(words):
         raise UserError(f"{column} is no number in {named(words, word, column)}")
-    values = numbers.astype(float)
+    values = pd.Series(numbers, index=table.index, dtype=float)
     cautions: list[str] = []
     is_accuracy = bool(_ACCURACY.search(column))
     if is_accuracy:

@@ -95,8 +95,8 @@ def _shapley(found: Analysis) -> str:
     source = "from all combinations" if shares.source == "full factorial" else "half the sum of the other two columns"
     words = (
         "What each component adds: on top of all others (leave-one-out), alone (add-one-in), and the Shapley value, "
-        f"its fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns differ, "
-        "the component works with or against others. No order of removal is the one true contribution of a component."
+        f"its fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns "
+        "differ, the component works with or against others. No order of removal gives the one true contribution."
     )
     check = (
         f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "

@@ -47,8 +47,8 @@ class Material:
 
     `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, then the rest; `design` has a row a
     variant and a true/false column a factor in question, and is empty where that is not known. `facts` are lines of the
-    study card, `cautions` are said at the top, `notes` and `limits` under Limits. `looks` are those of a study that adds
-    seeds until it is clear. `curves` and `correct` load what is large, by variant: the histories of its seeds, and
+    study card, `cautions` are said at the top, `notes` and `limits` under Limits. `looks` are those of a study that
+    adds seeds until it is clear. `curves` and `correct` load what is large, by variant: the histories of its seeds, and
     per-image correctness by seed.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,7 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     by_columns = bool(design.shape[1])
     if not by_columns:
         design = from_names(variants, baseline)
-    arms = {
-        str(name): frozenset(design.columns[row]) for name, row in zip(design.index, design.to_numpy(), strict=True)
-    }
-    arms = {name: arm for name, arm in arms.items() if name in variants}
+    arms = {name: arm for name, arm in _arms(design).items() if name in variants}
     if len(set(arms.values())) < len(arms):  # two variants that differ in something else
         arms, design = {}, design.iloc[:, :0]
     seeds = int(runs["seed"].nunique())
@@ -52,6 +50,13 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]]
     return Plan("", comparisons, kept, "every other variant with the baseline, as one family")
+
+
+def _arms(design: pd.DataFrame) -> dict[str, Arm]:
+    """The factors that are on, by variant."""
+    factors = [str(name) for name in design.columns]
+    rows = zip(map(str, design.index), design.to_numpy(dtype=bool).tolist(), strict=True)
+    return {name: frozenset(itertools.compress(factors, row)) for name, row in rows} if factors else {}
 
 
 def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool) -> Comparison:
