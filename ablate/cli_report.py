@@ -140,7 +140,7 @@ def report(
     if as_json:
         console.emit(written.facts)
     else:
-        _show(written)
+        show_report(written)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class _Source:
             return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin, pool=pool)
 
 
-def _show(written: Report) -> None:
+def show_report(written: Report) -> None:
     """Print the answer, the main table, and where the files are."""
     material = written.analysis.material
     console.result(f"{material.name}: {written.runs}")

@@ -183,12 +183,37 @@ def sweep(
         retry_failed=how.retry_failed,
         max_failures=how.max_failures,
     )
+    is_recorded = session.is_recorded
     session.run()
     _conclude(session, time.perf_counter() - began, as_json=how.as_json)
+    folder = project.reports / study.name
+    if is_recorded and (folder / "report.md").exists():
+        console.say(f"nothing is new since {folder / 'report.md'}")
+    else:
+        _report(session, folder, as_json=how.as_json)
+    _complain_of_failures(session)
+
+
+def _report(session: SweepSession, folder: Path, *, as_json: bool) -> None:
+    """Write the study's report and print its answer."""
+    from ablate.cli_report import show_report
+    from ablate.report import draughtsmen, write_report
+    from ablate.tracking import StoreError
+
+    try:
+        with draughtsmen() as pool:
+            written = write_report(session.study.name, session.tracker, folder, pool=pool)
+    except StoreError as error:
+        console.warn(f"no report yet: {error}; `ablate report {session.study.name}` writes it")
+        return
+    if as_json:
+        console.say(f"{written.folder / 'report.md'}")
+    else:
+        show_report(written)
 
 
 def _conclude(session: SweepSession, seconds: float, *, as_json: bool) -> None:
-    """Print what came of a sweep; exit 1 if runs failed."""
+    """Print what came of a sweep."""
     summary = session.summary(seconds)
     if as_json:
         console.emit(summary)
@@ -197,6 +222,10 @@ def _conclude(session: SweepSession, seconds: float, *, as_json: bool) -> None:
             f"{summary['study']}: {summary['planned']} runs planned, {summary['reused']} reused, "
             f"{summary['ran']} made, {summary['failed']} failed, in {console.duration(seconds)}"
         )
+
+
+def _complain_of_failures(session: SweepSession) -> None:
+    """Raise UserError, for exit code 1, if runs failed."""
     if session.failed:
         first = session.failed[0]
         raise UserError(

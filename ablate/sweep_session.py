@@ -66,8 +66,8 @@ class SweepSession:
 
         Raises UserError when too many of them failed.
         """
-        if not self.open_jobs and self._recorded() == self._record_digest():
-            return  # a finished study that the store has as it is
+        if self.is_recorded:
+            return
         try:
             if self.until_clear:
                 self._run_until_clear()
@@ -186,8 +186,11 @@ class SweepSession:
         """The file that says which record of the study the store has."""
         return self.journals.folder.parent / "studies" / f"{self.study.name}.digest"
 
-    def _recorded(self) -> str:
-        return self._receipt.read_text() if self._receipt.exists() else ""
+    @property
+    def is_recorded(self) -> bool:
+        """Whether nothing is left to do: every run is there, and the store has the study as it is."""
+        recorded = self._receipt.read_text() if self._receipt.exists() else ""
+        return not self.open_jobs and recorded == self._record_digest()
 
     def _record_digest(self) -> str:
         plain = json.dumps([self.tracker.uri, asdict(self.record)], sort_keys=True, default=str)

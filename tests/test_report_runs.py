@@ -190,14 +190,14 @@ def test_unstable_runs_count_and_failed_ones_do_not(tmp_path: Path) -> None:
     table.loc[5, ["status", "test_accuracy"]] = ["unstable", 0.1]
     table.loc[10, ["status", "test_accuracy"]] = ["failed", math.nan]
     found = analyse(material(table, tmp_path))
-    noBN, clip = found.effects
-    assert (noBN.n, noBN.n_unstable, clip.n) == (5, 1, 4)
-    assert noBN.verdict.startswith("unstable in 1 of 5 seeds: ")
+    without, clip = found.effects
+    assert (without.n, without.n_unstable, clip.n) == (5, 1, 4)
+    assert without.verdict.startswith("unstable in 1 of 5 seeds: ")
     assert clip.verdict.startswith("preliminary: ")
     table.loc[5, "test_accuracy"] = math.nan
     with pytest.raises(UserError, match=r"unstable without a finite test_accuracy: line 7.*--floor"):
         material(table, tmp_path)
-    assert analyse(material(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(noBN.delta)
+    assert analyse(material(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(without.delta)
 
 
 def test_exploratory_comparisons_say_so(tmp_path: Path) -> None:

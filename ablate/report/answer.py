@@ -214,4 +214,9 @@ def nothing_yet(material: Material) -> str:
     """Why there is no answer."""
     if material.looks is not None:
         return f"The first look reads {material.looks.seeds[0]} seeds of every arm, and they are not all there yet."
+    if material.design.shape[1] > 1 and not material.comparisons:
+        return (
+            "A factorial design is read as a whole: as long as no seed has a result for every arm, or where the arms "
+            "are not balanced over the components, there is nothing to state."
+        )
     return "There is nothing to compare yet."

@@ -105,7 +105,7 @@ def main_tables(found: Analysis) -> str:
         key = ("average over the other components", "") if averaged else ("against", effect.reference)
         groups.setdefault(key, []).append(effect)
     for (words, reference), effects in groups.items():
-        if len(groups) > 1:
+        if len(groups) > 1 or reference not in ("", found.material.baseline):
             parts.append(f"### {words.capitalize()} {code(reference) if reference else ''}".rstrip())
         parts.append(effects_table(effects, found))
         if len(effects) > MOST_ROWS:
