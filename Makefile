@@ -12,8 +12,8 @@ help: ## Show what there is to make
 	@touch $@
 
 demo: .venv/installed ## Set up, run the demo study on the digits that scikit-learn ships, write its report
-	$(BIN)/ablate run --preset demo
-	$(BIN)/ablate run --preset demo --no-augment --no-residual
+	$(BIN)/ablate run --preset demo --threads 1
+	$(BIN)/ablate run --preset demo --threads 1 --no-augment --no-residual
 	$(BIN)/ablate sweep experiments/demo.py
 	@echo 'Every run, with its curves, in the browser: $(BIN)/ablate ui'
 

@@ -198,9 +198,10 @@ class _Source:
     def write(self, output: Path | None, *, as_html: bool) -> Report:
         """Write the report; one on a study of ours is attached to it."""
         from ablate.report import draughtsmen, folder_name, write, write_report
+        from ablate.tracking.quiet import collector_paused
 
         folder = output or self.project.reports / folder_name(self.name)
-        with draughtsmen() as pool:
+        with draughtsmen() as pool, collector_paused():
             if self.is_foreign:
                 return write(self.material(), folder, as_html=as_html, pool=pool)
             return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin, pool=pool)

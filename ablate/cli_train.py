@@ -111,7 +111,9 @@ def _conclude(made: Run, is_new: bool, project: Project, tracker: MlflowTracker,
         console.result(f"{title(made)}: test accuracy {accuracy:.4f}, {verb} in {console.duration(_seconds(made))}")
         if made.error:
             console.warn(f"unstable: {made.error}")
-        console.say(f"run {identifier or made.name} in {tracker.uri}")
+        kept = Journals(project.journals).path(made.name)
+        where = f"run {identifier} in {tracker.uri}" if identifier else f"kept in {kept}; the next command delivers it"
+        console.say(where)
         console.say(
             f"next: ablate ui, or ablate show {title(made)}, or the same with a component off (--no-batch-norm)"
         )

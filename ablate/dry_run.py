@@ -26,6 +26,8 @@ def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
         f"{len(study.seed_list)} seeds = {len(planned)} runs, {done} of them there already"
     )
     console.say(f"{scale_of(job, study.preset, slots)}; margin {study.margin:g} points")
+    for line in aliases(design):
+        console.say(line)
 
 
 def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots: int, *, as_json: bool) -> None:
@@ -36,7 +38,7 @@ def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots
         console.emit(_facts(study, planned, time_left, power))
         return
     console.table(["variant", "done", "to run", "failed before"], _rows(study, planned))
-    for line in (*aliases(study.layout), *_words(time_left, power, study)):
+    for line in _words(time_left, power, study):
         console.result(line)
 
 
@@ -82,7 +84,8 @@ def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) 
     if time_left and time_left.missing:
         lines.append(
             f"{time_left.missing} runs to make: about {console.duration(time_left.seconds)}, "
-            f"{time_left.hours:.2g} worker-hours ({console.duration(time_left.seconds_each)} a run, {time_left.basis})"
+            f"{time_left.hours:.2g} {time_left.what}-hours ({console.duration(time_left.seconds_each)} a run, "
+            f"{time_left.basis})"
         )
     elif time_left:
         lines.append("every run is there")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
+from ablate.errors import UsageError
 from ablate.menu import MenuWriter, Range
 from ablate.plan import Plan
 
@@ -22,6 +23,8 @@ def augment(plan: Plan, *, pad: Annotated[int, Range(1, 16)] = 4, flip: Annotate
     """Crop at random out of a reflected border, flip left to right at random."""
     from ablate.augment import crop_and_flip
 
+    if pad >= plan.net.image_size:
+        raise UsageError(f"augment.pad must be less than the image size, {plan.net.image_size}, not {pad}")
     return plan.change_images("augment", partial(crop_and_flip, pad=pad, flip=flip))
 
 

@@ -19,12 +19,14 @@ GUESSED_SD = 0.5
 
 @dataclass(frozen=True)
 class Forecast:
-    """What so many runs take: seconds a run and where that comes from, over so many runs at a time."""
+    """What so many runs take: seconds a run and where that comes from, with so many runs at a time on so many units."""
 
     missing: int
     seconds_each: float
     basis: str
     slots: int
+    units_each: int = 1
+    what: str = "core"
 
     @property
     def seconds(self) -> float:
@@ -33,8 +35,8 @@ class Forecast:
 
     @property
     def hours(self) -> float:
-        """Hours of work, over all workers."""
-        return self.missing * self.seconds_each / 3600
+        """Core-hours, or GPU-hours."""
+        return self.missing * self.seconds_each * self.units_each / 3600
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,15 @@ def forecast(planned: Sequence[Planned], journals: Journals, slots: int) -> Fore
         if run.conditions["threads"] == missing[0].conditions.threads and run.status == "finished"
     ]
     if earlier:
-        return Forecast(len(missing), statistics.median(earlier), f"the median of {len(earlier)} earlier runs", slots)
-    seconds = missing[0].recipe.workload.estimate(missing[0])
-    return None if seconds is None else Forecast(len(missing), seconds, "a timed pilot of a few steps", slots)
+        seconds, basis = statistics.median(earlier), f"the median of {len(earlier)} earlier runs"
+    else:
+        timed = missing[0].recipe.workload.estimate(missing[0])
+        if timed is None:
+            return None
+        seconds, basis = timed, "a timed pilot of a few steps"
+    on_gpu = missing[0].conditions.device == "cuda"
+    units, what = (1, "GPU") if on_gpu else (missing[0].conditions.threads, "core")
+    return Forecast(len(missing), seconds, basis, slots, units, what)
 
 
 def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) -> Sensitivity | None:

@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import command, training
+from benchmarks import command, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,6 +35,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         training.throughput(64, 2.5, rounds, THREADS),
     ],
     "rate": lambda rounds: [training.share_of_rate(64, 70.0, rounds, THREADS)],
+    "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }
 

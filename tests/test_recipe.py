@@ -148,6 +148,11 @@ def test_only_without_plus() -> None:
     assert base.reseed(4).key != base.key
 
 
+def test_a_border_must_fit_into_the_image() -> None:
+    with pytest.raises(UsageError, match=r"augment.pad must be less than the image size, 16, not 16"):
+        plan(Recipe.of(WORKLOAD, None, {"augment.pad": 16, "image_size": 16}), 10)
+
+
 def test_the_image_size_is_a_multiple_of_eight() -> None:
     with pytest.raises(UsageError, match="multiple of 8"):
         plan(Recipe.of(WORKLOAD, None, {"image_size": 33}), 10)

@@ -370,12 +370,12 @@ def test_no_float_copy_of_the_images_is_made():
         count = 12_500
         pixels = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
         mean = std = torch.full((1, 3, 1, 1), 0.5)
-        def part(members):
-            return Images(pixels, torch.arange(count) % 10, members, mean, std)
+        def part(count):
+            return Images(pixels[:count], torch.arange(count) % 10, torch.arange(count), mean, std)
         plan = resnet9.plan(recipe_of(MENU.baseline, width=1, image_size=32, epochs=1, batch_size=200), 10)
-        Training(plan, part(torch.arange(1600)), 0).run(part(torch.arange(1600)), ListLog())
+        Training(plan, part(1600), 0).run(part(1600), ListLog())
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        Training(plan, part(torch.arange(count)), 0).run(part(torch.arange(5_000)), ListLog())
+        Training(plan, part(count), 0).run(part(5_000), ListLog())
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print((after - before) * (1 if sys.platform == "darwin" else 1024))
     """
@@ -393,24 +393,23 @@ def test_freed_memory_is_kept_for_the_next_step():
         from ablate.devices import keep_freed_memory
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-            for _ in range(5):
-                torch.ones(10_000_000)  # 10,000 pages
+            for _ in range(20):
+                torch.ones(10_000_000)  # 40 MB: more than glibc ever keeps by itself
             return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
         torch.set_num_threads(1)
         first = faults()
         keep_freed_memory()
-        torch.ones(10_000_000)
         print(first, faults())
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     before, after = (int(word) for word in done.stdout.split())
-    assert after < before / 4
+    assert after < before / 2, "some are new until the heap has its size"
 
 
 def test_the_outcome_names_what_the_tracking_schema_names(cache):
     from ablate.data import Source
 
-    recipe = recipe_of(None, epochs=2, batch_size=100)
+    recipe = recipe_of(None, epochs=5, batch_size=100)
     data = WORKLOAD.open_data(Source("digits"), recipe)
     made, _ = make(
         Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), Purpose(cache), Silent()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ablate.effects import Effect, Metric, Verdict, sentence
 from ablate.report.analysis import Analysis, is_settled
 from ablate.report.averages import off
-from ablate.report.markup import bullets, code, escape
+from ablate.report.markup import bold, bullets, code, escape
 from ablate.report.material import Account, Material
 from ablate.report.numbers import count, listed
 
@@ -27,6 +27,7 @@ _GROUPS = (
         (Verdict.GAIN,),
         {"removed": "clearly hurts", "added": "clearly helps when added", "changed": "is clearly better"},
     ),
+    ((Verdict.UNRESOLVED,), dict.fromkeys(_CHANGES, "makes a real difference of unresolved importance")),
     ((Verdict.NEGLIGIBLE,), dict.fromkeys(_CHANGES, "makes a real but negligible difference")),
     ((Verdict.NO_EFFECT,), dict.fromkeys(_CHANGES, "makes no practical difference")),
     (
@@ -100,15 +101,24 @@ def answer(found: Analysis) -> str:
     effects, metric = found.headline, found.material.metric
     if not effects:
         return f"## Answer\n\n{nothing_yet(found.material)}"
-    settled = [effect for effect in effects if is_settled(effect)]
-    open_ones = [effect for effect in effects if not is_settled(effect)]
     parts = ["## Answer", summary(found)]
-    if settled:
-        parts += ["**What these runs establish**", _sentences(settled, metric)]
-    if open_ones:
-        parts += ["**What they do not establish**", _sentences(open_ones, metric)]
+    for title, chosen in groups_of(effects).items():
+        if chosen:
+            parts += [bold(title), _sentences(chosen, metric)]
     parts.append(_reading(found))
     return "\n\n".join(parts)
+
+
+def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
+    """The effects by how much is known of them; the last group is what the runs leave open."""
+    unresolved = [effect for effect in effects if effect.evidence.rule is Verdict.UNRESOLVED]
+    return {
+        "What these runs establish": [effect for effect in effects if is_settled(effect)],
+        "Real, but whether it matters is open": unresolved,
+        "What these runs do not establish": [
+            effect for effect in effects if not is_settled(effect) and effect not in unresolved
+        ],
+    }
 
 
 def summary(found: Analysis) -> str:
@@ -119,9 +129,9 @@ def summary(found: Analysis) -> str:
             names = [_name(row) for row in effects if row.evidence.rule in rules and row.change == change]
             if names:
                 groups.append(f"{len(names)} {verb if len(names) == 1 else _plural(verb)} ({listed(names)})")
-    left = [_name(effect) for effect in effects if not is_settled(effect)]
+    *_, left = groups_of(effects).values()
     if left:
-        groups.append(f"{len(left)} could not be settled ({listed(left)})")
+        groups.append(f"{len(left)} could not be settled ({listed([_name(effect) for effect in left])})")
     which = "components" if all(effect.change == "removed" for effect in effects) else "comparisons"
     which = which if len(effects) > 1 else which[:-1]
     return f"Of {len(effects)} {which}, {'; '.join(groups)}. {_tentative(effects)}".strip()
@@ -191,22 +201,19 @@ def _reading(found: Analysis) -> str:
 def box(found: Analysis) -> Mapping[str, list[str]]:
     """The answer as plain lines, for the terminal and for machines."""
     metric = found.material.metric
-    return {
-        "established": [sentence(effect, metric) for effect in found.headline if is_settled(effect)],
-        "open": [sentence(effect, metric) for effect in found.headline if not is_settled(effect)],
-    }
+    groups = zip(("established", "unresolved", "open"), groups_of(found.headline).values(), strict=True)
+    return {name: [sentence(effect, metric) for effect in effects] for name, effects in groups}
 
 
 def plain_answer(found: Analysis) -> list[str]:
     """The answer as lines for a terminal."""
     lines = []
-    for title, sentences in zip(
-        ("What these runs establish:", "What they do not establish:"), box(found).values(), strict=True
-    ):
-        if sentences:
-            lines += ["", title, *(f"  - {text}" for text in sentences[:MOST_SENTENCES])]
-        if len(sentences) > MOST_SENTENCES:
-            lines.append(f"  - and {len(sentences) - MOST_SENTENCES} more: see effects.csv")
+    for title, effects in groups_of(found.headline).items():
+        if effects:
+            texts = [sentence(effect, found.material.metric) for effect in effects]
+            lines += ["", f"{title}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
+        if len(effects) > MOST_SENTENCES:
+            lines.append(f"  - and {len(effects) - MOST_SENTENCES} more: see effects.csv")
     return lines or [nothing_yet(found.material)]
 
 

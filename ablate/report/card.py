@@ -27,7 +27,7 @@ from ablate.report.numbers import (
 MOST_ROWS = 60
 COLUMNS = (
     "variant", "seeds", "reference, mean ± SD", "variant, mean ± SD", "difference", "{level}", "family-wise",
-    "p (Holm)", "p TOST (Holm)", "P(improves)", "MDE", "verdict",
+    "p (Holm)", "p TOST (Holm)", "P(improve)", "MDE", "verdict",
 )  # fmt: skip
 
 
@@ -48,7 +48,8 @@ def facts(found: Analysis) -> list[tuple[str, str]]:
         ("Metric", f"{metric.words} ({better} is better; {shown})"),
         (
             "Margin",
-            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the least that matters",
+            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the smallest difference that "
+            "matters",
         ),
         ("Design", _design(found)),
         ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),
@@ -114,7 +115,7 @@ def main_tables(found: Analysis) -> str:
     parts.append(
         escape(
             f"Differences are variant minus reference in {unit}; SD is the standard deviation over the paired seeds. "
-            f"P(improves): share of seeds in which the variant is better. TOST: the test that the difference "
+            f"P(improve): share of seeds in which the variant is better. TOST: the test that the difference "
             "lies within the margin. MDE: the smallest true difference that so many seeds find with probability .8."
         )
     )
@@ -154,7 +155,7 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
 def console_rows(found: Analysis) -> tuple[list[str], list[list[str]]]:
     """The main table as plain cells, for the terminal."""
     digits = digits_of(found.material.metric, found.material.margin)
-    columns = ["component", "reference", "seeds", "difference", "interval", "p (Holm)", "verdict"]
+    columns = ["variant", "reference", "seeds", "difference", "interval", "p (Holm)", "verdict"]
     rows = [
         [
             effect.variant,

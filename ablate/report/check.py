@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ablate.effects import Effect, Metric
 
@@ -22,9 +21,13 @@ _NO_CLAIM = re.compile(
     re.IGNORECASE,
 )
 _LOST = re.compile(
-    r"\b(?:cost|costs|lost|loses|lowered|lowers|dropped|drops|reduced|reduces|decreased|worse)\b", re.IGNORECASE
+    r"\b(?:costs?|lost|loses|lower(?:ed|s)|dropp?(?:ed|s)|reduce[ds]|decrease[ds]|fell|falls|worse|hurts?)\b",
+    re.IGNORECASE,
 )
-_WON = re.compile(r"\b(?:gained|gains|raised|raises|improved|improves|increased|better)\b", re.IGNORECASE)
+_WON = re.compile(
+    r"\b(?:gain(?:ed|s)|rais(?:ed|es)|improve[ds]|increase[ds]|rose|rises|better|helps?)\b", re.IGNORECASE
+)
+_NO_SUBJECT = re.compile(r"\b(?:to|from|against|than|over|like)\s+[`*]*$", re.IGNORECASE)
 _DELTA_COLUMNS = re.compile(r"(?i)^\W*(?:difference|delta|\u0394|effect|change)\W*(?:\(.*\))?$")
 _BOUND_COLUMNS = {"95 % interval": ("ci_low", "ci_high"), "family-wise interval": ("fw_low", "fw_high")}
 
@@ -64,8 +67,10 @@ def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[Cla
             claims += found or []
         else:
             header = []
+            start = 0
             for sentence in re.split(r"(?<=[a-z\])][.;])\s+(?=[A-Z*-])", line):
-                claims += _sentence_claims(number, sentence, names, metric)
+                start = line.index(sentence, start)
+                claims += _sentence_claims(number + line[:start].count("\n"), sentence, names, metric)
     return claims
 
 
@@ -77,7 +82,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         stripped = line.strip()
         breaks = not stripped or stripped.startswith(("|", "- ", "* ", "#", ">", "```"))
         if breaks and paragraph:
-            yield first, " ".join(paragraph)
+            yield first, "\n".join(paragraph)
             paragraph = []
         if stripped.startswith("```"):
             fenced = not fenced
@@ -90,7 +95,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _names(effects: Sequence[Effect]) -> list[tuple[re.Pattern[str], list[Effect]]]:
     """What each comparison goes by, longest first: variant, factor, their spellings; later ones must say the rest."""
-    spelled: dict[str, list[Effect]] = {}
+    spelled: dict[str, list[Effect]] = {_norm(effect.reference): [] for effect in effects}  # is no subject
     for effect in effects:
         for name in dict.fromkeys([effect.variant, effect.factor]):
             spelled.setdefault(_norm(name), []).append(effect)
@@ -107,7 +112,7 @@ def _mentions(text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]]) 
     """Where which comparisons are named; a name within a longer one does not count."""
     left, found = _norm(text), []
     for pattern, effects in names:
-        found += [(match.start(), effects) for match in pattern.finditer(left)]
+        found += [(match.start(), effects) for match in pattern.finditer(left) if effects]
         left = pattern.sub(lambda match: "\0" * len(match[0]), left)
     return sorted(found, key=lambda pair: pair[0])
 
@@ -125,7 +130,7 @@ def _which(effects: list[Effect], text: str) -> list[Effect]:
 def _sentence_claims(
     line: int, text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]], metric: Metric
 ) -> Iterator[Claim]:
-    mentions = _mentions(text, names)
+    mentions = [pair for pair in _mentions(text, names) if not _NO_SUBJECT.search(text[: pair[0]])]
     if not mentions:
         return
     pattern = _WITH_UNIT if metric.in_points else _BY
@@ -133,14 +138,16 @@ def _sentence_claims(
         before = text[: match.start()]
         if _NO_CLAIM.search(before):
             continue
-        earlier = [effects for place, effects in mentions if place <= match.start()]
+        earlier = [effects for at, effects in mentions if at <= match.start()]
         effects = _which(earlier[-1] if earlier else mentions[0][1], text)
         start = max((found.end() for found in pattern.finditer(before)), default=0)
         sign, turned = _sign(match[1], before[start:])
-        yield _claim(line, text, effects, "difference", match[1], [(effect.delta, sign) for effect in effects])
+        place = line + text[: match.start()].count("\n")
+        yield _claim(place, text, effects, "difference", match[1], [(effect.delta, sign) for effect in effects])
         bounds = _INTERVAL.match(text, match.end())
         if bounds:
-            yield _interval_claim(line, text, effects, bounds, ("ci_low", "ci_high"), turned)
+            turns = (turned,) if sign else (False, True)
+            yield _interval_claim(place, text, effects, bounds, ("ci_low", "ci_high"), turns)
 
 
 def _sign(number: str, before: str) -> tuple[int, bool]:
@@ -153,17 +160,19 @@ def _sign(number: str, before: str) -> tuple[int, bool]:
     ]
     if verbs:
         return max(verbs)[1], max(verbs)[1] < 0
-    return (1 if number[0] == "+" or re.search(r"\bby\s*$|:\s*$", before) else 0), False
+    return (1 if number[0] == "+" or re.search(r"\bchanged\b.*\bby\s*$|:\s*$", before) else 0), False
 
 
 def _row_claims(
     line: int, header: Sequence[str], cells: Sequence[str], names: Sequence[tuple[re.Pattern[str], list[Effect]]]
 ) -> list[Claim] | None:
-    """The claims of a table's row; None for a row that names no comparison, such as the header."""
-    mentions = _mentions(cells[0], names)
-    if not mentions or len(header) != len(cells):
+    """The claims of a table's row; None for a row whose first cell is no comparison, such as the header."""
+    named = [effects for pattern, effects in names if effects and pattern.fullmatch(_norm(cells[0]).strip())]
+    if not named or len(header) != len(cells):
         return None
-    effects = _which(mentions[0][1], cells[0])
+    if not any(_DELTA_COLUMNS.match(name.strip("*` ")) for name in header):
+        return []
+    effects = _which(named[0], cells[0])
     text, claims = " | ".join(cells), []
     for name, cell in zip(header[1:], cells[1:], strict=True):
         title = name.strip("*` ").lower()
@@ -205,7 +214,7 @@ def _interval_claim(
     effects: Sequence[Effect],
     bounds: re.Match[str],
     columns: tuple[str, str],
-    turned: bool = False,
+    turns: Sequence[bool] = (False,),
 ) -> Claim:
     """An interval, as it is or, of a cost, turned round."""
     ends = [_value(bounds[1]), _value(bounds[2])]
@@ -213,9 +222,9 @@ def _interval_claim(
     fits, texts = [], []
     for effect in effects:
         low, high = (getattr(effect, column) for column in columns)
-        known = [-high, -low] if turned else [low, high]
-        fits.append(all(_near(one, other, decimals) for one, other in zip(ends, known, strict=True)))
-        texts.append(f"[{known[0]:.4f}, {known[1]:.4f}]")
+        known = [(-high, -low) if turned else (low, high) for turned in turns]
+        fits.append(any(_near(ends[0], one, decimals) and _near(ends[1], other, decimals) for one, other in known))
+        texts.append(f"[{known[0][0]:.4f}, {known[0][1]:.4f}]")
     place = fits.index(True) if any(fits) else 0
     claimed = f"[{bounds[1]}, {bounds[2]}]"
     return Claim(line, text, effects[place].variant, "interval", claimed, texts[place], any(fits))
@@ -228,14 +237,3 @@ def _value(number: str) -> float:
 
 def _near(claimed: float, known: float, decimals: int) -> bool:
     return math.isfinite(known) and abs(claimed - known) <= 0.5 * 10**-decimals + 1e-9
-
-
-def facts_of(claims: Sequence[Claim]) -> list[Mapping[str, Any]]:
-    """The claims as plain data."""
-    return [
-        {
-            "line": claim.line, "variant": claim.variant, "what": claim.what, "claimed": claim.claimed,
-            "known": claim.known, "agrees": claim.agrees,
-        }
-        for claim in claims
-    ]  # fmt: skip

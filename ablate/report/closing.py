@@ -55,7 +55,7 @@ def diagnostics(found: Analysis) -> str:
             "p, paired t",
             "p, Welch (unpaired)",
             "p, sign-flip (exact)",
-            "P(improves), Wilson 95 %",
+            "P(improve), Wilson 95 %",
             "without unstable seeds",
         ]
         words = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablate.journal import Run
 from ablate.tracking import StudyRecord
 
-_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset")
+_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks")
 _FIRST = ("width", "epochs", "train_size", "image_size")
 
 
@@ -61,6 +62,24 @@ def declared_limits(record: StudyRecord) -> list[str]:
             "effect is that of the two together."
         )
     return lines
+
+
+def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
+    """The commands that make a study and its report again; `knobs` are those of the factors that are on."""
+    declared = record.declared
+    seeds = list(declared.get("seeds", []))
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
+    words = ["ablate", "sweep", "--name", record.name, "--design", declared.get("design")]
+    words += ["--factors", ",".join(declared.get("factors", []))]
+    words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
+    words += ["--margin", f"{declared.get('margin'):g}", "--preset", declared.get("preset")]
+    for part in str(declared.get("baseline", "baseline")).split("+"):  # what the baseline has on or off of its own
+        words += [f"--{part.removeprefix('with-')}"] if part.startswith(("with-", "no-")) else []
+    chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}
+    for name, value in {**chosen, **knobs}.items():
+        words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
+    words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
+    return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
 
 
 def _word(value: Any) -> str:

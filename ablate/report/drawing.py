@@ -1,4 +1,4 @@
-"""Drawing the figures of a report, here or by processes that load matplotlib while the store is being read."""
+"""Drawing the figures of a report, here or by a process that loads matplotlib while the store is being read."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from typing import Any
 
 from ablate.report.pictures import Picture
 
-PROCESSES = 2
-
 
 @contextmanager
 def draughtsmen() -> Iterator[Executor]:
-    """Processes to draw with; they load what drawing needs as soon as this is entered."""
+    """A process that draws; it loads what it needs as soon as this is entered. A second one would not pay."""
     context = multiprocessing.get_context("spawn")  # a fork would take along threads and database connections
-    pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_load)
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_load)
     try:
-        for _ in range(PROCESSES):
-            pool.submit(_nothing)
+        pool.submit(_nothing)
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -36,7 +33,7 @@ def _load() -> None:
 
 
 def _nothing() -> None:
-    """Occupy a process, so that the next one is started."""
+    """Make the pool start its process."""
 
 
 def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = None) -> None:
@@ -46,7 +43,7 @@ def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = 
         try:
             for future in [pool.submit(_draw, *task) for task in tasks]:
                 future.result()
-        except BrokenProcessPool:  # no processes to be had here: drawn below
+        except BrokenProcessPool:  # no process to be had here: drawn below
             pass
         else:
             return

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.effects import STATUSES, Comparison, Looks, Metric, Protocol, begin, missing_runs, replay
 from ablate.errors import UserError
 from ablate.journal import Run
 from ablate.report.circumstances import condition_cautions, conditions_facts, no_op_cautions
-from ablate.report.declared import declared_facts, declared_limits, scale_line
-from ablate.report.material import Account, History, Material
+from ablate.report.declared import declared_facts, declared_limits, reproducing, scale_line
+from ablate.report.keepsakes import read_correct, read_curves
+from ablate.report.material import Account, Material
 from ablate.report.numbers import count
 from ablate.table import run_table
 from ablate.tracking import Planned, StudyRecord, Tracker
@@ -22,8 +20,6 @@ from ablate.workload import Metric as TrackedMetric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CURVES = ("val/accuracy", "val/loss", "train/accuracy", "train/loss", "lr")
 
 
 def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Material:
@@ -67,9 +63,9 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
             *no_op_cautions(record.layout["comparisons"], results, tracked.tracked),
         ],
         limits=declared_limits(record),
-        commands=_commands(record),
-        curves=lambda: _curves(results, tracker),
-        correct=lambda: _correct(results, tracker, tracked.tracked),
+        commands=reproducing(record, _knobs(results.values())),
+        curves=lambda: read_curves(results, tracker),
+        correct=lambda: read_correct(results, tracker, tracked.tracked),
     )
     return found if looks is None else _with_looks(found, looks)
 
@@ -203,55 +199,6 @@ def _seconds(run: Run) -> float:
     return max(0.0, run.ended - run.started) if run.ended is not None else 0.0
 
 
-def _commands(record: StudyRecord) -> list[str]:
-    declared = record.declared
-    words = [f"ablate sweep --design {declared.get('design')}", f"--factors {','.join(declared.get('factors', []))}"]
-    seeds = list(declared.get("seeds", []))
-    counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
-    words += [f"--seeds {counted}{',' * (len(seeds) == 1)}", f"--margin {declared.get('margin'):g}"]
-    words += [f"--preset {declared.get('preset')}", f"--name {record.name}"]
-    return [" ".join(words), f"ablate report {record.name}"]
-
-
-def _curves(results: Mapping[Planned, Run], tracker: Tracker) -> dict[str, list[History]]:
-    """The histories by variant: from the tables that ended runs keep, quicker to read, else from the store."""
-    tables = tracker.artifacts(results.values(), "history.csv")
-    found: dict[str, list[History]] = {}
-    for planned, run in results.items():
-        rows = _read_history(tables[run.name]) if run.name in tables else tracker.history(run)
-        found.setdefault(planned.variant, []).append(rows)
-    return found
-
-
-def _read_history(path: Path) -> History:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            {name: float(text) for name, text in row.items() if text not in (None, "")} for row in csv.DictReader(file)
-        ]
-
-
-def _correct(results: Mapping[Planned, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:
-    """Per-image correctness by variant and seed, of the runs that kept it."""
-    import numpy as np
-
-    paths = tracker.artifacts(results.values(), "correct.npy")
-    found: dict[str, dict[int, Any]] = {}
-    for planned, run in results.items():
-        if run.name not in paths:
-            continue
-        try:
-            bits = np.unpackbits(np.load(paths[run.name], allow_pickle=False))
-        except (OSError, ValueError, TypeError):
-            continue  # no such array: the report goes without the second scope
-        images = _images(int(bits.sum()), run.metrics.get(tracked, math.nan), len(bits))
-        if images is not None:
-            found.setdefault(planned.variant, {})[planned.seed] = bits[:images]
-    return found
-
-
-def _images(correct: int, share: float, padded: int) -> int | None:
-    """How many images stand behind padded bits: what fits the recorded accuracy; None if nothing does."""
-    if correct == 0:
-        return padded if share == 0 else None
-    images = round(correct / share) if share > 0 else 0
-    return images if padded - 8 < images <= padded else None
+def _knobs(runs: Iterable[Run]) -> dict[str, Any]:
+    """The knobs (`dropout.p`) of all factors that some arm has on."""
+    return {name: value for run in runs for name, value in run.params.items() if "." in name}

@@ -88,7 +88,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, reading: Reading, ro
     return Material(
         name=name,
         question="",
-        scale=f"not known to this tool: the runs come from {source}",
+        scale=f"scale not stated; runs from {source}",
         runs=_arranged(usable, metric, factors),
         metric=metric,
         margin=margin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,14 +42,16 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     if not by_columns:
         design = from_names(variants, baseline)
     arms = {name: arm for name, arm in _arms(design).items() if name in variants}
-    if len(set(arms.values())) < len(arms):  # two variants that differ in something else
-        arms, design = {}, design.iloc[:, :0]
+    shared = Counter(arms.values())
+    if len(shared) < len(arms):  # some variants differ in something else: those have no factor, and there is no design
+        arms = {name: arm for name, arm in arms.items() if name == baseline or shared[arm] == 1}
+        design = design.iloc[:, :0]
     seeds = int(runs["seed"].nunique())
     found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
     if found:
         return Plan(found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are")
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
-    kept = design.loc[[name for name in design.index if name in arms]]
+    kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
     return Plan("", comparisons, kept, "every other variant with the baseline, as one family")
 
 

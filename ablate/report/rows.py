@@ -56,7 +56,8 @@ def read_seeds(table: pd.DataFrame, word: str) -> pd.DataFrame:
         raise UserError(f"no variant in {named(nameless, word)}")
     bad = table[table["seed"].map(_whole).isna()]
     if len(bad):
-        raise UserError(f"the seed is no whole number in {named(bad, word, 'seed')}")
+        hint = "; which column is the seed? --seed-param NAME" if len(bad) == len(table) else ""
+        raise UserError(f"the seed is no whole number in {named(bad, word, 'seed')}{hint}")
     return table.assign(seed=table["seed"].map(_whole).astype(int))
 
 

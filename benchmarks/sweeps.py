@@ -1,0 +1,103 @@
+"""What a sweep costs beside its runs: starting, planning, answering again; and what it costs to reach a verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Figure
+
+EPOCHS = 90
+"""Epochs of the demo preset that take 20 s or more at one thread."""
+
+
+@contextmanager
+def _project() -> Iterator[tuple[Path, dict[str, str]]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "mlruns").mkdir()
+        yield folder, {**os.environ, "ABLATE_CACHE": str(folder / "cache"), "MLFLOW_TRACKING_URI": ""}
+
+
+def _sweep(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[float, dict[str, Any]]:
+    """Return the seconds that a sweep takes, and its summary."""
+    command = [sys.executable, "-m", "ablate", "sweep", "--preset", "demo", "--json", *arguments]
+    started = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=environment)
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return time.perf_counter() - started, summary
+
+
+def overhead(goal: float, again_goal: float) -> list[Figure]:
+    """Hold a sweep of 24 runs against the sum of its runs over the workers; then ask for it again.
+
+    The runs' own time is what their journals say, from the opened data to the last picture.
+    """
+    with _project() as (folder, environment):
+        arguments = ("--epochs", str(EPOCHS), "--seeds", "3", "--name", "bench")
+        _sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
+        wall, summary = _sweep(folder, environment, *arguments)
+        seconds = [run_seconds(path) for path in (folder / "mlruns" / "journal").glob("*.jsonl")]
+        own = sum(second for second, epochs in seconds if epochs == EPOCHS)
+        workers = os.cpu_count() or 1
+        again = tuple(_sweep(folder, environment, *arguments)[0] for _ in range(3))
+    detail = f"{summary['ran']} runs, {own / summary['ran']:.0f} s each, {wall:.0f} s in all; its report is in it"
+    return [
+        Figure(
+            "sweep over its runs",
+            f"their sum over {workers} workers",
+            "x",
+            goal,
+            (wall * workers / own,),
+            detail,
+            False,
+        ),
+        Figure("sweep that is done, again", "nothing", "s", again_goal, again, "24 runs reused", False),
+    ]
+
+
+def run_seconds(journal: Path) -> tuple[float, int]:
+    """Return how long a run took, and its epochs."""
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return lines[-1]["metrics"]["time/total_s"], lines[0]["recipe"]["settings"]["epochs"]
+
+
+def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
+    """Time the planning of a sweep over finished runs, 16 epochs of 25 steps each in their journals."""
+    from ablate.journal import Journals
+    from ablate.study import Study
+    from ablate.sweep import plan
+    from ablate.workload import Conditions, Data
+
+    study = Study(preset="laptop", seeds=math.ceil(runs / 8))
+    data, conditions = Data("bench", "feedbeef0000", 0.1), Conditions("cpu", "bf16", 1)
+    with tempfile.TemporaryDirectory() as name:
+        journals = Journals(Path(name))
+        for recipe in study.recipes():
+            with journals.create(recipe.key, data.fingerprint) as journal:
+                journal.write(
+                    "start", variant=recipe.label, key=recipe.key, data=data.fingerprint, study="bench",
+                    recipe=recipe.as_dict(), params=recipe.params, floor=0.1, conditions=asdict(conditions),
+                    environment={}, process={},
+                )  # fmt: skip
+                for epoch in range(17):
+                    journal.write("series", name="lr_step", first=25 * epoch + 1, values=[0.01] * 25)
+                    journal.write("metrics", step=epoch, values={f"metric/{index}": 0.123456789 for index in range(8)})
+                journal.write("end", status="finished", metrics={"test/accuracy": 0.75}, params={})
+        seconds = []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            planned = plan(study.recipes(), data, conditions, journals)
+            seconds.append(time.perf_counter() - started)
+        assert all(entry.is_done for entry in planned)
+    return Figure(f"planning over {runs:,} runs", "nothing", "s", goal, tuple(seconds), "every one reused", False)
