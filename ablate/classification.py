@@ -44,7 +44,15 @@ def open_data(source: Source | None, recipe: Recipe, progress: Progress | None =
     divide_indices(dataset, recipe)
     resnet9.plan(recipe, len(dataset.classes))
     floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
-    return Data(dataset.name, dataset.fingerprint, float(floor), source)
+    return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset))
+
+
+def description_of(dataset: Dataset) -> str:
+    """Return what the data is, in words; JPEG files of CIFAR images are not the original pixels, which it says."""
+    words = f"{dataset.name}, {len(dataset.train):,} training and {len(dataset.test):,} test images"
+    if "JPEG" in dataset.encoding and dataset.name.startswith("cifar"):
+        return f"{words}, re-encoded as JPEG: scores are a little lower than on the original pixels"
+    return f"{words} ({dataset.encoding})"
 
 
 def train(job: Job, log: Log) -> Outcome:

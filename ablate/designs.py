@@ -135,6 +135,8 @@ def plackett_burman(baseline: Arm, factors: Sequence[str], *, folded: bool = Fal
     rows = [cycle[-shift:] + cycle[:-shift] for shift in range(runs - 1)] + [[False] * (runs - 1)]
     if folded:
         rows += [[not level for level in row] for row in rows]
+    if len({tuple(row[: len(factors)]) for row in rows}) < len(rows):  # a run that is made once unbalances the others
+        raise UsageError(f"plackett-burman repeats runs with {len(factors)} factors: take factorial or fractional")
     return _two_level("plackett-burman", baseline, factors, rows)
 
 

@@ -165,10 +165,12 @@ class SweepSession:
         listed = []
         for entry in self.planned:
             recipe, run = entry.job.recipe, self.answers.get(entry.job.recipe.key)
-            data = entry.job.data.fingerprint
-            listed.append(Listed(recipe.key, data, recipe.label, recipe.seed, run.name if run else None))
+            fingerprint = entry.job.data.fingerprint
+            listed.append(Listed(recipe.key, fingerprint, recipe.label, recipe.seed, run.name if run else None))
         study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
-        declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks}
+        data = self.planned[0].job.data
+        described = {"data": {"name": data.name, "description": data.description}}
+        declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks, **described}
         return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 
     def _close(self, status: str) -> None:

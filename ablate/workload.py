@@ -64,12 +64,13 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Data:
-    """The data of a run: its name, the fingerprint of its content, what guessing scores on it, where it lies."""
+    """The data of a run: name, fingerprint of its content, what guessing scores on it, where it lies, what it is."""
 
     name: str
     fingerprint: str
     floor: float | None = None
     source: Source | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from report_samples import IMAGES, WORTH, record_of, report_text, small_study, t
 
 from ablate.effects import Looks, effects_table
 from ablate.errors import UserError
-from ablate.report import analyse, from_study, write, write_report
+from ablate.report import analyse, draughtsmen, from_study, write, write_report
 from ablate.tracking import MemoryTracker
 
 ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training",
@@ -259,3 +261,18 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
         write(replace(material, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
     assert (folder / "report.md").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path) -> None:
+    material = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
+    alone = write(material, tmp_path / "alone").folder
+    with draughtsmen() as pool:
+        together = write(material, tmp_path / "together", pool=pool).folder
+    broken = ProcessPoolExecutor(1, initializer=exit, mp_context=multiprocessing.get_context("spawn"))
+    lonely = write(material, tmp_path / "lonely", pool=broken).folder
+    names = {path.name for path in (alone / "figures").iterdir()}
+    assert names == {"forest.png", "slopes.png", "noise.png"}
+    for folder in (together, lonely):
+        assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == {
+            name: (alone / "figures" / name).read_bytes() for name in names
+        }

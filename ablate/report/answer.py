@@ -179,7 +179,8 @@ def said(effect: Effect, metric: Metric) -> str:
         text = text.replace(f"{name}:", f"{name}, averaged over the other components:", 1)
         text = text.replace(f"{name} ", f"{name}, averaged over the other components, ", 1)
     elif effect.change == "added" and effect.reference != "baseline":
-        text = text.replace(name, f"{name} to {effect.reference}", 1)
+        base = "the bare recipe" if effect.reference == "none" else effect.reference
+        text = text.replace(name, f"{name} to {base}", 1)
     return escape(text)
 
 

@@ -13,8 +13,9 @@ _APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal"
 _FIRST = ("width", "epochs", "train_size", "image_size")
 
 
-def scale_line(declared: Any, runs: Sequence[Run]) -> str:
+def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
     """The scale that a study speaks of, for the first line: preset, the settings that set it, the data."""
+    declared = record.declared
     images = declared.get("train_size")
     known = {
         "width": f"width {declared.get('width')}",
@@ -23,7 +24,8 @@ def scale_line(declared: Any, runs: Sequence[Run]) -> str:
         "image_size": f"of {declared.get('image_size')} x {declared.get('image_size')} pixels",
     }
     parts = [text for name, text in known.items() if name in declared]
-    data = sorted({run.data for run in runs})
+    name = record.layout.get("data", {}).get("name")
+    data = [name] if name else sorted({run.data for run in runs})
     words = f"{declared.get('workload', 'workload')}, preset {declared.get('preset', 'none')}"
     if parts:
         words += f": {', '.join(parts[:2])}, {' '.join(parts[2:])}" if len(parts) > 2 else f": {', '.join(parts)}"
@@ -41,7 +43,9 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
         protocol += "; curves are of the test images themselves, and all training images train"
     elif validated:
         protocol += "; curves are of validation images held out from training"
+    described = record.layout.get("data", {}).get("description")
     return [
+        *([("Data", described)] if described else []),
         ("Protocol", protocol),
         ("Components in question", factors),
         ("Settings, the same in every arm", ", ".join(settings)),

@@ -37,18 +37,40 @@ def _nothing() -> None:
 
 
 def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = None) -> None:
-    """Draw the pictures into `folder`/figures, by `pool` if it works here."""
+    """Draw the pictures into `folder`/figures; `pool`, if it works here, takes the larger half of the work."""
     tasks = [(picture.function, dict(picture.arguments), folder / picture.path) for picture in pictures]
-    if pool is not None:
-        try:
-            for future in [pool.submit(_draw, *task) for task in tasks]:
-                future.result()
-        except BrokenProcessPool:  # no process to be had here: drawn below
-            pass
-        else:
-            return
-    for task in tasks:
-        _draw(*task)
+    theirs, ours = _shares(pictures) if pool else ([], list(range(len(tasks))))
+    futures = [pool.submit(_draw, *tasks[place]) for place in theirs] if pool else []
+    for place in ours:
+        _draw(*tasks[place])
+    try:
+        for future in futures:
+            future.result()
+    except BrokenProcessPool:  # no process to be had here
+        for place in theirs:
+            _draw(*tasks[place])
+
+
+def _shares(pictures: Sequence[Picture]) -> tuple[list[int], list[int]]:
+    """The places of the pictures that the other process draws, and of those that are left to this one."""
+    theirs: list[int] = []
+    ours: list[int] = []
+    loads = [0.0, _LOADING]
+    for place in sorted(range(len(pictures)), key=lambda place: -_effort(pictures[place])):
+        taker = 0 if loads[0] <= loads[1] else 1
+        (theirs, ours)[taker].append(place)
+        loads[taker] += _effort(pictures[place])
+    return theirs, ours
+
+
+_LOADING = 12.0
+"""What importing matplotlib costs this process, in panels drawn."""
+
+
+def _effort(picture: Picture) -> float:
+    """About how long a picture takes, in panels: each variant has one in the curves and the slopes."""
+    panels = picture.arguments.get("histories") or picture.arguments.get("pairs") or ()
+    return 4.0 + len(panels)
 
 
 def _draw(function: str, arguments: Mapping[str, Any], path: Path) -> None:

@@ -102,7 +102,8 @@ def _shapley(found: Analysis) -> str:
         f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "
         f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.words}"
     )
-    columns = ["component", "leave-one-out", "Shapley value", "add-one-in"]
+    value = "Shapley value" if shares.source == "full factorial" else "Shapley value (half-sum)"
+    columns = ["component", "leave-one-out", value, "add-one-in"]
     parts = ["### Credit for the whole", escape(words), table(columns, rows, numeric=range(1, 4)), escape(check)]
     return "\n\n".join(parts)
 
