@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_the_factor_in_the_readme_is_the_one_in_the_menu() -> None:
     text = re.search(r"```python\n(@_menu.*?)```", README, re.DOTALL)
     assert text
     assert text[1] in (ROOT / "ablate" / "factors.py").read_text()
+
+
+def test_the_table_is_the_report_s() -> None:
+    with (ROOT / "reports" / "demo" / "effects.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    for row in rows:
+        delta, low, high = (float(row[name]) for name in ("delta", "ci_low", "ci_high"))
+        factor = row["factor"].replace("_", " ")
+        assert f"| {factor} | {delta:+.2f} | [{low:.2f}, {high:.2f}] | {row['verdict']} |" in README
 
 
 def test_every_file_that_is_named_is_there() -> None:
