@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import toy
 
-from ablate.journal import Journals, load, records
+from ablate.data import Source
+from ablate.journal import Journals, Run, load, records
 from ablate.recipe import Recipe
+from ablate.resnet9 import WORKLOAD
 from ablate.runner import Purpose, answer, make
 from ablate.workload import Conditions, Job
 
@@ -136,3 +138,42 @@ def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         make(unlucky, journals, purpose, Nobody())
     assert len(journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)) == 2
+
+
+class Interrupter(Nobody):
+    """Presses Ctrl-C when an epoch is recorded."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        if step == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_interrupted_ends_as_if_it_never_had_been(
+    tmp_path: Path, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data, checkpoint, journal and all: the same history and the same weights, bit for bit."""
+    recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
+    recipe = recipe.plus("mixup", "ema")
+    whole = Job(recipe, WORKLOAD.open_data(Source("digits"), recipe), Conditions("cpu", "fp32", 1))
+    uninterrupted, _ = make(whole, Journals(tmp_path / "one"), purpose, Nobody())
+    monkeypatch.setattr("ablate.trainer.Checkpoint.__init__.__kwdefaults__", {"every_seconds": 0.0})
+    journals = Journals(tmp_path / "two")
+    for epoch in (2, 4):
+        with pytest.raises(KeyboardInterrupt):
+            make(whole, journals, purpose, Interrupter(epoch))
+    resumed, _ = make(whole, journals, purpose, Nobody())
+    assert len(journals.paths()) == 1
+    assert [line["record"] for line in records(journals.path(resumed.name))].count("resume") == 2
+    assert _without_times(resumed) == _without_times(uninterrupted)
+    assert resumed.params["weights_digest"] == uninterrupted.params["weights_digest"]
+    assert resumed.metrics["test/loss"] == uninterrupted.metrics["test/loss"]
+    assert not journals.path(resumed.name).with_suffix(".checkpoint").exists()
+
+
+def _without_times(run: Run) -> list[dict[str, float]]:
+    timed = ("time/epoch_s", "images_per_s")
+    return [{name: value for name, value in row.items() if name not in timed} for row in run.history]
