@@ -41,7 +41,7 @@ def _sweep(folder: Path, environment: Mapping[str, str], *arguments: str) -> tup
 def overhead(goal: float, again_goal: float) -> list[Figure]:
     """Hold a sweep of 24 runs against the sum of its runs over the workers; then ask for it again.
 
-    The runs' own time is what their journals say, from the opened data to the last picture; the sweep's is its own, from
+    The runs' own time is what their journals say, from the opened data to the last picture; the sweep's is that from
     the command's start to the last run in the store. Its report comes after that and is timed apart.
     """
     with _project() as (folder, environment):
