@@ -46,6 +46,12 @@ def last_look() -> int:
     return int(planned_looks()[0][-1])
 
 
+def check_design(study: Study) -> None:
+    """Raise UsageError for a design that plans no such comparisons."""
+    if study.design not in DESIGNS:
+        raise UsageError(f"--until-clear is for {' and '.join(DESIGNS)}, not for {study.design}")
+
+
 def run_until_clear(
     study: Study,
     answers: Callable[[], Sequence[Run]],
@@ -60,8 +66,7 @@ def run_until_clear(
     """
     from ablate.effects import begin, missing_runs, take_look
 
-    if study.design not in DESIGNS:
-        raise UsageError(f"--until-clear is for {' and '.join(DESIGNS)}, not for {study.design}")
+    check_design(study)
     metric = scored_metric(study.workload.metric, floor)
     state = begin(study.comparisons(), study.seed_list)
     while not state.done:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ablate.executors import Executor
     from ablate.study import Study
     from ablate.sweep_session import SweepSession
-    from ablate.workload import Conditions
+    from ablate.tracking import Project, Tracker
+    from ablate.workload import Conditions, Data
 
 
 def _study_flag(text: str, **more: Any) -> Any:
@@ -146,52 +147,70 @@ def sweep(
 
       ablate sweep --design fractional --seeds 3 --preset demo --name screening
     """
-    from ablate.adaptive import last_look
     from ablate.dry_run import announce, foretell
-    from ablate.journal import Journals
-    from ablate.runner import Purpose
-    from ablate.sweep import plan
-    from ablate.sweep_session import SweepSession
     from ablate.tracking import Project
 
     began = time.perf_counter()
     study = flags.study(file, selection)
-    if how.until_clear and flags.seeds is None:
-        study = study.change(seeds=last_look())
-    project = Project.find()
-    journals = Journals(project.journals)
+    if how.until_clear:
+        study = _looked_at(study, keep_seeds=flags.seeds is not None)
     wanted = where.resolve()
     slots = how.slots(wanted, where.threads)
     conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:
         opened = WORKLOAD.open_data(data.source(WORKLOAD.preset(study.preset).dataset), study.baseline, bar)
-    planned = plan(study.recipes(), opened, conditions, journals, mix=how.mix)
-    announce(study, planned, slots)
+    project = Project.find()
+    session = _session(study, opened, conditions, slots, how, project, store.open(project))
+    announce(study, session.planned, slots)
     if how.dry_run:
-        foretell(study, planned, journals, slots, as_json=how.as_json)
+        foretell(study, session.planned, session.journals, slots, as_json=how.as_json)
         return
-    purpose = Purpose(project.root, study.name, again=how.again, mix=how.mix)
-    executor = how.open(slots, conditions)
-    session = SweepSession(
+    report = project.reports / study.name / "report.md"
+    is_old_news = session.is_recorded and report.exists()
+    session.run()
+    _conclude(session, time.perf_counter() - began, as_json=how.as_json)
+    if is_old_news:
+        console.say(f"nothing is new since {report}")
+    else:
+        _report(session, report.parent, as_json=how.as_json)
+    _complain_of_failures(session)
+
+
+def _looked_at(study: Study, *, keep_seeds: bool) -> Study:
+    """Return the study as `--until-clear` takes it: with the seeds of the last look unless others were asked for."""
+    from ablate.adaptive import check_design, last_look
+
+    check_design(study)
+    return study if keep_seeds else study.change(seeds=last_look())
+
+
+def _session(
+    study: Study,
+    data: Data,
+    conditions: Conditions,
+    slots: int,
+    how: SweepFlags,
+    project: Project,
+    tracker: Tracker,
+) -> SweepSession:
+    """Return the session that makes a study's runs: what is planned, and what the journals hold of it."""
+    from ablate.journal import Journals
+    from ablate.runner import Purpose
+    from ablate.sweep import plan
+    from ablate.sweep_session import SweepSession
+
+    journals = Journals(project.journals)
+    return SweepSession(
         study,
-        planned,
+        plan(study.recipes(), data, conditions, journals, mix=how.mix),
         journals,
-        purpose,
-        executor,
-        store.open(project),
+        Purpose(project.root, study.name, again=how.again, mix=how.mix),
+        how.open(slots, conditions),
+        tracker,
         until_clear=how.until_clear,
         retry_failed=how.retry_failed,
         max_failures=how.max_failures,
     )
-    is_recorded = session.is_recorded
-    session.run()
-    _conclude(session, time.perf_counter() - began, as_json=how.as_json)
-    folder = project.reports / study.name
-    if is_recorded and (folder / "report.md").exists():
-        console.say(f"nothing is new since {folder / 'report.md'}")
-    else:
-        _report(session, folder, as_json=how.as_json)
-    _complain_of_failures(session)
 
 
 def _report(session: SweepSession, folder: Path, *, as_json: bool) -> None:
