@@ -124,6 +124,7 @@ def report(
       ablate report demo --check README.md
     """
     from ablate.tracking import Project
+    from ablate.tracking.quiet import collector_paused
 
     if foreign.runs and foreign.experiment:
         raise UsageError("--runs and --experiment name two sources: give one of them")
@@ -136,7 +137,8 @@ def report(
     if check is not None:
         _check(source, check, as_json=as_json)
         return
-    written = source.write(output, as_html=html)
+    with collector_paused():  # imports and tables make many objects and no garbage
+        written = source.write(output, as_html=html)
     if as_json:
         console.emit(written.facts)
     else:
