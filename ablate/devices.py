@@ -12,7 +12,6 @@ import torch
 from ablate.errors import UsageError
 from ablate.workload import Conditions
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "bf16", "fp32")
 _CPU_FACTS = Path("/proc/cpuinfo")
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Only decoders that parse pictures: Pillow's EPS reader, for one, would start another program.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-LOSSLESS = frozenset({"PNG", "BMP", "GIF", "PPM"})
 FILE_LIMIT = 256 * 2**20  # bytes in one file or archive member; the largest honest one, CIFAR-100's, has 155 MB
 
 
