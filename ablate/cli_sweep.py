@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +19,8 @@ from ablate.options import DataFlags, StoreFlags, WhereFlags
 from ablate.resnet9 import WORKLOAD
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor as PoolExecutor
+
     from ablate.executors import Executor
     from ablate.study import Study
     from ablate.sweep_session import SweepSession
@@ -167,12 +172,21 @@ def sweep(
         return
     report = project.reports / study.name / "report.md"
     is_old_news = session.is_recorded and report.exists()
-    session.run()
-    _conclude(session, time.perf_counter() - began, as_json=how.as_json)
-    if is_old_news:
-        console.say(f"nothing is new since {report}")
-    else:
-        _report(session, report.parent, as_json=how.as_json)
+    with ExitStack() as stack:
+
+        @cache
+        def draughtsman() -> PoolExecutor:
+            from ablate.report import draughtsmen
+
+            return stack.enter_context(draughtsmen())
+
+        session.on_idle = draughtsman
+        session.run()
+        _conclude(session, time.perf_counter() - began, as_json=how.as_json)
+        if is_old_news:
+            console.say(f"nothing is new since {report}")
+        else:
+            _report(session, report.parent, draughtsman, as_json=how.as_json)
     _complain_of_failures(session)
 
 
@@ -213,15 +227,14 @@ def _session(
     )
 
 
-def _report(session: SweepSession, folder: Path, *, as_json: bool) -> None:
+def _report(session: SweepSession, folder: Path, pool: Callable[[], PoolExecutor], *, as_json: bool) -> None:
     """Write the study's report and print its answer."""
     from ablate.cli_report import show_report
-    from ablate.report import draughtsmen, write_report
+    from ablate.report import write_report
     from ablate.tracking import StoreError
 
     try:
-        with draughtsmen() as pool:
-            written = write_report(session.study.name, session.tracker, folder, pool=pool)
+        written = write_report(session.study.name, session.tracker, folder, pool=pool())
     except StoreError as error:
         console.warn(f"no report yet: {error}; `ablate report {session.study.name}` writes it")
         return

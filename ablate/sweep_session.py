@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +26,10 @@ from ablate.workload import Job
 
 @dataclass
 class SweepSession:
-    """A study that is being run: its plan, and the runs that answer it so far, by key."""
+    """A study that is being run: its plan, and the runs that answer it so far, by key.
+
+    `on_idle` is called when a worker has no more runs while others still have: time to get ready for what comes next.
+    """
 
     study: Study
     planned: list[Planned]
@@ -37,6 +40,7 @@ class SweepSession:
     until_clear: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
+    on_idle: Callable[[], object] | None = None
     answers: dict[str, Run] = field(default_factory=dict)
     made: list[Run] = field(default_factory=list)
 
@@ -128,6 +132,8 @@ class SweepSession:
                 writer.follow(self.journals.path(run.name))
                 view.known(run.variant, run.seed, self._score(run))
                 view.ended(title(run), self._facts(run, is_new), run.metrics.get("time/total_s") if is_new else None)
+                if self.on_idle and 0 < len(pending) < self.executor.slots:
+                    self.on_idle()
 
             def front() -> Sequence[Job]:
                 return list(pending.values())[: LOOKAHEAD * self.executor.slots]

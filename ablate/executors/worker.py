@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -72,6 +73,8 @@ def serve(channel: int) -> None:
             while True:
                 connection.send_bytes(answer(inbox.get()))
         signal.pause()
+    sys.stderr.flush()
+    os._exit(0)  # all is recorded, and taking torch down in good order takes more than a second
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

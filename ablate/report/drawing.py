@@ -40,14 +40,14 @@ def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = 
     """Draw the pictures into `folder`/figures; `pool`, if it works here, takes the larger half of the work."""
     tasks = [(picture.function, dict(picture.arguments), folder / picture.path) for picture in pictures]
     theirs, ours = _shares(pictures) if pool else ([], list(range(len(tasks))))
-    futures = [pool.submit(_draw, *tasks[place]) for place in theirs] if pool else []
-    for place in ours:
-        _draw(*tasks[place])
     try:
+        futures = [pool.submit(_draw, *tasks[place]) for place in theirs] if pool else []
+        for place in ours:
+            _draw(*tasks[place])
         for future in futures:
             future.result()
-    except BrokenProcessPool:  # no process to be had here
-        for place in theirs:
+    except BrokenProcessPool:  # no process to be had here, or it was killed
+        for place in range(len(tasks)):
             _draw(*tasks[place])
 
 
