@@ -1,6 +1,6 @@
 """Measure every figure, print the table, keep it under `benchmarks/results/` and compare it with the last.
 
-python -m benchmarks                 everything, about ten minutes on two idle cores
+python -m benchmarks                 everything, about twenty-five minutes on two idle cores
 python -m benchmarks --only help     the figures whose group is named
 python -m benchmarks --rounds 2      fewer rounds, a wider spread
 """
@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import command, sweeps, training
+from benchmarks import command, growth, step, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -36,6 +36,13 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     ],
     "rate": lambda rounds: [training.share_of_rate(64, 70.0, rounds, THREADS)],
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
+    "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
+    "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds)],
+    "growth": lambda _rounds: [
+        growth.seconds_by("epochs", (5, 10, 20, 40)),
+        growth.seconds_by("width", (8, 16, 24, 32)),
+        growth.memory_over_a_sweep(1.1),
+    ],
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }
 

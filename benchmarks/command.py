@@ -142,3 +142,52 @@ def tracking_in_the_loop(goal: float, rounds: int) -> Figure:
     with tempfile.TemporaryDirectory() as folder, Worker(share_in_log, top=Path(folder)) as worker:
         shares = tuple(worker() for _ in range(rounds + 1))[1:]
     return Figure("tracking in the loop", "the loop itself", "%", goal, shares, "demo runs, time waiting", False)
+
+
+def recording(goal: float, rounds: int, steps: int = 500) -> Figure:
+    """Hold what our log costs the loop for `steps` steps against MLflow's own call a step and metric."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Worker(_our_log, top=Path(name), steps=steps) as here,
+        Worker(_mlflow_log, top=Path(name), steps=steps) as there,
+    ):
+        pairs = alternate(here, there, rounds)
+    shares = tuple(ours / theirs for ours, theirs in pairs)
+    return Figure(f"recording {steps} steps", "log_metric a step", "x", goal, shares, medians(pairs, "s"), False)
+
+
+def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
+    from ablate.journal import Journals
+    from ablate.runlog import RunLog
+
+    journals = Journals(top / "journal")
+
+    def measure() -> float:
+        started = time.perf_counter()
+        with journals.create("feedbeef0000", "feedbeef0000") as journal:
+            journal.write("start")
+            log = RunLog(journal, _Follower(lambda _path: None))
+            for first in range(0, steps, epoch):
+                for step in range(first, first + epoch):
+                    log.progress(step, steps)
+                log.series("lr_step", first + 1, [0.01] * epoch)
+                log(first // epoch, **{"train/loss": 1.0, "train/accuracy": 0.5})
+        return time.perf_counter() - started
+
+    return measure
+
+
+def _mlflow_log(*, top: Path, steps: int) -> Measurement:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{top / 'plain.db'}")
+
+    def measure() -> float:
+        with mlflow.start_run():
+            started = time.perf_counter()
+            for step in range(steps):
+                mlflow.log_metric("lr_step", 0.01, step=step)
+            return time.perf_counter() - started
+
+    return measure

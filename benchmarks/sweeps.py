@@ -22,7 +22,8 @@ EPOCHS = 130
 
 
 @contextmanager
-def _project() -> Iterator[tuple[Path, dict[str, str]]]:
+def project() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A new project in a temporary folder, and the environment of commands in it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "mlruns").mkdir()
@@ -44,7 +45,7 @@ def overhead(goal: float, again_goal: float) -> list[Figure]:
     The runs' own time is what their journals say, from the opened data to the last picture; the sweep's is that from
     the command's start to the last run in the store. Its report comes after that and is timed apart.
     """
-    with _project() as (folder, environment):
+    with project() as (folder, environment):
         arguments = ("--epochs", str(EPOCHS), "--seeds", "3", "--name", "bench")
         _sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
         wall, summary = _sweep(folder, environment, *arguments)
@@ -60,6 +61,24 @@ def overhead(goal: float, again_goal: float) -> list[Figure]:
         Figure("  with its report", against, "x", goal, (wall * workers / own,), detail, False),
         Figure("sweep that is done, again", "nothing", "s", again_goal, again, "24 runs reused", False),
     ]
+
+
+def shell_loop(goal: float) -> Figure:
+    """Hold a sweep of the seven components against a shell loop over `ablate run`, one seed, the same eight runs."""
+    from ablate.resnet9 import WORKLOAD
+
+    menu = WORKLOAD.menu
+    arms = [(), *((f"--no-{menu[name].flag}",) for name in menu.baseline)]
+    with project() as (folder, environment):
+        _sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
+        wall, _ = _sweep(folder, environment, "--epochs", "20", "--seeds", "1", "--name", "bench")
+        started = time.perf_counter()
+        for arm in arms:
+            command = [sys.executable, "-m", "ablate", "run", "--preset", "demo", "--epochs", "20", "--seed", "1", *arm]
+            subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
+        loop = time.perf_counter() - started
+    detail = f"{len(arms)} runs, report included, in {wall:.0f} s against {loop:.0f} s without one"
+    return Figure("sweep over a shell loop", "ablate run, in turn", "x", goal, (wall / loop,), detail, False)
 
 
 def run_seconds(journal: Path) -> tuple[float, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,13 @@ COUNTS = {8: 4000, 16: 4000, 32: 2000, 64: 800}
 """Images a measurement, by width: a few seconds each."""
 
 
-def _pixels(count: int) -> np.ndarray:
+def random_pixels(count: int) -> np.ndarray:
+    """Return `count` images of noise."""
     return np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
 
 
-def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Measurement:
-    """Return a measurement: images a second over an epoch of the notebook's full recipe."""
+def full_epoch(*, width: int, threads: int, count: int, precision: str = "auto") -> Callable[[], float]:
+    """Return a function that trains one epoch of the notebook's full recipe on `count` images: its seconds."""
     import torch
 
     from ablate import resnet9
@@ -31,17 +33,23 @@ def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Me
     keep_freed_memory()
     conditions = resolve("cpu", precision, threads)
     half = torch.full((1, 3, 1, 1), 0.5)
-    pixels, labels = torch.from_numpy(_pixels(count)), torch.arange(count) % 10
-    train, few = (Images(pixels, labels, torch.arange(size), half, half) for size in (count, 8))
+    images, labels = torch.from_numpy(random_pixels(count)), torch.arange(count) % 10
+    train, few = (Images(images, labels, torch.arange(size), half, half) for size in (count, 8))
     recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": BATCH})
     plan = resnet9.plan(recipe, 10)
 
-    def measure() -> float:
+    def epoch() -> float:
         clock = _Clock()
         Training(plan, train, seed=0, precision=conditions.precision).run(few, clock)
-        return count / clock.seconds
+        return clock.seconds
 
-    return measure
+    return epoch
+
+
+def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Measurement:
+    """Return a measurement: images a second over an epoch of the notebook's full recipe."""
+    epoch = full_epoch(width=width, threads=threads, count=count, precision=precision)
+    return lambda: count / epoch()
 
 
 class _Clock:
@@ -71,7 +79,7 @@ class _Pictures:
         from PIL import Image
         from torchvision import transforms
 
-        self._pictures = [Image.fromarray(picture.transpose(1, 2, 0)) for picture in _pixels(count)]
+        self._pictures = [Image.fromarray(picture.transpose(1, 2, 0)) for picture in random_pixels(count)]
         self._change = transforms.Compose(
             [
                 transforms.RandomCrop(32, padding=4, padding_mode="reflect"),

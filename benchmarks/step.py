@@ -1,0 +1,85 @@
+"""Where the time of a training step goes: operators by kind, and what augmentation takes of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+
+from benchmarks.measure import Figure, Measurement, Worker
+from benchmarks.training import BATCH, COUNTS, full_epoch, random_pixels
+
+KINDS = {
+    "convolution": ("conv", "reorder"),
+    "norm": ("batch_norm",),
+    "pool": ("max_pool",),
+    "ReLU": ("relu", "threshold", "clamp_min"),
+    "loss": ("log_softmax", "nll_loss"),
+    "optimiser": ("adam", "foreach", "vector_norm"),
+    "copies": ("copy", "fill", "index", "empty", "zero"),
+}
+"""Kinds of operators by parts of their names; the first that matches counts."""
+
+
+def kind_of(operator: str) -> str:
+    """Return the kind of an operator.
+
+    >>> [kind_of(name) for name in ("aten::mkldnn_convolution", "aten::native_batch_norm_backward", "aten::sort")]
+    ['convolution', 'norm', 'other']
+    """
+    return next((kind for kind, parts in KINDS.items() if any(part in operator.lower() for part in parts)), "other")
+
+
+def shares(times: Iterable[tuple[str, float]]) -> str:
+    """Return the shares of the kinds as text, the largest first, from names of operators and their own times."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for operator, seconds in times:
+        sums[kind_of(operator)] += seconds
+    whole = sum(sums.values())
+    ranked = sorted(sums.items(), key=lambda item: -item[1])
+    return ", ".join(f"{kind} {100 * part / whole:.0f} %" for kind, part in ranked)
+
+
+def profile(width: int) -> str:
+    """Return where an epoch at one thread spends its time."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler tells of its own start and end otherwise
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as recording
+
+    epoch = full_epoch(width=width, threads=1, count=COUNTS[width])
+    epoch()  # the first one allocates
+    with recording(activities=[ProfilerActivity.CPU]) as recorded:
+        epoch()
+    return shares((event.key, event.self_cpu_time_total) for event in recorded.key_averages())
+
+
+def augmentation(*, width: int) -> Measurement:
+    """Return a measurement: percent of an epoch that augmenting its batches takes, at one thread."""
+    import torch
+
+    from ablate import resnet9
+    from ablate.recipe import Recipe
+    from ablate.trainer import image_changer
+
+    count = COUNTS[width]
+    epoch = full_epoch(width=width, threads=1, count=count)
+    plan = resnet9.plan(Recipe.of(resnet9.WORKLOAD), 10)
+    batch = torch.from_numpy(random_pixels(BATCH)).float().div_(255)
+
+    def measure() -> float:
+        change = image_changer(plan, 0, 0, "cpu")
+        change(batch)
+        started = time.perf_counter()
+        for _ in range(count // BATCH):
+            change(batch)
+        return 100 * (time.perf_counter() - started) / epoch()
+
+    return measure
+
+
+def augmentation_share(width: int, goal: float, rounds: int) -> Figure:
+    """Hold what augmentation takes against a whole epoch; the detail says where the epoch's time goes."""
+    with Worker(augmentation, width=width) as worker:
+        values = tuple(worker() for _ in range(rounds + 1))[1:]
+    return Figure(f"augmentation, width {width}", "the whole step", "%", goal, values, profile(width), False)
