@@ -17,7 +17,7 @@ from ablate.resnet9 import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.report import Material, Reading, Report
-    from ablate.tracking import MlflowTracker, Project
+    from ablate.tracking import Project, Tracker
 
 _GOALS = ("max", "min")
 
@@ -193,9 +193,9 @@ class _Source:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return shlex.join(words)
 
-    def tracker(self) -> MlflowTracker:
-        """Open the store."""
-        return self.store.open(self.project)
+    def tracker(self) -> Tracker:
+        """Open the store, with what earlier commands could not deliver."""
+        return self.store.open_current(self.project)
 
     def write(self, output: Path | None, *, as_html: bool) -> Report:
         """Write the report; one on a study of ours is attached to it."""

@@ -13,9 +13,9 @@ from ablate import console
 from ablate.errors import UserError
 from ablate.flags import grouped
 from ablate.journal import Run
-from ablate.options import JsonFlag, StoreFlags
+from ablate.options import JsonFlag, ServerFlags, StoreFlags
 from ablate.resnet9 import WORKLOAD
-from ablate.tracking import MlflowTracker, Project, masked, title
+from ablate.tracking import Project, Tracker, masked, title
 
 
 @grouped(WORKLOAD)
@@ -26,7 +26,7 @@ def list_runs(
     as_json: JsonFlag = False,
 ) -> None:
     """List what has been run, the newest last."""
-    runs = store.open(Project.find()).runs(experiment)
+    runs = store.open_current(Project.find()).runs(experiment)
     if as_json:
         console.emit([_row(run) for run in runs])
         return
@@ -64,7 +64,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show one run: its recipe, how it went, where it lies."""
-    tracker = store.open(Project.find())
+    tracker = store.open_current(Project.find())
     found = tracker.find(run)
     facts = {
         **_row(found),
@@ -100,7 +100,7 @@ def compare(
 
       ablate compare baseline no-augment
     """
-    tracker = store.open(Project.find())
+    tracker = store.open_current(Project.find())
     left, right = _side(one, tracker), _side(other, tracker)
     different = _differences(left[0].params, right[0].params, many=len(left) + len(right) > 2)
     metrics = _metrics(left, right)
@@ -122,7 +122,7 @@ def compare(
     console.table(["metric", *heads, "B - A"], [[name, *values] for name, values in metrics.items()], title=" ")
 
 
-def _side(text: str, tracker: MlflowTracker) -> list[Run]:
+def _side(text: str, tracker: Tracker) -> list[Run]:
     """Return the run that `text` names, or the newest run of each seed of the variant of that name at one scale."""
     runs = [run for run in tracker.runs() if run.variant == text and run.is_result]
     if not runs:
@@ -158,7 +158,7 @@ def _mean(runs: Sequence[Run], name: str) -> float:
 
 @grouped(WORKLOAD)
 def ui(
-    store: StoreFlags,
+    store: ServerFlags,
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 5000,
     host: Annotated[
         str, typer.Option(help="The address to listen on; whoever reaches it can change runs.")

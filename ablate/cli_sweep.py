@@ -16,6 +16,7 @@ from ablate import console
 from ablate.errors import UsageError, UserError
 from ablate.flags import Selection, grouped
 from ablate.options import DataFlags, StoreFlags, WhereFlags
+from ablate.phrases import not_delivered
 from ablate.resnet9 import WORKLOAD
 
 if TYPE_CHECKING:
@@ -231,13 +232,16 @@ def _report(session: SweepSession, folder: Path, pool: Callable[[], PoolExecutor
     """Write the study's report and print its answer."""
     from ablate.cli_report import show_report
     from ablate.report import write_report
-    from ablate.tracking import StoreError
+    from ablate.tracking import JournalTracker, Project, StoreError
 
+    journals = JournalTracker(Project(session.purpose.project))
     try:
-        written = write_report(session.study.name, session.tracker, folder, pool=pool())
+        written = write_report(
+            session.study.name, journals if session.store_failed else session.tracker, folder, pool=pool()
+        )
     except StoreError as error:
-        console.warn(f"no report yet: {error}; `ablate report {session.study.name}` writes it")
-        return
+        console.warn(not_delivered(error))
+        written = write_report(session.study.name, journals, folder, pool=pool())
     if as_json:
         console.say(f"{written.folder / 'report.md'}")
     else:

@@ -16,12 +16,12 @@ from ablate.errors import UsageError, UserError
 from ablate.flags import Selection, grouped
 from ablate.journal import Journal, Journals, Run, records
 from ablate.options import DataFlags, JsonFlag, RunFlags, StoreFlags, WhereFlags
-from ablate.phrases import scale_of
+from ablate.phrases import not_delivered, scale_of
 from ablate.resnet9 import WORKLOAD
 from ablate.workload import Job
 
 if TYPE_CHECKING:
-    from ablate.tracking import MlflowTracker, Project
+    from ablate.tracking import Project, Tracker
 
 _WEIGHTS = "weights"
 """The folder of the weights among a run's artifacts."""
@@ -53,7 +53,7 @@ def run(
       ablate run --data-dir cifar10.tgz --preset laptop --mixup --mixup-alpha 0.4
     """
     from ablate.runner import Purpose, make
-    from ablate.tracking import Project, Writer
+    from ablate.tracking import JournalTracker, Project, StudyJournals, Writer, catch_up
 
     conditions = where.resolve()
     scale = preset or ("notebook" if conditions.device == "cuda" else "laptop")
@@ -68,10 +68,17 @@ def run(
     job = Job(recipe, opened, conditions, keep_weights=True)
     console.say(_announcement(job, scale if preset else f"{scale} (chosen by the hardware)"))
     journals = Journals(project.journals)
-    with Writer(tracker, lambda error: console.warn(str(error)), journals.paths) as writer:
+    studies = StudyJournals(project.studies)
+    with Writer(
+        tracker,
+        lambda error: console.warn(not_delivered(error)),
+        tidy=lambda: catch_up(tracker, journals, studies, lambda error: console.warn(str(error))),
+    ) as writer:
         with console.RunView(recipe.settings["epochs"], on_start=writer.follow) as view:
             made, is_new = make(job, journals, purpose, view)
         writer.follow(journals.path(made.name))
+    if writer.failure and not store.offline:
+        tracker = JournalTracker(project)  # the store would only fail once more
     _conclude(made, is_new, project, tracker, flags)
 
 
@@ -92,9 +99,9 @@ def _check_writable(path: Path) -> None:
         raise UserError(f"--save-weights {path}: {folder} cannot be written to")
 
 
-def _conclude(made: Run, is_new: bool, project: Project, tracker: MlflowTracker, flags: RunFlags) -> None:
+def _conclude(made: Run, is_new: bool, project: Project, tracker: Tracker, flags: RunFlags) -> None:
     """Print what came of a run; exit 1 if it failed."""
-    from ablate.tracking import StoreError, title
+    from ablate.tracking import JournalTracker, StoreError, title
 
     if flags.save_weights and made.is_result:
         _copy_weights(made, Journals(project.journals), tracker, flags.save_weights)
@@ -111,12 +118,15 @@ def _conclude(made: Run, is_new: bool, project: Project, tracker: MlflowTracker,
         console.result(f"{title(made)}: test accuracy {accuracy:.4f}, {verb} in {console.duration(_seconds(made))}")
         if made.error:
             console.warn(f"unstable: {made.error}")
+        only_here = isinstance(tracker, JournalTracker) or identifier is None
         kept = Journals(project.journals).path(made.name)
-        where = f"run {identifier} in {tracker.uri}" if identifier else f"kept in {kept}; the next command delivers it"
-        console.say(where)
         console.say(
-            f"next: ablate ui, or ablate show {title(made)}, or the same with a component off (--no-batch-norm)"
+            f"kept in {kept}; `ablate sync` brings it into MLflow"
+            if only_here
+            else f"run {identifier} in {tracker.uri}"
         )
+        look = f"ablate show {title(made)} --offline" if only_here else f"ablate ui, or ablate show {title(made)}"
+        console.say(f"next: {look}, or the same with a component off (--no-batch-norm)")
     if not made.is_result:
         if "--debug" in sys.argv:
             console.say(records(Journals(project.journals).path(made.name))[-1]["trace"] or "")
@@ -145,7 +155,7 @@ def _last_metrics(made: Run) -> Mapping[str, float]:
     return {**last, **made.metrics}
 
 
-def _copy_weights(made: Run, journals: Journals, tracker: MlflowTracker, target: Path) -> None:
+def _copy_weights(made: Run, journals: Journals, tracker: Tracker, target: Path) -> None:
     """Copy the weights of a run, and what lies beside them, from where they wait for delivery or from the store."""
     waiting = Journal(journals.path(made.name)).files / _WEIGHTS
     kept = waiting if waiting.is_dir() else tracker.artifact(made, _WEIGHTS)
@@ -201,7 +211,7 @@ def _weights_of(text: str | None, store: StoreFlags) -> Path:
     """Return the path of the weights of the run that `text` names, or of the newest run that kept some."""
     from ablate.tracking import Project
 
-    tracker = store.open(Project.find())
+    tracker = store.open_current(Project.find())
     if text:
         return _weights_in(tracker.artifact(tracker.find(text), _WEIGHTS))
     for made in reversed(tracker.runs()):

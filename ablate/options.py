@@ -12,7 +12,7 @@ from ablate.errors import UsageError
 
 if TYPE_CHECKING:
     from ablate.data import Source
-    from ablate.tracking import MlflowTracker, Project
+    from ablate.tracking import Project, Tracker
     from ablate.workload import Conditions
 
 _DATA, _WHERE, _OUTPUT = "Data", "Where and how it computes", "What comes out"
@@ -72,8 +72,8 @@ class WhereFlags:
 
 
 @dataclass(frozen=True)
-class StoreFlags:
-    """Where runs are tracked."""
+class ServerFlags:
+    """Which MLflow store."""
 
     tracking_uri: Annotated[
         str | None,
@@ -85,11 +85,44 @@ class StoreFlags:
         ),
     ] = None
 
-    def open(self, project: Project) -> MlflowTracker:
-        """Return the tracker; nothing is connected yet."""
-        from ablate.tracking import open_tracker
 
-        return open_tracker(project, self.tracking_uri)
+@dataclass(frozen=True)
+class StoreFlags(ServerFlags):
+    """Where runs are tracked."""
+
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            help="Without MLflow: the journals are the store; `ablate sync` brings them in later.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False
+
+    def open(self, project: Project) -> Tracker:
+        """Return the tracker; nothing is connected yet.
+
+        Raises UsageError for an address that is not to be used, StoreError where MLflow is not installed.
+        """
+        from ablate.tracking import JournalTracker, open_tracker
+
+        if not self.offline:
+            return open_tracker(project, self.tracking_uri)
+        if self.tracking_uri:
+            raise UsageError("--offline asks no store and --tracking-uri names one: give one of them")
+        return JournalTracker(project)
+
+    def open_current(self, project: Project) -> Tracker:
+        """Return the tracker, after what earlier commands could not deliver was delivered."""
+        from ablate import console
+        from ablate.journal import Journals
+        from ablate.tracking import StudyJournals, catch_up
+
+        tracker = self.open(project)
+        if not self.offline:
+            studies = StudyJournals(project.studies)
+            catch_up(tracker, Journals(project.journals), studies, lambda error: console.warn(str(error)))
+        return tracker
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from ablate.workload import Job
 
 
+def not_delivered(error: Exception) -> str:
+    """Return what it means that the store failed while runs are made."""
+    return f"{error}; it goes on, the journals keep everything: the next command or `ablate sync` delivers it"
+
+
 def scale_of(job: Job, preset: str, slots: int = 1) -> str:
     """Return the scale and the conditions of a run: `laptop: width 16, 16 epochs, ...; cpu, bf16, 2 threads`."""
     settings, conditions = job.recipe.settings, job.conditions

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,22 @@ from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import LOOKAHEAD, Follower
 from ablate.journal import Journals, Run
+from ablate.phrases import not_delivered
 from ablate.runner import Purpose
 from ablate.study import Study
 from ablate.sweep import Planned, Progress, Task, TooManyFailures, carry_out
+from ablate.tracking import (
+    JournalTracker,
+    StoreError,
+    StudyJournals,
+    StudyRecord,
+    Tracker,
+    Writer,
+    catch_up,
+    deliver_study,
+    title,
+)
 from ablate.tracking import Planned as Listed
-from ablate.tracking import StoreError, StudyRecord, Tracker, Writer, title
 from ablate.workload import Job
 
 
@@ -43,6 +52,8 @@ class SweepSession:
     on_idle: Callable[[], object] | None = None
     answers: dict[str, Run] = field(default_factory=dict)
     made: list[Run] = field(default_factory=list)
+    store_failed: bool = False
+    """Whether the store did not take all at the last try; the user was told."""
 
     def __post_init__(self) -> None:
         self.answers |= {
@@ -72,6 +83,7 @@ class SweepSession:
         """
         if self.is_recorded:
             return
+        self.studies.open(self.record)
         try:
             if self.until_clear:
                 self._run_until_clear()
@@ -113,9 +125,9 @@ class SweepSession:
             writer = stack.enter_context(
                 Writer(
                     self.tracker,
-                    lambda error: console.warn(str(error)),
-                    self.journals.paths,
-                    prepare=lambda: self.tracker.open_study(self.record),
+                    self._say_not_delivered,
+                    prepare=lambda: deliver_study(self.tracker, self.studies, self.study.name),
+                    tidy=lambda: catch_up(self.tracker, self.journals, self.studies, _say_refused),
                 )
             )
             view = stack.enter_context(self._view(len(tasks)))
@@ -141,6 +153,12 @@ class SweepSession:
             stack.enter_context(Follower(self.journals, front, running))
             progress = Progress(ended, self._say_lost, self._say_claimed)
             carry_out(tasks, self.executor, progress, max_failures=self.max_failures)
+        self.store_failed = writer.failure is not None
+
+    def _say_not_delivered(self, error: StoreError) -> None:
+        if not self.store_failed:
+            console.warn(not_delivered(error))
+        self.store_failed = True
 
     def _say_lost(self, job: Job, reason: str) -> None:
         console.warn(f"{job.recipe.label}/s{job.recipe.seed}: {reason}; it is tried once more")
@@ -180,29 +198,28 @@ class SweepSession:
         return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 
     def _close(self, status: str) -> None:
+        self.studies.open(self.record)
+        self.studies.close(self.study.name, status)
+        if self.store_failed:
+            return  # it was said; asking once more would only take time
         try:
-            self.tracker.open_study(self.record)
-            self.tracker.close_study(self.study.name, status)
+            deliver_study(self.tracker, self.studies, self.study.name)
         except StoreError as error:
-            console.warn(str(error))
-        else:
-            self._receipt.parent.mkdir(parents=True, exist_ok=True)
-            self._receipt.write_text(self._record_digest() if status != "killed" else "")
+            self._say_not_delivered(error)
 
     @property
-    def _receipt(self) -> Path:
-        """The file that says which record of the study the store has."""
-        return self.journals.folder.parent / "studies" / f"{self.study.name}.digest"
+    def studies(self) -> StudyJournals:
+        """Where the study's record is kept before the store has it."""
+        return StudyJournals(self.journals.folder.parent / "studies")
 
     @property
     def is_recorded(self) -> bool:
         """Whether nothing is left to do: every run is there, and the store has the study as it is."""
-        recorded = self._receipt.read_text() if self._receipt.exists() else ""
-        return not self.open_jobs and recorded == self._record_digest()
-
-    def _record_digest(self) -> str:
-        plain = json.dumps([self.tracker.uri, asdict(self.record)], sort_keys=True, default=str)
-        return hashlib.sha256(plain.encode()).hexdigest()
+        if self.open_jobs or not self.studies.says(self.record):
+            return False
+        if isinstance(self.tracker, JournalTracker):
+            return True
+        return self.studies.is_delivered(self.study.name, self.tracker.identity)
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return what came of the sweep as plain data."""
@@ -226,6 +243,10 @@ class SweepSession:
             "status": run.status if run else "missing",
             self.study.workload.metric.name: self._score(run) if run else None,
         }
+
+
+def _say_refused(error: StoreError) -> None:
+    console.warn(str(error))
 
 
 def _running_row(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""What every tracker does: one contract, for MLflow and for memory."""
+"""What every tracker does: one contract, for MLflow, for the journals alone and for memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tracking_samples import DEAD, ELSEWHERE, KEY, add_files, end, epoch, mlflow
 from ablate.errors import UserError
 from ablate.journal import Journal, Run, load
 from ablate.liveness import this_process
-from ablate.tracking import MemoryTracker, Planned, Project, StudyRecord, Tracker, open_tracker
+from ablate.tracking import JournalTracker, MemoryTracker, Planned, Project, StudyRecord, Tracker, open_tracker
 
 
-@pytest.fixture(params=["mlflow", "memory"])
+@pytest.fixture(params=["mlflow", "memory", "journals"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -29,6 +29,8 @@ def project(kind: str, tmp_path: Path) -> Project:
 @pytest.fixture
 def tracker(kind: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if kind == "journals":
+        return JournalTracker(project)
     return open_tracker(project) if kind == "mlflow" else MemoryTracker()
 
 

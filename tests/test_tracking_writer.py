@@ -139,7 +139,7 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(project: Project) -> None:
 def test_what_earlier_commands_left_is_delivered_and_closed(project: Project) -> None:
     left = write_run(project, f"d{KEY[1:]}-feed-0", status=None, process=DEAD)
     tracker = MemoryTracker()
-    with Writer(tracker, fail, lambda: [left]) as writer:
+    with Writer(tracker, fail, tidy=lambda: tracker.close_orphans([left])) as writer:
         writer.follow(write_run(project))
     assert {run.key[0]: run.status for run in tracker.runs()} == {"0": "finished", "d": "killed"}
 

@@ -5,6 +5,7 @@ Runs are written as journals; `Tracker.deliver` brings them into a store, `Write
 
 from __future__ import annotations
 
+from ablate.tracking.catching_up import catch_up, deliver_study
 from ablate.tracking.contract import (
     SINGLE_RUNS,
     Planned,
@@ -13,25 +14,34 @@ from ablate.tracking.contract import (
     StudyRecord,
     StudyTracker,
     Tracker,
+    UnreachableError,
     title,
 )
+from ablate.tracking.database import mlflow_package
 from ablate.tracking.memory import MemoryTracker
 from ablate.tracking.mlflow_tracker import MlflowTracker
+from ablate.tracking.offline import JournalTracker
 from ablate.tracking.project import Project, masked
+from ablate.tracking.study_journal import StudyJournals
 from ablate.tracking.writer import Writer
 
 __all__ = [
     "SINGLE_RUNS",
+    "JournalTracker",
     "MemoryTracker",
     "MlflowTracker",
     "Planned",
     "Project",
     "RunTracker",
     "StoreError",
+    "StudyJournals",
     "StudyRecord",
     "StudyTracker",
     "Tracker",
+    "UnreachableError",
     "Writer",
+    "catch_up",
+    "deliver_study",
     "masked",
     "open_tracker",
     "title",
@@ -39,5 +49,9 @@ __all__ = [
 
 
 def open_tracker(project: Project, tracking_uri: str | None = None) -> MlflowTracker:
-    """Return the tracker of a project's store: `tracking_uri`, else MLFLOW_TRACKING_URI, else its own database."""
+    """Return the tracker of a project's store: `tracking_uri`, else MLFLOW_TRACKING_URI, else its own database.
+
+    Raises StoreError where MLflow is not installed.
+    """
+    mlflow_package()
     return MlflowTracker(project.tracking_uri(tracking_uri), project.artifacts)

@@ -18,6 +18,10 @@ class StoreError(UserError):
     """The store did not take or give what it was asked for; training goes on and the journal keeps everything."""
 
 
+class UnreachableError(StoreError):
+    """The store does not answer, or not to us: asking for something else will not help."""
+
+
 @dataclass(frozen=True)
 class Planned:
     """One run that a study plans, and the name of the run that answers it, once there is one."""
@@ -35,7 +39,7 @@ class StudyRecord:
 
     `declared` holds metric, margin, seeds, protocol and the like, as plain values. `earlier` lists what was declared
     before and changed since, oldest first. `layout` is the design spelled out, so that a report needs no menu: metric,
-    factors, arms (variant: factors on) and planned comparisons.
+    factors, arms (variant: factors on) and planned comparisons. `recorded` says when, in seconds since the epoch.
     """
 
     name: str
@@ -45,6 +49,7 @@ class StudyRecord:
     status: str = "running"
     earlier: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     layout: Mapping[str, Any] = field(default_factory=dict)
+    recorded: float = field(default=0.0, compare=False)
 
 
 class RunTracker(Protocol):
@@ -56,6 +61,9 @@ class RunTracker(Protocol):
         Doing it twice changes nothing. A run whose process is provably dead is closed as killed. Returns None for a
         journal without a whole first line. Raises StoreError when the store fails; then the next call goes on.
         """
+
+    def undelivered(self, journals: Iterable[Path]) -> list[Path]:
+        """Return the journals with something that the store does not have yet, or whose run is still open."""
 
     def beat(self, journal: Path) -> None:
         """Say that the run of a journal that was delivered before is still alive."""
@@ -123,6 +131,10 @@ class Tracker(RunTracker, StudyTracker, Protocol):
     @property
     def uri(self) -> str:
         """The address of the store, as it may be shown."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from any other, also from one that lay at the same address before."""
 
 
 def choose(text: str, found: Sequence[tuple[str, Run]], known: Callable[[], Sequence[str]]) -> tuple[str, Run]:

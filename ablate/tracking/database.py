@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -82,16 +83,25 @@ def identity(uri: str, path: Path | None) -> str:
 @cache
 def schema_versions() -> tuple[str, frozenset[str]]:
     """Return the schema version of the installed MLflow and all before it, from its migration scripts as text."""
-    package = find_spec("mlflow")
-    if package is None or package.origin is None:
-        raise StoreError("MLflow is not installed: `pip install mlflow`, or go on with --offline")
-    scripts = (Path(package.origin).parent / "store" / "db_migrations" / "versions").glob("*.py")
+    package = mlflow_package()
+    scripts = (Path(str(package.origin)).parent / "store" / "db_migrations" / "versions").glob("*.py")
     found = [dict(_REVISION.findall(script.read_text(encoding="utf-8"))) for script in scripts]
     known = {script["revision"] for script in found if "revision" in script}
     heads = known - {script["down_revision"] for script in found if "down_revision" in script}
     if len(heads) != 1:
         raise StoreError(f"the installed MLflow has {len(heads)} newest schema versions: install it again")
     return heads.pop(), frozenset(known)
+
+
+def mlflow_package() -> ModuleSpec:
+    """Return where MLflow is installed, without importing it. Raises StoreError if it is not."""
+    try:
+        package = find_spec("mlflow")
+    except ImportError:
+        package = None
+    if package is None or package.origin is None:
+        raise StoreError("MLflow is not installed: `pip install mlflow`, or go on with --offline")
+    return package
 
 
 def _exists(path: Path) -> bool:

@@ -13,14 +13,16 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal import Run, load
 from ablate.liveness import is_alive
-from ablate.tracking.contract import StudyRecord, choose, title
+from ablate.tracking.contract import StudyRecord
+from ablate.tracking.journalled import JournalledRuns
 from ablate.tracking.studies import merged
 
 
-class MemoryTracker:
+class MemoryTracker(JournalledRuns):
     """A `Tracker` for tests and for work without MLflow, over `journals`, whose files stay in place."""
 
     uri = "memory"
+    identity = "memory"
 
     def __init__(self, journals: Iterable[Path] = ()) -> None:
         self._journals: dict[str, Path] = {}
@@ -40,56 +42,16 @@ class MemoryTracker:
             self._closed.setdefault(run.name, time.time())
         else:
             self._closed.pop(run.name, None)
-        return _identifier(run.name)
+        return self._identifier(run.name)
 
-    def beat(self, journal: Path) -> None:
-        """Do nothing: the journal's own process is the sign of life."""
-
-    def runs(self, experiment: str | None = None) -> list[Run]:
-        """Return the runs of one experiment, or all, oldest first, without histories."""
-        runs = [replace(run, history=()) for run in self._loaded() if experiment in (None, run.study)]
-        return sorted(runs, key=lambda run: run.started)
-
-    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
-        """Return a row for each epoch: `step` and the metrics."""
-        found = load(self._path(run))
-        return found.history if found else ()
-
-    def find(self, text: str) -> Run:
-        """Return the run that `text` names, with its history."""
-        runs = self._loaded()
-        return choose(text, [(_identifier(run.name), run) for run in runs], lambda: [title(run) for run in runs])[1]
-
-    def identifier(self, run: Run) -> str:
-        """Return 32 hex digits that name a run."""
-        return _identifier(self._path(run).stem)
-
-    def artifact_uri(self, run: Run) -> str:
-        """Return the address of a run's artifacts."""
-        return self._path(run).with_suffix(".files").as_uri()
-
-    def artifact(self, run: Run, name: str) -> Path:
-        """Return the path of an artifact, or raise UserError with those that there are."""
-        folder = self._path(run).with_suffix(".files")
-        listing = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        if Path(name).parts[0] not in listing or ".." in Path(name).parts:
-            raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
-        return folder / name
-
-    def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
-        """Return paths of an artifact by the name of the run, of those runs that have it."""
-        found = {run.name: self._path(run).with_suffix(".files") / name for run in runs}
-        return {run: path for run, path in found.items() if path.is_file()}
+    def undelivered(self, journals: Iterable[Path]) -> list[Path]:
+        """Return the journals that were not taken up yet, or whose run is still open."""
+        open_runs = {run.name for run in self._loaded() if run.status == "running"}
+        return [path for path in journals if path.stem not in self._journals or path.stem in open_runs]
 
     def delete(self, run: Run) -> None:
         """Forget a run."""
         del self._journals[run.name]
-
-    def orphans(self, older_than: float) -> list[Run]:
-        """Return the open runs of other hosts whose journal has not changed for `older_than` seconds."""
-        silent_since = time.time() - older_than
-        open_runs = [run for run in self._loaded() if run.status == "running" and is_alive(run.process) is None]
-        return [run for run in open_runs if self._journals[run.name].stat().st_mtime < silent_since]
 
     def close_orphans(self, journals: Iterable[Path]) -> list[str]:
         """Take up the journals and return the names of the runs whose process is provably dead."""
@@ -126,20 +88,14 @@ class MemoryTracker:
         shutil.copytree(folder, kept, dirs_exist_ok=True)
         self.reports[name] = (kept, note, dict(metrics))
 
-    def _loaded(self) -> list[Run]:
-        found = [load(path) for path in self._journals.values()]
-        return [self._as_closed(run) for run in found if run]
+    def _journals_by_name(self) -> Mapping[str, Path]:
+        return self._journals
 
-    def _as_closed(self, run: Run) -> Run:
-        if run.name not in self._closed or run.ended is not None:
+    def _identifier(self, name: str) -> str:
+        return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def _load(self, journal: Path) -> Run | None:
+        run = load(journal)
+        if run is None or run.name not in self._closed or run.ended is not None:
             return run
         return replace(run, status="killed", ended=self._closed[run.name])
-
-    def _path(self, run: Run) -> Path:
-        if run.name not in self._journals:
-            raise UserError(f"the run {run.name} is not here: bring it in with `ablate sync`")
-        return self._journals[run.name]
-
-
-def _identifier(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:32]

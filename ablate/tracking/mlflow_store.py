@@ -12,7 +12,8 @@ from typing import Any
 
 from ablate.tracking import database
 from ablate.tracking.contract import StoreError
-from ablate.tracking.project import is_server, masked, sqlite_path, without_secrets
+from ablate.tracking.explaining import explained
+from ablate.tracking.project import is_server, sqlite_path
 from ablate.tracking.quiet import collector_paused, keep_quiet
 from ablate.tracking.records import Batch, Point
 from ablate.tracking.stored import StoredRun
@@ -73,9 +74,7 @@ class Store:
         except StoreError:
             raise
         except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
-            first_line = str(error).strip().splitlines()[:1]
-            text = without_secrets(first_line[0] if first_line else type(error).__name__, self.uri)
-            raise StoreError(f"the tracking store {masked(self.uri)} failed: {text}") from error
+            raise explained(error, self.uri) from error
 
     def experiment(self, name: str) -> str:
         """Return the identifier of an experiment, made if it is not there."""

@@ -38,6 +38,11 @@ class MlflowTracker:
         """The address of the store, with passwords masked."""
         return masked(self._store.uri)
 
+    @property
+    def identity(self) -> str:
+        """What tells this store from any other."""
+        return self._store.identity
+
     def deliver(self, journal: Path) -> str | None:
         """Bring what is new in a journal into the store."""
         return delivery.deliver(self._store, journal)

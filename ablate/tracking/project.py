@@ -41,6 +41,11 @@ class Project:
         return self.mlruns / "journal"
 
     @property
+    def studies(self) -> Path:
+        """The folder of the records of studies."""
+        return self.mlruns / "studies"
+
+    @property
     def artifacts(self) -> Path:
         """The folder of the artifacts of the local store."""
         return self.mlruns / "artifacts"

@@ -63,10 +63,10 @@ def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Map
 
 def merged(study: StudyRecord, before: StudyRecord) -> StudyRecord:
     """Return `study` with what was declared `before` among the earlier declarations if it differs."""
-    earlier = tuple(before.earlier)
+    earlier = list(before.earlier)
     if dict(before.declared) != dict(study.declared):
-        earlier += (before.declared,)
-    return replace(study, earlier=earlier)
+        earlier.append(before.declared)
+    return replace(study, earlier=(*earlier, *(declared for declared in study.earlier if declared not in earlier)))
 
 
 def plan_of(study: StudyRecord) -> dict[str, Any]:
@@ -78,14 +78,15 @@ def plan_of(study: StudyRecord) -> dict[str, Any]:
         "earlier": [dict(declared) for declared in study.earlier],
         "layout": dict(study.layout),
         "plan": [asdict(planned) for planned in study.plan],
+        "recorded": study.recorded,
     }
 
 
 def study_from(plain: Mapping[str, Any], status: str) -> StudyRecord:
     """Return the study that `plan_of` described."""
     plan = tuple(Planned(**planned) for planned in plain["plan"])
-    earlier, layout = tuple(plain["earlier"]), plain.get("layout", {})
-    return StudyRecord(plain["name"], plain["question"], plain["declared"], plan, status, earlier, layout)
+    earlier, layout, recorded = tuple(plain["earlier"]), plain.get("layout", {}), plain.get("recorded", 0.0)
+    return StudyRecord(plain["name"], plain["question"], plain["declared"], plan, status, earlier, layout, recorded)
 
 
 def _tags(study: StudyRecord, now: float) -> dict[str, str]:

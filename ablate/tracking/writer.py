@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ablate.errors import UserError
-from ablate.tracking.contract import RunTracker, StoreError
+from ablate.tracking.contract import StoreError, Tracker, UnreachableError
 
 INTERVAL = 1.0
 BEAT = 60.0
 LONGEST_PAUSE = 30.0
+PATIENCE = 60.0
+LAST_CHANCE = 15.0
 _END = b'{"record": "end"'
 _WORTH_DELIVERING = (b'{"record": "metrics"', _END)
 
@@ -31,21 +33,21 @@ class Writer:
     """Follows journals and delivers what is new about once a second; training never waits for it.
 
     Nothing of the store is imported before a journal has its first metrics. A store that fails is told once, through
-    `on_error`, and tried again at longer intervals and at `close`. After the first delivery it also delivers and closes
-    what earlier commands left: `leftovers` gives their journals. `prepare` is called before the first delivery.
+    `on_error`, and tried again at longer intervals and at `close`. `prepare` is called before the first delivery, and
+    `tidy` once after it, to deliver and close what earlier commands left.
     """
 
     def __init__(
         self,
-        tracker: RunTracker,
+        tracker: Tracker,
         on_error: Callable[[StoreError], None],
-        leftovers: Callable[[], Iterable[Path]] | None = None,
+        tidy: Callable[[], object] | None = None,
         prepare: Callable[[], object] | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._tracker = tracker
         self._on_error = on_error
-        self._leftovers = leftovers
+        self._tidy = tidy
         self._prepare = prepare
         self._interval = interval
         self._lock = threading.Lock()
@@ -67,14 +69,17 @@ class Writer:
         """Why something is not delivered, or None."""
         return self._failure
 
-    def close(self, timeout: float | None = 60.0) -> dict[str, str]:
-        """Deliver all that is left, for at most `timeout` seconds, and return the identifiers by name of the run."""
+    def close(self, timeout: float | None = None) -> dict[str, str]:
+        """Deliver all that is left, and return the identifiers by name of the run.
+
+        A store gets `timeout` seconds for it, unless given PATIENCE, or LAST_CHANCE if it failed already.
+        """
+        if timeout is None:
+            timeout = LAST_CHANCE if self._failure else PATIENCE
         self._stop.set()
         self._thread.join(timeout)
         if self._thread.is_alive():
-            self._fail(
-                StoreError(f"the tracking store gave no answer for {timeout:.0f} s; the journals keep everything")
-            )
+            self._fail(UnreachableError(f"the tracking store {self._tracker.uri} gave no answer for {timeout:.0f} s"))
         with self._lock:
             return dict(self._identifiers)
 
@@ -107,6 +112,8 @@ class Writer:
         for one in followed:
             try:
                 self._attend(one, last)
+            except UnreachableError as error:
+                return error  # to ask for the others would only take time
             except UserError as error:
                 failures.append(error if isinstance(error, StoreError) else StoreError(str(error)))
             except Exception as error:  # nothing that goes wrong here may reach the training
@@ -138,9 +145,9 @@ class Writer:
         self._clear_up()
 
     def _clear_up(self) -> None:
-        if self._leftovers is not None:
-            leftovers, self._leftovers = self._leftovers, None
-            self._tracker.close_orphans(leftovers())
+        if self._tidy is not None:
+            tidy, self._tidy = self._tidy, None
+            tidy()
 
     def _fail(self, error: StoreError) -> None:
         self._failure = error

@@ -1,0 +1,68 @@
+"""What earlier commands could not deliver: studies and runs that the store does not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ablate.errors import UserError
+from ablate.journal import Journals
+from ablate.tracking.contract import StoreError, StudyRecord, StudyTracker, Tracker, UnreachableError
+from ablate.tracking.offline import JournalTracker
+from ablate.tracking.study_journal import StudyJournals
+
+
+def catch_up(
+    tracker: Tracker, journals: Journals, studies: StudyJournals, tell: Callable[[StoreError], object]
+) -> None:
+    """Deliver the studies and the ended runs that the store does not have, and close runs that are provably dead.
+
+    Raises UnreachableError if the store does not answer; `tell` is told of anything else that it does not take.
+    """
+    for name in studies.names():
+        try:
+            deliver_study(tracker, studies, name)
+        except UnreachableError:
+            raise
+        except StoreError as error:
+            tell(error)
+    tracker.close_orphans(journals.paths())
+
+
+def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
+    """Bring a study's record into the store unless the store has it, or a newer one; return whether it had to be.
+
+    Doing it twice changes nothing. Raises StoreError if the store fails.
+    """
+    if isinstance(tracker, JournalTracker):
+        return False  # the record is where it belongs
+    store = tracker.identity
+    if studies.is_delivered(name, store):
+        return False
+    size = studies.size(name)  # what comes after it is not delivered
+    record, report = studies.read(name), studies.report(name)
+    if record is None:
+        return False
+    is_new = _is_news(record, _recorded(tracker, name))
+    if is_new:
+        tracker.open_study(record)
+        if record.status != "running":
+            tracker.close_study(name, record.status)
+    if report:
+        tracker.attach_report(name, *report)
+    studies.delivered(name, store, size)
+    return is_new
+
+
+def _recorded(tracker: StudyTracker, name: str) -> StudyRecord | None:
+    try:
+        return tracker.study(name)
+    except StoreError:
+        raise
+    except UserError:
+        return None
+
+
+def _is_news(record: StudyRecord, there: StudyRecord | None) -> bool:
+    if there is None or there.recorded < record.recorded:
+        return True
+    return there.recorded == record.recorded and record.status not in ("running", there.status)
