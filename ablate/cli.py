@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_report, cli_runs, cli_sweep, cli_train, console
+from ablate import cli_data, cli_report, cli_runs, cli_sweep, cli_sync, cli_train, console
 from ablate.errors import UserError
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for _panel, _name, _command in (
     ("Look at runs", "compare", cli_runs.compare),
     ("Look at runs", "ui", cli_runs.ui),
     ("Look at runs", "predict", cli_train.predict),
+    ("Keep runs", "sync", cli_sync.sync),
 ):
     app.command(_name, rich_help_panel=_panel)(_exiting(_command))
 data = typer.Typer(help="Look at the images, or fetch them.", no_args_is_help=True)

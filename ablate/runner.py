@@ -18,7 +18,7 @@ from typing import Any
 from ablate import provenance
 from ablate.errors import UserError
 from ablate.journal import SCHEMA, Journal, Journals, Run, load, records
-from ablate.liveness import this_process
+from ablate.liveness import is_alive, this_process
 from ablate.runlog import Diverged, RunLog, Watcher
 from ablate.workload import Conditions, Job, Outcome
 
@@ -90,12 +90,16 @@ def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -
     """Return the journal of a killed attempt to go on with, or a new one.
 
     Gone on with is what the same code made under the same conditions. The claim is ours, so an attempt without an end
-    belongs to a process that is gone: it is closed here.
+    belongs to a process that is gone: it is closed here. But one of another machine without a checkpoint here was
+    brought in by `ablate sync` and may still go on there: it is left alone.
     """
     key, data = job.recipe.key, job.data.fingerprint
     attempts = journals.attempts(key, data)
     last = load(attempts[-1]) if attempts else None
     if last is None or last.status not in ("killed", "running"):
+        return journals.create(key, data)
+    is_elsewhere = last.status == "running" and is_alive(last.process) is None
+    if is_elsewhere and not Journal(attempts[-1]).checkpoint.exists():
         return journals.create(key, data)
     if last.conditions == asdict(job.conditions) and last.environment == environment:
         return Journal(attempts[-1])

@@ -19,12 +19,23 @@ LAYERS = {
     "built-in workload": {"classification", "prediction", "devices"},
     "doing": {
         *("study", "executors", "runner", "runlog", "journal", "liveness", "provenance", "tracking", "table"),
-        *("sweep", "following", "planning", "adaptive"),
+        *("sweep", "following", "planning", "adaptive", "syncing"),
     },
     "reporting": {"report"},
     "surface": {
-        *("cli", "cli_train", "cli_runs", "cli_data", "cli_sweep", "cli_report", "flags", "options", "console"),
-        *("phrases", "dry_run", "sweep_session", "__main__"),
+        *(
+            "cli",
+            "cli_train",
+            "cli_runs",
+            "cli_data",
+            "cli_sweep",
+            "cli_report",
+            "cli_sync",
+            "flags",
+            "options",
+            "console",
+        ),
+        *("flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
     },
 }
 LEAVES = {"effects", "attribution", "figures", "simulation"}

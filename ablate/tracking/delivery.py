@@ -123,9 +123,14 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
     """Return the store's run for a journal, made if it is not there, and whether it is open."""
     study = start["study"] or SINGLE_RUNS
     experiment = store.experiment(study)
-    found = store.search({experiment: study}, f"tags.`ablate.run` = '{name}'", limit=1)
+    found = [
+        run
+        for run in store.search({experiment: study}, f"tags.`ablate.run` = '{name}'")
+        if run.start == milliseconds(start["time"])  # another machine's may have the same name
+    ]
     if found:
-        return found[0].id, found[0].status == "RUNNING"
+        first = min(found, key=lambda run: run.id)
+        return first.id, first.status == "RUNNING"
     tags = start_tags(start, name)
     if study != SINGLE_RUNS and (parent := study_run(store, experiment, study)):
         tags["mlflow.parentRunId"] = parent.id

@@ -15,7 +15,7 @@ from ablate.tracking import delivery, receipt, studies
 from ablate.tracking.contract import StudyRecord, choose, title
 from ablate.tracking.mlflow_store import Store
 from ablate.tracking.project import masked
-from ablate.tracking.records import Batch, instant
+from ablate.tracking.records import Batch, instant, milliseconds
 from ablate.tracking.stored import StoredRun, rows, run_of
 
 _SEARCHABLE = re.compile(r"[\w+./\-]+")
@@ -30,8 +30,8 @@ class MlflowTracker:
 
     def __init__(self, uri: str, artifacts: Path) -> None:
         self._store = Store(uri, artifacts)
-        self._identifiers: dict[str, str] = {}
-        self._folders: dict[str, Path] = {}
+        self._identifiers: dict[tuple[str, int], str] = {}
+        self._folders: dict[tuple[str, int], Path] = {}
 
     @property
     def uri(self) -> str:
@@ -86,13 +86,13 @@ class MlflowTracker:
 
     def identifier(self, run: Run) -> str:
         """Return MLflow's identifier of a run."""
-        if run.name not in self._identifiers:
+        if _one(run) not in self._identifiers:
             condition = f"tags.`ablate.run` = '{run.name}'"
-            for stored in self._store.search(self._store.experiments(), condition, limit=1):
+            for stored in self._store.search(self._store.experiments(), condition):
                 self._run(stored)
-        if run.name not in self._identifiers:
+        if _one(run) not in self._identifiers:
             raise UserError(f"the run {run.name} is not in the store {self.uri}: bring it in with `ablate sync`")
-        return self._identifiers[run.name]
+        return self._identifiers[_one(run)]
 
     def artifact_uri(self, run: Run) -> str:
         """Return the address of a run's artifacts."""
@@ -114,7 +114,7 @@ class MlflowTracker:
 
     def _artifact_if_there(self, run: Run, name: str) -> Path | None:
         self.identifier(run)
-        folder = self._folders.get(run.name)
+        folder = self._folders.get(_one(run))
         if folder and folder.is_dir():  # on this machine: no question to the store
             return folder / name if (folder / name).is_file() else None
         try:
@@ -125,7 +125,7 @@ class MlflowTracker:
     def delete(self, run: Run) -> None:
         """Remove a run from the store, with its artifacts where they lie on this machine."""
         self._store.delete(self.identifier(run))
-        del self._identifiers[run.name]
+        del self._identifiers[_one(run)]
 
     def orphans(self, older_than: float) -> list[Run]:
         """Return the open runs of other hosts whose last sign of life is more than `older_than` seconds old."""
@@ -166,10 +166,15 @@ class MlflowTracker:
 
     def _run(self, stored: StoredRun) -> Run:
         run = run_of(stored)
-        self._identifiers[run.name] = stored.id
+        self._identifiers[_one(run)] = stored.id
         if stored.folder:
-            self._folders[run.name] = stored.folder
+            self._folders[_one(run)] = stored.folder
         return run
 
     def _history(self, stored: StoredRun) -> tuple[Mapping[str, float], ...]:
         return rows(self._store.points(stored.id, stored.metrics_by_epoch))
+
+
+def _one(run: Run) -> tuple[str, int]:
+    """Return what tells a run from all others: two machines may each have made one of the same name."""
+    return run.name, milliseconds(run.started)
