@@ -164,7 +164,8 @@ def sweep(
     slots = how.slots(wanted, where.threads)
     conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:
-        opened = WORKLOAD.open_data(data.source(WORKLOAD.preset(study.preset).dataset), study.baseline, bar)
+        usual = study.workload.preset(study.preset).dataset
+        opened = study.workload.open_data(data.source(usual), study.baseline, bar)
     project = Project.find()
     session = _session(study, opened, conditions, slots, how, project, store.open(project))
     announce(study, session.planned, slots)

@@ -1,0 +1,58 @@
+"""Make every fault and write the table: `python tests/faults --output reports/faults.md`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from commands import warm_up
+from kills import KILLS, Trial
+from others import OTHERS
+from tally import Tally, table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the faults; exit 1 if one of them lost, doubled or spoilt anything."""
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("--output", type=Path, help="the page to write")
+    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--share", type=float, default=1.0, help="how many tries, as a share of the whole suite")
+    parser.add_argument("--only", default="", help="only faults with this word in their name")
+    given = parser.parse_args(arguments)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ["NO_COLOR"] = "1"
+    warm_up()
+    tallies = [tried(*fault, given) for fault in [*KILLS, *OTHERS] if given.only in fault[0]]
+    words = f"Seed {given.seed} on {os.cpu_count()} cores; the moments are drawn from the seed, where they fall is not."
+    page = table(tallies, words)
+    if given.output:
+        given.output.write_text(page)
+    print(page)
+    return int(not all(tally.holds for tally in tallies))
+
+
+def tried(name: str, fault: object, tries: int, given: argparse.Namespace) -> Tally:
+    """Make one fault, in a folder of its own."""
+    tally = Tally(name)
+    began = time.monotonic()
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="ablate-faults-") as folder:
+        os.environ["ABLATE_CACHE"] = str(Path(tempfile.gettempdir()) / "ablate-faults-cache")
+        moments = random.Random(f"{given.seed} {name}")
+        fault(Trial(Path(folder), moments, max(1, round(tries * given.share)), tally))  # type: ignore[operator]
+    tally.seconds = time.monotonic() - began
+    print(f"  {tally}", file=sys.stderr, flush=True)
+    return tally
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Looking through what a fault left behind: nothing finished is lost, nothing is there twice, every file is whole."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from PIL import Image
+from tally import Tally
+
+from ablate.data.cache import look
+from ablate.errors import UserError
+from ablate.journal import Journals, Run, load
+from ablate.tracking import Project
+from ablate.tracking.records import STATUSES
+
+
+class Auditor:
+    """Remembers what was finished in a project, and holds every later state against it."""
+
+    def __init__(self, folder: Path, tally: Tally) -> None:
+        self.project, self.tally = Project(folder), tally
+        self._finished: dict[str, bytes] = {}
+        self._told: set[str] = set()
+
+    def look_through(self) -> None:
+        """Check what must hold at any moment, also right after a kill."""
+        for path in Journals(self.project.journals).paths():
+            run = self._read(path)
+            if run and run.is_result:
+                self._finished.setdefault(path.name, path.read_bytes())
+        for name, content in self._finished.items():
+            path = self.project.journals / name
+            if not path.exists() or path.read_bytes() != content:
+                self._tell(self.tally.lose, f"the journal {name}")
+        keys = Counter(tuple(name.split("-")[:2]) for name in self._finished)
+        for key, count in keys.items():
+            if count > 1:
+                self._tell(self.tally.double, f"{count} finished runs of {key[0]}")
+        self._check_database()
+
+    def look_through_store(self) -> None:
+        """Check what must hold after a command that went through: MLflow has it all, once and whole."""
+        self.look_through()
+        if not self.project.database.exists():
+            self._tell(self.tally.lose, "there is no database")
+            return
+        with self._database() as database:
+            for path in Journals(self.project.journals).paths():
+                run = self._read(path)
+                if run and run.ended is not None:
+                    self._compare(database, run)
+            self._check_values(database)
+        for path in self.project.journals.glob("*.files"):
+            self._tell(self.tally.lose, f"{path.name} was not delivered")
+        check_files(self.project.artifacts, self.tally)
+
+    def _database(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True, timeout=30))
+
+    def _tell(self, count: object, what: str) -> None:
+        """Count a defect once, however often it is seen."""
+        if what not in self._told:
+            self._told.add(what)
+            count(what)  # type: ignore[operator]
+
+    def _read(self, path: Path) -> Run | None:
+        try:
+            return load(path)
+        except UserError as error:
+            self._tell(self.tally.spoil, str(error))
+            return None
+
+    def _check_database(self) -> None:
+        if not self.project.database.exists():
+            return
+        try:
+            with self._database() as database:
+                answer = database.execute("pragma quick_check").fetchone()[0]
+                database.execute("select count(*) from runs")
+        except sqlite3.DatabaseError as error:
+            answer = str(error)
+        if answer != "ok":
+            self._tell(self.tally.spoil, f"the database: {answer}")
+
+    def _compare(self, database: sqlite3.Connection, run: Run) -> None:
+        query = (
+            "select r.run_uuid, r.status from runs r join tags t on t.run_uuid = r.run_uuid "
+            "where t.key = 'ablate.run' and t.value = ? and r.lifecycle_stage = 'active'"
+        )
+        found = database.execute(query, [run.name]).fetchall()
+        if not found:
+            self._tell(self.tally.lose, f"{run.name} is not in MLflow")
+        elif len(found) > 1:
+            self._tell(self.tally.double, f"{run.name} is {len(found)} times in MLflow")
+        else:
+            identifier, status = found[0]
+            if status != STATUSES[run.status]:
+                self._tell(self.tally.lose, f"{run.name} ended as {run.status}, MLflow says {status}")
+            steps = database.execute(
+                "select count(distinct step) from metrics where run_uuid = ? and key in ('val/loss', 'score')",
+                [identifier],
+            )
+            if steps.fetchone()[0] != len(run.history):
+                self._tell(self.tally.lose, f"epochs of {run.name}")
+
+    def _check_values(self, database: sqlite3.Connection) -> None:
+        twice = "select key, step from metrics group by run_uuid, key, step having count(*) > 1"
+        for key, step in database.execute(twice):
+            self._tell(self.tally.double, f"the value of {key} at step {step}")
+
+
+def check_files(folder: Path, tally: Tally) -> None:
+    """Read every file that has a known form; nothing temporary may lie among them."""
+    for path in folder.rglob("*"):
+        try:
+            if path.suffix == ".png":
+                with Image.open(path) as image:
+                    image.load()
+            elif path.suffix == ".json":
+                json.loads(path.read_text())
+            elif path.suffix == ".csv":
+                with path.open(newline="") as file:
+                    widths = {len(row) for row in csv.reader(file)}
+                if len(widths) != 1:
+                    raise ValueError(f"rows of {sorted(widths)} cells")
+        except (OSError, ValueError, SyntaxError) as error:
+            tally.spoil(f"{path.name}: {error}")
+
+
+def check_cache(cache: Path, tally: Tally) -> None:
+    """Check that every entry of a data cache is whole."""
+    for entry in (cache / "decoded").glob("*"):
+        if entry.is_dir() and entry.suffix != ".tmp" and look(entry) is None:
+            tally.spoil(f"the cache entry {entry.name}")

@@ -1,0 +1,141 @@
+"""Commands of `ablate` in processes that can be killed at any moment.
+
+A command runs in a fork of this process, which has imported the libraries already: its random moments then fall on its
+own work, and not on seconds of imports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.cli import app
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code (negative: the signal), what it printed, how long it took."""
+
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def was_killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it ended as a command may: a known exit code, one line for what went wrong, no traceback."""
+        return self.code in (0, 1, 2, 130) and "Traceback (most recent call last)" not in self.output
+
+
+def warm_up() -> None:
+    """Import what the commands import, so that forks have it."""
+    import matplotlib.pyplot
+    import mlflow.store.tracking.sqlalchemy_store
+    import mlflow.tracking
+    import sklearn.datasets
+    import statsmodels.api
+    import torch
+
+    import ablate.classification
+    import ablate.report
+
+    assert all((matplotlib.pyplot, mlflow, sklearn.datasets, statsmodels.api, torch, ablate))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line to run in a folder; `before` is called in the new process first, as its limits and disguises."""
+
+    arguments: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str] | None = None
+    before: Callable[[], None] | None = None
+
+    def run(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> Ended:
+        """Run it to its end, or kill it after some seconds, alone or with the processes that it started."""
+        return self.start().wait(kill_after, with_children=with_children, patience=patience)
+
+    def start(self) -> Running:
+        """Start it."""
+        output = self.folder / f".output-{time.monotonic_ns()}"
+        began = time.monotonic()
+        process = os.fork()
+        if process == 0:
+            self._be(output)
+        return Running(process, output, began)
+
+    def _be(self, output: Path) -> None:
+        """Become the command; never returns."""
+        code = 70
+        try:
+            os.setsid()
+            os.chdir(self.folder)
+            os.environ.update(self.environment or {})
+            file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115, PTH123
+            _print_there()
+            if self.before:
+                self.before()
+            app(list(self.arguments))
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(BaseException):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+
+def _print_there() -> None:
+    """Point the consoles, which were made at import, to this process's streams."""
+    from ablate.console import printing
+
+    printing.OUTPUT.file, printing.MESSAGES.file = sys.stdout, sys.stderr
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that was started."""
+
+    process: int
+    output: Path
+    began: float
+
+    def wait(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> Ended:
+        """Wait for its end, which comes by SIGKILL after `kill_after` seconds, or after `patience` as a failure."""
+        limit = kill_after if kill_after is not None else patience
+        while (code := self._code()) is None and time.monotonic() - self.began < limit:
+            time.sleep(0.002)
+        timed_out = code is None and kill_after is None
+        if code is None:
+            self.kill(with_children=with_children)
+            code = -signal.SIGKILL
+        text = self.output.read_text(errors="replace") if self.output.exists() else ""
+        self.output.unlink(missing_ok=True)
+        return Ended(99 if timed_out else code, text, time.monotonic() - self.began)
+
+    def kill(self, *, with_children: bool = True) -> None:
+        """Kill it, alone or with its process group, and wait until it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if with_children else os.kill)(self.process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.process, 0)
+
+    def _code(self) -> int | None:
+        found, status = os.waitpid(self.process, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if found else None
