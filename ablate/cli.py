@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_report, cli_runs, cli_sweep, cli_sync, cli_train, console
-from ablate.errors import UserError
+from ablate import cli_data, cli_delete, cli_doctor, cli_report, cli_runs, cli_sweep, cli_sync, cli_train, console
+from ablate.errors import UserError, explain
 
 app = typer.Typer(
     name="ablate",
@@ -19,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+_NO_MEMORY = "out of memory: fewer --jobs, a smaller --batch-size or --width need less"
 
 
 def _exiting(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,6 +39,11 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             console.complain(str(error))
             raise typer.Exit(error.exit_code) from None
+        except (OSError, MemoryError) as error:
+            if "--debug" in sys.argv:
+                raise
+            console.complain(explain(error) if isinstance(error, OSError) else _NO_MEMORY)
+            raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
             console.complain("interrupted; the same command goes on from where it was")
             raise typer.Exit(130) from None
@@ -53,6 +61,8 @@ for _panel, _name, _command in (
     ("Look at runs", "ui", cli_runs.ui),
     ("Look at runs", "predict", cli_train.predict),
     ("Keep runs", "sync", cli_sync.sync),
+    ("Keep runs", "doctor", cli_doctor.doctor),
+    ("Keep runs", "delete", cli_delete.delete),
 ):
     app.command(_name, rich_help_panel=_panel)(_exiting(_command))
 data = typer.Typer(help="Look at the images, or fetch them.", no_args_is_help=True)

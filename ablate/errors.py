@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 class UserError(Exception):
     """Something outside the program is wrong; the message is one line: what is wrong and what to do. Exit code 1."""
@@ -13,3 +18,14 @@ class UsageError(UserError):
     """The command line or a study file asks for something that does not exist. Exit code 2."""
 
     exit_code = 2
+
+
+def explain(error: OSError) -> str:
+    """Return what an error of the system means, in one line: what is wrong and what to do."""
+    where = f"{error.filename}: " if error.filename else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in DISK_FULL:
+        return f"{where}{reason}: free some space; the same command then goes on from where it was"
+    if error.errno in _NOT_ALLOWED:
+        return f"{where}{reason}: make it writable, or work in a folder that is"
+    return f"{where}{reason}; `ablate doctor` looks for what is wrong, --debug shows where it happened"

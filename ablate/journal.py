@@ -19,13 +19,16 @@ import math
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ablate import journal_lines
 from ablate.errors import UserError
+from ablate.masking import masked_text
 
 SCHEMA = 1
 RESULTS = ("finished", "unstable")
@@ -82,10 +85,10 @@ class Journal:
         return self.path.with_suffix(".checkpoint")
 
     def write(self, record: str, **fields: Any) -> None:
-        """Append one record; numbers that are not finite are written as null."""
+        """Append one record; numbers that are not finite are written as null, secrets as `***`."""
         if self._file is None:
             self._file = _open_at_whole_line(self.path)
-        line = json.dumps({"record": record, "time": time.time(), **_finite(fields)}, allow_nan=False)
+        line = json.dumps({"record": record, "time": time.time(), **_writable(fields)}, allow_nan=False)
         self._file.write(line.encode() + b"\n")
         self._file.flush()
 
@@ -95,9 +98,9 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 class Journals:
@@ -118,7 +121,8 @@ class Journals:
 
     def attempts(self, key: str, data: str) -> list[Path]:
         """Return the journals of the attempts at one recipe on one data set, oldest first."""
-        return sorted(self.folder.glob(f"{key}-{data}-*.jsonl"), key=_attempt)
+        found = self.folder.glob(f"{key}-{data}-*.jsonl")
+        return sorted((path for path in found if _FILE_NAME.fullmatch(path.name)), key=_attempt)
 
     def index(self) -> dict[tuple[str, str], list[Path]]:
         """Return the journals of every recipe and data set, oldest attempt first."""
@@ -129,10 +133,15 @@ class Journals:
         return found
 
     def create(self, key: str, data: str) -> Journal:
-        """Return the journal of a new attempt."""
+        """Return the journal of a new attempt: an empty file that was not there before, whoever else makes one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         attempts = self.attempts(key, data)
-        number = _attempt(attempts[-1]) + 1 if attempts else 0
-        return Journal(self.path(f"{key}-{data}-{number}"))
+        for number in count(_attempt(attempts[-1]) + 1 if attempts else 0):
+            path = self.path(f"{key}-{data}-{number}")
+            with suppress(FileExistsError):  # on a shared folder whose locks do not reach the other machine
+                path.touch(exist_ok=False)
+                return Journal(path)
+        raise AssertionError("numbers do not end")
 
     @contextmanager
     def claim(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:
@@ -179,13 +188,15 @@ def _open_at_whole_line(path: Path) -> IO[bytes]:
     return file
 
 
-def _finite(value: Any) -> Any:
+def _writable(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return masked_text(value)
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_finite(item) for item in value]
+        return {_writable(name): _writable(item) for name, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_writable(item) for item in value]
     return value
 
 
@@ -198,11 +209,11 @@ def records(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, line in enumerate(whole, start=1):
         try:
-            record = json.loads(line)
-            record["record"], record["time"]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path} is not a run's journal (line {number}): move it out of the folder") from None
-        found.append(record)
+            found.append(journal_lines.parse(line))
+        except ValueError as error:
+            raise UserError(
+                f"{path} is not a run's journal (line {number}: {error}): `ablate doctor --repair` moves it aside"
+            ) from None
     return found
 
 
@@ -225,15 +236,15 @@ def load(path: Path) -> Run | None:
         status=end.get("status", "running"),
         started=start["time"],
         ended=end.get("time"),
-        params={**start["params"], **end.get("params", {})},
-        metrics=_numbers(end.get("metrics", {})),
+        params={**start["params"], **(end.get("params") or {})},
+        metrics=_numbers(end.get("metrics") or {}),
         history=history,
         conditions=start["conditions"],
         environment=start["environment"],
         process=process,
         floor=start.get("floor"),
         error=end.get("error"),
-        tags=start.get("tags", {}),
+        tags=start.get("tags") or {},
     )
 
 

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+SILENCE = 15 * 60.0
+"""After how many seconds without a sign of life a run of another host may be held for dead."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import ablate
+from ablate.masking import masked_text
 
 RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "mlflow", "optuna", "ray", "scipy")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of a git checkout; `diff` is empty where nothing tracked was changed."""
+    """The state of a git checkout; `diff`, secrets masked, is empty where nothing tracked was changed."""
 
     hash: str
     diff: str
@@ -29,7 +30,7 @@ def commit(project: Path) -> Commit | None:
     for folder in (project, Path(ablate.__file__).parent):
         found = _git(folder, "rev-parse", "HEAD")
         if found:
-            return Commit(found.strip(), _git(folder, "diff", "HEAD") or "")
+            return Commit(found.strip(), masked_text(_git(folder, "diff", "HEAD") or ""))
     return None
 
 

@@ -9,16 +9,16 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from ablate import provenance
-from ablate.errors import UserError
+from ablate.errors import DISK_FULL, UserError
 from ablate.journal import SCHEMA, Journal, Journals, Run, load, records
-from ablate.liveness import is_alive, this_process
+from ablate.liveness import SILENCE, is_alive, this_process
 from ablate.runlog import Diverged, RunLog, Watcher
 from ablate.workload import Conditions, Job, Outcome
 
@@ -90,16 +90,12 @@ def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -
     """Return the journal of a killed attempt to go on with, or a new one.
 
     Gone on with is what the same code made under the same conditions. The claim is ours, so an attempt without an end
-    belongs to a process that is gone: it is closed here. But one of another machine without a checkpoint here was
-    brought in by `ablate sync` and may still go on there: it is left alone.
+    belongs to a process that is gone: it is closed here, unless it may still go on on another machine.
     """
     key, data = job.recipe.key, job.data.fingerprint
     attempts = journals.attempts(key, data)
     last = load(attempts[-1]) if attempts else None
-    if last is None or last.status not in ("killed", "running"):
-        return journals.create(key, data)
-    is_elsewhere = last.status == "running" and is_alive(last.process) is None
-    if is_elsewhere and not Journal(attempts[-1]).checkpoint.exists():
+    if last is None or last.status not in ("killed", "running") or _may_live_elsewhere(last, attempts[-1]):
         return journals.create(key, data)
     if last.conditions == asdict(job.conditions) and last.environment == environment:
         return Journal(attempts[-1])
@@ -109,8 +105,19 @@ def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -
     return journals.create(key, data)
 
 
+def _may_live_elsewhere(run: Run, journal: Path) -> bool:
+    """Return whether another machine may be writing an open journal, though the claim is ours.
+
+    That is so on a shared folder whose locks do not reach from one machine to the other, and of a journal that
+    `ablate sync` brought in: it has no checkpoint here.
+    """
+    if run.status != "running" or is_alive(run.process) is not None:
+        return False
+    return not Journal(journal).checkpoint.exists() or time.time() - journal.stat().st_mtime < SILENCE
+
+
 def _start(journal: Journal, job: Job, purpose: Purpose, environment: Mapping[str, Any]) -> None:
-    if journal.path.exists():
+    if journal.path.stat().st_size:
         journal.write("resume", process=this_process())
         return
     recipe = job.recipe
@@ -158,6 +165,13 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
         raise
     except UserError as error:
         end("failed", str(error))
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            end("failed", f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        else:  # no fault of the run: it goes on from its checkpoint once there is room
+            with suppress(OSError):
+                end("killed", "the disk is full")
+            raise
     except Exception as error:  # a failed arm must not stop the others: it is recorded with its traceback
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         end(status, f"{type(error).__name__}: {error}".splitlines()[0], trace=traceback.format_exc())

@@ -204,6 +204,7 @@ class SweepSession:
             return  # it was said; asking once more would only take time
         try:
             deliver_study(self.tracker, self.studies, self.study.name)
+            self.tracker.close_orphans(self.journals.paths())  # what a killed command of this study left undelivered
         except StoreError as error:
             self._say_not_delivered(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -208,17 +209,25 @@ class Checkpoint:
             "schedule": training.schedule.state_dict() if training.schedule else None,
             "average": training.average.model.state_dict() if training.average else None,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".unfinished")
-        torch.save(state, unfinished)
-        unfinished.replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(state, unfinished)
+            unfinished.replace(self.path)
+        except (OSError, RuntimeError):  # a full disk, which torch tells as either: the training can do without
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
         self._saved_at = time.monotonic()
 
     def restore(self, training: Training) -> None:
-        """Bring `training` to where the checkpoint is, if there is one."""
+        """Bring `training` to where the checkpoint is, if there is one that can be read; nothing in it is executed."""
         if not self.path.exists():
             return
-        state = torch.load(self.path, map_location=training.device, weights_only=True)
+        try:
+            state = torch.load(self.path, map_location=training.device, weights_only=True)
+        except Exception:  # a damaged file makes the unpickler raise anything; the training then begins anew
+            self.path.unlink()
+            return
         training.model.load_state_dict(state["model"])
         training.optimizer.load_state_dict(state["optimizer"])
         if training.schedule:

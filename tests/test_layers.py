@@ -14,12 +14,12 @@ import ablate
 
 PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
-    "kernel": {"errors", "seeding", "plan", "model", "augment", "optim", "trainer", "data"},
+    "kernel": {"errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "data"},
     "language": {"menu", "factors", "recipe", "workload", "resnet9", "designs"},
     "built-in workload": {"classification", "prediction", "devices"},
     "doing": {
         *("study", "executors", "runner", "runlog", "journal", "liveness", "provenance", "tracking", "table"),
-        *("sweep", "following", "planning", "adaptive", "syncing"),
+        *("sweep", "following", "planning", "adaptive", "syncing", "journal_lines", "health", "deletion"),
     },
     "reporting": {"report"},
     "surface": {
@@ -31,6 +31,8 @@ LAYERS = {
             "cli_sweep",
             "cli_report",
             "cli_sync",
+            "cli_doctor",
+            "cli_delete",
             "flags",
             "options",
             "console",

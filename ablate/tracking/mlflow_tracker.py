@@ -134,6 +134,14 @@ class MlflowTracker:
         runs = [self._run(stored) for stored in found if stored.last_sign < silent_since]
         return [run for run in runs if is_alive(run.process) is None]
 
+    def open_runs(self) -> list[Run]:
+        """Return the runs and studies of ours that the store holds for running."""
+        return [self._run(stored) for stored in delivery.open_runs(self._store)]
+
+    def studies(self) -> list[str]:
+        """Return the names of the studies that were recorded."""
+        return studies.names(self._store)
+
     def close_orphans(self, journals: Iterable[Path]) -> list[str]:
         """Close as killed every open run whose process is provably dead, and return their names."""
         return delivery.close_orphans(self._store, journals)

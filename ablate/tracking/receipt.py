@@ -58,6 +58,14 @@ def read(journal: Path, store: str) -> Receipt | None:
     return receipt if receipt.store == store else None
 
 
+def run_id(journal: Path) -> str | None:
+    """Return the identifier of a journal's run in the store that it was last delivered to."""
+    try:
+        return str(json.loads(receipt_path(journal).read_bytes())["run_id"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def write(journal: Path, receipt: Receipt) -> None:
     """Write the receipt of a journal in place (it carries the lock), or nothing on a read-only medium."""
     try:

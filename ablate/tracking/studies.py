@@ -11,6 +11,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.liveness import this_process
+from ablate.masking import masked_text, masked_values
 from ablate.tracking.contract import Planned, StudyRecord
 from ablate.tracking.delivery import study_run
 from ablate.tracking.mlflow_store import Store
@@ -24,6 +25,7 @@ REPORT = "report"
 def open_study(store: Store, study: StudyRecord) -> str:
     """Record a study; see `StudyTracker.open_study`."""
     now = time.time()
+    study = _without_secrets(study)
     experiment = store.experiment(study.name)
     stored = study_run(store, experiment, study.name)
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
@@ -38,6 +40,11 @@ def open_study(store: Store, study: StudyRecord) -> str:
     return run
 
 
+def _without_secrets(study: StudyRecord) -> StudyRecord:
+    declared, layout = masked_values(study.declared), masked_values(study.layout)
+    return replace(study, question=masked_text(study.question), declared=declared, layout=layout)
+
+
 def close_study(store: Store, name: str, status: str) -> None:
     """Record how a study ended; see `StudyTracker.close_study`."""
     stored = _required(store, name)
@@ -48,6 +55,12 @@ def close_study(store: Store, name: str, status: str) -> None:
 def read_study(store: Store, name: str) -> StudyRecord:
     """Return what a study recorded; see `StudyTracker.study`."""
     return _read(store, _required(store, name))
+
+
+def names(store: Store) -> list[str]:
+    """Return the names of all studies, in order of their start."""
+    found = store.search(store.experiments(), "tags.`ablate.kind` = 'study'")
+    return list(dict.fromkeys(stored.tags.get("ablate.study", stored.name) for stored in found))
 
 
 def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Make every fault and write the table: `python tests/faults --output reports/faults.md`."""
+"""Make every fault and write the table: `PYTHONPATH=tests python -m faults --output reports/faults.md`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-
-from commands import warm_up
-from kills import KILLS, Trial
-from others import OTHERS
-from tally import Tally, table
+from faults.commands import warm_up
+from faults.kills import KILLS, Trial
+from faults.others import OTHERS
+from faults.tally import Tally, table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = table(tallies, words)
     if given.output:
         given.output.write_text(page)
-    print(page)
+    sys.stdout.write(page)
     return int(not all(tally.holds for tally in tallies))
 
 
@@ -44,13 +42,12 @@ def tried(name: str, fault: object, tries: int, given: argparse.Namespace) -> Ta
     """Make one fault, in a folder of its own."""
     tally = Tally(name)
     began = time.monotonic()
-    print(f"{name} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="ablate-faults-") as folder:
         os.environ["ABLATE_CACHE"] = str(Path(tempfile.gettempdir()) / "ablate-faults-cache")
         moments = random.Random(f"{given.seed} {name}")
         fault(Trial(Path(folder), moments, max(1, round(tries * given.share)), tally))  # type: ignore[operator]
     tally.seconds = time.monotonic() - began
-    print(f"  {tally}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{tally}\n")
     return tally
 
 

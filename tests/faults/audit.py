@@ -10,13 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 from PIL import Image
-from tally import Tally
 
 from ablate.data.cache import look
 from ablate.errors import UserError
 from ablate.journal import Journals, Run, load
 from ablate.tracking import Project
 from ablate.tracking.records import STATUSES
+from faults.tally import Tally
 
 
 class Auditor:
@@ -109,7 +109,11 @@ class Auditor:
                 self._tell(self.tally.lose, f"epochs of {run.name}")
 
     def _check_values(self, database: sqlite3.Connection) -> None:
-        twice = "select key, step from metrics group by run_uuid, key, step having count(*) > 1"
+        twice = (
+            "select m.key, m.step from metrics m join tags t on t.run_uuid = m.run_uuid "
+            "where t.key = 'ablate.kind' and t.value = 'run' "
+            "group by m.run_uuid, m.key, m.step having count(*) > 1"
+        )
         for key, step in database.execute(twice):
             self._tell(self.tally.double, f"the value of {key} at step {step}")
 

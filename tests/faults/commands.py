@@ -39,7 +39,7 @@ class Ended:
 
 def warm_up() -> None:
     """Import what the commands import, so that forks have it."""
-    import matplotlib.pyplot
+    import matplotlib.pyplot as plt
     import mlflow.store.tracking.sqlalchemy_store
     import mlflow.tracking
     import sklearn.datasets
@@ -49,7 +49,7 @@ def warm_up() -> None:
     import ablate.classification
     import ablate.report
 
-    assert all((matplotlib.pyplot, mlflow, sklearn.datasets, statsmodels.api, torch, ablate))
+    assert all((plt, mlflow, sklearn.datasets, statsmodels.api, torch, ablate))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Command:
             file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, 1)
             os.dup2(file, 2)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115, PTH123
+            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
             _print_there()
             if self.before:
                 self.before()

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from audit import Auditor, check_cache, check_files
-from commands import Command, Ended
 from PIL import Image
-from tally import Tally
+
+from faults.audit import Auditor, check_cache, check_files
+from faults.commands import Command, Ended
+from faults.tally import Tally
 
 TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
 HERE = Path(__file__).parent
 STUDY = f"""'''What makes it taste?'''
 import sys
-sys.path[:0] = [{str(HERE.parent)!r}, {str(HERE)!r}]
+sys.path.insert(0, {str(HERE.parent)!r})
 import toy
 from ablate import Study
 study = Study(workload=toy.WORKLOAD, seeds=3, margin=1.0, values={{"pause": 0.02, "epochs": 4}})
