@@ -17,6 +17,8 @@ def explained(error: Exception, uri: str) -> StoreError:
     place = masked(uri)
     if is_server(uri) and (reason := _of_a_server(error)):
         return UnreachableError(f"the tracking server {place} {reason}")
+    if "database is locked" in str(error):
+        return UnreachableError(f"another process holds the tracking store {place} locked")
     lines = str(error).strip().splitlines()[:1]
     text = without_secrets(lines[0] if lines else type(error).__name__, uri)
     kind = UnreachableError if type(error).__name__ == "OperationalError" else StoreError  # of a database's driver

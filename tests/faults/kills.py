@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 import tarfile
 import tempfile
 import time
@@ -64,6 +65,7 @@ class Trial:
     def require(self, ended: Ended) -> Ended:
         """Count a command that did not go through."""
         if ended.code != 0 or not ended.is_clean:
+            sys.stderr.write(ended.output)
             last = ended.output.strip().splitlines()[-1:] or [""]
             self.tally.spoil(f"the next command ended with {ended.code}: {last[0]}")
         return ended
