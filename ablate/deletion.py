@@ -11,7 +11,7 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal import Journals, Run, load
 from ablate.liveness import is_alive
-from ablate.tracking import MlflowTracker, title
+from ablate.tracking import Tracker, title
 from ablate.tracking.contract import choose
 
 _BESIDE = (".files", ".checkpoint", ".delivered")
@@ -34,7 +34,7 @@ class Doomed:
         ]
 
 
-def find(text: str, tracker: MlflowTracker, journals: Journals) -> Doomed:
+def find(text: str, tracker: Tracker, journals: Journals) -> Doomed:
     """Return the run that `text` names as `ablate show` does, or by its journal if the store does not have it.
 
     Raises UserError if there is none, or if it is running.
@@ -49,7 +49,7 @@ def find(text: str, tracker: MlflowTracker, journals: Journals) -> Doomed:
     return Doomed(run, journal, is_stored, _studies_with(run, tracker))
 
 
-def _only_in_journals(text: str, tracker: MlflowTracker, journals: Journals, unknown: UserError) -> Run:
+def _only_in_journals(text: str, tracker: Tracker, journals: Journals, unknown: UserError) -> Run:
     """Return the run that `text` names among those that were never delivered, or raise `unknown`."""
     found: list[Run] = []
     for path in journals.paths():
@@ -75,7 +75,7 @@ def _check_is_over(run: Run, journal: Path | None, journals: Journals) -> None:
         raise UserError(f"{title(run)} is running ({where}): end that first, or `ablate doctor --repair --others`")
 
 
-def _studies_with(run: Run, tracker: MlflowTracker) -> list[str]:
+def _studies_with(run: Run, tracker: Tracker) -> list[str]:
     """Return the names of the studies that a run answers for."""
     try:
         names = tracker.studies()
@@ -84,7 +84,7 @@ def _studies_with(run: Run, tracker: MlflowTracker) -> list[str]:
     return [name for name in names if any(planned.run == run.name for planned in tracker.study(name).plan)]
 
 
-def remove(doomed: Doomed, tracker: MlflowTracker, journals: Journals) -> None:
+def remove(doomed: Doomed, tracker: Tracker, journals: Journals) -> None:
     """Remove a run. Cut short, it can be asked for again: the journal, which could bring it back, goes last but one."""
     run = doomed.run
     if not run.key:

@@ -235,6 +235,13 @@ def test_a_study_keeps_what_was_declared_before(tracker: Tracker) -> None:
     assert (found.declared["margin"], [declared["margin"] for declared in found.earlier]) == (2.0, [0.5])
 
 
+def test_the_studies_are_listed(tracker: Tracker) -> None:
+    assert list(tracker.studies()) == []
+    tracker.open_study(STUDY)
+    tracker.open_study(replace(STUDY, name="second"))
+    assert sorted(tracker.studies()) == sorted([STUDY.name, "second"])
+
+
 def test_an_unknown_study_is_an_error_with_those_that_there_are(tracker: Tracker, tmp_path: Path) -> None:
     tracker.open_study(STUDY)
     with pytest.raises(UserError, match=r"no study 'depths'.*widths"):

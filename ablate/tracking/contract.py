@@ -121,6 +121,9 @@ class StudyTracker(Protocol):
     def study(self, name: str) -> StudyRecord:
         """Return what a study recorded, or raise UserError with the studies that there are."""
 
+    def studies(self) -> Sequence[str]:
+        """Return the names of the studies that were recorded."""
+
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
         """Keep the files of a report with its study, and its summary where the store shows it first."""
 

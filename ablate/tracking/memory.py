@@ -81,6 +81,10 @@ class MemoryTracker(JournalledRuns):
             raise UserError(f"there is no study {name!r} in the store (known: {known})")
         return self._studies[name]
 
+    def studies(self) -> list[str]:
+        """Return the names of the studies that were recorded."""
+        return list(self._studies)
+
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
         """Keep a copy of the files of a report."""
         self.study(name)

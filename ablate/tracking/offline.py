@@ -95,6 +95,10 @@ class JournalTracker(JournalledRuns):
             raise UserError(f"there is no study {name!r} on this machine (known: {known})")
         return found
 
+    def studies(self) -> list[str]:
+        """Return the names of the studies that were recorded."""
+        return list(self._studies.names())
+
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
         """Record that a study has a report; its files stay where they are."""
         self.study(name)
