@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.\-]*://)([^\s/@:\"'<>]*:)?[^\s/@:\"'<>][^\s\"'<>]*@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.\-]*://[^\s/@:\"'<>]*:)[^\s\"'<>]+@", re.IGNORECASE)
 _TOKEN_ALONE = re.compile(r"([a-z][a-z0-9+.\-]*://)[^\s/@:\"'<>]+@", re.IGNORECASE)
 _OPTION = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret|key)[^=&\s]*=)[^&\s\"'#]+", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
@@ -22,7 +22,7 @@ def masked_text(text: str) -> str:
     """
     if "://" in text:
         text = _TOKEN_ALONE.sub(r"\1***@", text)
-        text = _CREDENTIALS.sub(lambda found: f"{found[1]}{found[2]}***@" if found[2] else found[0], text)
+        text = _CREDENTIALS.sub(r"\1***@", text)
         text = _OPTION.sub(r"\1***", text)
     for secret in _secrets():
         text = text.replace(secret, "***")

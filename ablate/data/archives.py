@@ -204,7 +204,7 @@ def problem_of(error: Exception) -> str:
     """Return what an error that came up while reading an archive means."""
     match error:
         case TooLargeError():
-            return f"has {error}; this looks like an archive bomb"
+            return f"has {error}; this looks like an archive bomb: if you trust it, unpack it and give the folder"
         case tarfile.ReadError() if "unexpected end" not in str(error):
             return f"is not an archive ({', '.join(SUFFIXES)}), or it is damaged"
         case NotImplementedError() | RuntimeError():  # zipfile on methods that it does not know

@@ -118,11 +118,11 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
 
 
 def _write_files(found: Analysis, folder: Path, pictures: Sequence[Picture], *, as_html: bool) -> None:
-    found.material.runs.to_csv(folder / "runs.csv", index=False)
-    effects_table(found.effects).to_csv(folder / "effects.csv", index=False)
+    plain_cells(found.material.runs).to_csv(folder / "runs.csv", index=False)
+    plain_cells(effects_table(found.effects)).to_csv(folder / "effects.csv", index=False)
     names = ["runs.csv", "effects.csv", "table.tex"]
     if found.interactions:
-        interactions_table(found).to_csv(folder / "interactions.csv", index=False)
+        plain_cells(interactions_table(found)).to_csv(folder / "interactions.csv", index=False)
         names.insert(2, "interactions.csv")
     (folder / "table.tex").write_text(latex_table(found), encoding="utf-8")
     text = markdown(found, pictures, [*names, *(["report.html"] if as_html else [])])
@@ -130,6 +130,24 @@ def _write_files(found: Analysis, folder: Path, pictures: Sequence[Picture], *, 
     if as_html:
         page = html(text, found.material.name, folder)
         (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def plain_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for a CSV file in which no text is a formula: spreadsheets run cells that begin with one of `= + - @`.
+
+    Such text, unless it is a number, gets an apostrophe before it (OWASP, CSV injection).
+    """
+    return table.map(_plain_cell).rename(columns=_plain_cell)
+
+
+def _plain_cell(cell: object) -> object:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 _OURS = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex")

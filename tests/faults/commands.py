@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.cli import app
+from ablate.tracking.quiet import keep_quiet
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Ended:
 
 def warm_up() -> None:
     """Import what the commands import, so that forks have it."""
+    keep_quiet()
     import matplotlib.pyplot as plt
     import mlflow.store.tracking.sqlalchemy_store
     import mlflow.tracking
@@ -67,7 +70,7 @@ class Command:
 
     def start(self) -> Running:
         """Start it."""
-        output = self.folder / f".output-{time.monotonic_ns()}"
+        output = Path(tempfile.gettempdir()) / f"ablate-faults-{os.getpid()}-{time.monotonic_ns()}"  # no fault there
         began = time.monotonic()
         process = os.fork()
         if process == 0:

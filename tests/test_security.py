@@ -1,0 +1,211 @@
+"""Nothing leaks and nothing is executed: secrets, weights, checkpoints, formulas, the UI's address, shells."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import os
+import pickle
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tracking_samples import mlflow_project
+from typer.testing import CliRunner
+
+import ablate
+from ablate.cli import app
+from ablate.errors import UserError
+from ablate.journal import Journals, records
+from ablate.masking import masked_text, masked_values
+from ablate.prediction import load_classifier
+from ablate.report.writing import plain_cells
+from ablate.tracking import Project, StudyRecord, open_tracker
+from ablate.trainer import Checkpoint
+
+TINY = ("--preset", "demo", "--epochs", "1", "--width", "1", "--threads", "1")
+SECRETS = {
+    name: f"hush-{name}-3f9c" for name in ("address", "environment", "tag", "remote", "diff", "flag", "question")
+}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=environment)
+
+
+@pytest.fixture
+def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project in a repository, with secrets wherever people have them."""
+    project = mlflow_project(tmp_path / "project")
+    monkeypatch.chdir(project.root)
+    (project.root / ".gitignore").write_text("mlruns\n")
+    (project.root / "settings.py").write_text("ADDRESS = None\n")
+    git(project.root, "init", "-q")
+    git(project.root, "remote", "add", "origin", f"https://me:{SECRETS['remote']}@git.example/x.git")
+    git(project.root, "add", "-A")
+    git(project.root, "commit", "-qm", "first")
+    changed = f'ADDRESS = "postgresql://me:{SECRETS["diff"]}@db.example/runs?x=1"\nKEY = "{SECRETS["environment"]}"\n'
+    (project.root / "settings.py").write_text(changed)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS["environment"])
+    monkeypatch.setattr("ablate.provenance.commit", ablate_commit_uncached())
+    return project
+
+
+def ablate_commit_uncached() -> object:
+    from ablate import provenance
+
+    return provenance.commit.__wrapped__
+
+
+def leaks(project: Project, output: str) -> list[str]:
+    """Return the secrets that stand in any file that was written, or were printed."""
+    mine = {project.root / "settings.py"}
+    files = [
+        path for path in project.root.rglob("*") if path.is_file() and ".git" not in path.parts and path not in mine
+    ]
+    found = {name for path in files for name, word in SECRETS.items() if word.encode() in path.read_bytes()}
+    return sorted(found | {name for name, word in SECRETS.items() if word in output})
+
+
+def test_no_secret_is_written_or_printed(leaky: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(*arguments: str) -> str:
+        return CliRunner().invoke(app, list(arguments)).output
+
+    tag = f"from=https://me:{SECRETS['tag']}@host.example/x?token={SECRETS['tag']}"
+    said = call("run", *TINY, "--tag", tag)
+    said += call("show", "baseline/s0") + call("list", "--json") + call("doctor")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://me:{SECRETS['address']}@127.0.0.1:9/runs")
+    said += call("run", *TINY, "--seed", "1") + call("doctor", "--json") + call("list")
+    said += call("run", *TINY, "--seed", "2", "--tracking-uri", f"mysql://me:{SECRETS['flag']}@127.0.0.1:9/runs")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    question = f"Is https://me:{SECRETS['question']}@host.example any good?"
+    open_tracker(leaky).open_study(StudyRecord("asked", question, {"from": question}, []))
+    said += call("run", *TINY, "--seed", "3")
+    assert leaks(leaky, said) == []
+    paths = Journals(leaky.journals).paths()
+    assert len(paths) == 4
+    assert records(paths[0])[0]["environment"]["dirty"] is True
+    diffs = list(leaky.mlruns.rglob("diff.patch"))
+    assert diffs
+    assert all("me:***@db.example/runs?x=1" in path.read_text() for path in diffs)
+
+
+WORD = st.text("abcdefgh0123456789_~!$^*()+,;=%/:.-", min_size=8)
+
+
+@given(password=WORD, before=st.sampled_from(["", "see ", '"', "remote: "]), after=st.sampled_from(["", '"', " x"]))
+def test_a_password_in_an_address_is_masked_wherever_it_stands(password: str, before: str, after: str) -> None:
+    text = masked_text(f"{before}https://anna:{password}@host.example:80/x{after}")
+    assert text == f"{before}https://anna:***@host.example:80/x{after}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host.example/a?b=c",
+        "mail a@b.example",
+        "sqlite:////home/a@b/mlflow.db",
+        "import x  # see https://host.example/a:b",
+        "2026-01-01T10:00:00 a@b",
+    ],
+)
+def test_what_holds_no_secret_stays(text: str) -> None:
+    assert masked_text(text) == text
+
+
+def test_tokens_and_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abc/def+ghi")
+    monkeypatch.setenv("SHORT_TOKEN", "abc")
+    assert masked_text("https://ghp_123@git.example/x") == "https://***@git.example/x"
+    assert masked_text("https://h.example/x?a=1&api_key=123#y") == "https://h.example/x?a=1&api_key=***#y"
+    assert masked_values({"x": ["abc/def+ghi", 3, None, "abc"]}) == {"x": ["***", 3, None, "abc"]}
+
+
+class Code:
+    """What a hostile file would have executed when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def test_weights_and_checkpoints_are_read_and_never_executed(tmp_path: Path) -> None:
+    harm = tmp_path / "harm"
+    for name, write in (("a.pth", torch.save), ("b.pth", lambda value, path: path.write_bytes(pickle.dumps(value)))):
+        path = tmp_path / name
+        write(Code(harm), path)
+        with pytest.raises(UserError, match="refused"):
+            load_classifier(path)
+    checkpoint = Checkpoint(tmp_path)
+    torch.save(Code(harm), checkpoint.path)
+    checkpoint.restore(None)  # type: ignore[arg-type]  # not touched: there is nothing to restore
+    assert not checkpoint.path.exists(), "the training begins anew"
+    assert not harm.exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    nothing = SimpleNamespace(state_dict=dict)
+    training = SimpleNamespace(epoch=1, model=nothing, optimizer=nothing, schedule=None, average=None)
+    (tmp_path / "file").write_text("")
+    checkpoint = Checkpoint(tmp_path / "file" / "folder", every_seconds=0)
+    checkpoint.save(training)  # type: ignore[arg-type]  # what is saved of a training
+    assert not checkpoint.path.exists()
+
+
+@given(st.text() | st.sampled_from(["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "-0.5", "+7", "no-augment"]))
+def test_no_cell_of_a_csv_file_is_a_formula(text: str) -> None:
+    (cell,) = plain_cells(pd.DataFrame({"variant": [text]}))["variant"]
+    assert cell in (text, f"'{text}")
+    if cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        float(cell)
+
+
+def test_the_ui_listens_to_this_machine_only_unless_told() -> None:
+    from ablate.cli_runs import ui
+
+    assert inspect.signature(ui).parameters["host"].default == "127.0.0.1"
+
+
+def calls() -> list[tuple[Path, str, ast.Call]]:
+    found = []
+    for path in Path(ablate.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                found.append((path, ast.unparse(node.func), node))
+    return found
+
+
+def test_no_shell_no_eval_no_pickle_of_anyone_elses() -> None:
+    for path, name, call in calls():
+        words = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        assert words.get("shell", "False") == "False", path
+        assert name not in ("eval", "exec", "os.system", "os.popen", "subprocess.getoutput"), path
+        assert not name.startswith(("pickle.load", "marshal.", "shelve.", "joblib.")) or path.name == "worker.py", path
+        assert name != "torch.load" or words.get("weights_only") == "True", path
+        assert name != "np.load" or words.get("allow_pickle", "False") == "False", path
+        assert not name.endswith(("extractall", ".unpack_archive")), path
+
+
+def test_an_error_of_the_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (OSError(28, "No space left on device", "x.jsonl"), PermissionError(13, "no", "y"), MemoryError()):
+
+        def fail(error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(Project, "find", classmethod(lambda cls, fail=fail: fail()))
+        result = CliRunner().invoke(app, ["list"])
+        assert result.exit_code == 1
+        assert len(result.stderr.strip().splitlines()) == 1
+        with contextlib.suppress(AttributeError):
+            assert error.filename in result.stderr  # type: ignore[attr-defined]  # not every error has one
