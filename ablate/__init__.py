@@ -10,14 +10,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablate.custom import from_command, from_function
+    from ablate.menu import OneOf, Range
     from ablate.recipe import Recipe
     from ablate.study import Study
-    from ablate.workload import Workload
+    from ablate.workload import Metric, Workload
 
 __version__ = "0.1.0"
-__all__ = ["Recipe", "Study", "Workload"]
+__all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
 
-_HOMES = {"Recipe": "ablate.recipe", "Study": "ablate.study", "Workload": "ablate.workload"}
+_HOMES = {
+    "Metric": "ablate.workload",
+    "OneOf": "ablate.menu",
+    "Range": "ablate.menu",
+    "Recipe": "ablate.recipe",
+    "Study": "ablate.study",
+    "Workload": "ablate.workload",
+    "from_command": "ablate.custom",
+    "from_function": "ablate.custom",
+}
 
 
 def __getattr__(name: str) -> Any:

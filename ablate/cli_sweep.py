@@ -15,6 +15,7 @@ import typer
 from ablate import console
 from ablate.errors import UsageError, UserError
 from ablate.flags import Selection, grouped
+from ablate.machine import usable_cores
 from ablate.options import DataFlags, StoreFlags, WhereFlags
 from ablate.phrases import not_delivered
 from ablate.resnet9 import WORKLOAD
@@ -22,6 +23,7 @@ from ablate.resnet9 import WORKLOAD
 if TYPE_CHECKING:
     from concurrent.futures import Executor as PoolExecutor
 
+    from ablate.data import Source
     from ablate.executors import Executor
     from ablate.study import Study
     from ablate.sweep_session import SweepSession
@@ -52,8 +54,12 @@ class StudyFlags:
         str | None, _study_flag("The factors in question; the baseline's unless given.", metavar="A,B,...")
     ] = None
     seeds: Annotated[str | None, _study_flag("How many seeds (5: 0 to 4), or which.", metavar="N|A,B,...")] = None
-    margin: Annotated[float | None, _study_flag("The smallest difference that matters, in points.")] = None
-    preset: Annotated[str | None, _study_flag("The scale: notebook, laptop or demo.", metavar="NAME")] = None
+    margin: Annotated[
+        float | None, _study_flag("The smallest difference that matters: points, or the metric's unit.")
+    ] = None
+    preset: Annotated[
+        str | None, _study_flag("The scale: notebook, laptop or demo, or one of the study's own.", metavar="NAME")
+    ] = None
     name: Annotated[str | None, _study_flag("What the study is called; the file's stem unless given.")] = None
     resolution: Annotated[int | None, _study_flag("Of the fractional design; 4 unless given.", min=3)] = None
 
@@ -62,6 +68,7 @@ class StudyFlags:
         from ablate.study import Study, load_study
 
         study = load_study(file) if file else Study()
+        selection.check(study.workload)
         factors = [name.strip().replace("-", "_") for name in self.factors.split(",")] if self.factors else None
         changed = study.change(
             design=self.design,
@@ -113,12 +120,9 @@ class SweepFlags:
 
     def slots(self, conditions: Conditions, threads: int | None) -> int:
         """Return how many runs go on at a time: one a GPU, or as many as keep every core busy once."""
-        from ablate.devices import gpus, usable_cores
-
         if self.executor == "serial":
             return 1
-        by_hardware = gpus() if conditions.device == "cuda" else max(1, usable_cores() // (threads or 1))
-        return self.jobs or by_hardware
+        return self.jobs or (_gpus() if conditions.device == "cuda" else max(1, usable_cores() // (threads or 1)))
 
     def open(self, slots: int, conditions: Conditions) -> Executor:
         """Return the executor; one run at a time needs no process of its own."""
@@ -127,6 +131,12 @@ class SweepFlags:
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
         gpus = float(conditions.device == "cuda")
         return make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus)
+
+
+def _gpus() -> int:
+    from ablate.devices import gpus
+
+    return max(1, gpus())
 
 
 @grouped(WORKLOAD)
@@ -160,12 +170,11 @@ def sweep(
     study = flags.study(file, selection)
     if how.until_clear:
         study = _looked_at(study, keep_seeds=flags.seeds is not None)
-    wanted = where.resolve()
+    wanted = study.workload.conditions(where.device, where.precision, where.threads)
     slots = how.slots(wanted, where.threads)
     conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:
-        usual = study.workload.preset(study.preset).dataset
-        opened = study.workload.open_data(data.source(usual), study.baseline, bar)
+        opened = study.workload.open_data(_source(study, data), study.baseline, bar)
     project = Project.find()
     session = _session(study, opened, conditions, slots, how, project, store.open(project))
     announce(study, session.planned, slots)
@@ -190,6 +199,12 @@ def sweep(
         else:
             _report(session, report.parent, draughtsman, as_json=how.as_json)
     _complain_of_failures(session)
+
+
+def _source(study: Study, data: DataFlags) -> Source | None:
+    """Return the source that the flags or the study's scale name, or None: the workload knows its own."""
+    usual = study.workload.preset(study.preset).dataset
+    return data.source(usual) if usual or data.are_given else None
 
 
 def _looked_at(study: Study, *, keep_seeds: bool) -> Study:

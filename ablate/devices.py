@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from pathlib import Path
 
 import torch
 
 from ablate.errors import UsageError
+from ablate.machine import usable_cores
 from ablate.workload import Conditions
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -33,13 +33,6 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
     if precision not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
     return Conditions(device, precision, threads or usable_cores())
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gpus() -> int:

@@ -25,7 +25,7 @@ def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
         f"{study.name}: {study.design} over {len(design.factors)} factors, {len(design.arms)} arms x "
         f"{len(study.seed_list)} seeds = {len(planned)} runs, {done} of them there already"
     )
-    console.say(f"{scale_of(job, study.preset, slots)}; margin {study.margin:g} points")
+    console.say(f"{scale_of(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}")
     for line in aliases(design):
         console.say(line)
 
@@ -90,7 +90,8 @@ def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) 
     elif time_left:
         lines.append("every run is there")
     if power:
-        detectable = f"{power.detectable:.2g} points or more" if math.isfinite(power.detectable) else "not detectable"
+        smallest = study.workload.metric.with_unit(f"{power.detectable:.2g}")
+        detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "not detectable"
         needed = f"about {power.seeds_needed}" if power.seeds_needed else "more than can be counted"
         lines.append(
             f"{len(study.seed_list)} seeds detect: {detectable}; the margin of {study.margin:g} needs {needed} "

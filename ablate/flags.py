@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from ablate.errors import UsageError
 from ablate.menu import OneOf, Setting, Value
 from ablate.recipe import Recipe
 from ablate.workload import Workload
@@ -36,6 +37,16 @@ class Selection:
         on |= {name for name, is_on in self.switches.items() if is_on}
         on -= {name for name, is_on in self.switches.items() if not is_on}
         return Recipe.of(self.workload, on, {**self.workload.preset(preset).settings, **self.values}, seed)
+
+    def check(self, workload: Workload) -> None:
+        """Raise UsageError for a flag that means nothing to `workload`, which a study brings."""
+        known = {*workload.menu, *(setting.name for setting in workload.settings)}
+        known |= {knob.name for factor in workload.menu.factors for knob in factor.knobs}
+        for name in (*self.switches, *self.values):
+            if name not in known:
+                flag = f"--{'no-' * (self.switches.get(name) is False)}{name.replace('.', '-').replace('_', '-')}"
+                have = ", ".join(sorted(known))
+                raise UsageError(f"{flag} is no flag of {workload.name}, which this study trains (it has: {have})")
 
 
 @dataclass(frozen=True)

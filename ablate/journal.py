@@ -8,6 +8,7 @@ Records, each with `record` and `time` (seconds since the epoch):
              environment, process
     resume   process                   a killed run goes on from its checkpoint
     metrics  step, values              one value a metric
+    wanted                             the training waits for its run in the store
     series   name, first, values       one value a step, from step `first` on
     end      status, metrics, params, error, trace
 """
@@ -225,7 +226,10 @@ def load(path: Path) -> Run | None:
     start, last = lines[0], lines[-1]
     end = last if last["record"] == "end" else {}
     process = [line["process"] for line in lines if line["record"] in ("start", "resume")][-1]
-    history = tuple({"step": line["step"], **_numbers(line["values"])} for line in lines if line["record"] == "metrics")
+    rows: dict[int, dict[str, float]] = {}
+    for line in lines:
+        if line["record"] == "metrics":
+            rows.setdefault(line["step"], {"step": line["step"]}).update(_numbers(line["values"]))
     return Run(
         name=path.stem,
         key=start["key"],
@@ -238,7 +242,7 @@ def load(path: Path) -> Run | None:
         ended=end.get("time"),
         params={**start["params"], **(end.get("params") or {})},
         metrics=_numbers(end.get("metrics") or {}),
-        history=history,
+        history=tuple(rows.values()),
         conditions=start["conditions"],
         environment=start["environment"],
         process=process,

@@ -6,6 +6,7 @@ Everything that the command line, tracking, designs and tests know about a compo
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -44,11 +45,22 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class Anything(Range):
+    """Whatever the setting's type allows: no ends, and words as well."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def check(self, name: str, value: Value) -> None:
+        """Accept `value`."""
+
+
+@dataclass(frozen=True)
 class Setting:
     """A value that all arms of a study share; `default` fills in, `domain` checks, `tunable` says whether to search it.
 
     `before` is for a setting that was added later: the value that recipes had before it existed. At that value it is
-    left out of a recipe's key, so that old runs stay valid.
+    left out of a recipe's key, so that old runs stay valid. `said` is how a scale mentions it (`width {0}`), if at all.
     """
 
     name: str
@@ -59,6 +71,7 @@ class Setting:
     optional: bool = False
     tunable: bool = False
     before: Value = ...  # type: ignore[assignment]  # Ellipsis: not a value, hence never equal to one
+    said: str = ""
 
     def check(self, value: Value) -> Value:
         """Return `value` in this setting's type, or raise UsageError."""

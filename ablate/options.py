@@ -43,6 +43,11 @@ class DataFlags:
         ),
     ] = None
 
+    @property
+    def are_given(self) -> bool:
+        """Whether any of the flags was."""
+        return bool(self.dataset or self.data_dir)
+
     def source(self, otherwise: str | None = None) -> Source:
         """Return the source that the flags name; `otherwise` is the data set if they name none."""
         from ablate.data import Source

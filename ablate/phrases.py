@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ablate.menu import Value
 from ablate.workload import Job
 
 
@@ -14,15 +11,9 @@ def not_delivered(error: Exception) -> str:
 
 
 def scale_of(job: Job, preset: str, slots: int = 1) -> str:
-    """Return the scale and the conditions of a run: `laptop: width 16, 16 epochs, ...; cpu, bf16, 2 threads`."""
-    settings, conditions = job.recipe.settings, job.conditions
+    """Return the scale and the conditions of a run: `laptop: width 16, ...; data digits; cpu, bf16, 2 threads`."""
+    conditions = job.conditions
     threads = f"{conditions.threads} thread{'s' * (conditions.threads > 1)}"
     where = f"{conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
-    return f"{preset}: {_scale(settings, job.data.name)}; {where}"
-
-
-def _scale(settings: Mapping[str, Value], data: str) -> str:
-    if not {"width", "epochs", "train_size"} <= settings.keys():  # a study's own workload
-        return ", ".join([*(f"{name} {value}" for name, value in settings.items()), f"on {data}"])
-    images = "all" if settings["train_size"] is None else f"{settings['train_size']:,}"
-    return f"width {settings['width']}, {settings['epochs']} epochs, {images} training images of {data}"
+    settings = job.recipe.workload.scale_of(job.recipe.settings) or "no settings"
+    return f"{preset}: {settings}; data {job.data.name}; {where}"

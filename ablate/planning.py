@@ -74,6 +74,8 @@ def forecast(planned: Sequence[Planned], journals: Journals, slots: int) -> Fore
 def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) -> Sensitivity | None:
     """Return what the planned seeds can tell, or None where the design plans no comparisons.
 
+    None, too, where nothing is known of the metric: of fractions a seed SD can be guessed, of milliseconds none.
+
     The SD of a paired difference is taken as sqrt(2) times that of the baseline over seeds: pairing can only help.
     """
     from ablate.effects import minimum_detectable_effect, seeds_needed
@@ -85,6 +87,8 @@ def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) ->
     runs = [run for run in similar(planned[0].job, journals) if _factors_on(run.params, study) == set(baseline)]
     scores = {run.seed: metric.scale * run.metrics.get(metric.tracked, math.nan) for run in runs}
     known = len(scores) >= 3
+    if not known and not metric.in_points:
+        return None
     spread = statistics.stdev(scores.values()) if known else GUESSED_SD
     sd = math.sqrt(2) * spread
     seeds = len(study.seed_list)

@@ -84,6 +84,15 @@ class Recipe:
         """Return this recipe with another seed."""
         return replace(self, seed=seed)
 
+    def __getitem__(self, name: str) -> Any:
+        """Return whether a factor is on, or the value of a setting or knob; raise UsageError for any other name."""
+        if name in self.workload.menu:
+            return name in self.factors
+        values = {**self.settings, **self.knobs}
+        if name not in values:
+            raise UsageError(unknown("factor or setting", name, (*self.workload.menu, *values)))
+        return values[name]
+
     @property
     def active_knobs(self) -> dict[str, Value]:
         """The knobs of the factors that are on."""
@@ -98,7 +107,12 @@ class Recipe:
         """
         values = {**self.settings, **self.active_knobs}
         spelled = {name: value for name, value in values.items() if self._declared(name).before != value}
-        identity = {"workload": self.workload.name, "on": sorted(self.factors), "values": spelled, "seed": self.seed}
+        identity = {
+            "workload": self.workload.identity,
+            "on": sorted(self.factors),
+            "values": spelled,
+            "seed": self.seed,
+        }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @property

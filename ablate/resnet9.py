@@ -10,17 +10,32 @@ from ablate.recipe import Recipe
 from ablate.workload import Metric, Preset, Workload
 
 SETTINGS = (
-    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images"),
+    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", said="{0} epochs"),
     Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
     Setting(
         "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
     ),
-    Setting("width", int, 64, Range(1, 1024), "channels after the first convolution; all others scale with it"),
+    Setting(
+        "width",
+        int,
+        64,
+        Range(1, 1024),
+        "channels after the first convolution; all others scale with it",
+        said="width {0}",
+    ),
     Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "what follows the gradient"),
-    Setting("train_size", int, None, Range(2, 10**9), "training images to use, default all", optional=True),
+    Setting(
+        "train_size",
+        int,
+        None,
+        Range(2, 10**9),
+        "training images to use, default all",
+        optional=True,
+        said="{0} training images",
+    ),
     Setting("val_size", float, 0.1, Range(0.001, 0.9), "share of the training images held out for validation"),
     Setting("validate_on", str, "val", OneOf(("val", "test")), "curves from held-out or, as the notebook, test images"),
-    Setting("image_size", int, 32, Range(16, 256), "height and width, a multiple of 8"),
+    Setting("image_size", int, 32, Range(16, 256), "height and width, a multiple of 8", said="of {0} x {0} pixels"),
 )
 
 PRESETS = (
@@ -43,6 +58,8 @@ WORKLOAD = Workload(
     train_function="ablate.classification:train",
     data_function="ablate.classification:open_data",
     pilot_function="ablate.classification:pilot",
+    conditions_function="ablate.devices:resolve",
+    usual_preset="laptop",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ablate.custom.loading import placed, run_file
 from ablate.designs import DESIGNS, Arm, Contrast, Design
 from ablate.errors import UsageError
 from ablate.menu import Value
@@ -30,7 +30,8 @@ class Study:
     `design` is a name in `designs.DESIGNS`, `options` its further arguments. `factors` are those in question (none
     given: the baseline's own); `on` switches candidates on in the baseline, `off` components off; `values` change
     settings and knobs of the preset. `seeds` is a number (5: 0 to 4) or a list. `margin` is the smallest difference
-    that matters, in the unit of the metric as shown: percentage points of accuracy.
+    that matters, in the unit of the metric as shown: percentage points of accuracy. `workload` is what is trained:
+    the built-in ResNet9, or what `from_function` and `from_command` make of any other training.
     """
 
     question: str = ""
@@ -38,7 +39,7 @@ class Study:
     factors: Sequence[str] = ()
     seeds: int | Sequence[int] = 5
     margin: float = 0.5
-    preset: str = "laptop"
+    preset: str = ""
     on: Sequence[str] = ()
     off: Sequence[str] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Study:
     workload: Workload = field(default_factory=lambda: find("resnet9"))
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "preset", self.preset or self.workload.usual_preset)
         if self.design not in DESIGNS:
             raise UsageError(unknown("design", self.design, DESIGNS))
         if self.name and not _NAME.fullmatch(self.name):
@@ -129,6 +131,7 @@ class Study:
             "goal": metric.goal,
             "margin": self.margin,
             "preset": self.preset,
+            **({"code": self.workload.version} if self.workload.version else {}),
             **self.baseline.settings,
         }
 
@@ -141,6 +144,8 @@ class Study:
             "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in self.layout.arms},
             "comparisons": [asdict(comparison) for comparison in self.comparisons()],
             "generators": list(self.layout.generators),
+            "scale": self.workload.scale_of(self.baseline.settings),
+            **({"file": str(self.workload.home.file)} if self.workload.home else {}),
         }
 
     def change(self, **values: Any) -> Self:
@@ -156,18 +161,10 @@ def load_study(path: Path) -> Study:
     if not path.is_file():
         near = ", ".join(str(other) for other in sorted(path.parent.glob("*.py"))) if path.parent.is_dir() else ""
         raise UsageError(f"there is no study file {path}" + (f" (there is: {near})" if near else ""))
-    spec = importlib.util.spec_from_file_location(f"ablate_study_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    module = run_file(path)
     study = getattr(module, "study", None)
     if not isinstance(study, Study):
         raise UsageError(f"{path} holds no study: it must set `study = Study(...)`")
     question = study.question or inspect.getdoc(module) or ""
-    return replace(study, question=question, name=study.name or path.stem)
+    workload = placed(study.workload, path.resolve())
+    return replace(study, question=question, name=study.name or path.stem, workload=workload)

@@ -168,7 +168,8 @@ class SweepSession:
 
     def _view(self, total: int) -> console.SweepView:
         comparisons = {row.variant: row.reference for row in self.study.comparisons()}
-        view = console.SweepView(total, self.executor.slots, comparisons, self.study.workload.metric.scale)
+        metric = self.study.workload.metric
+        view = console.SweepView(total, self.executor.slots, comparisons, metric.scale, metric.with_unit)
         for run in self.answers.values():
             view.known(run.variant, run.seed, self._score(run))
         return view
@@ -181,7 +182,7 @@ class SweepSession:
             return f"{run.status}: {run.error}"
         state = "" if run.status == "finished" else f", {run.status}: {run.error}"
         spent = f" in {console.duration(run.metrics['time/total_s'])}" if is_new else ", made by another process"
-        return f"{self.study.workload.metric.name.replace('_', ' ')} {self._score(run):.4f}{state}{spent}"
+        return f"{self.study.workload.metric.shown(self._score(run))}{state}{spent}"
 
     @property
     def record(self) -> StudyRecord:
@@ -252,7 +253,11 @@ def _say_refused(error: StoreError) -> None:
 
 def _running_row(run: Run) -> str:
     last = run.history[-1] if run.history else {}
-    shown = [f"{name} {last[name]:.4g}" for name in ("train/loss", "val/accuracy") if name in last]
+    usual = [name for name in ("train/loss", "val/accuracy") if name in last]
+    others = [name for name in last if name != "step"]
+    shown = [f"{name} {last[name]:.4g}" for name in usual or others[:2]]
     epochs = run.params.get("epochs")
-    where = f"epoch {last['step']:.0f}/{epochs}" if last and epochs else "starting"
+    where = (
+        f"epoch {last['step']:.0f}/{epochs}" if last and epochs else f"step {last['step']:.0f}" if last else "starting"
+    )
     return "  ".join(["  running", title(run), where, *shown])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ablate.errors import UsageError
+from ablate.machine import usable_cores
 from ablate.menu import Menu, Setting, Value
 
 if TYPE_CHECKING:
@@ -25,15 +26,40 @@ if TYPE_CHECKING:
 class Metric:
     """The headline number of a run: its name, its name in the tracking store, its goal, how differences are shown.
 
-    A run whose final value lies within `tolerance` of the floor (what guessing gives) counts as unstable.
+    `unit` is `points` for a fraction, whose differences are percentage points; any other one is shown as it stands.
+    Unless it is given, a metric to be maximised is a fraction and one to be minimised has no unit. `scale` turns a
+    value into what is shown. A run whose final value lies within `tolerance` of the floor (what guessing gives) counts
+    as unstable.
     """
 
     name: str
-    tracked: str
+    tracked: str = ""
     goal: Literal["max", "min"] = "max"
-    unit: str = "points"
-    scale: float = 100.0
+    unit: str = "by goal"
+    scale: float = 0.0
     tolerance: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("max", "min"):
+            raise UsageError(f"the goal of the metric {self.name} is 'max' or 'min', not {self.goal!r}")
+        unit = {"max": "points", "min": ""}[self.goal] if self.unit == "by goal" else self.unit
+        scale = self.scale or (100.0 if unit == "points" else 1.0)
+        for name, value in {"tracked": self.tracked or self.name, "unit": unit, "scale": scale}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def in_points(self) -> bool:
+        """Whether values are fractions whose differences are shown in percentage points."""
+        return self.scale == 100.0
+
+    def with_unit(self, number: str) -> str:
+        """Return a difference as it is shown: `0.5 points`, `12 ms`, `1.2`."""
+        return f"{number} {self.unit}".rstrip()
+
+    def shown(self, value: float | None) -> str:
+        """Return a value as it stands in the store, with its name: `test accuracy 0.9031`."""
+        number = "unknown" if value is None else f"{value:.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
+        return f"{self.name.replace('_', ' ')} {number}"
 
     def at_floor(self, value: float, floor: float | None) -> bool:
         """Return whether `value` is not finite or no better than guessing, within the tolerance."""
@@ -98,6 +124,9 @@ class Log(Protocol):
     def file(self, name: str) -> Path:
         """Return where the artifact `name` is to be written."""
 
+    def waiting_run(self) -> Mapping[str, str]:
+        """Return the environment in which a program logs to this run in the store itself; waits until it is there."""
+
     @property
     def history(self) -> Sequence[Mapping[str, float]]:
         """What was recorded so far, a row a step; of a resumed run from the beginning."""
@@ -118,11 +147,28 @@ class Outcome:
     params: Mapping[str, Value] = field(default_factory=dict)
 
 
+def own_conditions(device: str, precision: str, threads: int | None) -> Conditions:
+    """Return the conditions of trainings that choose device and precision themselves; they count as the CPU's."""
+    cores = threads or usable_cores()
+    return Conditions("cpu" if device == "auto" else device, "own" if precision == "auto" else precision, cores)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a workload that a study brings lies: the study's file, and the digest of the code that trains."""
+
+    file: Path
+    code: str
+
+
 @dataclass(frozen=True)
 class Workload:
-    """A menu of factors, settings, presets, a metric, and `module:function` of what does the work.
+    """A menu of factors, settings, presets, a metric, and what does the work: functions, or `module:function`.
 
-    `train_function` makes a run, `data_function` opens the data, `pilot_function` times a few steps of a run.
+    `train_function` makes a run, `data_function` opens the data, `pilot_function` times a few steps of a run,
+    `conditions_function` says what the flags for device, precision and threads stand for. `usual_preset` is taken where
+    none is named. `version` is part of a run's identity beside the name. `home` is for a workload that a study brings:
+    it travels to workers by the study's file.
     """
 
     name: str
@@ -130,13 +176,22 @@ class Workload:
     settings: tuple[Setting, ...]
     presets: tuple[Preset, ...]
     metric: Metric
-    train_function: str
-    data_function: str
+    train_function: str | Callable[[Job, Log], Outcome]
+    data_function: str | Callable[[Source | None, Recipe, Any], Data]
     pilot_function: str | None = None
+    conditions_function: str | Callable[[str, str, int | None], Conditions] = own_conditions
+    usual_preset: str = "default"
+    version: str = ""
+    home: Home | None = None
 
-    def __reduce__(self) -> tuple[Callable[[str], Workload], tuple[str]]:
-        """Travel to workers by name."""
-        return find, (self.name,)
+    def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
+        """Travel to workers by name, or by the file that brings it."""
+        return (_resolve(_FROM_FILE), (self.home,)) if self.home else (find, (self.name,))
+
+    @property
+    def identity(self) -> str:
+        """What of the workload is part of a run's identity."""
+        return f"{self.name} {self.version}" if self.version else self.name
 
     def train(self, job: Job, log: Log) -> Outcome:
         """Make the run that `job` asks for."""
@@ -147,6 +202,16 @@ class Workload:
         """Find the data, decoding it if it was not before, and return its name and fingerprint."""
         data: Data = _resolve(self.data_function)(source, recipe, progress)
         return data
+
+    def conditions(self, device: str, precision: str, threads: int | None) -> Conditions:
+        """Return what the words of the flags stand for on this machine; `auto` and None: whatever suits."""
+        conditions: Conditions = _resolve(self.conditions_function)(device, precision, threads)
+        return conditions
+
+    def scale_of(self, settings: Mapping[str, Value]) -> str:
+        """Return the settings that set the scale in words: `width 16, 16 epochs, 10,000 training images`."""
+        said = [setting.said.format(_said(settings[setting.name])) for setting in self.settings if setting.said]
+        return ", ".join(said).replace(", of ", " of ")
 
     def estimate(self, job: Job) -> float | None:
         """Return how many seconds a run will take, from a timed pilot, or None where the workload has none."""
@@ -160,8 +225,9 @@ class Workload:
             raise UsageError(unknown("setting", name, known))
         return known[name]
 
-    def preset(self, name: str) -> Preset:
-        """Return the preset of that name, or raise UsageError with what there is."""
+    def preset(self, name: str = "") -> Preset:
+        """Return the preset of that name, or the usual one; raise UsageError with what there is."""
+        name = name or self.usual_preset
         known = {preset.name: preset for preset in self.presets}
         if name not in known:
             raise UsageError(unknown("preset", name, known))
@@ -176,6 +242,7 @@ def unknown(kind: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> s
 
 
 _BUILT_IN = {"resnet9": "ablate.resnet9:WORKLOAD"}
+_FROM_FILE = "ablate.custom.loading:workload_of"
 
 
 def find(name: str) -> Workload:
@@ -186,6 +253,13 @@ def find(name: str) -> Workload:
     return workload
 
 
-def _resolve(path: str) -> Any:
+def _said(value: Value) -> str:
+    return "all" if value is None else f"{value:,}" if type(value) is int else str(value)
+
+
+def _resolve(path: Any) -> Any:
+    """Return what `module:name` names; what is no name stands for itself."""
+    if not isinstance(path, str):
+        return path
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)

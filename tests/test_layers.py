@@ -14,12 +14,13 @@ import ablate
 
 PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
-    "kernel": {"errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "data"},
+    "kernel": {"errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "data", "machine"},
     "language": {"menu", "factors", "recipe", "workload", "resnet9", "designs"},
     "built-in workload": {"classification", "prediction", "devices"},
+    "other workloads": {"custom"},
     "doing": {
-        *("study", "executors", "runner", "runlog", "journal", "liveness", "provenance", "tracking", "table"),
-        *("sweep", "following", "planning", "adaptive", "syncing", "journal_lines", "health", "deletion"),
+        *("study", "executors", "runner", "runlog", "handover", "journal", "liveness", "provenance", "tracking"),
+        *("table", "sweep", "following", "planning", "adaptive", "syncing", "journal_lines", "health", "deletion"),
     },
     "reporting": {"report"},
     "surface": {

@@ -84,7 +84,7 @@ WORKLOAD = Workload(
             "what happens half way without luck",
         ),
     ),
-    presets=(Preset("laptop", "the only scale", {}),),
+    presets=(Preset("default", "the only scale", {}),),
     metric=Metric("taste", tracked="taste"),
     train_function="toy:train",
     data_function="toy:open_data",

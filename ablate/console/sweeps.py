@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Self
 
@@ -20,11 +20,14 @@ class SweepView:
     """Live on a terminal, a line a finished run elsewhere.
 
     `reference` gives, for each variant, the variant that it is held against; `scale` turns the metric into what is
-    shown (percentage points of a fraction).
+    shown (percentage points of a fraction), `with_unit` names the unit of a difference.
     """
 
-    def __init__(self, total: int, slots: int, reference: Mapping[str, str], scale: float) -> None:
+    def __init__(
+        self, total: int, slots: int, reference: Mapping[str, str], scale: float, with_unit: Callable[[str], str]
+    ) -> None:
         self._total, self._slots, self._reference, self._scale = total, slots, reference, scale
+        self._with_unit = with_unit
         self._scores: dict[str, dict[int, float]] = {}
         self._running: list[str] = []
         self._done = 0
@@ -82,5 +85,10 @@ class SweepView:
             own, other = self._scores.get(variant, {}), self._scores.get(against, {})
             shared = [own[seed] - other[seed] for seed in own if seed in other]
             if shared:
-                table.add_row(f"{variant} - {against}", f"{mean(shared):+.2f}", str(len(shared)))
+                table.add_row(f"{variant} - {against}", self._with_unit(_signed(mean(shared))), str(len(shared)))
         return table
+
+
+def _signed(number: float) -> str:
+    """Return a number with its sign and two decimals, or three digits where that is more."""
+    return f"{number:+.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:+.3g}"

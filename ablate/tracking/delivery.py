@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from ablate.tracking import receipt
 from ablate.tracking.contract import SINGLE_RUNS, StoreError
 from ablate.tracking.mlflow_store import Store
 from ablate.tracking.receipt import Receipt
-from ablate.tracking.records import STATUSES, Batch, batches, milliseconds, parcels, process_of, start_tags
+from ablate.tracking.records import (
+    STATUSES,
+    Batch,
+    batches,
+    logs_itself,
+    milliseconds,
+    parcels,
+    process_of,
+    start_tags,
+)
 from ablate.tracking.stored import StoredRun
 
 Line = Mapping[str, Any]
@@ -95,7 +104,10 @@ def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | N
 def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, dead: bool) -> Receipt:
     run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal.stem, lines[0])
     delivered = known.records if known else 0
-    for parcel in parcels(batches(lines, delivered)):
+    added: Iterable[Batch] = batches(lines, delivered)
+    if delivered and logs_itself(lines):
+        added = _without_doubles(store, run, added)
+    for parcel in parcels(added):
         store.log(run, parcel)
     if not delivered:
         store.log_dataset(run, _dataset(lines[0]), lines[0]["data"])
@@ -108,6 +120,15 @@ def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receip
     elif not is_open:
         is_open = _reopen(store, run, lines[-1]["time"])
     return Receipt(store.identity, run, len(lines), 0, 0, closed=_ended(lines) or dead or not is_open)
+
+
+def _without_doubles(store: Store, run: str, added: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches without the metrics and params that the program of the run logged there itself."""
+    stored = store.get(run)
+    for batch in added:
+        points = [point for point in batch.points if not (stored and point[0] in stored.latest)]
+        texts = {name: text for name, text in batch.params.items() if not (stored and name in stored.params)}
+        yield replace(batch, points=points, params=texts)
 
 
 def _reopen(store: Store, run: str, time: float) -> bool:

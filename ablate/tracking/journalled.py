@@ -52,6 +52,10 @@ class JournalledRuns:
         """Return what names a run here."""
         return self._identifier(self._path(run).stem)
 
+    def address(self, identifier: str) -> Mapping[str, str]:
+        """Return the identifier alone: there is no store that a program could log to."""
+        return {"MLFLOW_RUN_ID": identifier}
+
     def artifact_uri(self, run: Run) -> str:
         """Return the address of a run's artifacts."""
         return self._folder(self._path(run)).as_uri()

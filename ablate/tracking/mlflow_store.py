@@ -76,6 +76,12 @@ class Store:
         except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
             raise explained(error, self.uri) from error
 
+    def address(self, run: str) -> dict[str, str]:
+        """Return the environment variables by which MLflow in another process resumes a run."""
+        with self._explained():
+            experiment = str(self._client.get_run(run).info.experiment_id)
+        return {"MLFLOW_TRACKING_URI": self.uri, "MLFLOW_EXPERIMENT_ID": experiment, "MLFLOW_RUN_ID": run}
+
     def experiment(self, name: str) -> str:
         """Return the identifier of an experiment, made if it is not there."""
         with self._explained():

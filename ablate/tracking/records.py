@@ -28,6 +28,9 @@ STATUSES = {
 
 PROCESS_TAGS = {"host": "ablate.host", "boot": "ablate.boot", "pid": "ablate.pid", "started": "ablate.process_started"}
 
+OWN_PARAMS = "ablate.params"
+"""The tag that holds the params of a run whose program logs its own."""
+
 LONGEST_TAG = 8000
 LONGEST_PARAM = 6000
 MOST_NAMES = 100
@@ -59,6 +62,7 @@ def instant(time: float) -> str:
 
 def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Batch]:
     """Yield what the records from number `delivered` on add; earlier ones only tell what was sent already."""
+    by_itself = logs_itself(records)
     sent: set[tuple[str, int]] = set()
     series: list[str] = []
     last = 0
@@ -73,7 +77,11 @@ def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Ba
             continue
         heartbeat = {"ablate.heartbeat": instant(record["time"])}
         if record["record"] == "start":
-            yield Batch(params=params(record), tags={**process_tags(record["process"]), **heartbeat})
+            tags = {**process_tags(record["process"]), **heartbeat}
+            if by_itself:  # the program may log params of the same names, and the store keeps the first
+                yield Batch(tags={**tags, OWN_PARAMS: json.dumps(_texts(record["params"]))})
+            else:
+                yield Batch(params=params(record), tags=tags)
         elif record["record"] == "resume":
             yield Batch(tags={**process_tags(record["process"]), "ablate.status": "running", **heartbeat})
         elif record["record"] == "end":
@@ -82,6 +90,11 @@ def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Ba
             yield Batch(points, tags={"ablate.series": json.dumps(series), **heartbeat})
         else:
             yield Batch(points, tags=heartbeat)
+
+
+def logs_itself(records: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether the training of these records logs to the store itself, too."""
+    return any(record["record"] == "wanted" for record in records)
 
 
 def parcels(added: Iterable[Batch]) -> Iterator[Batch]:

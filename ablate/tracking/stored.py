@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ablate.journal import Run
-from ablate.tracking.records import Point, beside, process_of, value_of
+from ablate.tracking.records import OWN_PARAMS, Point, beside, process_of, value_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def run_of(stored: StoredRun) -> Run:
     conditions = json.loads(tags.get("ablate.conditions", "{}"))
     environment = json.loads(tags.get("ablate.environment", "{}"))
     aside = beside(conditions, environment)
-    values = {name: value_of(text) for name, text in stored.params.items() if aside.get(name) != text}
+    params = {**stored.params, **json.loads(tags.get(OWN_PARAMS, "{}"))}
+    values = {name: value_of(text) for name, text in params.items() if aside.get(name) != text}
     final = _listed(stored, "ablate.final") if "ablate.run" in tags else list(stored.latest)
     variant, _, number = stored.name.rpartition("/s")
     seed = tags.get("ablate.seed") or values.get("seed") or (number if number.isdecimal() else 0)

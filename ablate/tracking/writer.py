@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from ablate.errors import UserError
+from ablate.handover import WANTED, hand_over
 from ablate.tracking.contract import StoreError, Tracker, UnreachableError
 
 INTERVAL = 1.0
@@ -19,7 +20,7 @@ LONGEST_PAUSE = 30.0
 PATIENCE = 60.0
 LAST_CHANCE = 15.0
 _END = b'{"record": "end"'
-_WORTH_DELIVERING = (b'{"record": "metrics"', _END)
+_WORTH_DELIVERING = (b'{"record": "metrics"', WANTED, _END)
 
 
 @dataclass
@@ -27,6 +28,7 @@ class _Followed:
     journal: Path
     delivered: tuple[int, int] | None = None  # size and time of change at the last delivery
     touched: float = 0.0
+    handed_over: int = 0
 
 
 class Writer:
@@ -137,6 +139,9 @@ class Writer:
             self._prepare = None
         identifier = self._tracker.deliver(one.journal)
         one.delivered, one.touched = stamp, now
+        if identifier and (wanted := content.count(b"\n" + WANTED)) > one.handed_over:
+            hand_over(one.journal, self._tracker.address(identifier))
+            one.handed_over = wanted
         with self._lock:
             if identifier:
                 self._identifiers[one.journal.stem] = identifier
