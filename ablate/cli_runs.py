@@ -33,17 +33,27 @@ def list_runs(
     if not runs:
         console.say("nothing was run yet: try `ablate run --preset demo`")
         return
-    rows = [_row(run) for run in runs[-limit:]]
+    shown = runs[-limit:]
+    same = len({_metric(run) for run in shown}) == 1
+    rows = [_row(run) if same else _row(run, "score") for run in shown]
     console.table(list(rows[0]), [list(row.values()) for row in rows])
     if len(runs) > limit:
         console.say(f"{len(runs) - limit} older ones not shown (--limit {len(runs)})")
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _metric(run: Run) -> str:
+    """Return the name of a run's headline metric in the store; older runs do not tell, and are the built-in's."""
+    return run.metric or WORKLOAD.metric.tracked
+
+
+def _row(run: Run, head: str = "") -> dict[str, Any]:
+    """Return what is shown of a run; under `head` its score with the metric's name, else under that name."""
+    name = _metric(run).replace("/", " ").replace("_", " ")
+    score = run.metrics.get(_metric(run))
     return {
         "run": title(run),
         "status": run.status,
-        "test accuracy": run.metrics.get(WORKLOAD.metric.tracked),
+        head or name: f"{name} {score:.4g}" if head and score is not None else score,
         "experiment": run.study,
         "scale": _scale_words(run),
         "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
@@ -54,6 +64,8 @@ def _row(run: Run) -> dict[str, Any]:
 
 def _scale_words(run: Run) -> str:
     width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
+    if width is None:
+        return ", ".join(f"{name} {value}" for name, value in _settings(run).items())
     return f"width {width}, {epochs} epochs" + (f", {int(images):,} images" if images else "")
 
 
@@ -78,11 +90,10 @@ def show(
         return
     console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
     console.table(["param", "value"], [[name, str(value)] for name, value in found.params.items()], title="\nRecipe")
-    columns = [
-        name
-        for name in ("step", "train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
-        if any(name in row for row in found.history)
-    ]
+    recorded = dict.fromkeys(name for row in found.history for name in row)
+    usual = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
+    columns = [name for name in ("step", *usual) if name in recorded]
+    columns = list(recorded)[:8] if columns == ["step"] else columns
     console.table(columns, [[row.get(name) for name in columns] for row in found.history], title="\nHistory")
 
 
@@ -132,7 +143,17 @@ def _side(text: str, tracker: Tracker) -> list[Run]:
 
 
 def _scale(run: Run) -> tuple[Any, ...]:
-    return (run.data, *(run.params.get(setting.name) for setting in WORKLOAD.settings))
+    return (run.data, _metric(run), *sorted((name, str(value)) for name, value in _settings(run).items()))
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Return the params that are no factors, knobs or results."""
+    apart = ("seed", "code", "weights_digest")
+    return {
+        name: value
+        for name, value in run.params.items()
+        if not isinstance(value, bool) and "." not in name and name not in apart
+    }
 
 
 def _name(text: str, runs: Sequence[Run]) -> str:

@@ -164,6 +164,7 @@ def sweep(
       ablate sweep --design fractional --seeds 3 --preset demo --name screening
     """
     from ablate.dry_run import announce, foretell
+    from ablate.planning import code_cautions
     from ablate.tracking import Project
 
     began = time.perf_counter()
@@ -178,6 +179,8 @@ def sweep(
     project = Project.find()
     session = _session(study, opened, conditions, slots, how, project, store.open(project))
     announce(study, session.planned, slots)
+    for caution in code_cautions(study, session.planned, session.journals):
+        console.warn(caution)
     if how.dry_run:
         foretell(study, session.planned, session.journals, slots, as_json=how.as_json)
         return

@@ -40,7 +40,7 @@ _FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>
 
 @dataclass(frozen=True)
 class Run:
-    """What happened to one recipe. `status` is `running` while there is no end record."""
+    """What happened to one recipe. `status` is `running` while there is no end record; `metric` names the headline."""
 
     name: str
     key: str
@@ -60,6 +60,7 @@ class Run:
     floor: float | None = None
     error: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    metric: str = ""
 
     @property
     def is_result(self) -> bool:
@@ -249,6 +250,7 @@ def load(path: Path) -> Run | None:
         floor=start.get("floor"),
         error=end.get("error"),
         tags=start.get("tags") or {},
+        metric=(start.get("metric") or {}).get("tracked", ""),
     )
 
 

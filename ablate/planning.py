@@ -102,6 +102,28 @@ def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) ->
     )
 
 
+def code_cautions(study: Study, planned: Sequence[Planned], journals: Journals) -> list[str]:
+    """Return what to say of runs that other code made than the study brings now; nothing for built-in workloads."""
+    home = study.workload.home
+    if home is None:
+        return []
+    known = [entry.run for entry in planned if entry.run]
+    if known:
+        reused = [run for run in known if run.is_result and run.params.get("code") != home.code]
+        return [
+            f"{len(reused)} of the runs that are reused were made by other code than that of {home.file.name} now: "
+            f"version {study.workload.version!r} says that it makes no difference; another version makes them anew"
+        ] * bool(reused)
+    runs = (load(path) for path in journals.paths())
+    earlier = [
+        run for run in runs if run and run.study == study.name and run.params.get("code", home.code) != home.code
+    ]
+    return [
+        f"the code that trains has changed since {len(earlier)} runs of {study.name}: they stay recorded, and this "
+        "study makes its runs anew, so that no table mixes the two"
+    ] * bool(earlier)
+
+
 def similar(job: Job, journals: Journals) -> list[Run]:
     """Return the results at the same scale, on the same data, device and precision."""
     wanted = job.recipe.settings

@@ -10,11 +10,6 @@ from ablate.recipe import Recipe
 from ablate.workload import Metric, Preset, Workload
 
 SETTINGS = (
-    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", said="{0} epochs"),
-    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
-    Setting(
-        "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
-    ),
     Setting(
         "width",
         int,
@@ -22,6 +17,11 @@ SETTINGS = (
         Range(1, 1024),
         "channels after the first convolution; all others scale with it",
         said="width {0}",
+    ),
+    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", said="{0} epochs"),
+    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
+    Setting(
+        "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
     ),
     Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "what follows the gradient"),
     Setting(

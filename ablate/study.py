@@ -144,13 +144,19 @@ class Study:
             "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in self.layout.arms},
             "comparisons": [asdict(comparison) for comparison in self.comparisons()],
             "generators": list(self.layout.generators),
+            "meanings": {name: self.workload.menu[name].help for name in self.layout.factors},
             "scale": self.workload.scale_of(self.baseline.settings),
-            **({"file": str(self.workload.home.file)} if self.workload.home else {}),
+            **({"file": _shown(self.workload.home.file)} if self.workload.home else {}),
         }
 
     def change(self, **values: Any) -> Self:
         """Return this study with other values; None leaves a field as it is."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+
+def _shown(file: Path) -> str:
+    """Return a path as it is given on the command line: relative where the file lies below the current folder."""
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def load_study(path: Path) -> Study:

@@ -140,6 +140,7 @@ class SweepSession:
             def ended(job: Job, run: Run, is_new: bool) -> None:
                 pending.pop(job.recipe.key)
                 self.answers[run.key] = run
+                self._doubt(run)
                 self.made += [run] if is_new else []
                 writer.follow(self.journals.path(run.name))
                 view.known(run.variant, run.seed, self._score(run))
@@ -159,6 +160,15 @@ class SweepSession:
         if not self.store_failed:
             console.warn(not_delivered(error))
         self.store_failed = True
+
+    def _doubt(self, run: Run) -> None:
+        """Say so, once, where a metric in points is no fraction."""
+        metric, score = self.study.workload.metric, self._score(run)
+        if not self.made and metric.in_points and score is not None and not 0 <= score <= 1:
+            console.warn(
+                f"{metric.name} is {score:g}, which is no fraction: differences are shown as percentage points of it. "
+                f'Metric("{metric.name}", unit="") shows them as they are; the runs stay valid'
+            )
 
     def _say_lost(self, job: Job, reason: str) -> None:
         console.warn(f"{job.recipe.label}/s{job.recipe.seed}: {reason}; it is tried once more")

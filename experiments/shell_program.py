@@ -1,7 +1,6 @@
 """Which options of a program matter that is not Python, and that nobody changed?
 
-The program, `sorting.sh`, sorts random numbers with the system's `sort` and says how long its output is once it is
-compressed.
+The program beside this file, sorting.sh, sorts random numbers and says how long they are once they are compressed.
 """
 
 from ablate import Metric, Study, from_command

@@ -12,6 +12,7 @@ from ablate.effects.inference import (
     wilson,
 )
 from ablate.effects.noise import (
+    BUDGET_DIFFERENCES,
     NoiseBudget,
     TwoScopes,
     expected_best,
@@ -35,6 +36,7 @@ from ablate.effects.sentences import sentence
 from ablate.effects.sequential import Looks, MonitoredArm, Monitoring, begin, missing_runs, replay, take_look
 
 __all__ = [
+    "BUDGET_DIFFERENCES",
     "EFFECT_COLUMNS",
     "STATUSES",
     "Comparison",

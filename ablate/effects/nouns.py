@@ -51,6 +51,15 @@ class Metric:
         return self.scale == 100.0
 
     @property
+    def own_unit(self) -> str:
+        """The unit of what is no fraction: `ms`; empty where there is none."""
+        return "" if self.in_points else self.unit.replace("points", "")
+
+    def with_own_unit(self, number: str) -> str:
+        """A number with the unit of what is no fraction: `12 ms`, `1.2`."""
+        return f"{number} {self.own_unit}".rstrip()
+
+    @property
     def better(self) -> int:
         """+1 where a higher value is an improvement, -1 where a lower one is."""
         return 1 if self.goal == "max" else -1

@@ -34,8 +34,7 @@ def decimals_for(margin: float, metric: Metric) -> int:
 def amount(value: float, effect: Effect, metric: Metric) -> str:
     """A number with its unit: "3.02 points", "1.2", "0.8 s"."""
     number = f"{value:.{decimals_for(effect.margin, metric)}f}"
-    unit = "points" if metric.in_points else metric.unit.replace("points", "")
-    return f"{number} {unit}".rstrip()
+    return f"{number} points" if metric.in_points else metric.with_own_unit(number)
 
 
 def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
@@ -89,15 +88,16 @@ def _core(effect: Effect, metric: Metric) -> str:
         said = _changed(effect, metric) if straddles else _moved(effect, metric)
         return (
             f"{name} {said} {_basis(effect)}: real, but whether it exceeds the margin of "
-            f"{effect.margin:g} is unresolved."
+            f"{_margin(effect, metric)} is unresolved."
         )
     if rule is Verdict.NEGLIGIBLE:
         return (
-            f"{name} {_changed(effect, metric)} {_basis(effect)}; a difference beyond {effect.margin:g} is ruled out: "
-            f"{rule}."
+            f"{name} {_changed(effect, metric)} {_basis(effect)}; "
+            f"a difference beyond {_margin(effect, metric)} is ruled out: {rule}."
         )
     if rule is Verdict.NO_EFFECT:
-        return f"{name} {_changed(effect, metric)}; a difference beyond {effect.margin:g} is ruled out: {rule}."
+        beyond = f"a difference beyond {_margin(effect, metric)} is ruled out"
+        return f"{name} {_changed(effect, metric)}; {beyond}: {rule}."
     if rule is Verdict.INCONCLUSIVE:
         return f"{_stated(effect, metric)}. Inconclusive: {_power(effect, metric)}."
     return _no_verdict(effect, metric)
@@ -114,10 +114,15 @@ def _power(effect: Effect, metric: Metric) -> str:
     if math.isinf(effect.mde):
         detect = f"what {effect.n} seeds can detect lies beyond 10 SD"
     else:
-        detect = f"{effect.n} seeds detect {effect.mde:.{max(1, digits)}f} or more"
+        least = 1 if metric.in_points else 0
+        detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
     needed = effect.evidence.seeds_needed
     count = "more than a million" if needed is None else f"about {needed}"
-    return f"{detect}; {count} are needed for the margin of {effect.margin:g}"
+    return f"{detect}; {count} are needed for the margin of {_margin(effect, metric)}"
+
+
+def _margin(effect: Effect, metric: Metric) -> str:
+    return metric.with_own_unit(f"{effect.margin:g}")
 
 
 def _no_verdict(effect: Effect, metric: Metric) -> str:

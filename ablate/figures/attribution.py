@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ablate.figures.intervals import Row, rows_figure
-from ablate.figures.labels import BODY, fit, margin_labels
+from ablate.figures.labels import BODY, decimals, fit, margin_labels
 from ablate.figures.style import (
     BLUE,
     GREEN,
@@ -65,6 +65,7 @@ def main_effects(
             familywise=(number(record, "fw_low"), number(record, "fw_high")),
             verdict=text(record, "verdict"),
             seeds=[float(value) for value in (seeds or {}).get(name, ())],
+            digits=decimals(margin, unit),
         )
         groups.setdefault(text(record, "kind"), []).append(row)
     if not groups:

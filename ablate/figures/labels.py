@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ SMALL, BODY, HEADING = 8.0, 9.0, 10.5  # points
 LEADER: dict[str, Any] = {  # the line from a point to its name, which it meets at the left
     "arrowstyle": "-", "linewidth": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
 }  # fmt: skip
+
+
+def decimals(margin: float, unit: str) -> int:
+    """Digits after the point of a difference, so that a hundredth of the margin shows; at least 2 for points."""
+    least = 2 if unit == "points" else 0
+    return max(least, 1 - math.floor(math.log10(margin))) if margin > 0 else 2
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ablate.figures.intervals import Row, rows_figure
-from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.labels import BODY, SMALL, decimals, fit
 from ablate.figures.style import BLUE, GREY, WIDTH, new_figure, save, styled
 from ablate.figures.table import number, records, text
 
@@ -43,7 +42,9 @@ def forest(
         raise ValueError("a forest plot needs at least one comparison")
     groups: dict[str, list[Row]] = {}
     for record in table:
-        groups.setdefault(text(record, "reference", "baseline"), []).append(_row(record, seeds or {}, margin))
+        groups.setdefault(text(record, "reference", "baseline"), []).append(
+            _row(record, seeds or {}, decimals(margin, unit))
+        )
     alone = len(groups) == 1
     against = fit(next(iter(groups)), 2.5, lines=1) if alone else "the reference"
     headed = [("" if alone else f"against {fit(name, 2.5, lines=1)}", rows) for name, rows in groups.items()]
@@ -53,7 +54,7 @@ def forest(
     return save(figure, path)
 
 
-def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], margin: float) -> Row:
+def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits: int) -> Row:
     name = text(record, "variant") or text(record, "factor")
     return Row(
         name=name,
@@ -63,7 +64,7 @@ def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], margin
         verdict=text(record, "verdict"),
         unstable=number(record, "n_unstable") > 0,
         seeds=[float(value) for value in seeds.get(name, ())],
-        digits=max(2, 1 - math.floor(math.log10(margin))) if margin > 0 else 2,
+        digits=digits,
     )
 
 

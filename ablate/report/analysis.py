@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate.effects import (
+    BUDGET_DIFFERENCES,
     Effect,
     NoiseBudget,
     TwoScopes,
@@ -198,7 +199,9 @@ def _budget(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudg
     if bits.get(material.baseline):
         rows = list(bits[material.baseline].values())
         image_se = image_standard_error(rows, material.metric.scale)
-    return noise_budget(reference, sds, max(1, len(found.headline)), image_se)
+    per_margin = 1.0 if material.metric.in_points else 2 * material.margin  # 0.5 points are a usual margin
+    targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
+    return noise_budget(reference, sds, max(1, len(found.headline)), image_se, targets)
 
 
 def _scopes(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:

@@ -188,13 +188,14 @@ def _reading(found: Analysis) -> str:
     """One paragraph that lets a newcomer read the sentences above."""
     material = found.material
     words, fixed = material.metric.words, "" if material.account.planned is None else ", fixed before the runs,"
-    first = (
-        f"a point is one percentage point of {words}" if material.metric.in_points else f"differences are of {words}"
-    )
+    metric = material.metric
+    own = f"differences are of {words}{f', in {metric.own_unit}' if metric.own_unit else ''}"
+    first = f"a point is one percentage point of {words}" if metric.in_points else own
     return escape(
         f"How to read this: {first}. The brackets hold the 95 % interval: differences that the runs are compatible "
         "with. "
-        f"A difference within the margin of {material.margin:g}{fixed} is too small to matter. "
+        f"A difference within the margin of {metric.with_own_unit(f'{material.margin:g}')}{fixed} is too small to "
+        "matter. "
         '"Could not be settled" means that the seeds are too few to tell, not that there is no effect.'
     )
 

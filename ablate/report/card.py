@@ -42,14 +42,15 @@ def facts(found: Analysis) -> list[tuple[str, str]]:
     material = found.material
     metric, account = material.metric, material.account
     better = "higher" if metric.goal == "max" else "lower"
-    shown = "shown in percent, differences in percentage points" if metric.in_points else "shown in its own unit"
+    own = f"shown in {metric.own_unit}" if metric.own_unit else "shown in its own unit"
+    shown = "shown in percent, differences in percentage points" if metric.in_points else own
     lines = [("Question", material.question)] if material.question else []
     lines += [
         ("Metric", f"{metric.words} ({better} is better; {shown})"),
         (
             "Margin",
-            f"{material.margin:g}{_points(material.margin) if metric.in_points else ''}: the smallest difference that "
-            "matters",
+            f"{metric.with_own_unit(f'{material.margin:g}')}{_points(material.margin) if metric.in_points else ''}: "
+            "the smallest difference that matters",
         ),
         ("Design", _design(found)),
         ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),
@@ -88,11 +89,13 @@ def _planned_power(found: Analysis) -> str:
     )
     size = detectable_effect_size(planned, 0.05 / family)
     sd = sds[len(sds) // 2]
-    digits = digits_of(found.material.metric, found.material.margin)
+    metric = found.material.metric
+    digits = digits_of(metric, found.material.margin)
     if math.isinf(size):
         return f"{count(planned, 'seed')} cannot detect differences below 10 SD among {family} comparisons"
     return (
-        f"{count(planned, 'seed')} detect a true difference of {plain(size * sd, digits)} or more with probability .8 "
+        f"{count(planned, 'seed')} detect a true difference of {metric.with_own_unit(plain(size * sd, digits))} or "
+        "more with probability .8 "
         f"(alpha .05/{family}; median SD of the paired differences, as seen: {plain(sd, digits)})"
     )
 
@@ -111,7 +114,8 @@ def main_tables(found: Analysis) -> str:
         parts.append(effects_table(effects, found))
         if len(effects) > MOST_ROWS:
             parts.append(f"The {MOST_ROWS} rows with the lowest difference; all {len(effects)} are in `effects.csv`.")
-    unit = "points" if found.material.metric.in_points else "the metric's own unit"
+    metric = found.material.metric
+    unit = "points" if metric.in_points else metric.own_unit or "the metric's own unit"
     parts.append(
         escape(
             f"Differences are variant minus reference in {unit}; SD is the standard deviation over the paired seeds. "

@@ -14,7 +14,7 @@ from ablate.report.numbers import DASH, digits_of, interval, plain, probability,
 MOST_ROWS = 60
 
 GLOSSARY = (
-    ("seed", "the number that fixes all chance in a run: initial weights, order of the images, random augmentation"),
+    ("seed", "the number that fixes all chance in a run: initial weights, order of the data, random augmentation"),
     ("paired", "compared within each seed, so that what is luck in both arms cancels"),
     ("SD", "standard deviation: how much single runs differ from seed to seed"),
     ("SE", "standard error: how uncertain the average of several runs is; it shrinks with more seeds, the SD does not"),

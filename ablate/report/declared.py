@@ -9,26 +9,15 @@ from typing import Any
 from ablate.journal import Run
 from ablate.tracking import StudyRecord
 
-_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks")
-_FIRST = ("width", "epochs", "train_size", "image_size")
+_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code")
 
 
 def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
     """The scale that a study speaks of, for the first line: preset, the settings that set it, the data."""
-    declared = record.declared
-    images = declared.get("train_size")
-    known = {
-        "width": f"width {declared.get('width')}",
-        "epochs": f"{declared.get('epochs')} epochs",
-        "train_size": f"{f'{images:,}' if images else 'all'} training images",
-        "image_size": f"of {declared.get('image_size')} x {declared.get('image_size')} pixels",
-    }
-    parts = [text for name, text in known.items() if name in declared]
-    name = record.layout.get("data", {}).get("name")
+    name, said = record.layout.get("data", {}).get("name"), record.layout.get("scale")
     data = [name] if name else sorted({run.data for run in runs})
-    words = f"{declared.get('workload', 'workload')}, preset {declared.get('preset', 'none')}"
-    if parts:
-        words += f": {', '.join(parts[:2])}, {' '.join(parts[2:])}" if len(parts) > 2 else f": {', '.join(parts)}"
+    words = f"{record.declared.get('workload', 'workload')}, preset {record.declared.get('preset', 'none')}"
+    words += f": {said}" if said else ""
     return words + (f"; data {', '.join(data)}" if data else "")
 
 
@@ -36,9 +25,15 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     """The lines of the study card that were fixed before the runs."""
     declared = record.declared
     settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _APART]
-    factors = ", ".join(str(name).replace("_", " ") for name in declared.get("factors", ()))
+    meanings = record.layout.get("meanings", {})
+    factors = [
+        str(name).replace("_", " ") + (f" ({meanings[name]})" if meanings.get(name) else "")
+        for name in declared.get("factors", ())
+    ]
     validated = declared.get("validate_on")
-    protocol = "one run a recipe and seed; the score is the last epoch's, on the test set, which is scored once"
+    protocol = "one run a recipe and seed; the score is " + (
+        "the last epoch's, on the test set, which is scored once" if validated else "what the training ends with"
+    )
     if validated == "test":
         protocol += "; curves are of the test images themselves, and all training images train"
     elif validated:
@@ -47,8 +42,9 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     return [
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
-        ("Components in question", factors),
+        ("Components in question", (", " if not meanings else "; ").join(factors)),
         ("Settings, the same in every arm", ", ".join(settings)),
+        ("Code that trains", str(declared.get("code", ""))),
     ]
 
 
@@ -73,10 +69,13 @@ def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
     declared = record.declared
     seeds = list(declared.get("seeds", []))
     counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
-    words = ["ablate", "sweep", "--name", record.name, "--design", declared.get("design")]
+    file = [record.layout["file"]] if "file" in record.layout else []
+    words = ["ablate", "sweep", *file, "--name", record.name, "--design", declared.get("design")]
     words += ["--factors", ",".join(declared.get("factors", []))]
     words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
     words += ["--margin", f"{declared.get('margin'):g}", "--preset", declared.get("preset")]
+    if file:  # it holds all else
+        return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
     for part in str(declared.get("baseline", "baseline")).split("+"):  # what the baseline has on or off of its own
         words += [f"--{part.removeprefix('with-')}"] if part.startswith(("with-", "no-")) else []
     chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}

@@ -195,11 +195,12 @@ def noise_section(found: Analysis, pictures: Pictures) -> str:
     ]
     if math.isfinite(budget.image_se):
         lines.append(f"Standard error of one score that the finite test set brings: {plain(budget.image_se, digits)}")
-    unit = " points" if found.material.metric.in_points else ""
+    metric, points = found.material.metric, " points" if found.material.metric.in_points else ""
     for target, seeds in budget.seeds.items():
         needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"
         lines.append(
-            f"To detect a true difference of {target:g}{unit} among {budget.comparisons} comparisons: {needed}"
+            f"To detect a true difference of {metric.with_own_unit(f'{target:g}{points}')} among "
+            f"{budget.comparisons} comparisons: {needed}"
         )
     parts = ["## Noise", bullets(lines), *shown(pictures, "noise")]
     if found.scopes:

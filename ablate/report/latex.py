@@ -32,7 +32,7 @@ def latex_table(found: Analysis) -> str:
     """A booktabs table of every effect, sorted by difference; needs the package booktabs."""
     material = found.material
     digits = digits_of(material.metric, material.margin)
-    unit = "points" if material.metric.in_points else "the metric's unit"
+    unit = "points" if material.metric.in_points else tex(material.metric.own_unit) or "the metric's unit"
     rows = [
         [
             tex(effect.variant),

@@ -13,6 +13,7 @@ from ablate.report.analysis import Analysis
 from ablate.report.material import Histories
 
 MOST_PANELS = 40
+MOST_CURVES = 4
 CURVES = (
     ("accuracy by epoch", ("val/accuracy", "train/accuracy")),
     ("loss by epoch", ("val/loss", "train/loss")),
@@ -48,12 +49,13 @@ def pictures_of(found: Analysis) -> list[Picture]:
 
 def _unit(found: Analysis) -> str:
     metric = found.material.metric
-    return "points" if metric.in_points else metric.unit or "own unit"
+    return "points" if metric.in_points else metric.own_unit or "own unit"
 
 
 def _axis(found: Analysis) -> str:
     metric = found.material.metric
-    return f"{metric.words} (%)" if metric.in_points else metric.words
+    unit = "%" if metric.in_points else metric.own_unit
+    return f"{metric.words} ({unit})" if unit else metric.words
 
 
 def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
@@ -114,8 +116,8 @@ def _slopes(found: Analysis) -> Iterator[Picture]:
 def _training(found: Analysis) -> Iterator[Picture]:
     """The curves of accuracy, loss and learning rate, in validation where it was recorded."""
     histories = _ordered(found, found.material.curves())
-    recorded = {name for seeds in histories.values() for rows in seeds for row in rows for name in row}
-    for words, metrics in CURVES:
+    recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
+    for words, metrics in _curves(list(recorded)):
         metric = next((name for name in metrics if name in recorded), None)
         if metric is None:
             continue
@@ -130,6 +132,15 @@ def _training(found: Analysis) -> Iterator[Picture]:
         arguments = {"histories": own, "metric": metric, "reference": found.material.baseline, "band": band}
         file = f"curves-{metric.replace('/', '-')}.png"
         yield Picture("curves", file, title, caption, "training_curves", arguments)
+
+
+def _curves(recorded: Sequence[str]) -> Sequence[tuple[str, tuple[str, ...]]]:
+    """The usual curves, or where none of their metrics was recorded, those of the first others."""
+    usual = {name for _, metrics in CURVES for name in metrics}
+    if usual & set(recorded):
+        return CURVES
+    others = [name for name in recorded if name != "step"]
+    return [(f"{name.rpartition('/')[2].replace('_', ' ')} by epoch", (name,)) for name in others[:MOST_CURVES]]
 
 
 def _ordered(found: Analysis, histories: Histories) -> Histories:

@@ -134,6 +134,8 @@ def start_tags(start: Mapping[str, Any], name: str) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         **process_tags(start["process"]),
     }
+    if start.get("metric"):
+        tags["ablate.metric"] = start["metric"]["tracked"]
     if start.get("floor") is not None:
         tags["ablate.floor"] = json.dumps(start["floor"])
     if environment.get("commit"):

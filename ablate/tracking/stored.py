@@ -78,6 +78,7 @@ def run_of(stored: StoredRun) -> Run:
         process=process_of(tags),
         floor=json.loads(tags["ablate.floor"]) if "ablate.floor" in tags else None,
         error=tags.get("ablate.error"),
+        metric=tags.get("ablate.metric", ""),
         tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
     )
 
