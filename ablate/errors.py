@@ -13,6 +13,11 @@ class UserError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """Return the message on one line, whatever the names and texts that it quotes hold."""
+        text = super().__str__()
+        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
 
 class UsageError(UserError):
     """The command line or a study file asks for something that does not exist. Exit code 2."""

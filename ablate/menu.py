@@ -77,7 +77,7 @@ class Setting:
         """Return `value` in this setting's type, or raise UsageError."""
         if value is None and self.optional:
             return None
-        if self.kind is float and type(value) is int:
+        if self.kind is float and type(value) is int and abs(value) < 2**53:
             value = float(value)
         if type(value) is not self.kind:
             raise UsageError(f"{self.name} must be {_ARTICLES[self.kind]}, not {value!r}")

@@ -44,8 +44,8 @@ class Recipe:
         for name in names:
             if name not in workload.menu:
                 raise UsageError(unknown("factor", name, tuple(workload.menu)))
-        if not 0 <= seed < 2**63:
-            raise UsageError(f"a seed is an integer from 0 up, not {seed}")
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise UsageError(f"a seed is an integer from 0 up, not {seed!r}")
         knobs = {knob.name: knob.default for factor in workload.menu.factors for knob in factor.knobs}
         recipe = cls(
             workload, workload.menu.in_order(names), knobs, {s.name: s.default for s in workload.settings}, seed

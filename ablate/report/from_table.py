@@ -50,6 +50,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path} cannot be read as CSV: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the head
+        raise UserError(f"{path} has rows with more cells than its first line has names: give every column a name")
     table.index = table.index + 2
     table.columns = [str(name).strip() for name in table.columns]
     doubled = [name for name in table.columns if table.columns.tolist().count(name) > 1]

@@ -66,7 +66,7 @@ def _whole(text: object) -> float:
         value = float(str(text))
     except ValueError:
         return math.nan
-    return value if math.isfinite(value) and value == math.floor(value) else math.nan
+    return value if abs(value) < 2**53 and value == math.floor(value) else math.nan
 
 
 def check_rows(table: pd.DataFrame, word: str, metric: str) -> list[str]:

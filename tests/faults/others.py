@@ -270,10 +270,10 @@ def be_machine(name: str) -> None:
 
 
 OTHERS: list[tuple[str, Callable[[Trial], None], int]] = [
-    ("disk full in `ablate run` or `sweep`, then room again", disk_full, 12),
+    ("disk full in `ablate run` or `sweep`, then room again", disk_full, 10),
     ("files that may not grow (quota)", files_too_large, 6),
-    ("read-only `mlruns/`: run, sweep, list, report, doctor", read_only, 20),
-    ("database locked by another process", locked_database, 3),
+    ("read-only `mlruns/`: run, sweep, list, report, doctor", read_only, 10),
+    ("database locked by another process", locked_database, 2),
     ("MLflow server killed in mid-run", server_killed, 3),
     ("too little memory for a run", out_of_memory, 6),
     ("a sweep's worker killed (out of memory)", worker_killed, 6),
