@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow lint bench simulate clean
+.PHONY: help demo test test-slow faults lint bench simulate clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -23,6 +23,9 @@ test: .venv/installed ## Set up, check style and types, run the tests
 
 test-slow: .venv/installed ## Run the long tests too: minutes to an hour
 	$(BIN)/python -m pytest -m slow
+
+faults: .venv/installed ## Kill, fill up, lock and take away what runs need, 200 times and more, and write the table
+	PYTHONPATH=tests $(BIN)/python -m faults --output reports/faults.md
 
 lint: .venv/installed ## Check style and types
 	$(BIN)/ruff check .

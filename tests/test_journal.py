@@ -55,6 +55,47 @@ def test_a_run_reads_as_it_was_written(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in run_lines(tmp_path))
 
 
+def test_a_new_attempt_never_takes_over_a_file_that_another_machine_just_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals = Journals(tmp_path)
+    first = journals.create(KEY, DATA)
+    monkeypatch.setattr(Journals, "attempts", lambda self, key, data: [])  # its listing is a moment old
+    assert journals.create(KEY, DATA).path != first.path
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ("start", {"variant": "x"}),
+        ("metrics", {"step": "1", "values": {}}),
+        ("metrics", {"step": 1, "values": {"loss": "low"}}),
+        ("series", {"name": "lr", "first": 1, "values": 3}),
+        ("end", {"status": "perfect"}),
+        ("resume", {"process": {"pid": 1}}),
+    ],
+)
+def test_a_line_that_lacks_what_it_should_have_is_named(tmp_path: Path, record: str, fields: dict[str, Any]) -> None:
+    path = written(tmp_path)
+    path.write_bytes(path.read_bytes() + json.dumps({"record": record, "time": 1.0, **fields}).encode() + b"\n")
+    with pytest.raises(UserError, match=r"line 5: no .*doctor --repair"):
+        load(path)
+
+
+def test_a_kind_of_record_that_is_not_known_yet_may_pass(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([lines[0], b'{"record": "note", "time": 1.0}', *lines[1:]]))
+    assert load(path) is not None
+
+
+def test_secrets_are_masked_as_they_are_written(tmp_path: Path) -> None:
+    with Journals(tmp_path).create(KEY, DATA) as journal:
+        journal.write("note", tags={"from": "https://me:hush@host.example/x"})
+    assert b"hush" not in journal.path.read_bytes()
+    assert b"https://me:***@host.example/x" in journal.path.read_bytes()
+
+
 def run_lines(folder: Path) -> list[str]:
     return Journals(folder).paths()[0].read_text().splitlines()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,8 @@ import pytest
 import toy
 
 from ablate.data import Source
-from ablate.journal import Journals, Run, load, records
+from ablate.journal import Journal, Journals, Run, load, records
+from ablate.liveness import this_process
 from ablate.recipe import Recipe
 from ablate.resnet9 import WORKLOAD
 from ablate.runner import Purpose, answer, make
@@ -119,6 +123,59 @@ def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, purpose: P
     assert watcher.steps == [2], "what was recorded before is not recorded again"
     assert [row["step"] for row in run.history] == [0, 1, 2]
     assert [line["record"] for line in records(path)].count("resume") == 1
+
+
+def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
+    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, write = job(), Journal.write
+
+    def full(journal: Journal, record: str, **fields: object) -> None:
+        if record == "metrics" and fields["step"] == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(journal, record, **fields)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(Journal, "write", full)
+        make(asked, journals, purpose, Nobody())
+    killed = load(journals.attempts(asked.recipe.key, asked.data.fingerprint)[0])
+    assert killed is not None
+    assert (killed.status, killed.error) == ("killed", "the disk is full")
+    run, _ = make(asked, journals, purpose, Nobody())
+    assert (run.name, run.status, len(run.history)) == (killed.name, "finished", 3)
+
+
+@pytest.mark.parametrize(("age", "is_left_alone"), [(60, True), (3600, False)])
+def test_an_open_run_of_another_machine_is_left_alone_until_it_is_silent(
+    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch, age: float, is_left_alone: bool
+) -> None:
+    """Where locks do not reach from machine to machine, two may run one recipe, but never into one journal."""
+    asked = job(off=("luck",), without_luck="interrupt")
+    with monkeypatch.context() as patch:
+        patch.setattr("ablate.runner.this_process", lambda: {**this_process(), "host": "elsewhere"})
+        patch.setattr("ablate.runner.Journal.write", _write_no_end)
+        with pytest.raises(KeyboardInterrupt):
+            make(asked, journals, purpose, Nobody())
+    (theirs,) = journals.attempts(asked.recipe.key, asked.data.fingerprint)
+    before = theirs.read_bytes()
+    (theirs.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
+    os.utime(theirs, (time.time() - age, time.time() - age))
+    if not is_left_alone:
+        assert make(asked, journals, purpose, Nobody())[0].name == theirs.stem
+        return
+    with pytest.raises(KeyboardInterrupt):
+        make(asked, journals, purpose, Nobody())
+    assert theirs.read_bytes() == before
+    assert len(journals.attempts(asked.recipe.key, asked.data.fingerprint)) == 2
+
+
+_write = Journal.write
+
+
+def _write_no_end(journal: Journal, record: str, **fields: object) -> None:
+    """Write as a process that is killed does: no end."""
+    if record != "end":
+        _write(journal, record, **fields)
 
 
 def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:

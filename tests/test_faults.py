@@ -1,0 +1,85 @@
+"""The fault suite, a little of it in every test run and all of it by `make faults`; and what it once found."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toy
+from faults.__main__ import main
+from faults.kills import KILLS, STUDY
+from faults.others import OTHERS
+from faults.tally import Tally, table
+from tracking_samples import mlflow_project
+from typer.testing import CliRunner
+
+from ablate.cli import app
+from ablate.executors import SerialExecutor
+from ablate.journal import Journals
+from ablate.runner import Purpose
+from ablate.study import load_study
+from ablate.sweep import Progress, Task, carry_out
+from ablate.tracking import open_tracker
+from ablate.workload import Conditions, Job
+
+HERE = Path(__file__).parent
+QUICK = "ablate run`$|store is made|data cache|quota|two machines"
+
+
+def make_faults(*arguments: str, patience: float) -> str:
+    """Make faults in a process of its own, from which it forks; return the table."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
+    command = [sys.executable, "-m", "faults", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_little_of_the_fault_suite() -> None:
+    page = make_faults("--only", QUICK, "--share", "0.04", patience=240)
+    assert len(re.findall(r"^\| [^*|]+ \| \d+ \| 0 \| 0 \| 0 \|", page, re.MULTILINE)) == 5
+
+
+@pytest.mark.slow
+def test_every_fault() -> None:
+    page = make_faults("--share", "0.1", patience=3600)
+    assert page.count("\n|") == 3 + len(KILLS) + len(OTHERS)
+
+
+def test_at_least_two_hundred_kills_are_in_the_whole_suite() -> None:
+    assert sum(times for _, _, times in KILLS) >= 200
+
+
+def test_a_fault_that_does_harm_is_told() -> None:
+    harm = Tally("x", tries=1)
+    harm.lose("a run")
+    assert not harm.holds
+    assert "lost: a run" in table([harm], "")
+    with pytest.raises(SystemExit):
+        main(["--no-such-flag"])
+
+
+def test_runs_of_a_killed_sweep_are_delivered_by_the_next_though_it_has_none_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep was killed after its last run ended and before anything was delivered."""
+    monkeypatch.chdir(tmp_path)
+    project = mlflow_project(tmp_path)
+    (tmp_path / "kitchen.py").write_text(STUDY)
+    study, journals = load_study(tmp_path / "kitchen.py"), Journals(project.journals)
+    data, conditions = toy.open_data(None, None), Conditions("cpu", "fp32", 1)
+    tasks = [
+        Task(Job(recipe, data, conditions), journals.folder, Purpose(tmp_path, "kitchen")) for recipe in study.recipes()
+    ]
+    ignore = Progress(lambda *_: None, lambda *_: None, lambda *_: None)
+    carry_out(tasks, SerialExecutor(), ignore)
+    arguments = ["sweep", "kitchen.py", "--jobs", "1", "--threads", "1", "--precision", "fp32", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    runs = open_tracker(project).runs("kitchen")
+    assert sorted(run.status for run in runs) == ["finished"] * 12
+    assert not list(project.journals.glob("*.files"))
