@@ -72,9 +72,8 @@ def test_runs_of_a_killed_sweep_are_delivered_by_the_next_though_it_has_none_to_
     (tmp_path / "kitchen.py").write_text(STUDY)
     study, journals = load_study(tmp_path / "kitchen.py"), Journals(project.journals)
     data, conditions = toy.open_data(None, None), Conditions("cpu", "fp32", 1)
-    tasks = [
-        Task(Job(recipe, data, conditions), journals.folder, Purpose(tmp_path, "kitchen")) for recipe in study.recipes()
-    ]
+    jobs = [Job(recipe, data, conditions) for recipe in study.recipes()]
+    tasks = [Task(job, journals.folder, Purpose(tmp_path, "kitchen")) for job in jobs]
     ignore = Progress(lambda *_: None, lambda *_: None, lambda *_: None)
     carry_out(tasks, SerialExecutor(), ignore)
     arguments = ["sweep", "kitchen.py", "--jobs", "1", "--threads", "1", "--precision", "fp32", "--json"]

@@ -135,9 +135,10 @@ def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
             raise OSError(errno.ENOSPC, "No space left on device")
         write(journal, record, **fields)
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr(Journal, "write", full)
-        make(asked, journals, purpose, Nobody())
+        with pytest.raises(OSError, match="No space"):
+            make(asked, journals, purpose, Nobody())
     killed = load(journals.attempts(asked.recipe.key, asked.data.fingerprint)[0])
     assert killed is not None
     assert (killed.status, killed.error) == ("killed", "the disk is full")
