@@ -8,6 +8,7 @@ the number of the signal that ended it.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,16 +20,24 @@ from contextlib import suppress
 import psutil
 
 GRACE = 5.0
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
 def main(channel: int, arguments: list[str]) -> int:
     """Run the program, and return its exit code when all of it is gone."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the channel is what ends it
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # the channel ends it; SIG_IGN would be inherited
+    _adopt_orphans()
     program = subprocess.Popen(arguments, process_group=0)
     threading.Thread(target=_end_with_channel, args=(channel, program.pid), daemon=True).start()
     code = program.wait()
     end(program.pid)
     return code if code >= 0 else 128 - code
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whatever descends from here and loses its own; elsewhere than on Linux they get away."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _end_with_channel(channel: int, group: int) -> None:

@@ -1,8 +1,8 @@
 """A command with placeholders: which factors it has, and the list of arguments that a recipe makes of it. Pure.
 
-`{name}` is a value, `{name:on|off}` what a factor is when it is on and when it is off, `{{` and `}}` are braces. The
-text is split into arguments as a shell would, before anything is filled in, so a value stays one argument whatever it
-holds; a factor that is an argument of its own may become several, or none. Other braces stand for themselves.
+`{name}` is a value, `{name:on|off}` what a factor is when it is on and when it is off, `{{name}}` the text {name};
+other braces stand for themselves. The text is split into arguments as a shell would, before anything is filled in, so a
+value stays one argument whatever it holds; a factor that is an argument of its own may become several, or none.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ablate.workload import unknown
 
 _PART = r"(?:[^{}|]|\{\w+\})*"
 _SWITCH = re.compile(rf"\{{(\w+):({_PART})\|({_PART})\}}")
-_VALUE = re.compile(r"\{(\w+)\}")
+_LITERAL = re.compile(r"\{\{(\w+)\}\}")
+_VALUE = re.compile(r"\{(\w+)\}|\x01(\w+)\x02")
 _MARK = "\x00"
 _MARKED = re.compile(rf"{_MARK}(\d+){_MARK}")
-_BRACES = {"{{": "\x01", "}}": "\x02"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Template:
     @classmethod
     def read(cls, text: str) -> Self:
         """Return the template that `text` says. Raises UsageError for what cannot be split into arguments."""
-        for braces, stand_in in _BRACES.items():
-            text = text.replace(braces, stand_in)
+        text = _LITERAL.sub("\x01\\1\x02", text)
         switches: list[Switch] = []
 
         def marked(found: re.Match[str]) -> str:
@@ -69,9 +68,9 @@ class Template:
         """Raise UsageError for a placeholder that stands for nothing."""
         texts = [*self.arguments, *(text for switch in self.switches for text in (switch.on, switch.off))]
         for text in texts:
-            for name in _VALUE.findall(text):
-                if name not in known:
-                    raise UsageError(f"the command: {unknown('placeholder', name, known)}; write {{{{ for a brace")
+            for name, _literal in _VALUE.findall(text):
+                if name and name not in known:
+                    raise UsageError(f"the command: {unknown('placeholder', name, known)}; {{{{{name}}}}} is the text")
 
     def fill(self, is_on: Callable[[str], bool], values: Mapping[str, object]) -> list[str]:
         """Return the arguments under the switches and values of a recipe."""
@@ -86,10 +85,7 @@ class Template:
 
 def fill_values(text: str, values: Mapping[str, object]) -> str:
     """Return `text` with `{name}` replaced by values; braces of a value stay as they are."""
-    filled = _VALUE.sub(lambda at: str(values.get(at[1], at[0])), text)
-    for braces, stand_in in _BRACES.items():
-        filled = filled.replace(stand_in, braces[0])
-    return filled
+    return _VALUE.sub(lambda at: f"{{{at[2]}}}" if at[2] else str(values.get(at[1], at[0])), text)
 
 
 def _split(text: str) -> list[str]:
