@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_delete, cli_doctor, cli_report, cli_runs, cli_sweep, cli_sync, cli_train, console
+from ablate import cli_data, cli_delete, cli_doctor, cli_init, cli_report, cli_runs, cli_sweep, cli_sync, cli_train
+from ablate import console
 from ablate.errors import UserError, explain
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
 for _panel, _name, _command in (
     ("Make runs", "run", cli_train.run),
     ("Make runs", "sweep", cli_sweep.sweep),
+    ("Make runs", "init", cli_init.init),
     ("Look at runs", "list", cli_runs.list_runs),
     ("Look at runs", "show", cli_runs.show),
     ("Look at runs", "report", cli_report.report),
