@@ -121,12 +121,15 @@ class StoreFlags(ServerFlags):
         """Return the tracker, after what earlier commands could not deliver was delivered."""
         from ablate import console
         from ablate.journal import Journals
-        from ablate.tracking import StudyJournals, catch_up
+        from ablate.tracking import StudyJournals, UnreachableError, catch_up
 
         tracker = self.open(project)
         if not self.offline:
             studies = StudyJournals(project.studies)
-            catch_up(tracker, Journals(project.journals), studies, lambda error: console.warn(str(error)))
+            try:
+                catch_up(tracker, Journals(project.journals), studies, lambda error: console.warn(str(error)))
+            except UnreachableError as error:
+                raise UnreachableError(f"{error}; --offline reads what the journals here have") from None
         return tracker
 
 

@@ -7,7 +7,7 @@ from ablate.workload import Job
 
 def not_delivered(error: Exception) -> str:
     """Return what it means that the store failed while runs are made."""
-    return f"{error}; it goes on, the journals keep everything: the next command or `ablate sync` delivers it"
+    return f"{error}; training goes on, the journals keep everything, the next command or `ablate sync` delivers it"
 
 
 def scale_of(job: Job, preset: str, slots: int = 1) -> str:

@@ -55,7 +55,7 @@ def _of_tls(text: str) -> str:
 
 def _of_a_connection(text: str) -> str:
     if "refused" in text:
-        return "does not answer (connection refused): is it running?"
+        return "does not answer (connection refused: is it running?)"
     if "resol" in text:  # NameResolutionError, Failed to resolve
         return "is not found: its host name has no address"
     if "timed out" in text:

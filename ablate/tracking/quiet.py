@@ -14,8 +14,8 @@ QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what fails reaches the user as a StoreError
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next delivery is the retry
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next delivery is the retry
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
 """How MLflow is told to keep still, unless the user's environment says otherwise; read when it is imported."""
 
