@@ -10,8 +10,18 @@ from typing import Annotated, Any
 import typer
 
 import ablate
-from ablate import cli_data, cli_delete, cli_doctor, cli_init, cli_report, cli_runs, cli_sweep, cli_sync, cli_train
-from ablate import console
+from ablate import (
+    cli_data,
+    cli_delete,
+    cli_doctor,
+    cli_init,
+    cli_report,
+    cli_runs,
+    cli_sweep,
+    cli_sync,
+    cli_train,
+    console,
+)
 from ablate.errors import UserError, explain
 
 app = typer.Typer(
