@@ -21,14 +21,19 @@ from ablate import (
     cli_sync,
     cli_train,
     console,
+    shell,
 )
+from ablate.completion import complete
 from ablate.errors import UserError, explain
 
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
     name="ablate",
-    no_args_is_help=True,
+    cls=shell.Commands,
+    rich_markup_mode=None,
+    epilog=shell.EXIT_CODES,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=_CONTEXT,
 )
 
 
@@ -76,23 +81,49 @@ for _panel, _name, _command in (
     ("Keep runs", "doctor", cli_doctor.doctor),
     ("Keep runs", "delete", cli_delete.delete),
 ):
-    app.command(_name, rich_help_panel=_panel)(_exiting(_command))
-data = typer.Typer(help="Look at the images, or fetch them.", no_args_is_help=True)
+    app.command(_name, cls=shell.Command, rich_help_panel=_panel)(_exiting(_command))
+data = typer.Typer(cls=shell.Commands, rich_markup_mode=None)
 for _name, _command in (("info", cli_data.info), ("show", cli_data.show), ("fetch", cli_data.fetch)):
-    data.command(_name)(_exiting(_command))
-app.add_typer(data, name="data", rich_help_panel="Data")
+    data.command(_name, cls=shell.Command)(_exiting(_command))
+app.add_typer(complete(data), name="data", rich_help_panel="Look at data")
+complete(app)
+
+
+@data.callback(invoke_without_command=True)
+def about_data(ctx: typer.Context) -> None:
+    """Look at the images, or fetch them.
+
+    Examples:
+      ablate data info --dataset digits
+
+      ablate data fetch cifar10
+    """
+    if not ctx.invoked_subcommand:
+        typer.echo(ctx.get_help())
 
 
 @app.callback(invoke_without_command=True)
 def options(
+    ctx: typer.Context,
     debug: Annotated[  # noqa: ARG001  # read off the arguments, so that it may stand after the command, too
         bool, typer.Option("--debug", help="Show the traceback of an error; goes with every command.")
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
-    """Which parts of a training recipe matter, by how much, and how sure can we be."""
+    """Which parts of a training recipe matter, by how much, and how sure can we be.
+
+    Examples:
+      ablate run --preset demo --no-augment
+
+      ablate sweep experiments/demo.py
+
+      ablate report demo --html
+    """
     if version:
         console.result(f"ablate {ablate.__version__}")
+        raise typer.Exit
+    if not ctx.invoked_subcommand:
+        console.result(shell.START)
 
 
 def main() -> None:

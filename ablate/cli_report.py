@@ -84,7 +84,7 @@ def report(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]", help="A study's name; for other runs, what to call the report.", show_default=False
+            metavar="STUDY", help="A study's name; for other runs, what to call the report.", show_default=False
         ),
     ] = None,
     margin: Annotated[

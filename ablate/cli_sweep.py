@@ -147,9 +147,7 @@ def sweep(
     data: DataFlags,
     where: WhereFlags,
     store: StoreFlags,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.py]", help="A study's file.", show_default=False)
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="STUDY.py", help="A study's file.", show_default=False)] = None,
 ) -> None:
     """Make every run of a study: each arm of a design under the same seeds.
 

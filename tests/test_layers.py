@@ -25,7 +25,7 @@ LAYERS = {
     "reporting": {"report"},
     "surface": {
         *("cli", "cli_train", "cli_sweep", "cli_init", "cli_data"),
-        *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete"),
+        *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
     },
 }
