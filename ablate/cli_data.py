@@ -19,7 +19,13 @@ def info(
     image_size: Annotated[int, typer.Option(help="Height and width to decode to.")] = 32,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what the data is: classes, images, normalisation, fingerprint, where it is kept."""
+    """Say what the data is: classes, images, normalisation, fingerprint, where it is kept.
+
+    Examples:
+      ablate data info --dataset digits
+
+      ablate data info --data-dir cifar10.tgz
+    """
     from ablate.data import describe, open_dataset
 
     with console.DecodingBar() as bar:
@@ -27,10 +33,12 @@ def info(
     if as_json:
         console.emit(facts)
     else:
-        console.table(["", ""], [[name.replace("_", " "), _text(value)] for name, value in facts.items()])
+        console.table(["", ""], [[name.replace("_", " "), _text(name, value)] for name, value in facts.items()])
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: object) -> str:
+    if isinstance(value, int):
+        return f"{value / 1e6:,.1f} MB" if name == "bytes" else f"{value:,}"
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
@@ -61,7 +69,13 @@ def show(
 def fetch(
     name: Annotated[str, typer.Argument(help="cifar10, cifar100, svhn, fashion-mnist or digits.")] = "cifar10",
 ) -> None:
-    """Download a data set, check it and decode it, for use without a network later."""
+    """Download a data set, check it and decode it, for use without a network later.
+
+    Examples:
+      ablate data fetch digits
+
+      ablate data fetch cifar10
+    """
     from ablate.data import fetch as fetch_data
 
     with console.DecodingBar() as bar:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ablate.tracking import Project, Tracker
 
 _GOALS = ("max", "min")
+_SPARE = ("reference", "p (Holm)", "seeds")
+"""Columns of the main table that a narrow terminal does without; the sentences above it hold them too."""
 
 
 def _foreign(*names: str, text: str, **more: Any) -> Any:
@@ -216,9 +218,9 @@ def show_report(written: Report) -> None:
     for text in [*written.incomplete, *material.cautions]:
         console.warn(text)
     for line in written.answer:
-        console.result(line)
+        console.prose(line)
     columns, rows = written.table
-    console.table(columns, rows, title=" ")
+    console.table(columns, rows, title="", spare=[name for name in _SPARE if name in columns])
     console.result(f"\n{written.folder / 'report.md'}")
 
 

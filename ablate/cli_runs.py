@@ -25,7 +25,13 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="How many of the newest to show.", min=1)] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """List what has been run, the newest last."""
+    """List what has been run, the newest last.
+
+    Examples:
+      ablate list
+
+      ablate list --experiment demo --limit 100
+    """
     runs = store.open_current(Project.find()).runs(experiment)
     if as_json:
         console.emit([_row(run) for run in runs])
@@ -36,7 +42,8 @@ def list_runs(
     shown = runs[-limit:]
     same = len({_metric(run) for run in shown}) == 1
     rows = [_row(run) if same else _row(run, "score") for run in shown]
-    console.table(list(rows[0]), [list(row.values()) for row in rows])
+    spare = ("key", "device", "started", "scale", "experiment")
+    console.table(list(rows[0]), [list(row.values()) for row in rows], spare=spare)
     if len(runs) > limit:
         console.say(f"{len(runs) - limit} older ones not shown (--limit {len(runs)})")
 
@@ -75,7 +82,13 @@ def show(
     store: StoreFlags,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one run: its recipe, how it went, where it lies."""
+    """Show one run: its recipe, how it went, where it lies.
+
+    Examples:
+      ablate show no-augment/s0
+
+      ablate show baseline/s0 --json
+    """
     tracker = store.open_current(Project.find())
     found = tracker.find(run)
     facts = {
@@ -89,12 +102,13 @@ def show(
         console.emit({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
         return
     console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
-    console.table(["param", "value"], [[name, str(value)] for name, value in found.params.items()], title="\nRecipe")
+    console.table(["", ""], [[name, _said(value)] for name, value in found.params.items()], title="Recipe")
     recorded = dict.fromkeys(name for row in found.history for name in row)
     usual = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
     columns = [name for name in ("step", *usual) if name in recorded]
     columns = list(recorded)[:8] if columns == ["step"] else columns
-    console.table(columns, [[row.get(name) for name in columns] for row in found.history], title="\nHistory")
+    history = [[row.get(name) for name in columns] for row in found.history]
+    console.table(columns, history, title="History", spare=("train/accuracy", "lr"))
 
 
 @grouped(WORKLOAD)
@@ -127,10 +141,16 @@ def compare(
         return
     heads = [f"A: {_name(one, left)}", f"B: {_name(other, right)}"]
     if different:
-        console.table(["differs", *heads], [[name, str(a), str(b)] for name, (a, b) in different.items()])
+        console.table(["differs", *heads], [[name, _said(a), _said(b)] for name, (a, b) in different.items()])
     else:
         console.say("both have the same recipe")
-    console.table(["metric", *heads, "B - A"], [[name, *values] for name, values in metrics.items()], title=" ")
+    console.table(["metric", *heads, "B - A"], [[name, *values] for name, values in metrics.items()], title="")
+
+
+def _said(value: Any) -> str:
+    """Return a param as people say it: a factor is on or off; what a recipe does not have is a dash."""
+    words = {"true": "on", "false": "off", "none": "-"}
+    return words.get(str(value).lower(), str(value))
 
 
 def _side(text: str, tracker: Tracker) -> list[Run]:
@@ -185,7 +205,13 @@ def ui(
         str, typer.Option(help="The address to listen on; whoever reaches it can change runs.")
     ] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow UI on this project's store; Ctrl-C ends it."""
+    """Open the MLflow UI on this project's store; Ctrl-C ends it.
+
+    Examples:
+      ablate ui
+
+      ablate ui --port 5001
+    """
     from ablate.tracking.server import serving
 
     project = Project.find()

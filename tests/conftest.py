@@ -14,7 +14,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("NO_COLOR", "1")
-    patch.setenv("COLUMNS", "120")
+    patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     yield
     patch.undo()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,7 +17,10 @@ from rich.table import Table
 PIPE_WIDTH = 200
 """How wide tables may be where nobody's terminal limits them."""
 
-OUTPUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+_Column = tuple[str, Sequence[object]]
+"""A name and the cells below it."""
+
+OUTPUT = Console(highlight=False, soft_wrap=True)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -53,21 +59,64 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """Print a table; columns that hold numbers are set to the right."""
+def prose(text: str) -> None:
+    """Print a line that may be long: between words at a terminal's width, further lines under the first one's text."""
+    if not OUTPUT.is_terminal:
+        return result(text)
+    hang = len(text) - len(text.lstrip(" -"))
+    lines = textwrap.wrap(text, _width(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
+    return result("\n".join(lines))
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, spare: Sequence[str] = ()
+) -> None:
+    """Print a table; columns that hold numbers are set to the right.
+
+    Where it is too wide, columns named in `spare` are left out, in that order, and it is said which.
+    """
     lines = [list(row) for row in rows]
-    shown = Table(title=title, box=None, header_style="bold", title_justify="left", pad_edge=False)
-    for index, name in enumerate(columns):
-        numeric = all(isinstance(line[index], int | float | None) for line in lines)
-        shown.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for line in lines:
-        shown.add_row(*(escape(_cell(value)) for value in line))
-    OUTPUT.print(shown, soft_wrap=False)
+    kept, left_out = _fitting([(name, [line[i] for line in lines]) for i, name in enumerate(columns)], spare)
+    shown = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
+    for position, (name, cells) in enumerate(kept):
+        numeric = all(isinstance(cell, int | float | None) for cell in cells)
+        whole = position == 0 and _width_of(name, cells) <= _width() // 2
+        shown.add_column(escape(name), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+    for cells in zip(*(cells for _, cells in kept), strict=True):
+        shown.add_row(*(escape(_cell(cell)) for cell in cells))
+    if title is not None:
+        OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
+    OUTPUT.print(shown, soft_wrap=False, width=_width())
+    if left_out:
+        say(f"too narrow to show: {', '.join(left_out)}")
+
+
+def _fitting(columns: Sequence[_Column], spare: Sequence[str]) -> tuple[list[_Column], list[str]]:
+    """Return the columns that are shown, and the names of those that are left out for want of room."""
+    kept, left_out = list(columns), []
+    for name in spare:
+        if sum(_width_of(*column) + 2 for column in kept) - 2 <= _width():
+            break
+        kept = [column for column in kept if column[0] != name]
+        left_out.append(name)
+    return kept, left_out
+
+
+def _width_of(name: str, cells: Sequence[object]) -> int:
+    return max(cell_len(text) for text in (name, *map(_cell, cells)))
+
+
+def _width() -> int:
+    """Return how many columns there are: those of COLUMNS, of the terminal, or as many as a pipe is given."""
+    asked = os.environ.get("COLUMNS", "")
+    return int(asked) if asked.isdigit() and int(asked) else OUTPUT.width if OUTPUT.is_terminal else PIPE_WIDTH
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) >= 10_000:
+        return f"{value:,.0f}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
