@@ -19,7 +19,9 @@ _menu = MenuWriter()
 
 
 @_menu.factor
-def augment(plan: Plan, *, pad: Annotated[int, Range(1, 16)] = 4, flip: Annotated[float, Range(0, 1)] = 0.5) -> Plan:
+def augment(
+    plan: Plan, *, pad: Annotated[int, Range(1, 16, tune=(1, 8))] = 4, flip: Annotated[float, Range(0, 1)] = 0.5
+) -> Plan:
     """Crop at random out of a reflected border, flip left to right at random."""
     from ablate.augment import crop_and_flip
 

@@ -60,6 +60,7 @@ WORKLOAD = Workload(
     pilot_function="ablate.classification:pilot",
     conditions_function="ablate.devices:resolve",
     usual_preset="laptop",
+    validation=Metric("val_accuracy", tracked="val/accuracy"),
 )
 
 

@@ -17,6 +17,10 @@ class Diverged(Exception):  # noqa: N818  # a result, not an error
     """A recorded value is not finite: the training is over, and that is its result."""
 
 
+class Pruned(Exception):  # noqa: N818  # a decision, not an error
+    """Whoever watches has seen enough: the training is over, without a result."""
+
+
 _METRIC = re.compile(r"[\w\-. :/]+")
 
 
@@ -36,7 +40,7 @@ class Watcher(Protocol):
         """`done` of `total` steps are made."""
 
     def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics were recorded at `step`."""
+        """Metrics were recorded at `step`; raise Pruned to end the run."""
 
 
 class RunLog:

@@ -19,7 +19,7 @@ from ablate import provenance
 from ablate.errors import DISK_FULL, UserError
 from ablate.journal import SCHEMA, Journal, Journals, Run, load, records
 from ablate.liveness import SILENCE, is_alive, this_process
-from ablate.runlog import Diverged, RunLog, Watcher
+from ablate.runlog import Diverged, Pruned, RunLog, Watcher
 from ablate.workload import Conditions, Job, Outcome
 
 
@@ -160,6 +160,9 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     except Diverged as divergence:
         _describe(journal, job, log, project)
         end("unstable", str(divergence))
+    except Pruned as reason:
+        _describe(journal, job, log, project)
+        end("pruned", str(reason))
     except (KeyboardInterrupt, Terminated):
         end("killed", "interrupted")
         raise

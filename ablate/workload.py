@@ -167,7 +167,8 @@ class Workload:
 
     `train_function` makes a run, `data_function` opens the data, `pilot_function` times a few steps of a run,
     `conditions_function` says what the flags for device, precision and threads stand for. `usual_preset` is taken where
-    none is named. `version` is part of a run's identity beside the name. `home` is for a workload that a study brings:
+    none is named. `validation` is what tuning may look at: a metric that is recorded at every step and never read off
+    the test data. `version` is part of a run's identity beside the name. `home` is for a workload that a study brings:
     it travels to workers by the study's file.
     """
 
@@ -183,6 +184,7 @@ class Workload:
     usual_preset: str = "default"
     version: str = ""
     home: Home | None = None
+    validation: Metric | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
         """Travel to workers by name, or by the file that brings it."""

@@ -21,12 +21,14 @@ LAYERS = {
     "doing": {
         *("study", "executors", "runner", "runlog", "handover", "journal", "liveness", "provenance", "tracking"),
         *("table", "sweep", "following", "planning", "adaptive", "syncing", "journal_lines", "health", "deletion"),
+        "tuning",
     },
     "reporting": {"report"},
     "surface": {
-        *("cli", "cli_train", "cli_sweep", "cli_init", "cli_data"),
+        *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
         *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
+        *("tune_session", "retune_session"),
     },
 }
 LEAVES = {"effects", "attribution", "figures", "simulation"}
@@ -34,7 +36,7 @@ ORDER = list(LAYERS)
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 COMPUTING = ("kernel", "built-in workload")
 HEAVY = {"torch", "torchvision", "mlflow", "optuna", "ray", "matplotlib", "pandas"}
-HOMES = {"mlflow": "tracking", "ray": "executors", "matplotlib": "figures"}
+HOMES = {"mlflow": "tracking", "ray": "executors", "matplotlib": "figures", "optuna": "tuning"}
 
 
 def sources() -> Iterator[tuple[str, Path]]:
@@ -100,7 +102,8 @@ def test_heavy_libraries_stay_in_their_rooms(module: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["run", "--help"], ["sweep", "--help"], ["data", "--help"], ["--version"]]
+    "command",
+    [["--help"], ["run", "--help"], ["sweep", "--help"], ["tune", "--help"], ["data", "--help"], ["--version"]],
 )
 def test_help_imports_nothing_heavy(command: list[str]) -> None:
     code = (

@@ -1,0 +1,30 @@
+"""Tuning: a search over settings and knobs whose trials are ordinary runs. The only import of optuna."""
+
+from __future__ import annotations
+
+from ablate.tuning.nouns import Objective, Place, Trial, Tuning, best, objectives_of, pareto
+from ablate.tuning.pruning import PRUNERS, choose_pruner
+from ablate.tuning.space import Dimension, Space, space_from, space_of
+from ablate.tuning.work import Following, Ticket, TooManyFailures, carry_out, check_baseline, make_trial
+
+__all__ = [
+    "PRUNERS",
+    "Dimension",
+    "Following",
+    "Objective",
+    "Place",
+    "Space",
+    "Ticket",
+    "TooManyFailures",
+    "Trial",
+    "Tuning",
+    "best",
+    "carry_out",
+    "check_baseline",
+    "choose_pruner",
+    "make_trial",
+    "objectives_of",
+    "pareto",
+    "space_from",
+    "space_of",
+]

@@ -1,0 +1,59 @@
+"""The winner as a study file that `ablate sweep` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pprint import pformat
+
+from ablate.errors import UserError
+from ablate.menu import Value
+from ablate.study import Study
+
+
+def study_file(study: Study, chosen: Mapping[str, Value], story: str) -> str:
+    """Return the text of a study of the tuned recipe: the same design at the values that were chosen.
+
+    `story` says where the values come from, in a line.
+    """
+    values = {**study.values, **chosen}
+    built_in = ":" not in study.workload.name and study.workload.name == "resnet9"
+    fields = {
+        "design": study.design,
+        "preset": study.preset,
+        "seeds": study.seeds if isinstance(study.seeds, int) else list(study.seeds),
+        "margin": study.margin,
+        **({"factors": list(study.factors)} if study.factors else {}),
+        **({"on": list(study.on)} if study.on else {}),
+        **({"off": list(study.off)} if study.off else {}),
+        **({"options": dict(study.options)} if study.options else {}),
+        "values": values,
+    }
+    lines = [f"    {name}={_literal(value)}," for name, value in fields.items()]
+    lines += [] if built_in else [f"    workload=find({study.workload.name!r}),"]
+    more = "" if built_in else "from ablate.workload import find\n"
+    question = "Which components matter once the recipe is tuned?"
+    head = f'"""{question}\n\n{story}\n"""\n\nfrom ablate import Study\n{more}\n'
+    return head + "study = Study(\n" + "\n".join(lines) + "\n)\n"
+
+
+def save_study(path: Path, text: str) -> None:
+    """Write a study file. Raises UserError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--save {path}: {error.strerror or error}") from error
+
+
+def check_savable(path: Path) -> None:
+    """Raise UserError unless a study file can be written at `path`: better now than after the search."""
+    if path.suffix != ".py":
+        raise UserError(f"--save takes the path of a study file, ending in .py, not {path}")
+    if path.is_dir():
+        raise UserError(f"--save {path} is a folder: give a file")
+
+
+def _literal(value: object) -> str:
+    text = pformat(value, sort_dicts=False, width=100).replace("\n", "\n    ")
+    return text.replace("'", '"') if "\\" not in text and '"' not in text else text

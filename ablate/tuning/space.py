@@ -1,0 +1,140 @@
+"""What is searched: the settings and knobs of a recipe, each with its range. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ablate.errors import UsageError
+from ablate.menu import OneOf, Setting, Value
+from ablate.recipe import Recipe
+from ablate.workload import unknown
+
+EDGE = 0.05
+"""An optimum within this share of a range's length from its end lies at the edge."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One setting or knob: from `low` to `high`, both included, evenly or on a log scale; or one of `words`."""
+
+    name: str
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    is_integer: bool = False
+    words: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The range in words."""
+        if self.words:
+            return ", ".join(self.words)
+        return f"{self.low:g} to {self.high:g}" + (", log scale" if self.log else "")
+
+    def place(self, value: Value) -> float:
+        """Return where a number lies in the range: 0 at the low end, 1 at the high one."""
+        assert isinstance(value, int | float)
+        if self.high == self.low:
+            return 0.5
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def edge(self, value: Value) -> str | None:
+        """Return which end of the range a value lies at, or None. The ends of the setting's own domain count, too."""
+        if self.words or self.low == self.high:
+            return None
+        where = self.place(value)
+        return "low" if where <= EDGE else "high" if where >= 1 - EDGE else None
+
+
+@dataclass(frozen=True)
+class Space:
+    """The dimensions of a search, in the order of the menu."""
+
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the settings and knobs."""
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    @property
+    def plain(self) -> list[dict[str, Any]]:
+        """The space as plain data."""
+        return [{**asdict(dimension), "words": list(dimension.words)} for dimension in self.dimensions]
+
+    def values(self, recipe: Recipe) -> dict[str, Value]:
+        """Return the values that a recipe has in the space."""
+        everything = {**recipe.settings, **recipe.knobs}
+        return {name: everything[name] for name in self.names}
+
+
+def space_from(plain: Iterable[Mapping[str, Any]]) -> Space:
+    """Return the space that `Space.plain` described."""
+    return Space(tuple(Dimension(**{**row, "words": tuple(row["words"])}) for row in plain))
+
+
+def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str] = ()) -> Space:
+    """Return what can be tuned of a recipe: its tunable settings, and the knobs of the factors that are on.
+
+    `asked` narrows it: names, or `name=low:high` for another range, which also lets in any other setting that is a
+    number. Of `others`, the factors of a study's other arms, knobs may be asked for although they are off here: they
+    are left out. A range is widened to hold the recipe's own value.
+    Raises UsageError for a name that is not there, a knob of a factor that is off, or a range that makes no sense.
+    """
+    workload = recipe.workload
+    knobs = {knob.name: knob for factor in workload.menu.factors for knob in factor.knobs}
+    known = {setting.name: setting for setting in workload.settings} | knobs
+    wanted = dict(_read(text) for text in asked)
+    for name in wanted:
+        if name not in known:
+            raise UsageError(unknown("setting or knob", name, known))
+        factor = name.partition(".")[0]
+        if name in knobs and factor not in {*recipe.factors, *others}:
+            raise UsageError(f"{name} has no effect while {factor} is off: leave it out of --space")
+    present = [setting for setting in known.values() if setting.name in {**recipe.settings, **recipe.active_knobs}]
+    chosen = [setting for setting in present if (setting.name in wanted if wanted else setting.tunable)]
+    own = {**recipe.settings, **recipe.knobs}
+    return Space(tuple(_dimension(setting, own[setting.name], wanted.get(setting.name)) for setting in chosen))
+
+
+def _read(text: str) -> tuple[str, tuple[float, float] | None]:
+    name, equals, ends = text.strip().partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals:
+        return name, None
+    try:
+        low, high = (float(end) for end in ends.split(":"))
+    except ValueError:
+        raise UsageError(f"--space takes NAME or NAME=LOW:HIGH, not {text.strip()!r}") from None
+    if not low < high:
+        raise UsageError(f"--space {text.strip()}: the range must go up")
+    return name, (low, high)
+
+
+def _dimension(setting: Setting, own: Value, asked: tuple[float, float] | None) -> Dimension:
+    domain = setting.domain
+    if isinstance(domain, OneOf):
+        if asked:
+            raise UsageError(f"{setting.name} is one of {', '.join(domain.words)}: it has no range")
+        return Dimension(setting.name, words=domain.words)
+    if not (setting.tunable or asked):
+        raise UsageError(f"{setting.name} has no range to search: give one, for instance --space {setting.name}=1:10")
+    low, high = asked or domain.tune or (domain.low, domain.high)
+    for end in (low, high):
+        domain.check(setting.name, end)
+    if not asked and isinstance(own, int | float):
+        low, high = min(low, own), max(high, own)
+    if domain.log and low <= 0:
+        raise UsageError(
+            f"{setting.name} is searched on a logarithmic scale, which cannot begin at {low:g}: give it a value above "
+            "0, or leave it out of --space"
+        )
+    is_integer = setting.kind is int
+    if is_integer:
+        low, high = math.ceil(low), math.floor(high)
+    return Dimension(setting.name, low, high, domain.log, is_integer)

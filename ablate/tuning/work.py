@@ -1,0 +1,195 @@
+"""Making trials: in a worker, one ticket after the other; the runs are ordinary runs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from ablate.errors import UserError
+from ablate.executors import Executor, Lost
+from ablate.journal import Journals, Run
+from ablate.runlog import Pruned
+from ablate.runner import Purpose, Terminated, make
+from ablate.tuning.nouns import Place, Trial, Tuning
+from ablate.tuning.search import Attempt, Search, prunes_over_epochs
+from ablate.workload import Conditions, Data, Job
+
+PATIENCE = 0.5
+"""Seconds between two looks at trials that other processes make."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The right to make one trial of a search, if there is one left to make before `deadline` (seconds since 1970)."""
+
+    tuning: Tuning
+    place: Place
+    data: Data
+    conditions: Conditions
+    purpose: Purpose
+    journals: Path
+    deadline: float = math.inf
+
+    def job(self, trial: Trial | Attempt, seed: int) -> Job:
+        """Return the run of a trial under a seed."""
+        values = trial.values if isinstance(trial, Attempt) else trial.params
+        return Job(self.tuning.recipe(values, seed), self.data, self.conditions)
+
+
+class Follow:
+    """The watcher of a trial's run: signs of life, and the pruner's word after each epoch."""
+
+    def __init__(self, attempt: Attempt, tuning: Tuning) -> None:
+        self._attempt, self._tuning = attempt, tuning
+
+    def started(self, journal: Path) -> None:
+        """Nothing is to be done: whoever gave out the ticket follows the journals."""
+
+    def progress(self, done: int, total: int) -> None:  # noqa: ARG002  # the watcher's signature
+        """Give a sign of life."""
+        self._attempt.beat()
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Pass on the score of an epoch, and end the run where the pruner has seen enough."""
+        score = metrics.get(self._tuning.objectives[0].tracked, math.nan)
+        if not prunes_over_epochs(self._tuning) or step == 0 or not math.isfinite(score):
+            return
+        self._attempt.report(score, step)
+        if step < self._tuning.base.settings["epochs"] and self._attempt.is_hopeless():
+            raise Pruned(f"stopped after epoch {step} by the {self._tuning.pruner} pruner")
+
+
+_OPENED: dict[str, Search] = {}
+"""The searches that this process has open: a worker keeps one from a trial to the next."""
+
+
+def make_trial(ticket: Ticket) -> Trial | None:
+    """Make the next trial of a search, or nothing when there is none left or the time is up."""
+    if time.time() > ticket.deadline:
+        return None
+    key = f"{ticket.place} {ticket.tuning.name} {ticket.tuning.fixed} {ticket.tuning.budget}"
+    search = _OPENED[key] = _OPENED.get(key) or Search(ticket.tuning, ticket.place)
+    attempt = search.begin()
+    if attempt is None:
+        return None
+    try:
+        _make_runs(attempt, ticket)
+    except (KeyboardInterrupt, Terminated):
+        attempt.give_back()
+        raise
+    except Exception as error:
+        attempt.fail(f"{type(error).__name__}: {error}")
+        raise
+    return search.trials()[attempt.number]
+
+
+def _make_runs(attempt: Attempt, ticket: Ticket) -> None:
+    tuning, journals = ticket.tuning, Journals(ticket.journals)
+    tags = {**ticket.purpose.tags, "ablate.tuning": tuning.name, "ablate.trial": str(attempt.number)}
+    purpose = replace(ticket.purpose, tags=tags)
+    runs: dict[int, Run] = {}
+    made: list[Run] = []
+    for place, seed in enumerate(tuning.seeds):
+        run, is_new = make(ticket.job(attempt, seed), journals, purpose, Follow(attempt, tuning))
+        runs[seed] = run
+        made += [run] if is_new else []
+        score = tuning.objectives[0].value(run, ticket.data.floor)
+        _note(attempt, tuning, runs, made, ticket.data.floor)
+        if run.status == "pruned":
+            attempt.prune()
+            return
+        if not run.is_result or not math.isfinite(score):
+            attempt.fail(f"{run.variant}/s{seed} {run.status}: {run.error}")
+            return
+        _report(attempt, tuning, run, place, score)
+        if tuning.pruner == "wilcoxon" and place < len(tuning.seeds) - 1 and attempt.is_hopeless():
+            attempt.prune()
+            return
+    attempt.complete([fmean(one.value(run, ticket.data.floor) for run in runs.values()) for one in tuning.objectives])
+
+
+def _report(attempt: Attempt, tuning: Tuning, run: Run, place: int, score: float) -> None:
+    """Tell the pruner of a run that is whole; of one that was there before, every epoch."""
+    if tuning.pruner == "wilcoxon":
+        attempt.report(score, place)
+    if prunes_over_epochs(tuning):
+        tracked = tuning.objectives[0].tracked
+        for row in run.history:
+            if row["step"] > 0 and math.isfinite(row.get(tracked, math.nan)):
+                attempt.report(row[tracked], int(row["step"]))
+
+
+def _note(attempt: Attempt, tuning: Tuning, runs: Mapping[int, Run], made: list[Run], floor: float | None) -> None:
+    """Keep with the trial what its runs were and what they cost; runs that were there before cost nothing."""
+    main = tuning.objectives[0]
+    epochs = sum(max((int(row["step"]) for row in run.history), default=0) for run in made)
+    stopped = [run for run in runs.values() if not run.is_result]
+    planned = tuning.base.settings.get("epochs", 0) if "epochs" not in tuning.space.names else 0
+    done = max((int(row["step"]) for run in stopped for row in run.history), default=0)
+    unmade = len(tuning.seeds) - len(runs)
+    attempt.note(
+        runs={str(seed): run.name for seed, run in runs.items()},
+        scores={str(seed): main.value(run, floor) for seed, run in runs.items() if run.is_result},
+        seconds=sum(run.metrics.get("time/total_s", 0.0) for run in made),
+        epochs=epochs,
+        saved=unmade * planned + (planned - done if stopped else 0),
+        reused=len(runs) - len(made),
+    )
+
+
+@dataclass(frozen=True)
+class Following:
+    """Who is told of a search: of a trial that ended here, of a worker that died, of trials that others still make."""
+
+    ended: Callable[[Trial], None]
+    lost: Callable[[str], None]
+    waiting: Callable[[list[Trial]], None]
+
+
+class TooManyFailures(Exception):  # noqa: N818  # it ends a search; the failures themselves are recorded
+    """As many trials failed as the search may bear."""
+
+
+def carry_out(ticket: Ticket, executor: Executor, following: Following, *, max_failures: int = 5) -> list[Trial]:
+    """Make the trials that are missing, wait for those that other processes make, and return all of them.
+
+    What a dead process had is made again. Raises TooManyFailures after `max_failures` failed trials of this command.
+    """
+    search = Search(ticket.tuning, ticket.place)
+    failures, told = 0, False
+    while True:
+        search.close_lost()
+        is_late = time.time() > ticket.deadline
+        if search.missing > 0 and not is_late:
+            with closing(executor.results(make_trial, [ticket] * search.missing)) as outcomes:
+                for _, outcome in outcomes:
+                    if isinstance(outcome, Lost):
+                        following.lost(outcome.reason)
+                    elif outcome is not None:
+                        following.ended(outcome)
+                        failures += outcome.state == "failed"
+                        if failures >= max_failures:
+                            raise TooManyFailures(outcome.error)
+            continue
+        running = [trial for trial in search.trials() if trial.state == "running"]
+        if not running or is_late:
+            return search.trials()
+        if not told:
+            following.waiting(running)
+            told = True
+        time.sleep(PATIENCE)
+
+
+def check_baseline(trials: list[Trial], name: str) -> Trial:
+    """Return the trial of the baseline; raises UserError where it has no score to hold the others against."""
+    found = [trial for trial in trials if trial.is_baseline and trial.state == "complete"]
+    if not found:
+        reasons = [trial.error for trial in trials if trial.is_baseline and trial.error]
+        reason = f": {reasons[-1]}" if reasons else ""
+        raise UserError(f"the search {name} has no result of the recipe that it starts from{reason}")
+    return found[0]
