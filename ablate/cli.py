@@ -20,6 +20,7 @@ from ablate import (
     cli_sweep,
     cli_sync,
     cli_train,
+    cli_tune,
     console,
     shell,
 )
@@ -70,6 +71,7 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
 for _panel, _name, _command in (
     ("Make runs", "run", cli_train.run),
     ("Make runs", "sweep", cli_sweep.sweep),
+    ("Make runs", "tune", cli_tune.tune),
     ("Make runs", "init", cli_init.init),
     ("Look at runs", "list", cli_runs.list_runs),
     ("Look at runs", "show", cli_runs.show),

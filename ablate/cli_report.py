@@ -16,7 +16,7 @@ from ablate.options import JsonFlag, StoreFlags
 from ablate.resnet9 import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.report import Material, Reading, Report
+    from ablate.report import Material, Reading, Report, TuningReport
     from ablate.tracking import Project, Tracker
 
 _GOALS = ("max", "min")
@@ -199,7 +199,7 @@ class _Source:
         """Open the store, with what earlier commands could not deliver."""
         return self.store.open_current(self.project)
 
-    def write(self, output: Path | None, *, as_html: bool) -> Report:
+    def write(self, output: Path | None, *, as_html: bool) -> Report | TuningReport:
         """Write the report; one on a study of ours is attached to it."""
         from ablate.report import draughtsmen, folder_name, write, write_report
         from ablate.tracking.quiet import collector_paused
@@ -211,8 +211,15 @@ class _Source:
             return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin, pool=pool)
 
 
-def show_report(written: Report) -> None:
+def show_report(written: Report | TuningReport) -> None:
     """Print the answer, the main table, and where the files are."""
+    from ablate.report import TuningReport
+
+    if isinstance(written, TuningReport):
+        for line in written.answer:
+            console.result(line)
+        console.result(f"\n{written.folder / 'report.md'}")
+        return
     material = written.analysis.material
     console.result(f"{material.name}: {written.runs}")
     for text in [*written.incomplete, *material.cautions]:

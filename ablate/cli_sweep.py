@@ -73,7 +73,7 @@ class StudyFlags:
         changed = study.change(
             design=self.design,
             factors=factors,
-            seeds=_seeds(self.seeds),
+            seeds=parse_seeds(self.seeds),
             margin=self.margin,
             preset=self.preset,
             name=self.name,
@@ -85,7 +85,8 @@ class StudyFlags:
         return changed if changed.name else changed.change(name=f"{changed.design}-{changed.preset}")
 
 
-def _seeds(text: str | None) -> int | list[int] | None:
+def parse_seeds(text: str | None) -> int | list[int] | None:
+    """Return a number of seeds, or the list of them. Raises UsageError for what is neither."""
     if text is None:
         return None
     try:

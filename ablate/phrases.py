@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ablate.journal import Run
 from ablate.workload import Job
 
 
@@ -17,3 +20,19 @@ def scale_of(job: Job, preset: str, slots: int = 1) -> str:
     where = f"{conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
     settings = job.recipe.workload.scale_of(job.recipe.settings) or "no settings"
     return f"{preset}: {settings}; data {job.data.name}; {where}"
+
+
+def running_row(run: Run) -> str:
+    """Return how far a run is, for the live view: `running  no-augment/s3  epoch 4/16  val/accuracy 0.71`."""
+    last = run.history[-1] if run.history else {}
+    usual = [name for name in ("train/loss", "val/accuracy") if name in last]
+    others = [name for name in last if name != "step"]
+    shown = [f"{name} {last[name]:.4g}" for name in usual or others[:2]]
+    return "  ".join(["  running", f"{run.variant}/s{run.seed}", _place(run, last), *shown])
+
+
+def _place(run: Run, last: Mapping[str, float]) -> str:
+    epochs = run.params.get("epochs")
+    if not last:
+        return "starting"
+    return f"epoch {last['step']:.0f}/{epochs}" if epochs else f"step {last['step']:.0f}"

@@ -157,25 +157,19 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     try:
         outcome = job.recipe.workload.train(job, log)
         _describe(journal, job, log, project)
-    except Diverged as divergence:
+    except (Diverged, Pruned) as reason:
         _describe(journal, job, log, project)
-        end("unstable", str(divergence))
-    except Pruned as reason:
-        _describe(journal, job, log, project)
-        end("pruned", str(reason))
+        end("unstable" if isinstance(reason, Diverged) else "pruned", str(reason))
     except (KeyboardInterrupt, Terminated):
         end("killed", "interrupted")
         raise
     except UserError as error:
         end("failed", str(error))
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            end("failed", f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        else:  # no fault of the run: it goes on from its checkpoint once there is room
-            with suppress(OSError):
+    except Exception as error:  # a failed arm must not stop the others: it is recorded with its traceback
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            with suppress(OSError):  # no fault of the run: it goes on from its checkpoint once there is room
                 end("killed", "the disk is full")
             raise
-    except Exception as error:  # a failed arm must not stop the others: it is recorded with its traceback
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         end(status, f"{type(error).__name__}: {error}".splitlines()[0], trace=traceback.format_exc())
     else:

@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import LOOKAHEAD, Follower
 from ablate.journal import Journals, Run
-from ablate.phrases import not_delivered
+from ablate.phrases import not_delivered, running_row
 from ablate.runner import Purpose
 from ablate.study import Study
 from ablate.sweep import Planned, Progress, Task, TooManyFailures, carry_out
@@ -135,7 +135,7 @@ class SweepSession:
             def running(found: Sequence[tuple[Path, Run]]) -> None:
                 for path, _ in found:
                     writer.follow(path)
-                view.running([_running_row(run) for _, run in found])
+                view.running([running_row(run) for _, run in found])
 
             def ended(job: Job, run: Run, is_new: bool) -> None:
                 pending.pop(job.recipe.key)
@@ -144,7 +144,9 @@ class SweepSession:
                 self.made += [run] if is_new else []
                 writer.follow(self.journals.path(run.name))
                 view.known(run.variant, run.seed, self._score(run))
-                view.ended(title(run), self._facts(run, is_new), run.metrics.get("time/total_s") if is_new else None)
+                view.ended(
+                    self._title(run.key), self._facts(run, is_new), run.metrics.get("time/total_s") if is_new else None
+                )
                 if self.on_idle and 0 < len(pending) < self.executor.slots:
                     self.on_idle()
 
@@ -177,12 +179,17 @@ class SweepSession:
         console.say(f"{job.recipe.label}/s{job.recipe.seed} is being run already ({holder}): its result is waited for")
 
     def _view(self, total: int) -> console.SweepView:
-        comparisons = {row.variant: row.reference for row in self.study.comparisons()}
         metric = self.study.workload.metric
-        view = console.SweepView(total, self.executor.slots, comparisons, metric.scale, metric.with_unit)
+        view = console.SweepView(total, self.executor.slots, self._comparisons(), metric.scale, metric.with_unit)
         for run in self.answers.values():
             view.known(run.variant, run.seed, self._score(run))
         return view
+
+    def _comparisons(self) -> dict[str, str]:
+        return {row.variant: row.reference for row in self.study.comparisons()}
+
+    def _title(self, key: str) -> str:
+        return title(self.answers[key])
 
     def _score(self, run: Run) -> float | None:
         return run.metrics.get(self.study.workload.metric.tracked)
@@ -259,15 +266,3 @@ class SweepSession:
 
 def _say_refused(error: StoreError) -> None:
     console.warn(str(error))
-
-
-def _running_row(run: Run) -> str:
-    last = run.history[-1] if run.history else {}
-    usual = [name for name in ("train/loss", "val/accuracy") if name in last]
-    others = [name for name in last if name != "step"]
-    shown = [f"{name} {last[name]:.4g}" for name in usual or others[:2]]
-    epochs = run.params.get("epochs")
-    where = (
-        f"epoch {last['step']:.0f}/{epochs}" if last and epochs else f"step {last['step']:.0f}" if last else "starting"
-    )
-    return "  ".join(["  running", title(run), where, *shown])

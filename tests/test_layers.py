@@ -28,7 +28,7 @@ LAYERS = {
         *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
         *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
-        *("tune_session", "retune_session"),
+        *("tune_session", "retune_session", "tune_context", "tune_one", "tune_arms"),
     },
 }
 LEAVES = {"effects", "attribution", "figures", "simulation"}

@@ -8,19 +8,34 @@ from ablate.figures.attribution import half_normal, interaction_grid, main_effec
 from ablate.figures.images import before_after, image_grid
 from ablate.figures.noise import noise_budget
 from ablate.figures.report import forest, slopes
+from ablate.figures.retuned import budget_curves, estimands
 from ablate.figures.run import confusion, curves
+from ablate.figures.searches import (
+    importance_bars,
+    parallel_coordinates,
+    pareto_front,
+    search_history,
+    search_slices,
+)
 from ablate.figures.training import training_curves
 
 __all__ = [
     "before_after",
+    "budget_curves",
     "confusion",
     "curves",
+    "estimands",
     "forest",
     "half_normal",
     "image_grid",
+    "importance_bars",
     "interaction_grid",
     "main_effects",
     "noise_budget",
+    "parallel_coordinates",
+    "pareto_front",
+    "search_history",
+    "search_slices",
     "shapley_bars",
     "slopes",
     "training_curves",

@@ -12,6 +12,7 @@ from ablate.report.from_experiment import from_experiment
 from ablate.report.from_study import from_study
 from ablate.report.from_table import Reading, from_table, read_csv
 from ablate.report.material import Account, Material
+from ablate.report.tuning_report import TuningReport, is_tuning, write_tuning
 from ablate.report.writing import Report, folder_name, write
 from ablate.tracking import Tracker
 
@@ -22,6 +23,7 @@ __all__ = [
     "Material",
     "Reading",
     "Report",
+    "TuningReport",
     "analyse",
     "check_material",
     "check_text",
@@ -44,13 +46,18 @@ def write_report(
     as_html: bool = False,
     margin: float | None = None,
     pool: Executor | None = None,
-) -> Report:
+) -> Report | TuningReport:
     """Write the report of a study of ours into `folder` and attach it to the study.
 
     `pool` draws the figures (see `draughtsmen`). Raises UserError for a study that the store does not
     know, StoreError if the store fails.
     """
-    report = write(from_study(name, tracker, margin), folder, as_html=as_html, pool=pool)
+    record = tracker.study(name)
+    report: Report | TuningReport
+    if is_tuning(record):
+        report = write_tuning(record, folder, as_html=as_html, pool=pool)
+    else:
+        report = write(from_study(name, tracker, margin), folder, as_html=as_html, pool=pool)
     tracker.attach_report(name, report.folder, report.note, report.metrics)
     return report
 

@@ -25,6 +25,7 @@ from ablate.effects import (
 from ablate.errors import UserError
 from ablate.report.averages import averaged_runs, main_effect_rows
 from ablate.report.material import Material
+from ablate.tuning.arms import retuned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,12 @@ class Analysis:
     synergies: Sequence[Contrast] = ()
     budget: NoiseBudget | None = None
     scopes: Mapping[tuple[str, str], TwoScopes] = field(default_factory=dict)
+    retuned: Sequence[Effect] = ()
+
+    def partner(self, effect: Effect) -> Effect | None:
+        """The same comparison between re-tuned arms, of a study whose arms were tuned."""
+        wanted = f"{effect.family}, re-tuned", retuned(effect.variant), retuned(effect.reference)
+        return next((row for row in self.retuned if (row.family, row.variant, row.reference) == wanted), None)
 
     @property
     def compared(self) -> list[Effect]:
@@ -103,6 +110,7 @@ def analyse(material: Material) -> Analysis:
         resolution=resolution,
         attribution=_attribution(material, scores),
         synergies=() if factorial else _synergies(material, scores),
+        retuned=_retuned(material),
     )
     bits = material.correct()
     return replace(found, budget=_budget(found, bits), scopes=_scopes(found, bits))
@@ -118,6 +126,14 @@ def _compared(material: Material) -> list[Effect]:
         )
     state = begin(material.comparisons, material.seeds, material.looks)
     return replay(state, material.runs, material.metric, material.margin, material.protocol).effects
+
+
+def _retuned(material: Material) -> list[Effect]:
+    """The effects among re-tuned arms: another estimand, a family of its own."""
+    if material.searches is None or not material.searches.comparisons:
+        return []
+    protocol = replace(material.protocol, estimand="re-tuned")
+    return estimate_effects(material.runs, material.searches.comparisons, material.metric, material.margin, protocol)
 
 
 def _factorial(material: Material, scores: pd.DataFrame) -> FactorialAnalysis | None:

@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablate.journal import Run
+from ablate.report.searches import CONDITIONAL
 from ablate.tracking import StudyRecord
 
-_APART = ("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code")
+_APART = (
+    *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),
+    "tuning",
+)
 
 
 def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
@@ -43,7 +47,8 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
         ("Components in question", (", " if not meanings else "; ").join(factors)),
-        ("Settings, the same in every arm", ", ".join(settings)),
+        ("Settings, the same in every arm" + (", drop-in" if "tuning" in declared else ""), ", ".join(settings)),
+        ("Tuning", str(declared.get("tuning", ""))),
         ("Code that trains", str(declared.get("code", ""))),
     ]
 
@@ -61,12 +66,14 @@ def declared_limits(record: StudyRecord) -> list[str]:
             "Without lr_schedule both the learning rate and Adam's beta1 are constant: the schedule moves both, so its "
             "effect is that of the two together."
         )
-    return lines
+    return [*lines, CONDITIONAL] if record.layout.get("tuning") else lines
 
 
 def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
     """The commands that make a study and its report again; `knobs` are those of the factors that are on."""
     declared = record.declared
+    if command := record.layout.get("tuning", {}).get("command"):
+        return [command, shlex.join(["ablate", "report", record.name])]
     seeds = list(declared.get("seeds", []))
     counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
     file = [record.layout["file"]] if "file" in record.layout else []

@@ -14,6 +14,7 @@ from ablate.report.declared import declared_facts, declared_limits, reproducing,
 from ablate.report.keepsakes import read_correct, read_curves
 from ablate.report.material import Account, Material
 from ablate.report.numbers import count
+from ablate.report.searches import read_searches
 from ablate.table import run_table
 from ablate.tracking import Planned, StudyRecord, Tracker
 from ablate.workload import Metric as TrackedMetric
@@ -64,6 +65,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         ],
         limits=declared_limits(record),
         commands=reproducing(record, _knobs(results.values())),
+        searches=read_searches(record.layout),
         curves=lambda: read_curves(results, tracker),
         correct=lambda: read_correct(results, tracker, tracked.tracked),
     )

@@ -10,6 +10,7 @@ from ablate.report.card import card, main_tables
 from ablate.report.closing import diagnostics, file_list, glossary, limits, reproduce
 from ablate.report.evidence import attribution_section, figures_section, noise_section
 from ablate.report.pictures import Picture
+from ablate.report.tuning_section import tuning_section
 
 
 def markdown(found: Analysis, pictures: Sequence[Picture], files: Sequence[str]) -> str:
@@ -21,6 +22,7 @@ def markdown(found: Analysis, pictures: Sequence[Picture], files: Sequence[str])
         main_tables(found) if found.effects else "",
         figures_section(pictures),
         attribution_section(found, pictures),
+        tuning_section(found, pictures),
         noise_section(found, pictures),
         diagnostics(found),
         limits(found),

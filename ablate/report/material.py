@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.effects import Comparison, Looks, Metric, Protocol
+from ablate.report.searches import Searches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +49,8 @@ class Material:
     `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, then the rest; `design` has a row a
     variant and a true/false column a factor in question, and is empty where that is not known. `facts` are lines of the
     study card, `cautions` are said at the top, `notes` and `limits` under Limits. `looks` are those of a study that
-    adds seeds until it is clear. `curves` and `correct` load what is large, by variant: the histories of its seeds, and
-    per-image correctness by seed.
+    adds seeds until it is clear, `searches` what tuning its arms came to. `curves` and `correct` load what is large, by
+    variant: the histories of its seeds, and per-image correctness by seed.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Material:
     limits: Sequence[str] = ()
     commands: Sequence[str] = ()
     looks: Looks | None = None
+    searches: Searches | None = None
     curves: Callable[[], Histories] = dict
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
 

@@ -21,6 +21,8 @@ from ablate.report.latex import latex_table
 from ablate.report.markdown import markdown
 from ablate.report.material import Material
 from ablate.report.pictures import Picture, pictures_of
+from ablate.report.takeover import take_over
+from ablate.report.tuning_pictures import study_pictures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,10 +109,10 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             made = Path(temporary)
-            pictures = pictures_of(found)
+            pictures = [*pictures_of(found), *study_pictures(found)]
             draw_all(pictures, made, pool)
             _write_files(found, made, pictures, as_html=as_html)
-            _take_over(made, folder)
+            take_over(made, folder)
     except OSError as error:
         raise UserError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
@@ -119,7 +121,7 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
 
 def _write_files(found: Analysis, folder: Path, pictures: Sequence[Picture], *, as_html: bool) -> None:
     plain_cells(found.material.runs).to_csv(folder / "runs.csv", index=False)
-    plain_cells(effects_table(found.effects)).to_csv(folder / "effects.csv", index=False)
+    plain_cells(effects_table([*found.effects, *found.retuned])).to_csv(folder / "effects.csv", index=False)
     names = ["runs.csv", "effects.csv", "table.tex"]
     if found.interactions:
         plain_cells(interactions_table(found)).to_csv(folder / "interactions.csv", index=False)
@@ -148,21 +150,6 @@ def _plain_cell(cell: object) -> object:
     except ValueError:
         return f"'{cell}"
     return cell
-
-
-_OURS = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex")
-
-
-def _take_over(made: Path, folder: Path) -> None:
-    """Replace what an older report wrote, file by file; what else lies in the folder stays."""
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
-    new = {path.relative_to(made) for path in made.rglob("*") if path.is_file()}
-    for path in sorted(new):
-        (made / path).replace(folder / path)
-    old = [*(folder / name for name in _OURS), *(folder / "figures").glob("*.png")]
-    for path in old:
-        if path.relative_to(folder) not in new:
-            path.unlink(missing_ok=True)
 
 
 def interactions_rows(found: Analysis) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ablate.designs import Arm
 from ablate.errors import UsageError
 from ablate.menu import Value
 from ablate.recipe import Recipe
@@ -14,6 +13,9 @@ from ablate.study import Study
 from ablate.tuning.nouns import Objective, Trial, Tuning, best
 from ablate.tuning.pruning import choose_pruner
 from ablate.tuning.space import Space, space_of
+
+Values = dict[str, Value]
+"""Chosen values by setting or knob."""
 
 FRESH = 1000
 """The first seed of the runs that count; tuning uses seeds below."""
@@ -66,7 +68,7 @@ def _check_not_empty(space: Space, base: Recipe) -> None:
         raise UsageError(f"nothing of {base.label} can be tuned in this space: name a setting as well, such as lr")
 
 
-def winners(tunings: Mapping[str, Tuning], trials: Mapping[str, Sequence[Trial]]) -> dict[str, dict[str, Value]]:
+def winners(tunings: Mapping[str, Tuning], trials: Mapping[str, Sequence[Trial]]) -> dict[str, Values]:
     """Return the values that each arm's search chose; raises UsageError for an arm without a complete trial."""
     chosen = {}
     for label, tuning in tunings.items():
@@ -101,8 +103,3 @@ def retuned_comparisons(study: Study) -> list[dict[str, Any]]:
         )
         for row in study.comparisons()
     ]
-
-
-def arm_label(study: Study, arm: Arm) -> str:
-    """Return the label of an arm."""
-    return study.recipe(arm, 0).label

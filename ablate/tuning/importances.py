@@ -15,7 +15,8 @@ FANOVA = "fANOVA"
 def importances(search: Search) -> dict[str, dict[str, float]]:
     """Return the importances for the first objective by estimator.
 
-    PED-ANOVA: Watanabe et al., 2023; fANOVA: Hutter et al., 2014, here over trees of a fixed seed. Empty where fewer than four trials are complete, or where their scores or values do not vary.
+    PED-ANOVA: Watanabe et al., 2023; fANOVA: Hutter et al., 2014, over trees of a fixed seed. Empty where fewer than
+    four trials are complete, or where their scores do not vary.
     """
     import optuna
 

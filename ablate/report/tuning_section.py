@@ -1,0 +1,95 @@
+"""Section 8 of a report: drop-in beside re-tuned effects, what tuning chose for each arm, and with what budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.effects import Effect, Metric, sentence
+from ablate.report.analysis import Analysis
+from ablate.report.markup import bullets, code, escape, picture, table
+from ablate.report.numbers import DASH, digits_of, interval, probability, signed
+from ablate.report.pictures import Picture
+from ablate.report.searches import CONDITIONAL, Searches, SearchResult
+from ablate.report.tuning_text import account, edge_lines, method, score_text
+
+ESTIMANDS = (
+    "Two questions, two answers. Drop-in: what does removing the component do, all settings as they are? Re-tuned: "
+    "what does it do when both arms are tuned alike, with the same space (less the knobs of what is off), budget, "
+    "sampler and seeds? Both are paired over the same fresh seeds, and each set of comparisons is corrected for its "
+    "own number."
+)
+
+
+def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
+    """The section, or nothing for a study that was not tuned."""
+    searches = found.material.searches
+    if searches is None:
+        return ""
+    shown = [
+        f"{picture(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in pictures if one.section == "tuning"
+    ]
+    parts = ["## Drop-in and re-tuned", escape(ESTIMANDS), _effects_table(found), escape(CONDITIONAL)]
+    sentences = [retuned_sentence(effect, found.material.metric) for effect in found.retuned]
+    parts.append(bullets(map(escape, sentences)))
+    parts += shown[:1]
+    parts += ["### What tuning chose", _chosen_table(searches), *(f"> **Caution:** {escape(line)}" for line in
+              edge_lines(list(searches.by_arm.values())))]  # fmt: skip
+    parts += ["### How the arms were tuned", bullets(escape(line) for line in method(searches.first))]
+    parts.append(_accounts(searches))
+    return "\n\n".join([*parts, *shown[1:]])
+
+
+def retuned_sentence(effect: Effect, metric: Metric) -> str:
+    """The verdict sentence of a re-tuned comparison, its estimand first."""
+    text = sentence(effect, metric)
+    before, colon, rest = text.partition("Removing") if "Removing" in text else text.partition("Adding")
+    return f"{before}Re-tuned: {colon[:1].lower()}{colon[1:]}{rest}" if colon else f"Re-tuned: {text}"
+
+
+def _effects_table(found: Analysis) -> str:
+    digits = digits_of(found.material.metric, found.material.margin)
+    rows = []
+    for effect in sorted(found.compared, key=lambda row: row.delta):
+        other = found.partner(effect)
+        cells = [code(effect.variant), code(effect.reference), *_cells(effect, digits)]
+        rows.append([*cells, *(_cells(other, digits) if other else [DASH] * 4)])
+    columns = ["variant", "reference"]
+    for estimand in ("drop-in", "re-tuned"):
+        columns += [f"{estimand}: difference", "95 % interval", "p (Holm)", f"{estimand}: verdict"]
+    return table(columns, rows, numeric=(2, 3, 4, 6, 7, 8))
+
+
+def _cells(effect: Effect, digits: int) -> list[str]:
+    return [
+        signed(effect.delta, digits),
+        interval(effect.ci_low, effect.ci_high, digits),
+        escape(probability(effect.p_holm)),
+        escape(effect.verdict),
+    ]
+
+
+def _chosen_table(searches: Searches) -> str:
+    """A row an arm: its score before and after, and the values that were chosen."""
+    names = list(dict.fromkeys(name for search in searches.by_arm.values() for name in search.space.names))
+    rows = []
+    for label, search in searches.by_arm.items():
+        winner, before = search.winner, search.baseline
+        cells = [code(label), _of(before, search), _of(winner, search)]
+        params = winner.params if winner else {}
+        rows.append([*cells, *(_value(params.get(name)) for name in names)])
+    columns = ["arm", "validation as it was", "validation, best trial", *(code(name) for name in names)]
+    return table(columns, rows, numeric=range(1, len(columns)))
+
+
+def _of(trial: object, search: SearchResult) -> str:
+    values = getattr(trial, "values", ())
+    return score_text(values[0], search.objective) if values else DASH
+
+
+def _value(value: object) -> str:
+    return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _accounts(searches: Searches) -> str:
+    rows = [[code(label), escape(account(search))] for label, search in searches.by_arm.items()]
+    return table(["arm", "trials"], rows)
