@@ -19,6 +19,8 @@ def explained(error: Exception, uri: str) -> StoreError:
         return UnreachableError(f"the tracking server {place} {reason}")
     if "database is locked" in str(error):
         return UnreachableError(f"another process holds the tracking store {place} locked")
+    if isinstance(error, ModuleNotFoundError):
+        return StoreError(f"the tracking store {place} needs a driver that is not installed: pip install {error.name}")
     lines = str(error).strip().splitlines()[:1]
     text = without_secrets(lines[0] if lines else type(error).__name__, uri)
     kind = UnreachableError if type(error).__name__ == "OperationalError" else StoreError  # of a database's driver
@@ -43,7 +45,7 @@ def _of_a_server(error: Exception) -> str | None:
 def _of_tls(text: str) -> str:
     if "wrong version number" in text.lower() or "record layer failure" in text.lower():
         return "speaks no TLS: its address begins with http://, not https://"
-    if "Hostname mismatch" in text or "doesn't match" in text:
+    if "mismatch" in text or "doesn't match" in text:
         return "has a certificate for another host name: use the name that the certificate is for"
     if "expired" in text:
         return "has a TLS certificate that has expired: renew it"
