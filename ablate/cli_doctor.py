@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from ablate.errors import UsageError, UserError
 from ablate.flags import grouped
 from ablate.options import JsonFlag, StoreFlags
 from ablate.resnet9 import WORKLOAD
+
+if TYPE_CHECKING:
+    from ablate.health import Finding
 
 
 @grouped(WORKLOAD)
@@ -46,14 +49,16 @@ def doctor(
         facts = {"findings": [asdict(finding) for finding in findings], "problems": len(problems), "repaired": done}
         console.emit(facts)
     else:
-        for line in done:
+        for line in done or ["nothing: there was nothing to mend"] * repair:
             console.result(f"repaired  {line}")
-        if repair and not done:
-            console.result("repaired  nothing: there was nothing to mend")
         for finding in findings:
-            remedy = f" - {finding.remedy}" if finding.remedy else ""
-            console.result(f"{finding.state:<8}  {finding.check:<10}  {finding.text}{remedy}")
+            console.result(_line(finding))
     if problems:
         first = problems[0]
         rest = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise UserError(f"{first.check}{rest}: {first.text}" + (f": {first.remedy}" if first.remedy else ""))
+
+
+def _line(finding: Finding) -> str:
+    remedy = f" - {finding.remedy}" if finding.remedy else ""
+    return f"{finding.state:<8}  {finding.check:<10}  {finding.text}{remedy}"

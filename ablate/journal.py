@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -138,12 +137,12 @@ class Journals:
         """Return the journal of a new attempt: an empty file that was not there before, whoever else makes one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         attempts = self.attempts(key, data)
-        for number in count(_attempt(attempts[-1]) + 1 if attempts else 0):
-            path = self.path(f"{key}-{data}-{number}")
+        number = _attempt(attempts[-1]) + 1 if attempts else 0
+        while True:
             with suppress(FileExistsError):  # on a shared folder whose locks do not reach the other machine
-                path.touch(exist_ok=False)
-                return Journal(path)
-        raise AssertionError("numbers do not end")
+                self.path(f"{key}-{data}-{number}").touch(exist_ok=False)
+                return Journal(self.path(f"{key}-{data}-{number}"))
+            number += 1
 
     @contextmanager
     def claim(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:

@@ -20,6 +20,7 @@ from ablate.workload import Workload, find, unknown
 if TYPE_CHECKING:
     from ablate.effects import Comparison
 
+MOST_SEEDS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -55,6 +56,8 @@ class Study:
             raise UsageError(f"a study's name is letters, digits, dots, dashes and underscores, not {self.name!r}")
         if not self.margin > 0:
             raise UsageError(f"the margin is the smallest difference that matters, above 0, not {self.margin}")
+        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
+            raise UsageError(f"a study takes at most {MOST_SEEDS:,} seeds, not {self.seeds:,}")
         if not self.seed_list:
             raise UsageError("a study needs at least one seed")
         for name in (*self.factors, *self.on, *self.off):

@@ -55,6 +55,7 @@ def test_a_candidate_in_question_keeps_the_knob_it_was_given() -> None:
         ({"margin": 0}, "margin"),
         ({"seeds": 0}, "at least one seed"),
         ({"name": "../escape"}, "letters, digits"),
+        ({"seeds": 10**11}, "at most 10,000 seeds"),
     ],
 )
 def test_mistakes_are_named(values: dict[str, object], message: str) -> None:
