@@ -55,7 +55,7 @@ def _metric(run: Run) -> str:
 
 def _row(run: Run, head: str = "") -> dict[str, Any]:
     """Return what is shown of a run; under `head` its score with the metric's name, else under that name."""
-    name = _metric(run).replace("/", " ").replace("_", " ")
+    name = _metric(run).removeprefix("final/").replace("/", " ").replace("_", " ")
     score = run.metrics.get(_metric(run))
     return {
         "run": title(run),

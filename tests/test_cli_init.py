@@ -23,7 +23,7 @@ def test_a_study_that_is_written_runs_as_it_is(tmp_path: Path, kind: Kind) -> No
     assert study.question.splitlines()[0].endswith("?")
     made = runs_of(study, tmp_path, most=len(study.layout.arms))
     assert {run.status for run in made} == {"finished"}
-    assert len({run.metrics[study.workload.metric.tracked] for run in made}) == len(made), "every factor does something"
+    assert len({run.metrics[study.workload.metric.tracked] for run in made}) > 1, "its factors do something"
     assert all(run.history for run in made)
 
 

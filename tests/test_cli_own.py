@@ -32,19 +32,19 @@ def project(tmp_path: Path) -> Path:
 def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     checked = LATENCY.replace('"memory": 3', '"memory": float("torch" in __import__("sys").modules)')
     written(project, checked)
-    answer = subprocess.run([sys.executable, "-c", NO_TORCH], cwd=project, capture_output=True, text=True)
+    answer = subprocess.run([sys.executable, "-c", NO_TORCH], cwd=project, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr.strip().endswith("[]"), "the command itself"
     summary = json.loads(answer.stdout)
-    assert (summary["planned"], summary["ran"], summary["failed"]) == (9, 9, 0)
-    assert {run["variant"]: run["latency"] for run in summary["runs"] if run["seed"] == 2} == {
+    assert (summary["planned"], summary["ran"], summary["failed"]) == (15, 15, 0)
+    assert {run["variant"]: round(run["latency"]) for run in summary["runs"] if run["seed"] == 2} == {
         "baseline": 102, "no-cache": 132, "no-pool": 104,
     }  # fmt: skip
     runs = open_tracker(Project.find(project)).runs("own")
-    assert {run.metrics["memory"] for run in runs} == {0.0}, "the workers"
-    assert "latency 101 ms" in answer.stderr
+    assert {run.metrics["final/memory"] for run in runs} == {0.0}, "the workers"
+    assert "latency 99.99 ms" in answer.stderr
     report = (project / "reports" / "own" / "report.md").read_text()
-    assert "Removing cache raised latency by 30 ms [30, 30]" in report
+    assert "Removing cache raised latency by 30.0 ms [" in report
     assert "a clear and important loss" in report
     assert "a difference beyond 5 ms is ruled out" in report
     assert "latency (lower is better; shown in ms)" in report
@@ -58,17 +58,9 @@ def _after_an_edit(project: Path) -> None:
     """What the same project says once the code has changed."""
     written(project, LATENCY.replace("30 *", "40 *"))
     dry = ablate("sweep", "own.py", "--dry-run", folder=project)
-    assert "the code that trains has changed since 9 runs of own" in dry.stderr
+    assert "the code that trains has changed since 15 runs of own" in dry.stderr
     assert "margin 5 ms" in dry.stderr
     assert "points" not in dry.stdout
-    text = LATENCY.replace("settings=", 'version="1", settings=')
-    written(project, text)
-    ablate("sweep", "own.py", "--seeds", "1", "--executor", "serial", folder=project)
-    written(project, text.replace("30 *", "40 *"))
-    assert (
-        "3 of the runs that are reused were made by other code"
-        in ablate("sweep", "own.py", "--seeds", "1", "--dry-run", folder=project).stderr
-    )
     listed = ablate("list", folder=project).stdout
     assert "latency" in listed
     assert "steps 3" in listed
@@ -123,16 +115,19 @@ def test_a_program_that_logs_to_mlflow_finds_its_run_and_nothing_is_doubled(proj
     written(project, LOGS_ITSELF, "program.py")
     written(project, ITS_STUDY)
     ablate("sweep", "own.py", folder=project)
+    from mlflow import MlflowClient
+
     tracker = open_tracker(Project.find(project))
     runs = {run.variant: run for run in tracker.runs()}
     assert set(runs) == {"baseline", "none"}, "the program made no runs of its own"
     for variant, run in runs.items():
         assert run.status == "finished"
         assert run.tags["who"] == "the program"
-        assert run.metrics["score"] == 0.5
-        assert run.metrics["size"] == 3
+        assert run.metrics["final/score"] == 0.5
+        assert run.metrics["final/size"] == 3
         assert run.params["fast"] is (variant == "baseline")
         assert run.params["layers"] == 3
-        assert [row["score"] for row in tracker.history(run) if "score" in row] == [0, 0.25, 0.5]
+        points = MlflowClient(tracker.uri).get_metric_history(tracker.identifier(run), "score")
+        assert [(point.step, point.value) for point in points] == [(0, 0), (1, 0.25), (2, 0.5)]
     assert not list((project / "mlruns").rglob("*.address"))
     assert "2 runs planned; 2 finished" in (project / "reports" / "own" / "report.md").read_text()

@@ -33,8 +33,8 @@ NAMED = {"settings": {"name": "$HOME; rm -rf *"}}
 def test_the_last_json_line_is_the_result_and_steps_are_recorded(tmp_path: Path) -> None:
     study = command_study(tmp_path, COMMAND, SAYS, **NAMED)
     made = runs_of(study, tmp_path)
-    assert {run.variant: run.metrics["score"] for run in made} == {"baseline": 0.75, "none": 0.5}
-    assert made[0].metrics["size"] == 3
+    assert {run.variant: run.metrics["final/score"] for run in made} == {"baseline": 0.75, "none": 0.5}
+    assert made[0].metrics["final/size"] == 3
     assert made[0].history == ({"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25})
     printed = artifact(tmp_path, made[0], "stdout.txt").splitlines()
     assert json.loads(printed[3])["arguments"] == ["--seed", "0", "--fast", "--name", "$HOME; rm -rf *"]
@@ -49,14 +49,14 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
         environment={"WHO": "seed {seed}"}, folder="..", **NAMED,
     )  # fmt: skip
     made = runs_of(by_pattern, tmp_path)
-    assert made[0].metrics["score"] == pytest.approx(0.1234)
+    assert made[0].metrics["final/score"] == pytest.approx(0.1234)
     assert artifact(tmp_path, made[0], "stdout.txt").splitlines()[4] == f"seed 0 {tmp_path} 1"
     writes = "import json, sys; json.dump({'score': 7, 'f1': 2}, open(sys.argv[1], 'w'))"
     by_file = command_study(
         tmp_path / "two", "{python} {here}/program.py out.json {a:x|y}", writes, json_file="out.json", folder="{files}"
     )
     made = runs_of(by_file, tmp_path)
-    assert (made[0].metrics["score"], made[0].metrics["f1"]) == (7, 2)
+    assert (made[0].metrics["final/score"], made[0].metrics["final/f1"]) == (7, 2)
     assert json.loads(artifact(tmp_path, made[0], "out.json")) == {"score": 7, "f1": 2}
 
 

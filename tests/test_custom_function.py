@@ -31,7 +31,8 @@ def test_every_executor_makes_the_same_runs(tmp_path: Path, name: str) -> None:
     if name == "ray":
         pytest.importorskip("ray")
     made = runs_of(study(tmp_path).change(seeds=1), tmp_path, make_executor(name, 2))
-    assert {run.variant: run.metrics["latency"] for run in made} == {"baseline": 100, "no-cache": 130, "no-pool": 102}
+    latencies = {run.variant: round(run.metrics["final/latency"]) for run in made}
+    assert latencies == {"baseline": 100, "no-cache": 130, "no-pool": 102}
     assert {run.status for run in made} == {"finished"}
     first = made[0]
     assert [(row["step"], round(row["latency"])) for row in first.history] == [(1, 100), (2, 50), (3, 33)]
@@ -92,7 +93,7 @@ def test_a_killed_run_goes_on_from_what_it_kept(tmp_path: Path) -> None:
     )
     made = runs_of(training(body, tmp_path), tmp_path, ProcessExecutor(1))
     assert {run.status for run in made} == {"finished"}
-    assert {run.metrics["score"] for run in made} == {0.2}
+    assert {run.metrics["final/score"] for run in made} == {0.2}
     assert [row["begun"] for row in made[0].history] == [0, 0, 2, 2]
     kept = Path(tmp_path / "mlruns" / "journal")
     assert not list(kept.glob("*.checkpoint"))
@@ -106,7 +107,7 @@ def test_what_is_logged_twice_at_a_step_is_one_row(tmp_path: Path) -> None:
 def test_a_third_parameter_gets_the_conditions(tmp_path: Path) -> None:
     text = LATENCY.replace("def train(recipe, log):", "def train(recipe, log, conditions):")
     text = text.replace('"memory": 3', '"memory": conditions.threads')
-    assert {run.metrics["memory"] for run in runs_of(study(tmp_path, text), tmp_path)} == {1}
+    assert {run.metrics["final/memory"] for run in runs_of(study(tmp_path, text), tmp_path)} == {1}
 
 
 def test_a_worker_refuses_code_that_changed_meanwhile(tmp_path: Path) -> None:

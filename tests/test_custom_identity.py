@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from custom_samples import LATENCY, written
+from custom_samples import LATENCY, runs_of, written
 
 from ablate.custom.identity import content_digest, training_code
 from ablate.errors import UsageError
+from ablate.journal import Journals
+from ablate.planning import code_cautions
 from ablate.study import load_study
+from ablate.sweep import plan
+from ablate.workload import Conditions
 
 SAME = {
     "a comment": ("def train", "# faster\n\ndef train"),
     "a docstring": ("Answer a few requests.", "Answer some."),
     "the question": ("Which caches", "Do the caches"),
-    "more seeds": ("seeds=3", "seeds=30"),
+    "more seeds": ("seeds=5", "seeds=30"),
     "another margin": ("margin=5", "margin=1.5"),
     "layout": ("return {", "return     {"),
     "an import of ours": ("import Metric,", "import Metric, Range,"),
@@ -83,3 +87,22 @@ def test_data_is_told_by_its_content(tmp_path: Path) -> None:
     assert len({before, renamed, content_digest(["data"], tmp_path)}) == 3
     with pytest.raises(UsageError, match="no file or folder"):
         content_digest(["dta"], tmp_path)
+
+
+def test_runs_of_other_code_are_told_of(tmp_path: Path) -> None:
+    journals, conditions = Journals(tmp_path / "mlruns" / "journal"), Conditions("cpu", "own", 1)
+    texts = [LATENCY, LATENCY.replace("30 *", "40 *")]
+    versioned = [text.replace("settings=", 'version="1", settings=') for text in texts]
+
+    def cautions(text: str) -> str:
+        asked = load_study(written(tmp_path, text)).change(seeds=1)
+        planned = plan(asked.recipes(), asked.workload.open_data(None, asked.baseline), conditions, journals)
+        return " ".join(code_cautions(asked, planned, journals))
+
+    assert cautions(texts[0]) == "", "nothing has been run"
+    runs_of(load_study(written(tmp_path, texts[0])), tmp_path, most=3)
+    assert cautions(texts[0]) == ""
+    assert "has changed since 3 runs of own" in cautions(texts[1])
+    runs_of(load_study(written(tmp_path, versioned[0])), tmp_path, most=3)
+    assert cautions(versioned[0]) == ""
+    assert "3 of the runs that are reused were made by other code" in cautions(versioned[1])

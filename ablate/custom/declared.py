@@ -15,6 +15,9 @@ from ablate.workload import Data, Job, Log, Metric, Outcome, Preset, Workload
 Meaning = str | tuple[str, str]
 """What a factor is when it is on; or what it is when it is on and when it is off."""
 
+FINAL = "final/"
+"""Stands before the names of what a training ends with, which may be the names of curves as well."""
+
 _TAKEN = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
 """Names of what is recorded of every run."""
 
@@ -114,14 +117,14 @@ def metric_of(declared: Declarations) -> Metric:
     metric = declared.get("metric")
     if not isinstance(metric, Metric):
         raise UsageError('a study of its own training needs a metric: metric=Metric("accuracy")')
-    return metric
+    return replace(metric, tracked=FINAL + metric.name) if metric.tracked == metric.name else metric
 
 
 def _check_names(meanings: Mapping[str, Meaning], settings: Mapping[str, Value], metric: Metric) -> None:
     for name in (*meanings, *settings):
         if not name.isidentifier():
             raise UsageError(f"a factor or setting is named by letters, digits and underscores, not {name!r}")
-        if name in {*_TAKEN, metric.name, metric.tracked}:
+        if name in {*_TAKEN, metric.name}:
             raise UsageError(f"{name} is recorded of every run already: give the factor or setting another name")
     if both := sorted(set(meanings) & set(settings)):
         raise UsageError(f"{both[0]} is declared as a factor and as a setting: give one of them another name")
@@ -145,17 +148,17 @@ def outcome(returned: Any, metric: Metric, what: str, facts: Mapping[str, Value]
 
     Raises UsageError, in which `what` names the training, for anything else.
     """
-    values = returned if isinstance(returned, Mapping) else {metric.tracked: returned}
+    values = returned if isinstance(returned, Mapping) else {metric.name: returned}
     numbers = {}
     for name, value in values.items():
         try:
-            numbers[str(name)] = float(value)
+            numbers[FINAL + str(name)] = float(value)
         except (TypeError, ValueError):
             raise UsageError(
                 f"{what} gave {name} = {value!r}, which is no number: it must give {{{metric.name!r}: number}}"
             ) from None
-    if metric.name in numbers:
-        numbers[metric.tracked] = numbers.pop(metric.name)
-    if metric.tracked not in numbers:
-        raise UsageError(f"{what} gave no {metric.name}, which is the metric (it gave: {', '.join(numbers)})")
+    if FINAL + metric.name not in numbers:
+        gave = ", ".join(map(str, values)) or "nothing"
+        raise UsageError(f"{what} gave no {metric.name}, which is the metric (it gave: {gave})")
+    numbers[metric.tracked] = numbers.pop(FINAL + metric.name)
     return Outcome(numbers, dict(facts))
