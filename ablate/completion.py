@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, get_args, get_origin
@@ -78,7 +79,8 @@ _NAMES: Mapping[str, Callable[[], Iterable[str]]] = {
 def complete(app: typer.Typer) -> typer.Typer:
     """Give every parameter of an app's commands whose values are known its completion."""
     for command in app.registered_commands:
-        for parameter in getattr(command.callback, "__signature__").parameters.values():  # noqa: B009  # set by `grouped`
+        assert command.callback is not None
+        for parameter in inspect.signature(command.callback, eval_str=True).parameters.values():
             info = _declaration(parameter.annotation)
             if info and parameter.name in _NAMES:
                 info.autocompletion = _offering(_NAMES[parameter.name])
