@@ -18,8 +18,10 @@ from report_samples import record_of, small_study
 from test_cli import TINY, ablate
 from tracking_samples import DEAD, KEY, mlflow_project, new_project, write_run
 
+from ablate.errors import UserError
 from ablate.journal import Journals, load
-from ablate.tracking import JournalTracker, StudyJournals, StudyRecord, deliver_study, open_tracker
+from ablate.syncing import sync
+from ablate.tracking import JournalTracker, StudyJournals, StudyRecord, catch_up, deliver_study, open_tracker
 from ablate.tracking.study_journal import fold, lines_of
 
 BLOCKED = """
@@ -206,3 +208,23 @@ def test_a_report_that_was_written_offline_is_attached_later(tmp_path: Path) -> 
     offline.attach_report("widths", folder, "It does.", {"delta": -1.5})
     assert deliver_study(open_tracker(project), StudyJournals(project.studies), "widths")
     assert list(project.artifacts.rglob("report/report.md"))
+
+
+def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has(tmp_path: Path) -> None:
+    """Nobody's own runs go to a team's server because the address was set once."""
+    own, team = mlflow_project(tmp_path / "own"), mlflow_project(tmp_path / "team")
+    journals, studies = Journals(own.journals), StudyJournals(own.studies)
+    private, public = write_run(own), write_run(own, "ba9876543210-feed-0")
+    studies.open(STUDY)
+    tracker = open_tracker(own)
+    tracker.deliver(private)
+    deliver_study(tracker, studies, "widths")
+    studies.open(replace(STUDY, name="depths"))
+    theirs = open_tracker(own, f"sqlite:///{team.database}")
+    for _ in range(2):
+        catch_up(theirs, journals, studies, print)
+        assert [run.name for run in theirs.runs()] == [public.stem]
+        with pytest.raises(UserError, match="known: depths"):
+            theirs.study("widths")
+    assert sync(None, own, theirs, print).new == [private.stem]
+    assert theirs.study("widths") == STUDY

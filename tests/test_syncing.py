@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -245,8 +247,11 @@ def test_two_syncs_at_once_bring_everything_once(tmp_path: Path, there: Project)
     here = mlflow_project(tmp_path / "project")
     for number in range(6):
         write_run(there, f"{number}{KEY[1:]}-feed-0", epochs=1)
+    StudyJournals(there.studies).open(record_of(small_study(seeds=1)))
     answers = [process.communicate(timeout=120)[0] for process in [in_a_process(there, here, "mlflow") for _ in "ab"]]
     assert all(sum(map(int, answer.split())) == 6 for answer in answers), answers
+    with contextlib.closing(sqlite3.connect(here.database)) as store:
+        assert store.execute("select count(*) from runs").fetchone() == (7,), "six runs and one study"
     runs = open_tracker(here).runs()
     assert sorted(run.key for run in runs) == sorted(f"{number}{KEY[1:]}" for number in range(6))
 

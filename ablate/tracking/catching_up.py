@@ -8,24 +8,29 @@ from ablate.errors import UserError
 from ablate.journal import Journals
 from ablate.tracking.contract import StoreError, StudyRecord, StudyTracker, Tracker, UnreachableError
 from ablate.tracking.offline import JournalTracker
+from ablate.tracking.receipt import delivering, store_of
 from ablate.tracking.study_journal import StudyJournals
 
 
 def catch_up(
     tracker: Tracker, journals: Journals, studies: StudyJournals, tell: Callable[[StoreError], object]
 ) -> None:
-    """Deliver the studies and the ended runs that the store does not have, and close runs that are provably dead.
+    """Deliver the studies and the ended runs that no store has, and close runs that are provably dead.
 
+    What another store has stays there: only `ablate sync` takes it to this one, too, which may be a whole team's.
     Raises UnreachableError if the store does not answer; `tell` is told of anything else that it does not take.
     """
+    ours = (None, tracker.identity)
     for name in studies.names():
+        if store_of(studies.path(name)) not in ours:
+            continue
         try:
             deliver_study(tracker, studies, name)
         except UnreachableError:
             raise
         except StoreError as error:
             tell(error)
-    tracker.close_orphans(journals.paths())
+    tracker.close_orphans(path for path in journals.paths() if store_of(path) in ours)
 
 
 def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
@@ -38,6 +43,13 @@ def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
     store = tracker.identity
     if studies.is_delivered(name, store):
         return False
+    with delivering(studies.path(name)):
+        if studies.is_delivered(name, store):
+            return False  # another process was at it
+        return _deliver(tracker, studies, name)
+
+
+def _deliver(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
     size = studies.size(name)  # what comes after it is not delivered
     record, report = studies.read(name), studies.report(name)
     if record is None:
@@ -49,7 +61,7 @@ def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
             tracker.close_study(name, record.status)
     if report:
         tracker.attach_report(name, *report)
-    studies.delivered(name, store, size)
+    studies.delivered(name, tracker.identity, size)
     return is_new
 
 

@@ -45,7 +45,7 @@ def explain(found: str | None, place: str, uri: str) -> None:
     if found == head:
         return
     if found is None:
-        raise StoreError(f"{place} is no whole MLflow database: move it away; a new one is filled from the journals")
+        raise StoreError(f"{place} is no whole MLflow database: move it away; `ablate sync` fills a new one")
     if found in known:
         raise StoreError(
             f"{place} has the schema of an older MLflow ({found}; installed: {head}): back it up and run "

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,20 +60,34 @@ def read(journal: Path, store: str) -> Receipt | None:
 
 def run_id(journal: Path) -> str | None:
     """Return the identifier of a journal's run in the store that it was last delivered to."""
+    return _noted(journal, "run_id")
+
+
+def store_of(journal: Path) -> str | None:
+    """Return the identity of the store that has something of a journal, or None if no store has."""
+    return _noted(journal, "store")
+
+
+def _noted(journal: Path, fact: str) -> str | None:
     try:
-        return str(json.loads(receipt_path(journal).read_bytes())["run_id"])
-    except (OSError, ValueError, TypeError, KeyError):
+        return str(json.loads(receipt_path(journal).read_bytes())[fact])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write(journal: Path, receipt: Receipt) -> None:
-    """Write the receipt of a journal in place (it carries the lock), or nothing on a read-only medium."""
+    """Write the receipt of a journal."""
+    write_in_place(receipt_path(journal), asdict(receipt))
+
+
+def write_in_place(path: Path, facts: Mapping[str, object]) -> None:
+    """Write a receipt in place, for it carries the lock; nothing on a read-only medium."""
     try:
-        file = os.open(receipt_path(journal), os.O_WRONLY)
+        file = os.open(path, os.O_WRONLY)
     except OSError:
         return
     try:
-        text = json.dumps(asdict(receipt)).encode()
+        text = json.dumps(facts).encode()
         os.pwrite(file, text.ljust(os.fstat(file).st_size), 0)
         os.ftruncate(file, len(text))
     finally:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.tracking.contract import StudyRecord
+from ablate.tracking.receipt import receipt_path, write_in_place
 from ablate.tracking.studies import merged, plan_of, study_from
 
 ENDING = ".study.jsonl"
@@ -88,23 +89,18 @@ class StudyJournals:
     def is_delivered(self, name: str, store: str) -> bool:
         """Return whether a store has all of a study's record."""
         try:
-            known = Delivered(**json.loads(self._receipt(name).read_bytes()))
+            known = Delivered(**json.loads(receipt_path(self.path(name)).read_bytes()))
         except (OSError, ValueError, TypeError):
             return False
         return known == Delivered(store, self.size(name))
 
     def delivered(self, name: str, store: str, size: int) -> None:
         """Note that a store has the first `size` bytes of a study's record."""
-        new = self._receipt(name).with_suffix(".new")
-        new.write_text(json.dumps(asdict(Delivered(store, size))))
-        new.replace(self._receipt(name))
+        write_in_place(receipt_path(self.path(name)), asdict(Delivered(store, size)))
 
     def size(self, name: str) -> int:
         """Return how many bytes the record of a study has."""
         return self.path(name).stat().st_size
-
-    def _receipt(self, name: str) -> Path:
-        return self.folder / f"{name}.study.delivered"
 
     def _add(self, name: str, record: str, fields: Mapping[str, Any]) -> None:
         line = json.dumps({"record": record, "time": time.time(), **fields}, default=str)
