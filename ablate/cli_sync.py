@@ -24,7 +24,7 @@ def sync(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]",
+            metavar="DIR",
             help="Another project, its mlruns, or a folder of journals; this project's own unless given.",
             show_default=False,
         ),
@@ -79,7 +79,7 @@ def _facts(found: Account, source: Path, uri: str) -> dict[str, Any]:
 def _say(found: Account, uri: str) -> None:
     studies = f"; studies: {', '.join(found.studies)}" if found.studies else ""
     console.result(
-        f"{len(found.new)} new, {len(found.known)} already there, {len(found.running)} still running, "
+        f"runs: {len(found.new)} new, {len(found.known)} already there, {len(found.running)} still running, "
         f"{len(found.damaged)} damaged{studies}; in {uri}"
     )
     hosts = sorted(set(found.running.values()))

@@ -13,7 +13,7 @@ from typing import Any
 from ablate.tracking import database
 from ablate.tracking.contract import StoreError
 from ablate.tracking.explaining import explained
-from ablate.tracking.project import is_server, sqlite_path
+from ablate.tracking.project import is_server, masked, sqlite_path
 from ablate.tracking.quiet import collector_paused, keep_quiet
 from ablate.tracking.records import Batch, Point
 from ablate.tracking.stored import StoredRun
@@ -74,7 +74,8 @@ class Store:
         except StoreError:
             raise
         except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
-            raise explained(error, self.uri) from error
+            secret = masked(self.uri) != self.uri  # which the other libraries' messages repeat
+            raise explained(error, self.uri) from (None if secret else error)
 
     def address(self, run: str) -> dict[str, str]:
         """Return the environment variables by which MLflow in another process resumes a run."""
