@@ -28,12 +28,13 @@ from typing import IO, Any, Self
 
 from ablate import journal_lines
 from ablate.errors import UserError
-from ablate.masking import masked_text
+from ablate.masking import masked_values
 
 SCHEMA = 1
 RESULTS = ("finished", "unstable")
 """The statuses that answer a recipe: such a run is reused, not repeated."""
 
+_FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
 _FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>\d+)\.jsonl")
 
 
@@ -89,7 +90,8 @@ class Journal:
         """Append one record; numbers that are not finite are written as null, secrets as `***`."""
         if self._file is None:
             self._file = _open_at_whole_line(self.path)
-        line = json.dumps({"record": record, "time": time.time(), **_writable(fields)}, allow_nan=False)
+        free = {name: masked_values(value) for name, value in fields.items() if name in _FREE_TEXT}
+        line = json.dumps({"record": record, "time": time.time(), **_finite({**fields, **free})}, allow_nan=False)
         self._file.write(line.encode() + b"\n")
         self._file.flush()
 
@@ -146,10 +148,9 @@ class Journals:
 
     @contextmanager
     def claim(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:
-        """Hold the right to run a recipe; wait for it up to `timeout` seconds (-1: as long as it takes).
+        """Hold the right to run a recipe; wait for it up to `timeout` seconds (-1: for ever), else raise UserError.
 
         The lock is the operating system's, so it goes with its process, however that ends.
-        Raises UserError when the time is up.
         """
         from filelock import FileLock, Timeout
 
@@ -189,15 +190,13 @@ def _open_at_whole_line(path: Path) -> IO[bytes]:
     return file
 
 
-def _writable(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, str):
-        return masked_text(value)
     if isinstance(value, Mapping):
-        return {_writable(name): _writable(item) for name, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_writable(item) for item in value]
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _CREDENTIALS = re.compile(r"([a-z][a-z0-9+.\-]*://[^\s/@:\"'<>]*:)[^\s\"'<>]+@", re.IGNORECASE)
@@ -15,28 +15,33 @@ _SHORTEST = 6
 """A variable's value that is shorter may be a word of its own, which must not vanish from every text."""
 
 
+def masked_addresses(text: str) -> str:
+    """Return a text without the passwords and tokens of the addresses in it."""
+    if "://" not in text:
+        return text
+    return _OPTION.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", _TOKEN_ALONE.sub(r"\1***@", text)))
+
+
 def masked_text(text: str) -> str:
     """Return a text without the passwords of addresses in it and without the values of secret variables.
 
     A variable of the environment is secret if its name says so (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`).
+    Not for names that are compared later: such a value may be a plain word.
     """
-    if "://" in text:
-        text = _TOKEN_ALONE.sub(r"\1***@", text)
-        text = _CREDENTIALS.sub(r"\1***@", text)
-        text = _OPTION.sub(r"\1***", text)
+    text = masked_addresses(text)
     for secret in _secrets():
         text = text.replace(secret, "***")
     return text
 
 
-def masked_values(value: Any) -> Any:
+def masked_values(value: Any, mask: Callable[[str], str] = masked_text) -> Any:
     """Return plain data with every text in it masked, names included."""
     if isinstance(value, str):
-        return masked_text(value)
+        return mask(value)
     if isinstance(value, Mapping):
-        return {masked_values(name): masked_values(item) for name, item in value.items()}
+        return {masked_values(name, mask): masked_values(item, mask) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [masked_values(item) for item in value]
+        return [masked_values(item, mask) for item in value]
     return value
 
 

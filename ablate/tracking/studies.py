@@ -11,7 +11,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.liveness import this_process
-from ablate.masking import masked_text, masked_values
+from ablate.masking import masked_addresses, masked_text, masked_values
 from ablate.tracking.contract import Planned, StudyRecord
 from ablate.tracking.delivery import study_run
 from ablate.tracking.mlflow_store import Store
@@ -41,7 +41,7 @@ def open_study(store: Store, study: StudyRecord) -> str:
 
 
 def _without_secrets(study: StudyRecord) -> StudyRecord:
-    declared, layout = masked_values(study.declared), masked_values(study.layout)
+    declared, layout = (masked_values(plain, masked_addresses) for plain in (study.declared, study.layout))
     return replace(study, question=masked_text(study.question), declared=declared, layout=layout)
 
 
