@@ -218,6 +218,9 @@ def plausible_tables(draw: st.DrawFn) -> str:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=st.text() | st.binary() | tables() | plausible_tables())
+@example("\n0")
+@example("\n,")
+@example("variant,seed,test_accuracy\nbaseline,1e300,0.5\n")
 def test_any_file_of_runs_is_read_or_refused_in_one_line(tmp_path_factory: Any, text: str | bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
