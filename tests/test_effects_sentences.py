@@ -142,3 +142,15 @@ def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, ma
     if effect.n >= 3 and not math.isnan(effect.ci_low) and "[" in text:
         bounds = [abs(float(number)) for number in re.findall(r"-?\d+\.\d+", text[text.index("[") : text.index("]")])]
         assert sorted(bounds) == pytest.approx(sorted([abs(effect.ci_low), abs(effect.ci_high)]), abs=0.0051)
+
+
+def test_the_margin_has_the_unit_of_what_is_no_fraction():
+    seconds = Metric("time", goal="min", unit="s", scale=1.0)
+    noisy = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])}, seconds)
+    steady = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}, seconds)
+    comparison = Comparison("no-x", factor="x")
+    assert re.search(r"5 seeds detect [\d.]+ s or more; about \d+ are needed for the margin of 0\.5 s\.$",
+                     said(noisy, comparison, seconds))  # fmt: skip
+    assert "a difference beyond 0.5 s is ruled out" in said(steady, comparison, seconds)
+    assert "a difference beyond 0.5 is ruled out" in said(run_table(
+        {"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}), comparison)  # fmt: skip

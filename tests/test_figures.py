@@ -546,3 +546,13 @@ def test_dollars_and_foreign_letters_in_names_are_drawn() -> None:
 def test_no_window_system_is_touched() -> None:
     code = "import sys, ablate.figures; sys.exit('matplotlib.pyplot' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("margin", "unit", "digits"),
+    [(0.5, "points", 2), (20, "points", 2), (100, "bytes", 0), (0.005, "nats", 4), (0, "", 2)],
+)
+def test_decimals_follow_the_margin(margin: float, unit: str, digits: int) -> None:
+    from ablate.figures.labels import decimals
+
+    assert decimals(margin, unit) == digits
