@@ -3,6 +3,8 @@
 from ablate import Study
 
 study = Study(design="leave-one-out", preset="laptop", seeds=5, margin=0.5)
+
+A study of a training of one's own names it: `workload=from_function(train, factors=..., metric=Metric("accuracy"))`.
 """
 
 from __future__ import annotations

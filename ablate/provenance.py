@@ -13,7 +13,7 @@ from typing import Any
 import ablate
 from ablate.masking import masked_text
 
-RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "mlflow", "optuna", "ray", "scipy")
+RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ def train(recipe, log, conditions):
         with torch.no_grad():
             held_out = cross_entropy(network(pixels[400:]), labels[400:])
         log(epoch, **{"train/loss": loss.item(), "val/loss": held_out.item()})
-        log.checkpoint.mkdir(parents=True, exist_ok=True)
         torch.save({name: part.state_dict() for name, part in parts.items()}, saved)
     return {"loss": held_out.item()}
 

@@ -85,7 +85,6 @@ def test_a_killed_run_goes_on_from_what_it_kept(tmp_path: Path) -> None:
         "start = int(place.read_text()) if place.exists() else 0\n"
         "for step in range(start, 4):\n"
         "    log(step, begun=start)\n"
-        "    log.checkpoint.mkdir(parents=True, exist_ok=True)\n"
         "    place.write_text(str(step + 1))\n"
         "    if step == 1 and start == 0:\n"
         f"        os.kill(os.getpid(), {int(signal.SIGKILL)})\n"

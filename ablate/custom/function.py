@@ -56,6 +56,7 @@ class Function:
         """Call the function; what it prints is kept as an artifact."""
         arguments = (job.recipe, log, job.conditions)[: _taken(self.train)]
         path = log.file(OUTPUT)
+        log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
             with limited(job.conditions.threads), path.open("a", buffering=1) as output, redirect_stdout(output):
                 returned = self.train(*arguments)
