@@ -45,8 +45,10 @@ class Selection:
         for name in (*self.switches, *self.values):
             if name not in known:
                 flag = f"--{'no-' * (self.switches.get(name) is False)}{name.replace('.', '-').replace('_', '-')}"
-                have = ", ".join(sorted(known))
-                raise UsageError(f"{flag} is no flag of {workload.name}, which this study trains (it has: {have})")
+                raise UsageError(
+                    f"{flag} is for {self.workload.name}, and this study trains {workload.name}: --factors chooses among "
+                    f"{', '.join(workload.menu)}; on=, off= and values= in the study's file change the rest"
+                )
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,12 @@ def _after_an_edit(project: Path) -> None:
     [
         (["--dataset", "digits"], "the built-in images"),
         (["--data-dir", "."], "the built-in images"),
-        (["--no-augment"], "--no-augment is no flag of own, which this study trains (it has: cache, pool, steps)"),
-        (["--width", "3"], "--width is no flag of own"),
-        (["--dropout-p", "0.3"], "--dropout-p is no flag of own"),
+        (
+            ["--no-augment"],
+            "--no-augment is for resnet9, and this study trains own: --factors chooses among cache, pool",
+        ),
+        (["--width", "3"], "--width is for resnet9"),
+        (["--dropout-p", "0.3"], "--dropout-p is for resnet9"),
         (["--preset", "laptop"], "there is no preset 'laptop'"),
         (["--factors", "cahce"], "did you mean cache"),
     ],
