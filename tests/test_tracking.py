@@ -68,6 +68,14 @@ def test_an_open_run_is_seen_as_far_as_it_is(tracker: Tracker, project: Project)
     assert (run.status, run.ended, len(run.history)) == ("running", None, 3)
 
 
+def test_a_program_of_its_own_is_told_which_run_is_its(tracker: Tracker, project: Project, kind: str) -> None:
+    identifier = tracker.deliver(write_run(project, epochs=1, status=None))
+    assert identifier
+    address = tracker.address(identifier)
+    assert address["MLFLOW_RUN_ID"] == identifier
+    assert (kind == "mlflow") is ("MLFLOW_TRACKING_URI" in address) is ("MLFLOW_EXPERIMENT_ID" in address)
+
+
 def test_a_journal_without_a_whole_line_is_no_run_yet(tracker: Tracker, project: Project) -> None:
     project.journals.mkdir(parents=True)
     path = project.journals / f"{KEY}-feed-0.jsonl"
