@@ -23,7 +23,6 @@ from ablate.resnet9 import WORKLOAD
 if TYPE_CHECKING:
     from concurrent.futures import Executor as PoolExecutor
 
-    from ablate.data import Source
     from ablate.executors import Executor
     from ablate.study import Study
     from ablate.sweep_session import SweepSession
@@ -174,7 +173,8 @@ def sweep(
     slots = how.slots(wanted, where.threads)
     conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:
-        opened = study.workload.open_data(_source(study, data), study.baseline, bar)
+        source = data.wanted(study.workload.preset(study.preset).dataset)
+        opened = study.workload.open_data(source, study.baseline, bar)
     project = Project.find()
     session = _session(study, opened, conditions, slots, how, project, store.open(project))
     announce(study, session.planned, slots)
@@ -201,12 +201,6 @@ def sweep(
         else:
             _report(session, report.parent, draughtsman, as_json=how.as_json)
     _complain_of_failures(session)
-
-
-def _source(study: Study, data: DataFlags) -> Source | None:
-    """Return the source that the flags or the study's scale name, or None: the workload knows its own."""
-    usual = study.workload.preset(study.preset).dataset
-    return data.source(usual) if usual or data.are_given else None
 
 
 def _looked_at(study: Study, *, keep_seeds: bool) -> Study:

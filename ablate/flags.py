@@ -46,8 +46,8 @@ class Selection:
             if name not in known:
                 flag = f"--{'no-' * (self.switches.get(name) is False)}{name.replace('.', '-').replace('_', '-')}"
                 raise UsageError(
-                    f"{flag} is for {self.workload.name}, and this study trains {workload.name}: --factors chooses among "
-                    f"{', '.join(workload.menu)}; on=, off= and values= in the study's file change the rest"
+                    f"{flag} is for {self.workload.name}, and this study trains {workload.name}: --factors chooses "
+                    f"among {', '.join(workload.menu)}; on=, off= and values= in the study's file change the rest"
                 )
 
 

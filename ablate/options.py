@@ -43,17 +43,16 @@ class DataFlags:
         ),
     ] = None
 
-    @property
-    def are_given(self) -> bool:
-        """Whether any of the flags was."""
-        return bool(self.dataset or self.data_dir)
-
     def source(self, otherwise: str | None = None) -> Source:
         """Return the source that the flags name; `otherwise` is the data set if they name none."""
         from ablate.data import Source
 
         folder = self.data_dir.expanduser().absolute() if self.data_dir else None
         return Source(self.dataset or otherwise or "cifar10", folder)
+
+    def wanted(self, usual: str | None) -> Source | None:
+        """Return the source that the flags or a scale's `usual` data set name, or None: the workload knows its own."""
+        return self.source(usual) if usual or self.dataset or self.data_dir else None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _after_an_edit(project: Path) -> None:
         (["--data-dir", "."], "the built-in images"),
         (
             ["--no-augment"],
-            "--no-augment is for resnet9, and this study trains own: --factors chooses among cache, pool",
+            "--no-augment is for resnet9, and this study trains own: --factors chooses among cache",
         ),
         (["--width", "3"], "--width is for resnet9"),
         (["--dropout-p", "0.3"], "--dropout-p is for resnet9"),
