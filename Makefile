@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow faults lint bench simulate clean
+.PHONY: help demo test test-slow faults lint bench simulate docs clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -37,6 +37,9 @@ bench: .venv/installed ## Measure speed against the references, side by side
 
 simulate: .venv/installed ## Check the statistics on 20,000 simulated studies a cell and write the table
 	$(BIN)/python -m ablate.simulation --repetitions 20000 --output reports/simulation.md
+
+docs: .venv/installed ## Refresh what the pages take from reports and from the tree
+	$(BIN)/python tests/doc_blocks.py
 
 clean: ## Remove the environment and caches; runs and reports stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -46,7 +46,7 @@ def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
     assert (folder / "report.md").read_text() == (report.folder / "report.md").read_text()
     assert "## Answer" in note
     assert metrics["delta/no-augment"] == pytest.approx(report.analysis.effects[0].delta)
-    assert {"ci_low/no-augment", "ci_high/no-augment"} <= set(metrics)
+    assert {"delta_ci_low/no-augment", "delta_ci_high/no-augment"} <= set(metrics)
 
 
 def test_the_answer_says_what_matters_and_what_is_open(tmp_path: Path) -> None:

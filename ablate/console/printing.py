@@ -86,7 +86,7 @@ def table(
         shown.add_row(*(escape(_cell(cell)) for cell in cells))
     if title is not None:
         OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
-    OUTPUT.print(shown, soft_wrap=False, width=_width())
+    Console(highlight=False, width=_width()).print(shown)
     if left_out:
         say(f"too narrow to show: {', '.join(left_out)}")
 

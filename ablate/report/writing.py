@@ -38,8 +38,12 @@ class Report:
 
     @property
     def note(self) -> str:
-        """The summary for the store: what a reader sees first, as Markdown."""
-        return "\n\n".join([head(self.analysis.material), answer(self.analysis)])
+        """The summary for the store: what a reader sees first, as Markdown.
+
+        MLflow shows one line of it until it is opened, and cuts a heading in half: the title is bold text here.
+        """
+        title, _, rest = head(self.analysis.material).partition("\n")
+        return "\n\n".join([f"**{title.removeprefix('# ')}**\n{rest}", answer(self.analysis)])
 
     @property
     def runs(self) -> str:
@@ -63,14 +67,14 @@ class Report:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Deltas and intervals by name, as the store keeps them."""
+        """Deltas and intervals by name, as the store keeps them; names that sort so that the deltas come first."""
         found = {}
         for effect in self.analysis.effects:
             name = "".join(char if char.isalnum() or char in "_-./ " else "_" for char in effect.variant)
-            for column in ("delta", "ci_low", "ci_high"):
+            for column, group in (("delta", "delta"), ("ci_low", "delta_ci_low"), ("ci_high", "delta_ci_high")):
                 value = getattr(effect, column)
                 if value == value:
-                    found[f"{column}/{name}"[:250]] = value
+                    found[f"{group}/{name}"[:250]] = value
         return found
 
     @property

@@ -1,0 +1,198 @@
+"""The parts of the documentation that are made from reports and from the tree; `make docs` refreshes them.
+
+A block stands between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py holds every block against what is made
+here, so that no number in a page can differ from the report that it comes from.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ablate.cli import app
+from ablate.factors import MENU
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+_BLOCK = re.compile(r"(?P<open><!-- (?P<name>[a-z-]+(?: [a-z_/.-]+)?) -->\n)(?P<text>.*?)(?P<close><!-- /(?P=name) -->)", re.S)
+_LEADS = {
+    "demo": "The demo's answer, on handwritten digits: flipping and cropping, which help on photographs of things, *cost* "
+    "accuracy\nwhere a mirrored 2 is no 2. With three seeds most of the rest cannot be settled, and the report says so, with "
+    "the number of\nseeds that would settle it.",
+    "laptop": "The notebook's recipe on CIFAR-10, each of its seven components switched off in turn:",
+}
+_READING_ORDER = (
+    *("cli.md", "studies.md", "statistics.md", "lessons.md", "tuning.md", "own-training.md", "scaling.md", "teams.md"),
+    *("offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
+)
+_STABILITY = ("grad_clip",)
+"""Factors of which the lore promises a training that does not diverge, not a better score."""
+
+
+def blocks(page: Path) -> dict[str, str]:
+    """Return the blocks of a page by name, those that are made here."""
+    return {found["name"]: found["text"] for found in _BLOCK.finditer(page.read_text()) if _is_made(found["name"])}
+
+
+def made(name: str, page: Path) -> str:
+    """Return what the block of that name must hold."""
+    kind, _, argument = name.partition(" ")
+    return _MAKERS[kind](argument, os.path.relpath(ROOT, page.parent)).strip("\n") + "\n"
+
+
+def refresh(page: Path) -> None:
+    """Write the blocks of a page anew."""
+    text = page.read_text()
+    new = _BLOCK.sub(
+        lambda found: found["open"] + made(found["name"], page) + found["close"]
+        if _is_made(found["name"])
+        else found[0],
+        text,
+    )
+    if new != text:
+        page.write_text(new)
+        print(f"refreshed {page.relative_to(ROOT)}")  # noqa: T201  # what `make docs` says
+
+
+def effects(study: str) -> list[Mapping[str, str]]:
+    """Return the rows of a committed report, worst first; none if there is no such report."""
+    path = ROOT / "reports" / study / "effects.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return sorted(csv.DictReader(file), key=lambda row: float(row["delta"]))
+
+
+def row_of(effect: Mapping[str, str]) -> str:
+    """Return the line of a table that states an effect."""
+    delta, low, high = (float(effect[name]) for name in ("delta", "ci_low", "ci_high"))
+    words = effect["factor"].replace("_", " ")
+    return f"| {words} | {delta:+.2f} | [{low:.2f}, {high:.2f}] | {effect['verdict']} |"
+
+
+def _front(study: str, up: str) -> str:
+    """The figure and the table of a report; of the demo's as long as the study has none."""
+    study = study if effects(study) else "demo"
+    folder = f"{up}/reports/{study}".removeprefix("./")
+    head = (ROOT / "reports" / study / "report.md").read_text().split("\n", 1)[0].removeprefix("# ")
+    return "\n".join(
+        [
+            _LEADS[study],
+            "",
+            f"![Differences with intervals, every seed a dot]({folder}/figures/forest.png)",
+            "",
+            "| switched off | difference, points | 95 % interval | verdict |",
+            "|---|---:|---:|---|",
+            *map(row_of, effects(study)),
+            "",
+            f"The scale: {head}. The whole report, with every figure: [reports/{study}]({folder}/report.md).",
+        ]
+    )
+
+
+def _measured(factor: str, up: str) -> str:
+    """What the laptop study found of a factor, held against what is said of it."""
+    found = [row for row in effects("laptop") if row["factor"] == factor]
+    if not found:
+        return "*Not measured yet: the study is `ablate sweep experiments/laptop.py`.*"
+    row = found[0]
+    delta, low, high = (float(row[name]) for name in ("delta", "ci_low", "ci_high"))
+    unstable = f"; {row['n_unstable']} of its runs were unstable" if int(row["n_unstable"]) else ""
+    return (
+        f"**What our study measured.** Without {MENU[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
+        f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. {_held_against_lore(row)} "
+        f"([the report]({up}/reports/laptop/report.md))"
+    )
+
+
+def _held_against_lore(row: Mapping[str, str]) -> str:
+    verdict, delta = row["verdict"], float(row["delta"])
+    if "too few" in verdict or "single-run" in verdict or "inconclusive" in verdict:
+        return "These runs neither confirm the lore nor contradict it."
+    if row["factor"] in _STABILITY:
+        return "The lore promises stability here, not accuracy: the unstable runs, or that there were none, speak to it."
+    if "trains unreliably" in verdict:
+        return "This agrees with the lore, and more: without it the recipe does not train reliably."
+    if "no practically" in verdict or "negligible" in verdict:
+        return "**This contradicts the lore at this scale**: whatever it does is smaller than what matters."
+    direction = "agrees with the lore" if delta < 0 else "contradicts the lore at this scale"
+    open_end = ", in direction; whether it matters is open" if "unresolved" in verdict else ""
+    return f"This {direction}{open_end}." if delta < 0 else f"**This {direction}**{open_end}."
+
+
+def _figure(study: str, up: str) -> str:
+    """The forest plot of a report, if there is one."""
+    path = f"reports/{study}/figures/forest.png"
+    return f"![Differences with intervals]({up}/{path})" if (ROOT / path).exists() else "*The figure comes with the study.*"
+
+
+def _map(_: str, up: str) -> str:
+    """Every module of the package with the first line of its docstring."""
+    lines = ["| module | what |", "|---|---|"]
+    for path in sorted((ROOT / "ablate").rglob("*.py")):
+        summary = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].replace("\n", " ")
+        name = path.relative_to(ROOT).as_posix()
+        shown = summary.replace("|", "\\|")
+        lines.append(f"| [`{name}`]({up}/{name}) | {shown} |")
+    return "\n".join(lines)
+
+
+def _pages(_: str, up: str) -> str:
+    """Every page of `docs/` with its first paragraph: those of the reading order first, then the others by name."""
+    pages = {page.name: page for page in PAGES if page.parent.name == "docs" and page.name != "README.md"}
+    ordered = [name for name in _READING_ORDER if name in pages] + [name for name in pages if name not in _READING_ORDER]
+    lines = ["| page | what |", "|---|---|"]
+    for name in ordered:
+        title, _, rest = pages[name].read_text().partition("\n")
+        first = " ".join(rest.strip().split("\n\n")[0].split())
+        lines.append(f"| [{title.removeprefix('# ')}]({name}) | {first} |")
+    return "\n".join(lines)
+
+
+def _commands(_: str, up: str) -> str:
+    """Every command with the first sentence of its help."""
+    lines = ["| command | does |", "|---|---|"]
+    for words, command in _tree(typer.main.get_command(app), ["ablate"]):
+        summary = inspect.cleandoc(command.help or "").split("\n\n")[0].replace("\n", " ")
+        lines.append(f"| `{' '.join(words)}` | {summary} |")
+    return "\n".join(lines)
+
+
+def _tree(group: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _tree(command, [*words, name])
+        else:
+            yield [*words, name], command
+
+
+_MAKERS: Mapping[str, Callable[[str, str], str]] = {
+    "laptop-report": lambda _, up: _front("laptop", up),
+    "measured": _measured,
+    "figure": _figure,
+    "map": _map,
+    "pages": _pages,
+    "commands": _commands,
+}
+
+
+def _is_made(name: str) -> bool:
+    return name.partition(" ")[0] in _MAKERS
+
+
+def main(pages: Iterable[Path] = PAGES) -> None:
+    """Refresh every page."""
+    for page in pages:
+        refresh(page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The documentation is true: its commands run or are at least well formed, its links lead somewhere, its numbers and
+its map are those of the reports and of the tree."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import doc_blocks
+import pytest
+import typer
+from doc_blocks import PAGES, ROOT
+from typer.testing import CliRunner
+
+from ablate.cli import app
+from ablate.factors import MENU
+
+NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
+BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
+GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_readme.py runs the README's
+
+
+def commands(text: str) -> list[str]:
+    """Return what is typed in the command blocks of a text, comments taken away."""
+    typed = re.findall(r"^\$ (.*)$", "\n".join(found["text"] for found in BLOCK.finditer(text)), re.MULTILINE)
+    return [re.sub(r"\s+#.*", "", command).strip() for command in typed]
+
+
+def run_commands(page: Path) -> list[str]:
+    """Return the `ablate` commands of a page that are to be run."""
+    return [typed for typed in commands(NOT_RUN.sub("", page.read_text())) if typed.startswith("ablate ")]
+
+
+def every_command() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for command in commands(page.read_text()):
+            yield page.name, command
+
+
+def name(value: object) -> str:
+    return value.name if isinstance(value, Path) else str(value)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the demo study was made, at a tenth of its length."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "mlruns").mkdir()
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        arguments = ["sweep", "experiments/demo.py", "--epochs", "1", "--width", "2", "--seeds", "2", "--threads", "1"]
+        result = CliRunner().invoke(app, [*arguments, "--executor", "serial"])
+        assert result.exit_code == 0, result.output
+        (folder / "runs.csv").write_text((folder / "reports" / "demo" / "runs.csv").read_text())
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in GUIDES if run_commands(page)], ids=name)
+def test_the_commands_of_a_page_run(page: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    for command in run_commands(page):
+        quick = ["--epochs", "1", "--width", "2", "--threads", "1"] if re.match(r"ablate (run|sweep)", command) else []
+        result = CliRunner().invoke(app, [*shlex.split(command)[1:], *quick])
+        assert result.exit_code == 0, f"{command}: {result.output}"
+
+
+@pytest.mark.parametrize(("page", "command"), list(every_command()))
+def test_every_command_is_well_formed(page: str, command: str) -> None:
+    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif words[0] == "ablate":
+        group = typer.main.get_command(app)
+        context = group.make_context("ablate", words[1:], resilient_parsing=True)
+        rest = [*context._protected_args, *context.args]
+        while rest and hasattr(group, "commands"):
+            assert rest[0] in group.commands, f"{page}: {command}"
+            group = group.commands[rest.pop(0)]
+        known = {option for parameter in group.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        assert used <= known | {"--help", "--debug"}, f"{page}: {command}"
+    else:
+        assert words[0] in {"git", "pip", "python", "docker", "export", "ray", "source", "mlflow"}, f"{page}: {command}"
+
+
+def test_what_is_not_run_says_why() -> None:
+    for page in GUIDES:
+        text = page.read_text()
+        assert all(len(found["reason"].split()) > 2 for found in NOT_RUN.finditer(text)), page.name
+        assert text.count("<!-- not run") == len(list(NOT_RUN.finditer(text))), f"{page.name}: a mark without its block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith(("https://", "http://")):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target) if target else page
+        assert path.exists(), f"{page.name}: {link}"
+        if anchor and path.suffix == ".md":
+            assert anchor in _anchors(path), f"{page.name}: {link}"
+
+
+def _anchors(path: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), [(page, block) for page in PAGES for block in doc_blocks.blocks(page)], ids=name
+)
+def test_a_block_holds_what_is_made_for_it(page: Path, block: str) -> None:
+    assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "make docs refreshes it"
+
+
+def test_the_lessons_treat_every_component() -> None:
+    lessons = ROOT / "docs" / "lessons.md"
+    assert set(doc_blocks.blocks(lessons)) == {f"measured {factor}" for factor in MENU.baseline} | {"figure laptop"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "delta", "words"),
+    [
+        ("clear and important loss", -3.0, "agrees with the lore"),
+        ("clear and important gain", 3.0, "contradicts the lore"),
+        ("no practically meaningful effect", 0.01, "contradicts the lore"),
+        ("real, importance unresolved", -0.6, "whether it matters is open"),
+        ("preliminary: inconclusive", -9.0, "neither confirm the lore nor contradict"),
+        ("trains unreliably", -60.0, "does not train reliably"),
+    ],
+)
+def test_lore_is_contradicted_only_by_a_verdict(verdict: str, delta: float, words: str) -> None:
+    row = {"factor": "dropout", "verdict": verdict, "delta": str(delta)}
+    assert words in doc_blocks._held_against_lore(row)
+    assert "contradicts" not in doc_blocks._held_against_lore(row | {"factor": "grad_clip"})
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"]({page.name})" in index, page.name
+
+
+def test_the_map_names_every_module() -> None:
+    text = doc_blocks.made("map", ROOT / "docs" / "architecture.md")
+    for path in (ROOT / "ablate").rglob("*.py"):
+        assert f"`{path.relative_to(ROOT).as_posix()}`" in text
