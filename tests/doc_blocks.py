@@ -22,11 +22,14 @@ from ablate.factors import MENU
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-_BLOCK = re.compile(r"(?P<open><!-- (?P<name>[a-z-]+(?: [a-z_/.-]+)?) -->\n)(?P<text>.*?)(?P<close><!-- /(?P=name) -->)", re.S)
+_BLOCK = re.compile(
+    r"(?P<open><!-- (?P<name>[a-z-]+(?: [a-z_/.-]+)?) -->\n)(?P<text>.*?)(?P<close><!-- /(?P=name) -->)", re.S
+)
 _LEADS = {
-    "demo": "The demo's answer, on handwritten digits: flipping and cropping, which help on photographs of things, *cost* "
-    "accuracy\nwhere a mirrored 2 is no 2. With three seeds most of the rest cannot be settled, and the report says so, with "
-    "the number of\nseeds that would settle it.",
+    "demo": """\
+The demo's answer, on handwritten digits: flipping and cropping, which help on photographs of things, *cost* accuracy
+where a mirrored 2 is no 2. With three seeds most of the rest cannot be settled, and the report says so, with the
+number of seeds that would settle it.""",
     "laptop": "The notebook's recipe on CIFAR-10, each of its seven components switched off in turn:",
 }
 _READING_ORDER = (
@@ -52,9 +55,9 @@ def refresh(page: Path) -> None:
     """Write the blocks of a page anew."""
     text = page.read_text()
     new = _BLOCK.sub(
-        lambda found: found["open"] + made(found["name"], page) + found["close"]
-        if _is_made(found["name"])
-        else found[0],
+        lambda found: (
+            found["open"] + made(found["name"], page) + found["close"] if _is_made(found["name"]) else found[0]
+        ),
         text,
     )
     if new != text:
@@ -93,7 +96,8 @@ def _front(study: str, up: str) -> str:
             "|---|---:|---:|---|",
             *map(row_of, effects(study)),
             "",
-            f"The scale: {head}. The whole report, with every figure: [reports/{study}]({folder}/report.md).",
+            f"The scale: {head}.",
+            f"The whole report, with every figure: [reports/{study}]({folder}/report.md).",
         ]
     )
 
@@ -108,8 +112,8 @@ def _measured(factor: str, up: str) -> str:
     unstable = f"; {row['n_unstable']} of its runs were unstable" if int(row["n_unstable"]) else ""
     return (
         f"**What our study measured.** Without {MENU[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
-        f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. {_held_against_lore(row)} "
-        f"([the report]({up}/reports/laptop/report.md))"
+        f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. "
+        f"{_held_against_lore(row)} ([the report]({up}/reports/laptop/report.md))"
     )
 
 
@@ -118,7 +122,9 @@ def _held_against_lore(row: Mapping[str, str]) -> str:
     if "too few" in verdict or "single-run" in verdict or "inconclusive" in verdict:
         return "These runs neither confirm the lore nor contradict it."
     if row["factor"] in _STABILITY:
-        return "The lore promises stability here, not accuracy: the unstable runs, or that there were none, speak to it."
+        return (
+            "The lore promises stability here, not accuracy: the unstable runs, or that there were none, speak to it."
+        )
     if "trains unreliably" in verdict:
         return "This agrees with the lore, and more: without it the recipe does not train reliably."
     if "no practically" in verdict or "negligible" in verdict:
@@ -131,7 +137,11 @@ def _held_against_lore(row: Mapping[str, str]) -> str:
 def _figure(study: str, up: str) -> str:
     """The forest plot of a report, if there is one."""
     path = f"reports/{study}/figures/forest.png"
-    return f"![Differences with intervals]({up}/{path})" if (ROOT / path).exists() else "*The figure comes with the study.*"
+    return (
+        f"![Differences with intervals]({up}/{path})"
+        if (ROOT / path).exists()
+        else "*The figure comes with the study.*"
+    )
 
 
 def _map(_: str, up: str) -> str:
@@ -148,7 +158,9 @@ def _map(_: str, up: str) -> str:
 def _pages(_: str, up: str) -> str:
     """Every page of `docs/` with its first paragraph: those of the reading order first, then the others by name."""
     pages = {page.name: page for page in PAGES if page.parent.name == "docs" and page.name != "README.md"}
-    ordered = [name for name in _READING_ORDER if name in pages] + [name for name in pages if name not in _READING_ORDER]
+    ordered = [name for name in _READING_ORDER if name in pages] + [
+        name for name in pages if name not in _READING_ORDER
+    ]
     lines = ["| page | what |", "|---|---|"]
     for name in ordered:
         title, _, rest = pages[name].read_text().partition("\n")

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from ablate.cli import app
 from ablate.factors import MENU
 
+QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
 GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_readme.py runs the README's
@@ -45,14 +46,14 @@ def name(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the demo study was made, at a tenth of its length."""
+    """A project with a part of the demo study, at a tenth of its length; the pages ask for little more."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "mlruns").mkdir()
     (folder / "experiments").symlink_to(ROOT / "experiments")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        arguments = ["sweep", "experiments/demo.py", "--epochs", "1", "--width", "2", "--seeds", "2", "--threads", "1"]
-        result = CliRunner().invoke(app, [*arguments, "--executor", "serial"])
+        study = "sweep experiments/demo.py --factors augment,dropout --seeds 2 --executor serial"
+        result = CliRunner().invoke(app, [*study.split(), *QUICK])
         assert result.exit_code == 0, result.output
         (folder / "runs.csv").write_text((folder / "reports" / "demo" / "runs.csv").read_text())
     return folder
@@ -62,7 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_of_a_page_run(page: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     for command in run_commands(page):
-        quick = ["--epochs", "1", "--width", "2", "--threads", "1"] if re.match(r"ablate (run|sweep)", command) else []
+        quick = QUICK if re.match(r"ablate (run|sweep)", command) else ()
         result = CliRunner().invoke(app, [*shlex.split(command)[1:], *quick])
         assert result.exit_code == 0, f"{command}: {result.output}"
 
