@@ -33,7 +33,8 @@ class DecodingBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._tasks:  # one that never started would leave an empty line
+            self._bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` (0: nobody knows) are done."""

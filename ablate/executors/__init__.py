@@ -6,6 +6,7 @@ from ablate.errors import UsageError
 from ablate.executors.contract import Executor, Lost
 from ablate.executors.processes import ProcessExecutor
 from ablate.executors.serial import SerialExecutor
+from ablate.workload import unknown
 
 EXECUTORS = ("serial", "processes", "ray")
 
@@ -28,4 +29,4 @@ def make_executor(
         from ablate.executors.ray_cluster import RayExecutor
 
         return RayExecutor(slots, address, threads=threads, gpus=gpus)
-    raise UsageError(f"there is no executor {name!r} (known: {', '.join(EXECUTORS)})")
+    raise UsageError(unknown("executor", name, EXECUTORS))
