@@ -15,6 +15,7 @@ from doc_blocks import PAGES, ROOT
 from typer.testing import CliRunner
 
 from ablate.cli import app
+from ablate.designs import DESIGNS
 from ablate.factors import MENU
 
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
@@ -151,3 +152,27 @@ def test_the_map_names_every_module() -> None:
     text = doc_blocks.made("map", ROOT / "docs" / "architecture.md")
     for path in (ROOT / "ablate").rglob("*.py"):
         assert f"`{path.relative_to(ROOT).as_posix()}`" in text
+
+
+def test_the_table_of_designs_counts_right() -> None:
+    text = (ROOT / "docs" / "studies.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)`(?:, ([^|]*))? \| (\d+) \|", text, re.MULTILINE)
+    assert {design for design, _, _ in rows} == set(DESIGNS)
+    for design, option, runs in rows:
+        options = {"resolution 4": {"resolution": 4}, "`runs=32`": {"runs": 32}}.get(option, {})
+        arms = DESIGNS[design](frozenset("abcdefg"), tuple("abcdefg"), **options).arms
+        assert len(arms) == int(runs), design
+
+
+def test_the_small_study_says_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "statistics.md").read_text()
+    table = re.search(r"```csv\n(.*?)```", text, re.DOTALL)
+    assert table
+    (tmp_path / "runs.csv").write_text(table[1])
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", "example", "--runs", "runs.csv", "--margin", "0.5"])
+    quoted = " ".join(re.sub(r"^>", "", "\n".join(re.findall(r"^>.*", text, re.MULTILINE)), flags=re.MULTILINE).split())
+    said = [line.strip(" -") for line in result.stdout.splitlines() if line.startswith("  - ")]
+    assert len(said) == 3
+    for sentence in said:
+        assert sentence in quoted

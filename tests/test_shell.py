@@ -131,9 +131,7 @@ def test_a_table_in_a_pipe_is_as_wide_as_it_likes(
 def test_prose_breaks_between_words_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (
-        "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in): a clear and important loss."
-    )
+    text = "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds): a clear and important loss."
     console.prose(text)
     assert capsys.readouterr().out == text + "\n"
     monkeypatch.setenv("COLUMNS", "60")
