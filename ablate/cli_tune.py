@@ -125,6 +125,7 @@ class MakeFlags:
     save: Annotated[
         Path | None, _how_flag(text="Write the winner as a study file.", metavar="FILE.py", show_default=False)
     ] = None
+    max_failures: Annotated[int, _how_flag(text="Give up after so many failed trials.", min=1)] = 5
     mix: Annotated[bool, _how_flag("--mix", text="Reuse runs of other devices and precisions.")] = False
     as_json: Annotated[bool, _how_flag("--json", text="Print one JSON object and nothing else.")] = False
 
@@ -208,7 +209,10 @@ def _refuse_test_images(study: Study) -> None:
 def _command(file: Path | None, search: SearchFlags, how: MakeFlags, selection: Selection) -> str:
     """Return the command that does the same again."""
     words = ["ablate", "tune", *([file.name if file.is_absolute() else str(file)] if file else [])]
-    for flags, left_out in ((search, ()), (how, ("jobs", "executor", "address", "timeout", "save", "as_json"))):
+    for flags, left_out in (
+        (search, ()),
+        (how, ("jobs", "executor", "address", "timeout", "save", "max_failures", "as_json")),
+    ):
         for field in fields(flags):
             value = getattr(flags, field.name)
             if value != field.default and field.name not in left_out:

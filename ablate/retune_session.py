@@ -54,7 +54,9 @@ def tune_arms(tickets: Mapping[str, Ticket], session: RetuneSession) -> dict[str
         for number, (label, ticket) in enumerate(tickets.items(), start=1):
             console.say(f"tuning {label} ({number} of {len(tickets)} arms)")
             prepare = lambda: session.tracker.open_study(session.record)  # noqa: E731  # called by the writer
-            trials[label] = make_trials(ticket, session.executor, session.tracker, prepare)
+            trials[label] = make_trials(
+                ticket, session.executor, session.tracker, prepare, max_failures=session.max_failures or 5
+            )
             winner = best(trials[label], ticket.tuning.objectives[0].goal)
             if winner:
                 told = "as it is" if winner.is_baseline else shown(winner.params)

@@ -89,7 +89,7 @@ def _session(
         Purpose(context.project.root, study.name, mix=context.how.mix),
         context.executor,
         context.tracker,
-        max_failures=5,
+        max_failures=context.how.max_failures,
         listed=listed,
         tuning=_tuning_record(context, study, tickets, trials, chosen),
     )

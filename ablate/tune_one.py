@@ -26,7 +26,15 @@ def tune_one(context: Context, began: float) -> None:
     announce_space(tuning.space, tuning.space.values(tuning.base))
     console.say(f"stopped early: {pruning_words(tuning.pruner, len(tuning.seeds), len(tuning.objectives))}")
     question = f"Which values make {tuning.base.label} best on validation?"
-    session = TuneSession(ticket, context.executor, context.tracker, question, context.study.preset, context.command)
+    session = TuneSession(
+        ticket,
+        context.executor,
+        context.tracker,
+        question,
+        context.study.preset,
+        context.command,
+        context.how.max_failures,
+    )
     before = {trial.number for trial in session.earlier if trial.is_over}
     session.run()
     baseline = check_baseline(session.trials, tuning.name)

@@ -25,7 +25,9 @@ def shown(values: Mapping[str, Any]) -> str:
                      for name, value in values.items())  # fmt: skip
 
 
-def make_trials(ticket: Ticket, executor: Executor, tracker: Tracker, prepare: Callable[[], object]) -> list[Trial]:
+def make_trials(
+    ticket: Ticket, executor: Executor, tracker: Tracker, prepare: Callable[[], object], *, max_failures: int = 5
+) -> list[Trial]:
     """Make the trials of a search while its runs are delivered as they go; return all trials.
 
     `prepare` is called before the first delivery. Raises UserError when too many trials failed.
@@ -68,9 +70,12 @@ def make_trials(ticket: Ticket, executor: Executor, tracker: Tracker, prepare: C
         stack.enter_context(Follower(journals, jobs, running))
         following = Following(ended, lambda reason: console.warn(f"{reason}; its trial is made again"), waiting)
         try:
-            return carry_out(ticket, executor, following)
+            return carry_out(ticket, executor, following, max_failures=max_failures)
         except TooManyFailures as error:
-            raise UserError(f"the search stops, since too many trials failed, the last: {error}") from None
+            raise UserError(
+                f"{max_failures} trials failed, the last: {error}; the same command goes on with the search "
+                "(--max-failures N bears more)"
+            ) from None
 
 
 def _facts(trial: Trial, known: Sequence[Trial], ticket: Ticket) -> str:
@@ -98,6 +103,7 @@ class TuneSession:
     question: str
     preset: str
     command: str
+    max_failures: int = 5
     trials: list[Trial] = field(default_factory=list)
     importances: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -122,7 +128,11 @@ class TuneSession:
         self.trials = search.trials()
         try:
             self.trials = make_trials(
-                self.ticket, self.executor, self.tracker, lambda: self.tracker.open_study(self.record)
+                self.ticket,
+                self.executor,
+                self.tracker,
+                lambda: self.tracker.open_study(self.record),
+                max_failures=self.max_failures,
             )
         except BaseException as error:
             self.trials = search.trials()

@@ -168,7 +168,8 @@ def _short(value: Any) -> str:
 
 def _ends(axes: Axes, place: int, low: str, high: str) -> None:
     for height, words, side in ((-0.03, low, "top"), (1.03, high, "bottom")):
-        axes.text(place, height, words, size=SMALL, ha="center", va=side, color=INK)
+        axes.text(place, height, words, size=SMALL, ha="center", va=side, color=INK,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
 
 
 @styled

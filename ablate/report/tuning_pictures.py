@@ -8,7 +8,7 @@ from typing import Any
 from ablate.report.analysis import Analysis
 from ablate.report.pictures import Picture
 from ablate.report.searches import SearchResult
-from ablate.report.tuning_text import NOT_IMPORTANCE, heading
+from ablate.report.tuning_text import heading
 
 SECTION = "tuning"
 
@@ -75,7 +75,8 @@ def _importances(search: SearchResult) -> Iterator[Picture]:
     if search.importances:
         words = "Importances by two estimators"
         arguments = {"shares": {name: dict(shares) for name, shares in search.importances.items()}}
-        yield Picture(SECTION, "importances.png", words, NOT_IMPORTANCE, "importance_bars", arguments)
+        caption = "Optuna's two estimators; where they disagree, the trials are too few to tell."
+        yield Picture(SECTION, "importances.png", words, caption, "importance_bars", arguments)
 
 
 def _slices(search: SearchResult) -> Iterator[Picture]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from pprint import pformat
 
 from ablate.errors import UserError
 from ablate.menu import Value
@@ -55,5 +55,9 @@ def check_savable(path: Path) -> None:
 
 
 def _literal(value: object) -> str:
-    text = pformat(value, sort_dicts=False, width=100).replace("\n", "\n    ")
-    return text.replace("'", '"') if "\\" not in text and '"' not in text else text
+    if isinstance(value, Mapping):
+        rows = [f"        {_literal(name)}: {_literal(item)},\n" for name, item in value.items()]
+        return "{\n" + "".join(rows) + "    }" if rows else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return json.dumps(value) if isinstance(value, str) else repr(value)

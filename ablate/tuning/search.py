@@ -43,6 +43,7 @@ class Search:
 
     def _open(self) -> optuna.Study:
         import optuna
+        from sqlalchemy.exc import SQLAlchemyError
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         tuning = self.tuning
@@ -60,7 +61,7 @@ class Search:
             if begun is None:
                 study.set_user_attr("tuning", tuning.fixed)
                 study.enqueue_trial(tuning.space.values(tuning.base), user_attrs={"baseline": True})
-        except (ImportError, ValueError, OSError, optuna.exceptions.OptunaError) as error:
+        except (ImportError, ValueError, OSError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
             raise UserError(f"the storage {self._place.storage} cannot be used: {_first_line(error)}") from error
         changed = [name for name, value in tuning.fixed.items() if begun is not None and begun.get(name) != value]
         if changed:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from uuid import uuid4
 
 from ablate.errors import UserError
 from ablate.executors import Executor, Lost
@@ -25,7 +26,10 @@ PATIENCE = 0.5
 
 @dataclass(frozen=True)
 class Ticket:
-    """The right to make one trial of a search, if there is one left to make before `deadline` (seconds since 1970)."""
+    """The right to make one trial of a search, if there is one left to make before `deadline` (seconds since 1970).
+
+    `round` names the command that gave it out.
+    """
 
     tuning: Tuning
     place: Place
@@ -34,6 +38,7 @@ class Ticket:
     purpose: Purpose
     journals: Path
     deadline: float = math.inf
+    round: str = ""
 
     def job(self, trial: Trial | Attempt, seed: int) -> Job:
         """Return the run of a trial under a seed."""
@@ -65,15 +70,17 @@ class Follow:
 
 
 _OPENED: dict[str, Search] = {}
-"""The searches that this process has open: a worker keeps one from a trial to the next."""
+"""The search that this process has open: a worker keeps it from a trial to the next."""
 
 
 def make_trial(ticket: Ticket) -> Trial | None:
     """Make the next trial of a search, or nothing when there is none left or the time is up."""
     if time.time() > ticket.deadline:
         return None
-    key = f"{ticket.place} {ticket.tuning.name} {ticket.tuning.fixed} {ticket.tuning.budget}"
-    search = _OPENED[key] = _OPENED.get(key) or Search(ticket.tuning, ticket.place)
+    if ticket.round not in _OPENED:
+        _OPENED.clear()
+        _OPENED[ticket.round] = Search(ticket.tuning, ticket.place)
+    search = _OPENED[ticket.round]
     attempt = search.begin()
     if attempt is None:
         return None
@@ -158,9 +165,11 @@ class TooManyFailures(Exception):  # noqa: N818  # it ends a search; the failure
 def carry_out(ticket: Ticket, executor: Executor, following: Following, *, max_failures: int = 5) -> list[Trial]:
     """Make the trials that are missing, wait for those that other processes make, and return all of them.
 
-    What a dead process had is made again. Raises TooManyFailures after `max_failures` failed trials of this command.
+    What a dead process had is made again. Raises TooManyFailures after `max_failures` trials of this command that
+    failed or whose worker died.
     """
     search = Search(ticket.tuning, ticket.place)
+    ticket = replace(ticket, round=uuid4().hex)
     failures, told = 0, False
     while True:
         search.close_lost()
@@ -168,13 +177,10 @@ def carry_out(ticket: Ticket, executor: Executor, following: Following, *, max_f
         if search.missing > 0 and not is_late:
             with closing(executor.results(make_trial, [ticket] * search.missing)) as outcomes:
                 for _, outcome in outcomes:
-                    if isinstance(outcome, Lost):
-                        following.lost(outcome.reason)
-                    elif outcome is not None:
-                        following.ended(outcome)
-                        failures += outcome.state == "failed"
-                        if failures >= max_failures:
-                            raise TooManyFailures(outcome.error)
+                    failures += _tell(outcome, following)
+                    if failures >= max_failures:
+                        search.close_lost()
+                        raise TooManyFailures(_error(outcome))
             continue
         running = [trial for trial in search.trials() if trial.state == "running"]
         if not running or is_late:
@@ -183,6 +189,20 @@ def carry_out(ticket: Ticket, executor: Executor, following: Following, *, max_f
             following.waiting(running)
             told = True
         time.sleep(PATIENCE)
+
+
+def _tell(outcome: Trial | Lost | None, following: Following) -> bool:
+    """Tell of what came of a ticket, and return whether it failed; None is one that was not needed any more."""
+    if isinstance(outcome, Lost):
+        following.lost(outcome.reason)
+        return True
+    if outcome is not None:
+        following.ended(outcome)
+    return outcome is not None and outcome.state == "failed"
+
+
+def _error(outcome: Trial | Lost | None) -> str:
+    return outcome.reason if isinstance(outcome, Lost) else outcome.error if outcome else ""
 
 
 def check_baseline(trials: list[Trial], name: str) -> Trial:
