@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ablate import console
-from ablate.errors import UserError
+from ablate.errors import UsageError, UserError
 from ablate.retune_session import RetuneSession
 from ablate.retune_session import tune_arms as make_searches
 from ablate.tune_context import Context
@@ -29,6 +29,8 @@ def tune_arms(context: Context, began: float) -> None:
 
     study, flags = fresh(context.study), context.search
     check_arms(study, flags.seed_list)
+    if flags.multi:
+        raise UsageError("--per-variant compares arms by one objective: leave --multi out")
     (objective,) = objectives_of(study.workload.validation, study.workload.name)
     searches = tunings(study, flags.asked, flags.seed_list, objective, flags.pruner, flags.sampler_seed, flags.trials)
     tickets = {label: context.ticket(tuning) for label, tuning in searches.items()}

@@ -176,6 +176,7 @@ def test_pruning_only_where_it_is_sound(asked: str | None, seeds: int, objective
     assert choose_pruner(None, 1, 1, epochs=8, is_fixed=False) == "none"
 
 
+@pytest.mark.slow
 def test_hyperband_runs(tmp_path: Path) -> None:
     trials = search(tmp_path, tuning({"epochs": 9}, budget=20, pruner="hyperband"))
     assert "pruned" in {trial.state for trial in trials}
