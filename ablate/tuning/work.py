@@ -16,8 +16,9 @@ from ablate.executors import Executor, Lost
 from ablate.journal import Journals, Run
 from ablate.runlog import Pruned
 from ablate.runner import Purpose, Terminated, make
+from ablate.tuning.attempt import Attempt
 from ablate.tuning.nouns import Place, Trial, Tuning
-from ablate.tuning.search import Attempt, Search, prunes_over_epochs
+from ablate.tuning.search import Search, prunes_over_epochs
 from ablate.workload import Conditions, Data, Job
 
 PATIENCE = 0.5
