@@ -16,6 +16,7 @@ from ablate.journal import Run
 from ablate.options import JsonFlag, ServerFlags, StoreFlags
 from ablate.resnet9 import WORKLOAD
 from ablate.tracking import Project, Tracker, masked, title
+from ablate.workload import unknown
 
 
 @grouped(WORKLOAD)
@@ -32,7 +33,10 @@ def list_runs(
 
       ablate list --experiment demo --limit 100
     """
-    runs = store.open_current(Project.find()).runs(experiment)
+    tracker = store.open_current(Project.find())
+    runs = tracker.runs(experiment)
+    if experiment and not runs and (known := sorted({run.study for run in tracker.runs()})):
+        raise UserError(unknown("study", experiment, known))
     if as_json:
         console.emit([_row(run) for run in runs])
         return
@@ -102,7 +106,7 @@ def show(
         console.emit({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
         return
     console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
-    console.table(["", ""], [[name, _said(value)] for name, value in found.params.items()], title="Recipe")
+    console.table(["", ""], [[name, _said(name, value)] for name, value in found.params.items()], title="Recipe")
     recorded = dict.fromkeys(name for row in found.history for name in row)
     usual = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
     columns = [name for name in ("step", *usual) if name in recorded]
@@ -141,16 +145,18 @@ def compare(
         return
     heads = [f"A: {_name(one, left)}", f"B: {_name(other, right)}"]
     if different:
-        console.table(["differs", *heads], [[name, _said(a), _said(b)] for name, (a, b) in different.items()])
+        console.table(
+            ["differs", *heads], [[name, _said(name, a), _said(name, b)] for name, (a, b) in different.items()]
+        )
     else:
         console.say("both have the same recipe")
     console.table(["metric", *heads, "B - A"], [[name, *values] for name, values in metrics.items()], title="")
 
 
-def _said(value: Any) -> str:
-    """Return a param as people say it: a factor is on or off; what a recipe does not have is a dash."""
-    words = {"true": "on", "false": "off", "none": "-"}
-    return words.get(str(value).lower(), str(value))
+def _said(name: str, value: Any) -> str:
+    """Return a param as people say it: on or off, all where there is no limit, a dash for what a recipe lacks."""
+    no_value = "all" if any(setting.optional for setting in WORKLOAD.settings if setting.name == name) else "-"
+    return {"true": "on", "false": "off", "none": no_value}.get(str(value).lower(), str(value))
 
 
 def _side(text: str, tracker: Tracker) -> list[Run]:

@@ -109,9 +109,11 @@ def test_looking_at_runs(kitchen: Path) -> None:
     assert len(json.loads(ablate("list", "--json", folder=kitchen).stdout)) == 2
     shown = ablate("show", "baseline/s0", folder=kitchen).stdout
     assert "weight_decay.strength" in shown
+    assert re.search(r"^train_size +all", shown, re.MULTILINE)
+    assert "did you mean ablate?" in ablate("list", "--experiment", "ablat", folder=kitchen, code=1).stderr
     compared = ablate("compare", "baseline/s0", "no-augment+no-residual/s1", folder=kitchen).stdout
     differs = compared.split("metric")[0]
-    assert re.search(r"^augment +True +False", differs, re.MULTILINE)
+    assert re.search(r"^augment +on +off", differs, re.MULTILINE)
     assert "batch_norm" not in differs
     assert "test/accuracy" in compared
 
