@@ -85,7 +85,11 @@ def _front(study: str, up: str) -> str:
     """The figure and the table of a report; of the demo's as long as the study has none."""
     study = study if effects(study) else "demo"
     folder = f"{up}/reports/{study}".removeprefix("./")
-    head = (ROOT / "reports" / study / "report.md").read_text().split("\n", 1)[0].removeprefix("# ")
+    text = (ROOT / "reports" / study / "report.md").read_text()
+    head = text.split("\n", 1)[0].removeprefix("# ")
+    seeds, data = (re.search(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE) for name in ("Seeds", "Data"))
+    assert seeds
+    assert data
     return "\n".join(
         [
             _LEADS[study],
@@ -97,6 +101,7 @@ def _front(study: str, up: str) -> str:
             *map(row_of, effects(study)),
             "",
             f"The scale: {head}.",
+            f"Seeds {seeds[1]}; {data[1]}.",
             f"The whole report, with every figure: [reports/{study}]({folder}/report.md).",
         ]
     )
