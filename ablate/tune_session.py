@@ -35,6 +35,7 @@ def make_trials(
     from ablate.tuning.search import Search
 
     search, journals = Search(ticket.tuning, ticket.place), Journals(ticket.journals)
+    search.close_lost()
     known = search.trials()
     objective = ticket.tuning.objectives[0]
     with ExitStack() as stack:
