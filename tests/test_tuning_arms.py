@@ -22,11 +22,12 @@ from ablate.tracking import MemoryTracker, Project
 from ablate.tune_arms import tune_arms
 from ablate.tune_context import Context
 from ablate.tune_one import tune_one
-from ablate.tuning import Dimension, Objective, Space, Trial
+from ablate.tuning import Dimension, Following, Objective, Space, Ticket, Trial, carry_out, objectives_of
 from ablate.tuning.arms import check_arms, tunings
 from ablate.workload import Conditions
 
 TRIALS = 16
+QUIET = Following(lambda trial: None, lambda reason: None, lambda others: None)
 
 
 def kitchen(**changes: object) -> Study:
@@ -105,9 +106,13 @@ def test_the_report_names_both_estimands(fair: tuple[Path, MemoryTracker]) -> No
     for words in (
         "drop-in: difference", "re-tuned: difference", "conditional on the chosen settings", "What tuning chose",
         "figures/estimands.png", "figures/budget.png", "the same space (less the knobs of what is off)",
-        "Re-tuned: removing sugar changed test taste", "never looked at",
+        "never looked at",
     ):  # fmt: skip
         assert words in section, words
+    assert "unequal numbers" not in section
+    answered = text.split("## Answer")[1].split("\n## ")[0]
+    assert "Re-tuned: removing sugar changed test taste" in answered
+    assert "Removing sugar cost" in answered
     assert text.index("## Drop-in and re-tuned") < text.index("## Noise")
     assert "ablate tune --per-variant fair.py" in text
     rows = read_csv(folder / "effects.csv")
@@ -175,3 +180,19 @@ def result(trials: list[Trial]) -> SearchResult:
     objective = Objective("val_taste", "val/taste", "max", 100, of_history=True)
     space = Space((Dimension("lr", 1e-4, 1e-1, log=True),))
     return SearchResult("baseline", "x", [0], [objective], space, "none", "nothing", "TPE", 0, 5, "x.log", trials, {})
+
+
+def test_arms_with_unequal_numbers_of_trials_are_pointed_out(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    first = context(tmp_path, kitchen(name="short", factors=["sugar"], seeds=3), tracker, trials=3)
+    ticket = tickets_of(first)["baseline"]
+    carry_out(replace(ticket, tuning=replace(ticket.tuning, budget=5)), SerialExecutor(), QUIET)
+    tune_arms(first, 0.0)
+    text = (tmp_path / "reports" / "short" / "report.md").read_text()
+    assert "unequal numbers of trials, which favours those with more: baseline 5, no-sugar 3" in text
+
+
+def tickets_of(asked: Context) -> dict[str, Ticket]:
+    (objective,) = objectives_of(toy.WORKLOAD.validation, "toy")
+    found = tunings(asked.study, ["lr"], [0], objective, None, 0, asked.search.trials)
+    return {label: asked.ticket(tuning) for label, tuning in found.items()}

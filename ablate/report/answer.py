@@ -41,6 +41,9 @@ _GROUPS = (
 )
 
 
+RETUNED = "With both arms tuned alike (re-tuned)"
+
+
 def head(material: Material) -> str:
     """Title with the scale, and how many runs stand behind it; what went wrong or is missing, before any result."""
     lines = [f"# {escape(material.name)} ({escape(material.scale)})"]
@@ -105,8 +108,17 @@ def answer(found: Analysis) -> str:
     for title, chosen in groups_of(effects).items():
         if chosen:
             parts += [bold(title), _sentences(chosen, metric)]
+    if found.retuned:
+        parts += [bold(RETUNED), bullets(escape(retuned_sentence(row, metric)) for row in found.retuned)]
     parts.append(_reading(found))
     return "\n\n".join(parts)
+
+
+def retuned_sentence(effect: Effect, metric: Metric) -> str:
+    """The verdict sentence of a re-tuned comparison, its estimand first."""
+    text = sentence(effect, metric)
+    before, colon, rest = text.partition("Removing") if "Removing" in text else text.partition("Adding")
+    return f"{before}Re-tuned: {colon[:1].lower()}{colon[1:]}{rest}" if colon else f"Re-tuned: {text}"
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
@@ -216,6 +228,9 @@ def plain_answer(found: Analysis) -> list[str]:
             lines += ["", f"{title}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
         if len(effects) > MOST_SENTENCES:
             lines.append(f"  - and {len(effects) - MOST_SENTENCES} more: see effects.csv")
+    if found.retuned:
+        texts = [retuned_sentence(effect, found.material.metric) for effect in found.retuned]
+        lines += ["", f"{RETUNED}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
     return lines or [nothing_yet(found.material)]
 
 

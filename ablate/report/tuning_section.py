@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablate.effects import Effect, Metric, sentence
+from ablate.effects import Effect
 from ablate.report.analysis import Analysis
 from ablate.report.markup import bullets, code, escape, picture, table
 from ablate.report.numbers import DASH, digits_of, interval, probability, signed
@@ -29,21 +29,16 @@ def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
         f"{picture(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in pictures if one.section == "tuning"
     ]
     parts = ["## Drop-in and re-tuned", escape(ESTIMANDS), _effects_table(found), escape(CONDITIONAL)]
-    sentences = [retuned_sentence(effect, found.material.metric) for effect in found.retuned]
-    parts.append(bullets(map(escape, sentences)))
     parts += shown[:1]
     parts += ["### What tuning chose", _chosen_table(searches), *(f"> **Caution:** {escape(line)}" for line in
               edge_lines(list(searches.by_arm.values())))]  # fmt: skip
-    parts += ["### How the arms were tuned", bullets(escape(line) for line in method(searches.first))]
+    parts += [
+        "### How the arms were tuned",
+        *_unequal(searches),
+        bullets(escape(line) for line in method(searches.first)),
+    ]
     parts.append(_accounts(searches))
     return "\n\n".join([*parts, *shown[1:]])
-
-
-def retuned_sentence(effect: Effect, metric: Metric) -> str:
-    """The verdict sentence of a re-tuned comparison, its estimand first."""
-    text = sentence(effect, metric)
-    before, colon, rest = text.partition("Removing") if "Removing" in text else text.partition("Adding")
-    return f"{before}Re-tuned: {colon[:1].lower()}{colon[1:]}{rest}" if colon else f"Re-tuned: {text}"
 
 
 def _effects_table(found: Analysis) -> str:
@@ -88,6 +83,17 @@ def _of(trial: object, search: SearchResult) -> str:
 
 def _value(value: object) -> str:
     return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _unequal(searches: Searches) -> list[str]:
+    """A caution where some arm had more trials than another: the same budget is what makes the comparison fair."""
+    counts = {label: sum(trial.is_over for trial in search.trials) for label, search in searches.by_arm.items()}
+    if len(set(counts.values())) == 1:
+        return []
+    words = ", ".join(f"{label} {number}" for label, number in counts.items())
+    return [
+        f"> **Caution:** {escape(f'The arms had unequal numbers of trials, which favours those with more: {words}.')}"
+    ]
 
 
 def _accounts(searches: Searches) -> str:
