@@ -53,8 +53,9 @@ class Metric:
         return self.scale == 100.0
 
     def with_unit(self, number: str) -> str:
-        """Return a difference as it is shown: `0.5 points`, `12 ms`, `1.2`."""
-        return f"{number} {self.unit}".rstrip()
+        """Return a difference as it is shown: `0.5 points`, `1 point`, `12 ms`, `1.2`."""
+        unit = "point" if self.unit == "points" and number.lstrip("+-") == "1" else self.unit
+        return f"{number} {unit}".rstrip()
 
     def shown(self, value: float | None) -> str:
         """Return a value as it stands in the store, with its name: `test accuracy 0.9031`."""
