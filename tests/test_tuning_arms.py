@@ -133,6 +133,7 @@ def test_the_winner_is_a_study_file(fair: tuple[Path, MemoryTracker]) -> None:
     assert study.workload is toy.WORKLOAD
     assert study.baseline.factors == kitchen().baseline.factors
     assert study.name == "tuned"
+    assert study.seed_list == tuple(range(1000, 1006)), "none that tuning has seen"
     searches = read_searches(fair[1].study("fair").layout)
     assert searches is not None
     winner = searches.first.winner

@@ -51,8 +51,13 @@ def test_a_search_is_in_the_store_reported_and_goes_on(project: Path) -> None:
     assert "## Answer" in (report / "report.md").read_text()
     assert {path.stem for path in (report / "figures").iterdir()} >= {"history", "slices", "parallel", "budget"}
     assert "val accuracy" in ablate("report", "demo-tuning", folder=project).stdout
-    swept = ablate("sweep", "experiments/tuned.py", "--factors", "augment", "--seeds", "1", *QUICK, folder=project)
-    assert "2 runs planned, 0 reused, 2 made" in swept.stdout
+    swept = ablate(
+        "sweep", "experiments/tuned.py", "--factors", "augment", "--dry-run", "--json", *QUICK, folder=project
+    )
+    assert json.loads(swept.stdout)["planned"] == 10
+    seeds = ("--seeds", "1000,1001")
+    swept = ablate("sweep", "experiments/tuned.py", "--factors", "augment", *seeds, *QUICK, folder=project)
+    assert "4 runs planned, 0 reused, 4 made" in swept.stdout
 
 
 def test_a_run_of_before_is_a_trial(project: Path) -> None:

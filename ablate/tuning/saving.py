@@ -9,10 +9,11 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.menu import Value
 from ablate.study import Study
+from ablate.tuning.arms import fresh
 
 
 def study_file(study: Study, chosen: Mapping[str, Value], story: str) -> str:
-    """Return the text of a study of the tuned recipe: the same design at the values that were chosen.
+    """Return the text of a study of the tuned recipe: the same design at the values that were chosen, on fresh seeds.
 
     `story` says where the values come from, in a line.
     """
@@ -21,7 +22,7 @@ def study_file(study: Study, chosen: Mapping[str, Value], story: str) -> str:
     fields = {
         "design": study.design,
         "preset": study.preset,
-        "seeds": study.seeds if isinstance(study.seeds, int) else list(study.seeds),
+        "seeds": list(fresh(study).seed_list),
         "margin": study.margin,
         **({"factors": list(study.factors)} if study.factors else {}),
         **({"on": list(study.on)} if study.on else {}),
