@@ -236,9 +236,8 @@ class SweepSession:
         """Whether nothing is left to do: every run is there, and the store has the study as it is."""
         if self.open_jobs or not self.studies.says(self.record):
             return False
-        if isinstance(self.tracker, JournalTracker):
-            return True
-        return self.studies.is_delivered(self.study.name, self.tracker.identity)
+        is_here = isinstance(self.tracker, JournalTracker)
+        return is_here or self.studies.is_delivered(self.study.name, self.tracker.identity)
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return what came of the sweep as plain data."""
