@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablate.custom import from_command, from_function
     from ablate.menu import OneOf, Range
+    from ablate.metric import Metric
     from ablate.recipe import Recipe
     from ablate.study import Study
-    from ablate.workload import Metric, Workload
+    from ablate.workload import Workload
 
 __version__ = "0.1.0"
 __all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
 
 _HOMES = {
-    "Metric": "ablate.workload",
+    "Metric": "ablate.metric",
     "OneOf": "ablate.menu",
     "Range": "ablate.menu",
     "Recipe": "ablate.recipe",

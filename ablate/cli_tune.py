@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate import console
-from ablate.cli_sweep import StudyFlags, SweepFlags, parse_seeds
 from ablate.errors import UsageError
 from ablate.flags import Selection, grouped
 from ablate.options import DataFlags, StoreFlags, WhereFlags
 from ablate.phrases import scale_of
 from ablate.resnet9 import WORKLOAD
+from ablate.study_flags import StudyFlags, SweepFlags, parse_seeds
 from ablate.workload import Job
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ablate.errors import UsageError
 from ablate.factors import MENU
 from ablate.menu import OneOf, Range, Setting
+from ablate.metric import Metric
 from ablate.plan import Net, Plan
 from ablate.recipe import Recipe
-from ablate.workload import Metric, Preset, Workload
+from ablate.workload import Preset, Workload
 
 SETTINGS = (
     Setting(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ablate.journal import Run
-from ablate.workload import Metric
+from ablate.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ import ablate
 PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
     "kernel": {"errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "data", "machine"},
-    "language": {"menu", "factors", "recipe", "workload", "resnet9", "designs"},
+    "language": {"menu", "metric", "factors", "recipe", "workload", "resnet9", "designs"},
     "built-in workload": {"classification", "prediction", "devices"},
     "other workloads": {"custom"},
     "doing": {
@@ -27,7 +27,7 @@ LAYERS = {
     "surface": {
         *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
         *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
-        *("flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
+        *("flags", "study_flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
         *("tune_session", "retune_session", "tune_context", "tune_one", "tune_arms"),
     },
 }

@@ -8,9 +8,9 @@ import pytest
 import toy
 
 from ablate.errors import UsageError
+from ablate.metric import Metric
 from ablate.recipe import Recipe
 from ablate.resnet9 import WORKLOAD
-from ablate.workload import Metric
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import signal
 import time
 
 from ablate.menu import MenuWriter, OneOf, Range, Setting
+from ablate.metric import Metric
 from ablate.seeding import numpy_stream
-from ablate.workload import Data, Job, Log, Metric, Outcome, Preset, Workload
+from ablate.workload import Data, Job, Log, Outcome, Preset, Workload
 
 _menu = MenuWriter()
 GAINS = {"sugar": 0.10, "salt": 0.02, "luck": 0.0}

@@ -14,8 +14,9 @@ import time
 from typing import Annotated
 
 from ablate.menu import MenuWriter, Range, Setting
+from ablate.metric import Metric
 from ablate.seeding import numpy_stream
-from ablate.workload import Data, Job, Log, Metric, Outcome, Preset, Workload
+from ablate.workload import Data, Job, Log, Outcome, Preset, Workload
 
 _menu = MenuWriter()
 BEST_RATE = {True: 1e-2, False: 1e-3}

@@ -21,7 +21,8 @@ from ablate.custom.program import Program, TimeUp, run
 from ablate.custom.template import Template, fill_values
 from ablate.errors import UsageError, UserError
 from ablate.machine import thread_limits
-from ablate.workload import Job, Log, Metric, Outcome, Workload
+from ablate.metric import Metric
+from ablate.workload import Job, Log, Outcome, Workload
 
 OUTPUT, ERRORS = "stdout.txt", "stderr.txt"
 """The artifacts that hold what a program printed."""

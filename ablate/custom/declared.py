@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self, TypedDict
 from ablate.custom.identity import content_digest
 from ablate.errors import UsageError
 from ablate.menu import Anything, Factor, Menu, OneOf, Range, Setting, Value
-from ablate.workload import Data, Job, Log, Metric, Outcome, Preset, Workload
+from ablate.metric import Metric
+from ablate.workload import Data, Job, Log, Outcome, Preset, Workload
 
 Meaning = str | tuple[str, str]
 """What a factor is when it is on; or what it is when it is on and when it is off."""

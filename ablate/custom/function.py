@@ -14,7 +14,8 @@ from ablate.custom.declared import Declarations, metric_of, outcome, workload
 from ablate.custom.identity import content_digest, digest, training_code
 from ablate.errors import UserError
 from ablate.machine import limited
-from ablate.workload import Job, Log, Metric, Outcome, Workload
+from ablate.metric import Metric
+from ablate.workload import Job, Log, Outcome, Workload
 
 OUTPUT = "output.txt"
 """The artifact that holds what a training printed."""

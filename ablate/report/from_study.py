@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.effects import STATUSES, Comparison, Looks, Metric, Protocol, begin, missing_runs, replay
 from ablate.errors import UserError
 from ablate.journal import Run
+from ablate.metric import Metric as TrackedMetric
 from ablate.report.circumstances import condition_cautions, conditions_facts, no_op_cautions
 from ablate.report.declared import declared_facts, declared_limits, reproducing, scale_line
 from ablate.report.keepsakes import read_correct, read_curves
@@ -17,7 +18,6 @@ from ablate.report.numbers import count
 from ablate.report.searches import read_searches
 from ablate.table import run_table
 from ablate.tracking import Planned, StudyRecord, Tracker
-from ablate.workload import Metric as TrackedMetric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,10 @@ from typing import Any, Literal, Self
 from ablate.errors import UsageError
 from ablate.journal import Run
 from ablate.menu import Value
+from ablate.metric import Metric
 from ablate.recipe import Recipe
 from ablate.tuning.space import Space
-from ablate.workload import Metric, unknown
+from ablate.workload import unknown
 
 State = Literal["complete", "pruned", "failed", "lost", "running", "waiting"]
 """`failed` trials count towards the budget; `lost` ones, whose process is gone, do not: they are made again."""
