@@ -21,6 +21,7 @@ from ablate.factors import MENU
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
+SLOW = {"tuning"}  # its searches take minutes: tests/test_tuning_cli.py runs them, marked slow
 GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_readme.py runs the README's
 
 
@@ -60,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", [page for page in GUIDES if run_commands(page)], ids=name)
+@pytest.mark.parametrize("page", [page for page in GUIDES if run_commands(page) and page.stem not in SLOW], ids=name)
 def test_the_commands_of_a_page_run(page: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     for command in run_commands(page):

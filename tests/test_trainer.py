@@ -298,9 +298,9 @@ def test_a_checkpoint_is_one_file_replaced_whole(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", fail_half_way)
-    with pytest.raises(OSError, match="no space"):
-        checkpoint.save(training)
+    checkpoint.save(training)  # the training can do without
     assert checkpoint.path.read_bytes() == content
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["training.pt"]
 
 
 def test_checkpoints_are_not_written_more_often_than_asked(tmp_path):

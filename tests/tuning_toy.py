@@ -80,6 +80,7 @@ WORKLOAD = Workload(
         Setting("dies", int, 0, Range(0, 1), "whether its process dies"),
     ),
     presets=(Preset("laptop", "the only scale", {}),),
+    usual_preset="laptop",
     metric=Metric("test_taste", tracked="test/taste"),
     train_function="tuning_toy:train",
     data_function="tuning_toy:open_data",
