@@ -16,7 +16,6 @@ from ablate import console
 from ablate.errors import UserError
 from ablate.flags import Selection, grouped
 from ablate.options import DataFlags, StoreFlags, WhereFlags
-from ablate.phrases import not_delivered
 from ablate.resnet9 import WORKLOAD
 from ablate.study_flags import StudyFlags, SweepFlags
 
@@ -84,6 +83,7 @@ def _session(
 ) -> SweepSession:
     """Return the session that makes a study's runs: what is planned, and what the journals hold of it."""
     from ablate.journal import Journals
+    from ablate.recording import Recording
     from ablate.runner import Purpose
     from ablate.sweep import plan
     from ablate.sweep_session import SweepSession
@@ -101,7 +101,7 @@ def _session(
         journals,
         Purpose(project.root, study.name, again=how.again, mix=how.mix),
         how.open(slots, conditions),
-        tracker,
+        Recording(study.name, tracker, journals),
         until_clear=how.until_clear,
         retry_failed=how.retry_failed,
         max_failures=how.max_failures,
@@ -131,17 +131,9 @@ def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_jso
 def _report(session: SweepSession, folder: Path, pool: Callable[[], PoolExecutor], *, as_json: bool) -> None:
     """Write the study's report and print its answer."""
     from ablate.cli_report import show_report
-    from ablate.report import write_report
-    from ablate.tracking import JournalTracker, Project, StoreError
+    from ablate.study_report import write_recorded
 
-    journals = JournalTracker(Project(session.purpose.project))
-    try:
-        written = write_report(
-            session.study.name, journals if session.store_failed else session.tracker, folder, pool=pool()
-        )
-    except StoreError as error:
-        console.warn(not_delivered(error))
-        written = write_report(session.study.name, journals, folder, pool=pool())
+    written = write_recorded(session.recording, folder, pool())
     if as_json:
         console.say(f"{written.folder / 'report.md'}")
     else:

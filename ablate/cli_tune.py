@@ -21,9 +21,11 @@ from ablate.study_flags import StudyFlags, SweepFlags, parse_seeds
 from ablate.workload import Job
 
 if TYPE_CHECKING:
+    from ablate.executors import Executor
     from ablate.study import Study
     from ablate.tracking import Project
     from ablate.tuning import Place
+    from ablate.workload import Conditions, Data, Workload
 
 
 def _what_flag(*names: str, text: str, **more: Any) -> Any:
@@ -107,6 +109,15 @@ class SearchFlags:
 
 
 @dataclass(frozen=True)
+class Means:
+    """What trials are made by: where and how each computes, how many at a time, and who does it."""
+
+    conditions: Conditions
+    slots: int
+    executor: Executor
+
+
+@dataclass(frozen=True)
 class MakeFlags:
     """How the trials are made."""
 
@@ -133,6 +144,13 @@ class MakeFlags:
     def sweep(self) -> SweepFlags:
         """The same as a sweep's flags."""
         return SweepFlags(jobs=self.jobs, executor=self.executor, address=self.address, mix=self.mix)
+
+    def means(self, workload: Workload, where: WhereFlags) -> Means:
+        """Return what the trials are made by on this machine."""
+        wanted = workload.conditions(where.device, where.precision, where.threads)
+        slots = self.sweep.slots(wanted, where.threads)
+        conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
+        return Means(conditions, slots, self.sweep.open(slots, conditions))
 
     def place(self, project: Project, name: str) -> Place:
         """Return where the search is kept. Raises UsageError for an address that is none."""
@@ -171,34 +189,39 @@ def tune(
       ablate tune --preset demo --multi accuracy,parameters --space lr,width=2:16
     """
     from ablate.tracking import Project
-    from ablate.tuning.saving import check_savable
+    from ablate.tune_arms import tune_arms
+    from ablate.tune_context import Context
+    from ablate.tune_one import tune_one
 
     began = time.time()
-    if how.save:
-        check_savable(how.save)
     study = search.study(file, selection)
-    _refuse_test_images(study)
-    wanted = where.resolve()
-    slots = how.sweep.slots(wanted, where.threads)
-    conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
-    with console.DecodingBar() as bar:
-        opened = study.workload.open_data(data.source(study.workload.preset(study.preset).dataset), study.baseline, bar)
-    project = Project.find()
-    from ablate.tune_context import Context
-
+    _check(study, how)
+    means = how.means(study.workload, where)
+    opened, project = _open_data(study, data), Project.find()
     context = Context(
-        search, how, study, opened, conditions, project, store.open(project), how.sweep.open(slots, conditions),
+        search, how, study, opened, means.conditions, project, store.open(project), means.executor,
         began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, selection),
     )  # fmt: skip
-    console.say(scale_of(Job(study.baseline, opened, conditions), study.preset, slots))
-    if search.per_variant:
-        from ablate.tune_arms import tune_arms
+    console.say(scale_of(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
+    make = tune_arms if search.per_variant else tune_one
+    make(context, began)
 
-        tune_arms(context, began)
-    else:
-        from ablate.tune_one import tune_one
 
-        tune_one(context, began)
+def _check(study: Study, how: MakeFlags) -> None:
+    """Raise for what would be a pity to find out after the search."""
+    from ablate.tuning import objectives_of
+    from ablate.tuning.saving import check_savable
+
+    if how.save:
+        check_savable(how.save)
+    _refuse_test_images(study)
+    objectives_of(study.workload.validation, study.workload.name)
+
+
+def _open_data(study: Study, flags: DataFlags) -> Data:
+    with console.DecodingBar() as bar:
+        source = flags.wanted(study.workload.preset(study.preset).dataset)
+        return study.workload.open_data(source, study.baseline, bar)
 
 
 def _refuse_test_images(study: Study) -> None:

@@ -11,7 +11,7 @@ from ablate.errors import UserError
 from ablate.recipe import Recipe
 from ablate.sweep_session import SweepSession
 from ablate.tracking import Planned as Listed
-from ablate.tracking import StoreError, StudyRecord
+from ablate.tracking import StudyRecord
 from ablate.tune_session import make_trials, shown
 from ablate.tuning import Ticket, Trial, best
 
@@ -50,26 +50,18 @@ def tune_arms(tickets: Mapping[str, Ticket], session: RetuneSession) -> dict[str
     What an earlier command made is taken over. Raises UserError when a search fails.
     """
     trials: dict[str, list[Trial]] = {}
+    session.recording.open(session.record)
     try:
         for number, (label, ticket) in enumerate(tickets.items(), start=1):
             console.say(f"tuning {label} ({number} of {len(tickets)} arms)")
-            prepare = lambda: session.tracker.open_study(session.record)  # noqa: E731  # called by the writer
             trials[label] = make_trials(
-                ticket, session.executor, session.tracker, prepare, max_failures=session.max_failures or 5
+                ticket, session.executor, session.recording, max_failures=session.max_failures or 5
             )
             winner = best(trials[label], ticket.tuning.objectives[0].goal)
             if winner:
                 told = "as it is" if winner.is_baseline else shown(winner.params)
                 console.say(f"{label}: best {winner.values[0]:.4f}, {told}")
     except BaseException as error:
-        _close(session, "failed" if isinstance(error, UserError) else "killed")
+        session.recording.close(session.record, "failed" if isinstance(error, UserError) else "killed")
         raise
     return trials
-
-
-def _close(session: RetuneSession, status: str) -> None:
-    try:
-        session.tracker.open_study(session.record)
-        session.tracker.close_study(session.study.name, status)
-    except StoreError as error:
-        console.warn(str(error))

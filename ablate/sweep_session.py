@@ -14,22 +14,13 @@ from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import LOOKAHEAD, Follower
 from ablate.journal import Journals, Run
-from ablate.phrases import not_delivered, running_row
+from ablate.phrases import running_row
+from ablate.recording import Recording
 from ablate.runner import Purpose
 from ablate.study import Study
 from ablate.sweep import Planned, Progress, Task, TooManyFailures, carry_out
-from ablate.tracking import (
-    JournalTracker,
-    StoreError,
-    StudyJournals,
-    StudyRecord,
-    Tracker,
-    Writer,
-    catch_up,
-    deliver_study,
-    title,
-)
 from ablate.tracking import Planned as Listed
+from ablate.tracking import StudyRecord, title
 from ablate.workload import Job
 
 
@@ -45,15 +36,13 @@ class SweepSession:
     journals: Journals
     purpose: Purpose
     executor: Executor
-    tracker: Tracker
+    recording: Recording
     until_clear: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
     on_idle: Callable[[], object] | None = None
     answers: dict[str, Run] = field(default_factory=dict)
     made: list[Run] = field(default_factory=list)
-    store_failed: bool = False
-    """Whether the store did not take all at the last try; the user was told."""
 
     def __post_init__(self) -> None:
         self.answers |= {
@@ -83,22 +72,22 @@ class SweepSession:
         """
         if self.is_recorded:
             return
-        self.studies.open(self.record)
+        self.recording.open(self.record)
         try:
             if self.until_clear:
                 self._run_until_clear()
             else:
                 self._make(self.open_jobs)
         except TooManyFailures:
-            self._close("failed")
+            self.recording.close(self.record, "failed")
             raise UserError(
                 f"{self.max_failures} runs failed, the last: {self.made[-1].error}; mend it and run the same command "
                 "with --retry-failed (--max-failures N bears more)"
             ) from None
         except BaseException:
-            self._close("killed")
+            self.recording.close(self.record, "killed")
             raise
-        self._close("failed" if self.failed else "finished")
+        self.recording.close(self.record, "failed" if self.failed else "finished")
 
     def _run_until_clear(self) -> None:
         jobs = {(entry.job.recipe.label, entry.job.recipe.seed): entry for entry in self.planned}
@@ -122,14 +111,7 @@ class SweepSession:
         tasks = [Task(job, self.journals.folder, self.purpose) for job in jobs]
         pending = {job.recipe.key: job for job in jobs}
         with ExitStack() as stack:
-            writer = stack.enter_context(
-                Writer(
-                    self.tracker,
-                    self._say_not_delivered,
-                    prepare=lambda: deliver_study(self.tracker, self.studies, self.study.name),
-                    tidy=lambda: catch_up(self.tracker, self.journals, self.studies, _say_refused),
-                )
-            )
+            writer = stack.enter_context(self.recording.writer())
             view = stack.enter_context(self._view(len(tasks)))
 
             def running(found: Sequence[tuple[Path, Run]]) -> None:
@@ -156,12 +138,6 @@ class SweepSession:
             stack.enter_context(Follower(self.journals, front, running))
             progress = Progress(ended, self._say_lost, self._say_claimed)
             carry_out(tasks, self.executor, progress, max_failures=self.max_failures)
-        self.store_failed = writer.failure is not None
-
-    def _say_not_delivered(self, error: StoreError) -> None:
-        if not self.store_failed:
-            console.warn(not_delivered(error))
-        self.store_failed = True
 
     def _doubt(self, run: Run) -> None:
         """Say so, once, where a metric in points is no fraction."""
@@ -215,29 +191,10 @@ class SweepSession:
         declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks, **described}
         return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 
-    def _close(self, status: str) -> None:
-        self.studies.open(self.record)
-        self.studies.close(self.study.name, status)
-        if self.store_failed:
-            return  # it was said; asking once more would only take time
-        try:
-            deliver_study(self.tracker, self.studies, self.study.name)
-            self.tracker.close_orphans(self.journals.paths())  # what a killed command of this study left undelivered
-        except StoreError as error:
-            self._say_not_delivered(error)
-
-    @property
-    def studies(self) -> StudyJournals:
-        """Where the study's record is kept before the store has it."""
-        return StudyJournals(self.journals.folder.parent / "studies")
-
     @property
     def is_recorded(self) -> bool:
         """Whether nothing is left to do: every run is there, and the store has the study as it is."""
-        if self.open_jobs or not self.studies.says(self.record):
-            return False
-        is_here = isinstance(self.tracker, JournalTracker)
-        return is_here or self.studies.is_delivered(self.study.name, self.tracker.identity)
+        return not self.open_jobs and self.recording.studies.says(self.record) and self.recording.is_delivered
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return what came of the sweep as plain data."""
@@ -261,7 +218,3 @@ class SweepSession:
             "status": run.status if run else "missing",
             self.study.workload.metric.name: self._score(run) if run else None,
         }
-
-
-def _say_refused(error: StoreError) -> None:
-    console.warn(str(error))

@@ -44,8 +44,10 @@ def tune_arms(context: Context, began: float) -> None:
     if context.how.save:
         label = study.baseline.label
         story = f"The values are those that the search of {label} in {study.name} chose."
-        save_study(context.how.save, study_file(context.study.change(name=""), chosen[label], story))
-    summary = {**session.summary(time.time() - began), "chosen": chosen, "report": str(folder) if folder else None}
+        save_study(
+            context.how.save, study_file(context.study.change(name=""), chosen[label], story, context.how.save.parent)
+        )
+    summary = {**session.summary(time.time() - began), "chosen": chosen, "report": str(folder)}
     if context.how.as_json:
         console.emit(summary)
     else:
@@ -90,7 +92,7 @@ def _session(
         journals,
         Purpose(context.project.root, study.name, mix=context.how.mix),
         context.executor,
-        context.tracker,
+        context.recording,
         max_failures=context.how.max_failures,
         listed=listed,
         tuning=_tuning_record(context, study, tickets, trials, chosen),

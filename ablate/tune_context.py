@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate import console
+from ablate.journal import Journals
+from ablate.recording import Recording
 from ablate.runner import Purpose
 from ablate.tuning import Space, Ticket, Tuning
 
@@ -32,6 +35,11 @@ class Context:
     executor: Executor
     deadline: float
     command: str
+
+    @cached_property
+    def recording(self) -> Recording:
+        """The record of the study: one for all that the command does, so that a store that fails is told once."""
+        return Recording(self.study.name, self.tracker, Journals(self.project.journals))
 
     def ticket(self, tuning: Tuning) -> Ticket:
         """Return the ticket of a search."""

@@ -10,7 +10,7 @@ from ablate import console
 from ablate.errors import UsageError
 from ablate.tune_context import Context, announce_space
 from ablate.tune_session import TuneSession, shown
-from ablate.tuning import Tuning, check_baseline, choose_pruner, objectives_of, pareto, space_of
+from ablate.tuning import Tuning, check_baseline, choose_pruner, epochs_of, objectives_of, pareto, space_of
 from ablate.tuning.pruning import pruning_words
 from ablate.tuning.saving import save_study, study_file
 
@@ -29,7 +29,7 @@ def tune_one(context: Context, began: float) -> None:
     session = TuneSession(
         ticket,
         context.executor,
-        context.tracker,
+        context.recording,
         question,
         context.study.preset,
         context.command,
@@ -46,10 +46,10 @@ def tune_one(context: Context, began: float) -> None:
             f"The values are those of trial {winner.number} of the search {tuning.name}: "
             f"{tuning.objectives[0].words} {winner.values[0]:.4f}, {baseline.values[0]:.4f} as it was."
         )
-        save_study(context.how.save, study_file(context.study, winner.params, story))
+        save_study(context.how.save, study_file(context.study, winner.params, story, context.how.save.parent))
     summary = _summary(session, baseline, before, time.time() - began)
     if context.how.as_json:
-        console.emit({**summary, "report": str(folder) if folder else None})
+        console.emit({**summary, "report": str(folder)})
         return
     _print(session, summary)
     if context.how.save:
@@ -62,12 +62,14 @@ def _tuning(context: Context) -> Tuning:
     base = study.baseline.reseed(seeds[0])
     space = space_of(base, flags.asked)
     if not space.dimensions:
-        raise UsageError("nothing of this recipe can be tuned: name a setting with a range, --space width=4:32")
+        raise UsageError(
+            "nothing of this recipe can be tuned: give a setting a range, by --space NAME=LOW:HIGH, or by "
+            "ranges= in the file of a study that brings its own training"
+        )
     multi = [name.strip() for name in (flags.multi or "").split(",") if name.strip()]
     objectives = objectives_of(study.workload.validation, study.workload.name, multi)
-    epochs = base.settings.get("epochs")
     pruner = choose_pruner(
-        flags.pruner, len(seeds), len(objectives), epochs=epochs, is_fixed="epochs" not in space.names
+        flags.pruner, len(seeds), len(objectives), epochs=epochs_of(base), is_fixed="epochs" not in space.names
     )
     return Tuning(study.name, base, space, seeds, objectives, pruner, flags.sampler_seed, flags.trials)
 
@@ -77,18 +79,13 @@ def _goals(tuning: Tuning) -> str:
     return " and ".join(f"{words[objective.goal]} {objective.words}" for objective in tuning.objectives)
 
 
-def write_report(context: Context, *, as_json: bool) -> Path | None:
-    """Write the report of a tuning; returns its file, or None where the store fails."""
-    from ablate.report import draughtsmen, write_report
-    from ablate.tracking import StoreError
+def write_report(context: Context, *, as_json: bool) -> Path:
+    """Write the report of a tuning and print its answer; returns its file."""
+    from ablate.report import draughtsmen
+    from ablate.study_report import write_recorded
 
-    name = context.study.name
-    try:
-        with draughtsmen() as pool:
-            written = write_report(name, context.tracker, context.project.reports / name, pool=pool)
-    except StoreError as error:
-        console.warn(f"no report yet: {error}; `ablate report {name}` writes it")
-        return None
+    with draughtsmen() as pool:
+        written = write_recorded(context.recording, context.project.reports / context.study.name, pool)
     if not as_json:
         for line in written.answer:
             console.result(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,13 @@ from ablate.errors import UserError
 from ablate.executors import Executor
 from ablate.following import Follower
 from ablate.journal import Journals, Run
-from ablate.phrases import not_delivered, running_row
-from ablate.tracking import StoreError, StudyRecord, Tracker, Writer
+from ablate.phrases import running_row
+from ablate.recording import Recording
+from ablate.tracking import StudyRecord, Writer
 from ablate.tuning import Following, Ticket, TooManyFailures, Trial, best, carry_out
+from ablate.tuning.importances import importances
+from ablate.tuning.search import Search
+from ablate.tuning.summary import planned_runs, search_record
 from ablate.workload import Job
 
 
@@ -25,51 +29,61 @@ def shown(values: Mapping[str, Any]) -> str:
                      for name, value in values.items())  # fmt: skip
 
 
-def make_trials(
-    ticket: Ticket, executor: Executor, tracker: Tracker, prepare: Callable[[], object], *, max_failures: int = 5
-) -> list[Trial]:
+@dataclass
+class Making:
+    """The trials of a search while they are made: what they are at, and what came of them, for terminal and store."""
+
+    ticket: Ticket
+    search: Search
+    journals: Journals
+    writer: Writer
+    view: console.SweepView
+
+    def __post_init__(self) -> None:
+        self.known = self.search.trials()
+
+    def jobs(self) -> Sequence[Job]:
+        """Return the runs of the trials that somebody is at."""
+        running = [trial for trial in self.search.trials() if trial.state == "running"]
+        return [self.ticket.job(trial, seed) for trial in running for seed in self.ticket.tuning.seeds]
+
+    def running(self, found: Sequence[tuple[Path, Run]]) -> None:
+        """Show how far runs are, and have them delivered."""
+        for path, _ in found:
+            self.writer.follow(path)
+        self.view.running([running_row(run) for _, run in found])
+
+    def ended(self, trial: Trial) -> None:
+        """Tell what came of a trial."""
+        self.known.append(trial)
+        for name in trial.runs.values():
+            self.writer.follow(self.journals.path(name))
+        self.view.ended(f"trial {trial.number}", _facts(trial, self.known, self.ticket), trial.seconds or None)
+
+    def lost(self, reason: str) -> None:
+        """Tell of a worker that died."""
+        console.warn(f"{reason}; its trial is made again")
+
+    def waiting(self, others: Sequence[Trial]) -> None:
+        """Tell what is waited for."""
+        numbers = ", ".join(str(trial.number) for trial in others)
+        console.say(f"waiting for what another process makes: trial {numbers}")
+
+
+def make_trials(ticket: Ticket, executor: Executor, recording: Recording, *, max_failures: int = 5) -> list[Trial]:
     """Make the trials of a search while its runs are delivered as they go; return all trials.
 
-    `prepare` is called before the first delivery. Raises UserError when too many trials failed.
+    Raises UserError when too many trials failed.
     """
-    from ablate.tuning.search import Search
-
-    search, journals = Search(ticket.tuning, ticket.place), Journals(ticket.journals)
+    search = Search(ticket.tuning, ticket.place)
     search.close_lost()
-    known = search.trials()
-    objective = ticket.tuning.objectives[0]
+    scale = ticket.tuning.objectives[0].scale
     with ExitStack() as stack:
-        writer = stack.enter_context(
-            Writer(
-                tracker,
-                lambda error: console.warn(not_delivered(error)),
-                prepare=prepare,
-                tidy=lambda: tracker.close_orphans(journals.paths()),
-            )
-        )
-        view = stack.enter_context(console.SweepView(search.missing, executor.slots, {}, objective.scale, str))
-
-        def jobs() -> Sequence[Job]:
-            running = [trial for trial in search.trials() if trial.state == "running"]
-            return [ticket.job(trial, seed) for trial in running for seed in ticket.tuning.seeds]
-
-        def running(found: Sequence[tuple[Path, Run]]) -> None:
-            for path, _ in found:
-                writer.follow(path)
-            view.running([running_row(run) for _, run in found])
-
-        def ended(trial: Trial) -> None:
-            known.append(trial)
-            for name in trial.runs.values():
-                writer.follow(journals.path(name))
-            view.ended(f"trial {trial.number}", _facts(trial, known, ticket), trial.seconds or None)
-
-        def waiting(others: list[Trial]) -> None:
-            numbers = ", ".join(str(trial.number) for trial in others)
-            console.say(f"waiting for what another process makes: trial {numbers}")
-
-        stack.enter_context(Follower(journals, jobs, running))
-        following = Following(ended, lambda reason: console.warn(f"{reason}; its trial is made again"), waiting)
+        writer = stack.enter_context(recording.writer())
+        view = stack.enter_context(console.SweepView(search.missing, executor.slots, {}, scale, str))
+        making = Making(ticket, search, recording.journals, writer, view)
+        stack.enter_context(Follower(recording.journals, making.jobs, making.running))
+        following = Following(making.ended, making.lost, making.waiting)
         try:
             return carry_out(ticket, executor, following, max_failures=max_failures)
         except TooManyFailures as error:
@@ -100,7 +114,7 @@ class TuneSession:
 
     ticket: Ticket
     executor: Executor
-    tracker: Tracker
+    recording: Recording
     question: str
     preset: str
     command: str
@@ -111,8 +125,6 @@ class TuneSession:
     @property
     def earlier(self) -> list[Trial]:
         """The trials that are there before the command makes any."""
-        from ablate.tuning.search import Search
-
         return Search(self.ticket.tuning, self.ticket.place).trials()
 
     @property
@@ -122,32 +134,23 @@ class TuneSession:
 
     def run(self) -> None:
         """Make the trials, and keep the record in the store up to date."""
-        from ablate.tuning.importances import importances
-        from ablate.tuning.search import Search
-
         search = Search(self.ticket.tuning, self.ticket.place)
         self.trials = search.trials()
+        self.recording.open(self.record)
         try:
-            self.trials = make_trials(
-                self.ticket,
-                self.executor,
-                self.tracker,
-                lambda: self.tracker.open_study(self.record),
-                max_failures=self.max_failures,
-            )
+            self.trials = make_trials(self.ticket, self.executor, self.recording, max_failures=self.max_failures)
         except BaseException as error:
             self.trials = search.trials()
-            self.close("failed" if isinstance(error, UserError) else "killed")
+            self.recording.close(self.record, "failed" if isinstance(error, UserError) else "killed")
             raise
         self.importances = importances(search)
-        self.close("finished")
+        self.recording.close(self.record, "finished")
 
     @property
     def record(self) -> StudyRecord:
         """What the store keeps of the search."""
-        from ablate.tuning.summary import planned_runs, search_record
-
         tuning, data = self.ticket.tuning, self.ticket.data
+        fixed = {name: value for name, value in tuning.base.settings.items() if name not in tuning.space.names}
         declared = {
             "workload": tuning.base.workload.name,
             "kind": "tuning",
@@ -157,10 +160,11 @@ class TuneSession:
             "pruner": tuning.pruner,
             "preset": self.preset,
             **{f"space.{dimension.name}": dimension.text for dimension in tuning.space.dimensions},
-            **{name: value for name, value in tuning.base.settings.items() if name not in tuning.space.names},
+            **fixed,
         }
         layout = {
             "kind": "tuning",
+            "scale": tuning.base.workload.scale_of(fixed),
             "data": {"name": data.name, "description": data.description},
             "base": {"label": tuning.base.label, "values": tuning.space.values(tuning.base)},
             "command": self.command,
@@ -168,11 +172,3 @@ class TuneSession:
         }
         plan = planned_runs(self.ticket, self.trials)
         return StudyRecord(tuning.name, self.question, declared, plan, layout=layout)
-
-    def close(self, status: str) -> None:
-        """Write the record as it is now."""
-        try:
-            self.tracker.open_study(self.record)
-            self.tracker.close_study(self.ticket.tuning.name, status)
-        except StoreError as error:
-            console.warn(str(error))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ablate.recipe import Recipe
 
 
+FINAL = "final/"
+"""Stands before the names of what a study's own training ends with, which may be the names of curves as well."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """A named scale: values for settings, and the data that it is meant for."""
@@ -120,9 +124,9 @@ class Workload:
 
     `train_function` makes a run, `data_function` opens the data, `pilot_function` times a few steps of a run,
     `conditions_function` says what the flags for device, precision and threads stand for. `usual_preset` is taken where
-    none is named. `validation` is what tuning may look at: a metric that is recorded at every step and never read off
-    the test data. `version` is part of a run's identity beside the name. `home` is for a workload that a study brings:
-    it travels to workers by the study's file.
+    none is named. `validation` is what tuning may look at: a metric that is recorded at every step, or that a study's
+    own training ends with, and never read off the test data. `version` is part of a run's identity beside the name.
+    `home` is for a workload that a study brings: it travels to workers by its file.
     """
 
     name: str
@@ -165,7 +169,8 @@ class Workload:
 
     def scale_of(self, settings: Mapping[str, Value]) -> str:
         """Return the settings that set the scale in words: `width 16, 16 epochs, 10,000 training images`."""
-        said = [setting.said.format(_said(settings[setting.name])) for setting in self.settings if setting.said]
+        named = [setting for setting in self.settings if setting.said and setting.name in settings]
+        said = [setting.said.format(_said(settings[setting.name])) for setting in named]
         return ", ".join(said).replace(", of ", " of ")
 
     def estimate(self, job: Job) -> float | None:

@@ -28,6 +28,7 @@ LAYERS = {
         *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
         *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "study_flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
+        *("recording", "study_report"),
         *("tune_session", "retune_session", "tune_context", "tune_one", "tune_arms"),
     },
 }

@@ -8,6 +8,7 @@ import toy
 
 from ablate.executors import Executor, ProcessExecutor, SerialExecutor
 from ablate.journal import Journals
+from ablate.recording import Recording
 from ablate.runner import Purpose
 from ablate.study import Study
 from ablate.sweep import plan
@@ -21,7 +22,8 @@ STUDY = Study(workload=toy.WORKLOAD, seeds=2, name="kitchen")
 def session(folder: Path, executor: Executor) -> SweepSession:
     journals = Journals(folder / "mlruns" / "journal")
     planned = plan(STUDY.recipes(), toy.open_data(None, None), Conditions("cpu", "fp32", 1), journals)
-    return SweepSession(STUDY, planned, journals, Purpose(folder, STUDY.name), executor, MemoryTracker())
+    recording = Recording(STUDY.name, MemoryTracker(), journals)
+    return SweepSession(STUDY, planned, journals, Purpose(folder, STUDY.name), executor, recording)
 
 
 def test_a_session_makes_what_is_missing_and_says_so(tmp_path: Path) -> None:

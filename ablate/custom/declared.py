@@ -11,13 +11,10 @@ from ablate.custom.identity import content_digest
 from ablate.errors import UsageError
 from ablate.menu import Anything, Factor, Menu, OneOf, Range, Setting, Value
 from ablate.metric import Metric
-from ablate.workload import Data, Job, Log, Outcome, Preset, Workload
+from ablate.workload import FINAL, Data, Job, Log, Outcome, Preset, Workload
 
 Meaning = str | tuple[str, str]
 """What a factor is when it is on; or what it is when it is on and when it is off."""
-
-FINAL = "final/"
-"""Stands before the names of what a training ends with, which may be the names of curves as well."""
 
 _TAKEN = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
 """Names of what is recorded of every run."""
@@ -30,7 +27,9 @@ class Declarations(TypedDict, total=False):
     they may lie, and that tuning may search them; `presets` are other scales: values by name. `data` names files or
     folders, relative to the study's file, whose content is part of a run's identity; `code` names further ones whose
     code trains. `version` stands for the code where it should not be told by itself whether it changed. `floor` is what
-    guessing scores: runs no better than that count as unstable. `name` is the file's stem unless given.
+    guessing scores: runs no better than that count as unstable. `validation` is the metric that tuning may look at: one
+    that the training logs at its steps or ends with, and never reads off the test data. `name` is the file's stem
+    unless given.
     """
 
     factors: Mapping[str, Meaning]
@@ -39,6 +38,7 @@ class Declarations(TypedDict, total=False):
     ranges: Mapping[str, Range | OneOf]
     presets: Mapping[str, Mapping[str, Value]]
     metric: Metric
+    validation: Metric
     floor: float
     data: Sequence[str]
     code: Sequence[str]
@@ -94,7 +94,8 @@ def workload(trainer: Trainer, declared: Declarations) -> Workload:
     meanings = {**declared.get("factors", {}), **declared.get("candidates", {})}
     if not meanings:
         raise UsageError("a study of its own training needs factors: factors=dict(scaling='standardise the inputs')")
-    _check_names(meanings, settings, metric)
+    validation = _validation_of(declared)
+    _check_names(meanings, settings, [metric.name, *([validation.name] if validation else [])])
     baseline = declared.get("factors", {})
     ranges = declared.get("ranges", {})
     for name in ranges:
@@ -110,6 +111,7 @@ def workload(trainer: Trainer, declared: Declarations) -> Workload:
         train_function=trainer,
         data_function=OwnData(tuple(declared.get("data", ())), declared.get("floor")),
         version=declared.get("version", ""),
+        validation=validation,
     )
 
 
@@ -121,11 +123,25 @@ def metric_of(declared: Declarations) -> Metric:
     return replace(metric, tracked=FINAL + metric.name) if metric.tracked == metric.name else metric
 
 
-def _check_names(meanings: Mapping[str, Meaning], settings: Mapping[str, Value], metric: Metric) -> None:
+def _validation_of(declared: Declarations) -> Metric | None:
+    validation = declared.get("validation")
+    if validation is None:
+        return None
+    if not isinstance(validation, Metric):
+        raise UsageError(f'validation is a metric: validation=Metric("val_accuracy"), not {validation!r}')
+    if validation.name == metric_of(declared).name:
+        raise UsageError(
+            f"{validation.name} is the metric of the results, which tuning must not see: validation names another one, "
+            "read off other data"
+        )
+    return validation
+
+
+def _check_names(meanings: Mapping[str, Meaning], settings: Mapping[str, Value], metrics: Sequence[str]) -> None:
     for name in (*meanings, *settings):
         if not name.isidentifier():
             raise UsageError(f"a factor or setting is named by letters, digits and underscores, not {name!r}")
-        if name in {*_TAKEN, metric.name}:
+        if name in {*_TAKEN, *metrics}:
             raise UsageError(f"{name} is recorded of every run already: give the factor or setting another name")
     if both := sorted(set(meanings) & set(settings)):
         raise UsageError(f"{both[0]} is declared as a factor and as a setting: give one of them another name")

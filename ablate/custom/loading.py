@@ -41,10 +41,10 @@ def run_file(path: Path) -> ModuleType:
 def placed(workload: Workload, file: Path) -> Workload:
     """Return the workload as `file` brings it: with its name, its version and the way back to it.
 
-    One that is found by its name stays as it is.
+    One that is found by its name, or that another study's file brings, stays as it is.
     """
     trainer: Any = workload.train_function
-    if isinstance(trainer, str):
+    if isinstance(trainer, str) or workload.home:
         return workload
     trainer = trainer.placed(file)
     assert isinstance(workload.data_function, OwnData)

@@ -100,15 +100,9 @@ def _head(record: StudyRecord) -> str:
 
 
 def _scale(record: StudyRecord) -> str:
-    declared = record.declared
-    known = {"width": "width {}", "epochs": "{} epochs", "train_size": "{} training images"}
-    parts = [
-        words.format("all" if declared[name] is None else declared[name])
-        for name, words in known.items()
-        if name in declared
-    ]
-    data = record.layout.get("data", {}).get("name", "")
-    return f"{declared.get('workload')}, preset {declared.get('preset')}: {', '.join([*parts, f'data {data}'])}"
+    scale, data = record.layout.get("scale"), record.layout.get("data", {}).get("name", "")
+    said = ", ".join([*([scale] if scale else []), f"data {data}"])
+    return f"{record.declared.get('workload')}, preset {record.declared.get('preset')}: {said}"
 
 
 def _markdown(record: StudyRecord, search: SearchResult, pictures: Sequence[Picture], command: str) -> str:

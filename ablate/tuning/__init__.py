@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate.tuning.nouns import Objective, Place, Trial, Tuning, best, objectives_of, pareto
+from ablate.tuning.nouns import Objective, Place, Trial, Tuning, best, epochs_of, objectives_of, pareto
 from ablate.tuning.pruning import PRUNERS, choose_pruner
 from ablate.tuning.space import Dimension, Space, space_from, space_of
 from ablate.tuning.work import Following, Ticket, TooManyFailures, carry_out, check_baseline, make_trial
@@ -22,6 +22,7 @@ __all__ = [
     "carry_out",
     "check_baseline",
     "choose_pruner",
+    "epochs_of",
     "make_trial",
     "objectives_of",
     "pareto",

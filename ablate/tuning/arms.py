@@ -10,7 +10,7 @@ from ablate.errors import UsageError
 from ablate.menu import Value
 from ablate.recipe import Recipe
 from ablate.study import Study
-from ablate.tuning.nouns import Objective, Trial, Tuning, best
+from ablate.tuning.nouns import Objective, Trial, Tuning, best, epochs_of
 from ablate.tuning.pruning import choose_pruner
 from ablate.tuning.space import Space, space_of
 
@@ -55,8 +55,7 @@ def tunings(
         base = study.recipe(arm, seeds[0])
         space = space_of(base, asked, others=all_on)
         _check_not_empty(space, base)
-        epochs = base.settings.get("epochs")
-        chosen = choose_pruner(pruner, len(seeds), 1, epochs=epochs, is_fixed="epochs" not in space.names)
+        chosen = choose_pruner(pruner, len(seeds), 1, epochs=epochs_of(base), is_fixed="epochs" not in space.names)
         found[base.label] = Tuning(
             f"{study.name}.{base.label}", base, space, tuple(seeds), (objective,), chosen, sampler_seed, budget
         )

@@ -14,7 +14,7 @@ from ablate.menu import Value
 from ablate.metric import Metric
 from ablate.recipe import Recipe
 from ablate.tuning.space import Space
-from ablate.workload import unknown
+from ablate.workload import FINAL, unknown
 
 State = Literal["complete", "pruned", "failed", "lost", "running", "waiting"]
 """`failed` trials count towards the budget; `lost` ones, whose process is gone, do not: they are made again."""
@@ -22,7 +22,10 @@ State = Literal["complete", "pruned", "failed", "lost", "running", "waiting"]
 
 @dataclass(frozen=True)
 class Objective:
-    """A number of a run that is to become good: its last value on the validation part, or one at its end."""
+    """A number of a run that is to become good: its last value on the validation part, or one at its end.
+
+    What a study's own training returned by that name stands before what it logged at its steps.
+    """
 
     name: str
     tracked: str
@@ -38,9 +41,9 @@ class Objective:
     def value(self, run: Run, floor: float | None) -> float:
         """Return the run's value; of a run that diverged, the floor. NaN where there is neither."""
         if not self.of_history:
-            return run.metrics.get(self.tracked, math.nan)
+            return run.metrics.get(self.tracked, run.metrics.get(FINAL + self.name, math.nan))
         last = [row[self.tracked] for row in run.history if self.tracked in row][-1:]
-        found = last[0] if last else math.nan
+        found = run.metrics.get(FINAL + self.tracked, last[0] if last else math.nan)
         diverged = run.status == "unstable" and (not math.isfinite(found) or run.error != "no better than guessing")
         return (math.nan if floor is None else floor) if diverged else found
 
@@ -51,7 +54,10 @@ def objectives_of(validation: Metric | None, workload: str, asked: Sequence[str]
     Raises UsageError for other names: the test score in particular is nothing to tune for.
     """
     if validation is None:
-        raise UsageError(f"the workload {workload} names no validation metric, so there is nothing to tune for")
+        raise UsageError(
+            f"{workload} names no metric that tuning may look at: validation=Metric(...) beside metric=Metric(...) in "
+            "the study's file, one that the training logs or returns and reads off no test data"
+        )
     main = Objective(validation.name, validation.tracked, validation.goal, validation.scale, of_history=True)
     short = validation.name.partition("_")[2] or validation.name
     known = {
@@ -87,6 +93,11 @@ class Tuning:
     budget: int
 
     @property
+    def epochs(self) -> int | None:
+        """How many epochs the recipe has, where it has a number of them."""
+        return epochs_of(self.base)
+
+    @property
     def fixed(self) -> dict[str, Any]:
         """What must not change while a search goes on, as plain data: all but the budget."""
         return {
@@ -105,6 +116,12 @@ class Tuning:
 
 
 SAMPLER = "TPE"
+
+
+def epochs_of(recipe: Recipe) -> int | None:
+    """Return a recipe's number of epochs, or None where its workload has no such setting."""
+    found = recipe.settings.get("epochs")
+    return found if type(found) is int else None
 
 
 @dataclass(frozen=True)

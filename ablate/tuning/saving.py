@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,15 +11,15 @@ from ablate.errors import UserError
 from ablate.menu import Value
 from ablate.study import Study
 from ablate.tuning.arms import fresh
+from ablate.workload import Workload
 
 
-def study_file(study: Study, chosen: Mapping[str, Value], story: str) -> str:
+def study_file(study: Study, chosen: Mapping[str, Value], story: str, folder: Path) -> str:
     """Return the text of a study of the tuned recipe: the same design at the values that were chosen, on fresh seeds.
 
-    `story` says where the values come from, in a line.
+    `story` says where the values come from, in a line; `folder` is where the file will lie.
     """
     values = {**study.values, **chosen}
-    built_in = ":" not in study.workload.name and study.workload.name == "resnet9"
     fields = {
         "design": study.design,
         "preset": study.preset,
@@ -31,11 +32,26 @@ def study_file(study: Study, chosen: Mapping[str, Value], story: str) -> str:
         "values": values,
     }
     lines = [f"    {name}={_literal(value)}," for name, value in fields.items()]
-    lines += [] if built_in else [f"    workload=find({study.workload.name!r}),"]
-    more = "" if built_in else "from ablate.workload import find\n"
+    imports, trains = _workload_lines(study.workload, folder)
+    lines += [f"    workload={trains},"] if trains else []
     question = "Which components matter once the recipe is tuned?"
-    head = f'"""{question}\n\n{story}\n"""\n\nfrom ablate import Study\n{more}\n'
+    head = f'"""{question}\n\n{story}\n"""\n\n{imports}\n'
     return head + "study = Study(\n" + "\n".join(lines) + "\n)\n"
+
+
+def _workload_lines(workload: Workload, folder: Path) -> tuple[str, str]:
+    """Return the imports of a study's file, and what its workload is; nothing for the usual one."""
+    usual = "from ablate import Study\n"
+    if workload.home:
+        way = os.path.relpath(workload.home.file, folder.absolute())
+        more = "from ablate.study import load_study\n"
+        return (
+            f"from pathlib import Path\n\n{usual}{more}",
+            f"load_study(Path(__file__).parent / {_literal(way)}).workload",
+        )
+    if workload == Study().workload:
+        return usual, ""
+    return f"{usual}from ablate.workload import find\n", f"find({workload.name!r})"
 
 
 def save_study(path: Path, text: str) -> None:

@@ -52,7 +52,7 @@ class Search:
             study = optuna.create_study(
                 storage=_storage(self._place),
                 sampler=_sampler(tuning, 0),
-                pruner=make_pruner(tuning.pruner, tuning.base.settings.get("epochs")),
+                pruner=make_pruner(tuning.pruner, tuning.epochs),
                 study_name=tuning.name,
                 directions=directions,
                 load_if_exists=True,

@@ -122,6 +122,8 @@ def _dimension(setting: Setting, own: Value, asked: tuple[float, float] | None) 
         if asked:
             raise UsageError(f"{setting.name} is one of {', '.join(domain.words)}: it has no range")
         return Dimension(setting.name, words=domain.words)
+    if setting.kind not in (int, float):
+        raise UsageError(f"{setting.name} is no number: it has no range")
     if not (setting.tunable or asked):
         raise UsageError(f"{setting.name} has no range to search: give one, for instance --space {setting.name}=1:10")
     low, high = asked or domain.tune or (domain.low, domain.high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,13 @@ class Ticket:
     deadline: float = math.inf
     round: str = ""
 
+    @property
+    def floor(self) -> float | None:
+        """What a run that diverged counts as: what guessing scores, where the validation metric is of that kind."""
+        workload = self.tuning.base.workload
+        kinds = {(metric.goal, metric.unit) for metric in (workload.metric, workload.validation) if metric}
+        return self.data.floor if len(kinds) == 1 else None
+
     def job(self, trial: Trial | Attempt, seed: int) -> Job:
         """Return the run of a trial under a seed."""
         values = trial.values if isinstance(trial, Attempt) else trial.params
@@ -66,7 +73,7 @@ class Follow:
         if not prunes_over_epochs(self._tuning) or step == 0 or not math.isfinite(score):
             return
         self._attempt.report(score, step)
-        if step < self._tuning.base.settings["epochs"] and self._attempt.is_hopeless():
+        if step < (self._tuning.epochs or 0) and self._attempt.is_hopeless():
             raise Pruned(f"stopped after epoch {step} by the {self._tuning.pruner} pruner")
 
 
@@ -106,19 +113,27 @@ def _make_runs(attempt: Attempt, ticket: Ticket) -> None:
         run, is_new = make(ticket.job(attempt, seed), journals, purpose, Follow(attempt, tuning))
         runs[seed] = run
         made += [run] if is_new else []
-        score = tuning.objectives[0].value(run, ticket.data.floor)
-        _note(attempt, tuning, runs, made, ticket.data.floor)
+        scores = [objective.value(run, ticket.floor) for objective in tuning.objectives]
+        _note(attempt, tuning, runs, made, ticket.floor)
         if run.status == "pruned":
             attempt.prune()
             return
-        if not run.is_result or not math.isfinite(score):
-            attempt.fail(f"{run.variant}/s{seed} {run.status}: {run.error}")
+        if not run.is_result or not all(map(math.isfinite, scores)):
+            attempt.fail(f"{run.variant}/s{seed} {_lack(run, tuning, scores)}")
             return
-        _report(attempt, tuning, run, place, score)
+        _report(attempt, tuning, run, place, scores[0])
         if tuning.pruner == "wilcoxon" and place < len(tuning.seeds) - 1 and attempt.is_hopeless():
             attempt.prune()
             return
-    attempt.complete([fmean(one.value(run, ticket.data.floor) for run in runs.values()) for one in tuning.objectives])
+    attempt.complete([fmean(one.value(run, ticket.floor) for run in runs.values()) for one in tuning.objectives])
+
+
+def _lack(run: Run, tuning: Tuning, scores: Sequence[float]) -> str:
+    """Return why a run gives a trial no score, in words."""
+    if run.status != "finished":
+        return f"{run.status}: {run.error}"
+    missing = next(one for one, score in zip(tuning.objectives, scores, strict=True) if not math.isfinite(score))
+    return f"neither logged nor returned {missing.name}, or no finite number"
 
 
 def _report(attempt: Attempt, tuning: Tuning, run: Run, place: int, score: float) -> None:
@@ -137,7 +152,7 @@ def _note(attempt: Attempt, tuning: Tuning, runs: Mapping[int, Run], made: list[
     main = tuning.objectives[0]
     epochs = sum(max((int(row["step"]) for row in run.history), default=0) for run in made)
     stopped = [run for run in runs.values() if not run.is_result]
-    planned = tuning.base.settings.get("epochs", 0) if "epochs" not in tuning.space.names else 0
+    planned = (tuning.epochs or 0) if "epochs" not in tuning.space.names else 0
     done = max((int(row["step"]) for run in stopped for row in run.history), default=0)
     unmade = len(tuning.seeds) - len(runs)
     attempt.note(
