@@ -41,7 +41,7 @@ def method(search: SearchResult) -> list[str]:
     goals = " and ".join(f"{words[objective.goal]} {objective.words}" for objective in search.objectives)
     mean = ", the mean over them" if len(search.seeds) > 1 else ""
     lines = [
-        f"For {goals} at the last epoch, under {seeds}{mean}.",
+        f"For {goals} at the end of the training, under {seeds}{mean}.",
         f"Sampler: {search.sampler} of Optuna with seed {search.sampler_seed}; the recipe as it was came first.",
         f"Stopped early: {search.pruning}.",
     ]

@@ -149,10 +149,13 @@ class Search:
 
 def _storage(place: Place) -> Any:
     import optuna
+    from filelock import FileLock
     from optuna.storages.journal import JournalFileBackend
 
     if place.is_file:
-        return optuna.storages.JournalStorage(JournalFileBackend(place.storage))
+        lock = FileLock(f"{place.storage}.write")  # Optuna's own outlives a killed process by half a minute
+        backend = JournalFileBackend(place.storage, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
+        return optuna.storages.JournalStorage(backend)
     return place.storage
 
 

@@ -102,7 +102,8 @@ class Auditor:
             if status != STATUSES[run.status]:
                 self._tell(self.tally.lose, f"{run.name} ended as {run.status}, MLflow says {status}")
             steps = database.execute(
-                "select count(distinct step) from metrics where run_uuid = ? and key in ('val/loss', 'score')",
+                "select count(distinct step) from metrics "
+                "where run_uuid = ? and key in ('val/loss', 'score', 'val/taste')",
                 [identifier],
             )
             if steps.fetchone()[0] != len(run.history):

@@ -45,6 +45,7 @@ def warm_up() -> None:
     import matplotlib.pyplot as plt
     import mlflow.store.tracking.sqlalchemy_store
     import mlflow.tracking
+    import optuna
     import sklearn.datasets
     import statsmodels.api
     import torch
@@ -52,7 +53,7 @@ def warm_up() -> None:
     import ablate.classification
     import ablate.report
 
-    assert all((plt, mlflow, sklearn.datasets, statsmodels.api, torch, ablate))
+    assert all((plt, mlflow, optuna, sklearn.datasets, statsmodels.api, torch, ablate))
 
 
 @dataclass(frozen=True)

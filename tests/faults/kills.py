@@ -21,6 +21,7 @@ from PIL import Image
 from faults.audit import Auditor, check_cache, check_files
 from faults.commands import Command, Ended
 from faults.tally import Tally
+from faults.trials import TrialAuditor
 
 TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
 HERE = Path(__file__).parent
@@ -31,6 +32,8 @@ import toy
 from ablate import Study
 study = Study(workload=toy.WORKLOAD, seeds=3, margin=1.0, values={{"pause": 0.02, "epochs": 4}})
 """
+SEARCHED = STUDY.replace("toy", "tuning_toy")
+TRIALS = 4  # fewer than the median pruner begins with, so that all are complete
 
 
 @dataclass
@@ -115,6 +118,28 @@ def sweep(trial: Trial) -> None:
         number += 1
 
 
+def tune(trial: Trial) -> None:
+    """Kill searches with two workers; the same command goes on until the budget is met and reported."""
+    longest, number = 0.0, 0
+    while trial.goes_on or not number:
+        project = trial.project(f"project-{number}")
+        (project / "kitchen.py").write_text(SEARCHED)
+        auditors = Auditor(project, trial.tally), TrialAuditor(project, "kitchen-tuning", TRIALS, trial.tally)
+        command = Command(("tune", "kitchen.py", "--trials", str(TRIALS), "--jobs", "2", "--threads", "1"), project)
+        if not number:
+            longest = trial.finish(command).seconds
+        while number and trial.goes_on and trial.kill(command, longest).was_killed:
+            time.sleep(0.05)
+            for auditor in auditors:
+                auditor.look_through()
+        trial.finish(command)
+        auditors[0].look_through_store()
+        auditors[1].look_through_end()
+        check_files(project / "reports", trial.tally)
+        shutil.rmtree(project)
+        number += 1
+
+
 def report(trial: Trial) -> None:
     """Kill reports; the older report stays whole, and nothing of the runs is touched."""
     project = trial.project()
@@ -187,6 +212,7 @@ def write_archive(path: Path, images: int = 1500) -> Path:
 KILLS: list[tuple[str, Callable[[Trial], None], int]] = [
     ("SIGKILL in `ablate run`", run, 60),
     ("SIGKILL in `ablate sweep`, two workers, with and without them", sweep, 50),
+    ("SIGKILL in `ablate tune`, two workers, with and without them", tune, 40),
     ("SIGKILL in `ablate report`", report, 30),
     ("SIGKILL while the store is made", store_creation, 30),
     ("SIGKILL while the data cache is built", cache_building, 40),
