@@ -14,6 +14,9 @@ from faults.__main__ import main
 from faults.kills import KILLS, STUDY
 from faults.others import OTHERS
 from faults.tally import Tally, table
+from faults.trials import TrialAuditor
+from test_tuning import search as searched
+from test_tuning import tuning
 from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
@@ -61,6 +64,19 @@ def test_a_fault_that_does_harm_is_told() -> None:
     assert "lost: a run" in table([harm], "")
     with pytest.raises(SystemExit):
         main(["--no-such-flag"])
+
+
+def test_a_search_that_lost_something_is_told(tmp_path: Path) -> None:
+    searched(tmp_path, tuning(budget=2))
+    whole = Tally("x")
+    TrialAuditor(tmp_path, "kitchen", 2, whole).look_through_end()
+    assert whole.holds
+    for path in Journals(tmp_path / "mlruns" / "journal").paths()[:1]:
+        path.unlink()
+    short = Tally("x")
+    TrialAuditor(tmp_path, "kitchen", 3, short).look_through_end()
+    assert short.wrong[0] == "lost: 3 trials were asked for, and there are {'COMPLETE': 2}"
+    assert short.lost == 2
 
 
 def test_runs_of_a_killed_sweep_are_delivered_by_the_next_though_it_has_none_to_make(

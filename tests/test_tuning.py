@@ -263,6 +263,21 @@ def test_two_processes_on_one_search_one_of_them_killed(tmp_path: Path) -> None:
     assert Counter(run.status for run in runs if run) == {"finished": 12}, "the killed run went on"
 
 
+def _die_while_writing(folder: str) -> None:
+    os.fsync = lambda _file: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]  # while Optuna holds its file
+    Search(tuning(), ticket(Path(folder)).place)
+
+
+def test_a_process_that_is_killed_while_it_writes_holds_nobody_up(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(str(tmp_path),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    began = time.monotonic()
+    assert len(search(tmp_path, tuning(budget=1))) == 1
+    assert time.monotonic() - began < 20, "Optuna's own lock is broken open after 30 seconds"
+
+
 def test_an_interrupted_trial_comes_first_when_the_search_goes_on(tmp_path: Path) -> None:
     held = Search(tuning(), ticket(tmp_path).place)
     for _ in range(4):
