@@ -187,7 +187,7 @@ class SweepSession:
             listed.append(Listed(recipe.key, fingerprint, recipe.label, recipe.seed, run.name if run else None))
         study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
         data = self.planned[0].job.data
-        described = {"data": {"name": data.name, "description": data.description}}
+        described = {"data": data.layout}
         declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks, **described}
         return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 

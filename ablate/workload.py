@@ -55,6 +55,16 @@ class Data:
     source: Source | None = None
     description: str = ""
 
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What a study's record keeps of it as plain data; of a folder the name without the path."""
+        if self.source is None:
+            flags = []
+        else:
+            folder = self.source.folder
+            flags = ["--data-dir", folder.name] if folder else ["--dataset", self.source.dataset]
+        return {"name": self.name, "description": self.description, "flags": flags}
+
 
 @dataclass(frozen=True)
 class Job:

@@ -88,6 +88,7 @@ def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
     chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}
     for name, value in {**chosen, **knobs}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
+    words += record.layout.get("data", {}).get("flags", [])
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
 
