@@ -108,5 +108,5 @@ def test_objectives_are_validation_time_or_parameters_never_the_test_score() -> 
     for wrong in (["test_accuracy", "time"], ["time"], ["time", "parameters"], ["accuracy"]):
         with pytest.raises(UsageError):
             objectives_of(resnet9.WORKLOAD.validation, "resnet9", wrong)
-    with pytest.raises(UsageError, match="no validation metric"):
+    with pytest.raises(UsageError, match="no metric that tuning may look at"):
         objectives_of(None, "other")
