@@ -99,7 +99,7 @@ def _facts(trial: Trial, known: Sequence[Trial], ticket: Ticket) -> str:
         return f"failed: {trial.error}"
     where = f"; {shown(trial.params)}"
     if trial.state == "pruned":
-        return f"stopped early, {trial.saved} epochs saved{where}"
+        return f"stopped early, {trial.saved} epoch{'s' * (trial.saved != 1)} saved{where}"
     objectives = ticket.tuning.objectives
     scores = ", ".join(f"{one.words} {value:.4g}" for one, value in zip(objectives, trial.values, strict=True))
     leader = best(known, objectives[0].goal)

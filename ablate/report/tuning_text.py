@@ -13,7 +13,7 @@ from ablate.tuning import Objective, Trial
 MOST_ROWS = 10
 UNREAD = "Tuning read validation scores only; the test score of a trial was never looked at."
 OPTIMISTIC = (
-    "The best of many scores is too good: part of it is luck of the seeds and of the validation images. So the tuning "
+    "The best of many scores is too good: part of it is luck of the seeds and of the validation data. So the tuning "
     "score is never the result."
 )
 NOT_IMPORTANCE = (

@@ -52,8 +52,8 @@ def make_pruner(name: str, epochs: int | None) -> Any:
 def pruning_words(pruner: str, seeds: int, objectives: int) -> str:
     """What may be stopped early, in words."""
     words = {
-        "median": "trials of one seed, from the middle epoch on, when their best validation score so far is below the "
-        "median of the earlier trials at that epoch (Optuna's MedianPruner)",
+        "median": "trials of one seed, from the middle epoch on, when their best validation score so far is worse than "
+        "the median of the earlier trials at that epoch (Optuna's MedianPruner)",
         "hyperband": "trials of one seed, from a quarter of the epochs on, by successive halving (Optuna's "
         "HyperbandPruner)",
         "wilcoxon": "trials whose seeds so far are worse than the best trial's on the same seeds (Wilcoxon's "
