@@ -194,8 +194,7 @@ def tune(
     from ablate.tune_one import tune_one
 
     began = time.time()
-    study = search.study(file, selection)
-    _check(study, how)
+    study = _checked(search.study(file, selection), how)
     means = how.means(study.workload, where)
     opened, project = _open_data(study, data), Project.find()
     context = Context(
@@ -203,12 +202,11 @@ def tune(
         began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, selection),
     )  # fmt: skip
     console.say(scale_of(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
-    make = tune_arms if search.per_variant else tune_one
-    make(context, began)
+    (tune_arms if search.per_variant else tune_one)(context, began)
 
 
-def _check(study: Study, how: MakeFlags) -> None:
-    """Raise for what would be a pity to find out after the search."""
+def _checked(study: Study, how: MakeFlags) -> Study:
+    """Return the study; raises for what would be a pity to find out after the search."""
     from ablate.tuning import objectives_of
     from ablate.tuning.saving import check_savable
 
@@ -216,6 +214,7 @@ def _check(study: Study, how: MakeFlags) -> None:
         check_savable(how.save)
     _refuse_test_images(study)
     objectives_of(study.workload.validation, study.workload.name)
+    return study
 
 
 def _open_data(study: Study, flags: DataFlags) -> Data:
