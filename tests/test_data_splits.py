@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ablate.data import split_indices
@@ -18,6 +18,7 @@ def problems(draw):
     labels = np.random.default_rng(draw(st.integers(0, 9))).permutation(labels)
     val_size = draw(st.floats(0, 0.9))
     most = len(labels) - round(val_size * len(labels))
+    assume(most)
     train_size = draw(st.one_of(st.none(), st.integers(1, most)))
     return labels, draw(st.integers(0, 99)), val_size, train_size
 
