@@ -90,6 +90,7 @@ def run_seconds(journal: Path) -> tuple[float, int]:
 def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
     """Time the planning of a sweep over finished runs, 16 epochs of 25 steps each in their journals."""
     from ablate.journal import Journals
+    from ablate.liveness import this_process
     from ablate.study import Study
     from ablate.sweep import plan
     from ablate.workload import Conditions, Data
@@ -103,7 +104,7 @@ def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
                 journal.write(
                     "start", variant=recipe.label, key=recipe.key, data=data.fingerprint, study="bench",
                     recipe=recipe.as_dict(), params=recipe.params, floor=0.1, conditions=asdict(conditions),
-                    environment={}, process={},
+                    environment={}, process=this_process(),
                 )  # fmt: skip
                 for epoch in range(17):
                     journal.write("series", name="lr_step", first=25 * epoch + 1, values=[0.01] * 25)

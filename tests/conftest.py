@@ -10,7 +10,7 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Let commands that tests start be interrupted, also where a shell that runs the tests in the background forbade it."""
+    """Let commands that tests start be interrupted, also where a shell in the background forbade it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
