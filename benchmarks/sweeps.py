@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measure import Figure
 
-EPOCHS = 130
+EPOCHS = 180
 """Epochs of the demo preset that take 20 s or more at one thread."""
 
 
