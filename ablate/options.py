@@ -61,7 +61,7 @@ class WhereFlags:
 
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_WHERE)] = "auto"
     precision: Annotated[
-        str, typer.Option(help="auto (bf16 where the hardware multiplies it), bf16 or fp32.", rich_help_panel=_WHERE)
+        str, typer.Option(help="auto (bf16 where the hardware is faster in it), bf16 or fp32.", rich_help_panel=_WHERE)
     ] = "auto"
     threads: Annotated[
         int | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import itertools
 import math
 
@@ -23,10 +22,6 @@ FULL = frozenset(SEVEN)
 def table(design: Design) -> pd.DataFrame:
     rows = [{name: name in arm for name in design.factors} for arm in design.arms]
     return orthogonal_part(pd.DataFrame(rows))
-
-
-def test_examples() -> None:
-    assert doctest.testmod(designs).failed == 0
 
 
 @pytest.mark.parametrize(
