@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import command, growth, step, sweeps, training
+from benchmarks import command, growth, searches, step, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -29,15 +29,20 @@ THREADS = 2
 
 GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     "help": lambda rounds: [command.help_time(0.5, rounds)],
-    "run": lambda rounds: [*command.run_overhead(8.0, rounds), command.tracking_in_the_loop(1.0, rounds)],
+    "run": lambda rounds: [
+        command.first_step(6.0, rounds),
+        *command.run_overhead(8.0, rounds),
+        command.tracking_in_the_loop(1.0, rounds),
+    ],
     "training": lambda rounds: [
-        training.throughput(16, 3.3, rounds, THREADS),
+        training.throughput(16, 4.0, rounds, THREADS),
         training.throughput(64, 2.5, rounds, THREADS),
     ],
-    "rate": lambda rounds: [training.share_of_rate(64, 70.0, rounds, THREADS)],
+    "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in ("bf16", "fp32")],
+    "precision": lambda rounds: [training.choice_of_precision(width, 1.0, rounds, THREADS) for width in (16, 64)],
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
-    "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds)],
+    "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
     "growth": lambda _rounds: [
         growth.seconds_by("epochs", (5, 10, 20, 40)),
         growth.seconds_by("width", (8, 16, 24, 32)),

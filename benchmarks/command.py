@@ -65,6 +65,33 @@ def run_overhead(goal: float, rounds: int) -> list[Figure]:
     ]
 
 
+def first_step(goal: float, rounds: int) -> Figure:
+    """Time `ablate run` on cached data to its first training step: the row before it is in the journal by then."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "mlruns").mkdir()
+        environment = {**os.environ, "ABLATE_CACHE": str(folder / "cache"), "MLFLOW_TRACKING_URI": ""}
+
+        def wait(seed: int) -> float:
+            command = [sys.executable, "-m", "ablate", "run", "--preset", "demo", "--epochs", "1", "--seed", str(seed)]
+            started, quiet = time.perf_counter(), subprocess.DEVNULL
+            with subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet) as process:
+                while not _has_row(folder / "mlruns" / "journal", seed):
+                    if process.poll():
+                        raise RuntimeError(f"{' '.join(command)} failed")
+                    time.sleep(0.005)
+                return time.perf_counter() - started
+
+        seconds = tuple(wait(seed) for seed in range(rounds + 1))[1:]
+    return Figure("ablate run to its first step", "nothing", "s", goal, seconds, "data decoded before", False)
+
+
+def _has_row(journals: Path, seed: int) -> bool:
+    """Return whether a run of that many earlier ones has written its first row."""
+    paths = sorted(journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    return len(paths) > seed and '"metrics"' in paths[-1].read_text()
+
+
 def training_seconds(journal: Path) -> float:
     """Return the seconds of training epochs and of scoring the test images that a journal tells of."""
     lines = [json.loads(line) for line in journal.read_text().splitlines()]

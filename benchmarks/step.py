@@ -50,11 +50,11 @@ def profile(width: int) -> str:
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Clock(TorchDispatchMode):
+    class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left it untyped
         """Times operators; those of another are not split."""
 
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
             self.times: list[tuple[str, float]] = []
 
         def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -165,14 +165,28 @@ def throughput(width: int, goal: float, rounds: int, threads: int) -> Figure:
     )
 
 
-def share_of_rate(width: int, goal: float, rounds: int, threads: int) -> Figure:
-    """Hold the operations a second of training against what matrix products reach."""
-    arguments = {"width": width, "threads": threads, "count": COUNTS[width], "precision": "bf16"}
-    operations = operations_an_image(width)
-    with Worker(ours, **arguments) as here, Worker(matrix_rate, threads=threads) as there:
+def share_of_rate(width: int, goal: float, rounds: int, threads: int, precision: str) -> Figure:
+    """Hold the operations a second of training in a precision against what matrix products reach in it."""
+    arguments = {"width": width, "threads": threads, "count": COUNTS[width], "precision": precision}
+    operations, dtype = operations_an_image(width), {"bf16": "bfloat16", "fp32": "float32"}[precision]
+    with Worker(ours, **arguments) as here, Worker(matrix_rate, threads=threads, dtype=dtype) as there:
         pairs = [(images * operations / 1e9, rate / 1e9) for images, rate in alternate(here, there, rounds)]
     shares = tuple(100 * share for share in ratios(pairs))
-    return Figure(f"share of bf16 rate, width {width}", "matrix products", "%", goal, shares, medians(pairs, "GFLOP/s"))
+    name = f"share of {precision} rate, width {width}"
+    return Figure(name, "matrix products", "%", goal, shares, medians(pairs, "GFLOP/s"))
+
+
+def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> Figure:
+    """Hold the precision that `auto` takes on this machine against the other."""
+    from ablate.devices import resolve
+
+    chosen = resolve("cpu").precision
+    other = next(name for name in ("bf16", "fp32") if name != chosen)
+    arguments = {"width": width, "threads": threads, "count": COUNTS[width]}
+    with Worker(ours, **arguments, precision=chosen) as here, Worker(ours, **arguments, precision=other) as there:
+        pairs = alternate(here, there, rounds)
+    name = f"precision auto ({chosen}), width {width}"
+    return Figure(name, other, "x", goal, ratios(pairs), medians(pairs, "images/s"))
 
 
 def two_workers(width: int, goal: float, rounds: int) -> Figure:

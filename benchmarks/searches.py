@@ -1,0 +1,80 @@
+"""What a search costs beside its trials: `ablate tune` against a plain Optuna study of the same trainings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.measure import Figure
+from benchmarks.sweeps import project
+
+EPOCHS, LOW, HIGH = 60, 1e-3, 3e-2
+
+
+def plain_study(trials: int, storage: str) -> None:
+    """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
+    import optuna
+
+    from ablate.classification import divide
+    from ablate.data import Source, open_dataset
+    from ablate.devices import resolve
+    from ablate.recipe import Recipe
+    from ablate.resnet9 import WORKLOAD, plan
+    from ablate.trainer import Training
+
+    class Last:
+        """A training's log that keeps the last validation accuracy."""
+
+        accuracy = 0.0
+
+        def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # the protocol's
+            self.accuracy = metrics["val/accuracy"]
+
+        def series(self, name: str, first: int, values: list[float]) -> None:
+            pass
+
+        def progress(self, done: int, total: int) -> None:
+            pass
+
+    conditions = resolve("cpu")
+
+    def objective(trial: optuna.Trial) -> float:
+        settings = {"epochs": EPOCHS, "lr": trial.suggest_float("lr", LOW, HIGH, log=True)}
+        recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings})
+        dataset = open_dataset(Source("digits"), recipe.settings["image_size"])
+        parts, log = divide(dataset, recipe, conditions.device), Last()
+        Training(plan(recipe, len(dataset.classes)), parts.train, 0, precision=conditions.precision).run(
+            parts.validation, log
+        )
+        return log.accuracy
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=storage, direction="maximize", sampler=optuna.samplers.TPESampler(seed=0), study_name="plain"
+    )
+    study.optimize(objective, n_trials=trials)
+
+
+def search(goal: float, trials: int = 10) -> Figure:
+    """Hold a search with our runs, records and workers against the plain study, from the commands' start to their end.
+
+    The learning rate leaves the work of a trial as it is, so that both sides train alike whatever they draw.
+    """
+    with project() as (folder, environment):
+
+        def seconds(*command: str) -> float:
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=folder, env=environment)
+            return time.perf_counter() - started
+
+        tune = ("-m", "ablate", "tune", "--preset", "demo", "--pruner", "none", "--seeds", "1", "--space")
+        seconds(*tune, f"lr={LOW}:{HIGH}", "--epochs", "1", "--trials", "1", "--name", "warm")
+        ours = seconds(*tune, f"lr={LOW}:{HIGH}", "--epochs", str(EPOCHS), "--trials", str(trials), "--name", "bench")
+        program = "from benchmarks.searches import plain_study; plain_study({}, {!r})"
+        root = str(Path(__file__).parents[1])
+        path = f"import sys; sys.path.insert(0, {root!r}); "
+        theirs = seconds("-c", path + program.format(trials, f"sqlite:///{folder / 'plain.db'}"))
+    detail = f"{trials} trials of {EPOCHS} epochs, recorded and reported, in {ours:.0f} s against {theirs:.0f} s"
+    return Figure("ablate tune over plain Optuna", "study.optimize", "x", goal, (ours / theirs,), detail, False)
