@@ -26,6 +26,7 @@ from ablate import (
 )
 from ablate.completion import complete
 from ablate.errors import UserError, explain
+from ablate.machine import share_cores
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
@@ -130,4 +131,5 @@ def options(
 
 def main() -> None:
     """Run the command line."""
+    share_cores()
     app([argument for argument in sys.argv[1:] if argument != "--debug"])

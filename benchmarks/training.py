@@ -22,6 +22,9 @@ def random_pixels(count: int) -> np.ndarray:
 
 def full_epoch(*, width: int, threads: int, count: int, precision: str = "auto") -> Callable[[], float]:
     """Return a function that trains one epoch of the notebook's full recipe on `count` images: its seconds."""
+    from ablate.machine import share_cores
+
+    share_cores()
     import torch
 
     from ablate import resnet9

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from ablate.machine import limited, usable_cores
+from ablate.machine import limited, share_cores, usable_cores
 
 
 def test_libraries_keep_to_the_limit_and_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +23,15 @@ def test_libraries_keep_to_the_limit_and_go_back(monkeypatch: pytest.MonkeyPatch
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
     assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "spins"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_waiting_threads_give_their_core_away_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, set_by_user: dict[str, str], spins: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(set_by_user))
+    share_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
