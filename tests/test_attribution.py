@@ -24,6 +24,7 @@ from ablate.attribution import (
     half_normal,
     half_sums,
     lenth,
+    likeliest,
     orthogonal_part,
     pair_synergies,
     resolution,
@@ -473,3 +474,15 @@ def test_what_can_be_attributed():
         attribute(design, responses(design, len), 0.5)
     with pytest.raises(ValueError, match="all sets"):
         shapley_values([1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("effects", "expected"),
+    [
+        ({"a": 9.0, "b": 0.1, "c": 4.0, "d": -3.0}, "c x d"),
+        ({"a": 9.0, "b": -2.0, "c": 4.0, "d": -3.0}, "a x b"),
+        ({}, "a x b"),
+    ],
+)
+def test_heredity_points_at_the_pair_whose_components_matter(effects, expected):
+    assert likeliest("a x b", ["c x d", "a x b x c x d"], effects) == expected

@@ -186,7 +186,7 @@ def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
         ("both-ways", ["### Credit for the whole", "Shapley value", "both-ways: 8 comparisons"]),
         ("add-one-in", ["### Against"]),
         ("factorial", ["### Main effects", "full factorial: nothing is aliased", "### Interactions"]),
-        ("fractional", ["### Main effects", "### What is aliased", "resolution IV"]),
+        ("fractional", ["### Main effects", "### What is aliased", "resolution IV", "| likeliest |", "heredity"]),
         ("plackett-burman", ["### Main effects", "resolution III", "in part"]),
         ("pairs", ["### Interactions", "Synergy at the full recipe"]),
         ("path", ["depend on the order"]),

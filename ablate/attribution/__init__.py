@@ -20,7 +20,7 @@ from ablate.attribution.shapley import (
     half_sums,
     shapley_values,
 )
-from ablate.attribution.synergies import pair_synergies
+from ablate.attribution.synergies import likeliest, pair_synergies
 
 __all__ = [
     "AliasGroup",
@@ -41,6 +41,7 @@ __all__ = [
     "half_normal",
     "half_sums",
     "lenth",
+    "likeliest",
     "orthogonal_part",
     "pair_synergies",
     "resolution",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -52,3 +54,13 @@ def pair_synergies(
         return []
     statistics = stack([paired_t(values, margin, ALPHA, len(names)) for values in by_seed])
     return judged(names, by_seed, statistics, "per-seed contrasts", "synergies", margin, goal)
+
+
+def likeliest(pair: str, aliases: Iterable[str], effects: Mapping[str, float]) -> str:
+    """Return the one of aliased pairs whose two main effects have the largest product in size: a hint, no finding.
+
+    Effect heredity: interactions are likelier between factors that matter by themselves (Hamada and Wu, 1992).
+    `effects`: the main effects by factor.
+    """
+    pairs = [name for name in (pair, *aliases) if name.count(" x ") == 1]
+    return max(pairs, key=lambda name: math.prod(abs(effects.get(factor, 0.0)) for factor in name.split(" x ")))

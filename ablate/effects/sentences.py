@@ -138,7 +138,12 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
         return f"{name}: no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
     found = f"{name}: {amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
     if rule is Verdict.SINGLE:
-        return f"{found}, a single-run observation, which has no interval."
+        known = (
+            "whose interval is only Lenth's (1989), for exploring"
+            if math.isfinite(effect.ci_low)
+            else "which has no interval"
+        )
+        return f"{found}, a single-run observation, {known}."
     if rule is Verdict.IDENTICAL:
         return f"{found}, identical differences; no verdict below 5 seeds."
     return f"{found}; too few seeds for a verdict."

@@ -77,6 +77,11 @@ class Analysis:
         """What the answer speaks of: main effects where the design was made for them, else the comparisons."""
         return sorted(self.main_effects or self.compared, key=_by_delta)
 
+    @property
+    def main_contrasts(self) -> list[Contrast]:
+        """What having each component adds, averaged over all others, in a factorial design."""
+        return [row for row in self.factorial.contrasts if row.family == "main effects"] if self.factorial else []
+
     @cached_property
     def interactions(self) -> list[Contrast]:
         """The estimable interactions of a factorial design, or the synergies of pairs, largest first."""

@@ -9,7 +9,7 @@ from ablate.report.analysis import Analysis, is_settled
 from ablate.report.averages import off
 from ablate.report.markup import bold, bullets, code, escape
 from ablate.report.material import Account, Material
-from ablate.report.numbers import count, listed
+from ablate.report.numbers import count, in_words, listed
 
 MOST_SENTENCES = 40
 _OUT = "left out of every estimate"
@@ -169,9 +169,9 @@ def _tentative(effects: Sequence[Effect]) -> str:
 def _name(effect: Effect) -> str:
     """A component, with what was done to it where that is not switching it off."""
     if effect.change == "removed" and effect.factor != effect.variant:
-        return escape(effect.factor.replace("_", " "))
+        return escape(in_words(effect.factor))
     if effect.change == "added" and effect.factor != effect.variant:
-        return f"adding {escape(effect.factor.replace('_', ' '))}"
+        return f"adding {escape(in_words(effect.factor))}"
     return code(effect.variant)
 
 

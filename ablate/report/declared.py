@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablate.journal import Run
+from ablate.report.numbers import in_words
 from ablate.report.searches import CONDITIONAL
 from ablate.tracking import StudyRecord
 
@@ -31,7 +32,7 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _APART]
     meanings = record.layout.get("meanings", {})
     factors = [
-        str(name).replace("_", " ") + (f" ({meanings[name]})" if meanings.get(name) else "")
+        in_words(str(name)) + (f" ({meanings[name]})" if meanings.get(name) else "")
         for name in declared.get("factors", ())
     ]
     validated = declared.get("validate_on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ablate.attribution import AliasGroup, Contrast
+from ablate.attribution import AliasGroup, Contrast, likeliest
 from ablate.effects import TwoScopes
 from ablate.report.analysis import Analysis
 from ablate.report.markup import bullets, code, escape, picture, table
@@ -53,11 +53,11 @@ def _factorial(found: Analysis) -> str:
     assert found.factorial is not None
     analysis = found.factorial
     digits = digits_of(found.material.metric, found.material.margin)
-    rows = [_contrast(row, digits) for row in analysis.contrasts if row.family == "main effects"]
+    rows = [_contrast(row, digits) for row in found.main_contrasts]
+    seeds = f"{len(analysis.seeds)} complete seed{'s' * (len(analysis.seeds) != 1)}"
     words = (
-        f"What having each component adds, averaged over all settings of the others ({analysis.runs} arms, "
-        f"{len(analysis.seeds)} complete seeds; {analysis.method}). The results above state the same numbers with the "
-        "sign turned: what switching it off does."
+        f"What having each component adds, averaged over all settings of the others ({analysis.runs} arms, {seeds}; "
+        f"{analysis.method}). The results above state the same numbers, signs turned: what switching it off does."
     )
     if analysis.incomplete_seeds:
         words += f" Left out, since some run is missing: seeds {', '.join(map(str, analysis.incomplete_seeds))}."
@@ -114,36 +114,39 @@ def _with_interval(value: float, low: float, high: float, digits: int) -> str:
 
 def _interactions(found: Analysis) -> str:
     digits = digits_of(found.material.metric, found.material.margin)
+    shown_rows = found.interactions[:MOST_ROWS]
+    columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
     rows = [
-        [
-            escape(row.term),
-            signed(row.synergy, digits),
-            *_contrast(row, digits)[1:5],
-            escape(" = ".join(row.aliases)) or DASH,
-            escape(row.verdict),
-        ]
-        for row in found.interactions[:MOST_ROWS]
+        [escape(row.term), signed(row.synergy, digits), *_contrast(row, digits)[1:5], escape(row.verdict)]
+        for row in shown_rows
     ]
-    columns = [
-        "pair",
-        "synergy",
-        "effect",
-        "95 % interval",
-        "family-wise interval",
-        "p (Holm)",
-        "aliased with",
-        "verdict",
-    ]
-    if found.factorial is not None:
-        words = (
-            "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
-            "effect, which the other columns describe. An aliased pair cannot be told from its aliases."
-        )
-    else:
-        words = "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
+    if any(row.aliases for row in shown_rows):
+        columns += ["aliased with", "likeliest"]
+        rows = [[*cells, *_aliased(row, found)] for cells, row in zip(rows, shown_rows, strict=True)]
     more = len(found.interactions) - MOST_ROWS
     tail = [f"{more} more are in `interactions.csv`."] if more > 0 else []
-    return "\n\n".join(["### Interactions", escape(words), table(columns, rows, numeric=range(1, 6)), *tail])
+    return "\n\n".join(["### Interactions", _synergy_words(found), table(columns, rows, numeric=range(1, 6)), *tail])
+
+
+def _synergy_words(found: Analysis) -> str:
+    if found.factorial is None:
+        return "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
+    words = (
+        "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
+        "effect, which the other columns describe."
+    )
+    if any(row.aliases for row in found.interactions):
+        words += (
+            " An aliased pair cannot be told from its aliases; the likeliest of them is the one whose own main effects "
+            "are the largest (effect heredity; Hamada and Wu, 1992): a hint, not a finding."
+        )
+    return escape(words)
+
+
+def _aliased(row: Contrast, found: Analysis) -> tuple[str, str]:
+    """What a pair cannot be told from, and which of them all to suspect."""
+    effects = {main.term: main.estimate for main in found.main_contrasts}
+    return escape(" = ".join(row.aliases)) or DASH, escape(likeliest(row.term, row.aliases, effects))
 
 
 def _aliases(found: Analysis) -> str:

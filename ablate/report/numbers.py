@@ -1,4 +1,4 @@
-"""Numbers as they stand in a report: as many decimals as the margin deserves, gaps as a dash."""
+"""Numbers and names as they stand in a report: as many decimals as the margin deserves, gaps as a dash."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ DASH = "\N{EN DASH}"
 def digits_of(metric: Metric, margin: float) -> int:
     """Decimals of differences and means."""
     return decimals_for(margin, metric)
+
+
+def in_words(term: str) -> str:
+    """The name of a component, or of a pair of them, as texts and figures write it."""
+    return term.replace("_", " ")
 
 
 def plain(value: float, digits: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ablate.effects import Effect, TwoScopes
 from ablate.report.analysis import Analysis
 from ablate.report.material import Histories
+from ablate.report.numbers import in_words
 
 MOST_PANELS = 40
 MOST_CURVES = 4
@@ -154,14 +155,14 @@ def _main_effects(found: Analysis) -> Iterator[Picture]:
         return
     rows = [
         {
-            "factor": row.term, "effect": row.estimate, "ci_low": row.low, "ci_high": row.high, "fw_low": row.fw_low,
-            "fw_high": row.fw_high, "kind": row.family, "verdict": row.verdict,
+            "factor": in_words(row.term), "effect": row.estimate, "ci_low": row.low, "ci_high": row.high,
+            "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": row.family, "verdict": row.verdict,
         }
         for row in found.factorial.contrasts
     ]  # fmt: skip
     arguments = {
         "effects": rows, "margin": found.material.margin, "unit": _unit(found), "metric": found.material.metric.words,
-        "seeds": {row.term: row.by_seed for row in found.factorial.contrasts},
+        "seeds": {in_words(row.term): row.by_seed for row in found.factorial.contrasts},
     }  # fmt: skip
     caption = "What having each component adds on average over all settings of the others, and how pairs interact."
     yield Picture(
@@ -185,13 +186,17 @@ def _interactions(found: Analysis) -> Iterator[Picture]:
             chosen = scores[(part[first] == one) & (part[second] == other)]
             if len(chosen):
                 mean = float(chosen.to_numpy().mean())
-                cells.append({"first": first, "second": second, "first_on": one, "second_on": other, "mean": mean})
+                names = {"first": in_words(first), "second": in_words(second)}
+                cells.append({**names, "first_on": one, "second_on": other, "mean": mean})
     if not cells:
         return
-    notes = {by_label[row.term]: f"synergy {row.synergy:+.2f}" for row in rows}
-    caption = (
-        "Parallel lines: the two components act independently. Pairs that are aliased stand for their whole group."
-    )
+    notes = {}
+    for row in rows:
+        first, second = map(in_words, by_label[row.term])
+        notes[first, second] = f"synergy {row.synergy:+.2f}" + (f", 1 of {len(row.aliases) + 1}" if row.aliases else "")
+    caption = "Parallel lines: the two components act independently."
+    if any(row.aliases for row in rows):
+        caption += " A pair that is 1 of several cannot be told from the others: the table names them."
     arguments = {"cells": cells, "metric": _axis(found), "notes": notes}
     words = "Mean score of the four settings of each pair"
     yield Picture("interactions", "interactions.png", words, caption, "interaction_grid", arguments)
@@ -206,7 +211,8 @@ def _half_normal(found: Analysis) -> Iterator[Picture]:
         "(ME: one looked at alone, SME: all looked at together)."
     )
     arguments = {
-        "contrasts": points.sizes, "names": points.labels, "me": limits.me, "sme": limits.sme, "unit": _unit(found),
+        "contrasts": points.sizes, "names": [*map(in_words, points.labels)], "me": limits.me, "sme": limits.sme,
+        "unit": _unit(found),
     }  # fmt: skip
     words = "Half-normal plot with Lenth's limits"
     yield Picture("half_normal", "half-normal.png", words, caption, "half_normal", arguments)
@@ -217,7 +223,7 @@ def _shapley(found: Analysis) -> Iterator[Picture]:
         return
     rows = [
         {
-            "factor": share.factor, "shapley": share.shapley, "shapley_low": share.shapley_low,
+            "factor": in_words(share.factor), "shapley": share.shapley, "shapley_low": share.shapley_low,
             "shapley_high": share.shapley_high, "loo": share.leave_one_out, "loo_low": share.leave_one_out_low,
             "loo_high": share.leave_one_out_high, "aoi": share.add_one_in, "aoi_low": share.add_one_in_low,
             "aoi_high": share.add_one_in_high,
