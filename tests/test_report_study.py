@@ -148,6 +148,35 @@ def test_a_margin_that_changed_makes_verdicts_exploratory(tmp_path: Path) -> Non
     assert asked.effects[0].margin == 0.1
 
 
+@pytest.mark.parametrize(("left_out", "is_exploratory"), [("dropout", False), ("lr_schedule", True)])
+def test_a_family_that_shrank_makes_verdicts_exploratory(tmp_path: Path, left_out: str, is_exploratory: bool) -> None:
+    study = small_study()
+    before = [*(name for name in study.declared["factors"] if name != left_out), *({"lr_schedule"} & {left_out})]
+    text = report_text(tracked(study, tmp_path / "journals", earlier=({**study.declared, "factors": before},)))
+    assert ("Exploratory: Removing augment" in text) is is_exploratory
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (0, ("before any of its runs had ended", "fixed before the runs,")),
+        (5, ("when 5 of its 25 results were there", "fixed before 20 of the 25 runs,")),
+        (25, ("when 25 of its 25 results were there", "recorded after the runs,")),
+    ],
+)
+def test_a_report_says_whether_the_record_came_before_the_runs(
+    tmp_path: Path, before: int, words: tuple[str, str]
+) -> None:
+    study = small_study()
+    tracker = tracked(study, tmp_path / "journals")
+    ends = sorted(run.ended for run in tracker.runs() if run.ended is not None)
+    since = [*ends, ends[-1] + 1][before] if before else ends[0] - 1
+    tracker.open_study(record_of(study, since=since))
+    text = report_text(tracker)
+    assert all(word in text for word in words)
+    assert "Recorded" not in report_text(tracked(study, tmp_path / "unknown"))
+
+
 def test_seeds_that_were_added_show_the_interval_that_allows_for_it(tmp_path: Path) -> None:
     study = small_study()
     text = report_text(tracked(study, tmp_path / "j", earlier=({**study.declared, "seeds": [0, 1, 2]},)))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import special
 
 from ablate.effects import inference, sequential
+from ablate.report.closing import SKEWED
 from ablate.simulation import studies
 from ablate.simulation.__main__ import main
 from ablate.simulation.page import markdown
 from ablate.simulation.studies import PEEKING, Cell, cells, draw, naive_peeking, simulate
 
+ROOT = Path(__file__).parents[1]
 REPETITIONS = 4000
 PLAIN = [cell for cell in cells([5]) if cell.noise == "normal" and cell.sd_ratio == 1]
 ENDLESS = [cell for cell in cells([0]) if cell.noise == "normal" and cell.sd_ratio == 1 and cell.rho == 0]
@@ -34,6 +39,18 @@ def test_until_clear_holds_its_limits_and_saves_runs():
     assert misses(rates) == []
     (mixed,) = (row for row in rates if row.cell.effects == "mixed" and row.cell.divergence == 0)
     assert mixed.runs < 0.75 * 20 * 8
+
+
+def test_the_limits_of_a_report_quote_the_committed_simulation():
+    page = (ROOT / "reports" / "simulation.md").read_text()
+    for words, mode in (
+        ("up to {0} of 100 .*up to {1} \\(", "fixed seeds"),
+        ("\\({0} where .*\\({1}\\)", "until clear"),
+    ):
+        row = re.search(rf"^\| {mode}, skewed and unequal .*$", page, re.MULTILINE)
+        _, worst_difference, worst_equivalence, _ = row[0].strip("| ").split(" | ")[1:]
+        rates = [round(100 * float(rate)) for rate in (worst_difference, worst_equivalence)]
+        assert re.search(words.format(*rates), SKEWED), (mode, rates)
 
 
 def test_naive_peeking_is_caught():

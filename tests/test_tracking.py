@@ -243,6 +243,12 @@ def test_a_study_keeps_what_was_declared_before(tracker: Tracker) -> None:
     assert (found.declared["margin"], [declared["margin"] for declared in found.earlier]) == (2.0, [0.5])
 
 
+def test_a_study_keeps_when_there_was_a_record_of_it_first(tracker: Tracker) -> None:
+    for since, margin in ((50.0, 0.5), (90.0, 0.5), (70.0, 2.0), (0.0, 3.0)):
+        tracker.open_study(replace(STUDY, since=since, declared={**STUDY.declared, "margin": margin}))
+        assert tracker.study("widths").since == 50.0
+
+
 def test_the_studies_are_listed(tracker: Tracker) -> None:
     assert list(tracker.studies()) == []
     tracker.open_study(STUDY)

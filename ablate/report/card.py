@@ -54,7 +54,7 @@ def facts(found: Analysis) -> list[tuple[str, str]]:
         ),
         ("Design", _design(found)),
         ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),
-        ("Planned power", _planned_power(found)),
+        ("Power of so many seeds", _power(found)),
         ("Runs", runs_line(account)),
     ]
     if account.seconds is not None:
@@ -77,7 +77,7 @@ def _design(found: Analysis) -> str:
     return "; ".join(words)
 
 
-def _planned_power(found: Analysis) -> str:
+def _power(found: Analysis) -> str:
     """What the planned seeds detect, with the SD that was seen: STATISTICS' MDE for the family's size."""
     effects = found.headline
     sds = sorted(effect.evidence.sd_difference for effect in effects if math.isfinite(effect.evidence.sd_difference))
@@ -119,8 +119,9 @@ def main_tables(found: Analysis) -> str:
     parts.append(
         escape(
             f"Differences are variant minus reference in {unit}; SD is the standard deviation over the paired seeds. "
-            f"P(improve): share of seeds in which the variant is better. TOST: the test that the difference "
-            "lies within the margin. MDE: the smallest true difference that so many seeds find with probability .8."
+            "P(improve): share of seeds in which the variant is better, a tie as half of one. TOST: the test that the "
+            "difference lies within the margin. MDE: the smallest true difference that so many seeds find with "
+            "probability .8."
         )
     )
     return "\n\n".join(parts)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ablate.journal import Run
-from ablate.report.numbers import in_words
+from ablate.report.material import Account
+from ablate.report.numbers import count, in_words
 from ablate.report.searches import CONDITIONAL
 from ablate.tracking import StudyRecord
 
@@ -51,6 +53,22 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
         ("Settings, the same in every arm" + (", drop-in" if "tuning" in declared else ""), ", ".join(settings)),
         ("Tuning", str(declared.get("tuning", ""))),
         ("Code that trains", str(declared.get("code", ""))),
+    ]
+
+
+def recorded_facts(record: StudyRecord, account: Account) -> list[tuple[str, str]]:
+    """When the study was recorded first, and whether that was before its runs."""
+    if account.before is None:
+        return []
+    when = f"{datetime.fromtimestamp(record.since, UTC):%Y-%m-%d %H:%M} UTC"
+    if not account.before:
+        return [("Recorded", f"{when}, before any of its runs had ended")]
+    return [
+        (
+            "Recorded",
+            f"{when}, when {account.before} of its {count(account.results, 'result')} were there: that the plan "
+            "came before those, this record cannot show",
+        )
     ]
 
 

@@ -197,7 +197,9 @@ def noise_section(found: Analysis, pictures: Pictures) -> str:
         f"SD of a paired difference (median over the comparisons): {plain(budget.difference_sd, digits)}",
     ]
     if math.isfinite(budget.image_se):
-        lines.append(f"Standard error of one score that the finite test set brings: {plain(budget.image_se, digits)}")
+        lines.append(
+            f"Standard error of the reference's mean that the finite test set brings: {plain(budget.image_se, digits)}"
+        )
     metric, points = found.material.metric, " points" if found.material.metric.in_points else ""
     for target, seeds in budget.seeds.items():
         needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"

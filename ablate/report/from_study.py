@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from ablate.errors import UserError
 from ablate.journal import Run
 from ablate.metric import Metric as TrackedMetric
 from ablate.report.circumstances import condition_cautions, conditions_facts, no_op_cautions
-from ablate.report.declared import declared_facts, declared_limits, reproducing, scale_line
+from ablate.report.declared import declared_facts, declared_limits, recorded_facts, reproducing, scale_line
 from ablate.report.keepsakes import read_correct, read_curves
 from ablate.report.material import Account, Material
 from ablate.report.numbers import count
@@ -39,7 +40,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
     table = table[table["status"].isin(STATUSES)].reset_index(drop=True)
     results = {entry: run for entry, run in runs.items() if run.is_result}
     asked = float(record.declared["margin"]) if margin is None else margin
-    looks = looks_of(record.layout)
+    looks, account = looks_of(record.layout), _account(record, runs, own)
     found = Material(
         name=record.name,
         question=record.question.strip(),
@@ -51,13 +52,13 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         factors=[str(name) for name in record.layout["factors"]],
         design=design_of(record.layout),
         baseline=str(record.declared.get("baseline", "baseline")),
-        account=_account(record, runs, own),
+        account=account,
         looks=looks,
         protocol=protocol_of(record, changed_margin=asked != float(record.declared["margin"])),
         design_name=str(record.declared.get("design", "")),
         generators=list(record.layout.get("generators", ())),
         seeds=[int(seed) for seed in record.declared.get("seeds", ())],
-        facts=[*declared_facts(record), *conditions_facts(list(runs.values()))],
+        facts=[*declared_facts(record), *recorded_facts(record, account), *conditions_facts(list(runs.values()))],
         cautions=[
             *_changes(record, asked),
             *condition_cautions(results.values()),
@@ -149,10 +150,12 @@ def design_of(layout: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def protocol_of(record: StudyRecord, *, changed_margin: bool) -> Protocol:
-    """What was fixed beforehand: a margin or metric that changed afterwards, or seeds that were added, is not."""
+    """What was fixed beforehand: a margin or metric that changed, factors left out or seeds added later are not."""
     kept = all(
         earlier.get(name) == record.declared.get(name) for earlier in record.earlier for name in ("margin", "metric")
     )
+    factors = set(record.declared.get("factors", ()))
+    kept = kept and all(set(earlier.get("factors", factors)) <= factors for earlier in record.earlier)
     now = set(record.declared.get("seeds", ()))
     added = any(set(earlier.get("seeds", now)) < now for earlier in record.earlier)
     return Protocol(planned=kept and not changed_margin, extended=added)
@@ -184,6 +187,7 @@ def _account(record: StudyRecord, runs: Mapping[Planned, Run], own: Sequence[Run
         statuses[run.status] = statuses.get(run.status, 0) + 1
     keys = {(planned.key, planned.data) for planned in record.plan}
     mine = [run for run in own if (run.key, run.data) in keys]
+    results = [run for run in runs.values() if run.is_result]
     spent = {run.name: _seconds(run) for run in [*mine, *runs.values()]}
     return Account(
         planned=len(record.plan),
@@ -191,6 +195,7 @@ def _account(record: StudyRecord, runs: Mapping[Planned, Run], own: Sequence[Run
         missing=[(entry.variant, entry.seed) for entry in record.plan if entry not in runs],
         running=[(entry.variant, entry.seed) for entry, run in runs.items() if run.status == "running"],
         reused=sum(run.study != record.name for run in runs.values()),
+        before=sum((run.ended or math.inf) < record.since for run in results) if record.since else None,
         seconds=sum(spent.values()),
     )
 

@@ -21,13 +21,17 @@ Histories = Mapping[str, Sequence[History]]
 
 @dataclass(frozen=True)
 class Account:
-    """How many runs were planned, and what became of them; `missing` names those without any (variant, seed)."""
+    """How many runs were planned, and what became of them; `missing` names those without any (variant, seed).
+
+    `before` counts the results that were there before the study's first record, None where that is not known.
+    """
 
     planned: int | None
     statuses: Mapping[str, int]
     missing: Sequence[tuple[str, int]] = ()
     running: Sequence[tuple[str, int]] = ()
     reused: int = 0
+    before: int | None = None
     spared: int = 0
     seconds: float | None = None
 

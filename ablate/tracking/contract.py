@@ -39,7 +39,8 @@ class StudyRecord:
 
     `declared` holds metric, margin, seeds, protocol and the like, as plain values. `earlier` lists what was declared
     before and changed since, oldest first. `layout` is the design spelled out, so that a report needs no menu: metric,
-    factors, arms (variant: factors on) and planned comparisons. `recorded` says when, in seconds since the epoch.
+    factors, arms (variant: factors on) and planned comparisons. `recorded` says when, in seconds since the epoch, and
+    `since` when there was a record of the study first, 0 where that is not known.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StudyRecord:
     earlier: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     layout: Mapping[str, Any] = field(default_factory=dict)
     recorded: float = field(default=0.0, compare=False)
+    since: float = field(default=0.0, compare=False)
 
 
 class RunTracker(Protocol):

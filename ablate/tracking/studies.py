@@ -79,7 +79,8 @@ def merged(study: StudyRecord, before: StudyRecord) -> StudyRecord:
     earlier = list(before.earlier)
     if dict(before.declared) != dict(study.declared):
         earlier.append(before.declared)
-    return replace(study, earlier=(*earlier, *(declared for declared in study.earlier if declared not in earlier)))
+    later = [declared for declared in study.earlier if declared not in earlier]
+    return replace(study, earlier=(*earlier, *later), since=min(filter(None, (before.since, study.since)), default=0.0))
 
 
 def plan_of(study: StudyRecord) -> dict[str, Any]:
@@ -92,14 +93,16 @@ def plan_of(study: StudyRecord) -> dict[str, Any]:
         "layout": dict(study.layout),
         "plan": [asdict(planned) for planned in study.plan],
         "recorded": study.recorded,
+        "since": study.since,
     }
 
 
 def study_from(plain: Mapping[str, Any], status: str) -> StudyRecord:
     """Return the study that `plan_of` described."""
     plan = tuple(Planned(**planned) for planned in plain["plan"])
-    earlier, layout, recorded = tuple(plain["earlier"]), plain.get("layout", {}), plain.get("recorded", 0.0)
-    return StudyRecord(plain["name"], plain["question"], plain["declared"], plan, status, earlier, layout, recorded)
+    times = {name: plain.get(name, 0.0) for name in ("recorded", "since")}
+    earlier, layout = tuple(plain["earlier"]), plain.get("layout", {})
+    return StudyRecord(plain["name"], plain["question"], plain["declared"], plan, status, earlier, layout, **times)
 
 
 def _tags(study: StudyRecord, now: float) -> dict[str, str]:

@@ -140,7 +140,8 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
     found: StudyRecord | None = None
     for line in lines:
         if line["record"] == "study":
-            new = replace(study_from(line, "running"), recorded=line["time"])
+            new = study_from(line, "running")
+            new = replace(new, recorded=line["time"], since=min(new.since or line["time"], line["time"]))
             found = merged(new, found) if found else new
         elif line["record"] == "status" and found:
             found = replace(found, status=line["status"], recorded=line["time"])
@@ -149,7 +150,8 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
 
 def says_the_same(one: StudyRecord, other: StudyRecord) -> bool:
     """Return whether two records declare and plan the same, whatever was declared before."""
-    plain = [json.dumps({**plan_of(record), "earlier": (), "recorded": 0}, default=str) for record in (one, other)]
+    apart = {"earlier": (), "recorded": 0, "since": 0}
+    plain = [json.dumps({**plan_of(record), **apart}, default=str) for record in (one, other)]
     return plain[0] == plain[1]
 
 
