@@ -100,6 +100,7 @@ def _front(study: str, up: str) -> str:
             "|---|---:|---:|---|",
             *map(row_of, effects(study)),
             "",
+            "Verdicts allow for looking at all rows at once, so they ask more than that one interval leaves out zero.",
             f"The scale: {head}.",
             f"Seeds {seeds[1]}; {data[1]}.",
             f"The whole report, with every figure: [reports/{study}]({folder}/report.md).",
