@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ablate import resnet9
+from ablate.checkpoint import Checkpoint
 from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
 from ablate.devices import keep_freed_memory
 from ablate.model import ResNet9
@@ -21,7 +22,7 @@ from ablate.plan import Plan
 from ablate.prediction import WEIGHTS, save_weights
 from ablate.recipe import Recipe
 from ablate.seeding import numpy_stream
-from ablate.trainer import Checkpoint, Images, Training, evaluate, image_changer
+from ablate.trainer import Images, Training, evaluate, image_changer
 from ablate.workload import Data, Job, Log, Outcome
 
 
@@ -63,7 +64,7 @@ def train(job: Job, log: Log) -> Outcome:
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, conditions.device)
     plan = resnet9.plan(recipe, len(dataset.classes))
-    training = Training(plan, parts.train, recipe.seed, precision=conditions.precision)
+    training = Training(plan, parts.train, recipe.seed, precision=conditions.precision, compiled=conditions.compiled)
     checkpoint = Checkpoint(log.checkpoint)
     checkpoint.restore(training)
     training.run(parts.validation, log, checkpoint)

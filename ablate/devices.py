@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,11 +18,13 @@ PRECISIONS = ("auto", "bf16", "fp32")
 _CPU_FACTS = Path("/proc/cpuinfo")
 
 
-def resolve(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Conditions:
+def resolve(
+    device: str = "auto", precision: str = "auto", threads: int | None = None, compiled: bool = False
+) -> Conditions:
     """Return the conditions that the words stand for on this machine.
 
     `auto` takes CUDA, then Apple's MPS, then the CPU, and bfloat16 where the hardware is faster in it.
-    Raises UsageError for a device that is not there.
+    Raises UsageError for a device that is not there, or where nothing here compiles.
     """
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
@@ -32,7 +36,9 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int | None =
         precision = "bf16" if is_faster_in_bf16(device) else "fp32"
     if precision not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
-    return Conditions(device, precision, threads or usable_cores())
+    if compiled and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+        raise UsageError("--compile needs a C++ compiler (g++ or clang++) on the path: install one, or leave it out")
+    return Conditions(device, precision, threads or usable_cores(), compiled)
 
 
 def gpus() -> int:

@@ -68,12 +68,15 @@ class ResNet9(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the convolutions make of images: N x 8w x S/8 x S/8. Nothing in it draws at random."""
         features = self.conv2(self.conv1(images))  # N x 2w x S/2 x S/2
         features = self._skip(self.res1, features)
-        features = self.conv4(self.conv3(features))  # N x 8w x S/8 x S/8
-        features = self._skip(self.res2, features)
-        logits: Tensor = self.classifier(features)
-        return logits
+        features = self.conv4(self.conv3(features))
+        return self._skip(self.res2, features)
 
     def _skip(self, block: nn.Module, features: Tensor) -> Tensor:
         changed: Tensor = block(features)

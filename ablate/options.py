@@ -68,11 +68,20 @@ class WhereFlags:
         typer.Option(help="CPU threads; all cores unless given.", min=1, rich_help_panel=_WHERE, show_default=False),
     ] = None
 
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile the convolutions once a network: for a GPU; on a CPU it costs more than it brings.",
+            rich_help_panel=_WHERE,
+        ),
+    ] = False
+
     def resolve(self) -> Conditions:
         """Return the conditions that the flags stand for on this machine."""
         from ablate.devices import resolve
 
-        return resolve(self.device, self.precision, self.threads)
+        return resolve(self.device, self.precision, self.threads, self.compiled)
 
 
 @dataclass(frozen=True)

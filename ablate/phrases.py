@@ -17,7 +17,8 @@ def scale_of(job: Job, preset: str, slots: int = 1) -> str:
     """Return the scale and the conditions of a run: `laptop: width 16, ...; data digits; cpu, bf16, 2 threads`."""
     conditions = job.conditions
     threads = f"{conditions.threads} thread{'s' * (conditions.threads > 1)}"
-    where = f"{conditions.device}, {conditions.precision}, {f'{slots} at a time with ' * (slots > 1)}{threads}"
+    how = f"{conditions.precision}, {'compiled, ' * conditions.compiled}"
+    where = f"{conditions.device}, {how}{f'{slots} at a time with ' * (slots > 1)}{threads}"
     settings = job.recipe.workload.scale_of(job.recipe.settings) or "no settings"
     return f"{preset}: {settings}; data {job.data.name}; {where}"
 

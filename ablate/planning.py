@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.journal import Journals, Run, load
+from ablate.runner import comparable
 from ablate.study import Study
 from ablate.sweep import Planned
 from ablate.workload import Job
@@ -133,8 +134,7 @@ def similar(job: Job, journals: Journals) -> list[Run]:
         for run in runs
         if run
         and run.is_result
-        and run.conditions["device"] == job.conditions.device
-        and run.conditions["precision"] == job.conditions.precision
+        and comparable(run.conditions, job.conditions)
         and all(run.params.get(name) == value for name, value in wanted.items())
     ]
 

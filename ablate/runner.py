@@ -54,7 +54,8 @@ class Purpose:
 
 def comparable(made_under: Mapping[str, Any], wanted: Conditions) -> bool:
     """Return whether results under both conditions may stand in one table; threads do not matter."""
-    return bool(made_under["device"] == wanted.device and made_under["precision"] == wanted.precision)
+    same = made_under["device"] == wanted.device and made_under["precision"] == wanted.precision
+    return bool(same and made_under.get("compiled", False) == wanted.compiled)
 
 
 def answer(journals: Journals, job: Job, *, mix: bool = False) -> Run | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablate.model import StreamDropout, build
+from ablate.checkpoint import Checkpoint
+from ablate.model import ResNet9, StreamDropout, build
 from ablate.optim import WeightAverage, clip_and_measure, make_optimizer
 from ablate.plan import Plan
 from ablate.seeding import torch_stream
@@ -69,11 +68,14 @@ class Scores:
 class Training:
     """One training: the network, the optimiser and how far they are."""
 
-    def __init__(self, plan: Plan, train: Images, seed: int, *, precision: str = "fp32") -> None:
+    def __init__(
+        self, plan: Plan, train: Images, seed: int, *, precision: str = "fp32", compiled: bool = False
+    ) -> None:
         self.plan, self.train, self.seed = plan, train, seed
         self.device = train.pixels.device.type
         self.autocast = torch.autocast(self.device, torch.bfloat16, enabled=precision == "bf16")
         self.model = build(plan.net, seed, self.device)
+        self._features = compiled_features(self.model, self.device) if compiled else None
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.parameters, plan)
         self.steps_an_epoch = -(-len(train) // plan.batch_size)
@@ -108,7 +110,7 @@ class Training:
         self.model.train()
         for step, (images, labels, targets) in enumerate(self._batches()):
             with self.autocast:
-                logits = self.model(images)
+                logits = self._logits(images)
             loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.plan.label_smoothing)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch left it untyped
@@ -130,6 +132,13 @@ class Training:
             "grad_norm": norm_sum / self.steps_an_epoch,
             "lr": rates[-1],
         }
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """The network's output; a last batch of its own size is not worth a compilation."""
+        if self._features is None or len(images) != self.plan.batch_size:
+            return self.model(images)  # type: ignore[no-any-return]  # torch types a call as Any
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch left it untyped
+        return self.model.classifier(self._features(images))  # type: ignore[no-any-return]  # likewise
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the epoch's batches: normalised images, labels, and targets (labels, or probabilities after a mix)."""
@@ -155,6 +164,16 @@ class Training:
         with self.autocast:
             scores = evaluate(self.scored_model, validation)
         return {"val/loss": scores.loss, "val/accuracy": scores.accuracy}
+
+
+def compiled_features(model: ResNet9, device: str) -> Callable[[Tensor], Tensor]:
+    """Return a network's convolutions compiled, on a GPU captured as a graph, too; the code is made at the first call.
+
+    It is made once a process and architecture: networks of one architecture take it over from each other, whatever
+    their weights, so a sweep's seeds and all arms that share an architecture wait for it once.
+    """
+    mode = "reduce-overhead" if device == "cuda" else None
+    return torch.compile(model.features, dynamic=False, mode=mode)
 
 
 def epoch_stream(seed: int, purpose: str, epoch: int, device: str) -> torch.Generator:
@@ -188,50 +207,3 @@ def evaluate(model: nn.Module, images: Images) -> Scores:
     answers = torch.cat(predicted)
     correct = (answers == images.labels[images.members]).sum()
     return Scores(loss.item() / len(images), correct.item() / len(images), answers.cpu())
-
-
-class Checkpoint:
-    """What a training needs to go on after a crash: one file, replaced whole, at most every `every_seconds`."""
-
-    def __init__(self, folder: Path, *, every_seconds: float = 10.0) -> None:
-        self.path = folder / "training.pt"
-        self.every_seconds = every_seconds
-        self._saved_at = time.monotonic()
-
-    def save(self, training: Training) -> None:
-        """Write the state of `training`, unless the last one is young enough."""
-        if time.monotonic() - self._saved_at < self.every_seconds:
-            return
-        state: dict[str, Any] = {
-            "epoch": training.epoch,
-            "model": training.model.state_dict(),
-            "optimizer": training.optimizer.state_dict(),
-            "schedule": training.schedule.state_dict() if training.schedule else None,
-            "average": training.average.model.state_dict() if training.average else None,
-        }
-        unfinished = self.path.with_suffix(".unfinished")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, unfinished)
-            unfinished.replace(self.path)
-        except (OSError, RuntimeError):  # a full disk, which torch tells as either: the training can do without
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-        self._saved_at = time.monotonic()
-
-    def restore(self, training: Training) -> None:
-        """Bring `training` to where the checkpoint is, if there is one that can be read; nothing in it is executed."""
-        if not self.path.exists():
-            return
-        try:
-            state = torch.load(self.path, map_location=training.device, weights_only=True)
-        except Exception:  # a damaged file makes the unpickler raise anything; the training then begins anew
-            self.path.unlink()
-            return
-        training.model.load_state_dict(state["model"])
-        training.optimizer.load_state_dict(state["optimizer"])
-        if training.schedule:
-            training.schedule.load_state_dict(state["schedule"])
-        if training.average:
-            training.average.model.load_state_dict(state["average"])
-        training.epoch = state["epoch"]

@@ -43,6 +43,7 @@ class Conditions:
     device: str
     precision: str
     threads: int
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,13 @@ class Outcome:
     params: Mapping[str, Value] = field(default_factory=dict)
 
 
-def own_conditions(device: str, precision: str, threads: int | None) -> Conditions:
-    """Return the conditions of trainings that choose device and precision themselves; they count as the CPU's."""
+def own_conditions(device: str, precision: str, threads: int | None, compiled: bool = False) -> Conditions:
+    """Return the conditions of trainings that choose device and precision themselves; they count as the CPU's.
+
+    Raises UsageError where they are to be compiled.
+    """
+    if compiled:
+        raise UsageError("--compile is for the built-in network: a training of your own compiles what it likes")
     cores = threads or usable_cores()
     return Conditions("cpu" if device == "auto" else device, "own" if precision == "auto" else precision, cores)
 
@@ -147,7 +153,7 @@ class Workload:
     train_function: str | Callable[[Job, Log], Outcome]
     data_function: str | Callable[[Source | None, Recipe, Any], Data]
     pilot_function: str | None = None
-    conditions_function: str | Callable[[str, str, int | None], Conditions] = own_conditions
+    conditions_function: str | Callable[[str, str, int | None, bool], Conditions] = own_conditions
     usual_preset: str = "default"
     version: str = ""
     home: Home | None = None
@@ -172,9 +178,9 @@ class Workload:
         data: Data = _resolve(self.data_function)(source, recipe, progress)
         return data
 
-    def conditions(self, device: str, precision: str, threads: int | None) -> Conditions:
+    def conditions(self, device: str, precision: str, threads: int | None, compiled: bool = False) -> Conditions:
         """Return what the words of the flags stand for on this machine; `auto` and None: whatever suits."""
-        conditions: Conditions = _resolve(self.conditions_function)(device, precision, threads)
+        conditions: Conditions = _resolve(self.conditions_function)(device, precision, threads, compiled)
         return conditions
 
     def scale_of(self, settings: Mapping[str, Value]) -> str:

@@ -14,7 +14,19 @@ import ablate
 
 PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
-    "kernel": {"errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "data", "machine"},
+    "kernel": {
+        "errors",
+        "masking",
+        "seeding",
+        "plan",
+        "model",
+        "augment",
+        "optim",
+        "trainer",
+        "checkpoint",
+        "data",
+        "machine",
+    },
     "language": {"menu", "metric", "factors", "recipe", "workload", "resnet9", "designs"},
     "built-in workload": {"classification", "prediction", "devices"},
     "other workloads": {"custom"},

@@ -20,6 +20,7 @@ from tracking_samples import mlflow_project, write_run
 from typer.testing import CliRunner
 
 import ablate
+from ablate.checkpoint import Checkpoint
 from ablate.cli import app
 from ablate.errors import UserError
 from ablate.journal import Journals, records
@@ -27,7 +28,6 @@ from ablate.masking import masked_text, masked_values
 from ablate.prediction import load_classifier
 from ablate.report.writing import plain_cells
 from ablate.tracking import Project, StudyRecord, open_tracker
-from ablate.trainer import Checkpoint
 
 TINY = ("--preset", "demo", "--epochs", "1", "--width", "1", "--threads", "1")
 SECRETS = {

@@ -13,10 +13,11 @@ from torch import Generator, Tensor
 from training_samples import CLASSES, TINY, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
 
 from ablate import classification
+from ablate.checkpoint import Checkpoint
 from ablate.factors import MENU
 from ablate.model import StreamDropout
 from ablate.plan import BatchStep, ImageStep, Plan
-from ablate.trainer import Checkpoint, Images, Training
+from ablate.trainer import Images, Training
 
 EVERYTHING = tuple(MENU)
 EPOCHS = 2

@@ -18,12 +18,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 from training_samples import CLASSES, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
 
 from ablate import resnet9
+from ablate.checkpoint import Checkpoint
 from ablate.factors import MENU
 from ablate.journal import Journals
 from ablate.plan import Net, Plan
 from ablate.resnet9 import WORKLOAD
 from ablate.runner import Purpose, make
-from ablate.trainer import Checkpoint, Images, Training, epoch_stream, evaluate
+from ablate.trainer import Images, Training, epoch_stream, evaluate
 from ablate.workload import Conditions, Job
 
 

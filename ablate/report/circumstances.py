@@ -8,13 +8,19 @@ from typing import Any
 from ablate.journal import Run
 from ablate.tracking import Planned
 
-_NAMED = {"device": "device", "precision": "precision", "threads": "number of threads"}
+_NAMED = {"device": "device", "precision": "precision", "threads": "number of threads", "compiled": "compiled"}
+_BEFORE = {"compiled": False}
+"""What runs have that were made before there was such a condition."""
 
 
 def conditions_facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Data, device, precision, commit and versions, each with all the values that occur."""
     data = _listed(run.data for run in runs)
-    where = _listed(" ".join(str(run.conditions.get(name, "")) for name in ("device", "precision")) for run in runs)
+    where = _listed(
+        " ".join(str(run.conditions.get(name, "")) for name in ("device", "precision"))
+        + " compiled" * bool(run.conditions.get("compiled"))
+        for run in runs
+    )
     threads = _listed(str(run.conditions["threads"]) for run in runs if "threads" in run.conditions)
     commits = _listed(_commit(run) for run in runs if run.environment.get("commit"))
     versions = _listed(_versions(run) for run in runs if run.environment.get("versions"))
@@ -34,7 +40,7 @@ def condition_cautions(runs: Iterable[Run]) -> list[str]:
     runs = list(runs)
     lines = []
     for name, words in _NAMED.items():
-        values = sorted({str(run.conditions[name]) for run in runs if name in run.conditions})
+        values = sorted({str(made[name]) for run in runs if name in (made := {**_BEFORE, **run.conditions})})
         if len(values) > 1:
             lines.append(f"The runs mix conditions: {words} {_and(values)}; a difference may be due to that.")
     data = sorted({run.data for run in runs})
