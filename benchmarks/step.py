@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.measure import Figure, Measurement, Worker
-from benchmarks.training import BATCH, COUNTS, full_epoch, random_pixels
+from benchmarks.training import BATCH, COUNTS, full_recipe, random_pixels
 
 KINDS = {
     "convolution": ("conv", "reorder"),
@@ -63,7 +63,7 @@ def profile(width: int) -> str:
             self.times.append((str(operator), time.perf_counter() - started))
             return result
 
-    epoch = full_epoch(width=width, threads=1, count=COUNTS[width])
+    epoch = full_recipe(width=width, threads=1, count=COUNTS[width])
     epoch()  # the first one allocates
     with Clock() as clock:
         whole = epoch()
@@ -79,7 +79,7 @@ def augmentation(*, width: int) -> Measurement:
     from ablate.trainer import image_changer
 
     count = COUNTS[width]
-    epoch = full_epoch(width=width, threads=1, count=count)
+    epoch = full_recipe(width=width, threads=1, count=count)
     plan = resnet9.plan(Recipe.of(resnet9.WORKLOAD), 10)
     batch = torch.from_numpy(random_pixels(BATCH)).float().div_(255)
 

@@ -20,8 +20,11 @@ def random_pixels(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
 
 
-def full_epoch(*, width: int, threads: int, count: int, precision: str = "auto") -> Callable[[], float]:
-    """Return a function that trains one epoch of the notebook's full recipe on `count` images: its seconds."""
+def full_recipe(
+    *, width: int, threads: int, count: int, precision: str = "auto", epochs: int = 1, device: str = "cpu",
+    compiled: bool = False,
+) -> Callable[[], float]:  # fmt: skip
+    """Return a function that trains the notebook's full recipe for some epochs on `count` images: its seconds."""
     from ablate.machine import share_cores
 
     share_cores()
@@ -34,29 +37,30 @@ def full_epoch(*, width: int, threads: int, count: int, precision: str = "auto")
 
     torch.set_num_threads(threads)
     keep_freed_memory()
-    conditions = resolve("cpu", precision, threads)
-    half = torch.full((1, 3, 1, 1), 0.5)
-    images, labels = torch.from_numpy(random_pixels(count)), torch.arange(count) % 10
-    train, few = (Images(images, labels, torch.arange(size), half, half) for size in (count, 8))
-    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": BATCH})
+    conditions = resolve(device, precision, threads)
+    half = torch.full((1, 3, 1, 1), 0.5, device=device)
+    images = torch.from_numpy(random_pixels(count)).to(device)
+    members = torch.arange(count, device=device)
+    train, few = (Images(images, members % 10, members[:size], half, half) for size in (count, 8))
+    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": epochs, "batch_size": BATCH})
     plan = resnet9.plan(recipe, 10)
 
-    def epoch() -> float:
+    def train_it() -> float:
         clock = _Clock()
-        Training(plan, train, seed=0, precision=conditions.precision).run(few, clock)
+        Training(plan, train, seed=0, precision=conditions.precision, compiled=compiled).run(few, clock)
         return clock.seconds
 
-    return epoch
+    return train_it
 
 
 def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Measurement:
     """Return a measurement: images a second over an epoch of the notebook's full recipe."""
-    epoch = full_epoch(width=width, threads=threads, count=count, precision=precision)
+    epoch = full_recipe(width=width, threads=threads, count=count, precision=precision)
     return lambda: count / epoch()
 
 
 class _Clock:
-    """A training's log that takes the time between the first row and the second."""
+    """A training's log that takes the time from the first row to the last."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -124,20 +128,23 @@ def notebook(*, width: int, threads: int, count: int) -> Measurement:
     return measure
 
 
-def matrix_rate(*, threads: int, dtype: str = "bfloat16") -> Measurement:
+def matrix_rate(*, threads: int, dtype: str = "bfloat16", device: str = "cpu") -> Measurement:
     """Return a measurement: the best rate of square matrix products in floating-point operations a second."""
     import torch
 
     torch.set_num_threads(threads)
-    sizes = [1024, 2048, 4096]
-    matrices = [torch.randn(size, size).to(getattr(torch, dtype)) for size in sizes]
+    sizes = [1024, 2048, 4096] if device == "cpu" else [4096, 8192, 16384]
+    matrices = [torch.randn(size, size, device=device).to(getattr(torch, dtype)) for size in sizes]
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
 
     def measure() -> float:
         best = 0.0
         for size, matrix in zip(sizes, matrices, strict=True):
             for _ in range(4):
+                wait()
                 started = time.perf_counter()
                 matrix @ matrix
+                wait()
                 best = max(best, 2 * size**3 / (time.perf_counter() - started))
         return best
 
