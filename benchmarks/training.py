@@ -135,7 +135,10 @@ def matrix_rate(*, threads: int, dtype: str = "bfloat16", device: str = "cpu") -
     torch.set_num_threads(threads)
     sizes = [1024, 2048, 4096] if device == "cpu" else [4096, 8192, 16384]
     matrices = [torch.randn(size, size, device=device).to(getattr(torch, dtype)) for size in sizes]
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
 
     def measure() -> float:
         best = 0.0
