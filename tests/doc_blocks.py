@@ -17,6 +17,7 @@ from typing import Any
 
 import typer
 
+from ablate.attribution import likeliest
 from ablate.cli import app
 from ablate.factors import MENU
 
@@ -140,6 +141,51 @@ def _held_against_lore(row: Mapping[str, str]) -> str:
     return f"This {direction}{open_end}." if delta < 0 else f"**This {direction}**{open_end}."
 
 
+def _together(_: str, up: str) -> str:
+    """What the factorial study found, beside what leaving one out found: averages over the others, and pairs."""
+    averaged, alone = effects("factorial"), {row["factor"]: row for row in effects("laptop")}
+    if not averaged:
+        return "*Not measured yet: the study is `ablate sweep experiments/factorial.py`.*"
+    lines = ["| switched off | from the full recipe | averaged over the other components | verdict on the average |"]
+    lines.append("|---|---:|---:|---|")
+    for row in averaged:
+        name, left_out = row["factor"], alone.get(row["factor"])
+        from_full = _with_interval(left_out) if left_out else "-"
+        lines.append(f"| {name.replace('_', ' ')} | {from_full} | {_with_interval(row)} | {row['verdict']} |")
+    main = {row["factor"]: -float(row["delta"]) for row in averaged}
+    pairs = [_pair(row, main) for row in _settled_pairs()]
+    parts = [
+        f"![Main effects and interactions]({up}/reports/factorial/figures/main-effects.png)",
+        f"In points, with 95 % intervals; the averages are of {averaged[0]['n']} seeds of 16 arms.",
+        "\n".join(lines),
+        "Pairs that together do more (+), or less (-), than the sum of what each does alone:",
+        "\n".join(pairs) or "- none that these runs settle",
+        f"[The whole report]({up}/reports/factorial/report.md).",
+    ]
+    return "\n\n".join(parts)
+
+
+def _with_interval(row: Mapping[str, str]) -> str:
+    return f"{float(row['delta']):+.2f} [{float(row['ci_low']):.2f}, {float(row['ci_high']):.2f}]"
+
+
+def _settled_pairs() -> list[Mapping[str, str]]:
+    """The interactions that differ from zero by their verdict, largest first."""
+    with (ROOT / "reports" / "factorial" / "interactions.csv").open(newline="") as file:
+        rows = [
+            row for row in csv.DictReader(file) if re.search("clear and important|unresolved|real but", row["verdict"])
+        ]
+    return sorted(rows, key=lambda row: -abs(float(row["synergy"])))
+
+
+def _pair(row: Mapping[str, str], main: Mapping[str, float]) -> str:
+    aliases = row["aliases"].split(" = ") if row["aliases"] else []
+    suspect = likeliest(row["pair"], aliases, main)
+    others = [name for name in (row["pair"], *aliases) if name != suspect]
+    text = f"- {suspect.replace('_', ' ')}: {float(row['synergy']):+.2f} points ({row['verdict']})"
+    return text + (f"; it could also be {' or '.join(others).replace('_', ' ')}" if others else "")
+
+
 def _figure(study: str, up: str) -> str:
     """The forest plot of a report, if there is one."""
     path = f"reports/{study}/figures/forest.png"
@@ -196,6 +242,7 @@ _MAKERS: Mapping[str, Callable[[str, str], str]] = {
     "laptop-report": lambda _, up: _front("laptop", up),
     "measured": _measured,
     "figure": _figure,
+    "together": _together,
     "map": _map,
     "pages": _pages,
     "commands": _commands,
