@@ -306,3 +306,16 @@ def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path) -> N
         assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == {
             name: (alone / "figures" / name).read_bytes() for name in names
         }
+
+
+@pytest.mark.parametrize("odd", [{}, {"precision": "fp32"}, {"compiled": False}])
+def test_the_command_asks_for_the_precision_that_all_runs_had(tmp_path: Path, odd: dict[str, object]) -> None:
+    alike = {"device": "cpu", "precision": "bf16", "threads": 1, "compiled": True}
+
+    def change(variant: str, seed: int) -> dict[str, object]:
+        return {"conditions": alike | (odd if (variant, seed) == ("baseline", 0) else {})}
+
+    text = report_text(tracked(small_study(), tmp_path / "journals", change))
+    assert ("--precision bf16 --compile\n" in text) == (not odd)
+    assert ("--precision" in text) == (not odd)
+    assert ("The runs mix conditions" in text) == bool(odd)

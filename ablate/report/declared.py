@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,8 +88,8 @@ def declared_limits(record: StudyRecord) -> list[str]:
     return [*lines, CONDITIONAL] if record.layout.get("tuning") else lines
 
 
-def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
-    """The commands that make a study and its report again; `knobs` are those of the factors that are on."""
+def reproducing(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
+    """The commands that make a study and its report again, in the precision of `runs`, its results."""
     declared = record.declared
     if command := record.layout.get("tuning", {}).get("command"):
         return [command, shlex.join(["ablate", "report", record.name])]
@@ -105,11 +105,25 @@ def reproducing(record: StudyRecord, knobs: Mapping[str, Any]) -> list[str]:
     for part in str(declared.get("baseline", "baseline")).split("+"):  # what the baseline has on or off of its own
         words += [f"--{part.removeprefix('with-')}"] if part.startswith(("with-", "no-")) else []
     chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}
-    for name, value in {**chosen, **knobs}.items():
+    for name, value in {**chosen, **_knobs(runs)}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
-    words += record.layout.get("data", {}).get("flags", [])
+    words += [*record.layout.get("data", {}).get("flags", []), *_precision(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
+
+
+def _knobs(runs: Sequence[Run]) -> dict[str, Any]:
+    """The knobs (`dropout.p`) of all factors that some arm has on."""
+    return {name: value for run in runs for name, value in run.params.items() if "." in name}
+
+
+def _precision(runs: Sequence[Run]) -> list[str]:
+    """The flags of what `auto` became and of compiled code, where all runs were made alike."""
+    made = {(run.conditions.get("precision"), run.conditions.get("compiled", False)) for run in runs}
+    if len(made) != 1:
+        return []
+    ((precision, compiled),) = made
+    return [*(["--precision", str(precision)] if precision else []), *["--compile"] * compiled]
 
 
 def _word(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
             *no_op_cautions(record.layout["comparisons"], results, tracked.tracked),
         ],
         limits=declared_limits(record),
-        commands=reproducing(record, _knobs(results.values())),
+        commands=reproducing(record, list(results.values())),
         searches=read_searches(record.layout),
         curves=lambda: read_curves(results, tracker),
         correct=lambda: read_correct(results, tracker, tracked.tracked),
@@ -204,8 +204,3 @@ def _seconds(run: Run) -> float:
     if "time/total_s" in run.metrics:
         return run.metrics["time/total_s"]
     return max(0.0, run.ended - run.started) if run.ended is not None else 0.0
-
-
-def _knobs(runs: Iterable[Run]) -> dict[str, Any]:
-    """The knobs (`dropout.p`) of all factors that some arm has on."""
-    return {name: value for run in runs for name, value in run.params.items() if "." in name}
