@@ -360,6 +360,59 @@ def test_forest_enlarges_small_effects_beside_large_ones(drawn: Drawn) -> None:
     assert len(drawn.figure.axes) == 1
 
 
+def zoomed(near: float, half: float) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
+    """Four small effects beside a large one and one at `near` whose 95 % interval reaches `half` to each side."""
+    rows, seeds = [], {}
+    for name, delta, reach in (
+        *((f"small{n}", 0.1 * n, 0.5) for n in range(4)),
+        ("large", -20, 1),
+        ("near", near, half),
+    ):
+        ends = {"ci_low": delta - reach, "ci_high": delta + reach, "fw_low": delta - 1.5 * reach}
+        rows.append({"variant": name, "delta": delta, "verdict": "x", "fw_high": delta + 1.5 * reach} | ends)
+        seeds[name] = [delta - 0.6 * reach, delta, delta + 0.6 * reach]
+    return rows, seeds
+
+
+def marks(axes: Axes, marker: str) -> list[float]:
+    return [x for line in axes.lines if line.get_marker() == marker for x, _ in points(line)]
+
+
+@pytest.mark.parametrize(("near", "half"), [(1.1, 0.3), (1.3, 0.3), (1.3, 0.6)])
+def test_a_row_near_the_edge_of_the_enlarged_panel_is_whole_in_it(drawn: Drawn, near: float, half: float) -> None:
+    rows, seeds = zoomed(near, half)
+    figures.forest(rows, margin=0.5, seeds=seeds)
+    _, axes = drawn.figure.axes
+    high = axes.get_xlim()[1]
+    assert max(near + half, *seeds["near"]) < high < 3
+    assert {value for name, values in seeds.items() if name != "large" for value in values} == set(marks(axes, "."))
+    assert len(marks(axes, "o")) == 5
+    assert len(marks(axes, "<")) == 1
+    assert not marks(axes, ">")
+
+
+@pytest.mark.parametrize(("near", "half"), [(1.1, 4.0), (2.5, 0.3)])
+def test_of_a_row_that_has_no_room_in_the_enlarged_panel_only_an_arrow_is_drawn(
+    drawn: Drawn, near: float, half: float
+) -> None:
+    rows, seeds = zoomed(near, half)
+    figures.forest(rows, margin=0.5, seeds=seeds)
+    whole, axes = drawn.figure.axes
+    assert len(marks(whole, "o")) == 6
+    assert len(marks(axes, "o")) == 4
+    assert len(marks(axes, ".")) == 12
+    assert len(marks(axes, "<")) == len(marks(axes, ">")) == 1
+
+
+def test_forest_has_no_second_panel_that_would_hardly_enlarge(drawn: Drawn) -> None:
+    rows, _ = effect_rows(7)
+    for row in rows:
+        row |= {f"{kind}_{end}": row["delta"] + way for kind in ("ci", "fw") for end, way in (("low", -3), ("high", 3))}
+    wide = {row["variant"]: [row["delta"] - 3, row["delta"], row["delta"] + 3] for row in rows}
+    figures.forest(rows, margin=0.5, seeds=wide)  # a range of 19 points, and of 10
+    assert len(drawn.figure.axes) == 1
+
+
 def test_forest_survives_gaps_and_an_arm_that_diverges(drawn: Drawn) -> None:
     rows, seeds = effect_rows(5)
     rows = rows[2:]

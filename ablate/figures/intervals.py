@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +22,9 @@ ROW_PADDING = 0.15  # inches
 UNRELIABLE = "trains unreliably"
 STRETCH = 4.0  # how many times wider than the other rows unstable rows may make the axis
 ZOOM_BEYOND = 14  # margins that the axis must span before the small effects get a second, zoomed panel
+LEAST_ZOOM = 3  # times narrower that panel must be: as one of two it has half the width, so 3 enlarge by 1.5
+NEARBY = 0.1  # of the enlarged range: a row whose estimate lies no further beyond it belongs to it
+WIDEST = 1.6  # how many times wider such rows may make that range
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,19 @@ class Row:
         return [value for value in (self.delta, *self.seeds) if math.isfinite(value)]
 
 
+class View(NamedTuple):
+    """The range of a panel's axis, and the rows that are drawn in it; of others an arrow shows where they are."""
+
+    low: float
+    high: float
+    rows: Sequence[Row]
+
+    @property
+    def width(self) -> float:
+        """What the axis spans."""
+        return self.high - self.low
+
+
 def rows_figure(
     groups: Sequence[tuple[str, Sequence[Row]]], margin: float, label: str, title: str | None, level: str
 ) -> Figure:
@@ -81,9 +98,7 @@ def rows_figure(
     return figure
 
 
-def _legend(
-    figure: Figure, rows: Sequence[Row], views: Sequence[tuple[float, float]], margin: float, level: str
-) -> None:
+def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: float, level: str) -> None:
     """What the marks mean, below the panels: only those that are there."""
     entries: list[Line2D | Patch] = [Line2D([], [], color=GREY, linewidth=3.2, label=level)]
     if any(math.isfinite(end) for row in rows for end in row.familywise):
@@ -109,14 +124,39 @@ def _height(row: Row) -> float:
     return ROW_PADDING + LINE_HEIGHT * max(words.count("\n") + 1 for words in _texts(row))
 
 
-def _views(rows: Sequence[Row], margin: float) -> list[tuple[float, float]]:
+def _views(rows: Sequence[Row], margin: float) -> list[View]:
     """The ranges of the axes: one of all rows, and where the large effects hide the small ones, a second of those."""
-    whole = _view(rows, margin)
+    whole = View(*_view(rows, margin), rows)
     small = [row for row in rows if abs(row.delta) < 2 * margin]
-    if len(small) < 2 or whole[1] - whole[0] < ZOOM_BEYOND * margin:
+    if len(small) < 2 or whole.width < ZOOM_BEYOND * margin:
         return [whole]
-    near = _view(small, margin)
-    return [whole, near] if whole[1] - whole[0] > 2.5 * (near[1] - near[0]) else [whole]
+    near = _with_neighbours(View(*_view(small, margin), small), rows)
+    return [whole, near] if whole.width >= LEAST_ZOOM * near.width else [whole]
+
+
+def _with_neighbours(view: View, rows: Sequence[Row]) -> View:
+    """The view widened to hold whole every row whose estimate lies in it or just beyond, nearest first.
+
+    Family-wise intervals are held where there is room; a row for which even the rest needs too much is left out.
+    """
+    widest = WIDEST * view.width
+    others = [row for row in rows if math.isfinite(row.delta) and row not in view.rows]
+    for row in sorted(others, key=lambda row: max(view.low - row.delta, row.delta - view.high)):
+        reach = NEARBY * view.width
+        if not view.low - reach <= row.delta <= view.high + reach:
+            continue
+        needed = [*row.points, *row.interval]
+        wider = (_widened(view, values) for values in ([*needed, *row.familywise], needed))
+        low, high = next((ends for ends in wider if ends[1] - ends[0] <= widest), (math.nan, math.nan))
+        if math.isfinite(low):
+            view = View(low, high, [*view.rows, row])
+    return view
+
+
+def _widened(view: View, values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a view in which the finite values lie clear of the edges."""
+    finite, air = [value for value in values if math.isfinite(value)], 0.05 * view.width
+    return min([view.low, *(value - air for value in finite)]), max([view.high, *(value + air for value in finite)])
 
 
 def _view(rows: Sequence[Row], margin: float) -> tuple[float, float]:
@@ -151,13 +191,13 @@ def _levels(rows: Sequence[Row]) -> list[float]:
     return [*levels, level]
 
 
-def _panel(axes: Axes, rows: Sequence[Row], view: tuple[float, float], margin: float) -> None:
+def _panel(axes: Axes, rows: Sequence[Row], view: View, margin: float) -> None:
     *levels, end = _levels(rows)
     axes.axvspan(-margin, margin, color=PALE, alpha=0.55, linewidth=0, zorder=0)
     axes.axvline(0, color=GREY, linewidth=1, zorder=1)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    axes.set(xlim=view, ylim=(end, 0))
+    axes.set(xlim=(view.low, view.high), ylim=(end, 0))
     axes.tick_params(axis="y", length=0)
     axes.set_yticks(levels, [""] * len(levels))
     for row, level in zip(rows, levels, strict=True):
@@ -173,26 +213,28 @@ def _annotate(first: Axes, last: Axes, rows: Sequence[Row]) -> None:
         verdict.set_color(readable(row.look[0]))
 
 
-def _beyond(row: Row, view: tuple[float, float]) -> list[str]:
-    """The sides, "<" and ">", on which something of a row lies out of view."""
+def _beyond(row: Row, view: View) -> list[str]:
+    """The sides, "<" and ">", on which something of a row lies out of view, or all of it."""
+    if row not in view.rows:
+        return ["<" if row.delta < (view.low + view.high) / 2 else ">"] if math.isfinite(row.delta) else []
     values = [value for value in (*row.points, *row.interval, *row.familywise) if math.isfinite(value)]
-    sides = (("<", any(value < view[0] for value in values)), (">", any(value > view[1] for value in values)))
+    sides = (("<", any(value < view.low for value in values)), (">", any(value > view.high for value in values)))
     return [side for side, out in sides if out]
 
 
-def _draw(axes: Axes, row: Row, place: float, view: tuple[float, float]) -> None:
+def _draw(axes: Axes, row: Row, place: float, view: View) -> None:
     """Intervals above, seeds a little below their row's middle, an arrow at the edge towards what is out of view."""
-    colour, marker = row.look
-    established = colour != GREY
-    above, below = place - 0.04, place + 0.055
-    for (low, high), width in ((row.familywise, 1.0), (row.interval, 3.2)):
-        if math.isfinite(low) and math.isfinite(high):
-            axes.plot([low, high], [above, above], color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
-    inside = [value for value in row.seeds if view[0] <= value <= view[1]]
-    axes.plot(inside, [below] * len(inside), ".", color=INK, alpha=0.55, markersize=5, mew=0, zorder=4)
+    colour, above, below = row.look[0], place - 0.04, place + 0.055
     for side in _beyond(row, view):
         edge = 0.012 if side == "<" else 0.988
         axes.plot(edge, above, side, color=colour, markersize=5, zorder=5, transform=axes.get_yaxis_transform())
-    if view[0] <= row.delta <= view[1]:
-        face, rim = (colour, "white") if established else ("white", colour)
-        axes.plot(row.delta, above, marker, markersize=5.5, markerfacecolor=face, markeredgecolor=rim, zorder=6)
+    if row not in view.rows:
+        return
+    for (low, high), width in ((row.familywise, 1.0), (row.interval, 3.2)):
+        if math.isfinite(low) and math.isfinite(high):
+            axes.plot([low, high], [above, above], color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
+    inside = [value for value in row.seeds if view.low <= value <= view.high]
+    axes.plot(inside, [below] * len(inside), ".", color=INK, alpha=0.55, markersize=5, mew=0, zorder=4)
+    if view.low <= row.delta <= view.high:
+        face, rim = ("white", colour) if colour == GREY else (colour, "white")
+        axes.plot(row.delta, above, row.look[1], markersize=5.5, markerfacecolor=face, markeredgecolor=rim, zorder=6)
