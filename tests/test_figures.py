@@ -226,7 +226,7 @@ def test_attribution_words_do_not_collide(drawn: Drawn, count: int, long: bool, 
     drawn.check()
     figures.half_normal([8 + 0.01 * place for place in range(count)], names, 2.0, 3.0)
     drawn.check()
-    figures.noise_budget({name: 0.3 + 0.001 * place for place, name in enumerate(names)}, image_se=0.1)
+    figures.noise_budget({name: 0.3 + 0.001 * place for place, name in enumerate(names)}, image_se=0.1, margin=0.5)
     drawn.check()
 
 
@@ -543,11 +543,19 @@ def test_half_normal_names_what_stands_out(drawn: Drawn) -> None:
 
 
 def test_noise_falls_with_the_root_of_the_seeds(drawn: Drawn) -> None:
-    figures.noise_budget({"no-dropout": 1.0, "no-noise": 0.0, "unknown": math.nan}, needed={0.5: 9})
+    figures.noise_budget({"no-dropout": 1.0, "no-noise": 0.0, "unknown": math.nan}, margin=0.5)
     assert points(drawn.axes().lines[0]) == [pytest.approx((n, n**-0.5)) for n, _ in points(drawn.axes().lines[0])]
-    assert "0.5 points: 9 seeds to detect it" in drawn.words
+    assert points(drawn.axes().lines[1]) == [(0, 0.5), (1, 0.5)]
+    assert "a standard error equal to the margin of 0.5" in [words.replace("\n", " ") for words in drawn.words]
     figures.noise_budget({})
     drawn.check()
+
+
+def test_of_many_noise_lines_the_legend_says_which_are_unnamed(drawn: Drawn) -> None:
+    figures.noise_budget({f"arm{place}": 1.0 + place for place in range(5)})
+    assert {"the least, the median and the most noisy variant", "the other 2 variants"} <= set(drawn.words)
+    figures.noise_budget({f"arm{place}": 1.0 + place for place in range(4)})
+    assert not any("variant" in words for words in drawn.words)
 
 
 @pytest.mark.parametrize(

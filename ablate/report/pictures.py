@@ -241,11 +241,13 @@ def _noise(found: Analysis) -> Iterator[Picture]:
     sds = {name: sd for name, sd in sds.items() if math.isfinite(sd) and sd > 0}
     if not sds or found.budget is None:
         return
-    needed = {target: float(seeds) for target, seeds in found.budget.seeds.items() if seeds is not None}
     errors = sorted(_image_part(row) for row in found.scopes.values())
     image_se = errors[len(errors) // 2] if errors else None
-    caption = "How precise a difference gets with more seeds. Dotted lines: sizes of difference one may care about."
-    arguments = {"sds": sds, "image_se": image_se, "needed": needed, "unit": _unit(found)}
+    caption = (
+        "How precise a difference gets with more seeds. Dotted line: a standard error equal to the margin. To detect a "
+        "difference takes a standard error several times smaller than it; the list above says how many seeds that is."
+    )
+    arguments = {"sds": sds, "image_se": image_se, "margin": found.material.margin, "unit": _unit(found)}
     words = "Standard error of a difference by number of seeds"
     yield Picture("noise", "noise.png", words, caption, "noise_budget", arguments)
 
