@@ -64,18 +64,18 @@ class Analysis:
 
     @property
     def compared(self) -> list[Effect]:
-        """The effects of single arms against a reference."""
-        return [effect for effect in self.effects if effect.family != "main effects"]
+        """The effects of single arms against a reference, the lowest first."""
+        return sorted((effect for effect in self.effects if effect.family != "main effects"), key=_by_delta)
 
     @property
     def main_effects(self) -> list[Effect]:
-        """The effects averaged over all other factors."""
-        return [effect for effect in self.effects if effect.family == "main effects"]
+        """The effects averaged over all other factors, the lowest first."""
+        return sorted((effect for effect in self.effects if effect.family == "main effects"), key=_by_delta)
 
     @property
     def headline(self) -> list[Effect]:
         """What the answer speaks of: main effects where the design was made for them, else the comparisons."""
-        return sorted(self.main_effects or self.compared, key=_by_delta)
+        return self.main_effects or self.compared
 
     @property
     def main_contrasts(self) -> list[Contrast]:

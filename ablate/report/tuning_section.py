@@ -44,7 +44,7 @@ def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
 def _effects_table(found: Analysis) -> str:
     digits = digits_of(found.material.metric, found.material.margin)
     rows = []
-    for effect in sorted(found.compared, key=lambda row: row.delta):
+    for effect in found.compared:
         other = found.partner(effect)
         cells = [code(effect.variant), code(effect.reference), *_cells(effect, digits)]
         rows.append([*cells, *(_cells(other, digits) if other else [DASH] * 4)])
