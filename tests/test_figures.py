@@ -479,6 +479,22 @@ def test_the_band_is_one_sample_standard_deviation(drawn: Drawn) -> None:
     assert edges(drawn.axes()).max() == pytest.approx(3 + deviation)
 
 
+def test_a_band_that_is_not_drawn_has_no_place_in_the_legend(drawn: Drawn) -> None:
+    figures.training_curves({"a": [history(), history()], "b": [history(0.8)]}, None, "val/accuracy")
+    assert "mean over seeds" in drawn.words
+    assert not any("standard deviation" in words for words in drawn.words)
+
+
+@pytest.mark.parametrize(("start", "cut"), [(10.0, True), (85.0, False), (92.0, False)])
+def test_an_axis_is_cut_only_for_far_more_room_and_says_so(drawn: Drawn, start: float, cut: bool) -> None:
+    values = (start, *(90 + epoch for epoch in range(9)))
+    rows = [{"step": epoch, "val/accuracy": value / 100} for epoch, value in enumerate(values)]
+    figures.training_curves({"a": [rows]}, None, "val/accuracy")
+    assert ("early values below the axis are cut off" in drawn.words) == cut
+    assert (drawn.axes().get_ylim()[0] > start) == cut
+    drawn.check()
+
+
 def test_equal_arms_are_drawn_once(drawn: Drawn) -> None:
     figures.training_curves({name: [history()] for name in ["baseline", *arm_names(25)]}, None, "lr")
     assert "baseline and 25 others, the same" in [words.replace("\n", " ") for words in drawn.words]
@@ -491,6 +507,8 @@ def test_many_arms_have_a_panel_each_before_the_reference(drawn: Drawn) -> None:
     panels = [axes for axes in drawn.figure.axes if axes.get_visible()]
     assert len(panels) == 7
     assert all(len(axes.lines) == 2 for axes in panels)
+    assert drawn.words.count("6") == 7  # every panel has its ticks, the lowest of each column the word
+    assert drawn.words.count("epoch") == 4
 
 
 def test_of_a_crowd_the_reference_and_the_extremes_are_named(drawn: Drawn) -> None:

@@ -17,6 +17,8 @@ from report_samples import IMAGES, WORTH, record_of, report_text, small_study, t
 from ablate.effects import Looks, effects_table
 from ablate.errors import UserError
 from ablate.report import analyse, draughtsmen, from_study, write, write_report
+from ablate.report.curves import curve_caption
+from ablate.report.pictures import pictures_of
 from ablate.tracking import MemoryTracker
 
 ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training",
@@ -191,6 +193,32 @@ def test_two_scopes_come_from_the_bits_of_each_image(tmp_path: Path) -> None:
     assert scope.se_total >= scope.se_seed
     assert found.budget is not None
     assert np.isfinite(found.budget.image_se)
+
+
+def test_every_table_and_figure_has_one_order(tmp_path: Path) -> None:
+    study = small_study(factors=tuple(reversed(WORTH)))
+    found = analyse(from_study("small", tracked(study, tmp_path / "journals")))
+    ordered = [effect.variant for effect in found.headline]
+    assert ordered[:2] == ["no-augment", "no-batch-norm"]
+    assert [effect.variant for effect in found.effects] != ordered  # effects.csv has the order of the plan
+    slopes = next(picture for picture in pictures_of(found) if picture.section == "slopes")
+    assert list(slopes.arguments["pairs"]) == ordered
+    assert [variant for variant, _ in found.scopes] == ordered
+
+
+def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
+    found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
+    accuracy, loss, rate = (picture.caption for picture in pictures_of(found) if picture.section == "curves")
+    assert (
+        "Validation accuracy by epoch: the mean over seeds in a band of ± 1 standard deviation over seeds." in accuracy
+    )
+    assert "band" not in loss  # the very same in every seed of these journals
+    assert "the mean over seeds, which do not differ" in rate
+    differing = {"baseline": [[{"step": 1, "val/loss": value}] for value in (0.5, 0.6)], "alone": []}
+    words = "Loss: the mean over seeds in a band from the lowest to the highest seed."
+    assert curve_caption("Loss", differing, "val/loss", "range").startswith(words)
+    single = {"baseline": differing["baseline"][:1]}
+    assert curve_caption("Loss", single, "val/loss", "range").startswith("Loss: one seed an arm.")
 
 
 def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:

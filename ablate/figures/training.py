@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
-from ablate.figures.labels import BODY, fit, margin_labels
+from ablate.figures.labels import BODY, SMALL, fit, margin_labels
 from ablate.figures.style import BLUE, GREY, INK, SERIES, WIDTH, Series, new_figure, plain_log, save, styled
 from ablate.figures.table import number, records
 
@@ -27,7 +27,8 @@ Values = npt.NDArray[np.float64]
 LINES_IN_ONE_PANEL = 5
 PANELS_ACROSS = 4
 PANELS_AT_MOST = 40  # beyond, all lines share one panel again, and few are named
-EARLY = 0.2  # of the training: what of it lies far from the rest is left out of view
+EARLY = 0.2  # of the training: what of it lies far from the rest may be left out of view
+WORTH_CUTTING = 2.0  # how many times narrower the axis must get by that
 SEVERAL_DECADES = 100.0  # as in a single run's loss
 BANDS: dict[Band, str] = {"sd": "± 1 standard deviation over seeds", "range": "lowest to highest seed"}
 
@@ -50,6 +51,12 @@ class Arm:
     def envelope(self) -> Values:
         """Mean, lowest and highest value at each step: 3 x steps."""
         return np.array(self.middle_and_band("range"))
+
+    @property
+    def varies(self) -> bool:
+        """Whether its seeds differ, beyond rounding, so that a band is to be seen."""
+        mean, low, high = self.envelope
+        return bool((high - low > 1e-9 * np.abs(mean)).any())
 
     def middle_and_band(self, band: Band) -> tuple[Values, Values, Values]:
         """Mean, lower and upper edge at each step, over the seeds that have a value there (at least one has)."""
@@ -76,9 +83,10 @@ def training_curves(
 
     `histories`: for each arm the histories of its seeds, each a table or sequence of mappings with `step` and metrics.
     Up to five different curves share a panel; up to forty get a panel each, with the `reference` in grey behind; of
-    more the extremes are named. Arms whose curves are equal are drawn once. Metrics named accuracy are in percent. The
-    axis holds all values after the first fifth of the training; a cross marks where a seed stopped before the others
-    did. Raises UserError where no history has the metric.
+    more the extremes are named. Arms whose curves are equal are drawn once. Metrics named accuracy are in percent.
+    Where the values of the first fifth of the training would take most of the axis, it ends at those that follow, and
+    the legend says so; a cross marks where a seed stopped before the others did. Raises UserError where no history has
+    the metric.
     """
     scale = 100 if "accuracy" in metric else 1
     arms = [arm for name, seeds in histories.items() if (arm := _arm(name, seeds, metric, scale)) is not None]
@@ -156,6 +164,7 @@ def _together(arms: Sequence[Arm], named: Sequence[Arm], band: Band, last: float
             axes.plot(arm.steps, arm.envelope[0], color=GREY, linewidth=0.6, alpha=0.5)
     for arm, look in zip(named, SERIES, strict=False):
         _draw(axes, arm, look, band, last)
+    axes.set_xlabel("epoch")
     return figure
 
 
@@ -173,14 +182,15 @@ def _apart(arms: Sequence[Arm], band: Band, last: float, title: str | None, refe
     lines = -(-len(own) // columns)
     figure = new_figure(WIDTH, 1.95 * lines + 0.9, title)
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, arm in zip(grid.flat, own, strict=False):
+    for place, (axes, arm) in enumerate(zip(grid.flat, own, strict=False)):
         if behind is not None:
             _draw(axes, behind, Series(GREY, "--", ""), band, last)
         _draw(axes, arm, Series(BLUE, "-", ""), band, last)
         axes.set_title(fit(arm.label, WIDTH / columns - 0.45, size=BODY))
-    for place in range(len(own), grid.size):
-        grid.flat[place].set_visible(False)
-        grid.flat[place - columns].tick_params(labelbottom=True)
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("epoch" if place + columns >= len(own) else "")
+    for axes in grid.flat[len(own) :]:
+        axes.set_visible(False)
     return figure
 
 
@@ -196,26 +206,37 @@ def _finish(figure: Figure, arms: Sequence[Arm], metric: str) -> None:
         if decades:
             plain_log(axes)
         elif quantity != "lr":
-            axes.set_ylim(*_late(arms))
+            axes.set_ylim(*_view(arms))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8 if len(figure.axes) == 1 else 4, min_n_ticks=1))
         if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]  # every panel here is of a grid
             axes.set_ylabel(fit(name, 1.6 if len(figure.axes) > 1 else 3, size=BODY))
-        axes.set_xlabel("epoch" if axes.xaxis.get_tick_params()["labelbottom"] else "")
 
 
-def _late(arms: Sequence[Arm]) -> tuple[float, float]:
-    """The range of every value after the first fifth of the training, where the arms come to differ, and some air."""
+def _view(arms: Sequence[Arm]) -> tuple[float, float]:
+    """The range of all values, or of those after the first fifth of the training where it is far narrower."""
     start = EARLY * max(float(arm.steps[-1]) for arm in arms)
     late = np.concatenate([arm.envelope[:, arm.steps >= min(start, arm.steps[-1])].ravel() for arm in arms])
-    air = 0.06 * (late.max() - late.min()) or 0.5
-    return float(late.min() - air), float(late.max() + air)
+    every = np.concatenate([arm.envelope.ravel() for arm in arms])
+    shown = late if np.ptp(every) > WORTH_CUTTING * np.ptp(late) else every
+    air = 0.06 * np.ptp(shown) or 0.5
+    return float(shown.min() - air), float(shown.max() + air)
+
+
+def _cut(axes: Axes, arms: Sequence[Arm]) -> str | None:
+    """In words, at which end the axis leaves out values."""
+    low, high = axes.get_ylim()
+    sides = {"below": min(arm.envelope.min() for arm in arms) < low,
+             "above": max(arm.envelope.max() for arm in arms) > high}  # fmt: skip
+    ends = " and ".join(side for side, out in sides.items() if out)
+    return f"early values {ends} the axis are cut off" if ends else None
 
 
 def _legend(figure: Figure, arms: Sequence[Arm], band: Band, last: float, reference: str | None) -> None:
+    """What the marks mean, below the panels: only those that are there; above them, whether the axis is cut."""
     several = any(len(arm.values) > len(arm.names) for arm in arms)
     colour = BLUE if reference else INK
     entries: list[Line2D | Patch] = [Line2D([], [], color=colour, label="mean over seeds" if several else "one seed")]
-    if several:
+    if any(arm.varies for arm in arms):
         entries.append(Patch(facecolor=BLUE if reference else GREY, alpha=0.25, label=BANDS[band]))
     if len(arms) > PANELS_AT_MOST:
         others = f"the other {len(arms) - LINES_IN_ONE_PANEL} arms"
@@ -224,4 +245,5 @@ def _legend(figure: Figure, arms: Sequence[Arm], band: Band, last: float, refere
         entries.append(Line2D([], [], color=GREY, linestyle="--", label=fit(reference, 2, lines=1)))
     if any(_stops(arm, last) for arm in arms):
         entries.append(Line2D([], [], color=INK, marker="x", linestyle="", mew=1.8, label="a seed stopped here"))
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries))
+    cut = _cut(figure.axes[0], arms)
+    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), title=cut, title_fontsize=SMALL)

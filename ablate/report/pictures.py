@@ -10,16 +10,11 @@ from typing import Any
 
 from ablate.effects import Effect, TwoScopes
 from ablate.report.analysis import Analysis
+from ablate.report.curves import chosen_curves, curve_caption
 from ablate.report.material import Histories
 from ablate.report.numbers import in_words
 
 MOST_PANELS = 40
-MOST_CURVES = 4
-CURVES = (
-    ("accuracy by epoch", ("val/accuracy", "train/accuracy")),
-    ("loss by epoch", ("val/loss", "train/loss")),
-    ("learning rate by epoch", ("lr",)),
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,7 @@ def _training(found: Analysis) -> Iterator[Picture]:
     """The curves of accuracy, loss and learning rate, in validation where it was recorded."""
     histories = _ordered(found, found.material.curves())
     recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
-    for words, metrics in _curves(list(recorded)):
+    for words, metrics in chosen_curves(list(recorded)):
         metric = next((name for name in metrics if name in recorded), None)
         if metric is None:
             continue
@@ -129,19 +124,10 @@ def _training(found: Analysis) -> Iterator[Picture]:
         kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
         title = f"{kind}{words}".capitalize()
         band = "range" if "loss" in metric else "sd"  # a mean less an SD has no place on a log scale
-        caption = f"{title}: mean over seeds, with a band. Arms with the very same curve are drawn once."
+        caption = curve_caption(title, own, metric, band)
         arguments = {"histories": own, "metric": metric, "reference": found.material.baseline, "band": band}
         file = f"curves-{metric.replace('/', '-')}.png"
         yield Picture("curves", file, title, caption, "training_curves", arguments)
-
-
-def _curves(recorded: Sequence[str]) -> Sequence[tuple[str, tuple[str, ...]]]:
-    """The usual curves, or where none of their metrics was recorded, those of the first others."""
-    usual = {name for _, metrics in CURVES for name in metrics}
-    if usual & set(recorded):
-        return CURVES
-    others = [name for name in recorded if name != "step"]
-    return [(f"{name.rpartition('/')[2].replace('_', ' ')} by epoch", (name,)) for name in others[:MOST_CURVES]]
 
 
 def _ordered(found: Analysis, histories: Histories) -> Histories:
