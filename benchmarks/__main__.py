@@ -1,6 +1,6 @@
 """Measure every figure, print the table, keep it under `benchmarks/results/` and compare it with the last.
 
-python -m benchmarks                 everything, about twenty-five minutes on two idle cores
+python -m benchmarks                 everything, about forty minutes on two idle cores
 python -m benchmarks --only help     the figures whose group is named
 python -m benchmarks --rounds 2      fewer rounds, a wider spread
 """
@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import command, gpu, growth, searches, step, sweeps, training
+from benchmarks import accuracy, command, gpu, growth, searches, step, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -48,6 +48,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.seconds_by("width", (8, 16, 24, 32)),
         growth.memory_over_a_sweep(1.1),
     ],
+    "accuracy": lambda rounds: [accuracy.equivalence(10 * rounds)],
     "gpu": lambda rounds: gpu.figures(8.0, 40.0, rounds),
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }

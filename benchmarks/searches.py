@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.demo import train
 from benchmarks.measure import Figure
 from benchmarks.sweeps import project
 
@@ -17,38 +18,8 @@ def plain_study(trials: int, storage: str) -> None:
     """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
     import optuna
 
-    from ablate.classification import divide
-    from ablate.data import Source, open_dataset
-    from ablate.devices import resolve
-    from ablate.recipe import Recipe
-    from ablate.resnet9 import WORKLOAD, plan
-    from ablate.trainer import Training
-
-    class Last:
-        """A training's log that keeps the last validation accuracy."""
-
-        accuracy = 0.0
-
-        def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # the protocol's
-            self.accuracy = metrics["val/accuracy"]
-
-        def series(self, name: str, first: int, values: list[float]) -> None:
-            pass
-
-        def progress(self, done: int, total: int) -> None:
-            pass
-
-    conditions = resolve("cpu")
-
     def objective(trial: optuna.Trial) -> float:
-        settings = {"epochs": EPOCHS, "lr": trial.suggest_float("lr", LOW, HIGH, log=True)}
-        recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings})
-        dataset = open_dataset(Source("digits"), recipe.settings["image_size"])
-        parts, log = divide(dataset, recipe, conditions.device), Last()
-        Training(plan(recipe, len(dataset.classes)), parts.train, 0, precision=conditions.precision).run(
-            parts.validation, log
-        )
-        return log.accuracy
+        return train(0, epochs=EPOCHS, lr=trial.suggest_float("lr", LOW, HIGH, log=True))[0]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
