@@ -11,6 +11,7 @@ class Quiet:
     accuracy = 0.0
 
     def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # the protocol's
+        """Keep the accuracy."""
         self.accuracy = metrics["val/accuracy"]
 
     def series(self, name: str, first: int, values: list[float]) -> None:
