@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
+from ablate.counting import count
 from ablate.errors import UserError
 from ablate.flags import Selection, grouped
 from ablate.options import DataFlags, StoreFlags, WhereFlags
@@ -147,7 +148,7 @@ def _conclude(session: SweepSession, seconds: float, *, as_json: bool) -> None:
         console.emit(summary)
     else:
         console.result(
-            f"{summary['study']}: {summary['planned']} runs planned, {summary['reused']} reused, "
+            f"{summary['study']}: {count(summary['planned'], 'run')} planned, {summary['reused']} reused, "
             f"{summary['ran']} made, {summary['failed']} failed, in {console.duration(seconds)}"
         )
 

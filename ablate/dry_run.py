@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate import console
+from ablate.counting import count
 from ablate.designs import Design
 from ablate.journal import Journals
 from ablate.phrases import scale_of
@@ -22,8 +23,8 @@ def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
         console.say(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
     console.say(
-        f"{study.name}: {study.design} over {len(design.factors)} factors, {len(design.arms)} arms x "
-        f"{len(study.seed_list)} seeds = {len(planned)} runs, {done} of them there already"
+        f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, {count(len(design.arms), 'arm')} x "
+        f"{count(len(study.seed_list), 'seed')} = {count(len(planned), 'run')}, {done} of them there already"
     )
     console.say(f"{scale_of(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}")
     for line in aliases(design):
@@ -70,7 +71,7 @@ def aliases(design: Design) -> list[str]:
         if group.order and len(group.terms) > 1:
             lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
         elif group.order == 1 and group.partial:
-            lines.append(f"aliased in part: {group.label} with {len(group.partial)} interactions")
+            lines.append(f"aliased in part: {group.label} with {count(len(group.partial), 'interaction')}")
     return lines
 
 
@@ -83,7 +84,7 @@ def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) 
     lines = []
     if time_left and time_left.missing:
         lines.append(
-            f"{time_left.missing} runs to make: about {console.duration(time_left.seconds)}, "
+            f"{count(time_left.missing, 'run')} to make: about {console.duration(time_left.seconds)}, "
             f"{time_left.hours:.2g} {time_left.what}-hours ({console.duration(time_left.seconds_each)} a run, "
             f"{time_left.basis})"
         )
@@ -92,9 +93,10 @@ def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) 
     if power:
         smallest = study.workload.metric.with_unit(f"{power.detectable:.2g}")
         detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "not detectable"
+        seeds = "1 seed detects" if len(study.seed_list) == 1 else f"{len(study.seed_list)} seeds detect"
         needed = f"about {power.seeds_needed}" if power.seeds_needed else "more than can be counted"
         lines.append(
-            f"{len(study.seed_list)} seeds detect: {detectable}; the margin of {study.margin:g} needs {needed} "
+            f"{seeds}: {detectable}; the margin of {study.margin:g} needs {needed} "
             f"(seed SD {power.sd:.2g}: {power.basis})"
         )
     return lines

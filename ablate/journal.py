@@ -15,11 +15,10 @@ Records, each with `record` and `time` (seconds since the epoch):
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,13 +27,11 @@ from typing import IO, Any, Self
 
 from ablate import journal_lines
 from ablate.errors import UserError
-from ablate.masking import masked_values
 
 SCHEMA = 1
 RESULTS = ("finished", "unstable")
 """The statuses that answer a recipe: such a run is reused, not repeated."""
 
-_FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
 _FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>\d+)\.jsonl")
 
 
@@ -90,9 +87,7 @@ class Journal:
         """Append one record; numbers that are not finite are written as null, secrets as `***`."""
         if self._file is None:
             self._file = _open_at_whole_line(self.path)
-        free = {name: masked_values(value) for name, value in fields.items() if name in _FREE_TEXT}
-        line = json.dumps({"record": record, "time": time.time(), **_finite({**fields, **free})}, allow_nan=False)
-        self._file.write(line.encode() + b"\n")
+        self._file.write(journal_lines.line(record, time.time(), fields))
         self._file.flush()
 
     def __enter__(self) -> Self:
@@ -188,16 +183,6 @@ def _open_at_whole_line(path: Path) -> IO[bytes]:
     file.truncate(whole)  # a line that a crash cut off
     file.seek(whole)
     return file
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_finite(item) for item in value]
-    return value
 
 
 def records(path: Path) -> list[dict[str, Any]]:

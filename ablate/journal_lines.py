@@ -1,16 +1,36 @@
-"""What a line of a journal must hold to be read: the names and kinds of each record's fields."""
+"""A line of a journal: how a record is written, and what it must hold to be read again."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ablate.masking import masked_values
 
 ENDS = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
 """The statuses that a run can end with."""
 
+_FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
 _PROCESS = ("host", "boot", "pid", "started")
+
+
+def line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
+    """Return a record as a whole line; numbers that are not finite are written as null, secrets as `***`."""
+    free = {name: masked_values(value) for name, value in fields.items() if name in _FREE_TEXT}
+    text = json.dumps({"record": record, "time": time, **_finite({**fields, **free})}, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablate.counting import count
 from ablate.journal import Journals, Run, load
 from ablate.runner import comparable
 from ablate.study import Study
@@ -120,8 +121,8 @@ def code_cautions(study: Study, planned: Sequence[Planned], journals: Journals) 
         run for run in runs if run and run.study == study.name and run.params.get("code", home.code) != home.code
     ]
     return [
-        f"the code that trains has changed since {len(earlier)} runs of {study.name}: they stay recorded, and this "
-        "study makes its runs anew, so that no table mixes the two"
+        f"the code that trains has changed since {count(len(earlier), 'run')} of {study.name}: they stay recorded, and "
+        "this study makes its runs anew, so that no table mixes the two"
     ] * bool(earlier)
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ablate import console
+from ablate.counting import count
 from ablate.errors import UsageError, UserError
 from ablate.retune_session import RetuneSession
 from ablate.retune_session import tune_arms as make_searches
@@ -38,7 +39,8 @@ def tune_arms(context: Context, began: float) -> None:
     trials = make_searches(tickets, _session(context, study, tickets, {}, {}))
     chosen = winners(searches, trials)
     session = _session(context, study, tickets, trials, chosen)
-    console.say(f"{len(session.open_jobs)} runs on fresh seeds, from {study.seed_list[0]}: drop-in and re-tuned arms")
+    fresh = count(len(session.open_jobs), "run")
+    console.say(f"{fresh} on fresh seeds, from {study.seed_list[0]}: drop-in and re-tuned arms")
     session.run()
     folder = write_report(context, as_json=context.how.as_json)
     if context.how.save:
@@ -52,8 +54,8 @@ def tune_arms(context: Context, began: float) -> None:
         console.emit(summary)
     else:
         console.result(
-            f"{study.name}: {len(tickets)} arms tuned with {flags.trials} trials each, {summary['ran']} runs on fresh "
-            f"seeds made, {summary['failed']} failed, in {console.duration(summary['seconds'])}"
+            f"{study.name}: {count(len(tickets), 'arm')} tuned with {count(flags.trials, 'trial')} each, "
+            f"{count(summary['ran'], 'run')} on fresh seeds made, {summary['failed']} failed, in {console.duration(summary['seconds'])}"
         )
     if session.failed:
         first = session.failed[0]
@@ -63,7 +65,7 @@ def tune_arms(context: Context, began: float) -> None:
 def _announce(study: Study, tickets: dict[str, Ticket]) -> None:
     tuned = next(iter(tickets.values())).tuning
     console.say(
-        f"{study.name}: {len(tickets)} arms, {tuned.budget} trials each under seeds "
+        f"{study.name}: {count(len(tickets), 'arm')}, {count(tuned.budget, 'trial')} each under seeds "
         f"{', '.join(map(str, tuned.seeds))}, the same sampler (TPE, seed {tuned.sampler_seed}) and the same space, "
         "less the knobs of what is off:"
     )

@@ -248,6 +248,11 @@ def test_four_runs_at_once_on_a_fresh_project(project: Path) -> None:
     assert all(run.is_result for run in runs)
 
 
+def test_one_of_a_thing_is_singular(project: Path) -> None:
+    arguments = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--dry-run")
+    assert "leave-one-out over 1 factor, 2 arms x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
+
+
 def test_a_sweep_from_flags(project: Path) -> None:
     arguments = (
         "sweep",

@@ -15,19 +15,10 @@ import ablate
 PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
     "kernel": {
-        "errors",
-        "masking",
-        "seeding",
-        "plan",
-        "model",
-        "augment",
-        "optim",
-        "trainer",
-        "checkpoint",
-        "data",
+        *("errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "checkpoint", "data"),
         "machine",
     },
-    "language": {"menu", "metric", "factors", "recipe", "workload", "resnet9", "designs"},
+    "language": {"menu", "metric", "factors", "recipe", "workload", "resnet9", "designs", "counting"},
     "built-in workload": {"classification", "prediction", "devices"},
     "other workloads": {"custom"},
     "doing": {
@@ -40,10 +31,11 @@ LAYERS = {
         *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
         *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "study_flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
-        *("recording", "study_report"),
+        *("recording", "study_report", "report_source"),
         *("tune_session", "retune_session", "tune_context", "tune_one", "tune_arms"),
     },
 }
+LINES_AT_MOST = 250
 LEAVES = {"effects", "attribution", "figures", "simulation"}
 ORDER = list(LAYERS)
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
@@ -87,6 +79,11 @@ def own_imports(path: Path) -> set[str]:
 
 def test_every_module_has_a_layer() -> None:
     assert {module for module, _ in sources()} == set(LAYER_OF) & {module for module, _ in sources()} | LEAVES
+
+
+def test_modules_stay_short() -> None:
+    lengths = {path.relative_to(PACKAGE): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert not {str(path): length for path, length in lengths.items() if length > LINES_AT_MOST}
 
 
 @pytest.mark.parametrize(("module", "path"), list(sources()), ids=lambda value: str(value).rpartition("ablate/")[2])

@@ -207,6 +207,11 @@ class Effect:
     verdict: str
     evidence: Evidence = field(repr=False)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the verdict answers the question, if only preliminarily."""
+        return self.evidence.rule in (Verdict.UNRELIABLE, *FINAL)
+
     def row(self) -> dict[str, Any]:
         """The columns of effects.csv, in order."""
         return {name: getattr(self, name) for name in EFFECT_COLUMNS}

@@ -13,7 +13,6 @@ from ablate.effects import (
     Effect,
     NoiseBudget,
     TwoScopes,
-    Verdict,
     begin,
     estimate_effects,
     image_standard_error,
@@ -240,14 +239,3 @@ def _scopes(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tupl
         reference = np.array([other[seed] for seed in seeds], dtype=np.int8)
         scopes[effect.variant, effect.reference] = two_scopes(variant - reference, found.material.metric.scale)
     return scopes
-
-
-def is_settled(effect: Effect) -> bool:
-    """Whether the verdict answers the question, if only preliminarily."""
-    return effect.evidence.rule in (
-        Verdict.UNRELIABLE,
-        Verdict.LOSS,
-        Verdict.GAIN,
-        Verdict.NEGLIGIBLE,
-        Verdict.NO_EFFECT,
-    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ablate.counting import count
 from ablate.effects import Effect, Metric, Verdict, sentence
-from ablate.report.analysis import Analysis, is_settled
+from ablate.report.analysis import Analysis
 from ablate.report.averages import off
 from ablate.report.markup import bold, bullets, code, escape
 from ablate.report.material import Account, Material
-from ablate.report.numbers import count, in_words, listed
+from ablate.report.numbers import in_words, listed
 
 MOST_SENTENCES = 40
 _OUT = "left out of every estimate"
@@ -125,10 +126,10 @@ def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
     """The effects by how much is known of them; the last group is what the runs leave open."""
     unresolved = [effect for effect in effects if effect.evidence.rule is Verdict.UNRESOLVED]
     return {
-        "What these runs establish": [effect for effect in effects if is_settled(effect)],
+        "What these runs establish": [effect for effect in effects if effect.is_settled],
         "Real, but whether it matters is open": unresolved,
         "What these runs do not establish": [
-            effect for effect in effects if not is_settled(effect) and effect not in unresolved
+            effect for effect in effects if not effect.is_settled and effect not in unresolved
         ],
     }
 

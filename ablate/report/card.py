@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ablate.counting import count
 from ablate.effects import Effect, detectable_effect_size
 from ablate.report.analysis import Analysis
 from ablate.report.answer import runs_line
@@ -12,7 +13,6 @@ from ablate.report.averages import FAMILY
 from ablate.report.markup import code, escape, table
 from ablate.report.numbers import (
     DASH,
-    count,
     detectable,
     digits_of,
     duration,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from ablate.counting import count
 from ablate.effects import STATUSES, Comparison, Looks, Metric, Protocol, begin, missing_runs, replay
 from ablate.errors import UserError
 from ablate.journal import Run
@@ -15,7 +16,6 @@ from ablate.report.circumstances import condition_cautions, conditions_facts, no
 from ablate.report.declared import declared_facts, declared_limits, recorded_facts, reproducing, scale_line
 from ablate.report.keepsakes import read_correct, read_curves
 from ablate.report.material import Account, Material
-from ablate.report.numbers import count
 from ablate.report.searches import read_searches
 from ablate.table import run_table
 from ablate.tracking import Planned, StudyRecord, Tracker

@@ -53,11 +53,6 @@ def detectable(effect: Effect, digits: int) -> str:
     return "not detectable" if math.isinf(effect.mde) else plain(effect.mde, digits)
 
 
-def count(number: int, word: str, plural: str = "") -> str:
-    """A number of things: 1 run, 3 runs, no run."""
-    return f"{number:,} {word if number == 1 else plural or word + 's'}"
-
-
 def duration(seconds: float) -> str:
     """A time span in words."""
     if seconds < 90:

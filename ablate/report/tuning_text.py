@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ablate.counting import count
 from ablate.report.markup import bullets, code, escape, table
-from ablate.report.numbers import DASH, count, duration, listed, signed
+from ablate.report.numbers import DASH, duration, listed, signed
 from ablate.report.searches import SearchResult, values_of
 from ablate.tuning import Objective, Trial
 
