@@ -38,6 +38,15 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)  # c
 _TYPES = {"bool": "", "int": "N", "int range": "N", "float": "X", "float range": "X", "str": "TEXT", "path": "PATH"}
 """What stands for a value in the help where the option names nothing better."""
 
+_SYNONYMS = {
+    **dict.fromkeys(("--reference", "--control"), "--baseline"),
+    **dict.fromkeys(("--n-seeds", "--repeats"), "--seeds"),
+    **dict.fromkeys(("--workers", "--parallel"), "--jobs"),
+    "--learning-rate": "--lr",
+    "--batch": "--batch-size",
+}
+"""What other tools call our options."""
+
 
 class Command(TyperCommand):
     """A command with our help."""
@@ -135,7 +144,9 @@ def _explained(error: Any) -> str:
     wrong = getattr(error, "option_name", None)
     if wrong and hasattr(error, "possibilities"):
         names = [name for parameter in ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
-        return f"there is no option {wrong}{_nearest(wrong, names)}; {where} lists them"
+        meant = _SYNONYMS.get(wrong)
+        near = _nearest(meant, names, likeness=0.9) if meant else _nearest(wrong, names)  # --seed will do for --seeds
+        return f"there is no option {wrong}{near}; {where} lists them"
     unknown = re.match(r"No such command '(.*?)'\.", error.format_message())
     if unknown:
         near = _nearest(unknown[1], list(ctx.command.commands))
@@ -144,6 +155,6 @@ def _explained(error: Any) -> str:
     return f"{message[:1].lower()}{message[1:]}; {where} tells more"
 
 
-def _nearest(wrong: str, known: Sequence[str]) -> str:
-    near = get_close_matches(wrong, known, n=1)
+def _nearest(wrong: str, known: Sequence[str], likeness: float = 0.6) -> str:
+    near = get_close_matches(wrong, known, n=1, cutoff=likeness)
     return f"; did you mean {near[0]}?" if near else ""

@@ -39,8 +39,8 @@ def tune_arms(context: Context, began: float) -> None:
     trials = make_searches(tickets, _session(context, study, tickets, {}, {}))
     chosen = winners(searches, trials)
     session = _session(context, study, tickets, trials, chosen)
-    fresh = count(len(session.open_jobs), "run")
-    console.say(f"{fresh} on fresh seeds, from {study.seed_list[0]}: drop-in and re-tuned arms")
+    to_run = count(len(session.open_jobs), "run")
+    console.say(f"{to_run} on fresh seeds, from {study.seed_list[0]}: drop-in and re-tuned arms")
     session.run()
     folder = write_report(context, as_json=context.how.as_json)
     if context.how.save:
@@ -55,7 +55,8 @@ def tune_arms(context: Context, began: float) -> None:
     else:
         console.result(
             f"{study.name}: {count(len(tickets), 'arm')} tuned with {count(flags.trials, 'trial')} each, "
-            f"{count(summary['ran'], 'run')} on fresh seeds made, {summary['failed']} failed, in {console.duration(summary['seconds'])}"
+            f"{count(summary['ran'], 'run')} on fresh seeds made, {summary['failed']} failed, "
+            f"in {console.duration(summary['seconds'])}"
         )
     if session.failed:
         first = session.failed[0]
