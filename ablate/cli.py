@@ -11,6 +11,7 @@ import typer
 
 import ablate
 from ablate import (
+    cli_compare,
     cli_data,
     cli_delete,
     cli_doctor,
@@ -77,7 +78,7 @@ for _panel, _name, _command in (
     ("Look at runs", "list", cli_runs.list_runs),
     ("Look at runs", "show", cli_runs.show),
     ("Look at runs", "report", cli_report.report),
-    ("Look at runs", "compare", cli_runs.compare),
+    ("Look at runs", "compare", cli_compare.compare),
     ("Look at runs", "ui", cli_runs.ui),
     ("Look at runs", "predict", cli_train.predict),
     ("Keep runs", "sync", cli_sync.sync),

@@ -50,7 +50,7 @@ def init(
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
     console.result(f"wrote {' and '.join(str(place) for place in texts)}")
-    console.say(f"next: ablate sweep {path} --dry-run, then without --dry-run; docs/own-training.md explains the file")
+    console.say(f"next: ablate sweep {path} --dry-run, then without --dry-run; comments in the file explain it")
 
 
 def _template(name: str) -> str:

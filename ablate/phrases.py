@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ablate.journal import Run
+from ablate.resnet9 import WORKLOAD
 from ablate.workload import Job
 
 
@@ -37,3 +39,24 @@ def _place(run: Run, last: Mapping[str, float]) -> str:
     if not last:
         return "starting"
     return f"epoch {last['step']:.0f}/{epochs}" if epochs else f"step {last['step']:.0f}"
+
+
+def said(name: str, value: Any) -> str:
+    """Return a param as people say it: on or off, all where there is no limit, a dash for what a recipe lacks."""
+    no_value = "all" if any(setting.optional for setting in WORKLOAD.settings if setting.name == name) else "-"
+    return {"true": "on", "false": "off", "none": no_value}.get(str(value).lower(), str(value))
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """Return the params that are no factors, knobs or results."""
+    apart = ("seed", "code", "weights_digest")
+    return {
+        name: value
+        for name, value in run.params.items()
+        if not isinstance(value, bool) and "." not in name and name not in apart
+    }
+
+
+def headline(run: Run) -> str:
+    """Return the name of a run's headline metric in the store; older runs do not tell, and are the built-in's."""
+    return run.metric or WORKLOAD.metric.tracked

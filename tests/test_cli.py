@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
 
 import numpy as np
 import pytest
@@ -115,7 +116,38 @@ def test_looking_at_runs(kitchen: Path) -> None:
     differs = compared.split("metric")[0]
     assert re.search(r"^augment +on +off", differs, re.MULTILINE)
     assert "batch_norm" not in differs
-    assert "test/accuracy" in compared
+    assert re.search(r"^test/accuracy( +0\.\d{4}){2} +[+-]0\.\d{4} *$", compared, re.MULTILINE)
+    assert "SD" not in compared
+
+
+def test_comparing_variants_shows_the_spread_over_seeds(project: Path) -> None:
+    ablate(
+        "sweep",
+        *TINY,
+        "--factors",
+        "augment",
+        "--seeds",
+        "2",
+        "--name",
+        "twice",
+        "--executor",
+        "serial",
+        folder=project,
+    )
+    answer = ablate("compare", "baseline", "no-augment", folder=project)
+    rows = [line.split()[0] for line in answer.stdout.partition("metric ")[2].splitlines()[1:] if line]
+    assert rows == sorted(rows, key=lambda name: name.startswith("time/"))
+    assert rows[-1].startswith("time/")
+    accuracy = re.search(r"^test/accuracy +(\S+) ± (\S+) +(\S+) ± (\S+) +(\S+) *$", answer.stdout, re.MULTILINE)
+    assert accuracy
+    tracker = open_tracker(Project.find(project))
+    for variant, shown_mean, shown_sd in (
+        ("baseline", *accuracy.groups()[:2]),
+        ("no-augment", *accuracy.groups()[2:4]),
+    ):
+        scores = [tracker.find(f"{variant}/s{seed}").metrics["test/accuracy"] for seed in (0, 1)]
+        assert (shown_mean, shown_sd) == (f"{mean(scores):.4f}", f"{stdev(scores):.4f}")
+    assert answer.stderr.endswith("± is the SD over seeds; intervals: ablate report twice\n")
 
 
 def test_predicting(kitchen: Path) -> None:

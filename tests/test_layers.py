@@ -29,7 +29,7 @@ LAYERS = {
     "reporting": {"report"},
     "surface": {
         *("cli", "cli_train", "cli_sweep", "cli_tune", "cli_init", "cli_data"),
-        *("cli_runs", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
+        *("cli_runs", "cli_compare", "cli_report", "cli_sync", "cli_doctor", "cli_delete", "shell", "completion"),
         *("flags", "study_flags", "options", "console", "phrases", "dry_run", "sweep_session", "__main__"),
         *("recording", "study_report", "report_source"),
         *("tune_session", "retune_session", "tune_context", "tune_one", "tune_arms"),

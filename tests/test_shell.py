@@ -130,6 +130,25 @@ def test_a_table_leaves_out_what_can_be_spared(
     assert ("too narrow to show: key" in said) == (width < 120)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ([0.961, 0.9109, None, 0.5], ["0.9610", "0.9109", "", "0.5000"]),
+        ([1.0, 0.96], ["1.0000", "0.9600"]),
+        ([133.42, 99.0, float("nan")], ["133.4", "99.0", "nan"]),
+        ([0.01, 0.000004], ["0.01", "4e-06"]),
+        ([4e-08, 3e-08], ["4e-08", "3e-08"]),
+        ([1.0, 20.0], ["1", "20"]),
+        ([1, 0.961], ["1", "0.961"]),
+    ],
+)
+def test_the_numbers_of_a_column_have_the_same_decimals(
+    numbers: list[float | None], shown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.table(["score"], [[number] for number in numbers])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == shown
+
+
 def test_a_table_in_a_pipe_is_as_wide_as_it_likes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

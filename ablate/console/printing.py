@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import textwrap
@@ -16,6 +17,9 @@ from rich.table import Table
 
 PIPE_WIDTH = 200
 """How wide tables may be where nobody's terminal limits them."""
+
+MOST_DECIMALS = 7
+"""Smaller numbers are shown by their exponents."""
 
 _Column = tuple[str, Sequence[object]]
 """A name and the cells below it."""
@@ -82,8 +86,8 @@ def table(
         numeric = all(isinstance(cell, int | float | None) for cell in cells)
         whole = position == 0 and _width_of(name, cells) <= _width() // 2
         shown.add_column(escape(name), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
-    for cells in zip(*(cells for _, cells in kept), strict=True):
-        shown.add_row(*(escape(_cell(cell)) for cell in cells))
+    for texts in zip(*(_texts(cells) for _, cells in kept), strict=True):
+        shown.add_row(*map(escape, texts))
     if title is not None:
         OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
     Console(highlight=False, width=_width()).print(shown)
@@ -103,13 +107,31 @@ def _fitting(columns: Sequence[_Column], spare: Sequence[str]) -> tuple[list[_Co
 
 
 def _width_of(name: str, cells: Sequence[object]) -> int:
-    return max(cell_len(text) for text in (name, *map(_cell, cells)))
+    return max(cell_len(text) for text in (name, *_texts(cells)))
 
 
 def _width() -> int:
     """Return how many columns there are: those of COLUMNS, of the terminal, or as many as a pipe is given."""
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isdigit() and int(asked) else OUTPUT.width if OUTPUT.is_terminal else PIPE_WIDTH
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Return how many decimals show four digits of the largest of the numbers: 4 of a fraction, 1 of hundreds."""
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    return max(0, 4 - math.ceil(math.log10(max(sizes)))) if sizes else 0
+
+
+def _texts(cells: Sequence[object]) -> list[str]:
+    """Return the cells of a column as text; numbers to the same decimals, where that leaves each two digits or more."""
+    numbers = [cell for cell in cells if isinstance(cell, float)]
+    sizes = [abs(number) for number in numbers if number and math.isfinite(number)]
+    digits = decimals(sizes)
+    is_alike = digits <= MOST_DECIMALS and min(sizes, default=0) >= 10 ** (1 - digits)
+    is_measured = len(numbers) == sum(cell is not None for cell in cells) and not all(map(float.is_integer, sizes))
+    if not (is_alike and is_measured):
+        return [_cell(cell) for cell in cells]
+    return ["" if cell is None else f"{cell:.{digits}f}" for cell in cells]
 
 
 def _cell(value: object) -> str:
