@@ -196,6 +196,18 @@ def _figure(study: str, up: str) -> str:
     )
 
 
+def _faults(_: str, up: str) -> str:
+    """How many faults the fault suite made, by its table."""
+    text = (ROOT / "reports" / "faults.md").read_text()
+    tries = {name: int(number) for name, number in re.findall(r"^\| ([^|]+) \| \**(\d+)\** \|", text, re.MULTILINE)}
+    made = tries.pop("**all**")
+    kills = sum(number for name, number in tries.items() if name.startswith("SIGKILL"))
+    return (
+        f"How this is checked: [reports/faults.md]({up}/reports/faults.md) counts what {kills} kills of a command and "
+        f"{made - kills} other faults,\nmade for real, left behind."
+    )
+
+
 def _map(_: str, up: str) -> str:
     """Every module of the package with the first line of its docstring."""
     lines = ["| module | what |", "|---|---|"]
@@ -243,6 +255,7 @@ _MAKERS: Mapping[str, Callable[[str, str], str]] = {
     "measured": _measured,
     "figure": _figure,
     "together": _together,
+    "faults": _faults,
     "map": _map,
     "pages": _pages,
     "commands": _commands,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ablate.designs import DESIGNS
 from ablate.factors import MENU
 
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
+OWN = "experiments/mine.py"
+OWN_QUICK = ("--epochs", "1", "--threads", "1", "--executor", "serial")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
 SLOW = {"tuning"}  # its searches take minutes: tests/test_tuning_cli.py runs them, marked slow
@@ -27,7 +30,8 @@ GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_read
 
 def commands(text: str) -> list[str]:
     """Return what is typed in the command blocks of a text, comments taken away."""
-    typed = re.findall(r"^\$ (.*)$", "\n".join(found["text"] for found in BLOCK.finditer(text)), re.MULTILINE)
+    blocks = "\n".join(found["text"] for found in BLOCK.finditer(text))
+    typed = re.findall(r"^\$ (.*)$", re.sub(r"\\\n +", "", blocks), re.MULTILINE)
     return [re.sub(r"\s+#.*", "", command).strip() for command in typed]
 
 
@@ -51,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a part of the demo study, at a tenth of its length; the pages ask for little more."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "mlruns").mkdir()
-    (folder / "experiments").symlink_to(ROOT / "experiments")
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         study = "sweep experiments/demo.py --factors augment,dropout --seeds 2 --executor serial"
@@ -65,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_commands_of_a_page_run(page: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     for command in run_commands(page):
-        quick = QUICK if re.match(r"ablate (run|sweep)", command) else ()
+        quick = (OWN_QUICK if OWN in command else QUICK) if re.match(r"ablate (run|sweep)", command) else ()
         result = CliRunner().invoke(app, [*shlex.split(command)[1:], *quick])
         assert result.exit_code == 0, f"{command}: {result.output}"
 
@@ -86,7 +90,17 @@ def test_every_command_is_well_formed(page: str, command: str) -> None:
         used = {word.partition("=")[0] for word in rest if word.startswith("--")}
         assert used <= known | {"--help", "--debug"}, f"{page}: {command}"
     else:
-        assert words[0] in {"git", "pip", "python", "docker", "export", "ray", "source", "mlflow"}, f"{page}: {command}"
+        assert words[0] in {"git", "pip", "python", "docker", "export", "ray", "source", "mlflow", "mkdir", "cp"}, (
+            f"{page}: {command}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_stand_in_blocks_that_are_looked_at(page: Path) -> None:
+    text = page.read_text()
+    assert not re.findall(r"^```(?:sh|bash|shell)\b", text, re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert not re.findall(r"^    \$?\s*(?:ablate|make|mlflow|pip|python|export|git|mkdir|cp) .*", prose, re.MULTILINE)
 
 
 def test_what_is_not_run_says_why() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ablate.counting import count
 from ablate.journal import Run
 from ablate.report.material import Account
-from ablate.report.numbers import count, in_words
+from ablate.report.numbers import in_words
 from ablate.report.searches import CONDITIONAL
 from ablate.tracking import StudyRecord
 
