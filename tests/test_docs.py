@@ -137,7 +137,10 @@ def test_a_block_holds_what_is_made_for_it(page: Path, block: str) -> None:
 
 def test_the_lessons_treat_every_component() -> None:
     lessons = ROOT / "docs" / "lessons.md"
-    assert set(doc_blocks.blocks(lessons)) == {f"measured {factor}" for factor in MENU.baseline} | {"figure laptop"}
+    assert set(doc_blocks.blocks(lessons)) == {
+        *(f"measured {factor}" for factor in MENU.baseline),
+        *("figure laptop", "together"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -197,20 +197,10 @@ def said(effect: Effect, metric: Metric) -> str:
     return escape(text)
 
 
-def _fixed(account: Account) -> str:
-    """When the margin was fixed, as far as the records tell."""
-    if account.planned is None or account.before is None:
-        return ""
-    if not account.before:
-        return ", fixed before the runs,"
-    rest = account.results - account.before
-    return f", fixed before {rest} of the {account.results} runs," if rest else ", recorded after the runs,"
-
-
 def _reading(found: Analysis) -> str:
     """One paragraph that lets a newcomer read the sentences above."""
     material = found.material
-    words, fixed = material.metric.words, _fixed(material.account)
+    words, fixed = material.metric.words, material.account.fixed
     metric = material.metric
     own = f"differences are of {words}{f', in {metric.own_unit}' if metric.own_unit else ''}"
     first = f"a point is one percentage point of {words}" if metric.in_points else own

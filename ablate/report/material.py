@@ -41,6 +41,16 @@ class Account:
         return self.statuses.get("finished", 0) + self.statuses.get("unstable", 0)
 
     @property
+    def fixed(self) -> str:
+        """When the margin was fixed, as far as the records tell, as an insertion between commas."""
+        if self.planned is None or self.before is None:
+            return ""
+        if not self.before:
+            return ", fixed before the runs,"
+        rest = self.results - self.before
+        return f", fixed before {rest} of the {self.results} runs," if rest else ", recorded after the runs,"
+
+    @property
     def is_complete(self) -> bool:
         """Whether every planned run ended with a result."""
         return self.planned is None or self.results + self.spared == self.planned
