@@ -38,7 +38,9 @@ def trained(plan: Plan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]
     return weights(training)
 
 
+@pytest.mark.slow  # the C++ compiler takes most of a minute on a busy machine
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="there is no C++ compiler")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch 2.11's own
 def test_seeds_train_as_without_and_share_the_code() -> None:
     plan = plan_of(MENU.baseline, width=2, epochs=2)  # batches of 16, 16 and 8: the last is not compiled
     counters.clear()
