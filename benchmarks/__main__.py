@@ -104,10 +104,17 @@ def main() -> None:
     if facts["load_before"] > 0.5:
         console.print(f"load {facts['load_before']:.1f} before anything ran: the machine is shared, the spread tells")
     figures: list[Figure] = []
-    for name in arguments.only:
-        console.print(f"measuring {name}", style="dim")
-        figures += GROUPS[name](arguments.rounds)
-    console.print(show(figures, before), highlight=False)
+    try:
+        for name in arguments.only:
+            console.print(f"measuring {name}", style="dim")
+            figures += GROUPS[name](arguments.rounds)
+    finally:  # what was measured before something failed is shown and kept
+        keep(figures, facts, console)
+        console.print(show(figures, before), highlight=False)
+
+
+def keep(figures: list[Figure], facts: dict[str, Any], console: Console) -> None:
+    """Write figures beside the earlier ones."""
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     lines = [{**asdict(figure), "value": figure.value, "met": figure.is_met} for figure in figures]

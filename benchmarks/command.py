@@ -185,6 +185,7 @@ def recording(goal: float, rounds: int, steps: int = 500) -> Figure:
 
 def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
     from ablate.journal import Journals
+    from ablate.liveness import this_process
     from ablate.runlog import RunLog
 
     journals = Journals(top / "journal")
@@ -192,7 +193,10 @@ def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
     def measure() -> float:
         started = time.perf_counter()
         with journals.create("feedbeef0000", "feedbeef0000") as journal:
-            journal.write("start")
+            journal.write(
+                "start", variant="bench", key="feedbeef0000", data="feedbeef0000", study="bench", recipe={}, params={},
+                floor=None, conditions={}, environment={}, process=this_process(),
+            )  # fmt: skip
             log = RunLog(journal, _Follower(lambda _path: None))
             for first in range(0, steps, epoch):
                 for step in range(first, first + epoch):
