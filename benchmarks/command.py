@@ -194,8 +194,8 @@ def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
         started = time.perf_counter()
         with journals.create("feedbeef0000", "feedbeef0000") as journal:
             journal.write(
-                "start", variant="bench", key="feedbeef0000", data="feedbeef0000", study="bench", recipe={"seed": 0}, params={},
-                floor=None, conditions={}, environment={}, process=this_process(),
+                "start", variant="bench", key="feedbeef0000", data="feedbeef0000", study="bench",
+                recipe={"seed": 0}, params={}, floor=None, conditions={}, environment={}, process=this_process(),
             )  # fmt: skip
             log = RunLog(journal, _Follower(lambda _path: None))
             for first in range(0, steps, epoch):

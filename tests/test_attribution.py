@@ -486,3 +486,4 @@ def test_what_can_be_attributed():
 )
 def test_heredity_points_at_the_pair_whose_components_matter(effects, expected):
     assert likeliest("a x b", ["c x d", "a x b x c x d"], effects) == expected
+    assert likeliest("a x b x c", ["d x e x f"], effects) == "a x b x c"  # no pair among them

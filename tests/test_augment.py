@@ -17,13 +17,7 @@ from torch.nn import functional as F
 from ablate import augment
 from ablate.seeding import torch_stream
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def random_images(count: int, size: int = 16, channels: int = 3, seed: int = 0) -> Tensor:

@@ -19,13 +19,7 @@ from ablate.runner import comparable
 from ablate.trainer import Training
 from ablate.workload import Conditions, own_conditions
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(plan: Plan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]:

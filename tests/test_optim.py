@@ -16,13 +16,7 @@ from ablate.optim import OPTIMIZERS, WeightAverage, clip_and_measure, make_optim
 from ablate.plan import Net, Plan
 from ablate.trainer import Training
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def parameters_with(*gradients: list[float]) -> list[nn.Parameter]:

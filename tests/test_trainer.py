@@ -27,13 +27,7 @@ from ablate.runner import Purpose, make
 from ablate.trainer import Images, Training, epoch_stream, evaluate
 from ablate.workload import Conditions, Job
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- the notebook's loop -------------------------------------------------------------------------------------------

@@ -63,4 +63,5 @@ def likeliest(pair: str, aliases: Iterable[str], effects: Mapping[str, float]) -
     `effects`: the main effects by factor.
     """
     pairs = [name for name in (pair, *aliases) if name.count(" x ") == 1]
-    return max(pairs, key=lambda name: math.prod(abs(effects.get(factor, 0.0)) for factor in name.split(" x ")))
+    size = {name: math.prod(abs(effects.get(factor, 0.0)) for factor in name.split(" x ")) for name in pairs}
+    return max(pairs, key=size.__getitem__, default=pair)

@@ -187,7 +187,7 @@ def said(effect: Effect, metric: Metric) -> str:
     """The verdict sentence as Markdown; a main effect says that it is an average, an addition to what it was."""
     text = sentence(effect, metric)
     start = {"removed": "Removing", "added": "Adding"}.get(effect.change, "")
-    name = f"{start} {effect.factor.replace('_', ' ')}"
+    name = f"{start} {in_words(effect.factor)}"
     if effect.variant == off(effect.factor):
         text = text.replace(f"{name}:", f"{name}, averaged over the other components:", 1)
         text = text.replace(f"{name} ", f"{name}, averaged over the other components, ", 1)

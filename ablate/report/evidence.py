@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ablate.attribution import AliasGroup, Contrast, likeliest
+from ablate.counting import count
 from ablate.effects import TwoScopes
 from ablate.report.analysis import Analysis
 from ablate.report.markup import bullets, code, escape, picture, table
@@ -54,7 +55,7 @@ def _factorial(found: Analysis) -> str:
     analysis = found.factorial
     digits = digits_of(found.material.metric, found.material.margin)
     rows = [_contrast(row, digits) for row in found.main_contrasts]
-    seeds = f"{len(analysis.seeds)} complete seed{'s' * (len(analysis.seeds) != 1)}"
+    seeds = count(len(analysis.seeds), "complete seed")
     words = (
         f"What having each component adds, averaged over all settings of the others ({analysis.runs} arms, {seeds}; "
         f"{analysis.method}). The results above state the same numbers, signs turned: what switching it off does."
