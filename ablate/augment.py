@@ -1,7 +1,8 @@
-"""Changes of whole batches, independently per image, on the device where the batch lies.
+"""Changes of whole batches, independently per image, on the device where the batch lies, which is never waited for.
 
 Images come as floats in [0, 1], N x C x H x W (steps on targets too: normalised). Each function draws from the
-generator that it is given, a fixed number of values an image, and from nothing else.
+generator that it is given, a fixed number of values an image, and from nothing else. A generator of the CPU serves
+every device: its few values follow the images there, and a seed's crops are the same on each.
 """
 
 from __future__ import annotations
@@ -38,12 +39,10 @@ def color_jitter(
     images: Tensor, generator: Generator, *, brightness: float, contrast: float, saturation: float
 ) -> Tensor:
     """Scale brightness, then contrast, then saturation of each image by random factors around 1."""
-    factors = 1 + (2 * _uniform(3 * len(images), generator, images.device) - 1).view(3, -1, 1, 1, 1) * torch.tensor(
-        [brightness, contrast, saturation], device=images.device
-    ).view(3, 1, 1, 1, 1)
-    images = (images * factors[0]).clamp(0, 1)
-    images = torch.lerp(_grey(images).mean((2, 3), keepdim=True), images, factors[1]).clamp(0, 1)
-    return torch.lerp(_grey(images).expand_as(images), images, factors[2]).clamp(0, 1)
+    draws = (2 * _uniform(3 * len(images), generator, images.device) - 1).view(3, -1, 1, 1, 1)
+    images = (images * (1 + draws[0] * brightness)).clamp(0, 1)
+    images = torch.lerp(_grey(images).mean((2, 3), keepdim=True), images, 1 + draws[1] * contrast).clamp(0, 1)
+    return torch.lerp(_grey(images).expand_as(images), images, 1 + draws[2] * saturation).clamp(0, 1)
 
 
 def rotate(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
@@ -89,17 +88,18 @@ def cutout(images: Tensor, targets: Tensor, generator: Generator, *, size: int) 
 
 
 def _uniform(count: int, generator: Generator, device: torch.device) -> Tensor:
-    return torch.rand(count, generator=generator, device=device)
+    return torch.rand(count, generator=generator, device=generator.device).to(device, non_blocking=True)
 
 
 def _integers(count: int, below: int, generator: Generator, device: torch.device) -> Tensor:
-    return torch.randint(below, (count,), generator=generator, device=device)
+    return torch.randint(below, (count,), generator=generator, device=generator.device).to(device, non_blocking=True)
 
 
 def _beta(count: int, alpha: float, generator: Generator, device: torch.device) -> Tensor:
     # torch's own beta sampler takes no generator; numpy's does, and is seeded by a draw from ours.
-    seed = int(torch.randint(2**62, (1,), generator=generator, device=device))
-    return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count)).to(device, torch.float32)
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+    weights = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count))
+    return weights.to(device, torch.float32, non_blocking=True)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
@@ -112,8 +112,8 @@ def _grey(images: Tensor) -> Tensor:
     """Return luma, N x 1 x H x W (ITU-R BT.601)."""
     if images.shape[1] == 1:
         return images
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
+    red, green, blue = images.unbind(1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None]
 
 
 def _resample(images: Tensor, matrix: Tensor) -> Tensor:

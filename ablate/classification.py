@@ -68,9 +68,9 @@ def train(job: Job, log: Log) -> Outcome:
     checkpoint = Checkpoint(log.checkpoint)
     checkpoint.restore(training)
     training.run(parts.validation, log, checkpoint)
+    network = training.scored_model
     started = time.perf_counter()
-    scores = evaluate(training.scored_model, parts.test)
-    network = network_of(training)
+    scores = evaluate(network, parts.test)
     seconds = time.perf_counter() - started
     if job.keep_weights:
         save_weights(log.file(WEIGHTS), network, dataset, plan.net)
@@ -85,14 +85,6 @@ def train(job: Job, log: Log) -> Outcome:
         },
         params={"weights_digest": digest(network)},
     )
-
-
-def network_of(training: Training) -> ResNet9:
-    """Return the network whose accuracy counts, out of its wrapping."""
-    scored = training.scored_model
-    network = scored.module if training.average else scored
-    assert isinstance(network, ResNet9)
-    return network
 
 
 def divide_indices(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +133,7 @@ def draw_batch(plan: Plan, seed: int, train: Images, path: Path, count: int = 8)
 
     device = train.pixels.device
     images, _ = train.scaled(torch.arange(min(count, len(train)), device=device))
-    changed = image_changer(plan, seed, 0, device.type)(images)
+    changed = image_changer(plan, seed, 0)(images)
     before, after = (
         (batch.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for batch in (images, changed)
     )

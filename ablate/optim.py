@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from ablate.model import ResNet9
 from ablate.plan import Plan
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -46,12 +48,21 @@ def clip_and_measure(parameters: list[nn.Parameter], clip_value: float | None) -
 
 
 class WeightAverage:
-    """An exponential moving average of a model's weights and buffers (Polyak and Juditsky, 1992)."""
+    """An exponential moving average of a network's weights and buffers (Polyak and Juditsky, 1992).
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch left it untyped
-        self.model = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    Unlike PyTorch's AveragedModel, which asks the device for its count at every step, it never waits for the device.
+    """
 
-    def update(self, model: nn.Module) -> None:
-        """Take in the weights of one more step."""
-        self.model.update_parameters(model)
+    def __init__(self, model: ResNet9, decay: float) -> None:
+        self.model = copy.deepcopy(model)
+        self._average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch left it untyped
+
+    @torch.no_grad()
+    def update(self, model: ResNet9, step: int) -> None:
+        """Take in the weights after step `step`; those after the first, 0, are where the average starts."""
+        if step == 0:
+            self.model.load_state_dict(model.state_dict())
+            return
+        latest = model.state_dict()
+        pairs = [(mine, latest[name]) for name, mine in self.model.state_dict().items() if mine.is_floating_point()]
+        self._average(*map(list, zip(*pairs, strict=True)), None)

@@ -85,7 +85,7 @@ class Training:
         self.epoch = 0
 
     @property
-    def scored_model(self) -> nn.Module:
+    def scored_model(self) -> ResNet9:
         """The network whose accuracy counts: the moving average where there is one."""
         return self.average.model if self.average else self.model
 
@@ -120,7 +120,7 @@ class Training:
             if self.schedule:
                 self.schedule.step()
             if self.average:
-                self.average.update(self.model)
+                self.average.update(self.model, first + step)
             correct = (logits.argmax(1) == labels).sum()
             sums += torch.stack([loss.detach() * len(labels), correct, norm])
             log.progress(first + step + 1, self.total_steps)
@@ -142,9 +142,9 @@ class Training:
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the epoch's batches: normalised images, labels, and targets (labels, or probabilities after a mix)."""
-        order = torch.randperm(len(self.train), generator=self._stream("order", "cpu")).to(self.device)
-        change = image_changer(self.plan, self.seed, self.epoch, self.device)
-        batch_streams = [self._stream(step.name, self.device) for step in self.plan.batch_steps]
+        order = torch.randperm(len(self.train), generator=self._stream("order")).to(self.device)
+        change = image_changer(self.plan, self.seed, self.epoch)
+        batch_streams = [self._stream(step.name) for step in self.plan.batch_steps]
         for module in self.model.modules():
             if isinstance(module, StreamDropout):
                 module.generator = self._stream("dropout", self.device)
@@ -157,7 +157,7 @@ class Training:
                 images, targets = batch_step.apply(images, targets, stream)
             yield images, labels, targets
 
-    def _stream(self, purpose: str, device: str) -> torch.Generator:
+    def _stream(self, purpose: str, device: str = "cpu") -> torch.Generator:
         return epoch_stream(self.seed, purpose, self.epoch, device)
 
     def _validate(self, validation: Images) -> dict[str, float]:
@@ -176,14 +176,14 @@ def compiled_features(model: ResNet9, device: str) -> Callable[[Tensor], Tensor]
     return torch.compile(model.features, dynamic=False, mode=mode)
 
 
-def epoch_stream(seed: int, purpose: str, epoch: int, device: str) -> torch.Generator:
+def epoch_stream(seed: int, purpose: str, epoch: int, device: str = "cpu") -> torch.Generator:
     """Return the stream of `purpose` in one epoch; named by the epoch, it needs no saving in a checkpoint."""
     return torch_stream(seed, f"{purpose}/epoch {epoch}", device)
 
 
-def image_changer(plan: Plan, seed: int, epoch: int, device: str) -> Callable[[Tensor], Tensor]:
+def image_changer(plan: Plan, seed: int, epoch: int) -> Callable[[Tensor], Tensor]:
     """Return what the plan's image steps make of one batch after the other in an epoch."""
-    streams = [epoch_stream(seed, step.name, epoch, device) for step in plan.image_steps]
+    streams = [epoch_stream(seed, step.name, epoch) for step in plan.image_steps]
 
     def change(images: Tensor) -> Tensor:
         for step, stream in zip(plan.image_steps, streams, strict=True):

@@ -84,7 +84,7 @@ def augmentation(*, width: int) -> Measurement:
     batch = torch.from_numpy(random_pixels(BATCH)).float().div_(255)
 
     def measure() -> float:
-        change = image_changer(plan, 0, 0, "cpu")
+        change = image_changer(plan, 0, 0)
         change(batch)
         started = time.perf_counter()
         for _ in range(count // BATCH):

@@ -144,7 +144,7 @@ def test_the_average_is_the_hand_computed_one():
 
         def progress(self, done, total):
             last.append({name: value.double().clone() for name, value in training.model.state_dict().items()})
-            network = training.average.model.module
+            network = training.average.model
             averaged.append({name: value.double().clone() for name, value in network.state_dict().items()})
 
     training = Training(plan_of(["batch_norm", "ema"], epochs=2, **{"ema.decay": decay}), tiny_images(40), 0)

@@ -246,7 +246,7 @@ def test_every_factor_does_something(factor):
     """No arm of a study is a no-op by mistake: the final weights (for ema: those scored) differ."""
     bare, _ = train(plan_of([]), tiny_images(40), seed=2)
     changed, _ = train(plan_of([factor]), tiny_images(40), seed=2)
-    one, other = (classification.digest(classification.network_of(training)) for training in (bare, changed))
+    one, other = (classification.digest(training.scored_model) for training in (bare, changed))
     assert one != other
 
 

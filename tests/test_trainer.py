@@ -39,7 +39,7 @@ def pairs(training: Training, images: Images) -> list[tuple[torch.Tensor, torch.
     """Return the batches that a training will see if nothing changes the images: normalised, with labels."""
     batches = []
     for epoch in range(training.plan.epochs):
-        order = torch.randperm(len(images), generator=epoch_stream(training.seed, "order", epoch, "cpu"))
+        order = torch.randperm(len(images), generator=epoch_stream(training.seed, "order", epoch))
         for positions in order.split(training.plan.batch_size):
             pixels = images.pixels[positions].float() / 255
             batches.append(((pixels - images.mean) / images.std, images.labels[positions]))
