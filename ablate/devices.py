@@ -41,9 +41,11 @@ def resolve(
     return Conditions(device, precision, threads or usable_cores(), compiled)
 
 
-def gpus() -> int:
-    """Return how many CUDA devices there are."""
-    return torch.cuda.device_count()
+def gpus() -> tuple[str, ...]:
+    """Return what CUDA_VISIBLE_DEVICES calls the CUDA devices that are there."""
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return tuple(given.split(",") if given else map(str, range(count)))[:count]
 
 
 def is_faster_in_bf16(device: str) -> bool:

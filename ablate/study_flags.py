@@ -110,18 +110,20 @@ class SweepFlags:
         """Return how many runs go on at a time: one a GPU, or as many as keep every core busy once."""
         if self.executor == "serial":
             return 1
-        return self.jobs or (_gpus() if conditions.device == "cuda" else max(1, usable_cores() // (threads or 1)))
+        places = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
+        return self.jobs or max(1, places)
 
     def open(self, slots: int, conditions: Conditions) -> Executor:
         """Return the executor; one run at a time needs no process of its own."""
         from ablate.executors import make_executor
 
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
-        gpus = float(conditions.device == "cuda")
-        return make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus)
+        return make_executor(name, slots, self.address, threads=conditions.threads, gpus=_gpus(conditions))
 
 
-def _gpus() -> int:
+def _gpus(conditions: Conditions) -> tuple[str, ...]:
+    if conditions.device != "cuda":
+        return ()
     from ablate.devices import gpus
 
-    return max(1, gpus())
+    return gpus()

@@ -31,6 +31,13 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def visible_gpu(how: str) -> str | None:
+    """What the worker sees of the GPUs, unless it is to be killed."""
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
 def mirror(data: bytes) -> bytes:
     return data[::-1]
 

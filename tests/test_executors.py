@@ -17,6 +17,7 @@ import executor_samples as samples
 import psutil
 import pytest
 
+from ablate import devices
 from ablate.errors import UsageError, UserError
 from ablate.executors import EXECUTORS, Executor, Lost, ProcessExecutor, SerialExecutor, make_executor
 
@@ -247,6 +248,32 @@ def test_a_lost_item_says_how_its_worker_ended() -> None:
         ("kill", 0): Lost("its worker was ended by SIGKILL (out of memory?)"),
         ("exit", 1): Lost("its worker ended with exit code 7"),
     }
+
+
+def test_workers_are_dealt_the_gpus_in_turn():
+    """Three workers, an item each, two GPUs."""
+    outcomes = ProcessExecutor(3, ("5", "GPU-a1")).results(samples.visible_gpu, ["look"] * 3)
+    assert sorted(result for _, result in outcomes) == ["5", "5", "GPU-a1"]
+
+
+def test_a_worker_that_replaces_another_takes_its_gpu_over():
+    lost, seen = dict(ProcessExecutor(1, ("7",)).results(samples.visible_gpu, ["kill", "look"])).values()
+    assert isinstance(lost, Lost)
+    assert seen == "7"
+
+
+def test_without_gpus_a_worker_sees_what_the_command_sees(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert dict(ProcessExecutor(1).results(samples.visible_gpu, ["look"])) == {"look": "2,3"}
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, ("0", "1")), ("3,GPU-b", ("3", "GPU-b"))])
+def test_gpus_are_named_as_the_environment_names_them(given, found, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert devices.gpus() == found
 
 
 def test_an_unknown_executor_is_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ablate.errors import UsageError
 from ablate.executors.contract import Executor, Lost
 from ablate.executors.processes import ProcessExecutor
@@ -14,19 +16,20 @@ __all__ = ["EXECUTORS", "Executor", "Lost", "ProcessExecutor", "SerialExecutor",
 
 
 def make_executor(
-    name: str, slots: int, address: str | None = None, *, threads: int = 1, gpus: float = 0.0
+    name: str, slots: int, address: str | None = None, *, threads: int = 1, gpus: Sequence[str] = ()
 ) -> Executor:
     """Return the executor of that name with `slots` runs at a time; `address` is a Ray cluster's.
 
-    A run takes so many threads and so much of a GPU, which Ray sees to.
+    A run takes so many threads and, where there are `gpus`, one of them: a worker process keeps to its own and shares
+    it if there are more slots than GPUs, Ray hands each run one that is free.
     Raises UsageError for an unknown name, or where Ray is not installed.
     """
     if name == "serial":
         return SerialExecutor()
     if name == "processes":
-        return ProcessExecutor(slots)
+        return ProcessExecutor(slots, gpus)
     if name == "ray":
         from ablate.executors.ray_cluster import RayExecutor
 
-        return RayExecutor(slots, address, threads=threads, gpus=gpus)
+        return RayExecutor(slots, address, threads=threads, gpus=float(bool(gpus)))
     raise UsageError(unknown("executor", name, EXECUTORS))

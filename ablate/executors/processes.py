@@ -6,13 +6,14 @@ nothing along that another one needs; and all of them notice at once when their 
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import cycle, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any, Generic
@@ -24,11 +25,12 @@ from ablate.executors.worker import GRACE, message, outcome
 class ProcessExecutor:
     """At most `slots` workers; one that dies is replaced and loses only what it had.
 
+    Where there are `gpus`, named as in CUDA_VISIBLE_DEVICES, each worker sees one of them, dealt out in turn.
     An exception of the call ends all workers and reaches the caller as itself, with the worker's traceback as a note.
     """
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, slots: int, gpus: Sequence[str] = ()) -> None:
+        self.slots, self.gpus = slots, gpus
 
     def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
         """Yield each item with what `call` returned, or Lost where its worker died.
@@ -39,8 +41,8 @@ class ProcessExecutor:
         waiting = iter(items)
         crew: list[_Worker[Item, Result]] = []
         try:
-            for item in islice(waiting, self.slots):
-                crew.append(_Worker())
+            for item, gpu in zip(islice(waiting, self.slots), cycle(self.gpus or (None,)), strict=False):
+                crew.append(_Worker(gpu))
                 crew[-1].hand(call, item)
             while busy := {worker.connection: worker for worker in crew if worker.is_busy}:
                 for ready in wait(list(busy)):
@@ -50,7 +52,7 @@ class ProcessExecutor:
                         crew.remove(worker)
                     for following in islice(waiting, 1):
                         if worker not in crew:
-                            worker = _Worker()
+                            worker = _Worker(worker.gpu)
                             crew.append(worker)
                         worker.hand(call, following)
                     yield item, result
@@ -59,11 +61,12 @@ class ProcessExecutor:
 
 
 class _Worker(Generic[Item, Result]):
-    """One worker process, and the item that it has."""
+    """One worker process, the GPU that it sees if it has one of its own, and the item that it has."""
 
     item: Item
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None) -> None:
+        self.gpu = gpu
         self.connection, theirs = Pipe()
         find, serve = f"sys.path[:] = {sys.path!r}", f"ablate.executors.worker.serve({theirs.fileno()})"
         program = f"import sys; {find}; import ablate.executors.worker; {serve}"
@@ -73,6 +76,7 @@ class _Worker(Generic[Item, Result]):
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # standard output belongs to the command's own answer
+                env=os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu},
             )
         self.is_busy = False
 
