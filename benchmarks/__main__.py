@@ -43,9 +43,13 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
     "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
-    "growth": lambda _rounds: [
-        growth.seconds_by("epochs", (5, 10, 20, 40)),
-        growth.seconds_by("width", (8, 16, 24, 32)),
+    "growth": lambda rounds: [
+        growth.training_by("epochs", (5, 10, 20, 40)),
+        growth.training_by("train-size", (300, 600, 900, 1200)),
+        growth.training_by("width", (8, 16, 24, 32)),
+        growth.planning_by_runs((1, 20, 200, 1000, 2000), rounds),
+        growth.report_by("arms", (2, 8, 16, 32)),
+        growth.report_by("seeds", (5, 20, 80, 320)),
         growth.memory_over_a_sweep(1.1),
     ],
     "accuracy": lambda rounds: [accuracy.equivalence(10 * rounds)],

@@ -1,4 +1,4 @@
-"""How cost grows with what is asked: runs planned, reports, and the memory of a long sweep."""
+"""How cost grows with what is asked: training, planning, reports, and the memory of a long sweep."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
+import numpy as np
+import pandas as pd
 import psutil
 
 from benchmarks.measure import Figure
-from benchmarks.sweeps import project
+from benchmarks.sweeps import finished, project
 
 
 def memory_over_a_sweep(goal: float, runs: int = 200) -> Figure:
@@ -52,24 +56,55 @@ def _watch(process: subprocess.Popen[bytes], journals: Path, samples: list[tuple
         time.sleep(0.5)
 
 
-def seconds_by(option: str, values: tuple[int, ...], *more: str) -> Figure:
-    """Time demo runs by the values of a setting; the figure is how far the time is from a straight line through them.
-
-    The largest residual of a least-squares line, in percent of the longest time.
-    """
-    import numpy as np
-
+def training_by(option: str, values: tuple[int, ...]) -> Figure:
+    """Time demo runs by the values of a setting."""
     seconds = []
     with project() as (folder, environment):
         for value in (values[0], *values):  # the first one decodes the data and makes the store
             command = [sys.executable, "-m", "ablate", "run", "--preset", "demo", "--again", "--json", "--threads", "1"]
             done = subprocess.run(
-                [*command, f"--{option}", str(value), *more],
+                [*command, f"--{option}", str(value)],
                 check=True, capture_output=True, text=True, cwd=folder, env=environment,
             )  # fmt: skip
             seconds.append(float(json.loads(done.stdout)["seconds"]))
-    times = np.array(seconds[1:])
-    line = np.polynomial.Polynomial.fit(values, times, 1)
-    off = 100 * float(np.abs(times - line(np.array(values))).max() / times.max())
-    detail = ", ".join(f"{value}: {time:.1f} s" for value, time in zip(values, times, strict=True))
-    return Figure(f"time by {option}", "a straight line", "% off", 15.0, (off,), detail, False)
+    return off_a_line(f"training by {option}", values, seconds[1:])
+
+
+def planning_by_runs(values: tuple[int, ...], rounds: int) -> Figure:
+    """Time the planning of sweeps over finished runs, by how many there are."""
+    seconds = []
+    for runs in values:
+        with finished(runs) as plan:
+            seconds.append(median(plan() for _ in range(rounds)))
+    return off_a_line("planning by runs", values, seconds)
+
+
+def report_by(what: str, values: tuple[int, ...]) -> Figure:
+    """Time `ablate report` over a table of invented runs, by how many "arms" (five seeds each) or "seeds" it has."""
+    seconds = []
+    with project() as (folder, environment):
+        for value in (values[0], *values):
+            arms, seeds = (value, 5) if what == "arms" else (4, value)
+            invented(arms, seeds).to_csv(folder / "runs.csv", index=False)
+            command = [sys.executable, "-m", "ablate", "report", "invented", "--runs", "runs.csv", "--margin", "0.5"]
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
+            seconds.append(time.perf_counter() - started)
+    return off_a_line(f"report by {what}", values, seconds[1:])
+
+
+def invented(arms: int, seeds: int) -> pd.DataFrame:
+    """Return a table of runs: a baseline and arms that lack something, with noise a seed and noise a run."""
+    random = np.random.default_rng(0)
+    scores = 0.75 + 0.01 * random.normal(size=(1, seeds)) + 0.01 * random.normal(size=(arms, seeds))
+    names = ["baseline", *(f"no-part{number}" for number in range(1, arms))]
+    rows = [(names[arm], seed, "finished", scores[arm, seed]) for arm in range(arms) for seed in range(seeds)]
+    return pd.DataFrame(rows, columns=["variant", "seed", "status", "test_accuracy"])
+
+
+def off_a_line(name: str, values: tuple[int, ...], seconds: Sequence[float], goal: float = 15.0) -> Figure:
+    """Return how far times are from a straight line: a least-squares line's worst residual, % of the longest time."""
+    line = np.polynomial.Polynomial.fit(values, seconds, 1)
+    worst = max(abs(second - float(line(value))) for value, second in zip(values, seconds, strict=True))
+    detail = ", ".join(f"{value}: {second:.2f} s" for value, second in zip(values, seconds, strict=True))
+    return Figure(name, "a straight line", "% off", goal, (100 * worst / max(seconds),), detail, False)

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Figure, Measurement
 
 EPOCHS = 180
 """Epochs of the demo preset that take 20 s or more at one thread."""
@@ -88,7 +88,15 @@ def run_seconds(journal: Path) -> tuple[float, int]:
 
 
 def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
-    """Time the planning of a sweep over finished runs, 16 epochs of 25 steps each in their journals."""
+    """Time the planning of a sweep over finished runs."""
+    with finished(runs) as plan:
+        seconds = tuple(plan() for _ in range(rounds))
+    return Figure(f"planning over {runs:,} runs", "nothing", "s", goal, seconds, "every one reused", False)
+
+
+@contextmanager
+def finished(runs: int) -> Iterator[Measurement]:
+    """The planning of a sweep whose runs are finished, 16 epochs of 25 steps each in their journals: its seconds."""
     from ablate.journal import Journals
     from ablate.liveness import this_process
     from ablate.study import Study
@@ -96,10 +104,11 @@ def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
     from ablate.workload import Conditions, Data
 
     study = Study(preset="laptop", seeds=math.ceil(runs / 8))
+    recipes = study.recipes()[:runs]
     data, conditions = Data("bench", "feedbeef0000", 0.1), Conditions("cpu", "bf16", 1)
     with tempfile.TemporaryDirectory() as name:
         journals = Journals(Path(name))
-        for recipe in study.recipes():
+        for recipe in recipes:
             with journals.create(recipe.key, data.fingerprint) as journal:
                 journal.write(
                     "start", variant=recipe.label, key=recipe.key, data=data.fingerprint, study="bench",
@@ -110,10 +119,10 @@ def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
                     journal.write("series", name="lr_step", first=25 * epoch + 1, values=[0.01] * 25)
                     journal.write("metrics", step=epoch, values={f"metric/{index}": 0.123456789 for index in range(8)})
                 journal.write("end", status="finished", metrics={"test/accuracy": 0.75}, params={})
-        seconds = []
-        for _ in range(rounds):
+
+        def plan_it() -> float:
             started = time.perf_counter()
-            planned = plan(study.recipes(), data, conditions, journals)
-            seconds.append(time.perf_counter() - started)
-        assert all(entry.is_done for entry in planned)
-    return Figure(f"planning over {runs:,} runs", "nothing", "s", goal, tuple(seconds), "every one reused", False)
+            assert all(entry.is_done for entry in plan(recipes, data, conditions, journals))
+            return time.perf_counter() - started
+
+        yield plan_it
