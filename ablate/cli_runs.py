@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ablate import console
+from ablate.counting import count
 from ablate.errors import UserError
 from ablate.flags import grouped
 from ablate.journal import Run
@@ -69,9 +70,10 @@ def _row(run: Run, head: str = "") -> dict[str, Any]:
 
 def _scale_words(run: Run) -> str:
     width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
-    if width is None:
+    if width is None or epochs is None:
         return ", ".join(f"{name} {value}" for name, value in settings_of(run).items())
-    return f"width {width}, {epochs} epochs" + (f", {int(images):,} images" if images else "")
+    scale = f"width {width}, {count(int(epochs), 'epoch')}"
+    return scale + (f", {int(images):,} images" if images else "")
 
 
 @grouped(WORKLOAD)

@@ -44,3 +44,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def global_seed() -> Iterator[None]:
+    """Seed torch's global generator meanwhile: the notebook's own initialisation draws from it."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

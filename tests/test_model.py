@@ -20,15 +20,7 @@ SWITCHES = [
     for batch_norm, residual, dropout in itertools.product([False, True], [False, True], [0.0, 0.3])
 ]
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the notebook's own initialisation draws from the global generator
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread", "global_seed")
 
 
 @pytest.fixture(scope="module")

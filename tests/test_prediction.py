@@ -25,15 +25,7 @@ from ablate.prediction import classify, load_classifier, save_weights
 NET = Net(width=3, classes=4, image_size=16, batch_norm=True, residual=True, dropout=0.2)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # the notebook's own initialisation draws from the global generator
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread", "global_seed")
 
 
 def dataset(classes: tuple[str, ...] = ("a", "b", "c", "d")) -> Dataset:
