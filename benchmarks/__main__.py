@@ -45,7 +45,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
     "growth": lambda rounds: [
         growth.training_by("epochs", (5, 10, 20, 40)),
-        growth.training_by("train-size", (300, 600, 900, 1200)),
+        growth.training_by("train-size", (300, 600, 900, 1200), "--epochs", "100"),
         growth.training_by("width", (8, 16, 24, 32)),
         growth.planning_by_runs((1, 20, 200, 1000, 2000), rounds),
         growth.report_by("arms", (2, 8, 16, 32)),
@@ -73,11 +73,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def last() -> dict[str, float]:
-    """Return each figure's last median: of the results here, else of the one that the repository keeps."""
-    own = sorted(path for path in RESULTS.glob("*.json") if path.stem != "reference")
-    kept = [path for path in (RESULTS / "reference.json",) if path.exists()]
-    return {line["name"]: line["value"] for path in kept + own for line in json.loads(path.read_text())["figures"]}
+def last(processor: str) -> dict[str, float]:
+    """Return each figure's last median on such a processor, of the results here and those that the repository keeps."""
+    every = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
+    alike = sorted((one for one in every if one["machine"]["processor"] == processor), key=lambda one: one["time"])
+    return {line["name"]: line["value"] for one in alike for line in one["figures"]}
 
 
 def show(figures: list[Figure], before: dict[str, float]) -> Table:
@@ -103,7 +103,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=tuple(GROUPS), default=tuple(GROUPS), metavar="GROUP")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements a figure")
     arguments = parser.parse_args()
-    console, facts, before = Console(width=None if os.isatty(1) else 180), machine(), last()
+    console, facts = Console(width=None if os.isatty(1) else 180), machine()
+    before = last(facts["processor"])
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     if facts["load_before"] > 0.5:
         console.print(f"load {facts['load_before']:.1f} before anything ran: the machine is shared, the spread tells")

@@ -56,14 +56,14 @@ def _watch(process: subprocess.Popen[bytes], journals: Path, samples: list[tuple
         time.sleep(0.5)
 
 
-def training_by(option: str, values: tuple[int, ...]) -> Figure:
-    """Time demo runs by the values of a setting."""
+def training_by(option: str, values: tuple[int, ...], *more: str) -> Figure:
+    """Time demo runs by the values of a setting, `more` options set."""
     seconds = []
     with project() as (folder, environment):
         for value in (values[0], *values):  # the first one decodes the data and makes the store
             command = [sys.executable, "-m", "ablate", "run", "--preset", "demo", "--again", "--json", "--threads", "1"]
             done = subprocess.run(
-                [*command, f"--{option}", str(value)],
+                [*command, f"--{option}", str(value), *more],
                 check=True, capture_output=True, text=True, cwd=folder, env=environment,
             )  # fmt: skip
             seconds.append(float(json.loads(done.stdout)["seconds"]))

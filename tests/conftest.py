@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decode data to a folder of the session's."""
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decode data to a folder of the session's, and draw figures in the process that asks for them."""
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("NO_COLOR", "1")
     patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    patch.setattr("ablate.report.draughtsmen", nullcontext)  # the other cores are the other tests'
     yield
     patch.undo()
 

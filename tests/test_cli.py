@@ -269,14 +269,14 @@ def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> Non
     assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
 
 
-def test_four_runs_at_once_on_a_fresh_project(project: Path) -> None:
-    processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 3), folder=project) for seed in range(4)]
+def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
+    processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 2), folder=project) for seed in range(3)]
     for process in processes:
         output, messages = process.communicate(timeout=240)
         assert process.returncode == 0, messages
         assert "test accuracy" in output
     runs = open_tracker(Project.find(project)).runs()
-    assert sorted(run.seed for run in runs) == [0, 1, 2], "one seed was asked for twice, and ran once"
+    assert sorted(run.seed for run in runs) == [0, 1], "one seed was asked for twice, and ran once"
     assert all(run.is_result for run in runs)
 
 

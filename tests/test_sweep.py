@@ -14,7 +14,7 @@ import toy
 from ablate.adaptive import Decision, run_until_clear, spared
 from ablate.data import Source
 from ablate.errors import UsageError
-from ablate.executors import EXECUTORS, Executor, ProcessExecutor, SerialExecutor, make_executor
+from ablate.executors import Executor, ProcessExecutor, SerialExecutor, make_executor
 from ablate.journal import Journals, Run
 from ablate.planning import forecast, sensitivity, similar
 from ablate.runner import Purpose
@@ -122,28 +122,19 @@ def test_a_worker_that_dies_twice_is_reported(tmp_path: Path) -> None:
     assert "SIGKILL" in str(failed.error)
 
 
-def test_every_executor_gives_the_same_history(tmp_path: Path) -> None:
-    """A real training of one recipe, at one thread, in this process, in a worker, and on Ray."""
-    pytest.importorskip("ray")
+@pytest.mark.parametrize("name", ["processes", pytest.param("ray", marks=pytest.mark.slow)])  # ray: 20 s of starting
+def test_another_executor_gives_the_same_history(name: str, tmp_path: Path) -> None:
+    """A real training of one recipe at one thread, in a worker as in this process."""
     asked = Study(preset="demo", factors=["dropout"], seeds=1, values={"epochs": 2, "width": 2}, name="same")
     data = asked.workload.open_data(Source("digits"), asked.baseline)
-    histories = {}
-    for name in EXECUTORS:
-        folder = tmp_path / name
-        tasks = [Task(Job(recipe, data, CONDITIONS), folder, Purpose(tmp_path)) for recipe in asked.recipes()]
-        ended = Ended()
-        carry_out(tasks, make_executor(name, 2), ended.progress)
-        histories[name] = sorted(
-            (
-                run.variant,
-                run.metrics["test/loss"],
-                run.params["weights_digest"],
-                [row["train/loss"] for row in run.history[1:]],
-            )
-            for run, _ in ended.runs
-        )
-    assert len(histories["serial"]) == 2
-    assert histories["serial"] == histories["processes"] == histories["ray"]
+    here, there = Ended(), Ended()
+    for ended, executor in ((here, SerialExecutor()), (there, make_executor(name, 2))):
+        journals = tmp_path / type(executor).__name__
+        carry_out([Task(Job(asked.baseline, data, CONDITIONS), journals, Purpose(tmp_path))], executor, ended.progress)
+    (one, _), (other, _) = *here.runs, *there.runs
+    assert one.metrics["test/loss"] == other.metrics["test/loss"]
+    assert one.params["weights_digest"] == other.params["weights_digest"]
+    assert [row["train/loss"] for row in one.history[1:]] == [row["train/loss"] for row in other.history[1:]]
 
 
 def _sweep_in_a_process(folder: str, queue: multiprocessing.Queue[tuple[list[str], int]]) -> None:
