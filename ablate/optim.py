@@ -14,8 +14,6 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ablate.model import ResNet9
 from ablate.plan import Plan
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
-
 
 def make_optimizer(parameters: Iterable[nn.Parameter], plan: Plan) -> Optimizer:
     """Return the plan's optimiser; `fused` computes the same update in one pass over the weights."""

@@ -12,9 +12,12 @@ from training_samples import plan_of, tiny_images, train
 
 from ablate.factors import MENU
 from ablate.model import build
-from ablate.optim import OPTIMIZERS, WeightAverage, clip_and_measure, make_optimizer, one_cycle
+from ablate.optim import WeightAverage, clip_and_measure, make_optimizer, one_cycle
 from ablate.plan import Net, Plan
+from ablate.resnet9 import WORKLOAD
 from ablate.trainer import Training
+
+OPTIMIZERS = next(setting.domain.words for setting in WORKLOAD.settings if setting.name == "optimizer")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

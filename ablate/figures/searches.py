@@ -13,10 +13,23 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from ablate.figures.labels import SMALL, fit
-from ablate.figures.style import BLUE, GREY, INK, ORANGE, PALE, VERMILLION, WIDTH, new_figure, plain_log, save, styled
+from ablate.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    SKY,
+    VERMILLION,
+    WIDTH,
+    new_figure,
+    plain_log,
+    save,
+    styled,
+)
 
 PANELS_ACROSS = 3
-SHADES = LinearSegmentedColormap.from_list("pale to blue", [PALE, "#56B4E9", BLUE, "#00304D"])
+SHADES = LinearSegmentedColormap.from_list("pale to blue", [PALE, SKY, BLUE, "#00304D"])
 
 Trials = Sequence[Mapping[str, Any]]
 """Complete trials: `trial` (number), `score`, `is_baseline`, `values` by setting."""

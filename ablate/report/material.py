@@ -50,11 +50,6 @@ class Account:
         rest = self.results - self.before
         return f", fixed before {rest} of the {self.results} runs," if rest else ", recorded after the runs,"
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every planned run ended with a result."""
-        return self.planned is None or self.results + self.spared == self.planned
-
 
 @dataclass(frozen=True)
 class Material:
