@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,7 @@ class MemoryTracker(JournalledRuns):
         """Keep a copy of the files of a report."""
         self.study(name)
         kept = Path(tempfile.mkdtemp(prefix="ablate-report-"))
+        weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
         shutil.copytree(folder, kept, dirs_exist_ok=True)
         self.reports[name] = (kept, note, dict(metrics))
 
