@@ -18,13 +18,14 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decode data to a folder of the session's, and draw figures in the process that asks for them."""
+    """Decode data to a folder of the session's; draw figures coarsely, in the process that asks for them."""
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("NO_COLOR", "1")
     patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     patch.setattr("ablate.report.draughtsmen", nullcontext)  # the other cores are the other tests'
+    patch.setattr("ablate.figures.style.DPI", 80)  # words take the same share of a page with half the dots an inch
     yield
     patch.undo()
 

@@ -97,12 +97,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     return record
 
 
-@pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half the dots an inch: words take the same share of the page, and drawing takes less time."""
-    monkeypatch.setattr(style, "DPI", 80)
-
-
 def arm_names(count: int, long: bool = False) -> list[str]:
     short = [f"no-{name}" for name in FACTORS]
     tail = "+".join(short[:4])
@@ -190,7 +184,6 @@ MANY = pytest.mark.parametrize(("count", "long", "seeds"), [(3, False, 1), (8, T
 
 
 @MANY
-@pytest.mark.usefixtures("coarse")
 def test_forest_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds: int) -> None:
     rows, differences = effect_rows(count, long, seeds)
     figures.forest(rows, margin=0.5, seeds=differences, title="What each component is worth")
@@ -198,7 +191,6 @@ def test_forest_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds
 
 
 @MANY
-@pytest.mark.usefixtures("coarse")
 def test_slope_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds: int) -> None:
     random = np.random.default_rng(1)
     figures.slopes({name: random.normal(90, 1, (seeds, 2)).tolist() for name in arm_names(count, long)})
@@ -206,7 +198,6 @@ def test_slope_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds:
 
 
 @MANY
-@pytest.mark.usefixtures("coarse")
 def test_training_curve_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds: int) -> None:
     names = ["baseline", *arm_names(count, long)]
     arms = {name: [history(0.9 - 0.002 * place)] * min(seeds, 3) for place, name in enumerate(names)}
@@ -215,7 +206,6 @@ def test_training_curve_words_do_not_collide(drawn: Drawn, count: int, long: boo
 
 
 @MANY
-@pytest.mark.usefixtures("coarse")
 def test_attribution_words_do_not_collide(drawn: Drawn, count: int, long: bool, seeds: int) -> None:
     names = arm_names(count, long)
     shares = [{"factor": name, "loo": -1.0, "shapley": place, "aoi": 1} for place, name in enumerate(names)]
@@ -231,7 +221,6 @@ def test_attribution_words_do_not_collide(drawn: Drawn, count: int, long: bool, 
 
 
 @pytest.mark.parametrize(("count", "long"), [(3, False), (7, True)])
-@pytest.mark.usefixtures("coarse")
 def test_interaction_words_do_not_collide(drawn: Drawn, count: int, long: bool) -> None:
     pairs = list(itertools.combinations(arm_names(count, long), 2))
     figures.interaction_grid(cell_means(pairs), notes={pairs[0]: "synergy -2.0 [-2.6, -1.4]"})
@@ -239,7 +228,6 @@ def test_interaction_words_do_not_collide(drawn: Drawn, count: int, long: bool) 
 
 
 @pytest.mark.parametrize("classes", [2, 10, 26, 100])
-@pytest.mark.usefixtures("coarse")
 def test_confusion_words_do_not_collide(drawn: Drawn, classes: int) -> None:
     counts = np.full((classes, classes), 1234)
     figures.confusion(counts, [f"a class with quite a long name {place}" for place in range(classes)], title="Test set")
@@ -308,7 +296,8 @@ def test_a_matrix_that_does_not_fit_its_classes_is_refused() -> None:
         figures.confusion(np.eye(2), ["a", "b", "c"], title="x")
 
 
-def test_images_grow_by_whole_pixels() -> None:
+def test_images_grow_by_whole_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "DPI", 160)  # as outside of tests: their figures are coarser
     image = np.random.default_rng(0).integers(0, 250, (8, 8, 3)).astype(np.uint8)
     page = np.asarray(Image.open(io.BytesIO(figures.image_grid(image[None].repeat(3, axis=0), titles=["a", "b", "c"]))))
     rows, columns = np.nonzero((page[..., :3] == image[0, 0]).all(axis=-1))
