@@ -16,7 +16,7 @@ from torch import Tensor
 from ablate import resnet9
 from ablate.checkpoint import Checkpoint
 from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
-from ablate.devices import keep_freed_memory
+from ablate.devices import prepare
 from ablate.model import ResNet9
 from ablate.plan import Plan
 from ablate.prediction import WEIGHTS, save_weights
@@ -59,12 +59,11 @@ def description_of(dataset: Dataset) -> str:
 def train(job: Job, log: Log) -> Outcome:
     """Train the recipe of `job`, score the test images once, at the end, in fp32, and draw the run."""
     recipe, conditions = job.recipe, job.conditions
-    torch.set_num_threads(conditions.threads)
-    keep_freed_memory()
+    prepare(conditions.threads)
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, conditions.device)
     plan = resnet9.plan(recipe, len(dataset.classes))
-    training = Training(plan, parts.train, recipe.seed, precision=conditions.precision, compiled=conditions.compiled)
+    training = start(plan, parts.train, job)
     checkpoint = Checkpoint(log.checkpoint)
     checkpoint.restore(training)
     training.run(parts.validation, log, checkpoint)
@@ -85,6 +84,12 @@ def train(job: Job, log: Log) -> Outcome:
         },
         params={"weights_digest": digest(network)},
     )
+
+
+def start(plan: Plan, train: Images, job: Job) -> Training:
+    """Return the training of a plan under the conditions of `job`."""
+    how = job.conditions
+    return Training(plan, train, job.recipe.seed, precision=how.precision, compiled=how.compiled, fused=how.fused)
 
 
 def divide_indices(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
@@ -156,13 +161,13 @@ def digest(network: ResNet9) -> str:
 def pilot(job: Job, steps: int = 4) -> float:
     """Return how many seconds the run of `job` will take, from a few timed steps and one batch of evaluation."""
     recipe = job.recipe
-    torch.set_num_threads(job.conditions.threads)
+    prepare(job.conditions.threads)
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, job.conditions.device)
     plan = resnet9.plan(recipe, len(dataset.classes))
     size = plan.batch_size
     few = replace(parts.train, members=parts.train.members[: size * steps])
-    training = Training(replace(plan, epochs=2), few, recipe.seed, precision=job.conditions.precision)
+    training = start(replace(plan, epochs=2), few, job)
     sample = replace(parts.validation, members=parts.validation.members[:size])
     clock = _Clock()
     training.run(sample, clock)  # the second epoch is timed: the first warms up

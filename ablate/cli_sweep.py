@@ -90,7 +90,7 @@ def _session(
     from ablate.sweep_session import SweepSession
 
     workload, journals = study.workload, Journals(project.journals)
-    wanted = workload.conditions(where.device, where.precision, where.threads, where.compiled)
+    wanted = where.conditions(workload)
     slots = how.slots(wanted, where.threads)
     conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:

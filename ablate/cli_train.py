@@ -55,7 +55,7 @@ def run(
     from ablate.runner import Purpose, make
     from ablate.tracking import JournalTracker, Project, StudyJournals, Writer, catch_up
 
-    conditions = where.resolve()
+    conditions = where.conditions(WORKLOAD)
     scale = preset or ("notebook" if conditions.device == "cuda" else "laptop")
     recipe = selection.recipe(scale, seed)
     project = Project.find()

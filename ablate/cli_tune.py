@@ -147,7 +147,7 @@ class MakeFlags:
 
     def means(self, workload: Workload, where: WhereFlags) -> Means:
         """Return what the trials are made by on this machine."""
-        wanted = workload.conditions(where.device, where.precision, where.threads, where.compiled)
+        wanted = where.conditions(workload)
         slots = self.sweep.slots(wanted, where.threads)
         conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
         return Means(conditions, slots, self.sweep.open(slots, conditions))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import torch
 
-from ablate.errors import UsageError
+from ablate.errors import UsageError, UserError
+from ablate.fused import compiler, library
 from ablate.machine import usable_cores
 from ablate.workload import Conditions
 
@@ -19,11 +19,16 @@ _CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def resolve(
-    device: str = "auto", precision: str = "auto", threads: int | None = None, compiled: bool = False
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    compiled: bool = False,
+    fused: bool | None = None,
 ) -> Conditions:
     """Return the conditions that the words stand for on this machine.
 
-    `auto` takes CUDA, then Apple's MPS, then the CPU, and bfloat16 where the hardware is faster in it.
+    `auto` takes CUDA, then Apple's MPS, then the CPU, and bfloat16 where the hardware is faster in it; `fused` unless
+    told is what the CPU can do, if it is not `compiled` otherwise.
     Raises UsageError for a device that is not there, or where nothing here compiles.
     """
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -36,9 +41,24 @@ def resolve(
         precision = "bf16" if is_faster_in_bf16(device) else "fp32"
     if precision not in PRECISIONS:
         raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
-    if compiled and not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+    if compiled and not compiler():
         raise UsageError("--compile needs a C++ compiler (g++ or clang++) on the path: install one, or leave it out")
-    return Conditions(device, precision, threads or usable_cores(), compiled)
+    if fused and (compiled or device != "cpu"):
+        raise UsageError("--fused is for the CPU, without --compile: leave it out")
+    if fused is None:
+        fused = device == "cpu" and not compiled and why_not_fused() is None
+    elif fused and (reason := why_not_fused()):
+        raise UsageError(f"{reason}; or leave --fused out")
+    return Conditions(device, precision, threads or usable_cores(), compiled, fused)
+
+
+def why_not_fused() -> str | None:
+    """Return what stands against the fused kernels here, None where they are ready; the first call compiles them."""
+    try:
+        library()
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def gpus() -> tuple[str, ...]:
@@ -66,6 +86,16 @@ def multiplies_bf16_fast(facts: str) -> bool:
     [True, False, True, False]
     """
     return "amx_bf16" in facts or ("avx512_bf16" in facts and "GenuineIntel" not in facts)
+
+
+def prepare(threads: int) -> None:
+    """Let this process train with so many threads, keep the memory that it frees, and mean float32 by float32.
+
+    On NVIDIA's GPUs PyTorch computes float32 convolutions in TF32, with ten bits behind the point, unless told.
+    """
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    keep_freed_memory()
 
 
 def keep_freed_memory() -> None:

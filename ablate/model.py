@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
+from ablate.fused import can_fuse, conv_norm_relu
 from ablate.plan import Net
 from ablate.seeding import torch_stream
 
@@ -31,19 +32,34 @@ class StreamDropout(nn.Module):
         return features * kept / (1 - self.p)
 
 
-def conv_block(channels_in: int, channels_out: int, net: Net, *, pool: bool = False) -> nn.Sequential:
-    """Return convolution, norm, ReLU and, where asked for, a pool that halves height and width.
+class Block(nn.Sequential):
+    """Convolution, norm, ReLU and, where asked for, a pool that halves height and width.
 
     The pool comes before the ReLU: both orders give the same values and gradients, bit for bit (the maximum of what is
-    positive is the positive part of the maximum), and so the ReLU has a quarter of the work.
+    positive is the positive part of the maximum), and so the ReLU has a quarter of the work. Where `is_fused`, all
+    that follows the convolution is computed at once while training: the same to rounding.
     """
-    block = nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1),
-        nn.BatchNorm2d(channels_out) if net.batch_norm else nn.Identity(),
-    )
-    if pool:
-        block.append(nn.MaxPool2d(2))
-    return block.append(nn.ReLU(inplace=True))
+
+    is_fused = False
+
+    def __init__(self, channels_in: int, channels_out: int, net: Net, *, pool: bool = False) -> None:
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1),
+            nn.BatchNorm2d(channels_out) if net.batch_norm else nn.Identity(),
+            *([nn.MaxPool2d(2)] if pool else []),
+            nn.ReLU(inplace=True),
+        )
+        self.side = 2 if pool else 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features of the images."""
+        convolution, norm = self[0], self[1]
+        if self.is_fused and self.training and isinstance(norm, nn.BatchNorm2d):
+            assert isinstance(convolution, nn.Conv2d)
+            if can_fuse(images, convolution):
+                return conv_norm_relu(images, convolution, norm, self.side)
+        features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
+        return features
 
 
 class ResNet9(nn.Module):
@@ -53,12 +69,12 @@ class ResNet9(nn.Module):
         super().__init__()
         w = net.width
         self.residual = net.residual
-        self.conv1 = conv_block(3, w, net)
-        self.conv2 = conv_block(w, 2 * w, net, pool=True)
-        self.res1 = nn.Sequential(conv_block(2 * w, 2 * w, net), conv_block(2 * w, 2 * w, net))
-        self.conv3 = conv_block(2 * w, 4 * w, net, pool=True)
-        self.conv4 = conv_block(4 * w, 8 * w, net, pool=True)
-        self.res2 = nn.Sequential(conv_block(8 * w, 8 * w, net), conv_block(8 * w, 8 * w, net))
+        self.conv1 = Block(3, w, net)
+        self.conv2 = Block(w, 2 * w, net, pool=True)
+        self.res1 = nn.Sequential(Block(2 * w, 2 * w, net), Block(2 * w, 2 * w, net))
+        self.conv3 = Block(2 * w, 4 * w, net, pool=True)
+        self.conv4 = Block(4 * w, 8 * w, net, pool=True)
+        self.res2 = nn.Sequential(Block(8 * w, 8 * w, net), Block(8 * w, 8 * w, net))
         self.classifier = nn.Sequential(
             nn.MaxPool2d(net.image_size // 8),  # what three pools leave of the image: 4 x 4 of 32 x 32
             nn.Flatten(),
@@ -77,6 +93,12 @@ class ResNet9(nn.Module):
         features = self._skip(self.res1, features)
         features = self.conv4(self.conv3(features))
         return self._skip(self.res2, features)
+
+    def fuse(self) -> None:
+        """Let the blocks compute norm, pool and ReLU at once while training."""
+        for module in self.modules():
+            if isinstance(module, Block):
+                module.is_fused = True
 
     def _skip(self, block: nn.Module, features: Tensor) -> Tensor:
         changed: Tensor = block(features)

@@ -13,7 +13,7 @@ from ablate.errors import UsageError
 if TYPE_CHECKING:
     from ablate.data import Source
     from ablate.tracking import Project, Tracker
-    from ablate.workload import Conditions
+    from ablate.workload import Conditions, Workload
 
 _DATA, _WHERE, _OUTPUT = "Data", "Where and how it computes", "What comes out"
 
@@ -77,11 +77,20 @@ class WhereFlags:
         ),
     ] = False
 
-    def resolve(self) -> Conditions:
-        """Return the conditions that the flags stand for on this machine."""
-        from ablate.devices import resolve
+    fused: Annotated[
+        bool | None,
+        typer.Option(
+            "--fused/--no-fused",
+            help="On a CPU: norm, pool and ReLU at once, by kernels that are compiled here once; "
+            "without the flag where there is a C++ compiler.",
+            rich_help_panel=_WHERE,
+            show_default=False,
+        ),
+    ] = None
 
-        return resolve(self.device, self.precision, self.threads, self.compiled)
+    def conditions(self, workload: Workload) -> Conditions:
+        """Return the conditions that the flags stand for on this machine."""
+        return workload.conditions(self.device, self.precision, self.threads, self.compiled, self.fused)
 
 
 @dataclass(frozen=True)

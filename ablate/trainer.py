@@ -69,12 +69,21 @@ class Training:
     """One training: the network, the optimiser and how far they are."""
 
     def __init__(
-        self, plan: Plan, train: Images, seed: int, *, precision: str = "fp32", compiled: bool = False
+        self,
+        plan: Plan,
+        train: Images,
+        seed: int,
+        *,
+        precision: str = "fp32",
+        compiled: bool = False,
+        fused: bool = False,
     ) -> None:
         self.plan, self.train, self.seed = plan, train, seed
         self.device = train.pixels.device.type
         self.autocast = torch.autocast(self.device, torch.bfloat16, enabled=precision == "bf16")
         self.model = build(plan.net, seed, self.device)
+        if fused:
+            self.model.fuse()
         self._features = compiled_features(self.model, self.device) if compiled else None
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.parameters, plan)

@@ -44,6 +44,7 @@ class Conditions:
     precision: str
     threads: int
     compiled: bool = False
+    fused: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,17 @@ class Outcome:
     params: Mapping[str, Value] = field(default_factory=dict)
 
 
-def own_conditions(device: str, precision: str, threads: int | None, compiled: bool = False) -> Conditions:
+def own_conditions(
+    device: str, precision: str, threads: int | None, compiled: bool = False, fused: bool | None = None
+) -> Conditions:
     """Return the conditions of trainings that choose device and precision themselves; they count as the CPU's.
 
-    Raises UsageError where they are to be compiled.
+    Raises UsageError where they are to be compiled or fused.
     """
     if compiled:
         raise UsageError("--compile is for the built-in network: a training of your own compiles what it likes")
+    if fused is not None:
+        raise UsageError("--fused and --no-fused are for the built-in network: a training of your own has its kernels")
     cores = threads or usable_cores()
     return Conditions("cpu" if device == "auto" else device, "own" if precision == "auto" else precision, cores)
 
@@ -153,7 +158,7 @@ class Workload:
     train_function: str | Callable[[Job, Log], Outcome]
     data_function: str | Callable[[Source | None, Recipe, Any], Data]
     pilot_function: str | None = None
-    conditions_function: str | Callable[[str, str, int | None, bool], Conditions] = own_conditions
+    conditions_function: str | Callable[[str, str, int | None, bool, bool | None], Conditions] = own_conditions
     usual_preset: str = "default"
     version: str = ""
     home: Home | None = None
@@ -178,9 +183,11 @@ class Workload:
         data: Data = _resolve(self.data_function)(source, recipe, progress)
         return data
 
-    def conditions(self, device: str, precision: str, threads: int | None, compiled: bool = False) -> Conditions:
+    def conditions(
+        self, device: str, precision: str, threads: int | None, compiled: bool = False, fused: bool | None = None
+    ) -> Conditions:
         """Return what the words of the flags stand for on this machine; `auto` and None: whatever suits."""
-        conditions: Conditions = _resolve(self.conditions_function)(device, precision, threads, compiled)
+        conditions: Conditions = _resolve(self.conditions_function)(device, precision, threads, compiled, fused)
         return conditions
 
     def scale_of(self, settings: Mapping[str, Value]) -> str:

@@ -14,14 +14,14 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accuracy, command, gpu, growth, searches, step, sweeps, training
+from benchmarks import accuracy, command, gpu, growth, processor, searches, step, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -38,8 +38,12 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         training.throughput(16, 4.0, rounds, THREADS),
         training.throughput(64, 2.5, rounds, THREADS),
     ],
-    "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in ("bf16", "fp32")],
-    "precision": lambda rounds: [training.choice_of_precision(width, 1.0, rounds, THREADS) for width in (16, 64)],
+    "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in processor.precisions()],
+    "fused": lambda rounds: [training.fusing(width, 1.0, rounds) for width in (8, 16, 64)],
+    "precision": lambda rounds: [
+        training.choice_of_precision(width, 1.0, rounds, THREADS)
+        for width in ((16,) if processor.emulates_bf16() else (16, 64))
+    ],
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
     "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
@@ -52,10 +56,18 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.report_by("seeds", (5, 20, 80, 320)),
         growth.memory_over_a_sweep(1.1),
     ],
-    "accuracy": lambda rounds: [accuracy.equivalence(10 * rounds)],
-    "gpu": lambda rounds: gpu.figures(8.0, 40.0, rounds),
+    "accuracy": lambda rounds: [
+        *accuracy.fused(10 * rounds),
+        *([] if processor.emulates_bf16() else accuracy.in_bf16(10 * rounds)),
+    ],
+    "gpu": lambda rounds: gpu.notebook(8.0, 40.0, rounds),
+    "gpu-studies": lambda _rounds: gpu.whole_studies(360.0, 1.0),
+    "gpu-accuracy": lambda rounds: gpu.parity(10 * rounds),
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }
+
+ALIKE = ("processor", "vectors")
+"""What two machines have in common whose figures are compared."""
 
 
 def machine() -> dict[str, Any]:
@@ -66,18 +78,28 @@ def machine() -> dict[str, Any]:
     return {
         "commit": (facts["commit"] or "none")[:7] + ("-dirty" if facts["dirty"] else ""),
         "processor": facts["processor"],
+        "vectors": processor.own_vectors(),
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchvision", "mlflow")},
+        **{name: installed(name) for name in ("torch", "torchvision", "mlflow")},
     }
 
 
-def last(processor: str) -> dict[str, float]:
+def installed(package: str) -> str:
+    """Return the version of a package, or "none"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def last(facts: dict[str, Any]) -> dict[str, float]:
     """Return each figure's last median on such a processor, of the results here and those that the repository keeps."""
     every = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
-    alike = sorted((one for one in every if one["machine"]["processor"] == processor), key=lambda one: one["time"])
-    return {line["name"]: line["value"] for one in alike for line in one["figures"]}
+    alike = [one for one in every if all(one["machine"].get(name) == facts[name] for name in ALIKE)]
+    ordered = sorted(alike, key=lambda one: one["time"])
+    return {line["name"]: line["value"] for one in ordered for line in one["figures"]}
 
 
 def show(figures: list[Figure], before: dict[str, float]) -> Table:
@@ -104,7 +126,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements a figure")
     arguments = parser.parse_args()
     console, facts = Console(width=None if os.isatty(1) else 180), machine()
-    before = last(facts["processor"])
+    before = last(facts)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     if facts["load_before"] > 0.5:
         console.print(f"load {facts['load_before']:.1f} before anything ran: the machine is shared, the spread tells")

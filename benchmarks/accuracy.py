@@ -1,33 +1,73 @@
-"""Whether bfloat16 costs accuracy: the same seeds in both precisions, and the test that the difference is too small."""
+"""Whether speed costs accuracy: the same seeds with and without, and the test that the difference is too small."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
 
 from benchmarks.demo import train
 from benchmarks.measure import Figure, Measurement, Worker
 
 
-def accuracies(*, precision: str) -> Measurement:
-    """Return a measurement: the test accuracy in percent of the next seed's run of the demo preset."""
+def accuracies(**how: Any) -> Measurement:
+    """Return a measurement: the test accuracy in percent of the next seed's run of the demo, under conditions `how`."""
     import torch
 
+    from ablate.devices import resolve
+
     torch.set_num_threads(1)
-    seeds = itertools.count()
-    return lambda: 100 * train(next(seeds), precision)[1]
+    conditions, seeds = resolve(**how), itertools.count()
+    return lambda: 100 * train(next(seeds), conditions)[1]
 
 
-def equivalence(seeds: int, margin: float = 0.5, level: float = 0.05) -> Figure:
-    """Hold bfloat16 against float32, seed by seed, the two at once; the value is the p of TOST at `margin` points."""
+def in_bf16(seeds: int) -> list[Figure]:
+    """Hold bfloat16 on the CPU against float32."""
+    (differences,) = paired(seeds, {"device": "cpu", "precision": "fp32"}, {"precision": "bf16"})
+    return [equivalence("bf16 is fp32, p of TOST", "fp32", differences)]
+
+
+def fused(seeds: int) -> list[Figure]:
+    """Hold the fused kernels against PyTorch's own, in the precision that suits this machine."""
+    (differences,) = paired(seeds, {"device": "cpu", "fused": False}, {"fused": True})
+    return [equivalence("fused is not fused, p of TOST", "PyTorch's norm, pool, ReLU", differences)]
+
+
+def on_cuda(seeds: int) -> list[Figure]:
+    """Hold bfloat16 on a GPU, eager and compiled, against eager float32."""
+    reference = {"device": "cuda", "precision": "fp32"}
+    eager, compiled = paired(seeds, reference, {"precision": "bf16"}, {"precision": "bf16", "compiled": True})
+    return [
+        equivalence("bf16 is fp32 on a GPU, p of TOST", "eager fp32", eager),
+        equivalence("  compiled bf16 is eager fp32", "eager fp32", compiled),
+    ]
+
+
+def paired(seeds: int, reference: Mapping[str, Any], *changes: Mapping[str, Any]) -> list[list[float]]:
+    """Return, for each change of the reference's conditions, its points less the reference's by seed.
+
+    The runs of a seed are made at once.
+    """
+    differences: list[list[float]] = [[] for _ in changes]
+    with ExitStack() as stack:
+        there, *here = (stack.enter_context(Worker(accuracies, **{**reference, **change})) for change in ({}, *changes))
+        for _ in range(seeds):
+            for one in (there, *here):
+                one.start()
+            points = there.result()
+            for found, one in zip(differences, here, strict=True):
+                found.append(one.result() - points)
+    return differences
+
+
+def equivalence(
+    name: str, against: str, differences: Sequence[float], margin: float = 0.5, level: float = 0.05
+) -> Figure:
+    """Test that a mean difference is below `margin` points; the value is the p of TOST."""
     from ablate.effects.inference import paired_t
 
-    with Worker(accuracies, precision="bf16") as here, Worker(accuracies, precision="fp32") as there:
-        differences = []
-        for _ in range(seeds):
-            here.start()
-            there.start()
-            differences.append(here.result() - there.result())
     found = paired_t(differences, margin)
     delta, low, high = (float(side) for side in (found.delta, found.low, found.high))
-    detail = f"{delta:+.2f} points [{low:.2f}, {high:.2f}], {seeds} seeds of the demo, margin {margin:g}"
-    return Figure("bf16 is fp32, p of TOST", "fp32", "", level, (float(found.p_tost),), detail, False)
+    detail = f"{delta:+.2f} points [{low:.2f}, {high:.2f}], {len(differences)} seeds of the demo, margin {margin:g}"
+    return Figure(name, against, "", level, (float(found.p_tost),), detail, False)

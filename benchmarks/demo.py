@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablate.workload import Conditions
 
 
 class Quiet:
@@ -21,20 +24,20 @@ class Quiet:
         """Keep nothing."""
 
 
-def train(seed: int, precision: str = "auto", **settings: Any) -> tuple[float, float]:
+def train(seed: int, how: Conditions, **settings: Any) -> tuple[float, float]:
     """Return the last validation accuracy and the test accuracy of a run on the digits, the latter scored in fp32."""
-    from ablate.classification import divide
+    from ablate.classification import divide, open_data, start
     from ablate.data import Source, open_dataset
-    from ablate.devices import resolve
     from ablate.recipe import Recipe
     from ablate.resnet9 import WORKLOAD, plan
-    from ablate.trainer import Training, evaluate
+    from ablate.trainer import evaluate
+    from ablate.workload import Job
 
+    source, log = Source("digits"), Quiet()
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings}, seed)
-    dataset, log = open_dataset(Source("digits"), recipe.settings["image_size"]), Quiet()
-    parts = divide(dataset, recipe, "cpu")
-    training = Training(
-        plan(recipe, len(dataset.classes)), parts.train, seed, precision=resolve("cpu", precision).precision
-    )
+    dataset = open_dataset(source, recipe.settings["image_size"])
+    parts = divide(dataset, recipe, how.device)
+    job = Job(recipe, open_data(source, recipe), how)
+    training = start(plan(recipe, len(dataset.classes)), parts.train, job)
     training.run(parts.validation, log)
     return log.accuracy, evaluate(training.scored_model, parts.test).accuracy

@@ -1,11 +1,19 @@
-"""The notebook's recipe on a GPU, at its own scale: its wall time, its share of the matrix rate, compiled or not."""
+"""On a GPU, nothing elsewhere: the notebook's recipe, studies of it, and whether what makes it fast costs accuracy."""
 
 from __future__ import annotations
 
+from benchmarks import accuracy, studies
 from benchmarks.measure import Figure, Measurement, Worker, alternate, medians, ratios
 from benchmarks.training import full_recipe, matrix_rate, operations_an_image
 
 IMAGES, EPOCHS, WIDTH = 50_000, 16, 64
+
+
+def is_there() -> bool:
+    """Return whether there is a GPU that CUDA knows."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def recipe(*, compiled: bool) -> Measurement:
@@ -13,11 +21,11 @@ def recipe(*, compiled: bool) -> Measurement:
     return full_recipe(width=WIDTH, threads=1, count=IMAGES, epochs=EPOCHS, device="cuda", compiled=compiled)
 
 
-def figures(goal: float, share_goal: float, rounds: int) -> list[Figure]:
-    """Measure where there is a GPU; nothing elsewhere."""
+def notebook(goal: float, share_goal: float, rounds: int) -> list[Figure]:
+    """Time the notebook's recipe at its own scale; its share of the matrix rate, and what compiling it gains."""
     import torch
 
-    if not torch.cuda.is_available():
+    if not is_there():
         return []
     with Worker(recipe, compiled=False) as plain, Worker(recipe, compiled=True) as compiled:
         pairs = alternate(plain, compiled, rounds)
@@ -34,3 +42,16 @@ def figures(goal: float, share_goal: float, rounds: int) -> list[Figure]:
         ),
         Figure("  speed compiled", "eager", "x", 1.0, ratios(pairs), medians(pairs, "s")),
     ]
+
+
+def whole_studies(goal: float, jobs_goal: float) -> list[Figure]:
+    """Time a whole leave-one-out study, and runs at a time."""
+    if not is_there():
+        return []
+    with studies.prepared("--device", "cuda") as sweep:
+        return [studies.leave_one_out(sweep, goal), studies.several_at_a_time(sweep, jobs_goal)]
+
+
+def parity(seeds: int) -> list[Figure]:
+    """Hold bfloat16, eager and compiled, against eager float32."""
+    return accuracy.on_cuda(seeds) if is_there() else []

@@ -18,8 +18,12 @@ def plain_study(trials: int, storage: str) -> None:
     """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
     import optuna
 
+    from ablate.devices import resolve
+
+    conditions = resolve("cpu")
+
     def objective(trial: optuna.Trial) -> float:
-        return train(0, epochs=EPOCHS, lr=trial.suggest_float("lr", LOW, HIGH, log=True))[0]
+        return train(0, conditions, epochs=EPOCHS, lr=trial.suggest_float("lr", LOW, HIGH, log=True))[0]
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(

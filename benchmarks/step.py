@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.measure import Figure, Measurement, Worker
 from benchmarks.training import BATCH, COUNTS, full_recipe, random_pixels
 
 KINDS = {
     "convolution": ("conv", "reorder"),
+    "fused norm, pool, ReLU": ("fused norm",),
     "norm": ("batch_norm",),
     "pool": ("max_pool",),
     "ReLU": ("relu", "threshold", "clamp_min"),
@@ -50,6 +52,8 @@ def profile(width: int) -> str:
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
+    from ablate.fused import function
+
     class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left it untyped
         """Times operators; those of another are not split."""
 
@@ -58,14 +62,22 @@ def profile(width: int) -> str:
             self.times: list[tuple[str, float]] = []
 
         def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            started = time.perf_counter()
-            result = operator(*args, **(kwargs or {}))
-            self.times.append((str(operator), time.perf_counter() - started))
-            return result
+            return self.timed(operator, str(operator))(*args, **(kwargs or {}))
+
+        def timed(self, operator: Callable[..., Any], name: str) -> Callable[..., Any]:
+            """Return the operator with its times kept."""
+
+            def call(*args: Any, **kwargs: Any) -> Any:
+                started = time.perf_counter()
+                result = operator(*args, **kwargs)
+                self.times.append((name, time.perf_counter() - started))
+                return result
+
+            return call
 
     epoch = full_recipe(width=width, threads=1, count=COUNTS[width])
     epoch()  # the first one allocates
-    with Clock() as clock:
+    with Clock() as clock, patch.object(function, "call", clock.timed(function.call, "fused norm")):
         whole = epoch()
     return shares([*clock.times, ("Python", whole - sum(seconds for _, seconds in clock.times))])
 

@@ -23,19 +23,29 @@ EPOCHS = 180
 
 @contextmanager
 def project() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A new project in a temporary folder, and the environment of commands in it."""
+    """A new project in a temporary folder, and the environment of commands in it, which find the modules found here."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "mlruns").mkdir()
-        yield folder, {**os.environ, "ABLATE_CACHE": str(folder / "cache"), "MLFLOW_TRACKING_URI": ""}
+        paths = {"PYTHONPATH": os.pathsep.join(sys.path), "ABLATE_CACHE": str(folder / "cache")}
+        yield folder, {**os.environ, **paths, "MLFLOW_TRACKING_URI": ""}
 
 
-def _sweep(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[float, dict[str, Any]]:
+def command(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    """Return what a command prints. Raises RuntimeError, with the end of its complaint, where it fails."""
+    program = [sys.executable, "-m", "ablate", *arguments]
+    done = subprocess.run(program, check=False, capture_output=True, text=True, cwd=folder, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"ablate {' '.join(arguments)}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def timed_sweep(
+    folder: Path, environment: Mapping[str, str], *arguments: str, preset: str = "demo"
+) -> tuple[float, dict[str, Any]]:
     """Return the seconds that a sweep takes, and its summary."""
-    command = [sys.executable, "-m", "ablate", "sweep", "--preset", "demo", "--json", *arguments]
     started = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, env=environment)
-    summary: dict[str, Any] = json.loads(done.stdout)
+    summary = json.loads(command(folder, environment, "sweep", "--preset", preset, "--json", *arguments))
     return time.perf_counter() - started, summary
 
 
@@ -47,12 +57,12 @@ def overhead(goal: float, again_goal: float) -> list[Figure]:
     """
     with project() as (folder, environment):
         arguments = ("--epochs", str(EPOCHS), "--seeds", "3", "--name", "bench")
-        _sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
-        wall, summary = _sweep(folder, environment, *arguments)
+        timed_sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
+        wall, summary = timed_sweep(folder, environment, *arguments)
         seconds = [run_seconds(path) for path in (folder / "mlruns" / "journal").glob("*.jsonl")]
         own = sum(second for second, epochs in seconds if epochs == EPOCHS)
         workers = os.cpu_count() or 1
-        again = tuple(_sweep(folder, environment, *arguments)[0] for _ in range(3))
+        again = tuple(timed_sweep(folder, environment, *arguments)[0] for _ in range(3))
     sweep = summary["seconds"]
     detail = f"{summary['ran']} runs of {own / summary['ran']:.0f} s in {sweep:.0f} s; report {wall - sweep:.1f} s more"
     against = f"their sum over {workers} workers"
@@ -70,12 +80,11 @@ def shell_loop(goal: float) -> Figure:
     menu = WORKLOAD.menu
     arms = [(), *((f"--no-{menu[name].flag}",) for name in menu.baseline)]
     with project() as (folder, environment):
-        _sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
-        wall, _ = _sweep(folder, environment, "--epochs", "20", "--seeds", "1", "--name", "bench")
+        timed_sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
+        wall, _ = timed_sweep(folder, environment, "--epochs", "20", "--seeds", "1", "--name", "bench")
         started = time.perf_counter()
         for arm in arms:
-            command = [sys.executable, "-m", "ablate", "run", "--preset", "demo", "--epochs", "20", "--seed", "1", *arm]
-            subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
+            command(folder, environment, "run", "--preset", "demo", "--epochs", "20", "--seed", "1", *arm)
         loop = time.perf_counter() - started
     detail = f"{len(arms)} runs, report included, in {wall:.0f} s against {loop:.0f} s without one"
     return Figure("sweep over a shell loop", "ablate run, in turn", "x", goal, (wall / loop,), detail, False)

@@ -22,7 +22,7 @@ def random_pixels(count: int) -> np.ndarray:
 
 def full_recipe(
     *, width: int, threads: int, count: int, precision: str = "auto", epochs: int = 1, device: str = "cpu",
-    compiled: bool = False,
+    compiled: bool = False, fused: bool | None = None,
 ) -> Callable[[], float]:  # fmt: skip
     """Return a function that trains the notebook's full recipe for some epochs on `count` images: its seconds."""
     from ablate.machine import share_cores
@@ -31,13 +31,15 @@ def full_recipe(
     import torch
 
     from ablate import resnet9
+    from ablate.classification import start
     from ablate.devices import keep_freed_memory, resolve
     from ablate.recipe import Recipe
-    from ablate.trainer import Images, Training
+    from ablate.trainer import Images
+    from ablate.workload import Data, Job
 
     torch.set_num_threads(threads)
     keep_freed_memory()
-    conditions = resolve(device, precision, threads)
+    conditions = resolve(device, precision, threads, compiled, fused)
     half = torch.full((1, 3, 1, 1), 0.5, device=device)
     images = torch.from_numpy(random_pixels(count)).to(device)
     members = torch.arange(count, device=device)
@@ -47,15 +49,15 @@ def full_recipe(
 
     def train_it() -> float:
         clock = _Clock()
-        Training(plan, train, seed=0, precision=conditions.precision, compiled=compiled).run(few, clock)
+        start(plan, train, Job(recipe, Data("noise", ""), conditions)).run(few, clock)
         return clock.seconds
 
     return train_it
 
 
-def ours(*, width: int, threads: int, count: int, precision: str = "auto") -> Measurement:
+def ours(*, count: int, **how: Any) -> Measurement:
     """Return a measurement: images a second over an epoch of the notebook's full recipe."""
-    epoch = full_recipe(width=width, threads=threads, count=count, precision=precision)
+    epoch = full_recipe(count=count, **how)
     return lambda: count / epoch()
 
 
@@ -200,6 +202,14 @@ def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> F
         pairs = alternate(here, there, rounds)
     name = f"precision auto ({chosen}), width {width}"
     return Figure(name, other, "x", goal, ratios(pairs), medians(pairs, "images/s"))
+
+
+def fusing(width: int, goal: float, rounds: int) -> Figure:
+    """Hold norm, pool and ReLU by the fused kernels against PyTorch's own, one thread."""
+    arguments = {"width": width, "threads": 1, "count": COUNTS[width]}
+    with Worker(ours, **arguments, fused=True) as here, Worker(ours, **arguments, fused=False) as there:
+        pairs = alternate(here, there, rounds)
+    return Figure(f"fused, width {width}", "not fused", "x", goal, ratios(pairs), medians(pairs, "images/s"))
 
 
 def two_workers(width: int, goal: float, rounds: int) -> Figure:

@@ -10,7 +10,7 @@ from notebook import ResNet9 as NotebookResNet9
 from scipy.stats import kstest
 from torch import nn
 
-from ablate.model import StreamDropout, build, conv_block, net_of
+from ablate.model import Block, StreamDropout, build, net_of
 from ablate.plan import Net
 from ablate.seeding import torch_stream
 
@@ -77,7 +77,7 @@ def test_every_combination_trains_one_step(switches, width, image_size, count):
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
-    block = conv_block(3, 8, Net(batch_norm=batch_norm), pool=True)
+    block = Block(3, 8, Net(batch_norm=batch_norm), pool=True)
     usual = nn.Sequential(block[0], block[1], nn.ReLU(), nn.MaxPool2d(2))
     images = torch.randint(0, 4, (6, 3, 16, 16), generator=torch_stream(0, "images")).float()  # coarse: with ties
     results = []

@@ -100,7 +100,7 @@ def _odd_versions() -> Iterator[tuple[str, bool]]:
 def check_device(_here: Surroundings) -> list[Finding]:
     """Say what computes, in which precision, with how many threads."""
     try:
-        from ablate.devices import resolve
+        from ablate.devices import resolve, why_not_fused
     except ImportError as error:
         return [Finding("device", "problem", f"PyTorch cannot be loaded: {error}", "pip install torch torchvision")]
     try:
@@ -108,4 +108,6 @@ def check_device(_here: Surroundings) -> list[Finding]:
     except UserError as error:
         return [Finding("device", "problem", str(error))]
     words = f"{conditions.device}, {conditions.precision}, {many(conditions.threads, 'thread')}"
-    return [Finding("device", "ok", words)]
+    if conditions.device == "cpu" and (reason := why_not_fused()):
+        return [Finding("device", "note", f"{words}; {reason}", "without them training is slower, and the same")]
+    return [Finding("device", "ok", words + ", fused kernels" * conditions.fused)]

@@ -8,8 +8,14 @@ from typing import Any
 from ablate.journal import Run
 from ablate.tracking import Planned
 
-_NAMED = {"device": "device", "precision": "precision", "threads": "number of threads", "compiled": "compiled"}
-_BEFORE = {"compiled": False}
+_NAMED = {
+    "device": "device",
+    "precision": "precision",
+    "threads": "number of threads",
+    "compiled": "compiled",
+    "fused": "fused kernels",
+}
+_BEFORE = {"compiled": False, "fused": False}
 """What runs have that were made before there was such a condition."""
 
 
@@ -18,7 +24,7 @@ def conditions_facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     data = _listed(run.data for run in runs)
     where = _listed(
         " ".join(str(run.conditions.get(name, "")) for name in ("device", "precision"))
-        + " compiled" * bool(run.conditions.get("compiled"))
+        + "".join(f" {name}" for name in _BEFORE if run.conditions.get(name))
         for run in runs
     )
     threads = _listed(str(run.conditions["threads"]) for run in runs if "threads" in run.conditions)

@@ -1,0 +1,302 @@
+// Batch norm, an optional 2 x 2 maximum and ReLU of images whose channels lie last in memory: two passes over the
+// images forward (moments; output) and two backward (sums; gradient), where separate operators make three to five.
+//
+// Sums are taken in single precision over a few thousand values and in double precision beyond. The images are always
+// cut into the same PARTS, each summed by one thread, so results do not depend on the number of threads.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+using Size = int64_t;
+
+// ---------------------------------------------------------------------------------------------- vectors of channels
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16;
+#elif defined(__AVX2__)
+constexpr int LANES = 8;
+#else
+constexpr int LANES = 4;
+#endif
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+
+struct BFloat16 {
+    uint16_t bits;  // the upper half of a float
+};
+
+inline Bits widen(Halves values) {
+#if defined(__AVX512F__)
+    return (Bits)_mm512_cvtepu16_epi32((__m256i)values);
+#elif defined(__AVX2__)
+    return (Bits)_mm256_cvtepu16_epi32((__m128i)values);
+#else
+    return __builtin_convertvector(values, Bits);
+#endif
+}
+
+inline Halves narrow(Bits values) {  // all of them below 2^16
+#if defined(__AVX512F__)
+    return (Halves)_mm512_cvtepi32_epi16((__m512i)values);
+#elif defined(__AVX2__)
+    const __m256i packed = _mm256_packus_epi32((__m256i)values, (__m256i)values);
+    return (Halves)_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
+#else
+    return __builtin_convertvector(values, Halves);
+#endif
+}
+
+// `count` is how many of the lanes there are; where it is LANES, as at every call but the last of a pixel, the compiler
+// makes a single move of it.
+template <class Vector, class Value>
+inline Vector fetch(const Value* from, int count) {
+    Vector values = {};
+    std::memcpy(&values, from, count == LANES ? sizeof(Vector) : count * sizeof(Value));
+    return values;
+}
+
+template <class Vector, class Value>
+inline void put(Value* to, Vector values, int count) {
+    std::memcpy(to, &values, count == LANES ? sizeof(Vector) : count * sizeof(Value));
+}
+
+inline Floats load(const float* from, int count) { return fetch<Floats>(from, count); }
+inline Floats load(const BFloat16* from, int count) { return (Floats)(widen(fetch<Halves>(from, count)) << 16); }
+
+inline void store(float* to, Floats values, int count) { put(to, values, count); }
+inline void store(BFloat16* to, Floats values, int count) {  // rounds to nearest, ties to even, as PyTorch does
+    const Bits bits = (Bits)values;
+    put(to, narrow((bits + 0x7fff + ((bits >> 16) & 1)) >> 16), count);
+}
+
+inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, as PyTorch's ReLU
+
+// -------------------------------------------------------------------------------------------------------- loops
+
+constexpr Size PARTS = 64;
+constexpr Size VALUES_A_BLOCK = 4096;  // what stays in the nearest cache while it is summed
+
+template <class Work>
+void each_part(Size count, int threads, Work work) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (Size part = 0; part < PARTS; part++) {
+        const Size first = count * part / PARTS, last = count * (part + 1) / PARTS;
+        if (first < last) work(part, first, last);
+    }
+}
+
+// Sums two terms over pixels [first, last) for the channels of GROUP vectors.
+template <int GROUP, class Terms>
+inline void sum_pixels(Size first, Size last, Size channel, int count, double* one, double* other, const Terms& terms) {
+    Floats ones[GROUP] = {}, others[GROUP] = {};
+    if (count == LANES)
+        for (Size pixel = first; pixel < last; pixel++)
+            for (int i = 0; i < GROUP; i++) terms(pixel, channel + i * LANES, LANES, ones[i], others[i]);
+    else
+        for (Size pixel = first; pixel < last; pixel++) terms(pixel, channel, count, ones[0], others[0]);
+    for (int i = 0; i < GROUP; i++)
+        for (int lane = 0; lane < count; lane++) {
+            one[i * LANES + lane] += ones[i][lane];
+            other[i * LANES + lane] += others[i][lane];
+        }
+}
+
+// Returns two sums a channel over all pixels: first those of one term, then those of the other.
+template <class Terms>
+std::vector<double> sums(Size pixels, Size channels, int threads, Terms all_terms) {
+    std::vector<double> by_part(PARTS * 2 * channels);
+    const Size step = std::max<Size>(1, VALUES_A_BLOCK / channels);
+    each_part(pixels, threads, [&, channels](Size part, Size first, Size last) {
+        const Terms terms = all_terms;  // a copy of this thread's own: its pointers stay in registers
+        double *one = &by_part[part * 2 * channels], *other = one + channels;
+        for (Size begin = first; begin < last; begin += step) {
+            const Size end = std::min(last, begin + step);
+            Size c = 0;
+            for (; c + 4 * LANES <= channels; c += 4 * LANES)
+                sum_pixels<4>(begin, end, c, LANES, one + c, other + c, terms);
+            for (; c + 2 * LANES <= channels; c += 2 * LANES)
+                sum_pixels<2>(begin, end, c, LANES, one + c, other + c, terms);
+            for (; c < channels; c += LANES)
+                sum_pixels<1>(begin, end, c, std::min<Size>(LANES, channels - c), one + c, other + c, terms);
+        }
+    });
+    std::vector<double> total(2 * channels);
+    for (Size part = 0; part < PARTS; part++)
+        for (Size i = 0; i < 2 * channels; i++) total[i] += by_part[part * 2 * channels + i];
+    return total;
+}
+
+// Visits every pixel of the output, LANES channels at a time: where its window of SIDE x SIDE begins in the input,
+// where it is in the output, which channel it is, and how many lanes there are.
+template <int SIDE, class Visit>
+void each_window(Size rows, Size width, Size channels, int threads, Visit visit_any) {
+    each_part(rows, threads, [=](Size, Size first, Size last) {
+        const Visit visit = visit_any;
+        for (Size row = first; row < last; row++)
+            for (Size column = 0; column < width; column++) {
+                const Size out = (row * width + column) * channels;
+                const Size in = (row * SIDE * SIDE * width + column * SIDE) * channels;
+                Size c = 0;
+                for (; c + LANES <= channels; c += LANES) visit(in + c, out + c, c, LANES);
+                if (c < channels) visit(in + c, out + c, c, int(channels - c));
+            }
+    });
+}
+
+// ------------------------------------------------------------------------------------------------------ the block
+
+}  // namespace
+
+// One block of the network; `function.py` has the same fields. Images are rows x width x channels, the images of a
+// batch below each other; rows and width are the output's. Values are float or BFloat16, all else is float.
+struct Block {
+    Size rows, width, channels, side, threads;
+    const void* input;     // of side * rows x side * width pixels
+    void* output;          // the gradient with respect to it on the way back
+    void* peaks;           // the input's value that was the largest of its window (side 2)
+    void* places;          // which one that was, 0 to 3, or 4 if ReLU is off there (side 2), uint16
+    void* input_gradient;  // backward only
+    const float *weight, *bias;  // of the norm
+    const float* offset;         // the convolution's bias: the input comes without it, which is all that it changes
+    float *running_mean, *running_variance;
+    float* terms;  // four a channel: scale, shift, mean, 1 / standard deviation
+    float *weight_gradient, *bias_gradient;  // backward only
+    double momentum, epsilon;
+};
+
+namespace {
+
+// Mean and variance of each channel, then what the norm multiplies by and adds.
+template <class Value>
+void measure(const Block& block) {
+    const Size channels = block.channels, pixels = block.rows * block.width * block.side * block.side;
+    const Value* input = (const Value*)block.input;
+    std::vector<float> about(channels);  // a mean of some; sums are of differences from it, so a large mean costs no digits
+    for (Size i = 0; i < 16; i++)
+        for (Size c = 0; c < channels; c++) about[c] += load(input + pixels * i / 16 * channels + c, 1)[0] / 16;
+    const float* near = about.data();
+    const auto total = sums(pixels, channels, (int)block.threads,
+        [=](Size pixel, Size channel, int count, Floats& sum, Floats& squares) {
+            const Floats difference = load(input + pixel * channels + channel, count) - load(near + channel, count);
+            sum += difference;
+            squares += difference * difference;
+        });
+    float *scale = block.terms, *shift = scale + channels, *mean = shift + channels, *inverse = mean + channels;
+    for (Size c = 0; c < channels; c++) {
+        const double difference = total[c] / pixels;
+        const double variance = std::max(0.0, total[channels + c] / pixels - difference * difference);
+        const double centre = near[c] + difference, inverse_sd = 1 / std::sqrt(variance + block.epsilon);
+        mean[c] = (float)centre;
+        inverse[c] = (float)inverse_sd;
+        scale[c] = (float)(block.weight[c] * inverse_sd);
+        shift[c] = (float)(block.bias[c] - centre * block.weight[c] * inverse_sd);
+        const double unbiased = variance * pixels / (pixels - 1);
+        block.running_mean[c] += (float)(block.momentum * (centre + block.offset[c] - block.running_mean[c]));
+        block.running_variance[c] += (float)(block.momentum * (unbiased - block.running_variance[c]));
+    }
+}
+
+// output = max(0, the largest of the window of (scale * input + shift)).
+template <int SIDE, class Value>
+void normalise(const Block& block) {
+    const Size channels = block.channels, below = 2 * block.width * channels;
+    const Size offsets[4] = {0, channels, below, below + channels};
+    const Value* input = (const Value*)block.input;
+    Value *output = (Value*)block.output, *peaks = (Value*)block.peaks;
+    uint16_t* places = (uint16_t*)block.places;
+    const float *scale = block.terms, *shift = scale + channels;
+    each_window<SIDE>(block.rows, block.width, channels, (int)block.threads,
+        [=](Size in, Size out, Size channel, int count) {
+            const Floats times = load(scale + channel, count), plus = load(shift + channel, count);
+            Floats peak = load(input + in, count), largest = times * peak + plus;
+            if (SIDE == 2) {
+                Integers place = {};
+                for (int i = 1; i < 4; i++) {
+                    const Floats value = load(input + in + offsets[i], count), normal = times * value + plus;
+                    const Integers larger = normal > largest;
+                    place = larger ? Integers{} + i : place;
+                    peak = larger ? value : peak;
+                    largest = larger ? normal : largest;
+                }
+                place = largest > 0.0f ? place : Integers{} + 4;
+                store(peaks + out, peak, count);
+                put(places + out, narrow((Bits)place), count);
+            }
+            store(output + out, positive(largest), count);
+        });
+}
+
+// With g the gradient where ReLU is on and x' = (input - mean) / sd:
+// input_gradient = weight / sd * (g - mean(g) - x' * mean(g * x')), the means over all pixels of a channel.
+template <int SIDE, class Value>
+void differentiate(const Block& block) {
+    const Size channels = block.channels, outputs = block.rows * block.width, below = 2 * block.width * channels;
+    const Size offsets[4] = {0, channels, below, below + channels};
+    const Value *input = (const Value*)block.input, *gradient = (const Value*)block.output;
+    const Value* peaks = SIDE == 2 ? (const Value*)block.peaks : input;
+    const uint16_t* places = (const uint16_t*)block.places;
+    Value* input_gradient = (Value*)block.input_gradient;
+    const float *scale = block.terms, *shift = scale + channels, *mean = shift + channels, *inverse = mean + channels;
+    const auto total = sums(outputs, channels, (int)block.threads,
+        [=](Size pixel, Size channel, int count, Floats& sum, Floats& products) {
+            const Size at = pixel * channels + channel;
+            const Floats value = load(peaks + at, count), all = load(gradient + at, count);
+            const Floats normal = load(scale + channel, count) * value + load(shift + channel, count);
+            const Floats passed = normal > 0.0f ? all : Floats{};
+            sum += passed;
+            products += passed * (value - load(mean + channel, count));
+        });
+    std::vector<float> constants(channels), slopes(channels);
+    for (Size c = 0; c < channels; c++) {
+        const double pixels = (double)outputs * SIDE * SIDE, product = total[channels + c] * inverse[c];
+        block.bias_gradient[c] = (float)total[c];
+        block.weight_gradient[c] = (float)product;
+        const double slope = -scale[c] * product / pixels * inverse[c];
+        slopes[c] = (float)slope;
+        constants[c] = (float)(-scale[c] * total[c] / pixels - slope * mean[c]);
+    }
+    const float *constant = constants.data(), *slope = slopes.data();
+    each_window<SIDE>(block.rows, block.width, channels, (int)block.threads,
+        [=](Size in, Size out, Size channel, int count) {
+            const Floats times = load(scale + channel, count), plus = load(shift + channel, count);
+            const Floats base = load(constant + channel, count), rise = load(slope + channel, count);
+            const Floats passed = times * load(gradient + out, count);
+            Integers place = {};
+            if (SIDE == 2) place = (Integers)widen(fetch<Halves>(places + out, count));
+            for (int i = 0; i < SIDE * SIDE; i++) {
+                const Floats value = load(input + in + offsets[i], count);
+                const Integers is_on = SIDE == 2 ? place == i : times * value + plus > 0.0f;
+                store(input_gradient + in + offsets[i], (is_on ? passed : Floats{}) + base + rise * value, count);
+            }
+        });
+}
+
+template <class Value>
+void forward(const Block& block) {
+    measure<Value>(block);
+    block.side == 2 ? normalise<2, Value>(block) : normalise<1, Value>(block);
+}
+
+template <class Value>
+void backward(const Block& block) {
+    block.side == 2 ? differentiate<2, Value>(block) : differentiate<1, Value>(block);
+}
+
+}  // namespace
+
+extern "C" {
+void forward_float32(const Block* block) { forward<float>(*block); }
+void forward_bfloat16(const Block* block) { forward<BFloat16>(*block); }
+void backward_float32(const Block* block) { backward<float>(*block); }
+void backward_bfloat16(const Block* block) { backward<BFloat16>(*block); }
+}

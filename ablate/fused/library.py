@@ -1,0 +1,65 @@
+"""The kernels as a library: compiled once for this processor, kept in the cache, loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from functools import cache
+from pathlib import Path
+
+from ablate.data import cache_folder
+from ablate.errors import UserError
+
+SOURCE = Path(__file__).with_name("kernels.cpp")
+FLAGS = ("-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
+_CPU_FACTS = Path("/proc/cpuinfo")
+
+
+def compiler() -> str | None:
+    """Return the path of a C++ compiler: CXX, else the system's, else none."""
+    return next(filter(None, map(shutil.which, (os.environ.get("CXX") or "c++", "g++", "clang++"))), None)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """Return the kernels, compiled first where no process has done so for this processor and compiler.
+
+    Raises UserError where there is no compiler, or where it fails.
+    """
+    if sys.platform != "linux":
+        raise UserError("the fused kernels are for Linux")
+    command = compiler()
+    if command is None:
+        raise UserError("the fused kernels need a C++ compiler (g++ or clang++) on the path")
+    path = cache_folder() / "kernels" / f"{_name(command)}.so"
+    try:
+        if not path.exists():
+            _compile(command, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise UserError(f"the fused kernels cannot be kept in {path.parent}: {error}") from error
+
+
+def _compile(command: str, path: Path) -> None:
+    """Compile beside the place and rename: of processes that do so at once, each gets a whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f"{uuid.uuid4().hex}.tmp")
+    done = subprocess.run([command, *FLAGS, str(SOURCE), "-o", str(made)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise UserError(f"{command} could not compile the fused kernels: {lines[0]}")
+    made.replace(path)
+
+
+def _name(command: str) -> str:
+    """Return what the compiled kernels depend on, in twelve hex digits; a shared cache may serve several processors."""
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
+    facts = _CPU_FACTS.read_text().splitlines() if _CPU_FACTS.exists() else []
+    processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
+    parts = [SOURCE.read_text(), *FLAGS, version, *processor]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
