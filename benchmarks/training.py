@@ -32,13 +32,12 @@ def full_recipe(
 
     from ablate import resnet9
     from ablate.classification import start
-    from ablate.devices import keep_freed_memory, resolve
+    from ablate.devices import prepare, resolve
     from ablate.recipe import Recipe
     from ablate.trainer import Images
     from ablate.workload import Data, Job
 
-    torch.set_num_threads(threads)
-    keep_freed_memory()
+    prepare(threads)
     conditions = resolve(device, precision, threads, compiled, fused)
     half = torch.full((1, 3, 1, 1), 0.5, device=device)
     images = torch.from_numpy(random_pixels(count)).to(device)
