@@ -15,7 +15,7 @@ from pathlib import Path
 from ablate.data import cache_folder
 from ablate.errors import UserError
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+FOLDER = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 _CPU_FACTS = Path("/proc/cpuinfo")
 
@@ -49,7 +49,8 @@ def _compile(command: str, path: Path) -> None:
     """Compile beside the place and rename: of processes that do so at once, each gets a whole file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    done = subprocess.run([command, *FLAGS, str(SOURCE), "-o", str(made)], capture_output=True, text=True, check=False)
+    sources = [str(source) for source in sorted(FOLDER.glob("*.cpp"))]
+    done = subprocess.run([command, *FLAGS, *sources, "-o", str(made)], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise UserError(f"{command} could not compile the fused kernels: {lines[0]}")
@@ -61,5 +62,6 @@ def _name(command: str) -> str:
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
     facts = _CPU_FACTS.read_text().splitlines() if _CPU_FACTS.exists() else []
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
-    parts = [SOURCE.read_text(), *FLAGS, version, *processor]
+    sources = [path.read_text() for path in sorted(FOLDER.iterdir()) if path.suffix in (".cpp", ".h")]
+    parts = [*sources, *FLAGS, version, *processor]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,77 @@
+// Vectors of as many channels as the processor takes at once, of float or bfloat16 values.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+using Size = int64_t;
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16;
+#elif defined(__AVX2__)
+constexpr int LANES = 8;
+#else
+constexpr int LANES = 4;
+#endif
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+
+struct BFloat16 {
+    uint16_t bits;  // the upper half of a float
+};
+
+inline Bits widen(Halves values) {
+#if defined(__AVX512F__)
+    return (Bits)_mm512_cvtepu16_epi32((__m256i)values);
+#elif defined(__AVX2__)
+    return (Bits)_mm256_cvtepu16_epi32((__m128i)values);
+#else
+    return __builtin_convertvector(values, Bits);
+#endif
+}
+
+inline Halves narrow(Bits values) {  // all of them below 2^16
+#if defined(__AVX512F__)
+    return (Halves)_mm512_cvtepi32_epi16((__m512i)values);
+#elif defined(__AVX2__)
+    const __m256i packed = _mm256_packus_epi32((__m256i)values, (__m256i)values);
+    return (Halves)_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08));
+#else
+    return __builtin_convertvector(values, Halves);
+#endif
+}
+
+// `count` is how many of the lanes there are; where it is LANES, as at every call but the last of a pixel, the compiler
+// makes a single move of it.
+template <class Vector, class Value>
+inline Vector fetch(const Value* from, int count) {
+    Vector values = {};
+    std::memcpy(&values, from, count == LANES ? sizeof(Vector) : count * sizeof(Value));
+    return values;
+}
+
+template <class Vector, class Value>
+inline void put(Value* to, Vector values, int count) {
+    std::memcpy(to, &values, count == LANES ? sizeof(Vector) : count * sizeof(Value));
+}
+
+inline Floats load(const float* from, int count) { return fetch<Floats>(from, count); }
+inline Floats load(const BFloat16* from, int count) { return (Floats)(widen(fetch<Halves>(from, count)) << 16); }
+
+inline void store(float* to, Floats values, int count) { put(to, values, count); }
+inline void store(BFloat16* to, Floats values, int count) {  // rounds to nearest, ties to even, as PyTorch does
+    const Bits bits = (Bits)values;
+    put(to, narrow((bits + 0x7fff + ((bits >> 16) & 1)) >> 16), count);
+}
+
+inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, as PyTorch's ReLU
+
+}  // namespace
