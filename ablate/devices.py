@@ -5,17 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from pathlib import Path
 
 import torch
 
 from ablate.errors import UsageError, UserError
 from ablate.fused import compiler, library
-from ablate.machine import usable_cores
+from ablate.machine import processor_facts, usable_cores
 from ablate.workload import Conditions
 
 PRECISIONS = ("auto", "bf16", "fp32")
-_CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def resolve(
@@ -72,7 +70,7 @@ def is_faster_in_bf16(device: str) -> bool:
     """Return whether `device` trains faster in bfloat16 than in float32: told by what it is, the same every time."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device == "cpu" and _CPU_FACTS.exists() and multiplies_bf16_fast(_CPU_FACTS.read_text())
+    return device == "cpu" and multiplies_bf16_fast(processor_facts())
 
 
 def multiplies_bf16_fast(facts: str) -> bool:

@@ -56,7 +56,7 @@ class Block(nn.Sequential):
         convolution, norm = self[0], self[1]
         if self.is_fused and self.training and isinstance(norm, nn.BatchNorm2d):
             assert isinstance(convolution, nn.Conv2d)
-            if can_fuse(images, convolution):
+            if can_fuse(images, convolution, self.side):
                 return conv_norm_relu(images, convolution, norm, self.side)
         features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
         return features

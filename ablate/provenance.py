@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ablate
+from ablate.machine import processor_facts
 from ablate.masking import masked_text
 
 RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
@@ -68,7 +69,6 @@ def environment(project: Path) -> dict[str, Any]:
 
 @cache
 def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
+    lines = processor_facts().splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -13,11 +13,9 @@ from benchmarks.measure import Figure, Measurement, Worker
 
 def accuracies(**how: Any) -> Measurement:
     """Return a measurement: the test accuracy in percent of the next seed's run of the demo, under conditions `how`."""
-    import torch
+    from ablate.devices import prepare, resolve
 
-    from ablate.devices import resolve
-
-    torch.set_num_threads(1)
+    prepare(threads=1)
     conditions, seeds = resolve(**how), itertools.count()
     return lambda: 100 * train(next(seeds), conditions)[1]
 

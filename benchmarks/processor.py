@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from ablate.machine import processor_facts
 
-FACTS = Path("/proc/cpuinfo")
 WIDEST = {
     "amx_bf16": "avx512+amx",
     "avx512_bf16": "avx512+bf16",
@@ -28,7 +27,7 @@ def vectors(facts: str) -> str:
 
 def own_vectors() -> str:
     """Return the widest vector instructions here."""
-    return vectors(FACTS.read_text() if FACTS.exists() else "")
+    return vectors(processor_facts())
 
 
 def emulates_bf16() -> bool:

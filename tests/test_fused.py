@@ -179,12 +179,14 @@ def test_what_is_no_number_stays_visible(dtype):
     assert found["gradient of images"].isnan().any()
 
 
-def test_scoring_and_single_pixels_are_pytorch_s_own():
-    fused, plain = Block(3, 8, Net(batch_norm=True)), Block(3, 8, Net(batch_norm=True))
+@pytest.mark.parametrize("pool", [False, True])
+def test_scoring_odd_sizes_and_single_pixels_are_pytorch_s_own(pool):
+    fused, plain = (Block(3, 8, Net(batch_norm=True), pool=pool) for _ in range(2))
     plain.load_state_dict(fused.state_dict())
     fused.is_fused = True
     images = torch.randn(2, 3, 8, 8)
     assert torch.equal(fused.eval()(images), plain.eval()(images))
+    torch.testing.assert_close(fused.train()(images[..., 1:]), plain.train()(images[..., 1:]), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         fused.train()(images[:1, :, :1, :1])
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ablate.data import cache_folder
 from ablate.errors import UserError
+from ablate.machine import processor_facts
 
 FOLDER = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
-_CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def compiler() -> str | None:
@@ -60,7 +60,7 @@ def _compile(command: str, path: Path) -> None:
 def _name(command: str) -> str:
     """Return what the compiled kernels depend on, in twelve hex digits; a shared cache may serve several processors."""
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
-    facts = _CPU_FACTS.read_text().splitlines() if _CPU_FACTS.exists() else []
+    facts = processor_facts().splitlines()
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
     sources = [path.read_text() for path in sorted(FOLDER.iterdir()) if path.suffix in (".cpp", ".h")]
     parts = [*sources, *FLAGS, version, *processor]
