@@ -24,7 +24,6 @@ from ablate.devices import resolve, why_not_fused
 from ablate.errors import UsageError
 from ablate.factors import MENU
 from ablate.fused import compiler, library
-from ablate.fused.convolution import weight_gradient
 from ablate.fused.function import norm_pool_relu
 from ablate.model import Block
 from ablate.plan import Net
@@ -138,28 +137,6 @@ def test_threads_do_not_change_a_bit():
     assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
 
 
-@given(
-    count=st.integers(1, 40), height=st.integers(1, 9), width=st.integers(1, 40), inputs=st.integers(1, 20),
-    wide=st.integers(1, 3), threads=st.integers(1, 3), seed=st.integers(0, 9),
-)  # fmt: skip
-@settings(max_examples=60, deadline=None)
-def test_the_weight_gradient_is_what_it_is_in_double_precision(count, height, width, inputs, wide, threads, seed):
-    outputs, generator = wide * library().weight_gradient_channels(), torch.Generator().manual_seed(seed)
-    images = torch.randn(count, inputs, height, width, generator=generator)
-    gradient = torch.randn(count, outputs, height, width, generator=generator)
-    weight = torch.zeros(outputs, inputs, 3, 3).double().requires_grad_()
-    F.conv2d(images.double(), weight, padding=1).backward(gradient.double())
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        found = weight_gradient(images, gradient)
-        torch.set_num_threads(1)
-        assert torch.equal(found, weight_gradient(images, gradient)), "on any number of threads"
-    finally:
-        torch.set_num_threads(before)
-    assert distance(found.double(), weight.grad) < 1e-5
-
-
 def test_equal_pixels_pass_their_gradient_to_the_first_of_a_window_as_in_pytorch():
     fused, exact = blocks(8, True, 0)
     images = torch.ones(2, 3, 8, 8)
@@ -201,13 +178,7 @@ def first_step(plan, *, fused: bool) -> tuple[dict[str, float], dict[str, Tensor
     return log.history[1], gradients
 
 
-@pytest.fixture
-def every_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the weight gradient of our own wherever it can be computed, also where PyTorch's is faster."""
-    monkeypatch.setattr(library(), "weight_gradient_pays", lambda: 1)
-
-
-@pytest.mark.usefixtures("one_thread", "every_kernel")
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("toggled", MENU)
 def test_a_step_is_the_same_with_every_factor_switched(toggled):
     plan = plan_of(MENU.in_order(set(MENU.baseline) ^ {toggled}), width=8)

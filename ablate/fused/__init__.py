@@ -1,7 +1,6 @@
 """Blocks of the network on the CPU: norm, pool and ReLU in two passes over memory each way instead of three to five.
 
-`norm_pool_relu.cpp` and `weight_gradient.cpp` compute, `library` compiles them once for this processor, `function` and
-`convolution` join them to PyTorch.
+`norm_pool_relu.cpp` computes, `library` compiles it once for this processor, `function` joins it to PyTorch.
 """
 
 from ablate.fused.function import can_fuse, conv_norm_relu

@@ -16,7 +16,7 @@ from ablate.data import cache_folder
 from ablate.errors import UserError
 from ablate.machine import processor_facts
 
-FOLDER = Path(__file__).parent
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("norm_pool_relu.cpp", "vectors.h"))
 FLAGS = ("-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 
 
@@ -49,8 +49,9 @@ def _compile(command: str, path: Path) -> None:
     """Compile beside the place and rename: of processes that do so at once, each gets a whole file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    sources = [str(source) for source in sorted(FOLDER.glob("*.cpp"))]
-    done = subprocess.run([command, *FLAGS, *sources, "-o", str(made)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [command, *FLAGS, str(SOURCES[0]), "-o", str(made)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise UserError(f"{command} could not compile the fused kernels: {lines[0]}")
@@ -62,6 +63,5 @@ def _name(command: str) -> str:
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
     facts = processor_facts().splitlines()
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
-    sources = [path.read_text() for path in sorted(FOLDER.iterdir()) if path.suffix in (".cpp", ".h")]
-    parts = [*sources, *FLAGS, version, *processor]
+    parts = [*(source.read_text() for source in SOURCES), *FLAGS, version, *processor]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
