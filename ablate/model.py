@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from ablate.fused import can_fuse, conv_norm_relu
+from ablate.fused import can_fuse, conv_norm_relu, convolve
 from ablate.plan import Net
 from ablate.seeding import torch_stream
 
@@ -53,12 +53,16 @@ class Block(nn.Sequential):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features of the images."""
-        convolution, norm = self[0], self[1]
-        if self.is_fused and self.training and isinstance(norm, nn.BatchNorm2d):
-            assert isinstance(convolution, nn.Conv2d)
-            if can_fuse(images, convolution, self.side):
-                return conv_norm_relu(images, convolution, norm, self.side)
-        features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
+        convolution, norm, *others = self
+        assert isinstance(convolution, nn.Conv2d)
+        if not self.is_fused:
+            features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
+            return features
+        if self.training and isinstance(norm, nn.BatchNorm2d) and can_fuse(images, convolution, self.side):
+            return conv_norm_relu(images, convolution, norm, self.side)
+        features = convolve(images, convolution, convolution.bias)
+        for module in (norm, *others):
+            features = module(features)
         return features
 
 

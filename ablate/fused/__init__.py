@@ -1,9 +1,11 @@
-"""Blocks of the network on the CPU: norm, pool and ReLU in two passes over memory each way instead of three to five.
+"""Blocks of the network on the CPU: convolutions in a quarter of the multiplications, and norm, pool and ReLU at once.
 
-`norm_pool_relu.cpp` computes, `library` compiles it once for this processor, `function` joins it to PyTorch.
+`convolution.cpp` and `norm_pool_relu.cpp` compute, `library` compiles them once for this processor, `convolution` and
+`function` join them to PyTorch.
 """
 
+from ablate.fused.convolution import convolve
 from ablate.fused.function import can_fuse, conv_norm_relu
 from ablate.fused.library import compiler, library
 
-__all__ = ["can_fuse", "compiler", "conv_norm_relu", "library"]
+__all__ = ["can_fuse", "compiler", "conv_norm_relu", "convolve", "library"]

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
+from ablate.fused.convolution import convolve
 from ablate.fused.library import library
 
 _LAST = torch.channels_last
@@ -39,8 +39,7 @@ def conv_norm_relu(images: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d,
     and its gradient is exactly zero.
     """
     assert convolution.bias is not None
-    features = F.conv2d(images, convolution.weight, None, padding=convolution.padding)
-    return norm_pool_relu(features, norm, convolution.bias, side)
+    return norm_pool_relu(convolve(images, convolution, None), norm, convolution.bias, side)
 
 
 def norm_pool_relu(features: Tensor, norm: nn.BatchNorm2d, offset: Tensor, side: int) -> Tensor:

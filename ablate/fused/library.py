@@ -16,8 +16,9 @@ from ablate.data import cache_folder
 from ablate.errors import UserError
 from ablate.machine import processor_facts
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("norm_pool_relu.cpp", "vectors.h"))
-FLAGS = ("-std=c++17", "-O2", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("norm_pool_relu.cpp", "convolution.cpp"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("vectors.h", "matrices.h"))
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 
 
 def compiler() -> str | None:
@@ -50,7 +51,7 @@ def _compile(command: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f"{uuid.uuid4().hex}.tmp")
     done = subprocess.run(
-        [command, *FLAGS, str(SOURCES[0]), "-o", str(made)], capture_output=True, text=True, check=False
+        [command, *FLAGS, *map(str, SOURCES), "-o", str(made)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
@@ -63,5 +64,5 @@ def _name(command: str) -> str:
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
     facts = processor_facts().splitlines()
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
-    parts = [*(source.read_text() for source in SOURCES), *FLAGS, version, *processor]
+    parts = [*(source.read_text() for source in (*SOURCES, *HEADERS)), *FLAGS, version, *processor]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

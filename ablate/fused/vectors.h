@@ -72,6 +72,8 @@ inline void store(BFloat16* to, Floats values, int count) {  // rounds to neares
     put(to, narrow((bits + 0x7fff + ((bits >> 16) & 1)) >> 16), count);
 }
 
+inline Floats spread(float value) { return value - Floats{}; }  // to every lane; minus zero changes no bit
+
 inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, as PyTorch's ReLU
 
 }  // namespace

@@ -1,0 +1,85 @@
+"""A 3 x 3 convolution on the CPU in a quarter of the multiplications, and its gradients."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from ablate.fused.library import library
+
+_LAST = torch.channels_last
+_KIND = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+_TILE = 4
+_FEWEST_CHANNELS = 16
+"""With fewer, transforming tiles takes longer than it saves."""
+
+
+class _Convolution(ctypes.Structure):
+    """The structure of the same name in `convolution.cpp`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("count", "height", "width", "inputs", "outputs", "threads")),
+        *((name, ctypes.c_void_p) for name in ("images", "weights", "bias")),
+        *((name, ctypes.c_void_p) for name in ("output", "image_gradient", "weight_gradient")),
+    )
+
+
+def convolve(images: Tensor, convolution: nn.Conv2d, bias: Tensor | None) -> Tensor:
+    """Return the convolution of images with a layer's weights: by the kernels where they know how, else by PyTorch.
+
+    Errors are about 1e-6 of the norm in single precision, three to five times those of the sum of products.
+    """
+    if can_convolve(images, convolution):
+        made: Tensor = _Convolve.apply(images, convolution.weight, bias)
+        return made
+    steps = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
+    return F.conv2d(images, convolution.weight, bias, **steps)
+
+
+def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
+    """Return whether the kernels know such images and weights, and are faster: whole tiles, enough channels."""
+    weight, (height, width) = convolution.weight, images.shape[2:]
+    kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
+    is_single = images.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == 0 and width % _TILE == 0
+    return images.device.type == "cpu" and kind == _KIND and is_single and is_large
+
+
+class _Convolve(torch.autograd.Function):
+    """N x C x H x W to N x K x H x W; H and W multiples of 4."""
+
+    @staticmethod
+    def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        images, weight = (each.contiguous(memory_format=_LAST) for each in (images, weight))
+        context.save_for_backward(images, weight)
+        output = torch.empty((len(images), len(weight), *images.shape[2:]), memory_format=_LAST)
+        call("convolve_images", images, output, weights=weight, bias=bias)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        images, weight = context.saved_tensors
+        gradient = gradient.contiguous(memory_format=_LAST)
+        needs_images, needs_weight, needs_bias = context.needs_input_grad
+        images_gradient = torch.empty_like(images) if needs_images else None
+        weight_gradient = torch.empty_like(weight) if needs_weight else None
+        if needs_images:
+            call("convolve_gradients", images, gradient, weights=weight, image_gradient=images_gradient)
+        if needs_weight:
+            call("weigh_gradients", images, gradient, weight_gradient=weight_gradient)
+        return images_gradient, weight_gradient, gradient.sum((0, 2, 3)) if needs_bias else None
+
+
+def call(which: str, images: Tensor, output: Tensor, **fields: Tensor | None) -> None:
+    """Call a kernel on images and what is made of them (or its gradient), and the other `fields` of the structure."""
+    count, inputs, height, width = images.shape
+    sizes = (count, height, width, inputs, output.shape[1], torch.get_num_threads())
+    places = {name: value.data_ptr() for name, value in fields.items() if value is not None}
+    given = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **places)
+    getattr(library(), which)(ctypes.byref(given))

@@ -1,0 +1,138 @@
+"""The convolution kernels: what PyTorch's are in double precision, to rounding, on any number of threads."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablate.fused import compiler, convolve
+from ablate.fused.convolution import can_convolve
+
+pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
+
+NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
+
+
+def layer(inputs: int, outputs: int, seed: int = 0) -> nn.Conv2d:
+    """Return a layer with weights drawn under `seed`."""
+    made = nn.Conv2d(inputs, outputs, 3, padding=1)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.uniform_(-1, 1, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def passed(convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool) -> list[Tensor]:
+    """Return output and gradients of a convolution with bias."""
+    images = images.clone().requires_grad_()
+    convolution.zero_grad()
+    output = convolve(images, convolution, convolution.bias) if ours else convolution(images)
+    output.backward(gradient)
+    return [output.detach(), images.grad, *(parameter.grad.clone() for parameter in convolution.parameters())]
+
+
+def distances(found: list[Tensor], exact: list[Tensor]) -> dict[str, float]:
+    """Return how far each is from double precision, relative to the norm."""
+    pairs = zip(NAMES, found, exact, strict=True)
+    return {name: float((one.double() - other).norm() / other.norm()) for name, one, other in pairs}
+
+
+@given(
+    count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
+    outputs=st.integers(16, 70), is_last=st.booleans(), seed=st.integers(0, 9),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
+    images, gradient = (drawn(count, channels, 4 * rows, 4 * columns, seed=seed) for channels in (inputs, outputs))
+    if is_last:
+        images, gradient = (each.contiguous(memory_format=torch.channels_last) for each in (images, gradient))
+    convolution = layer(inputs, outputs, seed)
+    assert can_convolve(images, convolution)
+    found = passed(convolution, images, gradient, ours=True)
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    assert max(distances(found, exact).values()) < 1e-5
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(16, 32, 32), (128, 128, 4)])
+def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
+    convolution = layer(inputs, outputs)
+    images, gradient = drawn(200, inputs, side, side), drawn(200, outputs, side, side)
+    found, theirs = (passed(convolution, images, gradient, ours=way) for way in (True, False))
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    ours, pytorchs = distances(found, exact), distances(theirs, exact)
+    assert max(ours.values()) < 1e-5
+    assert ours["gradient of weights"] < 3 * pytorchs["gradient of weights"]
+
+
+def test_threads_do_not_change_a_bit():
+    convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(passed(convolution, images, gradient, ours=True)[:3])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
+
+
+def test_an_image_does_not_depend_on_its_batch():
+    convolution, images = layer(16, 16), drawn(70, 16, 8, 8)
+    whole = convolve(images, convolution, None)
+    assert torch.equal(convolve(images[33:34], convolution, None), whole[33:34])
+
+
+@pytest.mark.parametrize(
+    ("images", "convolution"),
+    [
+        (drawn(2, 16, 8, 6), nn.Conv2d(16, 16, 3, padding=1)),
+        (drawn(2, 3, 8, 8), nn.Conv2d(3, 16, 3, padding=1)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, stride=2)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 5, padding=1)),
+        (drawn(2, 32, 8, 8), nn.Conv2d(32, 32, 3, padding=1, groups=2)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, dilation=2)),
+        (drawn(2, 16, 8, 8).double(), nn.Conv2d(16, 16, 3, padding=1).double()),
+    ],
+    ids=["no whole tiles", "few channels", "stride", "no padding", "other taps", "groups", "dilation", "double"],
+)
+def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
+    assert not can_convolve(images, convolution)
+    assert torch.equal(convolve(images, convolution, convolution.bias), convolution(images))
+
+
+def test_under_autocast_it_is_pytorch_s():
+    convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert convolve(images, convolution, None).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_no_number_stays_visible_and_in_its_image(value):
+    images = drawn(3, 16, 8, 8)
+    images[1, 4, 3, 3] = value
+    found, exact = convolve(images, layer(16, 16), None), F.conv2d(images, layer(16, 16).weight, padding=1)
+    assert not found[~exact.isfinite()].isfinite().any()
+    assert found[[0, 2]].isfinite().all()
+
+
+def test_only_gradients_that_are_asked_for_are_computed():
+    convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
+    convolve(images, convolution, convolution.bias).sum().backward()
+    assert convolution.weight.grad is not None
+    frozen, images = layer(16, 16).requires_grad_(requires_grad=False), images.requires_grad_()
+    convolve(images, frozen, frozen.bias).sum().backward()
+    assert frozen.weight.grad is None
+    assert torch.allclose(images.grad, torch.autograd.grad(frozen(images).sum(), images)[0], atol=1e-4)
+    with torch.no_grad():
+        assert not convolve(images, frozen, None).requires_grad
