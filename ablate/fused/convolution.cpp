@@ -84,6 +84,10 @@ inline __attribute__((always_inline)) void each_group(Size channels, const Visit
     if (c < channels) visit(c, int(channels - c));
 }
 
+// Asks memory for what the tile below is going to read, or write: processors foresee next lines, not next rows of tiles.
+inline void ask_for(const float* place) { __builtin_prefetch(place); }
+inline void ask_for_own(const float* place) { __builtin_prefetch(place, 1); }
+
 // What lies around a tile of images, 6 x 6 pixels, to `to[point * step + channel]`; beyond the edges it is `zeros`.
 void pixels_to_points(const float* from, const float* zeros, const Images& images, Size tile, float* to, Size step) {
     const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
@@ -98,7 +102,10 @@ void pixels_to_points(const float* from, const float* zeros, const Images& image
         Floats half[POINTS];
         for (int j = 0; j < SIDE; j++) {
             Floats pixels[SIDE];
-            for (int i = 0; i < SIDE; i++) pixels[i] = load(places[i][j] + channel, count);
+            for (int i = 0; i < SIDE; i++) {
+                pixels[i] = load(places[i][j] + channel, count);
+                if (i >= TAPS - 1 && j >= TAPS - 1) ask_for(corner + images.at(i + TILE, j) + channel);
+            }
             transform_pixels(pixels, half + j, SIDE);
         }
         for (int i = 0; i < SIDE; i++) {
@@ -116,7 +123,10 @@ void gradients_to_points(const float* from, const Images& images, Size tile, flo
         Floats half[SIDE * TILE];
         for (int j = 0; j < TILE; j++) {
             Floats pixels[TILE];
-            for (int i = 0; i < TILE; i++) pixels[i] = load(corner + images.at(i, j) + channel, count);
+            for (int i = 0; i < TILE; i++) {
+                pixels[i] = load(corner + images.at(i, j) + channel, count);
+                ask_for(corner + images.at(i + TILE, j) + channel);
+            }
             transform_gradients(pixels, half + j, TILE);
         }
         float* place = to + channel / PANEL * panel_step + channel % PANEL;
@@ -142,7 +152,10 @@ void points_to_pixels(const float* from, Size step, const float* bias, const Ima
         for (int i = 0; i < TILE; i++) {
             Floats pixels[TILE];
             transform_products(half + i * SIDE, pixels, 1);
-            for (int j = 0; j < TILE; j++) store(corner + images.at(i, j) + channel, pixels[j] + plus, count);
+            for (int j = 0; j < TILE; j++) {
+                store(corner + images.at(i, j) + channel, pixels[j] + plus, count);
+                ask_for_own(corner + images.at(i + TILE, j) + channel);
+            }
         }
     });
 }
@@ -181,17 +194,19 @@ void weights_to_points(const Convolution& given, bool is_turned, float* to) {
             }
 }
 
-// Sums at `from[point][channel in][padded channel out]` to the gradient of the weights.
-void points_to_weights(const float* from, const Convolution& given) {
+// Sums at `from[part][point][channel in][padded channel out]` to the gradient of the weights.
+void points_to_weights(const float* from, Size parts, const Convolution& given) {
     const Size padded = panels(given.out) * PANEL, step = given.in * padded;
-#pragma omp for schedule(static)
+#pragma omp parallel for num_threads(given.threads) schedule(static)
     for (Size lanes = 0; lanes < given.out; lanes += LANES)
         for (Size c = 0; c < given.in; c++) {
-            const float* sums = from + c * padded + lanes;
             Floats half[TAPS][SIDE] = {};
-            for (int i = 0; i < TAPS; i++)
-                for (int p = 0; p < POINTS; p++)
-                    half[i][p % SIDE] += POWERS[p / SIDE][i] * FACTORS[p / SIDE] * load(sums + p * step, LANES);
+            for (int p = 0; p < POINTS; p++) {
+                Floats sum = {};
+                for (Size part = 0; part < parts; part++)
+                    sum += load(from + (part * POINTS + p) * step + c * padded + lanes, LANES);
+                for (int i = 0; i < TAPS; i++) half[i][p % SIDE] += POWERS[p / SIDE][i] * FACTORS[p / SIDE] * sum;
+            }
             for (int i = 0; i < TAPS; i++)
                 for (int j = 0; j < TAPS; j++) {
                     Floats taps = {};
@@ -242,29 +257,46 @@ void convolve(const Convolution& given, bool is_turned) {
     }
 }
 
-// The gradient of the weights: the same tiles of images, times those of the gradients.
-void weigh(const Convolution& given) {
+// Tiles [first, last) of images times those of gradients, summed.
+void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, int threads) {
     const Images images{given.height, given.width, given.in}, gradients{given.height, given.width, given.out};
-    const Size tiles = given.count * images.tiles_an_image(), block = tiles_a_block(given, 64), all = panels(given.out);
+    const Size block = tiles_a_block(given, 64), all = panels(given.out), size = given.in * all * PANEL;
     const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
-    const auto zeros = blank(wide), left = room(POINTS * step), right = room(POINTS * other_step), sums = room(POINTS * given.in * all * PANEL);
-#pragma omp parallel num_threads(given.threads)
-    {
-        for (Size first = 0; first < tiles; first += block) {
-            const Size here = std::min(block, tiles - first);
+    const auto zeros = blank(wide), left = room(POINTS * step), right = room(POINTS * other_step);
+#pragma omp parallel num_threads(threads)
+    for (Size begin = first; begin < last; begin += block) {
+        const Size here = std::min(block, last - begin);
 #pragma omp for schedule(static)
-            for (Size t = 0; t < here; t++) {
-                pixels_to_points(given.images, zeros.get(), images, first + t, left.get() + t * wide, step);
-                gradients_to_points(given.output, gradients, first + t, right.get() + t * PANEL, other_step, block * PANEL);
-            }
-#pragma omp for schedule(static)
-            for (Size i = 0; i < POINTS * all; i++)
-                multiply({given.in, here, left.get() + i / all * step, 1, wide},
-                         right.get() + i / all * other_step + i % all * block * PANEL,
-                         sums.get() + i / all * given.in * all * PANEL + i % all * PANEL, all * PANEL, first > 0);
+        for (Size t = 0; t < here; t++) {
+            pixels_to_points(given.images, zeros.get(), images, begin + t, left.get() + t * wide, step);
+            gradients_to_points(given.output, gradients, begin + t, right.get() + t * PANEL, other_step, block * PANEL);
         }
-        points_to_weights(sums.get(), given);
+#pragma omp for schedule(static)
+        for (Size i = 0; i < POINTS * all; i++)
+            multiply({given.in, here, left.get() + i / all * step, 1, wide},
+                     right.get() + i / all * other_step + i % all * block * PANEL,
+                     sums + i / all * size + i % all * PANEL, all * PANEL, begin > first);
     }
+}
+
+// Into how many parts tiles are cut that threads sum apart from each other: as many as their sums find room for in a
+// cache. Where weights are large that is one, and all threads work on the same tiles.
+Size parts(Size tiles, Size size) {
+    Size count = 1;
+    while (count < 8 && 2 * count * size <= (1 << 21) && 2 * count * 128 <= tiles) count *= 2;
+    return count;
+}
+
+// The gradient of the weights.
+void weigh(const Convolution& given) {
+    const Size tiles = given.count * Images{given.height, given.width, given.in}.tiles_an_image();
+    const Size size = POINTS * given.in * panels(given.out) * PANEL, count = parts(tiles, size);
+    const auto sums = room(count * size);
+    const int together = count > 1 ? 1 : (int)given.threads;
+#pragma omp parallel for num_threads(given.threads / together) schedule(static)
+    for (Size part = 0; part < count; part++)
+        weigh_tiles(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size, together);
+    points_to_weights(sums.get(), count, given);
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ struct Matrix {
 // The first HEIGHT rows of `left` times a panel; replaces what is there, or is added to it.
 template <int HEIGHT>
 void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_step, bool is_added) {
-    Floats ones[HEIGHT] = {}, others[HEIGHT] = {};
+    Floats ones[HEIGHT], others[HEIGHT];
+#pragma GCC unroll 12  // or it becomes a call that fills memory
+    for (int i = 0; i < HEIGHT; i++) ones[i] = others[i] = Floats{};
     const float* values = left.values;
     for (Size column = 0; column < left.columns; column++) {
         const Floats one = load(panel, LANES), other = load(panel + LANES, LANES);
@@ -33,9 +35,13 @@ void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_st
         values += left.column_step;
         panel += PANEL;
     }
-    for (int i = 0; i < HEIGHT; i++, to += to_step) {  // adding sums to sums loses fewer digits than going on with one
-        store(to, is_added ? ones[i] + load(to, LANES) : ones[i], LANES);
-        store(to + LANES, is_added ? others[i] + load(to + LANES, LANES) : others[i], LANES);
+    for (int i = 0; i < HEIGHT && is_added; i++) {  // sums of sums lose fewer digits than a single long sum
+        ones[i] += load(to + i * to_step, LANES);
+        others[i] += load(to + i * to_step + LANES, LANES);
+    }
+    for (int i = 0; i < HEIGHT; i++) {
+        store(to + i * to_step, ones[i], LANES);
+        store(to + i * to_step + LANES, others[i], LANES);
     }
 }
 
