@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -260,6 +261,17 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path, monkeypatc
     assert "\n" not in str(failure.value)
     assert "hunter2" not in str(failure.value)
     assert "127.0.0.1" in str(failure.value)
+
+
+def test_what_libraries_warn_of_stays_unsaid_whoever_restores_filters_meanwhile(project: Project) -> None:
+    """The writer's thread imports MLflow while the main thread may be within `catch_warnings`."""
+    open_tracker(project)
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+        pool.submit(warnings.simplefilter, "ignore").result()
+    for module, category in (("urllib3.contrib.socks", ImportWarning), ("mlflow.store", DeprecationWarning)):
+        warnings.warn_explicit("not the user's concern", category, f"{module}.py", 1, module)
+    with pytest.raises(UserWarning, match="the user's"):
+        warnings.warn_explicit("the user's", UserWarning, "study.py", 1, "study")
 
 
 def test_a_file_that_is_no_journal_is_named(project: Project) -> None:

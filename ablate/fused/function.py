@@ -1,4 +1,4 @@
-"""A block of the network on the CPU: its convolution by PyTorch, then norm, pool and ReLU at once."""
+"""A block of the network on the CPU: its convolution, then norm, pool and ReLU at once."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from ablate.errors import UserError
 from ablate.machine import processor_facts
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("norm_pool_relu.cpp", "convolution.cpp"))
-HEADERS = tuple(Path(__file__).with_name(name) for name in ("vectors.h", "matrices.h"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("vectors.h", "matrices.h", "tiles.h"))
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-shared", "-fPIC")
 
 

@@ -112,7 +112,7 @@ template <class Value>
 void measure(const Block& block) {
     const Size channels = block.channels, pixels = block.rows * block.width * block.side * block.side;
     const Value* input = (const Value*)block.input;
-    std::vector<float> about(channels);  // a mean of some; sums are of differences from it, so a large mean costs no digits
+    std::vector<float> about(channels);  // a mean of some; sums are of differences from it: a large one costs no digits
     for (Size i = 0; i < 16; i++)
         for (Size c = 0; c < channels; c++) about[c] += load(input + pixels * i / 16 * channels + c, 1)[0] / 16;
     const float* near = about.data();

@@ -14,7 +14,7 @@ from ablate.tracking import database
 from ablate.tracking.contract import StoreError
 from ablate.tracking.explaining import explained
 from ablate.tracking.project import is_server, masked, sqlite_path
-from ablate.tracking.quiet import collector_paused, keep_quiet
+from ablate.tracking.quiet import collector_paused, ignore_warnings, keep_quiet
 from ablate.tracking.records import Batch, Point
 from ablate.tracking.stored import StoredRun
 
@@ -32,6 +32,7 @@ class Store:
         self._database = sqlite_path(uri)
         self._artifacts = self._database.parent / "artifacts" if self._database else artifacts
         self._lock = RLock()
+        ignore_warnings()
 
     @cached_property
     def identity(self) -> str:

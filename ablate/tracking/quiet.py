@@ -24,8 +24,17 @@ def keep_quiet() -> None:
     """Keep MLflow and its libraries from printing and reporting; to be called before MLflow is imported."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # its own, of its libraries
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+def ignore_warnings() -> None:
+    """Ignore what MLflow and its libraries warn of that is no user's concern; to be called by the main thread.
+
+    Filters are the process's, and whoever leaves `warnings.catch_warnings` puts back those of before: what the writer's
+    thread filters while it imports MLflow, or its libraries do, may be gone a moment later.
+    """
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # its own, of its libraries
+    warnings.filterwarnings("ignore", module=r"urllib3\.contrib")  # what proxies would need; requests tries it
 
 
 @contextmanager

@@ -1,0 +1,147 @@
+// Tiles of 4 x 4 pixels of images whose channels lie last, and the transforms of minimal filtering F(4 x 4, 3 x 3): to
+// the values of polynomials at the points 0, 1, -1, 2, -2 and infinity, by rows and by columns, and back.
+
+#pragma once
+
+#include "vectors.h"
+
+namespace {
+
+constexpr int TILE = 4, TAPS = 3, SIDE = TILE + TAPS - 1, POINTS = SIDE * SIDE;
+constexpr float POWERS[SIDE][TAPS] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
+constexpr float FACTORS[SIDE] = {1 / 4.0f, -1 / 6.0f, -1 / 6.0f, 1 / 24.0f, 1 / 24.0f, 1};
+
+// --------------------------------------------------------------------------------------- one-dimensional transforms
+
+inline void transform_pixels(const Floats* from, Floats* to, int step) {  // 6, next to each other, to 6
+    const Floats even = from[4] - 4.0f * from[2], odd = from[3] - 4.0f * from[1];
+    const Floats even2 = from[4] - from[2], odd2 = 2.0f * (from[3] - from[1]);
+    to[0] = 4.0f * from[0] - 5.0f * from[2] + from[4];
+    to[step] = even + odd;
+    to[2 * step] = even - odd;
+    to[3 * step] = even2 + odd2;
+    to[4 * step] = even2 - odd2;
+    to[5 * step] = 4.0f * from[1] - 5.0f * from[3] + from[5];
+}
+
+inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 4, next to each other, to 6
+    const Floats even = from[0] + from[2], odd = from[1] + from[3];
+    const Floats even2 = from[0] + 4.0f * from[2], odd2 = 2.0f * from[1] + 8.0f * from[3];
+    to[0] = from[0];
+    to[step] = even + odd;
+    to[2 * step] = even - odd;
+    to[3 * step] = even2 + odd2;
+    to[4 * step] = even2 - odd2;
+    to[5 * step] = from[3];
+}
+
+inline void transform_products(const Floats* from, Floats* to, int step) {  // 6, next to each other, to 4
+    const Floats even = from[1] + from[2], odd = from[1] - from[2];
+    const Floats even2 = from[3] + from[4], odd2 = from[3] - from[4];
+    to[0] = from[0] + even + even2;
+    to[step] = odd + 2.0f * odd2;
+    to[2 * step] = even + 4.0f * even2;
+    to[3 * step] = odd + 8.0f * odd2 + from[5];
+}
+
+// -------------------------------------------------------------------------------------------------- tiles of images
+
+struct Images {
+    Size height, width, channels;
+
+    Size tiles_across() const { return width / TILE; }
+    Size tiles_an_image() const { return height / TILE * tiles_across(); }
+    Size row(Size tile) const { return tile % tiles_an_image() / tiles_across() * TILE; }
+    Size column(Size tile) const { return tile % tiles_across() * TILE; }
+    Size corner(Size tile) const {
+        return ((tile / tiles_an_image() * height + row(tile)) * width + column(tile)) * channels;
+    }
+    bool has(Size row, Size column) const { return row >= 0 && row < height && column >= 0 && column < width; }
+    Size at(Size row, Size column) const { return (row * width + column) * channels; }  // from a corner
+};
+
+// Visits LANES channels at a time; the call with a constant lets the compiler make single moves of loads and stores.
+template <class Visit>
+inline __attribute__((always_inline)) void each_group(Size channels, const Visit& visit) {
+    Size c = 0;
+    for (; c + LANES <= channels; c += LANES) visit(c, LANES);
+    if (c < channels) visit(c, int(channels - c));
+}
+
+// Asks memory early for what the tile below will read, or write: processors foresee next lines, not next rows of tiles.
+inline void foresee_read(const float* place) { __builtin_prefetch(place); }
+inline void foresee_write(const float* place) { __builtin_prefetch(place, 1); }
+
+// What lies around a tile of images, 6 x 6 pixels, to `to[point * step + channel]`; beyond the edges it is `zeros`.
+void pixels_to_points(const float* from, const float* zeros, const Images& images, Size tile, float* to, Size step) {
+    const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
+    const float* corner = from + images.corner(tile) - images.at(1, 1);
+    const float* places[SIDE][SIDE];
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            const bool is_inside = images.has(row + i, column + j);
+            places[i][j] = is_inside ? corner + images.at(i, j) : zeros;
+        }
+    each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
+        Floats half[POINTS];
+        for (int j = 0; j < SIDE; j++) {
+            Floats pixels[SIDE];
+            for (int i = 0; i < SIDE; i++) {
+                pixels[i] = load(places[i][j] + channel, count);
+                if (i >= TAPS - 1 && j >= TAPS - 1) foresee_read(corner + images.at(i + TILE, j) + channel);
+            }
+            transform_pixels(pixels, half + j, SIDE);
+        }
+        for (int i = 0; i < SIDE; i++) {
+            Floats made[SIDE];
+            transform_pixels(half + i * SIDE, made, 1);
+            for (int j = 0; j < SIDE; j++) store(to + (i * SIDE + j) * step + channel, made[j], LANES);
+        }
+    });
+}
+
+// A tile of gradients, 4 x 4 pixels, to `to[point * step + panel * panel_step + lane]`.
+void gradients_to_points(const float* from, const Images& images, Size tile, float* to, Size step, Size panel_step) {
+    const float* corner = from + images.corner(tile);
+    each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
+        Floats half[SIDE * TILE];
+        for (int j = 0; j < TILE; j++) {
+            Floats pixels[TILE];
+            for (int i = 0; i < TILE; i++) {
+                pixels[i] = load(corner + images.at(i, j) + channel, count);
+                foresee_read(corner + images.at(i + TILE, j) + channel);
+            }
+            transform_gradients(pixels, half + j, TILE);
+        }
+        float* place = to + channel / PANEL * panel_step + channel % PANEL;
+        for (int i = 0; i < SIDE; i++) {
+            Floats made[SIDE];
+            transform_gradients(half + i * TILE, made, 1);
+            for (int j = 0; j < SIDE; j++) store(place + (i * SIDE + j) * step, made[j], LANES);
+        }
+    });
+}
+
+// Products at `from[point * step + channel]` to a tile of the output, 4 x 4 pixels.
+void points_to_pixels(const float* from, Size step, const float* bias, const Images& images, Size tile, float* to) {
+    float* corner = to + images.corner(tile);
+    each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
+        Floats half[TILE * SIDE];
+        const Floats plus = bias ? load(bias + channel, count) : Floats{};
+        for (int j = 0; j < SIDE; j++) {
+            Floats products[SIDE];
+            for (int i = 0; i < SIDE; i++) products[i] = load(from + (i * SIDE + j) * step + channel, LANES);
+            transform_products(products, half + j, SIDE);
+        }
+        for (int i = 0; i < TILE; i++) {
+            Floats pixels[TILE];
+            transform_products(half + i * SIDE, pixels, 1);
+            for (int j = 0; j < TILE; j++) {
+                store(corner + images.at(i, j) + channel, pixels[j] + plus, count);
+                foresee_write(corner + images.at(i + TILE, j) + channel);
+            }
+        }
+    });
+}
+
+}  // namespace
