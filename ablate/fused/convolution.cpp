@@ -105,12 +105,13 @@ void convolve(const Convolution& given, bool is_turned) {
     float* made = is_turned ? given.image_gradient : given.output;
     const Size tiles = given.count * from.tiles_an_image(), block = tiles_a_block(given, 16), all = panels(to.channels);
     const Size wide = whole_vectors(from.channels), step = apart(block * wide), made_step = apart(block * all * PANEL);
+    const Size chunk = std::max<Size>(1, tiles / block / 64);  // a few blocks: a core that others use too gets fewer
     const auto weights = room(POINTS * all * from.channels * PANEL);
     weights_to_points(given, is_turned, weights.get());
 #pragma omp parallel num_threads(given.threads)
     {
         const auto left = room(POINTS * step), zeros = blank(wide), products = room(POINTS * made_step);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, chunk)
         for (Size first = 0; first < tiles; first += block) {
             const Size here = std::min(block, tiles - first);
             for (Size t = 0; t < here; t++)
@@ -162,7 +163,7 @@ void weigh(const Convolution& given) {
     const Size size = POINTS * given.in * panels(given.out) * PANEL, count = parts(tiles, size);
     const auto sums = room(count * size);
     const int threads = (int)given.threads;
-#pragma omp parallel for num_threads(count > 1 ? threads : 1) schedule(static)
+#pragma omp parallel for num_threads(count > 1 ? threads : 1) schedule(dynamic)
     for (Size part = 0; part < count; part++)
         weigh_tiles(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
                     count > 1 ? 1 : threads);

@@ -19,7 +19,7 @@ constexpr Size VALUES_A_BLOCK = 4096;  // what stays in the nearest cache while 
 
 template <class Work>
 void each_part(Size count, int threads, Work work) {
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (Size part = 0; part < PARTS; part++) {
         const Size first = count * part / PARTS, last = count * (part + 1) / PARTS;
         if (first < last) work(part, first, last);
