@@ -52,7 +52,7 @@ def profile(width: int) -> str:
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from ablate.fused import function
+    from ablate.fused import convolution, function
 
     class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left it untyped
         """Times operators; those of another are not split."""
@@ -77,7 +77,11 @@ def profile(width: int) -> str:
 
     epoch = full_recipe(width=width, threads=1, count=COUNTS[width])
     epoch()  # the first one allocates
-    with Clock() as clock, patch.object(function, "call", clock.timed(function.call, "fused norm")):
+    with (
+        Clock() as clock,
+        patch.object(function, "call", clock.timed(function.call, "fused norm")),
+        patch.object(convolution, "call", clock.timed(convolution.call, "convolution")),
+    ):
         whole = epoch()
     return shares([*clock.times, ("Python", whole - sum(seconds for _, seconds in clock.times))])
 
