@@ -239,6 +239,12 @@ def test_links_secrets_and_doubles_in_a_zip(tmp_path, cache):
     assert "train/cat/0000.png is stored twice" in refusal(tmp_path / "twice.zip", cache)
 
 
+def test_a_zip_member_without_a_name_is_refused(tmp_path, cache):
+    target = zip_of(write_folder(tmp_path / "pets", size=8), tmp_path / "nameless.zip")
+    target.write_bytes(target.read_bytes().replace(b"test/", b"\0est/"))
+    assert "nameless.zip" in refusal(target, cache)
+
+
 def test_a_member_of_a_terabyte_is_refused_unread(tmp_path, cache):
     target = tmp_path / "odd.tar"
     target.write_bytes(member("train/cat/x.png", size=2**40).tobuf() + bytes(1024))

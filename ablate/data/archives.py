@@ -174,7 +174,10 @@ def zip_members(file: BinaryIO, where: str) -> Iterator[Found]:
                     f"{where}: member {shown(info.filename)} is encrypted; make the archive without a password"
                 )
             check_size(info.file_size)
-            yield info.filename.replace("\\", "/"), info.is_dir(), functools.partial(archive.read, info)
+            name = info.filename.replace("\\", "/")
+            if not name:  # what follows a zero is cut off
+                raise zipfile.BadZipFile("a member without a name")
+            yield name, name.endswith("/"), functools.partial(archive.read, info)
 
 
 def read_archive(path: Path, names: Iterable[str], image_size: int) -> Stream:
