@@ -59,17 +59,17 @@ void weights_to_points(const Convolution& given, bool is_turned, float* to) {
             }
 }
 
-// Sums at `from[part][point][channel in][padded channel out]` to the gradient of the weights.
+// Sums at `from[part][point][panel][channel in][lane]` to the gradient of the weights.
 void points_to_weights(const float* from, Size parts, const Convolution& given) {
-    const Size padded = panels(given.out) * PANEL, step = given.in * padded;
+    const Size step = panels(given.out) * given.in * PANEL;
 #pragma omp parallel for num_threads(given.threads) schedule(static)
     for (Size lanes = 0; lanes < given.out; lanes += LANES)
         for (Size c = 0; c < given.in; c++) {
             Floats half[TAPS][SIDE] = {};
             for (int p = 0; p < POINTS; p++) {
                 Floats sum = {};
-                for (Size part = 0; part < parts; part++)
-                    sum += load(from + (part * POINTS + p) * step + c * padded + lanes, LANES);
+                const float* place = from + p * step + (lanes / PANEL * given.in + c) * PANEL + lanes % PANEL;
+                for (Size part = 0; part < parts; part++) sum += load(place + part * POINTS * step, LANES);
                 for (int i = 0; i < TAPS; i++) half[i][p % SIDE] += POWERS[p / SIDE][i] * FACTORS[p / SIDE] * sum;
             }
             for (int i = 0; i < TAPS; i++)
@@ -126,10 +126,12 @@ void convolve(const Convolution& given, bool is_turned) {
     }
 }
 
-// Tiles [first, last) of images times those of gradients, summed.
+// Tiles [first, last) of images times those of gradients, summed; in blocks of about as many, since each reads and
+// writes all sums.
 void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, int threads) {
     const Images images{given.height, given.width, given.in}, gradients{given.height, given.width, given.out};
-    const Size block = tiles_a_block(given, 64), all = panels(given.out), size = given.in * all * PANEL;
+    const Size most = tiles_a_block(given, 64), blocks = (last - first + most - 1) / most;
+    const Size block = (last - first + blocks - 1) / blocks, all = panels(given.out);
     const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
     const auto zeros = blank(wide), left = room(POINTS * step), right = room(POINTS * other_step);
 #pragma omp parallel num_threads(threads)
@@ -145,7 +147,7 @@ void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, i
         for (Size i = 0; i < POINTS * all; i++)
             multiply({given.in, here, left.get() + i / all * step, 1, wide},
                      right.get() + i / all * other_step + i % all * block * PANEL,
-                     sums + i / all * size + i % all * PANEL, all * PANEL, begin > first);
+                     sums + i * given.in * PANEL, PANEL, begin > first);
     }
 }
 

@@ -18,15 +18,17 @@ struct Matrix {
     Size row_step, column_step;
 };
 
-// The first HEIGHT rows of `left` times a panel; replaces what is there, or is added to it.
+// The first HEIGHT rows of `left` times a panel; replaces what is there, or is added to it. Loops that the compiler does
+// not unroll keep the sums in memory instead of registers.
 template <int HEIGHT>
 void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_step, bool is_added) {
     Floats ones[HEIGHT], others[HEIGHT];
-#pragma GCC unroll 12  // or it becomes a call that fills memory
+#pragma GCC unroll 12
     for (int i = 0; i < HEIGHT; i++) ones[i] = others[i] = Floats{};
     const float* values = left.values;
     for (Size column = 0; column < left.columns; column++) {
         const Floats one = load(panel, LANES), other = load(panel + LANES, LANES);
+#pragma GCC unroll 12
         for (int i = 0; i < HEIGHT; i++) {
             const Floats value = spread(values[i * left.row_step]);
             ones[i] += value * one;
@@ -35,10 +37,13 @@ void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_st
         values += left.column_step;
         panel += PANEL;
     }
-    for (int i = 0; i < HEIGHT && is_added; i++) {  // sums of sums lose fewer digits than a single long sum
-        ones[i] += load(to + i * to_step, LANES);
-        others[i] += load(to + i * to_step + LANES, LANES);
-    }
+    if (is_added)  // sums of sums lose fewer digits than a single long sum
+#pragma GCC unroll 12
+        for (int i = 0; i < HEIGHT; i++) {
+            ones[i] += load(to + i * to_step, LANES);
+            others[i] += load(to + i * to_step + LANES, LANES);
+        }
+#pragma GCC unroll 12
     for (int i = 0; i < HEIGHT; i++) {
         store(to + i * to_step, ones[i], LANES);
         store(to + i * to_step + LANES, others[i], LANES);

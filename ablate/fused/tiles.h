@@ -56,7 +56,6 @@ struct Images {
     Size corner(Size tile) const {
         return ((tile / tiles_an_image() * height + row(tile)) * width + column(tile)) * channels;
     }
-    bool has(Size row, Size column) const { return row >= 0 && row < height && column >= 0 && column < width; }
     Size at(Size row, Size column) const { return (row * width + column) * channels; }  // from a corner
 };
 
@@ -77,11 +76,12 @@ void pixels_to_points(const float* from, const float* zeros, const Images& image
     const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
     const float* corner = from + images.corner(tile) - images.at(1, 1);
     const float* places[SIDE][SIDE];
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
-            const bool is_inside = images.has(row + i, column + j);
-            places[i][j] = is_inside ? corner + images.at(i, j) : zeros;
-        }
+    for (int i = 0; i < SIDE; i++) {
+        const bool is_inside = row + i >= 0 && row + i < images.height;
+        for (int j = 0; j < SIDE; j++) places[i][j] = is_inside ? corner + images.at(i, j) : zeros;
+        if (column < 0) places[i][0] = zeros;
+        if (column + SIDE > images.width) places[i][SIDE - 1] = zeros;
+    }
     each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
         Floats half[POINTS];
         for (int j = 0; j < SIDE; j++) {
