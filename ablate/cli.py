@@ -27,7 +27,7 @@ from ablate import (
 )
 from ablate.completion import complete
 from ablate.errors import UserError, explain
-from ablate.machine import share_cores
+from ablate.machine import collect_garbage_seldom, share_cores
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
@@ -133,4 +133,5 @@ def options(
 def main() -> None:
     """Run the command line."""
     share_cores()
+    collect_garbage_seldom()
     app([argument for argument in sys.argv[1:] if argument != "--debug"])

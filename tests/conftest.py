@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -19,6 +20,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Decode data to a folder of the session's; draw figures coarsely, in the process that asks for them."""
+    gc.freeze()  # what the tests import stays: a collection, which some libraries ask for, takes a second with it
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("NO_COLOR", "1")

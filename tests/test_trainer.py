@@ -352,7 +352,7 @@ def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
 
 
 def test_no_float_copy_of_the_images_is_made():
-    """The set is 25 MB as uint8 and 98 MB as floats; training and scoring may add batches only."""
+    """The set is 15 MB as uint8 and 61 MB as floats; training and scoring may add batches only."""
     program = """
         import resource, sys
         import torch
@@ -362,15 +362,15 @@ def test_no_float_copy_of_the_images_is_made():
         from training_samples import ListLog, recipe_of
 
         torch.set_num_threads(1)
-        count = 8_000
+        count = 5_000
         pixels = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
         mean = std = torch.full((1, 3, 1, 1), 0.5)
         def part(count):
             return Images(pixels[:count], torch.arange(count) % 10, torch.arange(count), mean, std)
         plan = resnet9.plan(recipe_of(MENU.baseline, width=1, image_size=32, epochs=1, batch_size=200), 10)
-        Training(plan, part(1600), 0).run(part(1600), ListLog())
+        Training(plan, part(800), 0).run(part(800), ListLog())
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        Training(plan, part(count), 0).run(part(3_200), ListLog())
+        Training(plan, part(count), 0).run(part(2_400), ListLog())
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print((after - before) * (1 if sys.platform == "darwin" else 1024))
     """

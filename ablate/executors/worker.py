@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from ablate.executors.contract import Item, Result
+from ablate.machine import collect_garbage_seldom
 from ablate.runner import Terminated
 
 GRACE = 10.0
@@ -61,6 +62,7 @@ def outcome(answered: bytes) -> Any:
 
 def serve(channel: int) -> None:
     """Answer every message that comes over the socket `channel`; end when it closes or SIGTERM comes."""
+    collect_garbage_seldom()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(channel, False)
