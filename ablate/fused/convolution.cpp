@@ -130,7 +130,7 @@ void convolve(const Convolution& given, bool is_turned) {
 // writes all sums.
 void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, int threads) {
     const Images images{given.height, given.width, given.in}, gradients{given.height, given.width, given.out};
-    const Size most = tiles_a_block(given, 64), blocks = (last - first + most - 1) / most;
+    const Size most = tiles_a_block(given, 32), blocks = (last - first + most - 1) / most;
     const Size block = (last - first + blocks - 1) / blocks, all = panels(given.out);
     const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
     const auto zeros = blank(wide), left = room(POINTS * step), right = room(POINTS * other_step);
