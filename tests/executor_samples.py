@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -36,6 +37,11 @@ def visible_gpu(how: str) -> str | None:
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def garbage_threshold(_item: int) -> int:
+    """How many new objects make the worker's Python look for garbage."""
+    return gc.get_threshold()[0]
 
 
 def mirror(data: bytes) -> bytes:

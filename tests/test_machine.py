@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 
+import executor_samples as samples
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from ablate.cli import main
+from ablate.executors import ProcessExecutor
 from ablate.machine import limited, share_cores, usable_cores
 
 
@@ -35,3 +41,22 @@ def test_waiting_threads_give_their_core_away_unless_told_otherwise(
     monkeypatch.setattr(os, "environ", dict(set_by_user))
     share_cores()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@pytest.fixture
+def _python_as_it_was() -> Iterator[None]:
+    before, environment = gc.get_threshold(), dict(os.environ)
+    yield
+    gc.set_threshold(*before)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.mark.usefixtures("_python_as_it_was")
+def test_commands_and_workers_look_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.set_threshold(700)
+    monkeypatch.setattr(sys, "argv", ["ablate", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert gc.get_threshold()[0] == 10_000
+    assert list(ProcessExecutor(1).results(samples.garbage_threshold, [0])) == [(0, 10_000)]
