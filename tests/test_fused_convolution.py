@@ -95,6 +95,7 @@ def test_an_image_does_not_depend_on_its_batch():
 @pytest.mark.parametrize(
     ("images", "convolution"),
     [
+        (drawn(0, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1)),
         (drawn(2, 16, 8, 6), nn.Conv2d(16, 16, 3, padding=1)),
         (drawn(2, 3, 8, 8), nn.Conv2d(3, 16, 3, padding=1)),
         (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, stride=2)),
@@ -104,7 +105,10 @@ def test_an_image_does_not_depend_on_its_batch():
         (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, dilation=2)),
         (drawn(2, 16, 8, 8).double(), nn.Conv2d(16, 16, 3, padding=1).double()),
     ],
-    ids=["no whole tiles", "few channels", "stride", "no padding", "other taps", "groups", "dilation", "double"],
+    ids=[
+        *("no images", "no whole tiles", "few channels", "stride", "no padding", "other taps", "groups", "dilation"),
+        "double",
+    ],
 )
 def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
     assert not can_convolve(images, convolution)

@@ -47,7 +47,7 @@ def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
     is_single = images.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == 0 and width % _TILE == 0
+    is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == width % _TILE == 0 < len(images)
     return images.device.type == "cpu" and kind == _KIND and is_single and is_large
 
 
