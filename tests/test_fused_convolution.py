@@ -16,7 +16,15 @@ from ablate.fused.convolution import can_convolve
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
+SINGLE = (torch.float32, torch.float32)
 NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _any_processor():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablate.fused.convolution.are_for_bf16", lambda: True)
+        yield
 
 
 def layer(inputs: int, outputs: int, seed: int = 0) -> nn.Conv2d:
@@ -32,12 +40,15 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def passed(convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool) -> list[Tensor]:
-    """Return output and gradients of a convolution with bias."""
+def passed(
+    convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool, is_half: bool = False
+) -> list[Tensor]:
+    """Return output and gradients of a convolution with bias, in bfloat16 as autocast does it if `is_half`."""
     images = images.clone().requires_grad_()
     convolution.zero_grad()
-    output = convolve(images, convolution, convolution.bias) if ours else convolution(images)
-    output.backward(gradient)
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+        output = convolve(images, convolution, convolution.bias) if ours else convolution(images)
+    output.backward(gradient.to(output.dtype))
     return [output.detach(), images.grad, *(parameter.grad.clone() for parameter in convolution.parameters())]
 
 
@@ -74,13 +85,40 @@ def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
     assert ours["gradient of weights"] < 3 * pytorchs["gradient of weights"]
 
 
-def test_threads_do_not_change_a_bit():
+@given(
+    count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
+    outputs=st.integers(16, 70), is_rounded=st.booleans(), seed=st.integers(0, 9),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_in_bfloat16_only_images_are_rounded(count, rows, columns, inputs, outputs, is_rounded, seed):
+    images, gradient = (
+        drawn(count, channels, 4 * rows, 4 * columns, seed=seed).bfloat16() for channels in (inputs, outputs)
+    )
+    convolution = layer(inputs, outputs, seed)
+    found = passed(convolution, images if is_rounded else images.float(), gradient, ours=True, is_half=True)
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    assert [each.dtype for each in found] == [torch.bfloat16, images.dtype if is_rounded else torch.float32, *SINGLE]
+    output, images_gradient, weights_gradient, bias_gradient = distances(found, exact).values()
+    assert max(output, images_gradient) < 2**-8  # half of the last digit, at most
+    assert max(weights_gradient, bias_gradient) < 1e-5
+
+
+def test_in_bfloat16_it_is_nearer_than_pytorch_s():
+    convolution, images, gradient = layer(32, 32), drawn(20, 32, 16, 16).bfloat16(), drawn(20, 32, 16, 16).bfloat16()
+    found, theirs = (passed(convolution, images.float(), gradient, ours=way, is_half=True) for way in (True, False))
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    ours, pytorchs = distances(found, exact), distances(theirs, exact)
+    assert all(ours[name] < pytorchs[name] for name in NAMES)
+
+
+@pytest.mark.parametrize("is_half", [False, True])
+def test_threads_do_not_change_a_bit(is_half):
     convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            found.append(passed(convolution, images, gradient, ours=True)[:3])
+            found.append(passed(convolution, images, gradient, ours=True, is_half=is_half)[:3])
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
@@ -104,10 +142,11 @@ def test_an_image_does_not_depend_on_its_batch():
         (drawn(2, 32, 8, 8), nn.Conv2d(32, 32, 3, padding=1, groups=2)),
         (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, dilation=2)),
         (drawn(2, 16, 8, 8).double(), nn.Conv2d(16, 16, 3, padding=1).double()),
+        (drawn(2, 16, 8, 8).bfloat16(), nn.Conv2d(16, 16, 3, padding=1).bfloat16()),
     ],
     ids=[
         *("no images", "no whole tiles", "few channels", "stride", "no padding", "other taps", "groups", "dilation"),
-        "double",
+        *("double", "weights of bfloat16"),
     ],
 )
 def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
@@ -115,10 +154,13 @@ def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
     assert torch.equal(convolve(images, convolution, convolution.bias), convolution(images))
 
 
-def test_under_autocast_it_is_pytorch_s():
+@pytest.mark.parametrize(("dtype", "is_faster"), [(torch.bfloat16, False), (torch.float16, True)])
+def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatch, dtype, is_faster):
+    monkeypatch.setattr("ablate.fused.convolution.are_for_bf16", lambda: is_faster)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert convolve(images, convolution, None).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype):
+        assert not can_convolve(images, convolution)
+        assert torch.equal(convolve(images, convolution, None), F.conv2d(images, convolution.weight, padding=1))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

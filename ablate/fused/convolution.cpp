@@ -1,4 +1,4 @@
-// Convolutions of 3 x 3 (stride 1, padding 1) of float images whose channels lie last in memory, by minimal filtering
+// Convolutions of 3 x 3 (stride 1, padding 1) of images whose channels lie last in memory, by minimal filtering
 // F(4 x 4, 3 x 3): 36 products a tile of 4 x 4 pixels and pair of channels instead of 144 (Winograd, 1980; Lavin and
 // Gray, 2016). Tiles, weights and gradients are transformed, multiplied point by point, and transformed back.
 //
@@ -12,14 +12,15 @@
 #include "tiles.h"
 
 // A convolution and its gradients; `convolution.py` has the same fields. Images are count x height x width x channels,
-// height and width whole tiles; weights are out x 3 x 3 x in.
+// height and width whole tiles, of float or BFloat16; weights are out x 3 x 3 x in. All but images is float, also what
+// happens between them.
 struct Convolution {
     Size count, height, width, in, out, threads;
-    const float* images;
+    const void* images;
     const float* weights;
     const float* bias;  // or null
-    float* output;      // the gradient with respect to it on the way back
-    float* image_gradient;
+    void* output;       // the gradient with respect to it on the way back
+    void* image_gradient;
     float* weight_gradient;
 };
 
@@ -94,15 +95,15 @@ Size tiles_a_block(const Convolution& given, Size least) {
 Size apart(Size values) { return values + 16; }
 
 std::unique_ptr<float[]> room(Size values) { return std::unique_ptr<float[]>(new float[values]); }
-std::unique_ptr<float[]> blank(Size values) { return std::unique_ptr<float[]>(new float[values]()); }
 
 // The convolution of images, or, turned, of gradients, which gives those of the images.
+template <class Value>
 void convolve(const Convolution& given, bool is_turned) {
     const Images from{given.height, given.width, is_turned ? given.out : given.in};
     const Images to{given.height, given.width, is_turned ? given.in : given.out};
-    const float* images = is_turned ? given.output : given.images;
+    const Value* images = (const Value*)(is_turned ? given.output : given.images);
     const float* bias = is_turned ? nullptr : given.bias;
-    float* made = is_turned ? given.image_gradient : given.output;
+    Value* made = (Value*)(is_turned ? given.image_gradient : given.output);
     const Size tiles = given.count * from.tiles_an_image(), block = tiles_a_block(given, 16), all = panels(to.channels);
     const Size wide = whole_vectors(from.channels), step = apart(block * wide), made_step = apart(block * all * PANEL);
     const Size chunk = std::max<Size>(1, tiles / block / 64);  // a few blocks: a core that others use too gets fewer
@@ -110,7 +111,8 @@ void convolve(const Convolution& given, bool is_turned) {
     weights_to_points(given, is_turned, weights.get());
 #pragma omp parallel num_threads(given.threads)
     {
-        const auto left = room(POINTS * step), zeros = blank(wide), products = room(POINTS * made_step);
+        const auto left = room(POINTS * step), products = room(POINTS * made_step);
+        const std::unique_ptr<Value[]> zeros(new Value[wide]());
 #pragma omp for schedule(dynamic, chunk)
         for (Size first = 0; first < tiles; first += block) {
             const Size here = std::min(block, tiles - first);
@@ -128,19 +130,22 @@ void convolve(const Convolution& given, bool is_turned) {
 
 // Tiles [first, last) of images times those of gradients, summed; in blocks of about as many, since each reads and
 // writes all sums.
+template <class Value>
 void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, int threads) {
     const Images images{given.height, given.width, given.in}, gradients{given.height, given.width, given.out};
     const Size most = tiles_a_block(given, 32), blocks = (last - first + most - 1) / most;
     const Size block = (last - first + blocks - 1) / blocks, all = panels(given.out);
     const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
-    const auto zeros = blank(wide), left = room(POINTS * step), right = room(POINTS * other_step);
+    const auto left = room(POINTS * step), right = room(POINTS * other_step);
+    const std::unique_ptr<Value[]> zeros(new Value[wide]());
+    const Value *pixels = (const Value*)given.images, *gradient = (const Value*)given.output;
 #pragma omp parallel num_threads(threads)
     for (Size begin = first; begin < last; begin += block) {
         const Size here = std::min(block, last - begin);
 #pragma omp for schedule(static)
         for (Size t = 0; t < here; t++) {
-            pixels_to_points(given.images, zeros.get(), images, begin + t, left.get() + t * wide, step);
-            gradients_to_points(given.output, gradients, begin + t, right.get() + t * PANEL, other_step,
+            pixels_to_points(pixels, zeros.get(), images, begin + t, left.get() + t * wide, step);
+            gradients_to_points(gradient, gradients, begin + t, right.get() + t * PANEL, other_step,
                                 block * PANEL);
         }
 #pragma omp for schedule(static)
@@ -160,6 +165,7 @@ Size parts(Size tiles, Size size) {
 }
 
 // The gradient of the weights.
+template <class Value>
 void weigh(const Convolution& given) {
     const Size tiles = given.count * Images{given.height, given.width, given.in}.tiles_an_image();
     const Size size = POINTS * given.in * panels(given.out) * PANEL, count = parts(tiles, size);
@@ -167,7 +173,7 @@ void weigh(const Convolution& given) {
     const int threads = (int)given.threads;
 #pragma omp parallel for num_threads(count > 1 ? threads : 1) schedule(dynamic)
     for (Size part = 0; part < count; part++)
-        weigh_tiles(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
+        weigh_tiles<Value>(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
                     count > 1 ? 1 : threads);
     points_to_weights(sums.get(), count, given);
 }
@@ -175,7 +181,10 @@ void weigh(const Convolution& given) {
 }  // namespace
 
 extern "C" {
-void convolve_images(const Convolution* given) { convolve(*given, false); }
-void convolve_gradients(const Convolution* given) { convolve(*given, true); }
-void weigh_gradients(const Convolution* given) { weigh(*given); }
+void convolve_images_float32(const Convolution* given) { convolve<float>(*given, false); }
+void convolve_images_bfloat16(const Convolution* given) { convolve<BFloat16>(*given, false); }
+void convolve_gradients_float32(const Convolution* given) { convolve<float>(*given, true); }
+void convolve_gradients_bfloat16(const Convolution* given) { convolve<BFloat16>(*given, true); }
+void weigh_gradients_float32(const Convolution* given) { weigh<float>(*given); }
+void weigh_gradients_bfloat16(const Convolution* given) { weigh<BFloat16>(*given); }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ablate.fused.library import library
+from ablate.machine import processor_facts
 
 _LAST = torch.channels_last
+_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _KIND = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 _TILE = 4
 _FEWEST_CHANNELS = 16
@@ -33,10 +36,11 @@ def convolve(images: Tensor, convolution: nn.Conv2d, bias: Tensor | None) -> Ten
     """Return the convolution of images with a layer's weights: by the kernels where they know how, else by PyTorch.
 
     Errors are some 1e-6 of the norm: three to five times PyTorch's, but in the gradient of the weights, where they are
-    about its own or less.
+    about its own or less. Under autocast to bfloat16 images are rounded to it, but not the weights, nor what is
+    computed in between, so that errors are below PyTorch's.
     """
     if can_convolve(images, convolution):
-        made: Tensor = _Convolve.apply(images, convolution.weight, bias)
+        made: Tensor = _Convolve.apply(images.to(_precision(images)), convolution.weight, bias)
         return made
     steps = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
     return F.conv2d(images, convolution.weight, bias, **steps)
@@ -46,19 +50,43 @@ def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
     """Return whether the kernels know such images and weights, and are faster: whole tiles, enough channels."""
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    is_single = images.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    is_known = _precision(images) in _NAMES and images.dtype in _NAMES and weight.dtype == torch.float32
     is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == width % _TILE == 0 < len(images)
-    return images.device.type == "cpu" and kind == _KIND and is_single and is_large
+    is_faster = _precision(images) == torch.float32 or are_for_bf16()
+    return images.device.type == "cpu" and kind == _KIND and is_known and is_large and is_faster
+
+
+@cache
+def are_for_bf16() -> bool:
+    """Return whether the kernels are faster here in bfloat16, too, though they compute in float32."""
+    return not multiplies_blocks_of_bf16(processor_facts())
+
+
+def multiplies_blocks_of_bf16(facts: str) -> bool:
+    """Return whether a processor, as /proc/cpuinfo describes it, has instructions for whole blocks: Intel's AMX, Arm's.
+
+    Those that only multiply pairs (AMD's) are twice as fast as in float32, which four times fewer products outdo.
+
+    >>> [multiplies_blocks_of_bf16(f"flags : {flag}") for flag in ("amx_bf16", "bf16", "avx512_bf16", "avx2")]
+    [True, True, False, False]
+    """
+    return not {"amx_bf16", "bf16"}.isdisjoint(facts.split())
+
+
+def _precision(images: Tensor) -> torch.dtype:
+    """Return what PyTorch's convolution would compute in."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
 
 
 class _Convolve(torch.autograd.Function):
-    """N x C x H x W to N x K x H x W; H and W multiples of 4."""
+    """N x C x H x W to N x K x H x W; H and W multiples of 4; float32 or bfloat16 images, float32 for all else."""
 
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         images, weight = (each.contiguous(memory_format=_LAST) for each in (images, weight))
         context.save_for_backward(images, weight)
-        output = torch.empty((len(images), len(weight), *images.shape[2:]), memory_format=_LAST)
+        shape = (len(images), len(weight), *images.shape[2:])
+        output = torch.empty(shape, dtype=images.dtype, memory_format=_LAST)
         call("convolve_images", images, output, weights=weight, bias=bias)
         return output
 
@@ -74,7 +102,8 @@ class _Convolve(torch.autograd.Function):
             call("convolve_gradients", images, gradient, weights=weight, image_gradient=images_gradient)
         if needs_weight:
             call("weigh_gradients", images, gradient, weight_gradient=weight_gradient)
-        return images_gradient, weight_gradient, gradient.sum((0, 2, 3)) if needs_bias else None
+        bias_gradient = gradient.sum((0, 2, 3), dtype=torch.float32) if needs_bias else None
+        return images_gradient, weight_gradient, bias_gradient
 
 
 def call(which: str, images: Tensor, output: Tensor, **fields: Tensor | None) -> None:
@@ -83,4 +112,4 @@ def call(which: str, images: Tensor, output: Tensor, **fields: Tensor | None) ->
     sizes = (count, height, width, inputs, output.shape[1], torch.get_num_threads())
     places = {name: value.data_ptr() for name, value in fields.items() if value is not None}
     given = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **places)
-    getattr(library(), which)(ctypes.byref(given))
+    getattr(library(), f"{which}_{_NAMES[images.dtype]}")(ctypes.byref(given))

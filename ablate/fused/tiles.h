@@ -68,14 +68,15 @@ inline __attribute__((always_inline)) void each_group(Size channels, const Visit
 }
 
 // Asks memory early for what the tile below will read, or write: processors foresee next lines, not next rows of tiles.
-inline void foresee_read(const float* place) { __builtin_prefetch(place); }
-inline void foresee_write(const float* place) { __builtin_prefetch(place, 1); }
+inline void foresee_read(const void* place) { __builtin_prefetch(place); }
+inline void foresee_write(const void* place) { __builtin_prefetch(place, 1); }
 
 // What lies around a tile of images, 6 x 6 pixels, to `to[point * step + channel]`; beyond the edges it is `zeros`.
-void pixels_to_points(const float* from, const float* zeros, const Images& images, Size tile, float* to, Size step) {
+template <class Value>
+void pixels_to_points(const Value* from, const Value* zeros, const Images& images, Size tile, float* to, Size step) {
     const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
-    const float* corner = from + images.corner(tile) - images.at(1, 1);
-    const float* places[SIDE][SIDE];
+    const Value* corner = from + images.corner(tile) - images.at(1, 1);
+    const Value* places[SIDE][SIDE];
     for (int i = 0; i < SIDE; i++) {
         const bool is_inside = row + i >= 0 && row + i < images.height;
         for (int j = 0; j < SIDE; j++) places[i][j] = is_inside ? corner + images.at(i, j) : zeros;
@@ -101,8 +102,9 @@ void pixels_to_points(const float* from, const float* zeros, const Images& image
 }
 
 // A tile of gradients, 4 x 4 pixels, to `to[point * step + panel * panel_step + lane]`.
-void gradients_to_points(const float* from, const Images& images, Size tile, float* to, Size step, Size panel_step) {
-    const float* corner = from + images.corner(tile);
+template <class Value>
+void gradients_to_points(const Value* from, const Images& images, Size tile, float* to, Size step, Size panel_step) {
+    const Value* corner = from + images.corner(tile);
     each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
         Floats half[SIDE * TILE];
         for (int j = 0; j < TILE; j++) {
@@ -123,8 +125,9 @@ void gradients_to_points(const float* from, const Images& images, Size tile, flo
 }
 
 // Products at `from[point * step + channel]` to a tile of the output, 4 x 4 pixels.
-void points_to_pixels(const float* from, Size step, const float* bias, const Images& images, Size tile, float* to) {
-    float* corner = to + images.corner(tile);
+template <class Value>
+void points_to_pixels(const float* from, Size step, const float* bias, const Images& images, Size tile, Value* to) {
+    Value* corner = to + images.corner(tile);
     each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
         Floats half[TILE * SIDE];
         const Floats plus = bias ? load(bias + channel, count) : Floats{};
