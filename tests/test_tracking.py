@@ -14,6 +14,7 @@ from ablate.errors import UserError
 from ablate.journal import Journal, Run, load
 from ablate.liveness import this_process
 from ablate.tracking import JournalTracker, MemoryTracker, Planned, Project, StudyRecord, Tracker, open_tracker
+from ablate.tracking.records import milliseconds
 
 
 @pytest.fixture(params=["mlflow", "memory", "journals"])
@@ -36,7 +37,8 @@ def tracker(kind: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> Tra
 
 def as_shown(run: Run) -> dict[str, object]:
     """Return a run in a form that compares: times to the millisecond, NaN as text."""
-    facts = replace(run, started=round(run.started, 3), ended=run.ended and round(run.ended, 3))
+    ended = run.ended and milliseconds(run.ended) / 1000  # round(..., 3) is another one in one of 8,000 times
+    facts = replace(run, started=milliseconds(run.started) / 1000, ended=ended)
     return {name: repr(value) if name != "history" else rows(value) for name, value in vars(facts).items()}
 
 
