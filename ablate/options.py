@@ -81,7 +81,7 @@ class WhereFlags:
         bool | None,
         typer.Option(
             "--fused/--no-fused",
-            help="On a CPU: faster convolutions (fp32), and norm, pool and ReLU at once, by kernels that are compiled"
+            help="On a CPU: faster convolutions, and norm, pool and ReLU at once, by kernels that are compiled"
             " here once; without the flag where there is a C++ compiler.",
             rich_help_panel=_WHERE,
             show_default=False,

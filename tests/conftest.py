@@ -9,10 +9,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure() -> None:
-    """Let commands that tests start be interrupted, also where a shell in the background forbade it."""
+    """Let a test take its time, and commands that tests start be interrupted, also where a shell forbade it."""
+    settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ablate")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -140,7 +140,7 @@ def test_estimable_columns():
     assert partial["b", "c"] == pytest.approx(1 / 3) or partial["b", "c"] == pytest.approx(-1 / 3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(4, 12))
 def test_alias_groups_partition_the_terms_of_any_design(seed, factors, runs):
     names = SEVEN[:factors]
@@ -307,7 +307,7 @@ def test_plackett_burman_estimates_main_effects():
     assert {contrast.family for contrast in analysis.contrasts} == {"main effects"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_factorial_effects_are_differences_of_means(seed):
     design = full_factorial("abc")

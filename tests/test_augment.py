@@ -110,7 +110,7 @@ def test_shifts_and_flips_are_independent_from_image_to_image():
     assert abs(torch.corrcoef(pair)[0, 1]) < 4 / math.sqrt(5000)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 15), st.integers(16, 20), st.integers(0, 2**32))
 def test_any_border_gives_only_possible_crops(pad, size, seed):
     image = random_images(1, size, channels=1)[0]
@@ -209,7 +209,7 @@ def test_a_resized_crop_of_the_whole_area_keeps_square_images_whole_or_stretches
     assert (cut - images).abs().mean() < 0.3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 20), st.floats(0.01, 10), st.integers(0, 2**32))
 def test_mixup_blends_images_and_targets_alike(count, alpha, seed):
     targets = F.one_hot(torch.arange(count) % 5, 5).float()
@@ -232,7 +232,7 @@ def test_mixup_weights_are_beta_distributed_and_partners_a_permutation():
     assert len(partners[~own].unique()) == (~own).sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(16, 24), st.integers(0, 2**32))
 def test_cutout_blanks_one_square_and_touches_no_target(side, size, seed):
     images, targets = torch.ones(3, 2, size, size), torch.eye(3)

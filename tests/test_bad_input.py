@@ -28,8 +28,8 @@ from ablate.resnet9 import WORKLOAD
 from ablate.tracking import Project, open_tracker
 from ablate.workload import Outcome
 
-OFTEN = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-SELDOM = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+SELDOM = settings(max_examples=4, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_any_combination_of_flags_gives_a_result_or_one_line(kitchen: Path, line
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
 @given(command_lines())
 def test_any_combination_of_flags_for_long(kitchen: Path, line: list[str]) -> None:
     check(call(*line))
@@ -174,7 +174,7 @@ NAMES = [setting.name for setting in WORKLOAD.settings]
 NAMES += [knob.name for factor in WORKLOAD.menu.factors for knob in factor.knobs]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     factors=st.lists(st.sampled_from(list(WORKLOAD.menu)) | st.text(max_size=3), max_size=4),
     values=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), VALUES, max_size=3),
@@ -216,7 +216,7 @@ def plausible_tables(draw: st.DrawFn) -> str:
     return "\n".join(",".join(cells) for cells in [["variant", "seed", "test_accuracy"], *rows])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(text=st.text() | st.binary() | tables() | plausible_tables())
 @example("\n0")
 @example("\n,")
@@ -309,7 +309,7 @@ def sound_lines(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return write_run(project, epochs=1).read_bytes().split(b"\n")[:-1]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_text_of_a_journal_is_a_run_or_one_line(tmp_path_factory: Any, sound_lines: list[bytes], data: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "0123456789ab-feed-0.jsonl"

@@ -289,7 +289,7 @@ def damaged(content: bytes, damage: list[tuple[float, int]]) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["tgz", "tar", "zip"]), where=st.floats(0, 1, exclude_max=True))
 def test_any_truncation_is_refused(tmp_path, cache, sound, kind, where):
     content = sound[kind].read_bytes()
@@ -300,7 +300,7 @@ def test_any_truncation_is_refused(tmp_path, cache, sound, kind, where):
     assert "cut." in refusal(target, cache)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(["tgz", "tar", "zip"]), damage=damages(4))
 def test_any_damage_gives_a_data_set_or_one_line(tmp_path, sound, kind, damage):
     target = tmp_path / f"damaged.{kind}"
@@ -309,7 +309,7 @@ def test_any_damage_gives_a_data_set_or_one_line(tmp_path, sound, kind, damage):
         assert len(open_dataset(Source(folder=target), 8).classes) >= 1
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     suffix=st.sampled_from(["png", "jpg", "gif", "bmp", "webp", "tiff", "ppm"]),
     damage=damages(3),

@@ -24,7 +24,7 @@ arms = st.integers(3, 9).flatmap(
 )
 p_values = st.lists(st.one_of(st.floats(0, 1), st.just(math.nan)), min_size=1, max_size=12)
 NUMBERS = ("delta", "ci_low", "ci_high", "fw_low", "fw_high", "p", "p_holm", "p_tost", "p_signflip", "p_improve", "rho")
-fewer = settings(max_examples=40, deadline=None)
+fewer = settings(max_examples=40)
 
 
 def effects(table, metric=RAW, margin=0.5):

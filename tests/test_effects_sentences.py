@@ -126,7 +126,7 @@ def test_unstable():
 values = st.lists(st.floats(0, 1), min_size=0, max_size=7)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values, values, st.sampled_from(["max", "min"]), st.sampled_from([0.05, 0.5, 20.0]), st.booleans())
 def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, margin, unstable):
     metric = Metric("test_accuracy", label="accuracy", goal=goal)

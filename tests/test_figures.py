@@ -140,7 +140,7 @@ def history(top: float = 0.9, epochs: int = 8) -> list[dict[str, float]]:
 # --- words ---
 
 
-@settings(max_examples=50, deadline=None)  # a letter met for the first time is measured
+@settings(max_examples=50)
 @given(st.text(min_size=0, max_size=120), st.floats(0.4, 4), st.integers(1, 3))
 def test_a_fitted_name_fits(name: str, inches: float, lines: int) -> None:
     fitted = labels.fit(name, inches, lines=lines).split("\n")

@@ -69,7 +69,7 @@ def distance(one: Tensor, other: Tensor) -> float:
     count=st.integers(1, 5), rows=st.integers(1, 5), columns=st.integers(1, 5), channels=st.integers(1, 70),
     pool=st.booleans(), far=st.sampled_from([0.0, 50.0]), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_block_is_what_it_is_in_double_precision(count, rows, columns, channels, pool, far, seed):
     images = torch.randn(count, 3, 2 * rows, 2 * columns, generator=torch.Generator().manual_seed(seed)) + far
     fused, exact = blocks(channels, pool, seed)

@@ -62,7 +62,7 @@ def distances(found: list[Tensor], exact: list[Tensor]) -> dict[str, float]:
     count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
     outputs=st.integers(16, 70), is_last=st.booleans(), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
     images, gradient = (drawn(count, channels, 4 * rows, 4 * columns, seed=seed) for channels in (inputs, outputs))
     if is_last:
@@ -89,7 +89,7 @@ def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
     count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
     outputs=st.integers(16, 70), is_rounded=st.booleans(), seed=st.integers(0, 9),
 )  # fmt: skip
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_in_bfloat16_only_images_are_rounded(count, rows, columns, inputs, outputs, is_rounded, seed):
     images, gradient = (
         drawn(count, channels, 4 * rows, 4 * columns, seed=seed).bfloat16() for channels in (inputs, outputs)

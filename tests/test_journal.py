@@ -101,7 +101,7 @@ def run_lines(folder: Path) -> list[str]:
 
 
 @given(st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_journal_cut_anywhere_loses_at_most_the_line_that_was_cut(
     tmp_path_factory: pytest.TempPathFactory, share: float
 ) -> None:

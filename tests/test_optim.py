@@ -124,7 +124,7 @@ def test_the_schedule_is_torchs_one_cycle(kind, total, warmup):
     assert ours == theirs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 120), st.integers(1, 99).map(lambda percent: percent / 100))
 def test_any_length_and_warmup_makes_a_schedule(total, warmup):
     """Also where the warm-up is exactly one step, which makes torch's own schedule divide by nothing."""

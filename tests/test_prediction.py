@@ -165,7 +165,7 @@ def test_a_truncated_file_is_refused(share, legacy, tmp_path):
     refused(tmp_path / "cut.pth")
 
 
-fuzz = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzz

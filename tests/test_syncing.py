@@ -114,7 +114,7 @@ def test_two_machines_may_have_made_runs_of_the_same_name(there: Project, here: 
 
 
 @given(cut=st.integers(1, 5000), repeats=st.integers(1, 2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_journal_cut_off_anywhere_loses_at_most_that_line_and_is_mended_by_its_whole(
     tmp_path_factory: pytest.TempPathFactory, cut: int, repeats: int
 ) -> None:

@@ -33,7 +33,7 @@ def value_at(dimension: Dimension, share: float) -> float | int | str:
     return round(value) if dimension.is_integer else value
 
 
-@settings(deadline=None, max_examples=60)  # the first example imports torch
+@settings(max_examples=60)
 @given(recipes(), st.lists(st.floats(0, 1), min_size=40, max_size=40))
 def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid(
     recipe: Recipe, shares: list[float]
@@ -50,7 +50,7 @@ def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid
             if not one.words and not 0 <= one.place(value) <= 1} == {}  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(recipes())
 def test_the_recipe_itself_lies_in_its_space_and_the_space_survives_as_plain_data(recipe: Recipe) -> None:
     space = space_of(recipe)
