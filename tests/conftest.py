@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ablate.machine import share_cores
+
 
 def pytest_configure() -> None:
-    """Let a test take its time, and commands that tests start be interrupted, also where a shell forbade it."""
+    """Let a test take its time, threads that wait leave, and commands be interrupted, also where a shell forbade it."""
     settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ablate")
+    share_cores()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
