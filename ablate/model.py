@@ -115,14 +115,11 @@ def build(net: Net, seed: int, device: str = "cpu") -> ResNet9:
     PyTorch's default initialisation (uniform within 1/sqrt(fan-in), for weights and biases alike), one stream a
     parameter, drawn on the CPU: the same on every device and for every combination of switches.
     """
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # what PyTorch draws here is drawn anew below
         model = ResNet9(net)
-    model.to_empty(device="cpu")
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             _fill(module, path, seed)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
         elif isinstance(module, StreamDropout):
             module.generator = torch_stream(seed, "dropout", device)
     placed: ResNet9 = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it

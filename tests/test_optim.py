@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 from training_samples import plan_of, tiny_images, train
 
 from ablate.factors import MENU
 from ablate.model import build
-from ablate.optim import WeightAverage, clip_and_measure, make_optimizer, one_cycle
+from ablate.optim import WeightAverage, clip_and_measure, make_optimizer, one_cycle, without_compiler
 from ablate.plan import Net, Plan
 from ablate.resnet9 import WORKLOAD
 from ablate.trainer import Training
@@ -93,6 +96,26 @@ def test_optimisers_follow_their_formulas(optimizer, weight_decay):
         assert (result - without).abs().max() > 1e-4, "the decay shows"
     if optimizer == "adamw" and weight_decay:
         assert (result - by_hand("adam", weight_decay, start, gradients)).abs().max() > 1e-4, "decoupled is not L2"
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
+def test_without_the_compiler_optimisers_are_torchs_bit_for_bit(kind):
+    def went(kind, halfway):
+        parameter = nn.Parameter(torch.linspace(-1, 1, 50))
+        optimizer = kind([parameter], 0.1, weight_decay=0.01, fused=True)
+        for step in range(6):
+            if step == 3:
+                halfway.append(copy.deepcopy(optimizer.state_dict()))
+                optimizer.load_state_dict(halfway[0])
+            optimizer.zero_grad()
+            (parameter**3).sum().backward()
+            optimizer.step()
+        return parameter
+
+    theirs, ours = [], []
+    assert torch.equal(went(kind, theirs), went(without_compiler(kind), ours))
+    assert str(ours) == str(theirs)
+    assert issubclass(without_compiler(kind), kind)
 
 
 def test_all_parameters_decay_as_the_notebook_has_it():

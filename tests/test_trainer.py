@@ -381,6 +381,33 @@ def test_no_float_copy_of_the_images_is_made():
     assert int(done.stdout) < 20e6, "bytes beyond what a small part of the set takes"
 
 
+def test_a_training_imports_no_compiler(tmp_path):
+    """Torch's optimisers, and networks made on no device, ask for it: three seconds a process, and 150 MB."""
+    program = """
+        import sys
+        from pathlib import Path
+        import torch
+        from ablate.checkpoint import Checkpoint
+        from ablate.factors import MENU
+        from training_samples import ListLog, plan_of, tiny_images
+        from ablate.trainer import Training
+
+        torch.set_num_threads(1)
+        for optimizer in ("adam", "adamw", "sgd"):
+            plan = plan_of(tuple(MENU), optimizer=optimizer, epochs=2)
+            kept, again = Checkpoint(Path(sys.argv[1], optimizer), every_seconds=0), Training(plan, tiny_images(), 0)
+            Training(plan, tiny_images(), 0).run(tiny_images(8), ListLog(), kept)
+            kept.restore(again)
+            assert again.epoch == 1
+        print(*sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "\n"
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that hands memory back")
 def test_freed_memory_is_kept_for_the_next_step():
     program = """
