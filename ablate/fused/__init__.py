@@ -1,6 +1,6 @@
 """Blocks of the network on the CPU: convolutions in a quarter of the multiplications, and norm, pool and ReLU at once.
 
-`convolution.cpp` and `norm_pool_relu.cpp` compute, `library` compiles them once for this processor, `convolution` and
+`convolution.h` and `norm_pool_relu.cpp` compute, `library` compiles them once for this processor, `convolution` and
 `function` join them to PyTorch.
 """
 

@@ -23,7 +23,7 @@ _FEWEST_CHANNELS = 16
 
 
 class _Convolution(ctypes.Structure):
-    """The structure of the same name in `convolution.cpp`."""
+    """The structure of the same name in `convolution.h`."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("count", "height", "width", "inputs", "outputs", "threads")),

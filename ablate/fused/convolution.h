@@ -5,6 +5,8 @@
 // A result does not depend on the number of threads: tiles are cut into the same blocks and parts for any, and each sum
 // is one thread's.
 
+#pragma once
+
 #include <algorithm>
 #include <memory>
 
@@ -179,12 +181,3 @@ void weigh(const Convolution& given) {
 }
 
 }  // namespace
-
-extern "C" {
-void convolve_images_float32(const Convolution* given) { convolve<float>(*given, false); }
-void convolve_images_bfloat16(const Convolution* given) { convolve<BFloat16>(*given, false); }
-void convolve_gradients_float32(const Convolution* given) { convolve<float>(*given, true); }
-void convolve_gradients_bfloat16(const Convolution* given) { convolve<BFloat16>(*given, true); }
-void weigh_gradients_float32(const Convolution* given) { weigh<float>(*given); }
-void weigh_gradients_bfloat16(const Convolution* given) { weigh<BFloat16>(*given); }
-}
