@@ -6,11 +6,8 @@ import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-_PROCESSORS = Path("/proc/cpuinfo")
 
 _SPINS = "20000"
 """How often a waiting thread of GNU's OpenMP looks before it sleeps: tens of microseconds, not its own milliseconds."""
@@ -21,11 +18,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def processor_facts() -> str:
-    """Return what the system tells of its processors, on Linux; elsewhere nothing."""
-    return _PROCESSORS.read_text() if _PROCESSORS.exists() else ""
 
 
 def thread_limits(threads: int) -> Mapping[str, str]:

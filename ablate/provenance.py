@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import ablate
-from ablate.machine import processor_facts
 from ablate.masking import masked_text
+from ablate.processor import processor_facts
 
 RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
 

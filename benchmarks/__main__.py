@@ -40,10 +40,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     ],
     "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in processor.precisions()],
     "fused": lambda rounds: [training.fusing(width, 1.0, rounds) for width in (8, 16, 64)],
-    "precision": lambda rounds: [
-        training.choice_of_precision(width, 1.0, rounds, THREADS)
-        for width in ((16,) if processor.emulates_bf16() else (16, 64))
-    ],
+    "precision": lambda rounds: [training.choice_of_precision(width, 1.0, rounds, THREADS) for width in (16, 64)],
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
     "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
@@ -56,10 +53,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.report_by("seeds", (5, 20, 80, 320)),
         growth.memory_over_a_sweep(1.1),
     ],
-    "accuracy": lambda rounds: [
-        *accuracy.fused(10 * rounds),
-        *([] if processor.emulates_bf16() else accuracy.in_bf16(10 * rounds)),
-    ],
+    "accuracy": lambda rounds: accuracy.on_cpu(10 * rounds),
     "gpu": lambda rounds: gpu.notebook(8.0, 40.0, rounds),
     "gpu-studies": lambda _rounds: gpu.whole_studies(360.0, 1.0),
     "gpu-accuracy": lambda rounds: gpu.parity(10 * rounds),

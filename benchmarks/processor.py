@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate.machine import processor_facts
+from ablate.processor import multiplies_bf16_fast, processor_facts
 
 WIDEST = {
     "amx_bf16": "avx512+amx",
@@ -36,9 +36,7 @@ def emulates_bf16() -> bool:
 
 
 def precisions() -> list[str]:
-    """Return the precision that `auto` takes here, and bfloat16 if it is another and not emulated."""
-    from ablate.devices import is_faster_in_bf16
-
-    if is_faster_in_bf16("cpu"):
+    """Return the precisions whose rate of products says something: not that of a slower float32, nor if emulated."""
+    if multiplies_bf16_fast(processor_facts()):
         return ["bf16"]
     return ["fp32"] if emulates_bf16() else ["fp32", "bf16"]

@@ -285,3 +285,20 @@ def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):
     text = report_text(tracked(small_study(), tmp_path / "journals", change))
     assert "cpu fp32 fused; cpu fp32" in text
     assert "The runs mix conditions: fused kernels False and True" in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "compiler_fails", "precision"),
+    [
+        ("avx2", False, "bf16"),
+        ("avx2", True, "fp32"),
+        ("asimd", False, "fp32"),
+        ("AuthenticAMD avx2 avx512_bf16", True, "bf16"),
+        ("GenuineIntel avx2 avx512_bf16", True, "fp32"),
+    ],
+)
+def test_auto_is_bfloat16_where_products_or_kernels_are_quick_in_it(monkeypatch, flags, compiler_fails, precision):
+    monkeypatch.setattr("ablate.devices.processor_facts", lambda: f"flags : fpu {flags}")
+    monkeypatch.setattr("ablate.devices.why_not_fused", lambda: "it fails" if compiler_fails else None)
+    assert resolve("cpu").precision == precision
+    assert resolve("cpu", "fp32").precision == "fp32"

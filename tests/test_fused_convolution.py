@@ -157,10 +157,21 @@ def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
 @pytest.mark.parametrize(("dtype", "is_faster"), [(torch.bfloat16, False), (torch.float16, True)])
 def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatch, dtype, is_faster):
     monkeypatch.setattr("ablate.fused.convolution.are_for_bf16", lambda: is_faster)
+    monkeypatch.setattr("ablate.fused.convolution.is_slow_in_bf16", lambda: False)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
     with torch.autocast("cpu", dtype):
         assert not can_convolve(images, convolution)
         assert torch.equal(convolve(images, convolution, None), F.conv2d(images, convolution.weight, padding=1))
+
+
+def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
+    monkeypatch.setattr("ablate.fused.convolution.is_slow_in_bf16", lambda: True)
+    convolution, images, gradient = layer(3, 16), drawn(2, 3, 8, 8).bfloat16(), drawn(2, 16, 8, 8).bfloat16()
+    assert not can_convolve(images, convolution)
+    found = passed(convolution, images, gradient, ours=True, is_half=True)
+    exact = passed(convolution, images.float(), gradient.float(), ours=False)
+    assert all(torch.equal(one, other.to(one.dtype)) for one, other in zip(found, exact, strict=True))
+    assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, *SINGLE]
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -16,7 +16,7 @@ PACKAGE = Path(ablate.__file__).parent
 LAYERS = {
     "kernel": {
         *("errors", "masking", "seeding", "plan", "model", "augment", "optim", "trainer", "checkpoint", "data"),
-        *("fused", "machine"),
+        *("fused", "machine", "processor"),
     },
     "language": {"menu", "metric", "factors", "recipe", "workload", "resnet9", "designs", "counting"},
     "built-in workload": {"classification", "prediction", "devices"},

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ablate.fused.library import library
-from ablate.machine import processor_facts
+from ablate.processor import multiplies_bf16_fast, multiplies_blocks_of_bf16, processor_facts
 
 _LAST = torch.channels_last
 _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
@@ -37,12 +37,16 @@ def convolve(images: Tensor, convolution: nn.Conv2d, bias: Tensor | None) -> Ten
 
     Errors are some 1e-6 of the norm: three to five times PyTorch's, but in the gradient of the weights, where they are
     about its own or less. Under autocast to bfloat16 images are rounded to it, but not the weights, nor what is
-    computed in between, so that errors are below PyTorch's.
+    computed in between, so that errors are below PyTorch's; where PyTorch would be slow, it computes so, too.
     """
     if can_convolve(images, convolution):
         made: Tensor = _Convolve.apply(images.to(_precision(images)), convolution.weight, bias)
         return made
     steps = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
+    is_half = _precision(images) == torch.bfloat16 and convolution.weight.dtype == torch.float32
+    if is_half and is_slow_in_bf16():
+        with torch.autocast("cpu", enabled=False):
+            return F.conv2d(images.float(), convolution.weight, bias, **steps).to(torch.bfloat16)
     return F.conv2d(images, convolution.weight, bias, **steps)
 
 
@@ -62,15 +66,10 @@ def are_for_bf16() -> bool:
     return not multiplies_blocks_of_bf16(processor_facts())
 
 
-def multiplies_blocks_of_bf16(facts: str) -> bool:
-    """Return whether a processor, as /proc/cpuinfo describes it, has instructions for whole blocks: Intel's AMX, Arm's.
-
-    Those that only multiply pairs (AMD's) are twice as fast as in float32, which four times fewer products outdo.
-
-    >>> [multiplies_blocks_of_bf16(f"flags : {flag}") for flag in ("amx_bf16", "bf16", "avx512_bf16", "avx2")]
-    [True, True, False, False]
-    """
-    return not {"amx_bf16", "bf16"}.isdisjoint(facts.split())
+@cache
+def is_slow_in_bf16() -> bool:
+    """Return whether PyTorch makes products in bfloat16 of other instructions here, slower than float32's."""
+    return not multiplies_bf16_fast(processor_facts())
 
 
 def _precision(images: Tensor) -> torch.dtype:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ablate.data import cache_folder
 from ablate.errors import UserError
-from ablate.machine import processor_facts
+from ablate.processor import processor_facts
 
 _NAMES = ("norm_pool_relu", "convolution_float32", "convolution_bfloat16")
 SOURCES = tuple(Path(__file__).with_name(f"{name}.cpp") for name in _NAMES)
