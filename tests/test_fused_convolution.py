@@ -19,6 +19,15 @@ pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reaso
 SINGLE = (torch.float32, torch.float32)
 NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
 
+SHAPES = {
+    "count": st.integers(1, 5),
+    "rows": st.integers(1, 4),
+    "columns": st.integers(1, 4),
+    "inputs": st.integers(16, 70),
+    "outputs": st.integers(16, 70),
+    "seed": st.integers(0, 9),
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _any_processor():
@@ -58,10 +67,7 @@ def distances(found: list[Tensor], exact: list[Tensor]) -> dict[str, float]:
     return {name: float((one.double() - other).norm() / other.norm()) for name, one, other in pairs}
 
 
-@given(
-    count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
-    outputs=st.integers(16, 70), is_last=st.booleans(), seed=st.integers(0, 9),
-)  # fmt: skip
+@given(**SHAPES, is_last=st.booleans())
 @settings(max_examples=60)
 def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
     images, gradient = (drawn(count, channels, 4 * rows, 4 * columns, seed=seed) for channels in (inputs, outputs))
@@ -85,10 +91,7 @@ def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
     assert ours["gradient of weights"] < 3 * pytorchs["gradient of weights"]
 
 
-@given(
-    count=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), inputs=st.integers(16, 70),
-    outputs=st.integers(16, 70), is_rounded=st.booleans(), seed=st.integers(0, 9),
-)  # fmt: skip
+@given(**SHAPES, is_rounded=st.booleans())
 @settings(max_examples=30)
 def test_in_bfloat16_only_images_are_rounded(count, rows, columns, inputs, outputs, is_rounded, seed):
     images, gradient = (
