@@ -69,7 +69,8 @@ def are_for_bf16() -> bool:
 @cache
 def is_slow_in_bf16() -> bool:
     """Return whether PyTorch makes products in bfloat16 of other instructions here, slower than float32's."""
-    return not multiplies_bf16_fast(processor_facts())
+    facts = processor_facts()
+    return not (multiplies_bf16_fast(facts) or multiplies_blocks_of_bf16(facts))
 
 
 def _precision(images: Tensor) -> torch.dtype:
