@@ -48,11 +48,13 @@ def mirror(data: bytes) -> bytes:
     return data[::-1]
 
 
-def clock(item: tuple[str, int]) -> tuple[float, float, int, str]:
-    """When the call began and ended, where, and by which import of this module."""
-    folder, number = item
-    began = time.time()
-    append(Path(folder) / "started", str(number))
+def clock(item: tuple[str, int, int]) -> tuple[float, float, int, str]:
+    """When the call began and ended, where, and by which import; the first ones wait for each other."""
+    folder, number, at_once = item
+    began, started = time.time(), Path(folder) / "started"
+    append(started, str(number))
+    while len(started.read_text().split()) < at_once and time.time() < began + 60:
+        time.sleep(0.01)
     time.sleep(0.05)
     return began, time.time(), os.getpid(), IMPORT
 
