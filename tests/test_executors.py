@@ -174,6 +174,10 @@ def test_what_a_lost_node_had_is_done_by_another(cluster: Any, tmp_path: Path) -
     assert begun(tmp_path) > len(items), "nothing was lost with the node"
 
 
+def test_many_tiny_items_come_back(pool: Executor) -> None:
+    assert sorted(pool.results(samples.double, range(500))) == [(number, 2 * number) for number in range(500)]
+
+
 def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [(str(tmp_path), 0.5)] * 4) as program:
         until(lambda: len(marks(tmp_path, "began")) == 2)

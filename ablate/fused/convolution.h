@@ -98,6 +98,9 @@ Size apart(Size values) { return values + 16; }
 
 std::unique_ptr<float[]> room(Size values) { return std::unique_ptr<float[]>(new float[values]); }
 
+template <class Value>
+std::unique_ptr<Value[]> blank(Size values) { return std::unique_ptr<Value[]>(new Value[values]()); }
+
 // The convolution of images, or, turned, of gradients, which gives those of the images.
 template <class Value>
 void convolve(const Convolution& given, bool is_turned) {
@@ -114,7 +117,7 @@ void convolve(const Convolution& given, bool is_turned) {
 #pragma omp parallel num_threads(given.threads)
     {
         const auto left = room(POINTS * step), products = room(POINTS * made_step);
-        const std::unique_ptr<Value[]> zeros(new Value[wide]());
+        const auto zeros = blank<Value>(wide);
 #pragma omp for schedule(dynamic, chunk)
         for (Size first = 0; first < tiles; first += block) {
             const Size here = std::min(block, tiles - first);
@@ -139,7 +142,7 @@ void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, i
     const Size block = (last - first + blocks - 1) / blocks, all = panels(given.out);
     const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
     const auto left = room(POINTS * step), right = room(POINTS * other_step);
-    const std::unique_ptr<Value[]> zeros(new Value[wide]());
+    const auto zeros = blank<Value>(wide);
     const Value *pixels = (const Value*)given.images, *gradient = (const Value*)given.output;
 #pragma omp parallel num_threads(threads)
     for (Size begin = first; begin < last; begin += block) {
@@ -147,8 +150,7 @@ void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, i
 #pragma omp for schedule(static)
         for (Size t = 0; t < here; t++) {
             pixels_to_points(pixels, zeros.get(), images, begin + t, left.get() + t * wide, step);
-            gradients_to_points(gradient, gradients, begin + t, right.get() + t * PANEL, other_step,
-                                block * PANEL);
+            gradients_to_points(gradient, gradients, begin + t, right.get() + t * PANEL, other_step, block * PANEL);
         }
 #pragma omp for schedule(static)
         for (Size i = 0; i < POINTS * all; i++)
@@ -176,7 +178,7 @@ void weigh(const Convolution& given) {
 #pragma omp parallel for num_threads(count > 1 ? threads : 1) schedule(dynamic)
     for (Size part = 0; part < count; part++)
         weigh_tiles<Value>(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
-                    count > 1 ? 1 : threads);
+                           count > 1 ? 1 : threads);
     points_to_weights(sums.get(), count, given);
 }
 

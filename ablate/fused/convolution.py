@@ -14,8 +14,10 @@ from torch.nn import functional as F
 from ablate.fused.library import library
 from ablate.processor import multiplies_bf16_fast, multiplies_blocks_of_bf16, processor_facts
 
+NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+"""What the kernels call the types of images that they know."""
+
 _LAST = torch.channels_last
-_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _KIND = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 _TILE = 4
 _FEWEST_CHANNELS = 16
@@ -54,7 +56,7 @@ def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
     """Return whether the kernels know such images and weights, and are faster: whole tiles, enough channels."""
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    is_known = _precision(images) in _NAMES and images.dtype in _NAMES and weight.dtype == torch.float32
+    is_known = _precision(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
     is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == width % _TILE == 0 < len(images)
     is_faster = _precision(images) == torch.float32 or are_for_bf16()
     return images.device.type == "cpu" and kind == _KIND and is_known and is_large and is_faster
@@ -112,4 +114,4 @@ def call(which: str, images: Tensor, output: Tensor, **fields: Tensor | None) ->
     sizes = (count, height, width, inputs, output.shape[1], torch.get_num_threads())
     places = {name: value.data_ptr() for name, value in fields.items() if value is not None}
     given = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **places)
-    getattr(library(), f"{which}_{_NAMES[images.dtype]}")(ctypes.byref(given))
+    getattr(library(), f"{which}_{NAMES[images.dtype]}")(ctypes.byref(given))

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ablate.fused.convolution import convolve
+from ablate.fused.convolution import NAMES, convolve
 from ablate.fused.library import library
 
 _LAST = torch.channels_last
-_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _SIZES = ("rows", "width", "channels", "side", "threads")
 _POINTERS = (
     *("input", "output", "peaks", "places", "input_gradient", "weight", "bias", "offset"),
@@ -102,4 +101,4 @@ def call(which: str, output: Tensor, side: int, **fields: Tensor | float | None)
     values = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
     sizes = (count * height, width, channels, side, torch.get_num_threads())
     made = _Block(*sizes, output=output.data_ptr(), **values)
-    getattr(library(), f"{which}_{_NAMES[output.dtype]}")(ctypes.byref(made))
+    getattr(library(), f"{which}_{NAMES[output.dtype]}")(ctypes.byref(made))
