@@ -1,8 +1,14 @@
-"""What every test shares: a project folder of its own, data decoded once, and no store or cache of the user's."""
+"""What every test shares: a project of its own, data decoded once, and no store or cache of the user's.
+
+The two things that took most of the time are made once: MLflow's empty database, which projects start with, and
+figures, which are sketched in tests that do not ask for `pictures`. Commands in processes of their own draw them all.
+"""
 
 from __future__ import annotations
 
 import gc
+import io
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -10,8 +16,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from matplotlib.figure import Figure
+from PIL import Image
+from tracking_samples import mlflow_project
 
+from ablate.figures import style
 from ablate.machine import share_cores
+
+RENDER = style.render
 
 
 def pytest_configure() -> None:
@@ -25,23 +37,52 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decode data to a folder of the session's; draw figures coarsely, in the process that asks for them."""
+    """Decode data to a folder of the session's; draw figures coarsely, or not at all, where they are asked for."""
     gc.freeze()  # what the tests import stays: a collection, which some libraries ask for, takes a second with it
     patch = pytest.MonkeyPatch()
-    patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("ABLATE_CACHE", str(session_folder(tmp_path_factory) / "cache"))
     patch.setenv("NO_COLOR", "1")
     patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     patch.setattr("ablate.report.draughtsmen", nullcontext)  # the other cores are the other tests'
-    patch.setattr("ablate.figures.style.DPI", 80)  # words take the same share of a page with half the dots an inch
+    patch.setattr(style, "DPI", 80)  # words take the same share of a page with half the dots an inch
+    patch.setattr(style, "render", sketch)
     yield
     patch.undo()
 
 
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all processes of this session share: kernels take seconds to compile."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def sketch(figure: Figure) -> bytes:
+    """Return a dot for a picture of what has been put together."""
+    assert figure.get_children()
+    content = io.BytesIO()
+    Image.new("L", (1, 1)).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures as they are."""
+    monkeypatch.setattr(style, "render", RENDER)
+
+
+@pytest.fixture(scope="module")
+def all_pictures() -> Iterator[None]:
+    """Draw a module's figures as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "render", RENDER)
+        yield
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, with the current folder in it."""
-    (tmp_path / "mlruns").mkdir()
+    """A project with an empty store, and the current folder in it."""
+    mlflow_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

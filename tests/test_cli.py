@@ -18,6 +18,7 @@ from statistics import mean, stdev
 import numpy as np
 import pytest
 from PIL import Image
+from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
 from ablate.cli import app
@@ -59,7 +60,7 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with two finished runs."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "mlruns").mkdir()
+    mlflow_project(folder)
     ablate("run", *TINY, "--tag", "who=me", "--save-weights", "weights/baseline.pth", folder=folder)
     ablate("run", *TINY, "--no-augment", "--no-residual", "--seed", "1", folder=folder)
     return folder
@@ -163,6 +164,7 @@ def test_predicting(kitchen: Path) -> None:
     assert "%" in ablate("predict", "black.png", folder=kitchen).stdout
 
 
+@pytest.mark.usefixtures("pictures")
 def test_looking_at_data(kitchen: Path) -> None:
     facts = json.loads(ablate("data", "info", "--dataset", "digits", "--json", folder=kitchen).stdout)
     assert (facts["train_images"], facts["test_images"]) == (1438, 359)
@@ -270,6 +272,7 @@ def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> Non
 
 
 def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
+    (project / "mlruns" / "mlflow.db").unlink()
     processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 2), folder=project) for seed in range(3)]
     for process in processes:
         output, messages = process.communicate(timeout=240)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from custom_samples import LATENCY, written
 from test_cli import ablate
+from tracking_samples import mlflow_project
 
 from ablate.tracking import Project, open_tracker
 
@@ -25,7 +26,7 @@ print(sorted({"torch", "torchvision"} & set(sys.modules)), file=sys.stderr)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "mlruns").mkdir()
+    mlflow_project(tmp_path)
     return tmp_path
 
 

@@ -13,6 +13,7 @@ import doc_blocks
 import pytest
 import typer
 from doc_blocks import PAGES, ROOT
+from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
 from ablate.cli import app
@@ -54,7 +55,7 @@ def name(value: object) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a part of the demo study, at a tenth of its length; the pages ask for little more."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "mlruns").mkdir()
+    mlflow_project(folder)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

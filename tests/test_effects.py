@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import numpy as np
@@ -89,6 +90,13 @@ def test_known_answer_holm_and_sequence():
     assert widths == approx([0.75607605, 0.24474680, 0.15316084])
 
 
+@pytest.fixture(scope="module")
+def quick_collections() -> None:
+    """Leave out what is there by now: statsmodels collects garbage at each call, a second with all that is imported."""
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("n", [3, 5, 12])
 def test_agrees_with_scipy_and_statsmodels(seed, n):

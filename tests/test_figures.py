@@ -30,6 +30,8 @@ from ablate import figures
 from ablate.errors import UserError
 from ablate.figures import labels, style
 
+pytestmark = pytest.mark.usefixtures("all_pictures")
+
 FACTORS = ("augment", "batch-norm", "residual", "dropout", "weight-decay", "grad-clip", "lr-schedule")
 VERDICTS = (
     "clear and important loss",

@@ -10,6 +10,8 @@ import pytest
 
 from ablate import figures
 
+pytestmark = pytest.mark.usefixtures("all_pictures")
+
 DIMENSIONS = [
     {"name": "lr", "low": 1e-4, "high": 1e-1, "log": True, "words": []},
     {"name": "dropout.p", "low": 0.0, "high": 0.6, "log": False, "words": []},

@@ -67,7 +67,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_sweep_and_its_report_need_no_mlflow(blocked: Path, alone: Path, project: Path) -> None:
-    shutil.copytree(alone / "mlruns", project / "mlruns", dirs_exist_ok=True)
+    shutil.rmtree(project / "mlruns")
+    shutil.copytree(alone / "mlruns", project / "mlruns")
     refused = without_mlflow(blocked, *SWEEP, folder=project, code=1)
     assert refused.stderr.endswith("error: MLflow is not installed: `pip install mlflow`, or go on with --offline\n")
     swept = without_mlflow(blocked, *SWEEP, "--seeds", "2", "--offline", folder=project)

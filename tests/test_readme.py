@@ -8,6 +8,7 @@ from pathlib import Path
 
 import doc_blocks
 import pytest
+from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
 from ablate.cli import app
@@ -36,7 +37,7 @@ SHORTER = {
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "mlruns").mkdir()
+    mlflow_project(folder)
     (folder / "experiments").symlink_to(ROOT / "experiments")
     (folder / "runs.csv").symlink_to(ROOT / "reports" / "demo" / "runs.csv")
     return folder

@@ -25,6 +25,7 @@ ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed
          "How the components work together", "Noise", "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "journals")
     report = write_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
@@ -320,6 +321,7 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.usefixtures("pictures")
 def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.figures.style.DPI", 160)  # as in the other process: here figures are coarser
     material = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)

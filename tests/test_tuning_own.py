@@ -178,8 +178,10 @@ def test_a_search_whose_store_is_down_costs_nothing_and_is_delivered_later(
 
 
 def test_a_search_without_a_store(project: Path) -> None:
+    store = project / "mlruns" / "mlflow.db"
+    store.unlink()
     ablate(*TUNE, "--offline", "--name", "alone", folder=project)
-    assert not (project / "mlruns" / "mlflow.db").exists()
+    assert not store.exists()
     assert JournalTracker(Project(project)).study("alone").status == "finished"
     report = project / "reports" / "alone" / "report.md"
     text = report.read_text()

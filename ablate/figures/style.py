@@ -111,19 +111,26 @@ def shared_legend(figure: Figure) -> None:
 
 
 def save(figure: Figure, path: Path | str | None) -> bytes:
-    """Render to PNG, write it to `path` (its folders are made) unless that is None, and return its bytes.
+    """Render to PNG, write it to `path` (its folders are made) unless that is None, and return its bytes."""
+    content = render(figure)
+    if path is not None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return content
 
-    The same figure gives the same bytes: nothing of the time or the machine is written into the file.
-    """
+
+def render(figure: Figure) -> bytes:
+    """Return a figure as PNG: the same one gives the same bytes, nothing of the time or the machine is in them."""
     buffer = io.BytesIO()
     dots = min(DPI, LARGEST_SIDE / max(figure.get_size_inches()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box; a picture still
+        figure.dpi = dots
+        if figure.axes and (layout := figure.get_layout_engine()):
+            layout.execute(figure)  # savefig would draw all of it once more to find out how it lies
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format="png", dpi=dots, metadata={"Software": None})
-    if path is not None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(buffer.getvalue())
     return buffer.getvalue()
 
 
