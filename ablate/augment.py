@@ -28,11 +28,10 @@ def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float
     rows = _reflect(torch.arange(height, device=images.device) + shifts[0, :, None], height)  # N x H
     columns = _reflect(torch.arange(width, device=images.device) + shifts[1, :, None], width)  # N x W
     columns = torch.where(flipped[:, None], columns.flip(1), columns)
-    each = torch.arange(count, device=images.device)[:, None, None]
-    places = (each * height + rows[:, :, None]) * width + columns[:, None, :]  # N x H x W, into the batch's pixels
-    # Whole pixels are picked, channels last in memory: half the time of picking values, and as the network wants it.
-    pixels = images.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, places.flatten())
-    return pixels.view(count, height, width, channels).permute(0, 3, 1, 2)
+    planes = torch.arange(count * channels, device=images.device).view(count, channels, 1)
+    places = planes * height + rows[:, None]  # N x C x H, into the batch's rows, which are picked whole
+    moved = images.reshape(-1, width).index_select(0, places.flatten()).view_as(images)
+    return moved.gather(3, columns[:, None, None].expand_as(moved))
 
 
 def color_jitter(

@@ -49,11 +49,11 @@ class Images:
     def scaled(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images at `positions`, floats in [0, 1], and their labels."""
         chosen = self.members[positions]
-        return self.pixels[chosen].to(torch.float32).div_(255), self.labels[chosen]
+        return self.pixels.index_select(0, chosen).to(torch.float32).div_(255), self.labels[chosen]
 
     def normalised(self, images: Tensor) -> Tensor:
         """Return images in [0, 1] less the mean over the standard deviation, channels last in memory."""
-        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return (images - self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)

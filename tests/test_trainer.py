@@ -46,6 +46,12 @@ def pairs(training: Training, images: Images) -> list[tuple[torch.Tensor, torch.
     return batches
 
 
+def test_batches_lie_as_the_network_wants_them():
+    images = tiny_images(8)
+    pixels, _ = images.scaled(torch.arange(8))
+    assert images.normalised(pixels).is_contiguous(memory_format=torch.channels_last)
+
+
 def in_double(images: Images) -> Images:
     """Return images that are normalised in double precision."""
     return replace(images, mean=images.mean.double(), std=images.std.double())
