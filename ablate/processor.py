@@ -1,4 +1,4 @@
-"""What the processor is, and the precision that it multiplies fast in."""
+"""What the processor is, its vectors, and the precision that it multiplies fast in."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def multiplies_blocks_of_bf16(facts: str) -> bool:
     [True, True, False, False]
     """
     return not {"amx_bf16", "bf16"}.isdisjoint(facts.split())
+
+
+def floats_a_vector(facts: str) -> int:
+    """Return how many float32 values a vector of a processor holds.
+
+    >>> [floats_a_vector(f"flags : {flags}") for flags in ("avx avx2 avx512f", "avx avx2", "fp asimd")]
+    [16, 8, 4]
+    """
+    return next((values for flag, values in (("avx512f", 16), ("avx2", 8)) if flag in facts.split()), 4)
 
 
 def converts_bf16_fast(facts: str) -> bool:

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ablate.fused.library import library
-from ablate.processor import multiplies_bf16_fast, multiplies_blocks_of_bf16, processor_facts
+from ablate.processor import floats_a_vector, multiplies_bf16_fast, multiplies_blocks_of_bf16, processor_facts
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 """What the kernels call the types of images that they know."""
@@ -20,8 +20,6 @@ NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _LAST = torch.channels_last
 _KIND = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 _TILE = 4
-_FEWEST_CHANNELS = 16
-"""With fewer, transforming tiles takes longer than it saves."""
 
 
 class _Convolution(ctypes.Structure):
@@ -57,9 +55,15 @@ def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
     is_known = _precision(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
-    is_large = min(weight.shape[:2]) >= _FEWEST_CHANNELS and height % _TILE == width % _TILE == 0 < len(images)
+    is_large = min(weight.shape[:2]) >= fewest_channels() and height % _TILE == width % _TILE == 0 < len(images)
     is_faster = _precision(images) == torch.float32 or are_for_bf16()
     return images.device.type == "cpu" and kind == _KIND and is_known and is_large and is_faster
+
+
+@cache
+def fewest_channels() -> int:
+    """Return how many channels it takes: a whole vector, and eight; with fewer, transforming tiles does not pay."""
+    return max(8, floats_a_vector(processor_facts()))
 
 
 @cache
