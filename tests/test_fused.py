@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from report_samples import report_text, small_study, tracked
 from torch import Tensor, nn
@@ -69,6 +69,7 @@ def distance(one: Tensor, other: Tensor) -> float:
     count=st.integers(1, 5), rows=st.integers(1, 5), columns=st.integers(1, 5), channels=st.integers(1, 70),
     pool=st.booleans(), far=st.sampled_from([0.0, 50.0]), seed=st.integers(0, 9),
 )  # fmt: skip
+@example(count=1, rows=2, columns=2, channels=1, pool=False, far=0.0, seed=8)
 @settings(max_examples=60)
 def test_a_block_is_what_it_is_in_double_precision(count, rows, columns, channels, pool, far, seed):
     images = torch.randn(count, 3, 2 * rows, 2 * columns, generator=torch.Generator().manual_seed(seed)) + far
@@ -81,6 +82,8 @@ def test_a_block_is_what_it_is_in_double_precision(count, rows, columns, channel
     # A convolution in float32 of images far from zero has lost digits before the kernels see it; the mean's are kept.
     tolerance = 1e-4 if far else 1e-5
     off = {name: distance(found[name], expected[name]) for name in expected}
+    lost = found["running_mean"] - expected["running_mean"]  # a mean may cancel: digits are lost of what it is made of
+    off["running_mean"] = float(lost.norm() / (expected["running_mean"] ** 2 + expected["running_var"]).sqrt().norm())
     assert not {name: by for name, by in off.items() if by > tolerance}
 
 
