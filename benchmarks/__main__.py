@@ -1,6 +1,6 @@
 """Measure every figure, print the table, keep it under `benchmarks/results/` and compare it with the last.
 
-python -m benchmarks                 everything, about forty minutes on two idle cores
+python -m benchmarks                 everything, forty minutes on two idle cores, seventy on slow ones
 python -m benchmarks --only help     the figures whose group is named
 python -m benchmarks --rounds 2      fewer rounds, a wider spread
 """
