@@ -9,7 +9,6 @@ import ipaddress
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -23,17 +22,10 @@ from pathlib import Path
 import pytest
 from servers import MlflowServer, answering_server, free_port, mlflow_server, silent_server, slow_proxy
 from test_cli import TINY, ablate
-from tracking_samples import empty_database, new_project, write_run
+from tracking_samples import new_project, write_run
 
 from ablate.journal import Journals, load
 from ablate.tracking import Project, StoreError, UnreachableError, open_tracker
-
-
-@pytest.fixture
-def project(project: Path) -> Path:
-    """A project whose own store was made before."""
-    shutil.copyfile(empty_database(), project / "mlruns" / "mlflow.db")
-    return project
 
 
 @pytest.fixture

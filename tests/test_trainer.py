@@ -46,12 +46,6 @@ def pairs(training: Training, images: Images) -> list[tuple[torch.Tensor, torch.
     return batches
 
 
-def test_batches_lie_as_the_network_wants_them():
-    images = tiny_images(8)
-    pixels, _ = images.scaled(torch.arange(8))
-    assert images.normalised(pixels).is_contiguous(memory_format=torch.channels_last)
-
-
 def in_double(images: Images) -> Images:
     """Return images that are normalised in double precision."""
     return replace(images, mean=images.mean.double(), std=images.std.double())
@@ -355,6 +349,12 @@ def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
 
 
 # --- memory --------------------------------------------------------------------------------------------------------
+
+
+def test_batches_lie_as_the_network_wants_them():
+    images = tiny_images(8)
+    pixels, _ = images.scaled(torch.arange(8))
+    assert images.normalised(pixels).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_no_float_copy_of_the_images_is_made():
