@@ -25,7 +25,7 @@ test-slow: .venv/installed ## Run the long tests too: minutes to an hour
 	$(BIN)/python -m pytest -m slow
 
 faults: .venv/installed ## Kill, fill up, lock and take away what runs need, 200 times and more, and write the table
-	PYTHONPATH=tests $(BIN)/python -m faults --output reports/faults.md
+	$(BIN)/python -m tests.faults --output reports/faults.md
 
 lint: .venv/installed ## Check style and types
 	$(BIN)/ruff check .
@@ -36,10 +36,10 @@ bench: .venv/installed ## Measure speed against the references, side by side
 	$(BIN)/python -m benchmarks
 
 simulate: .venv/installed ## Check the statistics on 20,000 simulated studies a cell and write the table
-	$(BIN)/python -m ablate.simulation --repetitions 20000 --output reports/simulation.md
+	$(BIN)/python -m tests.simulation --repetitions 20000 --output reports/simulation.md
 
 docs: .venv/installed ## Refresh what the pages take from reports and from the tree
-	$(BIN)/python tests/doc_blocks.py
+	$(BIN)/python -m tests.doc_blocks
 
 clean: ## Remove the environment and caches; runs and reports stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,25 +12,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablate.custom import from_command, from_function
-    from ablate.menu import OneOf, Range
-    from ablate.metric import Metric
-    from ablate.recipe import Recipe
-    from ablate.study import Study
-    from ablate.workload import Workload
+    from ablate.studies.menu import OneOf, Range
+    from ablate.studies.metric import Metric
+    from ablate.studies.recipe import Recipe
+    from ablate.studies.study import Study
+    from ablate.studies.workload import Workload
+    from ablate.workloads.custom import from_command, from_function
 
 __version__ = "0.1.0"
 __all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
 
 _HOMES = {
-    "Metric": "ablate.metric",
-    "OneOf": "ablate.menu",
-    "Range": "ablate.menu",
-    "Recipe": "ablate.recipe",
-    "Study": "ablate.study",
-    "Workload": "ablate.workload",
-    "from_command": "ablate.custom",
-    "from_function": "ablate.custom",
+    "Metric": "ablate.studies.metric",
+    "OneOf": "ablate.studies.menu",
+    "Range": "ablate.studies.menu",
+    "Recipe": "ablate.studies.recipe",
+    "Study": "ablate.studies.study",
+    "Workload": "ablate.studies.workload",
+    "from_command": "ablate.workloads.custom",
+    "from_function": "ablate.workloads.custom",
 }
 
 

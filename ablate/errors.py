@@ -34,3 +34,11 @@ def explain(error: OSError) -> str:
     if error.errno in _NOT_ALLOWED:
         return f"{where}{reason}: make it writable, or work in a folder that is"
     return f"{where}{reason}; `ablate doctor` looks for what is wrong, --debug shows where it happened"
+
+
+class StoreError(UserError):
+    """The store did not take or give what it was asked for; training goes on and the journal keeps everything."""
+
+
+class UnreachableError(StoreError):
+    """The store does not answer, or not to us: asking for something else will not help."""

@@ -8,12 +8,12 @@ from typing import Any
 
 from ablate import console
 from ablate.errors import UserError
-from ablate.recipe import Recipe
-from ablate.sweep_session import SweepSession
+from ablate.studies.recipe import Recipe
 from ablate.tracking import Planned as Listed
 from ablate.tracking import StudyRecord
-from ablate.tune_session import make_trials, shown
 from ablate.tuning import Ticket, Trial, best
+from ablate.workflows.sweep import SweepSession
+from ablate.workflows.tune import make_trials, shown
 
 
 @dataclass

@@ -66,7 +66,7 @@ ALIKE = ("processor", "vectors")
 
 def machine() -> dict[str, Any]:
     """Return what the figures depend on."""
-    from ablate.provenance import environment
+    from ablate.runs.provenance import environment
 
     facts = environment(Path.cwd())
     return {

@@ -13,7 +13,7 @@ from benchmarks.measure import Figure, Measurement, Worker
 
 def accuracies(**how: Any) -> Measurement:
     """Return a measurement: the test accuracy in percent of the next seed's run of the demo, under conditions `how`."""
-    from ablate.devices import prepare, resolve
+    from ablate.workloads.resnet9.devices import prepare, resolve
 
     prepare(threads=1)
     conditions, seeds = resolve(**how), itertools.count()
@@ -61,7 +61,7 @@ def equivalence(
     name: str, against: str, differences: Sequence[float], margin: float = 0.5, level: float = 0.05
 ) -> Figure:
     """Test that a mean difference is below `margin` points; the value is the p of TOST."""
-    from ablate.effects.inference import paired_t
+    from ablate.stats.effects.inference import paired_t
 
     found = paired_t(differences, margin)
     delta, low, high = (float(side) for side in (found.delta, found.low, found.high))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+from ablate.studies.job import open_data
 from benchmarks.measure import Figure, Measurement, Worker, alternate, medians
 
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib")
@@ -102,15 +103,15 @@ def training_seconds(journal: Path) -> float:
 def share_in_log(*, top: Path) -> Measurement:
     """Return a measurement: percent of a demo run's epochs that it waits for its log, the store's writer beside it."""
     os.environ["ABLATE_CACHE"] = str(top / "cache")
-    from ablate import runner
     from ablate.data import Source
-    from ablate.devices import resolve
-    from ablate.journal import Journals
-    from ablate.recipe import Recipe
-    from ablate.resnet9 import WORKLOAD
-    from ablate.runlog import RunLog
+    from ablate.journal.run_journal import Journals
+    from ablate.runs import runner
+    from ablate.runs.run_log import RunLog
+    from ablate.studies.job import Job
+    from ablate.studies.recipe import Recipe
     from ablate.tracking import Project, Writer, open_tracker
-    from ablate.workload import Job
+    from ablate.workloads.resnet9.devices import resolve
+    from ablate.workloads.resnet9.workload import WORKLOAD
 
     waited = 0.0
 
@@ -137,7 +138,7 @@ def share_in_log(*, top: Path) -> Measurement:
     project = Project(top / "tracked")
     project.mlruns.mkdir(parents=True)
     recipe = Recipe.of(WORKLOAD, None, WORKLOAD.preset("demo").settings)
-    job = Job(recipe, WORKLOAD.open_data(Source("digits"), recipe), resolve("cpu"))
+    job = Job(recipe, open_data(recipe, Source("digits")), resolve("cpu"))
     journals = Journals(project.journals)
 
     def measure() -> float:
@@ -184,9 +185,9 @@ def recording(goal: float, rounds: int, steps: int = 500) -> Figure:
 
 
 def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
-    from ablate.journal import Journals
-    from ablate.liveness import this_process
-    from ablate.runlog import RunLog
+    from ablate.journal.process_identity import this_process
+    from ablate.journal.run_journal import Journals
+    from ablate.runs.run_log import RunLog
 
     journals = Journals(top / "journal")
 

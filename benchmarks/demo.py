@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablate.workload import Conditions
+    from ablate.studies.conditions import Conditions
 
 
 class Quiet:
@@ -26,12 +26,12 @@ class Quiet:
 
 def train(seed: int, how: Conditions, **settings: Any) -> tuple[float, float]:
     """Return the last validation accuracy and the test accuracy of a run on the digits, the latter scored in fp32."""
-    from ablate.classification import divide, open_data, start
     from ablate.data import Source, open_dataset
-    from ablate.recipe import Recipe
-    from ablate.resnet9 import WORKLOAD, plan
-    from ablate.trainer import evaluate
-    from ablate.workload import Job
+    from ablate.studies.job import Job
+    from ablate.studies.recipe import Recipe
+    from ablate.workloads.resnet9.run import divide, open_data, start
+    from ablate.workloads.resnet9.training import evaluate
+    from ablate.workloads.resnet9.workload import WORKLOAD, plan
 
     source, log = Source("digits"), Quiet()
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings}, seed)

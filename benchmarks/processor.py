@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate.processor import multiplies_bf16_fast, processor_facts
+from ablate.workloads.resnet9.cpu_features import multiplies_bf16_fast, processor_facts
 
 WIDEST = {
     "amx_bf16": "avx512+amx",

@@ -18,7 +18,7 @@ def plain_study(trials: int, storage: str) -> None:
     """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
     import optuna
 
-    from ablate.devices import resolve
+    from ablate.workloads.resnet9.devices import resolve
 
     conditions = resolve("cpu")
 

@@ -52,7 +52,7 @@ def profile(width: int) -> str:
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    from ablate.fused import convolution, function
+    from ablate.workloads.resnet9.kernels import convolution, norm_pool_relu
 
     class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left it untyped
         """Times operators; those of another are not split."""
@@ -79,7 +79,7 @@ def profile(width: int) -> str:
     epoch()  # the first one allocates
     with (
         Clock() as clock,
-        patch.object(function, "call", clock.timed(function.call, "fused norm")),
+        patch.object(norm_pool_relu, "call", clock.timed(norm_pool_relu.call, "fused norm")),
         patch.object(convolution, "call", clock.timed(convolution.call, "convolution")),
     ):
         whole = epoch()
@@ -90,9 +90,9 @@ def augmentation(*, width: int) -> Measurement:
     """Return a measurement: percent of an epoch that augmenting its batches takes, at one thread."""
     import torch
 
-    from ablate import resnet9
-    from ablate.recipe import Recipe
-    from ablate.trainer import image_changer
+    from ablate.studies.recipe import Recipe
+    from ablate.workloads.resnet9 import workload as resnet9
+    from ablate.workloads.resnet9.training import image_changer
 
     count = COUNTS[width]
     epoch = full_recipe(width=width, threads=1, count=count)

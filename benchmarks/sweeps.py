@@ -75,7 +75,7 @@ def overhead(goal: float, again_goal: float) -> list[Figure]:
 
 def shell_loop(goal: float) -> Figure:
     """Hold a sweep of the seven components against a shell loop over `ablate run`, one seed, the same eight runs."""
-    from ablate.resnet9 import WORKLOAD
+    from ablate.workloads.resnet9.workload import WORKLOAD
 
     menu = WORKLOAD.menu
     arms = [(), *((f"--no-{menu[name].flag}",) for name in menu.baseline)]
@@ -106,11 +106,12 @@ def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
 @contextmanager
 def finished(runs: int) -> Iterator[Measurement]:
     """The planning of a sweep whose runs are finished, 16 epochs of 25 steps each in their journals: its seconds."""
-    from ablate.journal import Journals
-    from ablate.liveness import this_process
-    from ablate.study import Study
-    from ablate.sweep import plan
-    from ablate.workload import Conditions, Data
+    from ablate.journal.process_identity import this_process
+    from ablate.journal.run_journal import Journals
+    from ablate.runs.sweep import plan
+    from ablate.studies.conditions import Conditions
+    from ablate.studies.job import Data
+    from ablate.studies.study import Study
 
     study = Study(preset="laptop", seeds=math.ceil(runs / 8))
     recipes = study.recipes()[:runs]

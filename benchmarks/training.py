@@ -25,17 +25,17 @@ def full_recipe(
     compiled: bool = False, fused: bool | None = None,
 ) -> Callable[[], float]:  # fmt: skip
     """Return a function that trains the notebook's full recipe for some epochs on `count` images: its seconds."""
-    from ablate.machine import share_cores
+    from ablate.cores import share_cores
 
     share_cores()
     import torch
 
-    from ablate import resnet9
-    from ablate.classification import start
-    from ablate.devices import prepare, resolve
-    from ablate.recipe import Recipe
-    from ablate.trainer import Images
-    from ablate.workload import Data, Job
+    from ablate.studies.job import Data, Job
+    from ablate.studies.recipe import Recipe
+    from ablate.workloads.resnet9 import workload as resnet9
+    from ablate.workloads.resnet9.devices import prepare, resolve
+    from ablate.workloads.resnet9.run import start
+    from ablate.workloads.resnet9.training import Images
 
     prepare(threads)
     conditions = resolve(device, precision, threads, compiled, fused)
@@ -110,9 +110,8 @@ def notebook(*, width: int, threads: int, count: int) -> Measurement:
     The workers stay from epoch to epoch, so that starting them, which counts little among 50,000 images, is left out.
     """
     import torch
-    from torch.utils.data import DataLoader
-
     from tests.notebook import ResNet9, fit_one_cycle
+    from torch.utils.data import DataLoader
 
     torch.set_num_threads(threads)
     loader: DataLoader[Any] = DataLoader(
@@ -160,8 +159,8 @@ def operations_an_image(width: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ablate.model import build
-    from ablate.plan import Net
+    from ablate.workloads.resnet9.model import build
+    from ablate.workloads.resnet9.plan import Net
 
     model, images = build(Net(width=width, batch_norm=True, residual=True), seed=0), torch.rand(2, 3, 32, 32)
     with FlopCounterMode(display=False) as counter:
@@ -192,7 +191,7 @@ def share_of_rate(width: int, goal: float, rounds: int, threads: int, precision:
 
 def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> Figure:
     """Hold the precision that `auto` takes on this machine against the other."""
-    from ablate.devices import resolve
+    from ablate.workloads.resnet9.devices import resolve
 
     chosen = resolve("cpu").precision
     other = next(name for name in ("bf16", "fp32") if name != chosen)

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 from PIL import Image
-from tracking_samples import mlflow_project
 
+from ablate.cores import share_cores
 from ablate.figures import style
-from ablate.machine import share_cores
+from tests.samples.tracking import mlflow_project
 
 RENDER = style.render
 

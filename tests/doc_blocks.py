@@ -17,15 +17,19 @@ from typing import Any
 
 import typer
 
-from ablate.attribution import likeliest
-from ablate.cli import app
-from ablate.factors import MENU
+from ablate.cli.app import app
+from ablate.stats.attribution import likeliest
+from ablate.workloads.resnet9.factors import MENU
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
 _BLOCK = re.compile(
     r"(?P<open><!-- (?P<name>[a-z-]+(?: [a-z_/.-]+)?) -->\n)(?P<text>.*?)(?P<close><!-- /(?P=name) -->)", re.S
 )
+
+
 _LEADS = {
     "demo": """\
 The demo's answer, on handwritten digits: flipping and cropping, which help on photographs of things, *cost* accuracy
@@ -33,10 +37,14 @@ where a mirrored 2 is no 2. With three seeds most of the rest cannot be settled,
 number of seeds that would settle it.""",
     "laptop": "The notebook's recipe on CIFAR-10, each of its seven components switched off in turn:",
 }
+
+
 _READING_ORDER = (
     *("cli.md", "studies.md", "statistics.md", "lessons.md", "tuning.md", "own-training.md", "scaling.md", "teams.md"),
     *("offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
 )
+
+
 _STABILITY = ("grad_clip",)
 """Factors of which the lore promises a training that does not diverge, not a better score."""
 

@@ -46,7 +46,7 @@ def test_emulated_bfloat16_is_not_measured(
 ) -> None:
     facts = tmp_path / "cpuinfo"
     facts.write_text(f"flags : fpu {flags}\n")
-    monkeypatch.setattr("ablate.processor._PROCESSORS", facts)
+    monkeypatch.setattr("ablate.workloads.resnet9.cpu_features._PROCESSORS", facts)
     assert processor.precisions() == expected
 
 

@@ -9,16 +9,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import doc_blocks
 import pytest
 import typer
-from doc_blocks import PAGES, ROOT
-from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
-from ablate.cli import app
-from ablate.designs import DESIGNS
-from ablate.factors import MENU
+from ablate.cli.app import app
+from ablate.studies.designs import DESIGNS
+from ablate.workloads.resnet9.factors import MENU
+from tests import doc_blocks
+from tests.doc_blocks import PAGES, ROOT
+from tests.samples.tracking import mlflow_project
 
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
 OWN = "experiments/mine.py"

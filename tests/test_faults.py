@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import toy
-from faults.__main__ import main
-from faults.kills import KILLS, STUDY
-from faults.others import OTHERS
-from faults.tally import Tally, table
-from faults.trials import TrialAuditor
-from test_tuning import search as searched
-from test_tuning import tuning
-from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
-from ablate.cli import app
-from ablate.executors import SerialExecutor
-from ablate.journal import Journals
-from ablate.runner import Purpose
-from ablate.study import load_study
-from ablate.sweep import Progress, Task, carry_out
+from ablate.cli.app import app
+from ablate.journal.run_journal import Journals
+from ablate.runs.executors import SerialExecutor
+from ablate.runs.runner import Purpose
+from ablate.runs.sweep import Progress, Task, carry_out
+from ablate.studies.conditions import Conditions
+from ablate.studies.job import Job
 from ablate.tracking import open_tracker
-from ablate.workload import Conditions, Job
+from ablate.workloads.custom.study_file import load_study
+from tests import ROOT
+from tests.faults.__main__ import main
+from tests.faults.kills import KILLS, STUDY
+from tests.faults.others import OTHERS
+from tests.faults.tally import Tally, table
+from tests.faults.trials import TrialAuditor
+from tests.samples import toy
+from tests.samples.tracking import mlflow_project
+from tests.tuning.test_search import search as searched
+from tests.tuning.test_search import tuning
 
-HERE = Path(__file__).parent
 QUICK = "ablate run`$|store is made"
 
 
 def make_faults(*arguments: str, patience: float) -> str:
     """Make faults in a process of its own, from which it forks; return the table."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
-    command = [sys.executable, "-m", "faults", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience, env=environment, check=False)
+    command = [sys.executable, "-m", "tests.faults", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

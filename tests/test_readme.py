@@ -6,18 +6,23 @@ import re
 import shlex
 from pathlib import Path
 
-import doc_blocks
 import pytest
-from tracking_samples import mlflow_project
 from typer.testing import CliRunner
 
-from ablate.cli import app
-from ablate.study import load_study
+from ablate.cli.app import app
+from ablate.workloads.custom.study_file import load_study
+from tests import ROOT, doc_blocks
+from tests.samples.tracking import mlflow_project
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+
+
 TYPED = re.findall(r"^\$ ((?:ablate|make) .*)$", README, re.MULTILINE)
+
+
 COMMANDS = [re.sub(r"\s+#.*", "", line).strip() for line in TYPED]
+
+
 RUN_ELSEWHERE = {
     "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; the digits stand in for it below",
     "ablate sweep experiments/laptop.py": "hours on CIFAR-10; planned below, with its data replaced",
@@ -28,6 +33,8 @@ RUN_ELSEWHERE = {
     ),
     "ablate ui": "serves until it is stopped; test_tracking_server starts and stops it",
 }
+
+
 SHORTER = {
     "ablate run --preset demo --no-augment": ["--epochs", "1", "--threads", "1"],
     "ablate sweep experiments/demo.py": ["--epochs", "1", "--seeds", "1", "--threads", "1", "--executor", "serial"],

@@ -16,18 +16,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tracking_samples import mlflow_project, write_run
 from typer.testing import CliRunner
 
 import ablate
-from ablate.checkpoint import Checkpoint
-from ablate.cli import app
+from ablate.cli.app import app
 from ablate.errors import UserError
-from ablate.journal import Journals, records
-from ablate.masking import masked_text, masked_values
-from ablate.prediction import load_classifier
-from ablate.report.writing import plain_cells
+from ablate.journal.run_journal import Journals, records
+from ablate.redaction import masked_text, masked_values
+from ablate.report.write import plain_cells
 from ablate.tracking import Project, StudyRecord, open_tracker
+from ablate.workloads.resnet9.checkpoint import Checkpoint
+from ablate.workloads.resnet9.weights import load_classifier
+from tests.samples.tracking import mlflow_project, write_run
 
 TINY = ("--preset", "demo", "--epochs", "1", "--width", "1", "--threads", "1")
 SECRETS = {
@@ -55,12 +55,12 @@ def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     changed = f'ADDRESS = "postgresql://me:{SECRETS["diff"]}@db.example/runs?x=1"\nKEY = "{SECRETS["environment"]}"\n'
     (project.root / "settings.py").write_text(changed)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS["environment"])
-    monkeypatch.setattr("ablate.provenance.commit", ablate_commit_uncached())
+    monkeypatch.setattr("ablate.runs.provenance.commit", ablate_commit_uncached())
     return project
 
 
 def ablate_commit_uncached() -> object:
-    from ablate import provenance
+    from ablate.runs import provenance
 
     return provenance.commit.__wrapped__
 
@@ -178,7 +178,7 @@ def test_no_cell_of_a_csv_file_is_a_formula(text: str) -> None:
 
 
 def test_the_ui_listens_to_this_machine_only_unless_told() -> None:
-    from ablate.cli_runs import ui
+    from ablate.cli.runs import ui
 
     assert inspect.signature(ui).parameters["host"].default == "127.0.0.1"
 

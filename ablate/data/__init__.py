@@ -6,11 +6,11 @@ images train and which validate. Importing this package imports numpy and nothin
 """
 
 from ablate.data.cache import cache_folder
-from ablate.data.catalogue import DATASETS
+from ablate.data.datasets import describe, fetch, open_dataset
 from ablate.data.decoding import read_image
-from ablate.data.nouns import Dataset, Progress, Source, Split
-from ablate.data.opening import describe, fetch, open_dataset
+from ablate.data.named_datasets import DATASETS
 from ablate.data.splits import split_indices
+from ablate.data.types import Dataset, Progress, Source, Split
 
 __all__ = [
     "DATASETS",

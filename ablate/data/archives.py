@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from ablate.data.decoding import FILE_LIMIT
-from ablate.data.folders import arrange, block
-from ablate.data.nouns import Block, Stream, shown
+from ablate.data.image_folders import arrange, block
+from ablate.data.types import Block, Stream, shown
 from ablate.errors import UserError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ablate.data.arrays import CHANNELS, FACTS, FILES, FORMAT, write_arrays
-from ablate.data.nouns import Origin, Progress, Stream, shown
+from ablate.data.array_files import CHANNELS, FACTS, FILES, FORMAT, write_arrays
+from ablate.data.types import Origin, Progress, Stream, shown
 from ablate.errors import UserError
 
 

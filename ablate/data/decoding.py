@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ablate.data.nouns import Block, Labels, Pixels, shown
+from ablate.data.types import Block, Labels, Pixels, shown
 from ablate.errors import UserError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ablate.data.nouns import Pixels
+from ablate.data.types import Pixels
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAR100_NAMES = """

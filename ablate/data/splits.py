@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 import numpy.typing as npt
 
-from ablate.data.nouns import Labels
+from ablate.data.types import Labels
 from ablate.errors import UsageError, UserError
 
 Indices = npt.NDArray[np.int64]

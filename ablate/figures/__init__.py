@@ -5,19 +5,19 @@ that wants a picture: it loads matplotlib.
 """
 
 from ablate.figures.attribution import half_normal, interaction_grid, main_effects, shapley_bars
+from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, image_grid
 from ablate.figures.noise import noise_budget
-from ablate.figures.report import forest, slopes
 from ablate.figures.retuned import budget_curves, estimands
-from ablate.figures.run import confusion, curves
-from ablate.figures.searches import (
+from ablate.figures.single_run import confusion, curves
+from ablate.figures.training import training_curves
+from ablate.figures.tuning import (
     importance_bars,
     parallel_coordinates,
     pareto_front,
     search_history,
     search_slices,
 )
-from ablate.figures.training import training_curves
 
 __all__ = [
     "before_after",

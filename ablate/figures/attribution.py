@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.intervals import Row, rows_figure
+from ablate.figures.interval_rows import Row, rows_figure
 from ablate.figures.labels import BODY, decimals, fit, margin_labels
+from ablate.figures.rows import number, records, text
 from ablate.figures.style import (
     BLUE,
     GREEN,
@@ -27,7 +28,6 @@ from ablate.figures.style import (
     shared_legend,
     styled,
 )
-from ablate.figures.table import number, records, text
 
 PANELS_ACROSS = 5
 OFF, ON = Series(VERMILLION, "--", "s"), Series(BLUE, "-", "o")

@@ -18,8 +18,8 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
 from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.rows import number, records
 from ablate.figures.style import BLUE, GREY, INK, SERIES, WIDTH, Series, new_figure, plain_log, save, styled
-from ablate.figures.table import number, records
 
 Band = Literal["sd", "range"]
 Values = npt.NDArray[np.float64]

@@ -6,14 +6,14 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from ablate.report.analysis import Analysis, analyse
-from ablate.report.check import Claim, check_text
-from ablate.report.drawing import draughtsmen
-from ablate.report.from_experiment import from_experiment
-from ablate.report.from_study import from_study
-from ablate.report.from_table import Reading, from_table, read_csv
-from ablate.report.material import Account, Material
+from ablate.report.check_claims import Claim, check_text
+from ablate.report.plots.render import draughtsmen
+from ablate.report.sources.mlflow_experiment import from_experiment
+from ablate.report.sources.study import from_study
+from ablate.report.sources.table import Reading, from_table, read_csv
+from ablate.report.study_data import Account, Material
 from ablate.report.tuning_report import TuningReport, is_tuning, write_tuning
-from ablate.report.writing import Report, folder_name, write
+from ablate.report.write import Report, folder_name, write
 from ablate.tracking import Tracker
 
 __all__ = [

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ablate.effects import (
+from ablate.errors import UserError
+from ablate.report.main_effects import averaged_runs, main_effect_rows
+from ablate.report.study_data import Material
+from ablate.stats.effects import (
     BUDGET_DIFFERENCES,
     Effect,
     NoiseBudget,
@@ -21,15 +24,12 @@ from ablate.effects import (
     score_table,
     two_scopes,
 )
-from ablate.errors import UserError
-from ablate.report.averages import averaged_runs, main_effect_rows
-from ablate.report.material import Material
-from ablate.tuning.arms import retuned
+from ablate.tuning.per_variant import retuned
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablate.attribution import AliasGroup, Attribution, Contrast, FactorialAnalysis
+    from ablate.stats.attribution import AliasGroup, Attribution, Contrast, FactorialAnalysis
 
 ONE_AT_A_TIME = ("leave-one-out", "add-one-in", "both-ways", "pairs", "path")
 """Designs that plan comparisons of arms, so that averages over arms were not what was asked."""
@@ -142,7 +142,7 @@ def _retuned(material: Material) -> list[Effect]:
 
 def _factorial(material: Material, scores: pd.DataFrame) -> FactorialAnalysis | None:
     """The contrasts of a balanced two-level design of two factors or more, over the seeds that have every run."""
-    from ablate.attribution import factorial_effects
+    from ablate.stats.attribution import factorial_effects
 
     if material.design.shape[1] < 2 or material.design_name in ONE_AT_A_TIME:
         return None
@@ -172,7 +172,7 @@ def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
 
 def _aliases(material: Material) -> tuple[list[AliasGroup], int | None]:
     """Which terms share a column, and the resolution; nothing for designs that are no fraction."""
-    from ablate.attribution import alias_groups, orthogonal_part, resolution
+    from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 
     if material.design.shape[1] < 2:
         return [], None
@@ -185,7 +185,7 @@ def _aliases(material: Material) -> tuple[list[AliasGroup], int | None]:
 
 def _attribution(material: Material, scores: pd.DataFrame) -> Attribution | None:
     """Shapley values beside leave-one-out and add-one-in, where the design holds them and a seed has all of it."""
-    from ablate.attribution import attributable, attribute
+    from ablate.stats.attribution import attributable, attribute
 
     if material.design.shape[1] < 2 or attributable(material.design) is None:
         return None
@@ -197,7 +197,7 @@ def _attribution(material: Material, scores: pd.DataFrame) -> Attribution | None
 
 def _synergies(material: Material, scores: pd.DataFrame) -> list[Contrast]:
     """The synergies of pairs at the full corner, where arms without two components were run."""
-    from ablate.attribution import pair_synergies
+    from ablate.stats.attribution import pair_synergies
 
     design = material.design
     off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()

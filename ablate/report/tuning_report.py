@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
-from ablate.report.drawing import draw_all
-from ablate.report.html import html
-from ablate.report.markup import bullets, code, escape, fenced, picture, table
-from ablate.report.pictures import Picture
-from ablate.report.searches import SearchResult, read_searches
-from ablate.report.takeover import take_over
-from ablate.report.tuning_pictures import budget_picture, search_pictures
-from ablate.report.tuning_text import (
+from ablate.report.formats.html import html
+from ablate.report.formats.markdown_text import bullets, code, escape, fenced, picture, table
+from ablate.report.plots.render import draw_all
+from ablate.report.plots.study_plots import Picture
+from ablate.report.plots.tuning_plots import budget_picture, search_pictures
+from ablate.report.sections.tuning_text import (
     MOST_ROWS,
     answer_lines,
     edge_lines,
@@ -26,6 +24,8 @@ from ablate.report.tuning_text import (
     importances_table,
     trials_table,
 )
+from ablate.report.sources.searches import SearchResult, read_searches
+from ablate.report.write import take_over
 from ablate.tracking import StudyRecord
 
 

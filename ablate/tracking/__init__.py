@@ -5,25 +5,18 @@ Runs are written as journals; `Tracker.deliver` brings them into a store, `Write
 
 from __future__ import annotations
 
-from ablate.tracking.catching_up import catch_up, deliver_study
-from ablate.tracking.contract import (
-    SINGLE_RUNS,
-    Planned,
-    RunTracker,
-    StoreError,
-    StudyRecord,
-    StudyTracker,
-    Tracker,
-    UnreachableError,
-    title,
-)
-from ablate.tracking.database import mlflow_package
-from ablate.tracking.memory import MemoryTracker
-from ablate.tracking.mlflow_tracker import MlflowTracker
-from ablate.tracking.offline import JournalTracker
+from ablate.errors import StoreError, UnreachableError
+from ablate.journal.study_journal import StudyJournals
+from ablate.journal.study_record import Planned, StudyRecord
+from ablate.tracking.background_delivery import Writer
+from ablate.tracking.catch_up import catch_up, deliver_study
+from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
+from ablate.tracking.journal_tracker import JournalTracker
+from ablate.tracking.memory_tracker import MemoryTracker
+from ablate.tracking.mlflow_backend.database import mlflow_package
+from ablate.tracking.mlflow_backend.tracker import MlflowTracker
 from ablate.tracking.project import Project, masked
-from ablate.tracking.study_journal import StudyJournals
-from ablate.tracking.writer import Writer
+from ablate.tracking.run_names import title
 
 __all__ = [
     "SINGLE_RUNS",

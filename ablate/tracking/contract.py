@@ -2,56 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ablate.errors import UserError
-from ablate.journal import Run
+from ablate.journal.run_journal import Run
+from ablate.journal.study_record import StudyRecord
 
 SINGLE_RUNS = "ablate"
 """The experiment of the runs that belong to no study."""
-
-
-class StoreError(UserError):
-    """The store did not take or give what it was asked for; training goes on and the journal keeps everything."""
-
-
-class UnreachableError(StoreError):
-    """The store does not answer, or not to us: asking for something else will not help."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One run that a study plans, and the name of the run that answers it, once there is one."""
-
-    key: str
-    data: str
-    variant: str
-    seed: int
-    run: str | None = None
-
-
-@dataclass(frozen=True)
-class StudyRecord:
-    """What a study declared before it ran, and what it plans.
-
-    `declared` holds metric, margin, seeds, protocol and the like, as plain values. `earlier` lists what was declared
-    before and changed since, oldest first. `layout` is the design spelled out, so that a report needs no menu: metric,
-    factors, arms (variant: factors on) and planned comparisons. `recorded` says when, in seconds since the epoch, and
-    `since` when there was a record of the study first, 0 where that is not known.
-    """
-
-    name: str
-    question: str
-    declared: Mapping[str, Any]
-    plan: Sequence[Planned]
-    status: str = "running"
-    earlier: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    layout: Mapping[str, Any] = field(default_factory=dict)
-    recorded: float = field(default=0.0, compare=False)
-    since: float = field(default=0.0, compare=False)
 
 
 class RunTracker(Protocol):
@@ -143,28 +102,3 @@ class Tracker(RunTracker, StudyTracker, Protocol):
     @property
     def identity(self) -> str:
         """What tells this store from any other, also from one that lay at the same address before."""
-
-
-def choose(text: str, found: Sequence[tuple[str, Run]], known: Callable[[], Sequence[str]]) -> tuple[str, Run]:
-    """Return the one of `found` (identifier and run) that `text` names; see `RunTracker.find`.
-
-    A name that is whole wins over beginnings. Raises UserError with the candidates, or with what `known` returns.
-    """
-    found = found if text else ()
-    by_title = [pair for pair in found if title(pair[1]) == text]
-    if by_title:
-        return max(by_title, key=lambda pair: pair[1].started)
-    whole = [pair for pair in found if text in (pair[0], pair[1].name)]
-    matching = whole or [pair for pair in found if pair[0].startswith(text) or pair[1].name.startswith(text)]
-    if not matching:
-        examples = f"; there is {', '.join(known()[:5])}" if known() else "; there are no runs yet"
-        raise UserError(f"no run is named {text!r}: give the start of its identifier or key, or variant/s0{examples}")
-    if len(matching) > 1:
-        candidates = ", ".join(f"{pair[0][:12]} ({title(pair[1])})" for pair in matching[:8])
-        raise UserError(f"{text!r} names {len(matching)} runs: {candidates}; give more of the name")
-    return matching[0]
-
-
-def title(run: Run) -> str:
-    """Return how a run is shown: `no-augment/s3`."""
-    return f"{run.variant}/s{run.seed}"

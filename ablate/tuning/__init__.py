@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ablate.tuning.nouns import Objective, Place, Trial, Tuning, best, epochs_of, objectives_of, pareto
 from ablate.tuning.pruning import PRUNERS, choose_pruner
 from ablate.tuning.space import Dimension, Space, space_from, space_of
-from ablate.tuning.work import Following, Ticket, TooManyFailures, carry_out, check_baseline, make_trial
+from ablate.tuning.trials import Following, Ticket, TooManyFailures, carry_out, check_baseline, make_trial
+from ablate.tuning.types import Objective, Place, Trial, Tuning, best, epochs_of, objectives_of, pareto
 
 __all__ = [
     "PRUNERS",

@@ -8,22 +8,23 @@ names its process; what a dead one had is closed, and its values are tried once 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UsageError, UserError
-from ablate.liveness import is_alive, this_process
-from ablate.menu import Value
-from ablate.tuning.attempt import Attempt
-from ablate.tuning.nouns import Place, State, Trial, Tuning
+from ablate.journal.process_identity import is_alive, this_process
+from ablate.studies.menu import Value
+from ablate.tuning.optuna_adapter import DIRECTIONS, distributions_of, first_line, sampler_of, storage_of, trial_of
 from ablate.tuning.pruning import OVER_EPOCHS, make_pruner
+from ablate.tuning.types import Place, Trial, Tuning
 
 if TYPE_CHECKING:
     import optuna
 
 SILENT = 900.0
 """Seconds without a sign of life after which a trial of another host counts as lost."""
+
 
 MOST_LOSSES = 2
 """So often the same values may be lost with their process before they count as failed."""
@@ -47,11 +48,11 @@ class Search:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         tuning = self.tuning
-        directions = [_DIRECTIONS[objective.goal] for objective in tuning.objectives]
+        directions = [DIRECTIONS[objective.goal] for objective in tuning.objectives]
         try:
             study = optuna.create_study(
-                storage=_storage(self._place),
-                sampler=_sampler(tuning, 0),
+                storage=storage_of(self._place),
+                sampler=sampler_of(tuning, 0),
                 pruner=make_pruner(tuning.pruner, tuning.epochs),
                 study_name=tuning.name,
                 directions=directions,
@@ -62,7 +63,7 @@ class Search:
                 study.set_user_attr("tuning", tuning.fixed)
                 study.enqueue_trial(tuning.space.values(tuning.base), user_attrs={"baseline": True})
         except (ImportError, ValueError, OSError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-            raise UserError(f"the storage {self._place.storage} cannot be used: {_first_line(error)}") from error
+            raise UserError(f"the storage {self._place.storage} cannot be used: {first_line(error)}") from error
         changed = [name for name, value in tuning.fixed.items() if begun is not None and begun.get(name) != value]
         if changed:
             raise UsageError(
@@ -85,8 +86,8 @@ class Search:
             if self.missing <= 0:
                 return None
             given = len(self._study.get_trials(deepcopy=False))
-            self._study.sampler = _sampler(self.tuning, given)  # so that a search goes on as if it had never stopped
-            trial = self._study.ask(_distributions(self.tuning))
+            self._study.sampler = sampler_of(self.tuning, given)  # so that a search goes on as if it had never stopped
+            trial = self._study.ask(distributions_of(self.tuning))
             trial.set_user_attr("owner", this_process())
         return Attempt(self, trial)
 
@@ -98,7 +99,7 @@ class Search:
     def trials(self) -> list[Trial]:
         """Return every trial, in order."""
         lost = self._study.user_attrs.get("lost", {})
-        return [_plain(trial, lost.get(str(trial.number))) for trial in self._study.get_trials(deepcopy=False)]
+        return [trial_of(trial, lost.get(str(trial.number))) for trial in self._study.get_trials(deepcopy=False)]
 
     def close_lost(self) -> list[int]:
         """Close the running trials whose processes are gone, to be tried again, and return their numbers."""
@@ -147,75 +148,64 @@ class Search:
         return self._study
 
 
-def _storage(place: Place) -> Any:
-    import optuna
-    from filelock import FileLock
-    from optuna.storages.journal import JournalFileBackend
-
-    if place.is_file:
-        lock = FileLock(f"{place.storage}.write")  # Optuna's own outlives a killed process by half a minute
-        backend = JournalFileBackend(place.storage, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
-        return optuna.storages.JournalStorage(backend)
-    return place.storage
-
-
-def _sampler(tuning: Tuning, given: int) -> optuna.samplers.TPESampler:
-    """Return the sampler of the trial after so many others, which names its stream beside the search's seed."""
-    import numpy as np
-    import optuna
-
-    seed = int(np.random.SeedSequence([tuning.sampler_seed, given]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=seed)
-
-
-def _distributions(tuning: Tuning) -> dict[str, Any]:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    made: dict[str, Any] = {}
-    for dimension in tuning.space.dimensions:
-        if dimension.words:
-            made[dimension.name] = CategoricalDistribution(dimension.words)
-        elif dimension.is_integer:
-            made[dimension.name] = IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
-        else:
-            made[dimension.name] = FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-    return made
-
-
-def _plain(trial: optuna.trial.FrozenTrial, lost: str | None) -> Trial:
-    attrs = trial.user_attrs
-    fixed = trial.system_attrs.get("fixed_params", {})
-    return Trial(
-        number=trial.number,
-        state="lost" if lost else _STATES[trial.state.name],
-        params=dict(trial.params or fixed),
-        values=tuple(trial.values) if trial.values and trial.state.name == "COMPLETE" else (),
-        runs={int(seed): run for seed, run in attrs.get("runs", {}).items()},
-        scores={int(seed): score for seed, score in attrs.get("scores", {}).items()},
-        seconds=attrs.get("seconds", 0.0),
-        epochs=attrs.get("epochs", 0),
-        saved=attrs.get("saved", 0),
-        reused=attrs.get("reused", 0),
-        is_baseline=bool(attrs.get("baseline")),
-        error=lost or attrs.get("error", ""),
-    )
-
-
-_DIRECTIONS: Mapping[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
-
-_STATES: Mapping[str, State] = {
-    "COMPLETE": "complete",
-    "PRUNED": "pruned",
-    "RUNNING": "running",
-    "WAITING": "waiting",
-    "FAIL": "failed",
-}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def prunes_over_epochs(tuning: Tuning) -> bool:
     """Return whether runs report to the pruner as they go."""
     return tuning.pruner in OVER_EPOCHS
+
+
+BEAT = 30.0
+"""Seconds between two signs of life."""
+
+
+class Attempt:
+    """A trial that this process makes."""
+
+    def __init__(self, search: Search, trial: optuna.Trial) -> None:
+        self._search, self._trial = search, trial
+        self._beaten = time.monotonic()
+        self._reported: set[int] = set()
+        self.number = trial.number
+        self.values: dict[str, Value] = dict(trial.params)
+        self.is_baseline = bool(trial.user_attrs.get("baseline"))
+
+    def beat(self) -> None:
+        """Give a sign of life, now and then, for other hosts."""
+        if time.monotonic() - self._beaten > BEAT:
+            self._beaten = time.monotonic()
+            self._trial.set_user_attr("beat", time.time())
+
+    def report(self, score: float, step: int) -> None:
+        """Record a score at a step that the pruner compares: an epoch, or a seed's place."""
+        if step not in self._reported:
+            self._reported.add(step)
+            self._trial.report(score, step)
+
+    def is_hopeless(self) -> bool:
+        """Return whether the pruner has seen enough. The baseline is always finished: all are held against it."""
+        return not self.is_baseline and self._trial.should_prune()
+
+    def note(self, **facts: Any) -> None:
+        """Keep plain facts with the trial."""
+        for name, value in facts.items():
+            self._trial.set_user_attr(name, value)
+
+    def complete(self, values: Sequence[float]) -> None:
+        """Close the trial with the values of its objectives."""
+        self._search.study.tell(self._trial, list(values), skip_if_finished=True)
+
+    def prune(self) -> None:
+        """Close the trial as stopped early."""
+        from optuna.trial import TrialState
+
+        self._search.study.tell(self._trial, state=TrialState.PRUNED, skip_if_finished=True)
+
+    def fail(self, error: str) -> None:
+        """Close the trial as failed."""
+        from optuna.trial import TrialState
+
+        self.note(error=error)
+        self._search.study.tell(self._trial, state=TrialState.FAIL, skip_if_finished=True)
+
+    def give_back(self) -> None:
+        """Close the trial as interrupted; its values come first when the search goes on."""
+        self._search.give_back(self.number, self.values, self._trial.user_attrs)

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablate.errors import UsageError
-from ablate.menu import OneOf, Setting, Value
-from ablate.recipe import Recipe
-from ablate.workload import unknown
+from ablate.studies.menu import OneOf, Setting, Value
+from ablate.studies.recipe import Recipe
+from ablate.wording import unknown
 
 EDGE = 0.05
 """An optimum within this share of a range's length from its end lies at the edge."""

@@ -1,4 +1,4 @@
-"""Make every fault and write the table: `PYTHONPATH=tests python -m faults --output reports/faults.md`."""
+"""Make every fault and write the table: `python -m tests.faults --output reports/faults.md`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults.commands import warm_up
-from faults.kills import KILLS, Trial
-from faults.others import OTHERS
-from faults.tally import Tally, table
+from tests.faults.commands import warm_up
+from tests.faults.kills import KILLS, Trial
+from tests.faults.others import OTHERS
+from tests.faults.tally import Tally, table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from ablate.data.cache import look
 from ablate.errors import UserError
-from ablate.journal import Journals, Run, load
+from ablate.journal.run_journal import Journals, Run, load
 from ablate.tracking import Project
-from ablate.tracking.records import STATUSES
-from faults.tally import Tally
+from ablate.tracking.mlflow_backend.records import STATUSES
+from tests.faults.tally import Tally
 
 
 class Auditor:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.cli import app
-from ablate.tracking.quiet import keep_quiet
+from ablate.cli.app import app
+from ablate.tracking.mlflow_backend.quiet import keep_quiet
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def warm_up() -> None:
     import statsmodels.api
     import torch
 
-    import ablate.classification
     import ablate.report
+    import ablate.workloads.resnet9.run
 
     assert all((plt, mlflow, optuna, sklearn.datasets, statsmodels.api, torch, ablate))
 

@@ -18,21 +18,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from faults.audit import Auditor, check_cache, check_files
-from faults.commands import Command, Ended
-from faults.tally import Tally
-from faults.trials import TrialAuditor
+from tests import ROOT
+from tests.faults.audit import Auditor, check_cache, check_files
+from tests.faults.commands import Command, Ended
+from tests.faults.tally import Tally
+from tests.faults.trials import TrialAuditor
 
 TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
-HERE = Path(__file__).parent
+
+
 STUDY = f"""'''What makes it taste?'''
 import sys
-sys.path.insert(0, {str(HERE.parent)!r})
-import toy
+sys.path.insert(0, {str(ROOT)!r})
+from tests.samples import toy
 from ablate import Study
 study = Study(workload=toy.WORKLOAD, seeds=3, margin=1.0, values={{"pause": 0.02, "epochs": 4}})
 """
+
+
 SEARCHED = STUDY.replace("toy", "tuning_toy")
+
+
 TRIALS = 4  # fewer than the median pruner begins with, so that all are complete
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import psutil
 
-from ablate import liveness
+from ablate.journal import process_identity as liveness
 from ablate.tracking import Project
-from ablate.tracking.server import serve_command, serve_environment
-from faults.audit import Auditor
-from faults.commands import Command, Ended
-from faults.kills import STUDY, TINY, Trial
+from ablate.tracking.mlflow_backend.ui import serve_command, serve_environment
+from tests.faults.audit import Auditor
+from tests.faults.commands import Command, Ended
+from tests.faults.kills import STUDY, TINY, Trial
 
 RUN = ("run", *TINY)
 SWEEP = ("sweep", "kitchen.py", "--threads", "1")

@@ -10,9 +10,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ablate.journal import Journals, load
+from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project
-from faults.tally import Tally
+from tests.faults.tally import Tally
 
 
 class TrialAuditor:

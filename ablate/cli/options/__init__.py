@@ -1,0 +1,4 @@
+"""Flag groups that several commands share.
+
+May import everything below `cli`.
+"""

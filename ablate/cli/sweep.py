@@ -1,0 +1,164 @@
+"""The command that makes the runs of a study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablate import console
+from ablate.cli.options.common import DataFlags, StoreFlags, WhereFlags
+from ablate.cli.options.recipe import Selection, grouped
+from ablate.cli.options.study import StudyFlags, SweepFlags
+from ablate.errors import UserError
+from ablate.wording import count
+from ablate.workloads.resnet9.workload import WORKLOAD
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor as PoolExecutor
+
+    from ablate.studies.study import Study
+    from ablate.tracking import Project, Tracker
+    from ablate.workflows.sweep import SweepSession
+from ablate.studies.job import open_data
+
+
+@grouped(WORKLOAD)
+def sweep(
+    flags: StudyFlags,
+    how: SweepFlags,
+    selection: Selection,
+    data: DataFlags,
+    where: WhereFlags,
+    store: StoreFlags,
+    file: Annotated[Path | None, typer.Argument(metavar="STUDY.py", help="A study's file.", show_default=False)] = None,
+) -> None:
+    """Make every run of a study: each arm of a design under the same seeds.
+
+    What was run before is reused; whatever interrupts it, the same command goes on, and nothing finished is repeated.
+
+    Examples:
+
+      ablate sweep experiments/demo.py
+
+      ablate sweep experiments/laptop.py --dry-run
+
+      ablate sweep --design fractional --seeds 3 --preset demo --name screening
+    """
+    from ablate.runs.forecast import code_cautions
+    from ablate.tracking import Project
+    from ablate.workflows.dry_run import announce, foretell
+
+    began = time.perf_counter()
+    study = flags.study(file, selection)
+    if how.until_clear:
+        study = _looked_at(study, keep_seeds=flags.seeds is not None)
+    project = Project.find()
+    session = _session(study, how, data, where, project, store.open(project))
+    slots = session.executor.slots
+    announce(study, session.planned, slots)
+    for caution in code_cautions(study, session.planned, session.journals):
+        console.warn(caution)
+    if how.dry_run:
+        foretell(study, session.planned, session.journals, slots, as_json=how.as_json)
+        return
+    _run_and_report(session, project.reports / study.name, began, as_json=how.as_json)
+    _complain_of_failures(session)
+
+
+def _looked_at(study: Study, *, keep_seeds: bool) -> Study:
+    """Return the study as `--until-clear` takes it: with the seeds of the last look unless others were asked for."""
+    from ablate.runs.until_clear import check_design, last_look
+
+    check_design(study)
+    return study if keep_seeds else study.change(seeds=last_look())
+
+
+def _session(
+    study: Study, how: SweepFlags, data: DataFlags, where: WhereFlags, project: Project, tracker: Tracker
+) -> SweepSession:
+    """Return the session that makes a study's runs: what is planned, and what the journals hold of it."""
+    from ablate.journal.run_journal import Journals
+    from ablate.runs.runner import Purpose
+    from ablate.runs.sweep import plan
+    from ablate.workflows.study_record import Recording
+    from ablate.workflows.sweep import SweepSession
+
+    workload, journals = study.workload, Journals(project.journals)
+    wanted = where.conditions(workload)
+    slots = how.slots(wanted, where.threads)
+    conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
+    with console.DecodingBar() as bar:
+        source = data.wanted(workload.preset(study.preset).dataset)
+        opened = open_data(study.baseline, source, bar)
+    return SweepSession(
+        study,
+        plan(study.recipes(), opened, conditions, journals, mix=how.mix),
+        journals,
+        Purpose(project.root, study.name, again=how.again, mix=how.mix),
+        how.open(slots, conditions),
+        Recording(study.name, tracker, journals),
+        until_clear=how.until_clear,
+        retry_failed=how.retry_failed,
+        max_failures=how.max_failures,
+    )
+
+
+def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_json: bool) -> None:
+    """Make what is missing and write the report; what it needs is loaded while the last run goes on."""
+    is_old_news = session.is_recorded and (folder / "report.md").exists()
+    with ExitStack() as stack:
+
+        @cache
+        def draughtsman() -> PoolExecutor:
+            from ablate.report import draughtsmen
+
+            return stack.enter_context(draughtsmen())
+
+        session.on_idle = draughtsman
+        session.run()
+        _conclude(session, time.perf_counter() - began, as_json=as_json)
+        if is_old_news:
+            console.say(f"nothing is new since {folder / 'report.md'}")
+        else:
+            _report(session, folder, draughtsman, as_json=as_json)
+
+
+def _report(session: SweepSession, folder: Path, pool: Callable[[], PoolExecutor], *, as_json: bool) -> None:
+    """Write the study's report and print its answer."""
+    from ablate.cli.report import show_report
+    from ablate.workflows.study_record import write_recorded
+
+    written = write_recorded(session.recording, folder, pool())
+    if as_json:
+        console.say(f"{written.folder / 'report.md'}")
+    else:
+        show_report(written)
+
+
+def _conclude(session: SweepSession, seconds: float, *, as_json: bool) -> None:
+    """Print what came of a sweep."""
+    summary = session.summary(seconds)
+    if as_json:
+        console.emit(summary)
+    else:
+        console.result(
+            f"{summary['study']}: {count(summary['planned'], 'run')} planned, {summary['reused']} reused, "
+            f"{summary['ran']} made, {summary['failed']} failed, in {console.duration(seconds)}"
+        )
+
+
+def _complain_of_failures(session: SweepSession) -> None:
+    """Raise UserError, for exit code 1, if runs failed."""
+    if session.failed:
+        first = session.failed[0]
+        raise UserError(
+            f"{len(session.failed)} of {len(session.planned)} runs failed, the first: {first.variant}/s{first.seed} "
+            f"({first.error}); --retry-failed runs them once more"
+        )

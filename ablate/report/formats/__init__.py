@@ -1,0 +1,1 @@
+"""Output formats: Markdown text, HTML, LaTeX, and numbers as text."""

@@ -1,0 +1,58 @@
+"""The main table for a paper: LaTeX with booktabs."""
+
+from __future__ import annotations
+
+import re
+
+from ablate.report.analysis import Analysis
+from ablate.report.formats.markdown_text import one_line
+from ablate.report.formats.numbers import digits_of, interval, probability, signed, spread
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "±": r"$\pm$", "\N{EN DASH}": "--",
+    "\N{MINUS SIGN}": "$-$",
+}  # fmt: skip
+_ANY = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def tex(text: object) -> str:
+    """Text as LaTeX that prints as exactly this text; characters that pdfTeX does not know print as a question mark."""
+    line = one_line(text)
+    known = "".join(char if char in _SPECIAL or char.isascii() or _latin(char) else "?" for char in line)
+    return _ANY.sub(lambda found: _SPECIAL[found[0]], known)
+
+
+def _latin(char: str) -> bool:
+    return "\u00c0" <= char <= "\u017e" and char.isalpha()
+
+
+def latex_table(found: Analysis) -> str:
+    """A booktabs table of every effect, sorted by difference; needs the package booktabs."""
+    material = found.material
+    digits = digits_of(material.metric, material.margin)
+    unit = "points" if material.metric.in_points else tex(material.metric.own_unit) or "the metric's unit"
+    rows = [
+        [
+            tex(effect.variant),
+            str(effect.n),
+            tex(spread(effect.baseline_mean, effect.baseline_sd, digits)),
+            tex(spread(effect.variant_mean, effect.variant_sd, digits)),
+            f"${signed(effect.delta, digits)}$" if effect.n else "--",
+            tex(interval(effect.ci_low, effect.ci_high, digits)).replace("-", "$-$"),
+            tex(probability(effect.p_holm)),
+            tex(effect.verdict),
+        ]
+        for effect in sorted(found.effects, key=lambda row: (row.delta != row.delta, row.delta))
+    ]
+    head = ["Variant", "$n$", "Reference", "Variant", "Difference", r"95\,\% interval", r"$p_\mathrm{Holm}$", "Verdict"]
+    body = "\n".join(" & ".join(row).replace("--$-$", "--") + r" \\" for row in rows)
+    return (
+        "% needs \\usepackage{booktabs}\n"
+        "\\begin{table}\n  \\centering\n  \\small\n"
+        f"  \\caption{{{tex(material.name)}: differences in {tex(material.metric.words)} ({unit}), mean $\\pm$ SD over "
+        f"seeds, margin {material.margin:g}. {tex(material.scale)}.}}\n"
+        "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
+        f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
+    )

@@ -1,0 +1,68 @@
+"""Numbers and names as they stand in a report: as many decimals as the margin deserves, gaps as a dash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ablate.stats.effects import Effect, Metric
+from ablate.stats.effects.sentences import decimals_for, p_value
+
+DASH = "\N{EN DASH}"
+
+
+def digits_of(metric: Metric, margin: float) -> int:
+    """Decimals of differences and means."""
+    return decimals_for(margin, metric)
+
+
+def in_words(term: str) -> str:
+    """The name of a component, or of a pair of them, as texts and figures write it."""
+    return term.replace("_", " ")
+
+
+def plain(value: float, digits: int) -> str:
+    """A number, or a dash where there is none."""
+    if math.isnan(value):
+        return DASH
+    return "infinite" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign."""
+    return plain(value, digits) if not math.isfinite(value) else f"{value:+.{digits}f}"
+
+
+def spread(mean: float, sd: float, digits: int) -> str:
+    """Mean and standard deviation over seeds."""
+    return DASH if math.isnan(mean) else plain(mean, digits) + (f" ± {plain(sd, digits)}" if math.isfinite(sd) else "")
+
+
+def interval(low: float, high: float, digits: int) -> str:
+    """Both ends in brackets."""
+    return DASH if math.isnan(low) or math.isnan(high) else f"[{plain(low, digits)}, {plain(high, digits)}]"
+
+
+def probability(p: float) -> str:
+    """A p value for a cell: < .001, .012."""
+    return DASH if math.isnan(p) else p_value(p).removeprefix("= ")
+
+
+def detectable(effect: Effect, digits: int) -> str:
+    """The minimum detectable effect for a cell."""
+    return "not detectable" if math.isinf(effect.mde) else plain(effect.mde, digits)
+
+
+def duration(seconds: float) -> str:
+    """A time span in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in a row: a, b and c; beyond `most` the rest is counted."""
+    shown = list(names[:most])
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "none"

@@ -1,0 +1,53 @@
+"""Main effects as comparisons: all arms without a component, averaged, against all arms with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ablate.stats.effects import Comparison, Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablate.stats.attribution import FactorialAnalysis
+
+FAMILY = "main effects"
+
+
+def off(factor: object) -> str:
+    """How the average of the arms without a factor is named."""
+    return f"no-{str(factor).replace('_', '-')} (averaged)"
+
+
+def on(factor: object) -> str:
+    """How the average of the arms with a factor is named."""
+    return f"with {str(factor).replace('_', '-')} (averaged)"
+
+
+def main_effect_rows(factors: Iterable[object], n_planned: int) -> list[Comparison]:
+    """A comparison a factor, without it against with it, in a family of their own."""
+    return [Comparison(off(name), on(name), str(name), "removed", FAMILY, n_planned) for name in factors]
+
+
+def averaged_runs(
+    design: pd.DataFrame, factorial: FactorialAnalysis, scores: pd.DataFrame, metric: Metric
+) -> pd.DataFrame:
+    """A run table whose arms are the averages over the balanced design, by seed, for each factor off and on.
+
+    Off minus on is then, seed by seed, minus the factorial contrast e_s = (2/N) X'y_s. Only the seeds that have every
+    run enter; values are in the table's unit.
+    """
+    import pandas as pd
+
+    from ablate.stats.attribution import orthogonal_part
+
+    part = orthogonal_part(design)
+    table = scores.reindex(part.index)[list(factorial.seeds)] / metric.scale
+    rows = [
+        {"variant": name(factor), "seed": seed, "status": "finished", metric.name: value}
+        for factor in part.columns
+        for name, chosen in ((off, ~part[factor]), (on, part[factor]))
+        for seed, value in table[chosen].mean(axis=0).items()
+    ]
+    return pd.DataFrame(rows, columns=["variant", "seed", "status", metric.name])

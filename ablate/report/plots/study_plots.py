@@ -1,0 +1,243 @@
+"""The figures of a report: which there are, what each shows, and what is handed to `ablate.figures` for it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.report.analysis import Analysis
+from ablate.report.formats.numbers import in_words
+from ablate.report.plots.curves import chosen_curves, curve_caption
+from ablate.report.study_data import Histories
+from ablate.stats.effects import Effect, TwoScopes
+
+MOST_PANELS = 40
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a section: its file, alternative text, what to look for, and the function that draws it.
+
+    `function` is a name in `ablate.figures`, `arguments` are plain data, so that another process can draw it.
+    """
+
+    section: str
+    file: str
+    words: str
+    caption: str
+    function: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """The file, from the report's folder."""
+        return f"figures/{self.file}"
+
+
+def pictures_of(found: Analysis) -> list[Picture]:
+    """Every figure that the study supports, in the order of the report."""
+    painters = (_forest, _slopes, _training, _main_effects, _shapley, _interactions, _half_normal, _noise)
+    return [picture for painter in painters for picture in painter(found)]
+
+
+def _unit(found: Analysis) -> str:
+    metric = found.material.metric
+    return "points" if metric.in_points else metric.own_unit or "own unit"
+
+
+def _axis(found: Analysis) -> str:
+    metric = found.material.metric
+    unit = "%" if metric.in_points else metric.own_unit
+    return f"{metric.words} ({unit})" if unit else metric.words
+
+
+def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
+    return [effect for effect in effects if effect.n]
+
+
+def _forest(found: Analysis) -> Iterator[Picture]:
+    rows, seeds = [], {}
+    for effect in _with_seeds(found.headline):
+        row = effect.row()
+        if found.main_effects:
+            row |= {"variant": f"no {effect.factor.replace('_', ' ')}", "reference": "having it, averaged"}
+        rows.append(row)
+        pair = effect.evidence.paired
+        seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
+    if not rows:
+        return
+    caption = (
+        "Each row is a variant. Thick line: 95 % interval; thin line: the interval that allows for looking at all rows "
+        "at once; dots: single seeds. The grey band is the margin: what lies inside is too small to matter."
+    )
+    if any(not math.isclose(row["level"], 0.95) for row in rows):
+        caption = caption.replace("95 % interval", "interval at the level of the last look")
+    arguments = {
+        "effects": rows, "margin": found.material.margin, "seeds": seeds, "unit": _unit(found),
+        "metric": found.material.metric.words,
+    }  # fmt: skip
+    yield Picture("forest", "forest.png", "Differences with intervals, every seed a dot", caption, "forest", arguments)
+
+
+def _slopes(found: Analysis) -> Iterator[Picture]:
+    groups: dict[str, list[Effect]] = {}
+    for effect in _with_seeds(found.compared):
+        groups.setdefault(effect.reference, []).append(effect)
+    for number, (reference, effects) in enumerate(groups.items(), start=1):
+        shown = effects[:MOST_PANELS]
+        pairs = {
+            effect.variant: list(zip(effect.evidence.paired.reference, effect.evidence.paired.variant, strict=True))
+            for effect in shown
+        }
+        rho = {effect.variant: effect.rho for effect in shown}
+        caption = (
+            f"One line a seed, from {reference} to the variant. Lines that run in parallel (rho near 1) mean that a "
+            "lucky seed is lucky in both arms, so comparing within seeds removes that luck."
+        )
+        if len(effects) > MOST_PANELS:
+            caption += f" The first {MOST_PANELS} of {len(effects)} variants."
+        yield Picture(
+            "slopes",
+            "slopes.png" if number == 1 else f"slopes-{number}.png",
+            f"Paired slopes by seed against {reference}",
+            caption,
+            "slopes",
+            {"pairs": pairs, "reference": reference, "metric": _axis(found), "rho": rho},
+        )
+
+
+def _training(found: Analysis) -> Iterator[Picture]:
+    """The curves of accuracy, loss and learning rate, in validation where it was recorded."""
+    histories = _ordered(found, found.material.curves())
+    recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
+    for words, metrics in chosen_curves(list(recorded)):
+        metric = next((name for name in metrics if name in recorded), None)
+        if metric is None:
+            continue
+        own = {
+            variant: [[{"step": row["step"], metric: row[metric]} for row in rows if metric in row] for rows in seeds]
+            for variant, seeds in histories.items()
+        }
+        kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
+        title = f"{kind}{words}".capitalize()
+        band = "range" if "loss" in metric else "sd"  # a mean less an SD has no place on a log scale
+        caption = curve_caption(title, own, metric, band)
+        arguments = {"histories": own, "metric": metric, "reference": found.material.baseline, "band": band}
+        file = f"curves-{metric.replace('/', '-')}.png"
+        yield Picture("curves", file, title, caption, "training_curves", arguments)
+
+
+def _ordered(found: Analysis, histories: Histories) -> Histories:
+    """The curves in the order of the table, references first."""
+    order = [found.material.baseline, *(name for row in found.headline for name in (row.reference, row.variant))]
+    return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
+
+
+def _main_effects(found: Analysis) -> Iterator[Picture]:
+    if found.factorial is None:
+        return
+    rows = [
+        {
+            "factor": in_words(row.term), "effect": row.estimate, "ci_low": row.low, "ci_high": row.high,
+            "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": row.family, "verdict": row.verdict,
+        }
+        for row in found.factorial.contrasts
+    ]  # fmt: skip
+    arguments = {
+        "effects": rows, "margin": found.material.margin, "unit": _unit(found), "metric": found.material.metric.words,
+        "seeds": {in_words(row.term): row.by_seed for row in found.factorial.contrasts},
+    }  # fmt: skip
+    caption = "What having each component adds on average over all settings of the others, and how pairs interact."
+    yield Picture(
+        "main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments
+    )
+
+
+def _interactions(found: Analysis) -> Iterator[Picture]:
+    """The four cells of each estimable pair, in a full factorial or a fraction."""
+    from ablate.stats.attribution import orthogonal_part
+
+    if found.factorial is None:
+        return
+    part = orthogonal_part(found.material.design)
+    scores = found.scores.reindex(part.index)[list(found.factorial.seeds)]
+    by_label = {" x ".join(pair): pair for pair in itertools.combinations(map(str, part.columns), 2)}
+    rows = [row for row in found.interactions if row.term in by_label][:MOST_PANELS]
+    cells = []
+    for first, second in (by_label[row.term] for row in rows):
+        for one, other in itertools.product((False, True), repeat=2):
+            chosen = scores[(part[first] == one) & (part[second] == other)]
+            if len(chosen):
+                mean = float(chosen.to_numpy().mean())
+                names = {"first": in_words(first), "second": in_words(second)}
+                cells.append({**names, "first_on": one, "second_on": other, "mean": mean})
+    if not cells:
+        return
+    notes = {}
+    for row in rows:
+        first, second = map(in_words, by_label[row.term])
+        notes[first, second] = f"synergy {row.synergy:+.2f}" + (f", 1 of {len(row.aliases) + 1}" if row.aliases else "")
+    caption = "Parallel lines: the two components act independently."
+    if any(row.aliases for row in rows):
+        caption += " A pair that is 1 of several cannot be told from the others: the table names them."
+    arguments = {"cells": cells, "metric": _axis(found), "notes": notes}
+    words = "Mean score of the four settings of each pair"
+    yield Picture("interactions", "interactions.png", words, caption, "interaction_grid", arguments)
+
+
+def _half_normal(found: Analysis) -> Iterator[Picture]:
+    if found.factorial is None:
+        return
+    points, limits = found.factorial.half_normal, found.factorial.screening
+    caption = (
+        "Effects that are pure noise lie on a straight line through the origin; those above Lenth's limits stand out "
+        "(ME: one looked at alone, SME: all looked at together)."
+    )
+    arguments = {
+        "contrasts": points.sizes, "names": [*map(in_words, points.labels)], "me": limits.me, "sme": limits.sme,
+        "unit": _unit(found),
+    }  # fmt: skip
+    words = "Half-normal plot with Lenth's limits"
+    yield Picture("half_normal", "half-normal.png", words, caption, "half_normal", arguments)
+
+
+def _shapley(found: Analysis) -> Iterator[Picture]:
+    if found.attribution is None:
+        return
+    rows = [
+        {
+            "factor": in_words(share.factor), "shapley": share.shapley, "shapley_low": share.shapley_low,
+            "shapley_high": share.shapley_high, "loo": share.leave_one_out, "loo_low": share.leave_one_out_low,
+            "loo_high": share.leave_one_out_high, "aoi": share.add_one_in, "aoi_low": share.add_one_in_low,
+            "aoi_high": share.add_one_in_high,
+        }
+        for share in found.attribution.shares
+    ]  # fmt: skip
+    caption = "Three ways to share the credit; bars of one component that differ show that it interacts with others."
+    arguments = {"shares": rows, "unit": _unit(found), "metric": found.material.metric.words}
+    words = "Leave-one-out, Shapley value and add-one-in"
+    yield Picture("shapley", "shapley.png", words, caption, "shapley_bars", arguments)
+
+
+def _noise(found: Analysis) -> Iterator[Picture]:
+    sds = {effect.variant: effect.evidence.sd_difference for effect in found.headline}
+    sds = {name: sd for name, sd in sds.items() if math.isfinite(sd) and sd > 0}
+    if not sds or found.budget is None:
+        return
+    errors = sorted(_image_part(row) for row in found.scopes.values())
+    image_se = errors[len(errors) // 2] if errors else None
+    caption = (
+        "How precise a difference gets with more seeds. Dotted line: a standard error equal to the margin. To detect a "
+        "difference takes a standard error several times smaller than it; the list above says how many seeds that is."
+    )
+    arguments = {"sds": sds, "image_se": image_se, "margin": found.material.margin, "unit": _unit(found)}
+    words = "Standard error of a difference by number of seeds"
+    yield Picture("noise", "noise.png", words, caption, "noise_budget", arguments)
+
+
+def _image_part(row: TwoScopes) -> float:
+    """The part of a difference's standard error that the test images bring."""
+    return math.sqrt(max(0.0, row.se_total**2 - row.se_seed**2))

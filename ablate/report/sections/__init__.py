@@ -1,0 +1,1 @@
+"""Sections of the Markdown report: functions from an `Analysis` to text. `document` puts them in order."""

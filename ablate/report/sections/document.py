@@ -1,0 +1,38 @@
+"""The report as one Markdown document, in the order that the statistics prescribe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.report.analysis import Analysis
+from ablate.report.plots.study_plots import Picture
+from ablate.report.sections.answer import answer, head
+from ablate.report.sections.appendix import file_list, glossary, reproduce
+from ablate.report.sections.attribution import attribution_section
+from ablate.report.sections.diagnostics import diagnostics
+from ablate.report.sections.limits import limits
+from ablate.report.sections.noise import noise_section
+from ablate.report.sections.plots import figures_section
+from ablate.report.sections.results_table import main_tables
+from ablate.report.sections.study_card import card
+from ablate.report.sections.tuning import tuning_section
+
+
+def markdown(found: Analysis, pictures: Sequence[Picture], files: Sequence[str]) -> str:
+    """The whole report; `pictures` are those that were drawn, `files` what lies beside it."""
+    parts = [
+        head(found.material),
+        answer(found),
+        card(found),
+        main_tables(found) if found.effects else "",
+        figures_section(pictures),
+        attribution_section(found, pictures),
+        tuning_section(found, pictures),
+        noise_section(found, pictures),
+        diagnostics(found),
+        limits(found),
+        reproduce(found.material.commands),
+        glossary(),
+        file_list(files),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,0 +1,101 @@
+"""Section 8 of a report: drop-in beside re-tuned effects, what tuning chose for each arm, and with what budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.report.analysis import Analysis
+from ablate.report.formats.markdown_text import bullets, code, escape, picture, table
+from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
+from ablate.report.plots.study_plots import Picture
+from ablate.report.sections.tuning_text import account, edge_lines, method, score_text
+from ablate.report.sources.searches import CONDITIONAL, Searches, SearchResult
+from ablate.stats.effects import Effect
+
+ESTIMANDS = (
+    "Two questions, two answers. Drop-in: what does removing the component do, all settings as they are? Re-tuned: "
+    "what does it do when both arms are tuned alike, with the same space (less the knobs of what is off), budget, "
+    "sampler and seeds? Both are paired over the same fresh seeds, and each set of comparisons is corrected for its "
+    "own number."
+)
+
+
+def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
+    """The section, or nothing for a study that was not tuned."""
+    searches = found.material.searches
+    if searches is None:
+        return ""
+    shown = [
+        f"{picture(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in pictures if one.section == "tuning"
+    ]
+    parts = ["## Drop-in and re-tuned", escape(ESTIMANDS), _effects_table(found), escape(CONDITIONAL)]
+    parts += shown[:1]
+    parts += ["### What tuning chose", _chosen_table(searches), *(f"> **Caution:** {escape(line)}" for line in
+              edge_lines(list(searches.by_arm.values())))]  # fmt: skip
+    parts += [
+        "### How the arms were tuned",
+        *_unequal(searches),
+        bullets(escape(line) for line in method(searches.first)),
+    ]
+    parts.append(_accounts(searches))
+    return "\n\n".join([*parts, *shown[1:]])
+
+
+def _effects_table(found: Analysis) -> str:
+    digits = digits_of(found.material.metric, found.material.margin)
+    rows = []
+    for effect in found.compared:
+        other = found.partner(effect)
+        cells = [code(effect.variant), code(effect.reference), *_cells(effect, digits)]
+        rows.append([*cells, *(_cells(other, digits) if other else [DASH] * 4)])
+    columns = ["variant", "reference"]
+    for estimand in ("drop-in", "re-tuned"):
+        columns += [f"{estimand}: difference", "95 % interval", "p (Holm)", f"{estimand}: verdict"]
+    return table(columns, rows, numeric=(2, 3, 4, 6, 7, 8))
+
+
+def _cells(effect: Effect, digits: int) -> list[str]:
+    return [
+        signed(effect.delta, digits),
+        interval(effect.ci_low, effect.ci_high, digits),
+        escape(probability(effect.p_holm)),
+        escape(effect.verdict),
+    ]
+
+
+def _chosen_table(searches: Searches) -> str:
+    """A row an arm: its score before and after, and the values that were chosen."""
+    names = list(dict.fromkeys(name for search in searches.by_arm.values() for name in search.space.names))
+    rows = []
+    for label, search in searches.by_arm.items():
+        winner, before = search.winner, search.baseline
+        cells = [code(label), _of(before, search), _of(winner, search)]
+        params = winner.params if winner else {}
+        rows.append([*cells, *(_value(params.get(name)) for name in names)])
+    columns = ["arm", "validation as it was", "validation, best trial", *(code(name) for name in names)]
+    return table(columns, rows, numeric=range(1, len(columns)))
+
+
+def _of(trial: object, search: SearchResult) -> str:
+    values = getattr(trial, "values", ())
+    return score_text(values[0], search.objective) if values else DASH
+
+
+def _value(value: object) -> str:
+    return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _unequal(searches: Searches) -> list[str]:
+    """A caution where some arm had more trials than another: the same budget is what makes the comparison fair."""
+    counts = {label: sum(trial.is_over for trial in search.trials) for label, search in searches.by_arm.items()}
+    if len(set(counts.values())) == 1:
+        return []
+    words = ", ".join(f"{label} {number}" for label, number in counts.items())
+    return [
+        f"> **Caution:** {escape(f'The arms had unequal numbers of trials, which favours those with more: {words}.')}"
+    ]
+
+
+def _accounts(searches: Searches) -> str:
+    rows = [[code(label), escape(account(search))] for label, search in searches.by_arm.items()]
+    return table(["arm", "trials"], rows)

@@ -1,0 +1,128 @@
+"""What is compared with what, where nobody wrote it down: read off which factors each arm has on."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ablate.stats.effects import Comparison
+from ablate.studies.designs import DESIGNS, Arm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMED_DESIGNS = ("leave-one-out", "add-one-in", "both-ways", "pairs")
+_PLAIN = "against the baseline"
+_WORD = re.compile(r"(no|only|with)_(.+)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The comparisons of a study, the arms by factor, the design's name, and all that in words."""
+
+    name: str
+    comparisons: Sequence[Comparison]
+    design: pd.DataFrame
+    words: str
+
+
+def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned: bool) -> Plan:
+    """Compare as the named design would whose arms these are, else every other variant with the baseline.
+
+    `design` has a row a variant and a true/false column a factor; without columns, names such as `no-augment`,
+    `only-augment` and `none` are read. One family. With three factors or more in question, arms that are exactly those
+    of leave-one-out, add-one-in, both-ways or pairs are compared as these do.
+    """
+    variants = list(dict.fromkeys(runs["variant"]))
+    by_columns = bool(design.shape[1])
+    if not by_columns:
+        design = from_names(variants, baseline)
+    arms = {name: arm for name, arm in _arms(design).items() if name in variants}
+    shared = Counter(arms.values())
+    if len(shared) < len(arms):  # some variants differ in something else: those have no factor, and there is no design
+        arms = {name: arm for name, arm in arms.items() if name == baseline or shared[arm] == 1}
+        design = design.iloc[:, :0]
+    seeds = int(runs["seed"].nunique())
+    found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
+    if found:
+        return Plan(found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are")
+    comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
+    kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
+    return Plan("", comparisons, kept, "every other variant with the baseline, as one family")
+
+
+def _arms(design: pd.DataFrame) -> dict[str, Arm]:
+    """The factors that are on, by variant."""
+    factors = [str(name) for name in design.columns]
+    rows = zip(map(str, design.index), design.to_numpy(dtype=bool).tolist(), strict=True)
+    return {name: frozenset(itertools.compress(factors, row)) for name, row in rows} if factors else {}
+
+
+def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool) -> Comparison:
+    flipped = arms[name] ^ arms[baseline] if name in arms and baseline in arms else frozenset()
+    if len(flipped) != 1:
+        return Comparison(name, baseline, "", "changed", _PLAIN, seeds, planned)
+    (factor,) = flipped
+    change = "removed" if factor in arms[baseline] else "added"
+    return Comparison(name, baseline, factor, change, _PLAIN, seeds, planned)  # type: ignore[arg-type]  # one of two words
+
+
+def _as_designed(
+    arms: Mapping[str, Arm], baseline: str, seeds: int, planned: bool
+) -> tuple[str, list[Comparison]] | None:
+    """The design whose arms these are, with its comparisons."""
+    factors = sorted({factor for arm in arms.values() for factor in arm ^ arms[baseline]})
+    if len(factors) < 3:  # with two, several designs have the same arms
+        return None
+    names = {arm: name for name, arm in arms.items()}
+    for title in _NAMED_DESIGNS:
+        layout = DESIGNS[title](arms[baseline], factors)
+        if set(layout.arms) != set(names):
+            continue
+        comparisons = [
+            Comparison(
+                names[row.arm],
+                names[row.reference],
+                row.factor or "",
+                "removed" if row.factor in row.reference else "added",
+                row.family,
+                seeds,
+                planned,
+            )
+            for row in layout.contrasts
+        ]
+        order = list(arms)
+        return title, sorted(comparisons, key=lambda row: order.index(row.variant))
+    return None
+
+
+def from_names(variants: Sequence[str], baseline: str) -> pd.DataFrame:
+    """The arms by factor, from names such as `no-augment+no-dropout`, `only-residual` and `none`; else no columns."""
+    import pandas as pd
+
+    parts = {
+        name: [_WORD.fullmatch(part.replace("-", "_")) for part in name.split("+")]
+        for name in variants
+        if name != baseline
+    }
+    named = {name: [found for found in matches if found] for name, matches in parts.items() if all(matches)}
+    own = dict.fromkeys(found[2] for matches in named.values() for found in matches if found[1] in ("no", "only"))
+    added = dict.fromkeys(found[2] for matches in named.values() for found in matches if found[1] == "with")
+    arms: dict[str, set[str]] = {baseline: set(own)}
+    for name, matches in named.items():
+        words = {found[1] for found in matches}
+        factors = {found[2] for found in matches}
+        if words == {"only"}:
+            arms[name] = factors
+        elif "only" not in words:
+            off = {found[2] for found in matches if found[1] == "no"}
+            arms[name] = (set(own) - off) | (factors - off)
+    if "none" in variants and own:
+        arms["none"] = set()
+    columns = [*own, *(name for name in added if name not in own)]
+    rows = {name: [factor in arms[name] for factor in columns] for name in variants if name in arms}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype(bool)

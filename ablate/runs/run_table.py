@@ -1,0 +1,37 @@
+"""Runs as the statistics read them: a row a run, as in `runs.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ablate.journal.run_journal import Run
+from ablate.studies.metric import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablate.stats import effects
+
+
+def run_row(run: Run, metric: Metric) -> dict[str, Any]:
+    """Return one run as a flat mapping: variant, seed, status, the headline metric, params, other metrics."""
+    params = {name: value for name, value in run.params.items() if name != "seed"}
+    others = {name: value for name, value in run.metrics.items() if name != metric.tracked}
+    headline = {metric.name: run.metrics.get(metric.tracked)}
+    return {"variant": run.variant, "seed": run.seed, "status": run.status, **headline, **params, **others}
+
+
+def run_table(runs: Iterable[Run], metric: Metric) -> pd.DataFrame:
+    """Return the runs as a table, with the columns that matter even where there are no runs."""
+    import pandas as pd
+
+    rows = [run_row(run, metric) for run in runs]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["variant", "seed", "status", metric.name])
+
+
+def scored_metric(metric: Metric, floor: float | None) -> effects.Metric:
+    """Return a workload's metric as the statistics know it; an unstable run without a value counts as `floor`."""
+    from ablate.stats.effects import Metric as Scored
+
+    return Scored(metric.name, goal=metric.goal, unit=metric.unit, scale=metric.scale, floor=floor)

@@ -1,0 +1,223 @@
+"""From the run table to effects: pair, test, adjust by family, judge, assemble."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ablate.errors import UserError
+from ablate.stats.effects.inference import (
+    NO_VARIANCE,
+    Floats,
+    PairedT,
+    correlation,
+    holm,
+    paired_t,
+    sign_flip_p,
+    welch_p,
+    wilson,
+)
+from ablate.stats.effects.pairing import pair, read_arms
+from ablate.stats.effects.power import minimum_detectable_effect, seeds_needed
+from ablate.stats.effects.types import (
+    ALPHA,
+    EFFECT_COLUMNS,
+    Comparison,
+    Effect,
+    Evidence,
+    Metric,
+    PairedSeeds,
+    Protocol,
+)
+from ablate.stats.effects.verdicts import rule_of, with_prefixes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every comparison of a study shares: the metric, the margin in its shown unit, the protocol."""
+
+    metric: Metric
+    margin: float
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One comparison's p values before and after Holm, the size of its family and the alpha it was judged at."""
+
+    p: float
+    p_holm: float
+    p_tost: float
+    p_tost_holm: float
+    comparisons: int
+    alpha: float = ALPHA
+
+
+def estimate_effects(
+    runs: pd.DataFrame,
+    comparisons: Sequence[Comparison],
+    metric: Metric,
+    margin: float,
+    protocol: Protocol | None = None,
+) -> list[Effect]:
+    """Every planned comparison as an Effect, in the order given; Holm within each family.
+
+    `runs` has a row a run: variant, seed, status, the metric (in the table's unit; `margin` is in the shown one, so
+    0.5 points for fractions). Comparisons without runs stay in, with n = 0, and count in their family. Raises
+    UserError for a table that cannot be read, a margin that is not positive, or a comparison listed twice.
+    """
+    check_plan(comparisons, margin)
+    question = Question(metric, margin, protocol or Protocol())
+    arms = read_arms(runs, metric)
+    effects: dict[int, Effect] = {}
+    for places in families(comparisons):
+        family = [comparisons[place] for place in places]
+        effects.update(zip(places, _family(family, [pair(arms, row) for row in family], question), strict=True))
+    return [effects[place] for place in range(len(comparisons))]
+
+
+def check_plan(comparisons: Sequence[Comparison], margin: float) -> None:
+    """Raise UserError for a margin that is not positive or a comparison that its family lists twice."""
+    if not (math.isfinite(margin) and margin > 0):
+        raise UserError(f"the margin is {margin}: give the smallest difference that matters, above 0")
+    seen: set[tuple[str, str, str]] = set()
+    for row in comparisons:
+        key = (row.family, row.variant, row.reference)
+        if key in seen:
+            raise UserError(f"{row.variant} against {row.reference} is planned twice in the family {row.family}")
+        seen.add(key)
+
+
+def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
+    """The places of each family's comparisons, families in order of appearance."""
+    places: dict[str, list[int]] = {}
+    for place, comparison in enumerate(comparisons):
+        places.setdefault(comparison.family, []).append(place)
+    return list(places.values())
+
+
+def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], question: Question) -> list[Effect]:
+    """The effects of one family at a fixed number of seeds."""
+    m = len(comparisons)
+    statistics = [paired_t(differences(pair), question.margin, ALPHA, m) for pair in pairs]
+    p, p_tost = [float(row.p) for row in statistics], [float(row.p_tost) for row in statistics]
+    tested = [Tested(*values, m) for values in zip(p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), strict=True)]
+    return [assemble(question, *parts) for parts in zip(comparisons, pairs, statistics, tested, strict=True)]
+
+
+def differences(pair: PairedSeeds) -> Floats:
+    """Variant - reference by seed."""
+    return np.subtract(pair.variant, pair.reference, dtype=np.float64)
+
+
+def assemble(
+    question: Question,
+    comparison: Comparison,
+    pair: PairedSeeds,
+    statistics: PairedT,
+    tested: Tested,
+) -> Effect:
+    """The Effect of one comparison."""
+    sd = float(statistics.sd)
+    m, alpha, margin = tested.comparisons, tested.alpha, question.margin
+    rule = rule_of(pair, statistics, tested.p_holm, tested.p_tost_holm, margin, question.metric.better)
+    low, high = wilson(len(pair.unstable), pair.n)
+    protocol = question.protocol
+    evidence = Evidence(
+        paired=pair,
+        comparisons=m,
+        alpha=alpha,
+        sd_difference=sd,
+        seeds_needed=seeds_needed(margin, sd, m, alpha),
+        unstable_low=low,
+        unstable_high=high,
+        rule=rule,
+        estimand=protocol.estimand,
+        extended=protocol.extended,
+    )
+    columns: dict[str, Any] = {
+        **_plan_columns(comparison),
+        **_arm_columns(pair),
+        **_statistics_columns(statistics),
+        **_sensitivity_columns(pair, question.metric),
+        "level": 1 - alpha,
+        "p": tested.p,
+        "p_holm": tested.p_holm,
+        "margin": margin,
+        "p_tost": tested.p_tost,
+        "p_tost_holm": tested.p_tost_holm,
+        "mde": minimum_detectable_effect(sd, pair.n, m, alpha),
+        "verdict": with_prefixes(rule, pair, comparison, protocol),
+    }
+    return Effect(**columns, evidence=evidence)
+
+
+def _plan_columns(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "factor": comparison.named,
+        "variant": comparison.variant,
+        "reference": comparison.reference,
+        "change": comparison.change,
+        "family": comparison.family,
+        "n_planned": comparison.n_planned,
+    }
+
+
+def _arm_columns(pair: PairedSeeds) -> dict[str, Any]:
+    return {
+        "n": pair.n,
+        "n_unstable": len(pair.unstable),
+        "baseline_mean": _mean(pair.reference),
+        "baseline_sd": _sd(pair.reference),
+        "variant_mean": _mean(pair.variant),
+        "variant_sd": _sd(pair.variant),
+    }
+
+
+def _statistics_columns(statistics: PairedT) -> dict[str, float]:
+    return {
+        "delta": float(statistics.delta),
+        "ci_low": float(statistics.low),
+        "ci_high": float(statistics.high),
+        "fw_low": float(statistics.fw_low),
+        "fw_high": float(statistics.fw_high),
+    }
+
+
+def _sensitivity_columns(pair: PairedSeeds, metric: Metric) -> dict[str, float]:
+    """Survivors, Welch, sign-flip, probability of improvement and rho."""
+    change = differences(pair)
+    wins = float(np.sum(change * metric.better > 0) + 0.5 * np.sum(change == 0))
+    low, high = wilson(wins, pair.n)
+    flat = pair.n > 1 and _sd(change.tolist()) <= NO_VARIANCE
+    return {
+        "delta_survivors": _mean(change[np.asarray(pair.survivors, dtype=bool)].tolist()),
+        "p_welch": welch_p(pair.variant, pair.reference),
+        "p_signflip": sign_flip_p(change.tolist()),
+        "p_improve": wins / pair.n if pair.n else math.nan,
+        "improve_low": low,
+        "improve_high": high,
+        "rho": math.nan if flat else correlation(pair.reference, pair.variant),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else math.nan
+
+
+def _sd(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+
+def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
+    """The columns of effects.csv, a row an effect."""
+    import pandas as pd
+
+    return pd.DataFrame([effect.row() for effect in effects], columns=list(EFFECT_COLUMNS))

@@ -1,0 +1,201 @@
+"""The tests and intervals, as functions of plain arrays: one study, or thousands of simulated ones at once."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from ablate.stats.effects.types import ALPHA, Verdict
+
+Floats = NDArray[np.float64]
+
+NO_VARIANCE = 1e-12
+EXACT_FLIPS_TO = 14
+RANDOM_FLIPS = 50_000
+
+CODES: dict[Verdict, int] = {verdict: code for code, verdict in enumerate(Verdict)}
+
+
+def upper_tail(statistic: ArrayLike, freedom: float) -> Floats:
+    """P(T > statistic) for Student's t with `freedom` degrees of freedom."""
+    return np.asarray(special.stdtr(freedom, -np.asarray(statistic, dtype=np.float64)), dtype=np.float64)
+
+
+def quantile(probability: float, freedom: float) -> float:
+    """The `probability` quantile of Student's t with `freedom` degrees of freedom."""
+    return float(special.stdtrit(freedom, probability))
+
+
+@dataclass(frozen=True)
+class PairedT:
+    """Paired t statistics; each array has the shape of the differences without their last axis, the seeds."""
+
+    n: int
+    delta: Floats
+    sd: Floats
+    low: Floats
+    high: Floats
+    fw_low: Floats
+    fw_high: Floats
+    p: Floats
+    p_tost: Floats
+
+
+def paired_t(differences: ArrayLike, margin: float, alpha: float = ALPHA, comparisons: int = 1) -> PairedT:
+    """Paired t test, its intervals at 1 - alpha and 1 - alpha/comparisons, and TOST against the margin.
+
+    `differences` has shape (..., n): variant - reference by seed (Student, 1908; two one-sided tests: Schuirmann,
+    1987). Without variance (sd <= 1e-12) p is 1 for a zero difference, else 0; p_tost 0 inside the margin, else 1.
+    Below two seeds everything but the difference itself is NaN.
+    """
+    values = np.asarray(differences, dtype=float)
+    n = values.shape[-1]
+    if n < 2:
+        unknown = np.full(values.shape[:-1], np.nan)
+        return PairedT(n, values[..., 0] if n else unknown, *([unknown] * 7))
+    delta, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
+    return t_statistics(delta, sd, n, n - 1, margin, alpha, comparisons)
+
+
+def t_statistics(
+    delta: Floats, sd: Floats, n: int, freedom: float, margin: float, alpha: float = ALPHA, comparisons: int = 1
+) -> PairedT:
+    """The tests and intervals of paired_t from estimates with standard errors sd/sqrt(n) and their freedom."""
+    flat = sd <= NO_VARIANCE
+    error = np.where(flat, 1.0, sd) / math.sqrt(n)
+    size = np.abs(delta)
+    p = np.where(flat, size <= NO_VARIANCE, 2 * upper_tail(size / error, freedom))
+    # the larger of the two one-sided p values belongs to the nearer end of the margin
+    p_tost = np.where(flat, size >= margin, upper_tail((margin - size) / error, freedom))
+    error = np.where(flat, 0.0, error)
+    half = quantile(1 - alpha / 2, freedom) * error
+    fw_half = quantile(1 - alpha / comparisons / 2, freedom) * error
+    return PairedT(n, delta, sd, delta - half, delta + half, delta - fw_half, delta + fw_half, p, p_tost)
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Holm's adjusted p values over the last axis (Holm, 1979); a missing (NaN) p enters as 1."""
+    values = np.asarray(p, dtype=float)
+    values = np.where(np.isnan(values), 1.0, values)
+    order = np.argsort(values, axis=-1, kind="stable")
+    steps = np.take_along_axis(values, order, axis=-1) * np.arange(values.shape[-1], 0, -1)
+    adjusted = np.empty_like(values)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, axis=-1), 1.0), axis=-1)
+    return adjusted
+
+
+def unreliable(unstable: ArrayLike, reference_unstable: ArrayLike, n: ArrayLike) -> NDArray[np.bool_]:
+    """Whether an arm is unstable in at least half of its seeds while the reference is in none."""
+    count = np.asarray(unstable)
+    often = (count > 0) & (2 * count >= np.asarray(n))
+    return np.asarray(often & (np.asarray(reference_unstable) == 0), dtype=np.bool_)
+
+
+def judge(
+    statistics: PairedT, p_holm: Floats, p_tost_holm: Floats, trains_badly: ArrayLike, margin: float, better: int = 1
+) -> NDArray[np.int_]:
+    """The codes of the first rule that matches, by array; `better` is +1 where higher is better, else -1."""
+    falls, rises = statistics.fw_high < -margin, statistics.fw_low > margin
+    lost, gained = (falls, rises) if better > 0 else (rises, falls)
+    differs, equivalent = p_holm < ALPHA, p_tost_holm < ALPHA
+    rules = {
+        Verdict.UNRELIABLE: np.broadcast_to(np.asarray(trains_badly, dtype=bool), np.shape(p_holm)),
+        Verdict.LOSS: lost,
+        Verdict.GAIN: gained,
+        Verdict.NEGLIGIBLE: differs & equivalent,
+        Verdict.NO_EFFECT: equivalent,
+        Verdict.UNRESOLVED: differs,
+    }
+    return np.select(list(rules.values()), [CODES[rule] for rule in rules], CODES[Verdict.INCONCLUSIVE])
+
+
+def welch_p(variant: Sequence[float], reference: Sequence[float]) -> float:
+    """Welch's t test, without pairing (Welch, 1947): a sensitivity row. NaN where neither arm varies."""
+    from scipy import stats
+
+    if len(variant) < 2 or len(reference) < 2:
+        return math.nan
+    first, second = float(np.std(variant, ddof=1)), float(np.std(reference, ddof=1))
+    if max(first, second) <= NO_VARIANCE:
+        return math.nan
+    means = float(np.mean(variant)), float(np.mean(reference))
+    test = stats.ttest_ind_from_stats(means[0], first, len(variant), means[1], second, len(reference), equal_var=False)
+    return float(test.pvalue)
+
+
+def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
+    """Two-sided sign-flip test of the mean (Fisher, 1935): exact to n = 14, then 50,000 seeded flips."""
+    from scipy import stats
+
+    n = len(differences)
+    if n < 2:
+        return 1.0 if n else math.nan  # a lone difference is as large as its mirror image
+    largest = max(abs(difference) for difference in differences)
+    if largest == 0:
+        return 1.0
+    test = stats.permutation_test(
+        (np.asarray(differences, dtype=np.float64) / largest,),
+        _rounded_mean,
+        permutation_type="samples",
+        n_resamples=2**n if n <= EXACT_FLIPS_TO else RANDOM_FLIPS,  # 2^n makes it exact
+        vectorized=True,
+        batch=10_000,
+        rng=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
+
+
+def _rounded_mean(sample: Floats, axis: int) -> Floats:
+    """The mean without its last bits, so that flips that tie are counted as ties."""
+    return np.asarray(np.round(sample.mean(axis=axis), 12), dtype=np.float64)
+
+
+def sign_flip_can_reach(n: int, comparisons: int) -> bool:
+    """Whether the smallest sign-flip p, 2/2^n, can pass Holm's first step over `comparisons`."""
+    return n > 0 and 2.0 / 2**n <= ALPHA / comparisons
+
+
+def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson, 1927); half successes (ties) are allowed."""
+    if n == 0:
+        return math.nan, math.nan
+    z = float(special.ndtri(0.5 + level / 2))
+    share, widen = successes / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / widen
+    half = z / widen * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # rounding at 0 and 1
+
+
+def correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Pearson's rho of the paired values; NaN below three seeds or where an arm does not vary."""
+    if len(first) < 3 or min(np.std(first), np.std(second)) <= NO_VARIANCE:
+        return math.nan
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+@functools.cache
+def _sequence_width(n: int, alpha: float) -> float:
+    """Half-width of the always-valid interval in units of the SD."""
+    if n < 2:
+        return math.inf
+    size = 1 + n
+    growth = (size / alpha**2) ** (1 / n)
+    if growth >= size:
+        return math.inf
+    return math.sqrt((n - 1) * (growth - 1) / (1 - growth / size) / n)
+
+
+def always_valid_half_width(sd: float, n: int, alpha: float = ALPHA) -> float:
+    """Half-width of an interval that holds at every n at once, so that seeds may be added at will.
+
+    A = 1 + n, c = (A/alpha^2)^(1/n), (s/sqrt n) sqrt((n-1)(c-1)/(1-c/A)); infinite when c >= A. It is the confidence
+    sequence of the t statistic's mixture martingale with a unit prior variance (Robbins, 1970; Wang & Ramdas, 2023).
+    """
+    width = _sequence_width(n, alpha)
+    return width if math.isinf(width) else sd * width

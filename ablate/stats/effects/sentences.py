@@ -1,0 +1,174 @@
+"""Effects in words: one sentence an effect, by template, in terms that the verdict allows."""
+
+from __future__ import annotations
+
+import math
+
+from ablate.stats.effects.inference import always_valid_half_width
+from ablate.stats.effects.types import Effect, Metric, Verdict
+
+
+def sentence(effect: Effect, metric: Metric) -> str:
+    """The verdict sentence of an effect, with what qualifies it before and after.
+
+    Examples: "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .001): a clear and
+    important loss."; "Adding ema lowered perplexity by 1.2 [0.9, 1.5] (...): a clear and important gain."
+    """
+    return " ".join([*_before(effect), _core(effect, metric), *_after(effect, metric)])
+
+
+def subject(effect: Effect) -> str:
+    """What was done: "Removing batch norm", "Adding mixup", or the arm's name."""
+    verb = {"removed": "Removing", "added": "Adding"}.get(effect.change)
+    if verb is None or effect.factor == effect.variant:
+        return f"Variant {effect.variant}"
+    return f"{verb} {effect.factor.replace('_', ' ')}"
+
+
+def decimals_for(margin: float, metric: Metric) -> int:
+    """Decimals that resolve a hundredth of the margin's leading digit's unit; at least 2 for points."""
+    wanted = 1 - math.floor(math.log10(margin))
+    return min(12, max(2 if metric.in_points else 0, wanted))
+
+
+def amount(value: float, effect: Effect, metric: Metric) -> str:
+    """A number with its unit: "3.02 points", "1.2", "0.8 s"."""
+    number = f"{value:.{decimals_for(effect.margin, metric)}f}"
+    return f"{number} points" if metric.in_points else metric.with_own_unit(number)
+
+
+def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
+    """An interval in brackets, without unit."""
+    digits = decimals_for(effect.margin, metric)
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def p_value(p: float) -> str:
+    """A p value in words: "< .001" or "= .012"."""
+    if math.isnan(p):
+        return "not available"
+    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("= 0.", "= .")
+
+
+def _basis(effect: Effect) -> str:
+    """The brackets: seeds, estimand, the interval's level where it is not 95 %, adjusted p."""
+    parts = [f"{effect.n} paired seeds", effect.evidence.estimand]
+    if not math.isclose(effect.level, 0.95):
+        parts.append(f"{100 * effect.level:g} % interval")
+    return f"({', '.join(parts)}, p_Holm {p_value(effect.p_holm)})"
+
+
+def _moved(effect: Effect, metric: Metric) -> str:
+    """The difference as a size with its direction in the verb: "cost 3.02 points [2.83, 3.22]"."""
+    sign = -1.0 if effect.delta < 0 else 1.0
+    size = amount(abs(effect.delta), effect, metric)
+    ends = sign * effect.ci_low, sign * effect.ci_high
+    bounds = interval(min(ends), max(ends), effect, metric)
+    if metric.in_points and metric.goal == "max":
+        return f"{'cost' if sign < 0 else 'gained'} {size} {bounds}"
+    return f"{'lowered' if sign < 0 else 'raised'} {metric.words} by {size} {bounds}"
+
+
+def _changed(effect: Effect, metric: Metric) -> str:
+    """The difference with its sign: "changed accuracy by -0.00 points [-0.09, 0.09]"."""
+    return (
+        f"changed {metric.words} by {amount(effect.delta, effect, metric)} "
+        f"{interval(effect.ci_low, effect.ci_high, effect, metric)}"
+    )
+
+
+def _core(effect: Effect, metric: Metric) -> str:
+    """The sentence itself, by rule."""
+    name, rule = subject(effect), effect.evidence.rule
+    if rule in (Verdict.LOSS, Verdict.GAIN):
+        return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
+    if rule is Verdict.UNRESOLVED:
+        # after several looks p may rest on an earlier one: no direction then, unless the interval has one
+        straddles = effect.ci_low <= 0 <= effect.ci_high
+        said = _changed(effect, metric) if straddles else _moved(effect, metric)
+        return (
+            f"{name} {said} {_basis(effect)}: real, but whether it exceeds the margin of "
+            f"{_margin(effect, metric)} is unresolved."
+        )
+    if rule is Verdict.NEGLIGIBLE:
+        return (
+            f"{name} {_changed(effect, metric)} {_basis(effect)}; "
+            f"a difference beyond {_margin(effect, metric)} is ruled out: {rule}."
+        )
+    if rule is Verdict.NO_EFFECT:
+        beyond = f"a difference beyond {_margin(effect, metric)} is ruled out"
+        return f"{name} {_changed(effect, metric)}; {beyond}: {rule}."
+    if rule is Verdict.INCONCLUSIVE:
+        return f"{_stated(effect, metric)}. Inconclusive: {_power(effect, metric)}."
+    return _no_verdict(effect, metric)
+
+
+def _stated(effect: Effect, metric: Metric) -> str:
+    bounds = interval(effect.ci_low, effect.ci_high, effect, metric)
+    return f"{subject(effect)}: {amount(effect.delta, effect, metric)} {bounds}"
+
+
+def _power(effect: Effect, metric: Metric) -> str:
+    """What these seeds detect, and how many the margin needs."""
+    digits = decimals_for(effect.margin, metric) - 1
+    if math.isinf(effect.mde):
+        detect = f"what {effect.n} seeds can detect lies beyond 10 SD"
+    else:
+        least = 1 if metric.in_points else 0
+        detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
+    needed = effect.evidence.seeds_needed
+    count = "more than a million" if needed is None else f"about {needed}"
+    return f"{detect}; {count} are needed for the margin of {_margin(effect, metric)}"
+
+
+def _margin(effect: Effect, metric: Metric) -> str:
+    return metric.with_own_unit(f"{effect.margin:g}")
+
+
+def _no_verdict(effect: Effect, metric: Metric) -> str:
+    """The sentences of the overriding verdicts."""
+    name, rule, evidence = subject(effect), effect.evidence.rule, effect.evidence
+    if rule is Verdict.UNRELIABLE:
+        low, high = 100 * evidence.unstable_low, 100 * evidence.unstable_high
+        return (
+            f"{name}: trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
+            f"{low:.0f} to {high:.0f} %), the reference in none."
+        )
+    if effect.n == 0:
+        return f"{name}: no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
+    found = f"{name}: {amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
+    if rule is Verdict.SINGLE:
+        known = (
+            "whose interval is only Lenth's (1989), for exploring"
+            if math.isfinite(effect.ci_low)
+            else "which has no interval"
+        )
+        return f"{found}, a single-run observation, {known}."
+    if rule is Verdict.IDENTICAL:
+        return f"{found}, identical differences; no verdict below 5 seeds."
+    return f"{found}; too few seeds for a verdict."
+
+
+def _before(effect: Effect) -> list[str]:
+    """What qualifies the sentence, in the order of the verdict's prefixes."""
+    words = effect.verdict.split(": ")[:-1]
+    return [f"{word[0].upper()}{word[1:]}:" for word in words]
+
+
+def _after(effect: Effect, metric: Metric) -> list[str]:
+    """What the reader must know besides: survivors, early stops, seeds added later."""
+    evidence, notes = effect.evidence, []
+    if evidence.paired.reference_unstable or (effect.n_unstable and evidence.rule is not Verdict.UNRELIABLE):
+        if math.isnan(effect.delta_survivors):
+            notes.append("No seed was stable in both arms.")
+        else:
+            left = sum(evidence.paired.survivors)
+            value = amount(effect.delta_survivors, effect, metric)
+            notes.append(f"Among the {left} seed{'s' * (left > 1)} stable in both arms the difference is {value}.")
+    if evidence.stopped_early:
+        notes.append(f"Stopped early at {effect.n} seeds: such an estimate tends to exaggerate.")
+    if evidence.extended and effect.n > 1:
+        half = always_valid_half_width(evidence.sd_difference, effect.n)
+        bounds = interval(effect.delta - half, effect.delta + half, effect, metric)
+        notes.append(f"Seeds were added after a report; the interval that allows for this is {bounds}.")
+    return notes

@@ -1,0 +1,90 @@
+"""Runs as their journals tell them: what every tracker without a store of its own has in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.journal.process_identity import is_alive
+from ablate.journal.run_journal import Run, load, records
+from ablate.tracking.run_names import choose, title
+
+
+class JournalledRuns:
+    """The reading half of a `RunTracker`; whoever inherits it says which journals there are and how runs are named."""
+
+    def _journals_by_name(self) -> Mapping[str, Path]:
+        raise NotImplementedError
+
+    def _load(self, journal: Path) -> Run | None:
+        return load(journal)
+
+    def _identifier(self, name: str) -> str:
+        raise NotImplementedError
+
+    def _folder(self, journal: Path) -> Path:
+        """Return where the artifacts of a journal's run lie."""
+        return journal.with_suffix(".files")
+
+    def beat(self, journal: Path) -> None:
+        """Do nothing: the journal's own process is the sign of life."""
+
+    def runs(self, experiment: str | None = None) -> list[Run]:
+        """Return the runs of one experiment, or all, oldest first, without histories."""
+        runs = [replace(run, history=()) for run in self._loaded() if experiment in (None, run.study)]
+        return sorted(runs, key=lambda run: run.started)
+
+    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
+        """Return a row for each epoch: `step` and the metrics."""
+        found = self._load(self._path(run))
+        return found.history if found else ()
+
+    def find(self, text: str) -> Run:
+        """Return the run that `text` names, with its history."""
+        runs = self._loaded()
+        named = [(self._identifier(run.name), run) for run in runs]
+        return choose(text, named, lambda: [title(run) for run in runs])[1]
+
+    def identifier(self, run: Run) -> str:
+        """Return what names a run here."""
+        return self._identifier(self._path(run).stem)
+
+    def address(self, identifier: str) -> Mapping[str, str]:
+        """Return the identifier alone: there is no store that a program could log to."""
+        return {"MLFLOW_RUN_ID": identifier}
+
+    def artifact_uri(self, run: Run) -> str:
+        """Return the address of a run's artifacts."""
+        return self._folder(self._path(run)).as_uri()
+
+    def artifact(self, run: Run, name: str) -> Path:
+        """Return the path of an artifact, or raise UserError with those that there are."""
+        folder = self._folder(self._path(run))
+        listing = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        if Path(name).parts[0] not in listing or ".." in Path(name).parts:
+            raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
+        return folder / name
+
+    def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
+        """Return paths of an artifact by the name of the run, of those runs that have it."""
+        found = {run.name: self._folder(self._path(run)) / name for run in runs}
+        return {run: path for run, path in found.items() if path.is_file()}
+
+    def orphans(self, older_than: float) -> list[Run]:
+        """Return the open runs of other hosts that recorded nothing for `older_than` seconds."""
+        silent_since = time.time() - older_than
+        open_runs = [run for run in self._loaded() if run.status == "running" and is_alive(run.process) is None]
+        return [run for run in open_runs if records(self._path(run))[-1]["time"] < silent_since]
+
+    def _loaded(self) -> list[Run]:
+        found = [self._load(path) for path in self._journals_by_name().values()]
+        return [run for run in found if run]
+
+    def _path(self, run: Run) -> Path:
+        path = self._journals_by_name().get(run.name)
+        if path is None:
+            raise UserError(f"the run {run.name} is not here: bring it in with `ablate sync`")
+        return path

@@ -1,0 +1,153 @@
+"""Runs and studies without MLflow: the journals of a project are the store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.journal.process_identity import is_alive
+from ablate.journal.receipt import receipt_path
+from ablate.journal.run_journal import Journal, Journals, Run, load, records
+from ablate.journal.study_journal import StudyJournals
+from ablate.journal.study_record import StudyRecord
+from ablate.tracking.journal_reader import JournalledRuns
+from ablate.tracking.project import Project
+
+
+class JournalTracker(JournalledRuns):
+    """A `Tracker` over the journals and study records of a project; a run is named as its journal is.
+
+    Artifacts are read from where they wait for delivery, or from the local store's folder if they went there already.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._journals = Journals(project.journals)
+        self._studies = StudyJournals(project.studies)
+        self._artifacts = project.artifacts
+        self._read: dict[Path, tuple[tuple[int, int], Run | None]] = {}
+
+    @property
+    def uri(self) -> str:
+        """The address of the folder of the journals."""
+        return self._journals.folder.as_uri()
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from others."""
+        return self.uri
+
+    def deliver(self, journal: Path) -> str | None:
+        """Return the name of a journal's run: it is here. A run whose process is provably dead is closed."""
+        run = load(journal)
+        if run is None:
+            return None
+        if run.status == "running" and is_alive(run.process) is False:
+            self._close(journal, "its process is gone")
+        return run.name
+
+    def undelivered(self, journals: Iterable[Path]) -> list[Path]:  # noqa: ARG002  # the contract's
+        """Return nothing: what is in the journals is here."""
+        return []
+
+    def delete(self, run: Run) -> None:
+        """Remove the journal of a run, and what lies beside it."""
+        path = self._path(run)
+        path.unlink()
+        receipt_path(path).unlink(missing_ok=True)
+        for folder in (path.with_suffix(".files"), path.with_suffix(".checkpoint")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close_orphans(self, journals: Iterable[Path]) -> list[str]:
+        """Close every open run whose process is provably dead, and return their names."""
+        closed = []
+        for path in journals:
+            try:
+                run = load(path)
+            except UserError:
+                continue  # a file that is no journal is nobody's orphan
+            if run and run.status == "running" and is_alive(run.process) is False:
+                closed += [run.name] if self._close(path, "its process is gone") else []
+        return closed
+
+    def close_as_killed(self, run: Run) -> None:
+        """Close an open run as killed."""
+        self._close(self._path(run), "closed by hand: it gave no sign of life")
+
+    def open_study(self, study: StudyRecord) -> str:
+        """Record what a study declares and plans."""
+        self._studies.open(study)
+        return study.name
+
+    def close_study(self, name: str, status: str) -> None:
+        """Record how a study's command ended."""
+        self.study(name)
+        self._studies.close(name, status)
+
+    def study(self, name: str) -> StudyRecord:
+        """Return what a study recorded."""
+        found = self._studies.read(name)
+        if found is None:
+            known = ", ".join(self._studies.names()) or "none yet"
+            raise UserError(f"there is no study {name!r} on this machine (known: {known})")
+        return found
+
+    def studies(self) -> list[str]:
+        """Return the names of the studies that were recorded."""
+        return list(self._studies.names())
+
+    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+        """Record that a study has a report; its files stay where they are."""
+        self.study(name)
+        self._studies.attach_report(name, folder, note, metrics)
+
+    def _journals_by_name(self) -> Mapping[str, Path]:
+        return {path.stem: path for path in self._journals.paths()}
+
+    def _identifier(self, name: str) -> str:
+        return name
+
+    def _load(self, journal: Path) -> Run | None:
+        """Read a journal unless it is as it was; a dead run is shown as killed, a damaged journal not at all."""
+        found = journal.stat()
+        stamp = (found.st_size, found.st_mtime_ns)
+        if journal not in self._read or self._read[journal][0] != stamp:
+            try:
+                self._read[journal] = stamp, load(journal)
+            except UserError:
+                self._read[journal] = stamp, None
+        run = self._read[journal][1]
+        if run and run.status == "running" and is_alive(run.process) is False:
+            return replace(run, status="killed", ended=records(journal)[-1]["time"])
+        return run
+
+    def _folder(self, journal: Path) -> Path:
+        waiting = journal.with_suffix(".files")
+        return waiting if waiting.is_dir() else delivered_files(journal, self._artifacts) or waiting
+
+    def _close(self, journal: Path, reason: str) -> bool:
+        """Write the end of a run that has none, unless somebody goes on with it just now."""
+        key, data, _ = journal.stem.split("-")
+        try:
+            with self._journals.claim(key, data, timeout=0):
+                run = load(journal)
+                if run is None or run.status != "running":
+                    return False
+                with Journal(journal) as open_journal:
+                    open_journal.write("end", status="killed", error=reason)
+        except UserError:
+            return False
+        return True
+
+
+def delivered_files(journal: Path, artifacts: Path) -> Path | None:
+    """Return where the local store keeps the artifacts of a journal's run, if they went there."""
+    try:
+        run_id = str(json.loads(receipt_path(journal).read_bytes())["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    folder = artifacts / run_id / "artifacts"
+    return folder if run_id.isalnum() and folder.is_dir() else None

@@ -1,0 +1,106 @@
+"""Runs and studies without a store: read from the journals themselves, nothing kept beyond the process."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.journal.process_identity import is_alive
+from ablate.journal.run_journal import Run, load
+from ablate.journal.study_record import StudyRecord, merged
+from ablate.tracking.journal_reader import JournalledRuns
+
+
+class MemoryTracker(JournalledRuns):
+    """A `Tracker` for tests and for work without MLflow, over `journals`, whose files stay in place."""
+
+    uri = "memory"
+    identity = "memory"
+
+    def __init__(self, journals: Iterable[Path] = ()) -> None:
+        self._journals: dict[str, Path] = {}
+        self._closed: dict[str, float] = {}
+        self._studies: dict[str, StudyRecord] = {}
+        self.reports: dict[str, tuple[Path, str, Mapping[str, float]]] = {}
+        for journal in journals:
+            self.deliver(journal)
+
+    def deliver(self, journal: Path) -> str | None:
+        """Take up a journal; it is read again whenever its run is asked for."""
+        run = load(journal)
+        if run is None:
+            return None
+        self._journals[run.name] = journal
+        if run.status == "running" and is_alive(run.process) is False:
+            self._closed.setdefault(run.name, time.time())
+        else:
+            self._closed.pop(run.name, None)
+        return self._identifier(run.name)
+
+    def undelivered(self, journals: Iterable[Path]) -> list[Path]:
+        """Return the journals that were not taken up yet, or whose run is still open."""
+        open_runs = {run.name for run in self._loaded() if run.status == "running"}
+        return [path for path in journals if path.stem not in self._journals or path.stem in open_runs]
+
+    def delete(self, run: Run) -> None:
+        """Forget a run."""
+        del self._journals[run.name]
+
+    def close_orphans(self, journals: Iterable[Path]) -> list[str]:
+        """Take up the journals and return the names of the runs whose process is provably dead."""
+        before = set(self._closed)
+        for journal in journals:
+            self.deliver(journal)
+        return sorted(set(self._closed) - before)
+
+    def close_as_killed(self, run: Run) -> None:
+        """Hold an open run for killed."""
+        self._closed[run.name] = time.time()
+
+    def open_study(self, study: StudyRecord) -> str:
+        """Record what a study declares and plans."""
+        before = self._studies.get(study.name)
+        self._studies[study.name] = merged(study, before) if before else study
+        return study.name
+
+    def close_study(self, name: str, status: str) -> None:
+        """Record how a study's command ended."""
+        self._studies[name] = replace(self.study(name), status=status)
+
+    def study(self, name: str) -> StudyRecord:
+        """Return what a study recorded."""
+        if name not in self._studies:
+            known = ", ".join(self._studies) or "none yet"
+            raise UserError(f"there is no study {name!r} in the store (known: {known})")
+        return self._studies[name]
+
+    def studies(self) -> list[str]:
+        """Return the names of the studies that were recorded."""
+        return list(self._studies)
+
+    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+        """Keep a copy of the files of a report."""
+        self.study(name)
+        kept = Path(tempfile.mkdtemp(prefix="ablate-report-"))
+        weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        self.reports[name] = (kept, note, dict(metrics))
+
+    def _journals_by_name(self) -> Mapping[str, Path]:
+        return self._journals
+
+    def _identifier(self, name: str) -> str:
+        return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    def _load(self, journal: Path) -> Run | None:
+        run = load(journal)
+        if run is None or run.name not in self._closed or run.ended is not None:
+            return run
+        return replace(run, status="killed", ended=self._closed[run.name])

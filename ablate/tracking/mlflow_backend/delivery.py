@@ -1,0 +1,193 @@
+"""From a journal into the store, exactly once however often it is asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import StoreError, UserError
+from ablate.journal import receipt
+from ablate.journal.process_identity import is_alive
+from ablate.journal.receipt import Receipt
+from ablate.journal.run_journal import records
+from ablate.tracking.contract import SINGLE_RUNS
+from ablate.tracking.mlflow_backend.records import (
+    STATUSES,
+    Batch,
+    batches,
+    logs_itself,
+    milliseconds,
+    parcels,
+    process_of,
+    start_tags,
+)
+from ablate.tracking.mlflow_backend.store import Store
+from ablate.tracking.mlflow_backend.stored_run import StoredRun
+
+Line = Mapping[str, Any]
+
+
+def deliver(store: Store, journal: Path) -> str | None:
+    """Bring what is new in a journal into the store; see `RunTracker.deliver`."""
+    known = receipt.read(journal, store.identity)
+    if known and known.covers(journal):
+        return known.run_id
+    with receipt.delivering(journal):
+        known = receipt.read(journal, store.identity)  # another process may have been at it
+        size, changed = receipt.stamp(journal)
+        lines = _whole(journal)
+        if not lines:
+            return None
+        now = _send(store, journal, lines, known)
+        if now != known:
+            receipt.write(journal, replace(now, size=size, changed=changed))
+        return now.run_id
+
+
+def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
+    """Return the journals with something that the store does not have yet, or whose run is still open."""
+    known = ((path, receipt.read(path, store.identity)) for path in journals)
+    return [path for path, found in known if not (found and found.covers(path))]
+
+
+def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
+    """Close what is provably dead; see `RunTracker.close_orphans`."""
+    here = {path.stem: path for path in journals}
+    closed = []
+    for path in undelivered(store, here.values()):
+        try:
+            lines = _whole(path)
+        except UserError:
+            continue  # a file that is no journal is nobody's orphan
+        dead = bool(lines) and _is_dead(lines)
+        if lines and (dead or _ended(lines)):
+            deliver(store, path)
+            closed += [path.stem] if dead else []
+    for run in open_runs(store):
+        name = run.tags.get("ablate.run", run.name)
+        if name not in here and is_alive(process_of(run.tags)) is False:
+            close_as_killed(store, run.id, run.last_sign)
+            closed.append(name)
+    return closed
+
+
+def open_runs(store: Store) -> list[StoredRun]:
+    """Return the runs and studies of ours that the store holds for running."""
+    found = store.search(store.experiments(), "attributes.status = 'RUNNING'")
+    return [run for run in found if process_of(run.tags)]
+
+
+def close_as_killed(store: Store, run: str, time: float) -> None:
+    """Close a run as killed at `time`."""
+    store.log(run, Batch(tags={"ablate.status": "killed"}))
+    store.close(run, STATUSES["killed"], milliseconds(time))
+
+
+def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None) -> Receipt:
+    dead = _is_dead(lines)
+    if known and known.records == len(lines) and (known.closed or not (dead or _ended(lines))):
+        return known
+    try:
+        return _send_rest(store, journal, lines, known, dead)
+    except StoreError:
+        stored = store.get(known.run_id) if known else None
+        if known and stored is None:
+            return _send_rest(store, journal, lines, None, dead)  # the store was emptied
+        if known and stored and stored.deleted:
+            return replace(known, records=len(lines), closed=True)  # it was deleted there on purpose
+        raise
+
+
+def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, dead: bool) -> Receipt:
+    run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal.stem, lines[0])
+    delivered = known.records if known else 0
+    added: Iterable[Batch] = batches(lines, delivered)
+    if delivered and logs_itself(lines):
+        added = _without_doubles(store, run, added)
+    for parcel in parcels(added):
+        store.log(run, parcel)
+    if not delivered:
+        store.log_dataset(run, _dataset(lines[0]), lines[0]["data"])
+    if _ended(lines) or dead:
+        _keep_files(store, run, journal, remove=_ended(lines))
+    if _ended(lines):
+        store.close(run, STATUSES[lines[-1]["status"]], milliseconds(lines[-1]["time"]))
+    elif dead:
+        close_as_killed(store, run, lines[-1]["time"])
+    elif not is_open:
+        is_open = _reopen(store, run, lines[-1]["time"])
+    return Receipt(store.identity, run, len(lines), 0, 0, closed=_ended(lines) or dead or not is_open)
+
+
+def _without_doubles(store: Store, run: str, added: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches without the metrics and params that the program of the run logged there itself."""
+    stored = store.get(run)
+    for batch in added:
+        points = [point for point in batch.points if not (stored and point[0] in stored.latest)]
+        texts = {name: text for name, text in batch.params.items() if not (stored and name in stored.params)}
+        yield replace(batch, points=points, params=texts)
+
+
+def _reopen(store: Store, run: str, time: float) -> bool:
+    """Reopen a run if it went on after it was closed, and return whether it did."""
+    stored = store.get(run)
+    went_on = stored is None or stored.end is None or milliseconds(time) > stored.end
+    if went_on:
+        store.reopen(run)
+    return went_on
+
+
+def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
+    """Return the store's run for a journal, made if it is not there, and whether it is open."""
+    study = start["study"] or SINGLE_RUNS
+    experiment = store.experiment(study)
+    found = [
+        run
+        for run in store.search({experiment: study}, f"tags.`ablate.run` = '{name}'")
+        if run.start == milliseconds(start["time"])  # another machine's may have the same name
+    ]
+    if found:
+        first = min(found, key=lambda run: run.id)
+        return first.id, first.status == "RUNNING"
+    tags = start_tags(start, name)
+    if study != SINGLE_RUNS and (parent := study_run(store, experiment, study)):
+        tags["mlflow.parentRunId"] = parent.id
+    title = f"{start['variant']}/s{start['recipe']['seed']}"
+    return store.create(experiment, title, milliseconds(start["time"]), tags), True
+
+
+def study_run(store: Store, experiment: str, name: str) -> StoredRun | None:
+    """Return the parent run of a study, if it was opened."""
+    found = store.search({experiment: name}, "tags.`ablate.kind` = 'study'", limit=1)
+    return found[0] if found else None
+
+
+def _keep_files(store: Store, run: str, journal: Path, *, remove: bool) -> None:
+    folder = journal.with_suffix(".files")
+    if folder.is_dir():
+        store.upload(run, folder)
+        if remove:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _whole(journal: Path) -> list[dict[str, Any]]:
+    """Return the records of a journal, or none if it has no beginning."""
+    lines = records(journal)
+    return lines if lines and lines[0]["record"] == "start" else []
+
+
+def _ended(lines: Sequence[Line]) -> bool:
+    return bool(lines[-1]["record"] == "end")
+
+
+def _is_dead(lines: Sequence[Line]) -> bool:
+    """Return whether the run has no end and its process provably none either."""
+    process = [line["process"] for line in lines if line["record"] in ("start", "resume")][-1]
+    return not _ended(lines) and is_alive(process) is False
+
+
+def _dataset(start: Line) -> str:
+    return str(start.get("data_name") or start["data"])

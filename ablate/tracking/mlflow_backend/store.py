@@ -1,0 +1,247 @@
+"""MLflow, in plain data: the only module that imports it, and only once something is to be stored or read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from ablate.cores import collector_paused
+from ablate.errors import StoreError
+from ablate.tracking.mlflow_backend import database
+from ablate.tracking.mlflow_backend.errors import explained
+from ablate.tracking.mlflow_backend.quiet import ignore_warnings, keep_quiet
+from ablate.tracking.mlflow_backend.records import Batch, Point
+from ablate.tracking.mlflow_backend.stored_run import StoredRun
+from ablate.tracking.project import is_server, masked, sqlite_path
+
+PAGE = 5000
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Shows runs and charts first in the UI, where MLflow would guess at traces of language models."""
+
+
+class Store:
+    """An MLflow tracking store, connected when first used. Every method raises StoreError if the store fails."""
+
+    def __init__(self, uri: str, artifacts: Path) -> None:
+        self.uri = uri
+        self._database = sqlite_path(uri)
+        self._artifacts = self._database.parent / "artifacts" if self._database else artifacts
+        self._lock = RLock()
+        ignore_warnings()
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells this store from any other; costs no import where a database file is there."""
+        if self._database and not self._database.is_file():
+            self.connect()
+        return database.identity(self.uri, self._database)
+
+    @cached_property
+    def _connected(self) -> Any:
+        keep_quiet()
+        if self._database:
+            database.prepare(self._database, self._build)
+        from mlflow.tracking import MlflowClient
+
+        if not self._database and not is_server(self.uri):
+            database.check_remote(self.uri)
+        return MlflowClient(self.uri, registry_uri=self.uri)
+
+    def connect(self) -> None:
+        """Make sure that the store is there and sound; every other method does so too when it is first used."""
+        assert self._client
+
+    @property
+    def _client(self) -> Any:
+        with self._lock, self._explained():
+            return self._connected
+
+    def _build(self, path: Path) -> None:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        new_store: Any = SqlAlchemyStore
+        store = new_store(f"sqlite:///{path}", self._artifacts.as_uri())
+        store.engine.dispose()  # an open connection would go on under the old name
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
+            secret = masked(self.uri) != self.uri  # which the other libraries' messages repeat
+            raise explained(error, self.uri) from (None if secret else error)
+
+    def address(self, run: str) -> dict[str, str]:
+        """Return the environment variables by which MLflow in another process resumes a run."""
+        with self._explained():
+            experiment = str(self._client.get_run(run).info.experiment_id)
+        return {"MLFLOW_TRACKING_URI": self.uri, "MLFLOW_EXPERIMENT_ID": experiment, "MLFLOW_RUN_ID": run}
+
+    def experiment(self, name: str) -> str:
+        """Return the identifier of an experiment, made if it is not there."""
+        with self._explained():
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                return self._new_experiment(name)
+        if found.lifecycle_stage == "deleted":
+            raise StoreError(
+                f"the experiment {name!r} was deleted in MLflow: bring it back with "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or use another name"
+            )
+        return str(found.experiment_id)
+
+    def _new_experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        location = None if is_server(self.uri) else self._artifacts.as_uri()
+        try:
+            return str(self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+        except MlflowException:
+            found = self._client.get_experiment_by_name(name)  # another process was faster
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+    def experiments(self) -> dict[str, str]:
+        """Return the names of all experiments by identifier."""
+        found: dict[str, str] = {}
+        with self._explained():
+            page = self._client.search_experiments()
+            while True:
+                found |= {str(experiment.experiment_id): experiment.name for experiment in page}
+                if not page.token:
+                    return found
+                page = self._client.search_experiments(page_token=page.token)
+
+    def describe(self, experiment: str, note: str) -> None:
+        """Set the text that the UI shows at the head of an experiment."""
+        with self._explained():
+            self._client.set_experiment_tag(experiment, "mlflow.note.content", note)
+
+    def create(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> str:
+        """Make a run and return its identifier."""
+        with self._explained():
+            return str(self._client.create_run(experiment, start, dict(tags), name).info.run_id)
+
+    def log(self, run: str, batch: Batch) -> None:
+        """Add a batch that keeps to the store's limits, in one call."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        with self._explained():
+            self._client.log_batch(
+                run,
+                [Metric(name, value, time, step) for name, value, time, step in batch.points],
+                [Param(name, text) for name, text in batch.params.items()],
+                [RunTag(name, text) for name, text in batch.tags.items()],
+            )
+
+    def log_dataset(self, run: str, name: str, digest: str) -> None:
+        """Record which data a run read."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(name, digest[:36], "local", f'{{"uri": "{digest}"}}')
+        with self._explained():
+            self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    def close(self, run: str, status: str, end: int) -> None:
+        """Give a run its final status."""
+        with self._explained():
+            self._client.set_terminated(run, status, end)
+
+    def reopen(self, run: str) -> None:
+        """Say that a run that was closed goes on."""
+        with self._explained():
+            self._client.update_run(run, status="RUNNING")
+
+    def delete(self, run: str) -> None:
+        """Delete a run, and its artifacts if they lie in a folder of this machine that is its own."""
+        stored = self.get(run)
+        with self._explained():
+            self._client.delete_run(run)
+        if stored and stored.folder and stored.folder.parent.name == run:
+            shutil.rmtree(stored.folder.parent, ignore_errors=True)
+
+    def get(self, run: str) -> StoredRun | None:
+        """Return a run, also a deleted one, or None if the store never had it."""
+        from mlflow.exceptions import MlflowException
+
+        with self._explained():
+            try:
+                found = self._client.get_run(run)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+            return _stored(found, {})
+
+    def search(
+        self, experiments: Mapping[str, str], condition: str = "", newest: bool = False, limit: int | None = None
+    ) -> list[StoredRun]:
+        """Return the runs of `experiments` (names by identifier) that meet a condition, in order of start."""
+        order = [f"attributes.start_time {'DESC' if newest else 'ASC'}"]
+        found: list[StoredRun] = []
+        token = None
+        with self._explained(), collector_paused():
+            while experiments:
+                size = min(PAGE, limit - len(found)) if limit else PAGE
+                page = self._client.search_runs(list(experiments), condition, 1, size, order, token)
+                found += [_stored(run, experiments) for run in page]
+                token = page.token
+                if not token or (limit and len(found) >= limit):
+                    break
+        return found
+
+    def points(self, run: str, names: Sequence[str]) -> list[Point]:
+        """Return every value of the metrics `names`."""
+        with self._explained():
+            histories = [self._client.get_metric_history(run, name) for name in names]
+        return [(point.key, point.value, point.timestamp, point.step) for history in histories for point in history]
+
+    def upload(self, run: str, folder: Path, inside: str | None = None) -> None:
+        """Keep the files of a folder as artifacts, `inside` a folder or at the top."""
+        with self._explained():
+            self._client.log_artifacts(run, str(folder), inside)
+
+    def write_json(self, run: str, name: str, content: Mapping[str, Any]) -> None:
+        """Keep plain data as an artifact."""
+        with self._explained():
+            self._client.log_dict(run, dict(content), name)
+
+    def listing(self, run: str) -> list[str]:
+        """Return the names of a run's artifacts at the top."""
+        with self._explained():
+            return [file.path for file in self._client.list_artifacts(run)]
+
+    def download(self, run: str, name: str) -> Path:
+        """Return a local path of an artifact: where it lies, if that is on this machine, else of a copy."""
+        stored = self.get(run)
+        if stored and stored.folder and (stored.folder / name).exists():
+            return stored.folder / name
+        with self._explained():
+            return Path(self._client.download_artifacts(run, name))
+
+
+def _stored(run: Any, experiments: Mapping[str, str]) -> StoredRun:
+    info, data = run.info, run.data
+    experiment = str(info.experiment_id)
+    return StoredRun(
+        id=info.run_id,
+        name=info.run_name or info.run_id,
+        experiment=experiments.get(experiment, experiment),
+        status=info.status,
+        start=info.start_time,
+        end=info.end_time,
+        artifacts=info.artifact_uri or "",
+        deleted=info.lifecycle_stage == "deleted",
+        params=data.params,
+        tags=data.tags,
+        latest=data.metrics,
+    )

@@ -1,0 +1,96 @@
+"""A run as the store has it, and as the rest of the package sees it. Pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ablate.journal.run_journal import Run
+from ablate.tracking.mlflow_backend.records import OWN_PARAMS, Point, beside, process_of, value_of
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as the store has it; times in milliseconds, `artifacts` an address, `latest` each metric's last value."""
+
+    id: str
+    name: str
+    experiment: str
+    status: str
+    start: int
+    end: int | None
+    artifacts: str
+    deleted: bool
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    latest: Mapping[str, float]
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the artifacts lie, if that is on this machine."""
+        address = urlsplit(self.artifacts)
+        path = unquote(address.path) if address.scheme == "file" else self.artifacts
+        return Path(path) if address.scheme in ("", "file") and Path(path).is_absolute() else None
+
+    @property
+    def last_sign(self) -> float:
+        """When it last gave a sign of life, in seconds since the epoch."""
+        sign = self.tags.get("ablate.heartbeat")
+        return datetime.fromisoformat(sign).timestamp() if sign else self.start / 1000
+
+    @property
+    def metrics_by_epoch(self) -> list[str]:
+        """The names of the metrics with a value an epoch: not the final ones, nor those with a value a step."""
+        aside = _listed(self, "ablate.final") + _listed(self, "ablate.series")
+        return [name for name in self.latest if name not in aside]
+
+
+def run_of(stored: StoredRun) -> Run:
+    """Return the run that the store describes; one that ablate did not make, as far as it can be told."""
+    tags = stored.tags
+    conditions = json.loads(tags.get("ablate.conditions", "{}"))
+    environment = json.loads(tags.get("ablate.environment", "{}"))
+    aside = beside(conditions, environment)
+    params = {**stored.params, **json.loads(tags.get(OWN_PARAMS, "{}"))}
+    values = {name: value_of(text) for name, text in params.items() if aside.get(name) != text}
+    final = _listed(stored, "ablate.final") if "ablate.run" in tags else list(stored.latest)
+    variant, _, number = stored.name.rpartition("/s")
+    seed = tags.get("ablate.seed") or values.get("seed") or (number if number.isdecimal() else 0)
+    return Run(
+        name=tags.get("ablate.run", stored.id),
+        key=tags.get("ablate.key", ""),
+        data=tags.get("ablate.data", ""),
+        variant=tags.get("ablate.variant", variant or stored.name),
+        seed=int(seed) if str(seed).isdecimal() else 0,
+        study=tags.get("ablate.study", stored.experiment),
+        status=tags.get("ablate.status", stored.status.lower()),
+        started=stored.start / 1000,
+        ended=stored.end / 1000 if stored.end and stored.status != "RUNNING" else None,
+        params=values,
+        metrics={name: stored.latest[name] for name in final if name in stored.latest},
+        history=(),
+        conditions=conditions,
+        environment=environment,
+        process=process_of(tags),
+        floor=json.loads(tags["ablate.floor"]) if "ablate.floor" in tags else None,
+        error=tags.get("ablate.error"),
+        metric=tags.get("ablate.metric", ""),
+        tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
+    )
+
+
+def rows(points: Iterable[Point]) -> tuple[dict[str, float], ...]:
+    """Return a row for each step with the metrics that have a value there, in order of step."""
+    table: dict[int, dict[str, float]] = {}
+    for name, value, _, step in points:
+        table.setdefault(step, {"step": step})[name] = value
+    return tuple(table[step] for step in sorted(table))
+
+
+def _listed(stored: StoredRun, tag: str) -> list[str]:
+    names: list[str] = json.loads(stored.tags.get(tag, "[]"))
+    return names

@@ -1,0 +1,113 @@
+"""A study in the store: one parent run, reopened on resume, with its plan and its reports."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.journal.process_identity import this_process
+from ablate.journal.study_record import StudyRecord, merged, plan_of, study_from
+from ablate.redaction import masked_addresses, masked_text, masked_values
+from ablate.tracking.mlflow_backend.delivery import study_run
+from ablate.tracking.mlflow_backend.records import (
+    STATUSES,
+    Batch,
+    instant,
+    milliseconds,
+    parcels,
+    process_tags,
+    text_of,
+)
+from ablate.tracking.mlflow_backend.store import Store
+from ablate.tracking.mlflow_backend.stored_run import StoredRun
+
+PLAN = "plan.json"
+
+
+REPORT = "report"
+
+
+def open_study(store: Store, study: StudyRecord) -> str:
+    """Record a study; see `StudyTracker.open_study`."""
+    now = time.time()
+    study = _without_secrets(study)
+    experiment = store.experiment(study.name)
+    stored = study_run(store, experiment, study.name)
+    run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
+    if stored:
+        study = merged(study, _read(store, stored))
+        if stored.status != "RUNNING":
+            store.reopen(run)
+    declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
+    for parcel in parcels([Batch(params=declared, tags=_tags(study, now))]):
+        store.log(run, parcel)
+    store.write_json(run, PLAN, plan_of(study))
+    return run
+
+
+def _without_secrets(study: StudyRecord) -> StudyRecord:
+    declared, layout = (masked_values(plain, masked_addresses) for plain in (study.declared, study.layout))
+    return replace(study, question=masked_text(study.question), declared=declared, layout=layout)
+
+
+def close_study(store: Store, name: str, status: str) -> None:
+    """Record how a study ended; see `StudyTracker.close_study`."""
+    stored = _required(store, name)
+    store.log(stored.id, Batch(tags={"ablate.status": status, "ablate.heartbeat": instant(time.time())}))
+    store.close(stored.id, STATUSES[status], milliseconds(time.time()))
+
+
+def read_study(store: Store, name: str) -> StudyRecord:
+    """Return what a study recorded; see `StudyTracker.study`."""
+    return _read(store, _required(store, name))
+
+
+def names(store: Store) -> list[str]:
+    """Return the names of all studies, in order of their start."""
+    found = store.search(store.experiments(), "tags.`ablate.kind` = 'study'")
+    return list(dict.fromkeys(stored.tags.get("ablate.study", stored.name) for stored in found))
+
+
+def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+    """Keep a report with its study; see `StudyTracker.attach_report`."""
+    stored = _required(store, name)
+    store.upload(stored.id, folder, REPORT)
+    now = milliseconds(time.time())
+    points = [(metric, value, now, 0) for metric, value in metrics.items()]
+    for parcel in parcels([Batch(points, tags={"mlflow.note.content": note[:8000]})]):
+        store.log(stored.id, parcel)
+    store.describe(store.experiment(name), note[:20000])
+
+
+def _tags(study: StudyRecord, now: float) -> dict[str, str]:
+    return {
+        "ablate.kind": "study",
+        "ablate.study": study.name,
+        "ablate.status": "running",
+        "ablate.planned": str(len(study.plan)),
+        "ablate.answered": str(sum(planned.run is not None for planned in study.plan)),
+        "ablate.heartbeat": instant(now),
+        "mlflow.note.content": study.question[:8000],
+        "mlflow.source.name": "ablate",
+        "mlflow.source.type": "LOCAL",
+        **process_tags(this_process()),
+    }
+
+
+def _read(store: Store, stored: StoredRun) -> StudyRecord:
+    plain = json.loads(store.download(stored.id, PLAN).read_bytes())
+    return study_from(plain, stored.tags.get("ablate.status", stored.status.lower()))
+
+
+def _required(store: Store, name: str) -> StoredRun:
+    experiments = store.experiments()
+    found = store.search(experiments, "tags.`ablate.kind` = 'study'", newest=True)
+    for stored in found:
+        if stored.tags.get("ablate.study") == name:
+            return stored
+    known = ", ".join(stored.name for stored in found) or "none yet"
+    raise UserError(f"there is no study {name!r} in the store (known: {known})")

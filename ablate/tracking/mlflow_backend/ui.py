@@ -1,0 +1,114 @@
+"""The MLflow UI on the right store: a server in a process group of its own, which goes when the command goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO
+
+from ablate.errors import UsageError, UserError
+from ablate.tracking.mlflow_backend.store import Store
+from ablate.tracking.project import Project, is_server, masked
+
+_PATIENCE = 90.0
+_GRACE = 5.0
+
+
+def serve_command(host: str, port: int) -> list[str]:
+    """Return the command that starts the server: one worker; the store's address goes by the environment."""
+    options = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    return [sys.executable, "-m", "mlflow", "server", *options]
+
+
+def serve_environment(project: Project, uri: str) -> dict[str, str]:
+    """Return the environment of the server: no jobs, no telemetry, and the address, which may hold a password."""
+    return {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": project.artifacts.as_uri(),
+        "MLFLOW_SERVE_ARTIFACTS": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+@contextmanager
+def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 5000) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the UI while the context is open: started when it is entered, answering, and gone with its children after.
+
+    Raises UsageError where a server has a UI already, UserError if the port is taken or the server does not come up.
+    """
+    if is_server(uri):
+        raise UsageError(f"the tracking server has a UI of its own: open {masked(uri)}")
+    _check_free(host, port)
+    Store(uri, project.artifacts).connect()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            serve_command(host, port),
+            env=serve_environment(project, uri),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            _wait_until_it_answers(process, f"http://{_reachable(host)}:{port}/health", log)
+            yield process
+        finally:
+            _stop(process)
+
+
+def _check_free(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"the UI cannot be at {host}:{port}: {error.strerror or error}; try another --port") from None
+
+
+def _reachable(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104 -- compared, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310 -- http, built above
+            return
+        time.sleep(0.1)
+    log.seek(0)
+    last_lines = log.read().decode(errors="replace").strip().splitlines()[-1:]
+    raise UserError(f"the MLflow UI did not come up: {last_lines[0] if last_lines else 'no answer'}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group: first by request, then by force."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+    _wait_until_group_is_gone(process.pid)
+
+
+def _wait_until_group_is_gone(group: int) -> None:
+    deadline = time.monotonic() + _GRACE
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(0.02)

@@ -1,0 +1,85 @@
+"""Conversions between searches and Optuna: storage, sampler, distributions, trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from ablate.tuning.types import Place, State, Trial, Tuning
+
+if TYPE_CHECKING:
+    import optuna
+
+
+def storage_of(place: Place) -> Any:
+    """Return the Optuna storage of a place."""
+    import optuna
+    from filelock import FileLock
+    from optuna.storages.journal import JournalFileBackend
+
+    if place.is_file:
+        lock = FileLock(f"{place.storage}.write")  # Optuna's own outlives a killed process by half a minute
+        backend = JournalFileBackend(place.storage, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
+        return optuna.storages.JournalStorage(backend)
+    return place.storage
+
+
+def sampler_of(tuning: Tuning, given: int) -> optuna.samplers.TPESampler:
+    """Return the sampler of the trial after so many others, which names its stream beside the search's seed."""
+    import numpy as np
+    import optuna
+
+    seed = int(np.random.SeedSequence([tuning.sampler_seed, given]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def distributions_of(tuning: Tuning) -> dict[str, Any]:
+    """Return the search space as Optuna distributions."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    made: dict[str, Any] = {}
+    for dimension in tuning.space.dimensions:
+        if dimension.words:
+            made[dimension.name] = CategoricalDistribution(dimension.words)
+        elif dimension.is_integer:
+            made[dimension.name] = IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+        else:
+            made[dimension.name] = FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    return made
+
+
+def trial_of(trial: optuna.trial.FrozenTrial, lost: str | None) -> Trial:
+    """Return an Optuna trial as plain data."""
+    attrs = trial.user_attrs
+    fixed = trial.system_attrs.get("fixed_params", {})
+    return Trial(
+        number=trial.number,
+        state="lost" if lost else _STATES[trial.state.name],
+        params=dict(trial.params or fixed),
+        values=tuple(trial.values) if trial.values and trial.state.name == "COMPLETE" else (),
+        runs={int(seed): run for seed, run in attrs.get("runs", {}).items()},
+        scores={int(seed): score for seed, score in attrs.get("scores", {}).items()},
+        seconds=attrs.get("seconds", 0.0),
+        epochs=attrs.get("epochs", 0),
+        saved=attrs.get("saved", 0),
+        reused=attrs.get("reused", 0),
+        is_baseline=bool(attrs.get("baseline")),
+        error=lost or attrs.get("error", ""),
+    )
+
+
+DIRECTIONS: Mapping[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
+
+
+_STATES: Mapping[str, State] = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "RUNNING": "running",
+    "WAITING": "waiting",
+    "FAIL": "failed",
+}
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its class."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

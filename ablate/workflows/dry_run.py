@@ -1,0 +1,126 @@
+"""What a sweep says before it runs: the design, the table of runs, the time, and what the seeds can detect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ablate import console
+from ablate.journal.run_journal import Journals
+from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
+from ablate.runs.sweep import Planned
+from ablate.studies.designs import Design
+from ablate.studies.study import Study
+from ablate.wording import count
+from ablate.workflows.messages import scale_of
+
+
+def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
+    """Say what is asked, what will be compared, and under which conditions."""
+    job, design = planned[0].job, study.layout
+    if study.question:
+        console.say(study.question.strip().splitlines()[0])
+    done = sum(entry.is_done for entry in planned)
+    console.say(
+        f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, {count(len(design.arms), 'arm')} x "
+        f"{count(len(study.seed_list), 'seed')} = {count(len(planned), 'run')}, {done} of them there already"
+    )
+    console.say(f"{scale_of(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}")
+    for line in aliases(design):
+        console.say(line)
+
+
+def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots: int, *, as_json: bool) -> None:
+    """Print the table of runs, how long the missing ones take, and what the seeds can detect."""
+    time_left = forecast(planned, journals, slots)
+    power = sensitivity(study, planned, journals)
+    if as_json:
+        console.emit(_facts(study, planned, time_left, power))
+        return
+    console.table(["variant", "done", "to run", "failed before"], _rows(study, planned))
+    for line in _words(time_left, power, study):
+        console.result(line)
+
+
+def _rows(study: Study, planned: Sequence[Planned]) -> list[list[str]]:
+    rows = []
+    for arm in study.layout.arms:
+        label = study.recipe(arm, 0).label
+        entries = [entry for entry in planned if entry.job.recipe.label == label]
+        done = [entry.job.recipe.seed for entry in entries if entry.is_done]
+        failed = [entry.job.recipe.seed for entry in entries if entry.has_failed]
+        missing = [entry.job.recipe.seed for entry in entries if not entry.is_done and not entry.has_failed]
+        rows.append([label, *(" ".join(map(str, seeds)) or "-" for seeds in (done, missing, failed))])
+    return rows
+
+
+def aliases(design: Design) -> list[str]:
+    """Return the resolution and the alias structure of a factorial design, read off its arms; nothing for others."""
+    if design.contrasts:
+        return []
+    import pandas as pd
+
+    from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
+
+    rows = {i: {name: name in arm for name in design.factors} for i, arm in enumerate(design.arms)}
+    part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
+    number = resolution(part)
+    lines = [f"resolution {_roman(number)}" if number else "full factorial: nothing is aliased"]
+    for group in alias_groups(part):
+        if group.order and len(group.terms) > 1:
+            lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
+        elif group.order == 1 and group.partial:
+            lines.append(f"aliased in part: {group.label} with {count(len(group.partial), 'interaction')}")
+    return lines
+
+
+def _roman(number: int) -> str:
+    names = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+    return names[number] if number < len(names) else str(number)
+
+
+def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
+    lines = []
+    if time_left and time_left.missing:
+        lines.append(
+            f"{count(time_left.missing, 'run')} to make: about {console.duration(time_left.seconds)}, "
+            f"{time_left.hours:.2g} {time_left.what}-hours ({console.duration(time_left.seconds_each)} a run, "
+            f"{time_left.basis})"
+        )
+    elif time_left:
+        lines.append("every run is there")
+    if power:
+        smallest = study.workload.metric.with_unit(f"{power.detectable:.2g}")
+        detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "not detectable"
+        seeds = "1 seed detects" if len(study.seed_list) == 1 else f"{len(study.seed_list)} seeds detect"
+        needed = f"about {power.seeds_needed}" if power.seeds_needed else "more than can be counted"
+        lines.append(
+            f"{seeds}: {detectable}; the margin of {study.margin:g} needs {needed} "
+            f"(seed SD {power.sd:.2g}: {power.basis})"
+        )
+    return lines
+
+
+def _facts(
+    study: Study, planned: Sequence[Planned], time_left: Forecast | None, power: Sensitivity | None
+) -> dict[str, Any]:
+    return {
+        "study": study.name,
+        "planned": len(planned),
+        "reused": sum(entry.is_done for entry in planned),
+        "aliases": aliases(study.layout),
+        "seconds": time_left.seconds if time_left else None,
+        "hours": time_left.hours if time_left else None,
+        "detectable": power.detectable if power else None,
+        "seeds_needed": power.seeds_needed if power else None,
+        "runs": [
+            {
+                "variant": entry.job.recipe.label,
+                "seed": entry.job.recipe.seed,
+                "key": entry.job.recipe.key,
+                "status": entry.run.status if entry.run else "missing",
+            }
+            for entry in planned
+        ],
+    }

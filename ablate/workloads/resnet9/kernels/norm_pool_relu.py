@@ -1,0 +1,104 @@
+"""A block of the network on the CPU: its convolution, then norm, pool and ReLU at once."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ablate.workloads.resnet9.kernels.compile import library
+from ablate.workloads.resnet9.kernels.convolution import NAMES, convolve
+
+_LAST = torch.channels_last
+_SIZES = ("rows", "width", "channels", "side", "threads")
+_POINTERS = (
+    *("input", "output", "peaks", "places", "input_gradient", "weight", "bias", "offset"),
+    *("running_mean", "running_variance", "terms", "weight_gradient", "bias_gradient"),
+)
+
+
+class _Block(ctypes.Structure):
+    """The structure of the same name in `norm_pool_relu.cpp`."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _SIZES),
+        *((name, ctypes.c_void_p) for name in _POINTERS),
+        ("momentum", ctypes.c_double),
+        ("epsilon", ctypes.c_double),
+    )
+
+
+def conv_norm_relu(images: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, side: int) -> Tensor:
+    """Return ReLU of the pool (of `side` x `side`, 1 or 2) of the batch norm of the convolution of images, in training.
+
+    The convolution's bias is left out: the norm takes it away again, so that it changes nothing but the running mean,
+    and its gradient is exactly zero.
+    """
+    assert convolution.bias is not None
+    return norm_pool_relu(convolve(images, convolution, None), norm, convolution.bias, side)
+
+
+def norm_pool_relu(features: Tensor, norm: nn.BatchNorm2d, offset: Tensor, side: int) -> Tensor:
+    """Return what follows a convolution whose bias `offset` was left out; updates the running statistics, too."""
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    made: Tensor = _NormPoolReLU.apply(features, norm.weight, norm.bias, offset, norm, side)
+    return made
+
+
+def can_fuse(images: Tensor, convolution: nn.Conv2d, side: int) -> bool:
+    """Return whether the kernels know such images and weights: whole windows, and enough for a variance."""
+    count, _, height, width = images.shape
+    is_known = images.device.type == "cpu" and convolution.weight.dtype == torch.float32
+    return is_known and height % side == 0 and width % side == 0 and count * height * width > 1
+
+
+class _NormPoolReLU(torch.autograd.Function):
+    """N x C x H x W to N x C x H/side x W/side; float32 or bfloat16 images, float32 for all else."""
+
+    @staticmethod
+    def forward(
+        context: Any, features: Tensor, weight: Tensor, bias: Tensor, offset: Tensor, norm: nn.BatchNorm2d, side: int
+    ) -> Tensor:
+        features = features.contiguous(memory_format=_LAST)
+        count, channels, height, width = features.shape
+        shape = (count, channels, height // side, width // side)
+        output = torch.empty(shape, dtype=features.dtype, memory_format=_LAST)
+        peaks = torch.empty_like(output) if side == 2 else None
+        places = torch.empty_like(output, dtype=torch.uint16) if side == 2 else None
+        terms = weight.new_empty(4, channels)
+        call(
+            "forward", output, side,
+            input=features, peaks=peaks, places=places, terms=terms, weight=weight, bias=bias,
+            offset=offset, running_mean=norm.running_mean, running_variance=norm.running_var,
+            momentum=norm.momentum, epsilon=norm.eps,
+        )  # fmt: skip
+        context.save_for_backward(features, peaks, places, terms)
+        context.side = side
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        features, peaks, places, terms = context.saved_tensors
+        gradient = gradient.contiguous(memory_format=_LAST)
+        made = torch.empty_like(features)
+        weight_gradient, bias_gradient = torch.empty_like(terms[0]), torch.empty_like(terms[0])
+        call(
+            "backward", gradient, context.side,
+            input=features, peaks=peaks, places=places, terms=terms, input_gradient=made,
+            weight_gradient=weight_gradient, bias_gradient=bias_gradient,
+        )  # fmt: skip
+        return made, weight_gradient, bias_gradient, torch.zeros_like(terms[0]), None, None
+
+
+def call(which: str, output: Tensor, side: int, **fields: Tensor | float | None) -> None:
+    """Call the kernels, "forward" or "backward", on a block with such an output and the other `fields` of `Block`."""
+    count, channels, height, width = output.shape
+    values = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
+    sizes = (count * height, width, channels, side, torch.get_num_threads())
+    made = _Block(*sizes, output=output.data_ptr(), **values)
+    getattr(library(), f"{which}_{NAMES[output.dtype]}")(ctypes.byref(made))

@@ -1,0 +1,80 @@
+"""Optimisers, their schedule, and the average of the weights."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ablate.workloads.resnet9.model import ResNet9
+from ablate.workloads.resnet9.plan import Plan
+
+Kind = TypeVar("Kind", bound=Optimizer)
+
+
+def make_optimizer(parameters: Iterable[nn.Parameter], plan: Plan) -> Optimizer:
+    """Return the plan's optimiser; `fused` computes the same update in one pass over the weights."""
+    values = list(parameters)
+    if plan.optimizer == "sgd":
+        return without_compiler(SGD)(values, plan.lr, momentum=0.9, weight_decay=plan.weight_decay, fused=True)
+    kind = AdamW if plan.optimizer == "adamw" else Adam
+    return without_compiler(kind)(values, plan.lr, weight_decay=plan.weight_decay, fused=True)
+
+
+def without_compiler(kind: type[Kind]) -> type[Kind]:
+    """Return a class of PyTorch's optimisers that computes the same and never imports torch.compile.
+
+    Their methods do at their first use, to tell it what it must not compile: three seconds and 150 MB a process, though
+    nothing here compiles an optimiser.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
+
+
+def one_cycle(optimizer: Optimizer, total_steps: int, *, peak: float, warmup: float) -> LRScheduler:
+    """Return PyTorch's one-cycle schedule, cosine both ways: peak/25 to `peak` within `warmup`, then to peak/250,000.
+
+    Beta1 (SGD: momentum) goes from .95 down to .85 and back (Smith and Topin, 2017).
+    """
+    total_steps = max(total_steps, 2)
+    if warmup * total_steps == 1:
+        warmup *= 1 + 1e-9  # a warm-up of one step has no length for PyTorch, which divides by it
+    return OneCycleLR(optimizer, peak, total_steps=total_steps, pct_start=warmup)
+
+
+def clip_and_measure(parameters: list[nn.Parameter], clip_value: float | None) -> Tensor:
+    """Clip each element of the gradient to [-clip_value, clip_value]; return its norm before that, a scalar."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if clip_value is not None:
+        nn.utils.clip_grad_value_(parameters, clip_value)
+    return norm
+
+
+class WeightAverage:
+    """An exponential moving average of a network's weights and buffers (Polyak and Juditsky, 1992).
+
+    Unlike PyTorch's AveragedModel, which asks the device for its count at every step, it never waits for the device.
+    """
+
+    def __init__(self, model: ResNet9, decay: float) -> None:
+        self.model = copy.deepcopy(model)
+        self._average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch left it untyped
+
+    @torch.no_grad()
+    def update(self, model: ResNet9, step: int) -> None:
+        """Take in the weights after step `step`; those after the first, 0, are where the average starts."""
+        if step == 0:
+            self.model.load_state_dict(model.state_dict())
+            return
+        latest = model.state_dict()
+        pairs = [(mine, latest[name]) for name, mine in self.model.state_dict().items() if mine.is_floating_point()]
+        self._average(*map(list, zip(*pairs, strict=True)), None)

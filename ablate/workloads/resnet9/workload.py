@@ -1,0 +1,83 @@
+"""The built-in workload: the notebook's ResNet9 on images, its settings and its scales."""
+
+from __future__ import annotations
+
+from ablate.errors import UsageError
+from ablate.studies.menu import OneOf, Range, Setting
+from ablate.studies.metric import Metric
+from ablate.studies.recipe import Recipe
+from ablate.studies.workload import Preset, Workload
+from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.plan import Net, Plan
+
+SETTINGS = (
+    Setting(
+        "width",
+        int,
+        64,
+        Range(1, 1024),
+        "channels after the first convolution; all others scale with it",
+        said="width {0}",
+    ),
+    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", said="{0} epochs"),
+    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
+    Setting(
+        "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
+    ),
+    Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "what follows the gradient"),
+    Setting(
+        "train_size",
+        int,
+        None,
+        Range(2, 10**9),
+        "training images to use, default all",
+        optional=True,
+        said="{0} training images",
+    ),
+    Setting("val_size", float, 0.1, Range(0.001, 0.9), "share of the training images held out for validation"),
+    Setting("validate_on", str, "val", OneOf(("val", "test")), "curves from held-out or, as the notebook, test images"),
+    Setting("image_size", int, 32, Range(16, 256), "height and width, a multiple of 8", said="of {0} x {0} pixels"),
+)
+
+PRESETS = (
+    Preset("notebook", "the notebook's own scale: width 64, all images, 16 epochs", {}),
+    Preset("laptop", "minutes a run on two cores: width 16, 10,000 images", {"width": 16, "train_size": 10_000}),
+    Preset(
+        "demo",
+        "seconds a run: the digits that scikit-learn ships, width 8",
+        {"width": 8, "image_size": 16, "epochs": 12, "batch_size": 100},
+        dataset="digits",
+    ),
+)
+
+WORKLOAD = Workload(
+    name="resnet9",
+    menu=MENU,
+    settings=SETTINGS,
+    presets=PRESETS,
+    metric=Metric("test_accuracy", tracked="test/accuracy"),
+    train_function="ablate.workloads.resnet9.run:train",
+    data_function="ablate.workloads.resnet9.run:open_data",
+    pilot_function="ablate.workloads.resnet9.run:pilot",
+    conditions_function="ablate.workloads.resnet9.devices:resolve",
+    usual_preset="laptop",
+    validation=Metric("val_accuracy", tracked="val/accuracy"),
+)
+
+
+def plan(recipe: Recipe, classes: int) -> Plan:
+    """Return the plan of a recipe: the bare plan at its settings, then each factor that is on, in menu order."""
+    settings = recipe.settings
+    if settings["image_size"] % 8:
+        raise UsageError(f"image_size must be a multiple of 8, not {settings['image_size']}")
+    made = Plan(
+        net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        lr=settings["lr"],
+        optimizer=settings["optimizer"],
+    )
+    for name in recipe.factors:
+        knobs = {knob.name.split(".")[1]: recipe.knobs[knob.name] for knob in MENU[name].knobs}
+        made = MENU[name].add(made, **knobs)
+    return made

@@ -1,0 +1,337 @@
+"""The command line as a user types it: real processes on a project folder, the digits, a real MLflow store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ablate.cli.app import app
+from ablate.journal.run_journal import Journals, load
+from ablate.tracking import Project, open_tracker
+from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.workload import SETTINGS
+from tests.samples.tracking import mlflow_project
+
+TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
+
+
+@dataclass(frozen=True)
+class Answer:
+    stdout: str
+    stderr: str
+
+
+def ablate(*arguments: str, folder: Path, code: int = 0) -> Answer:
+    """Run a command in this process, which has imported everything already."""
+    with contextlib.chdir(folder):
+        result = CliRunner().invoke(app, list(arguments))
+    unexpected = result.exception if not isinstance(result.exception, SystemExit) else None
+    assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{unexpected!r}"
+    return Answer(result.stdout, result.stderr)
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ablate", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two finished runs."""
+    folder = tmp_path_factory.mktemp("project")
+    mlflow_project(folder)
+    ablate("run", *TINY, "--tag", "who=me", "--save-weights", "weights/baseline.pth", folder=folder)
+    ablate("run", *TINY, "--no-augment", "--no-residual", "--seed", "1", folder=folder)
+    return folder
+
+
+def test_a_run_is_in_the_store_with_everything(kitchen: Path) -> None:
+    tracker = open_tracker(Project.find(kitchen))
+    run = tracker.find("no-augment+no-residual/s1")
+    assert run.status == "finished"
+    assert (run.params["augment"], run.params["batch_norm"]) in ((False, True), ("False", "True"), ("false", "true"))
+    assert 0 <= run.metrics["test/accuracy"] <= 1
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "grad_norm", "images_per_s"):
+        assert name in run.history[-1]
+    for name in ("curves.png", "confusion.png", "batch.png", "recipe.json", "history.csv", "environment.txt"):
+        assert tracker.artifact(run, name).stat().st_size > 0
+    bits = np.unpackbits(np.load(tracker.artifact(run, "correct.npy")))
+    assert bits.sum() == round(run.metrics["test/accuracy"] * 359)
+    assert tracker.find("baseline/s0").tags["who"] == "me"
+
+
+def test_the_same_run_again_is_answered_at_once(kitchen: Path) -> None:
+    answer = ablate("run", *TINY, "--json", folder=kitchen)
+    facts = json.loads(answer.stdout)
+    assert facts["reused"] is True
+    wanted = [
+        "run_id",
+        "key",
+        "variant",
+        "status",
+        "seed",
+        "device",
+        "precision",
+        "metrics",
+        "seconds",
+        "tracking_uri",
+        "artifact_uri",
+    ]
+    assert set(wanted) <= set(facts)
+    assert facts["variant"] == "baseline"
+    assert len(Journals(kitchen / "mlruns" / "journal").paths()) == 2
+
+
+def test_looking_at_runs(kitchen: Path) -> None:
+    listed = ablate("list", folder=kitchen).stdout
+    assert "baseline/s0" in listed
+    assert "no-augment+no-residual/s1" in listed
+    assert len(json.loads(ablate("list", "--json", folder=kitchen).stdout)) == 2
+    shown = ablate("show", "baseline/s0", folder=kitchen).stdout
+    assert "weight_decay.strength" in shown
+    assert re.search(r"^train_size +all", shown, re.MULTILINE)
+    assert "did you mean ablate?" in ablate("list", "--experiment", "ablat", folder=kitchen, code=1).stderr
+    compared = ablate("compare", "baseline/s0", "no-augment+no-residual/s1", folder=kitchen).stdout
+    differs = compared.split("metric")[0]
+    assert re.search(r"^augment +on +off", differs, re.MULTILINE)
+    assert "batch_norm" not in differs
+    assert re.search(r"^test/accuracy( +0\.\d{4}){2} +[+-]0\.\d{4} *$", compared, re.MULTILINE)
+    assert "SD" not in compared
+
+
+def test_comparing_variants_shows_the_spread_over_seeds(project: Path) -> None:
+    ablate(
+        "sweep",
+        *TINY,
+        "--factors",
+        "augment",
+        "--seeds",
+        "2",
+        "--name",
+        "twice",
+        "--executor",
+        "serial",
+        folder=project,
+    )
+    answer = ablate("compare", "baseline", "no-augment", folder=project)
+    rows = [line.split()[0] for line in answer.stdout.partition("metric ")[2].splitlines()[1:] if line]
+    assert rows == sorted(rows, key=lambda name: name.startswith("time/"))
+    assert rows[-1].startswith("time/")
+    accuracy = re.search(r"^test/accuracy +(\S+) ± (\S+) +(\S+) ± (\S+) +(\S+) *$", answer.stdout, re.MULTILINE)
+    assert accuracy
+    tracker = open_tracker(Project.find(project))
+    for variant, shown_mean, shown_sd in (
+        ("baseline", *accuracy.groups()[:2]),
+        ("no-augment", *accuracy.groups()[2:4]),
+    ):
+        scores = [tracker.find(f"{variant}/s{seed}").metrics["test/accuracy"] for seed in (0, 1)]
+        assert (shown_mean, shown_sd) == (f"{mean(scores):.4f}", f"{stdev(scores):.4f}")
+    assert answer.stderr.endswith("± is the SD over seeds; intervals: ablate report twice\n")
+
+
+def test_predicting(kitchen: Path) -> None:
+    Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(kitchen / "black.png")
+    answer = json.loads(ablate("predict", "black.png", "--run", "baseline/s0", "--json", folder=kitchen).stdout)
+    probabilities = answer["predictions"][0]["classes"]
+    assert sorted(probabilities) == [str(digit) for digit in range(10)]
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    same = json.loads(
+        ablate("predict", "black.png", "--weights", "weights/baseline.pth", "--json", folder=kitchen).stdout
+    )
+    assert same["predictions"] == answer["predictions"]
+    assert "%" in ablate("predict", "black.png", folder=kitchen).stdout
+
+
+@pytest.mark.usefixtures("pictures")
+def test_looking_at_data(kitchen: Path) -> None:
+    facts = json.loads(ablate("data", "info", "--dataset", "digits", "--json", folder=kitchen).stdout)
+    assert (facts["train_images"], facts["test_images"]) == (1438, 359)
+    ablate("data", "show", "--dataset", "digits", "--rotation", "--to", "grid.png", folder=kitchen)
+    with Image.open(kitchen / "grid.png") as grid:
+        assert grid.width > 300
+
+
+MISTAKES: list[tuple[Sequence[str], int, str]] = [
+    (["run", "--no-agument"], 2, "--no-augment"),
+    (["run", "--preset", "labtop"], 2, "did you mean laptop"),
+    (["run", "--no-dropout", "--dropout-p", "0.3"], 2, "dropout.p has no effect while dropout is off"),
+    (["run", "--mixup-alpha", "0.3"], 2, "add --mixup"),
+    (["run", "--width", "0"], 2, "width must lie between 1 and 1024"),
+    (["run", "--width", "wide"], 2, "not an integer"),
+    (["run", "--device", "tpu"], 2, "there is no device tpu here"),
+    (["run", "--precision", "fp8"], 2, "precision must be one of"),
+    (["run", "--preset", "demo", "--tag", "nonsense"], 2, "--tag takes KEY=VALUE"),
+    (["run", "--preset", "demo", "--train-size", "100000"], 1, "100000"),
+    (["run", "--preset", "demo", "--image-size", "20"], 2, "multiple of 8"),
+    (["run", "--preset", "demo", "--save-weights", "."], 1, "is a folder"),
+    (["run", "--preset", "demo", "--tracking-uri", "./mlruns"], 2, "file store"),
+    (["run", "--data-dir", "nowhere"], 1, "nowhere"),
+    (["run", "--dataset", "digit"], 2, "digits"),
+    (["sweep", "nowhere.py"], 2, "there is no study file"),
+    (["sweep", "--factors", "augmnet"], 2, "did you mean augment"),
+    (["sweep", "--seeds", "many"], 2, "--seeds takes"),
+    (["sweep", "--preset", "demo", "--design", "latin"], 2, "there is no design"),
+    (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear is for"),
+    (["show", "nothing"], 1, "no run"),
+    (["predict", "missing.png", "--weights", "missing.pth"], 1, "missing.pth"),
+    (["rnu"], 2, "run"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else None
+)
+def test_a_mistake_is_one_clear_line(project: Path, arguments: Sequence[str], code: int, message: str) -> None:
+    answer = ablate(*arguments, folder=project, code=code)
+    assert message in " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", answer.stderr).split())
+    assert answer.stdout == ""
+
+
+def test_every_factor_knob_and_setting_has_its_flag() -> None:
+    text = ablate("run", "--help", folder=Path.cwd()).stdout
+    knobs = [knob.name for factor in MENU.factors for knob in factor.knobs]
+    for name in (*MENU, *knobs, *(setting.name for setting in SETTINGS)):
+        assert "--" + name.replace(".", "-").replace("_", "-") in text
+    for factor in MENU.factors:
+        assert f"--no-{factor.flag}" in text
+        assert factor.help.split()[0] in text
+
+
+def _wait_for_epoch(folder: Path, patience: float = 60) -> Path:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        for path in Journals(folder / "mlruns" / "journal").paths():
+            run = load(path)
+            if run and len(run.history) > 2:
+                return path
+        time.sleep(0.05)
+    raise AssertionError("the run never got to its second epoch")
+
+
+LONG = ("--preset", "demo", "--epochs", "400", "--width", "2", "--threads", "1")
+
+
+def test_from_a_shell(project: Path) -> None:
+    """The one test that starts the command as a shell does: exit codes, streams, no warnings, no leftovers."""
+    process = start("run", *TINY, "--json", folder=project)
+    output, messages = process.communicate(timeout=120)
+    assert process.returncode == 0, messages
+    assert json.loads(output)["status"] in ("finished", "unstable")
+    assert not re.search(r"Traceback|\w+Warning:", messages), messages
+    assert "epoch 2/2" in messages
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(["run"], signal.SIGTERM), (["sweep", "--factors", "augment", "--seeds", "1"], signal.SIGINT)],
+    ids=["run", "sweep"],
+)
+def test_what_is_interrupted_is_killed_in_the_store(project: Path, command: list[str], number: signal.Signals) -> None:
+    process = start(*command, *LONG, folder=project)
+    path = _wait_for_epoch(project)
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in messages
+    assert "Traceback" not in messages
+    runs = [load(other) for other in Journals(path.parent).paths()]
+    assert {run.status for run in runs if run} == {"killed"}
+    assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
+
+
+def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> None:
+    process = start("run", *LONG, folder=project)
+    path = _wait_for_epoch(project)
+    time.sleep(4)  # long enough to be in the store
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    ablate("run", *TINY, folder=project)
+    assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
+
+
+def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
+    (project / "mlruns" / "mlflow.db").unlink()
+    processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 2), folder=project) for seed in range(3)]
+    for process in processes:
+        output, messages = process.communicate(timeout=240)
+        assert process.returncode == 0, messages
+        assert "test accuracy" in output
+    runs = open_tracker(Project.find(project)).runs()
+    assert sorted(run.seed for run in runs) == [0, 1], "one seed was asked for twice, and ran once"
+    assert all(run.is_result for run in runs)
+
+
+def test_one_of_a_thing_is_singular(project: Path) -> None:
+    arguments = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--dry-run")
+    assert "leave-one-out over 1 factor, 2 arms x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
+
+
+def test_a_sweep_from_flags(project: Path) -> None:
+    arguments = (
+        "sweep",
+        *TINY,
+        "--factors",
+        "augment,batch-norm",
+        "--seeds",
+        "1",
+        "--name",
+        "small",
+        "--executor",
+        "serial",
+    )
+    ahead = json.loads(ablate(*arguments, "--dry-run", "--json", folder=project).stdout)
+    assert (ahead["planned"], ahead["reused"]) == (3, 0)
+    first = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert (first["planned"], first["ran"], first["failed"]) == (3, 3, 0)
+    second = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert (second["reused"], second["ran"]) == (3, 0)
+    more = json.loads(ablate(*arguments, "--seeds", "2", "--json", folder=project).stdout)
+    assert (more["reused"], more["ran"]) == (3, 3)
+    tracker = open_tracker(Project.find(project))
+    record = tracker.study("small")
+    assert len(record.plan) == 6
+    assert all(entry.run for entry in record.plan)
+    assert record.declared["margin"] == 0.5
+    assert {run.study for run in tracker.runs("small")} == {"small"}
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_shot_again_and_again_ends_with_every_run_once(project: Path) -> None:
+    arguments = ("sweep", *TINY, "--factors", "augment,batch-norm", "--seeds", "2", "--epochs", "30", "--name", "shot")
+    for _ in range(3):
+        process = start(*arguments, folder=project)
+        time.sleep(7)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    facts = json.loads(ablate(*arguments, "--json", folder=project).stdout)
+    assert facts["failed"] == 0
+    assert [run["status"] for run in facts["runs"]] == ["finished"] * 6
+    runs = [load(path) for path in Journals(project / "mlruns" / "journal").paths()]
+    answered = [run.key for run in runs if run and run.is_result]
+    assert len(answered) == len(set(answered)) == 6
+    stored = open_tracker(Project.find(project)).runs("shot")
+    assert sorted(run.key for run in stored if run.is_result) == sorted(answered)
+    assert "running" not in {run.status for run in stored}

@@ -1,0 +1,174 @@
+"""How the command line meets a shell: where to start, help at every width, mistakes with suggestions, no colour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ablate import console
+from ablate.cli import shell
+from ablate.cli.app import app
+from ablate.console import printing
+
+WIDTHS = (60, 80, 120)
+
+
+def tree(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    yield words, group
+    for name, command in getattr(group, "commands", {}).items():
+        yield from tree(command, (*words, name))
+
+
+COMMANDS = dict(tree(typer.main.get_command(app)))
+
+
+def invoke(*arguments: str, color: bool = False) -> Any:
+    return CliRunner().invoke(app, arguments, color=color)
+
+
+def test_alone_it_shows_where_to_start() -> None:
+    result = invoke()
+    assert result.exit_code == 0
+    assert result.stdout.strip() == shell.START
+    typed = re.findall(r"^  (ablate .*?)(?:   .*)?$", result.stdout, re.MULTILINE)
+    assert len([command for command in typed if "--help" not in command]) == 3
+    for command in typed:
+        _, name, *rest = command.split()
+        words = () if name == "--help" else (name,)
+        used = {word for word in rest if word.startswith("--") and word != "--help"}
+        assert used <= {option for p in COMMANDS[words].params for option in (*p.opts, *p.secondary_opts)}
+    assert invoke("data").exit_code == 0
+
+
+def test_the_version_is_all_that_version_says() -> None:
+    assert re.fullmatch(r"ablate \d+\.\d+\.\d+\n", invoke("--version").stdout)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "ablate")
+def test_help_fits_and_names_stay_whole(words: Sequence[str], width: int) -> None:
+    text = CliRunner().invoke(app, [*words, "--help"], terminal_width=width).stdout
+    head, _, rest = text.partition("\nExamples:\n")
+    examples, _, tail = rest.partition("\n\n")
+    assert examples, "every command's help has examples"
+    assert all(line.strip().startswith("ablate ") for line in examples.splitlines())
+    for line in (*head.splitlines(), *tail.splitlines()):
+        assert len(line) <= width, line
+    assert "…" not in text
+    for parameter in COMMANDS[tuple(words)].params:
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            assert option in text or not option.startswith("--")
+
+
+def test_exit_codes_are_told() -> None:
+    text = " ".join(invoke("--help").stdout.split())
+    assert "0 done" in text
+    assert "130 interrupted" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--no-agument"], "there is no option --no-agument; did you mean --no-augment?"),
+        (["sweep", "--dry-rum"], "did you mean --dry-run?"),
+        (["report", "--runs", "x.csv", "--reference", "no-dropout"], "no option --reference; did you mean --baseline?"),
+        (["report", "--control=full"], "did you mean --baseline?"),
+        (["sweep", "--n-seeds", "3"], "did you mean --seeds?"),
+        (["sweep", "--repeats", "3"], "did you mean --seeds?"),
+        (["sweep", "--workers", "2"], "did you mean --jobs?"),
+        (["tune", "--parallel", "2"], "did you mean --jobs?"),
+        (["run", "--learning-rate", "1"], "did you mean --lr?"),
+        (["run", "--batch", "64"], "did you mean --batch-size?"),
+        (["run", "--repeats", "3"], "there is no option --repeats; did you mean --seed?"),
+        (["run", "--workers", "2"], "there is no option --workers; `ablate run --help` lists them"),
+        (["swep"], "there is no command 'swep'; did you mean sweep?"),
+        (["data", "ifno"], "did you mean info?; `ablate data --help`"),
+        (["frobnicate"], "there is no command 'frobnicate'; `ablate --help` lists them"),
+        (["show"], "missing argument 'run'; `ablate show --help` tells more"),
+        (["sweep", "--preset", "dmeo"], "did you mean demo?"),
+        (["sweep", "--design", "leave-one-in"], "did you mean leave-one-out?"),
+        (["sweep", "--factors", "batchnorm"], "did you mean batch_norm?"),
+        (["data", "info", "--dataset", "cifar-10"], "did you mean cifar10?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_mistake_is_one_line_with_the_nearest_name(arguments: Sequence[str], message: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in invoke("run", "--help", color=True).stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in invoke("run", "--help", color=True).stdout
+
+
+ROWS = [["no-augment+no-residual/s3", "finished", 0.9123, "2026-11-24 03:24", "0123456789ab"]]
+COLUMNS = ["run", "status", "test accuracy", "started", "key"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_table_leaves_out_what_can_be_spared(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    console.table(COLUMNS, ROWS, spare=("key", "started"))
+    shown, said = capsys.readouterr()
+    assert all(len(line) <= width for line in shown.splitlines())
+    for text in ("no-augment+no-residual/s3", "finished", "0.9123"):
+        assert text in shown
+    assert ("0123456789ab" in shown) == (width == 120)
+    assert ("too narrow to show: key" in said) == (width < 120)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        ([0.961, 0.9109, None, 0.5], ["0.9610", "0.9109", "", "0.5000"]),
+        ([1.0, 0.96], ["1.0000", "0.9600"]),
+        ([133.42, 99.0, float("nan")], ["133.4", "99.0", "nan"]),
+        ([0.01, 0.000004], ["0.01", "4e-06"]),
+        ([4e-08, 3e-08], ["4e-08", "3e-08"]),
+        ([1.0, 20.0], ["1", "20"]),
+        ([1, 0.961], ["1", "0.961"]),
+    ],
+)
+def test_the_numbers_of_a_column_have_the_same_decimals(
+    numbers: list[float | None], shown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.table(["score"], [[number] for number in numbers])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == shown
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_likes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    console.table(["text"], [["x" * 150]])
+    assert "x" * 150 in capsys.readouterr().out
+
+
+def test_prose_breaks_between_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds): a clear and important loss."
+    console.prose(text)
+    assert capsys.readouterr().out == text + "\n"
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(printing.Console, "is_terminal", property(lambda self: True))
+    console.prose(text)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all(len(line) <= 60 for line in lines)
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert " ".join(" ".join(lines).split()) == text.strip()

@@ -1,0 +1,167 @@
+"""`ablate report` as it is called: anyone's CSV and MLflow experiment, --json, --check, errors, and no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ablate.cli.app import app
+from ablate.report import Reading, from_experiment
+from ablate.tracking import open_tracker
+from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
+from tests.samples.report import record_of, small_study, write_runs
+from tests.samples.tracking import mlflow_project
+
+ARMS = {"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-grad-clip": NO_CLIP}
+
+
+@pytest.fixture
+def csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run_table(ARMS).to_csv("runs.csv", index=False)
+    return tmp_path / "runs.csv"
+
+
+def call(*arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, ["report", *arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_help_is_instant_and_names_every_flag() -> None:
+    began = time.process_time()
+    output = call("--help").output
+    assert time.process_time() - began < 1
+    flags = "runs experiment margin baseline variant-param factor-params seed-param metric metric-goal html check json"
+    for flag in (*flags.split(), "tracking-uri", "output"):
+        assert f"--{flag}" in output
+
+
+def test_a_file_of_runs_becomes_a_report_and_an_answer_on_the_terminal(csv: Path) -> None:
+    output = call("--runs", "runs.csv", "--html").output
+    assert "What these runs establish:" in output
+    assert "Removing batch norm cost 3.02 points [2.83, 3.22]" in output
+    assert "no-grad-clip" in output
+    folder = csv.parent / "reports" / "runs"
+    text = (folder / "report.md").read_text()
+    assert "ablate report --runs runs.csv" in text
+    assert (folder / "report.html").is_file()
+    assert call("--runs", "runs.csv", "--check", str(folder / "report.md")).output.count("WRONG") == 0
+
+
+def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
+    result = call("mine", "--runs", "runs.csv", "--json", "--output", "elsewhere", "--margin", "0.4")
+    facts = json.loads(result.stdout)
+    assert facts["study"] == "mine"
+    assert facts["margin"] == 0.4
+    assert {row["variant"] for row in facts["effects"]} == {"no-batch-norm", "no-grad-clip"}
+    assert (csv.parent / "elsewhere" / "report.md").is_file()
+
+
+def test_wrong_numbers_in_a_text_are_found(csv: Path) -> None:
+    text = csv.parent / "readme.md"
+    text.write_text(
+        "# Results\n\nBatch norm matters most: without it accuracy fell by 3.02 points [2.83, 3.22].\n"
+        "Removing grad clip cost 1.50 points.\n\n| variant | difference |\n|---|---|\n| no-batch-norm | +3.02 |\n"
+    )
+    result = call("--runs", "runs.csv", "--check", "readme.md", "--json", code=1)
+    found = json.loads(result.stdout)
+    assert (found["claims"], found["wrong"]) == (4, 2)
+    wrong = [claim for claim in found["found"] if not claim["agrees"]]
+    assert [(claim["variant"], claim["claimed"], claim["line"]) for claim in wrong] == [
+        ("no-grad-clip", "1.50", 4), ("no-batch-norm", "+3.02", 8)
+    ]  # fmt: skip
+    assert "2 of 4 numbers disagree" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "which study?"),
+        (["--runs", "a.csv", "--experiment", "b"], 2, "give one of them"),
+        (["--runs", "none.csv"], 1, "there is no file none.csv"),
+        (["--runs", "runs.csv", "--metric-goal", "up"], 2, "max or min"),
+        (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),
+        (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "did you mean test_accuracy"),
+        (["--runs", "runs.csv", "--check", "none.md"], 2, "there is no file none.md"),
+    ],
+)
+def test_mistakes_are_one_line(csv: Path, arguments: list[str], code: int, words: str) -> None:
+    result = call(*arguments, code=code)
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (csv.parent / "reports").exists()
+
+
+def foreign_experiment(root: Path) -> Any:
+    """What a script with plain MLflow calls leaves: params, a metric, a parent run, a failed and a running one."""
+    project = mlflow_project(root)
+    tracker = open_tracker(project)
+    assert tracker.runs() == []
+    from mlflow import MlflowClient
+
+    client = MlflowClient(project.tracking_uri())
+    experiment = client.create_experiment("theirs", artifact_location=(root / "artifacts").as_uri())
+    client.create_run(experiment, run_name="sweep")
+    for model, values in ARMS.items():
+        for number, value in enumerate(values):
+            run = client.create_run(experiment, run_name=f"{model}-{number}").info.run_id
+            client.log_param(run, "model", model)
+            client.log_param(run, "random_state", number)
+            client.log_param(run, "amp", model != "no-grad-clip")
+            client.log_metric(run, "val_acc", value / 100)
+            client.set_terminated(run, "FAILED" if (model, number) == ("no-grad-clip", 4) else "FINISHED")
+    return project
+
+
+def test_an_experiment_that_others_made_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = open_tracker(foreign_experiment(tmp_path / "project"))
+    reading = Reading(variant="model", seed="random_state", metric="val_acc")
+    found = from_experiment("theirs", tracker, reading)
+    assert found.account.statuses == {"finished": 14, "failed": 1}
+    assert any("Left out" in text and "sweep" in text for text in found.cautions)
+    from ablate.report import analyse
+
+    batch_norm, clip = analyse(found).effects
+    assert batch_norm.delta == pytest.approx(-3.022)
+    assert clip.n == 4
+    by_factor = from_experiment("theirs", tracker, Reading(factors=("amp",), seed="random_state", metric="val_acc",
+                                                           variant="model"))  # fmt: skip
+    assert {row.variant: row.factor for row in by_factor.comparisons} == {"no-batch-norm": "", "no-grad-clip": "amp"}
+
+
+def test_a_study_of_ours_is_reported_without_torch(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path / "project")
+    study = small_study(seeds=3)
+    tracker = open_tracker(project)
+    tracker.open_study(record_of(study))
+    for journal in write_runs(study, project.journals):
+        tracker.deliver(journal)
+    program = (
+        "import sys\nfrom ablate.cli import main\nsys.argv = ['ablate', 'report', 'small', '--html']\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n        main()\n    finally:\n        print('torch' in sys.modules, 'optuna' in sys.modules)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=project.root, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "False False"
+    text = (project.root / "reports" / "small" / "report.md").read_text()
+    assert re.search(r"15 runs planned; 15 finished", text)
+    stored = tracker.runs("small")
+    assert len(stored) == 15
+    kept = list((project.root / "mlruns" / "artifacts").glob("*/artifacts/report/report.md"))
+    assert [path.read_text() for path in kept] == [text]

@@ -1,0 +1,324 @@
+"""Broken and hostile input: one line that names the culprit, and a cache with nothing half-written in it."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import struct
+import tarfile
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ablate.data import Source, archives, open_dataset, read_image
+from ablate.errors import UsageError, UserError
+from tests.samples.data import tar_of, write_folder, zip_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def refusal(path: Path, cache: Path) -> str:
+    """Open what cannot be opened; return the one line that says why."""
+    with pytest.raises(UserError) as caught:
+        open_dataset(Source(folder=path), 16)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not [path for path in cache.glob("decoded/*") if path.suffix != ".lock"], "nothing stays in the cache"
+    return message
+
+
+@contextlib.contextmanager
+def one_line(name: str):
+    """Let pass what works and what is refused in one line with `name`."""
+    message = name
+    try:
+        yield
+    except UserError as error:
+        message = str(error)
+    assert name in message
+    assert "\n" not in message
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    body = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def cut(path: Path, keep: float = 0.6) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def remove(folder: Path) -> None:
+    if any(path.is_dir() for path in folder.iterdir()):
+        for path in folder.iterdir():
+            remove(path)
+    else:
+        empty(folder)
+    folder.rmdir()
+
+
+SPOILERS = {
+    "truncated": (lambda top: cut(top / "train/dog/0001.png"), ["train/dog/0001.png", "truncated"]),
+    "no bytes": (lambda top: (top / "train/dog/0001.png").write_bytes(b""), ["train/dog/0001.png", "not an image"]),
+    "text": (lambda top: (top / "test/cat/notes.txt").write_text("hello"), ["test/cat/notes.txt", "not an image"]),
+    "postscript": (
+        lambda top: (top / "test/cat/x.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
+        ["test/cat/x.png"],
+    ),
+    "bomb": (
+        lambda top: (top / "test/cat/x.png").write_bytes(png_claiming(60_000, 60_000)),
+        ["test/cat/x.png", "pixels"],
+    ),
+    "large": (
+        lambda top: (top / "test/cat/x.png").write_bytes(png_claiming(10_000, 10_000)),
+        ["test/cat/x.png", "pixels"],
+    ),
+    "newline": (lambda top: (top / "test/cat/x\ny.png").write_bytes(b"?"), ["test/cat/x\\ny.png"]),
+    "empty class": (lambda top: empty(top / "test/dog"), ["class dog has no images in test"]),
+    "only in train": (lambda top: remove(top / "test/dog"), ["class dog is in train but not in test"]),
+    "only in test": (lambda top: remove(top / "train/cat"), ["class cat is in test but not in train"]),
+    "no train": (lambda top: remove(top / "train"), ["no train folder", "train/<class>/*"]),
+    "no test": (lambda top: remove(top / "test"), ["no test folder"]),
+    "neither": (lambda top: (remove(top / "train"), remove(top / "test")), ["neither a train nor a test folder"]),
+    "no classes": (
+        lambda top: [remove(top / "train" / name) for name in ("cat", "dog")],
+        ["no class folders in train"],
+    ),
+    "stray": (lambda top: (top / "train/x.JPG").write_bytes(b""), ["train/x.JPG", "outside the class folders"]),
+    "too deep": (lambda top: (top / "train/cat/more").mkdir(), ["train/cat/more", "below a class folder"]),
+    "control": (
+        lambda top: [(top / s / "dog").rename(top / s / "d\x1bg") for s in ("train", "test")],
+        ["d\\x1bg", "printed"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["folder", "tgz", "zip"])
+@pytest.mark.parametrize("spoiler", SPOILERS)
+def test_a_spoilt_folder_is_refused_by_name(tmp_path, cache, spoiler, kind):
+    folder = write_folder(tmp_path / "pets")
+    spoil, expected = SPOILERS[spoiler]
+    spoil(folder)
+    path = {
+        "folder": lambda: folder,
+        "tgz": lambda: tar_of(folder, tmp_path / "p.tgz"),
+        "zip": lambda: zip_of(folder, tmp_path / "p.zip"),
+    }
+    message = refusal(path[kind](), cache)
+    for part in [*expected, str(tmp_path)]:
+        assert part in message
+
+
+def test_links_and_pipes_in_a_folder(tmp_path, cache):
+    folder = write_folder(tmp_path / "pets")
+    elsewhere = (folder / "train/cat/0000.png").rename(tmp_path / "elsewhere.png")
+    (folder / "train/cat/0000.png").symlink_to(elsewhere)  # one's own link is fine
+    assert len(open_dataset(Source(folder=folder), 16).train) == 6
+    elsewhere.unlink()
+    with pytest.raises(UserError, match=r"0000\.png cannot be read"):
+        open_dataset(Source(folder=folder), 16)
+    (folder / "train/cat/0000.png").unlink()
+    os.mkfifo(folder / "train/cat/0000.png")
+    with pytest.raises(UserError, match=r"0000\.png is not a file"):
+        open_dataset(Source(folder=folder), 16)
+    with pytest.raises(UserError, match="is neither a folder nor a file"):
+        open_dataset(Source(folder=folder / "train/cat/0000.png"), 16)
+
+
+def test_paths_that_are_not_there_or_no_archive(tmp_path, cache):
+    assert "nowhere.tgz does not exist" in refusal(tmp_path / "nowhere.tgz", cache)
+    for name, content in {
+        "a.tgz": b"",
+        "b.zip": b"PK\x03\x04 and no more",
+        "c.tar": b"x" * 5000,
+        "d.png": png_claiming(1, 1),
+        "e.tgz": gzip.compress(b"hello"),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        assert name in refusal(tmp_path / name, cache)
+    for several in ("one", "two"):
+        write_folder(tmp_path / "both" / several)
+    assert "2 image folders" in refusal(tmp_path / "both", cache)
+    assert "2 image folders" in refusal(tar_of(tmp_path / "both", tmp_path / "both.tgz"), cache)
+
+
+def test_unknown_names_offer_the_near_one():
+    with pytest.raises(UsageError, match=r"did you mean fashion-mnist\? there are cifar10, cifar100, svhn, .*digits"):
+        open_dataset(Source("fashion_mnist"))
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.size, info.linkname = kind, size, link
+    return info
+
+
+def tar_with(tmp_path: Path, info: tarfile.TarInfo, data: bytes = b"") -> Path:
+    """Return an archive of a sound image folder with one odd member in it."""
+    target = tmp_path / "odd.tar"
+    tar_of(write_folder(tmp_path / "pets"), target, mode="w")
+    with tarfile.open(target, "a") as tar:
+        tar.addfile(info, io.BytesIO(data))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (member("/etc/passwd"), "/etc/passwd leads out"),
+        (member("../x.png"), "../x.png leads out"),
+        (member("pets/train/cat/../../../../x.png"), "x.png leads out"),
+        (member("C:/x.png"), "C:/x.png leads out"),
+        (member("pets/train/cat/l.png", tarfile.SYMTYPE, link="/etc/passwd"), "l.png is a link"),
+        (member("pets/train/cat/l.png", tarfile.LNKTYPE, link="pets/train/cat/0000.png"), "l.png is a link"),
+        (member("pets/train/cat/null", tarfile.CHRTYPE), "null is a link or device"),
+        (member("pets/train/cat/pipe", tarfile.FIFOTYPE), "pipe is a link or device"),
+        (member("pets/train/cat/0000.png"), "0000.png is stored twice"),
+        (member("./pets/./train/cat/0000.png"), "0000.png is stored twice"),
+    ],
+)
+def test_hostile_tar_members_are_named(tmp_path, cache, info, expected):
+    assert expected in refusal(tar_with(tmp_path, info), cache)
+    assert not (tmp_path.parent / "x.png").exists()
+
+
+def test_a_sparse_member_is_refused(tmp_path, cache):
+    info = member("pets/train/cat/sparse.png")
+    info.pax_headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.map": "0,0",
+        "GNU.sparse.size": str(2**40),
+    }
+    assert "sparse.png is a link or device" in refusal(tar_with(tmp_path, info), cache)
+
+
+@pytest.mark.parametrize("name", ["../x.png", "..\\x.png", "/x.png", "C:\\x.png"])
+def test_hostile_zip_members_are_named(tmp_path, cache, name):
+    target = zip_of(write_folder(tmp_path / "pets"), tmp_path / "odd.zip")
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr(name, b"")
+    assert "x.png leads out" in refusal(target, cache)
+
+
+def test_links_secrets_and_doubles_in_a_zip(tmp_path, cache):
+    folder = write_folder(tmp_path / "pets")
+    link = zipfile.ZipInfo("train/cat/l.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(zip_of(folder, tmp_path / "link.zip"), "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert "train/cat/l.png is a link" in refusal(tmp_path / "link.zip", cache)
+    content = bytearray(zip_of(folder, tmp_path / "secret.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in the directory
+    (tmp_path / "secret.zip").write_bytes(content)
+    assert "is encrypted" in refusal(tmp_path / "secret.zip", cache)
+    with warnings.catch_warnings(), zipfile.ZipFile(zip_of(folder, tmp_path / "twice.zip"), "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr("train/cat/0000.png", b"")
+    assert "train/cat/0000.png is stored twice" in refusal(tmp_path / "twice.zip", cache)
+
+
+def test_a_zip_member_without_a_name_is_refused(tmp_path, cache):
+    target = zip_of(write_folder(tmp_path / "pets", size=8), tmp_path / "nameless.zip")
+    target.write_bytes(target.read_bytes().replace(b"test/", b"\0est/"))
+    assert "nameless.zip" in refusal(target, cache)
+
+
+def test_a_member_of_a_terabyte_is_refused_unread(tmp_path, cache):
+    target = tmp_path / "odd.tar"
+    target.write_bytes(member("train/cat/x.png", size=2**40).tobuf() + bytes(1024))
+    assert "archive bomb" in refusal(target, cache)
+    target.write_bytes(member("pax", tarfile.XHDTYPE, 2**32).tobuf() + bytes(1024))  # tarfile would read it whole
+    assert "archive bomb" in refusal(target, cache)
+
+
+def test_limits_on_members_and_bytes(tmp_path, cache, monkeypatch):
+    folder = write_folder(tmp_path / "pets")
+    paths = [tar_of(folder, tmp_path / "p.tgz"), zip_of(folder, tmp_path / "p.zip")]
+    for limit, name in ((5, "MEMBER_LIMIT"), (4000, "TOTAL_LIMIT")):
+        with monkeypatch.context() as patch:
+            patch.setattr(archives, name, limit)
+            for path in paths:
+                assert "archive bomb" in refusal(path, cache)
+                assert f"more than {limit:,}" in refusal(path, cache)
+    assert len(open_dataset(Source(folder=paths[0]), 16).train) == 6
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Archives without damage, by kind: paths, since Hypothesis writes out what a failing test was given."""
+    top = tmp_path_factory.mktemp("sound")
+    folder = write_folder(top / "pets", counts={"train": 2, "test": 1}, size=8)
+    return {
+        "tgz": tar_of(folder, top / "p.tgz"),
+        "tar": tar_of(folder, top / "p.tar", mode="w"),
+        "zip": zip_of(folder, top / "p.zip"),
+    }
+
+
+def damages(most: int) -> st.SearchStrategy:
+    """Bytes to put at places, which are shares of the whole length: what is drawn does not depend on the content."""
+    return st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=most)
+
+
+def damaged(content: bytes, damage: list[tuple[float, int]]) -> bytes:
+    changed = bytearray(content)
+    for place, value in damage:
+        changed[int(place * len(changed))] = value
+    return bytes(changed)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(["tgz", "tar", "zip"]), where=st.floats(0, 1, exclude_max=True))
+def test_any_truncation_is_refused(tmp_path, cache, sound, kind, where):
+    content = sound[kind].read_bytes()
+    if kind == "tar":
+        content = content.rstrip(b"\0")  # its last blocks are zeros: any number of them will do
+    target = tmp_path / f"cut.{kind}"
+    target.write_bytes(content[: int(where * len(content))])
+    assert "cut." in refusal(target, cache)
+
+
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(["tgz", "tar", "zip"]), damage=damages(4))
+def test_any_damage_gives_a_data_set_or_one_line(tmp_path, sound, kind, damage):
+    target = tmp_path / f"damaged.{kind}"
+    target.write_bytes(damaged(sound[kind].read_bytes(), damage))
+    with one_line("damaged."):
+        assert len(open_dataset(Source(folder=target), 8).classes) >= 1
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from(["png", "jpg", "gif", "bmp", "webp", "tiff", "ppm"]),
+    damage=damages(3),
+    kept=st.floats(0, 1),
+)
+def test_any_damaged_image_gives_pixels_or_one_line(tmp_path, suffix, damage, kept):
+    target = tmp_path / f"picture.{suffix}"
+    Image.fromarray(np.arange(12 * 12 * 3, dtype=np.uint8).reshape(12, 12, 3)).save(target)
+    content = damaged(target.read_bytes(), damage)
+    target.write_bytes(content[: round(kept * len(content))])
+    with one_line(target.name):
+        assert read_image(target, 8).shape == (3, 8, 8)

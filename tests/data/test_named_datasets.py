@@ -1,0 +1,200 @@
+"""CIFAR's own files and the named data sets, downloaded from a server of ours that offers look-alikes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import pickle
+import shutil
+import socket
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torchvision import datasets as published
+
+from ablate.data import Source, cifar_batches, fetch, open_dataset
+from ablate.data.normalisation import CIFAR10
+from ablate.errors import UserError
+from tests.samples.data import tar_of, write_batches
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]  # set below
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serve the files in `tmp_path / "www"`; yield the address and the list of what was asked for."""
+    (tmp_path / "www").mkdir()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "www")))
+    server.asked = []  # type: ignore[attr-defined]  # where the handler notes requests
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", server.asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A look-alike of torchvision's CIFAR folder: 4 images a batch, whose checksums count as the published ones."""
+    folder = tmp_path / "cifar" / "cifar-10-batches-py"
+    parts = write_batches(folder)
+    monkeypatch.setattr(published.CIFAR10, "train_list", parts[:5])
+    monkeypatch.setattr(published.CIFAR10, "test_list", parts[5:])
+    monkeypatch.setattr(cifar_batches, "SIZES", {"train": 20, "test": 4})
+    return folder
+
+
+def plainly(folder: Path, file: str) -> np.ndarray:
+    return pickle.loads((folder / file).read_bytes())["data"].reshape(-1, 3, 32, 32)
+
+
+def test_the_cifar_folder_and_its_archive(tmp_path, cifar):
+    expected = np.concatenate([plainly(cifar, f"data_batch_{number}") for number in range(1, 6)])
+    archive = tar_of(cifar, tmp_path / "cifar-10-python.tar.gz")
+    found = [open_dataset(Source(folder=path)) for path in (cifar, cifar.parent, archive)]
+    for data in found:
+        np.testing.assert_array_equal(data.train.images, expected)
+        np.testing.assert_array_equal(data.test.images, plainly(cifar, "test_batch"))
+        assert data.train.labels.tolist() == [0, 1, 2, 3] * 5
+        assert (data.name, data.classes, data.encoding) == ("cifar10", CIFAR10, "lossless")
+        assert data.fingerprint == found[0].fingerprint
+    assert open_dataset(Source(folder=cifar), 16).train.images.shape == (20, 3, 16, 16)
+
+
+def test_a_pickle_that_is_not_cifars_is_never_loaded(tmp_path, cifar):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "exploded",))
+
+    (cifar / "data_batch_3").write_bytes(pickle.dumps(Bomb()))
+    for path in (cifar, tar_of(cifar, tmp_path / "cifar.tgz")):
+        with pytest.raises(UserError, match=r"data_batch_3 does not have the checksum"):
+            open_dataset(Source(folder=path))
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_missing_batch_is_named(tmp_path, cifar):
+    (cifar / "data_batch_2").unlink()
+    with pytest.raises(UserError, match="data_batch_2 is not there"):
+        open_dataset(Source(folder=cifar))
+    with pytest.raises(UserError, match=r"cifar\.tgz has no data_batch_2"):
+        open_dataset(Source(folder=tar_of(cifar, tmp_path / "cifar.tgz")))
+
+
+def test_the_real_checksums_and_sizes_are_torchvisions():
+    for name, count in (("cifar10", 10), ("cifar100", 100)):
+        layout = cifar_batches.batches_of(name)
+        assert len(layout.classes) == count
+        assert sum(layout.rows(split) for split, _, _ in layout.parts) == 60_000
+        assert all(len(md5) == 32 for _, _, md5 in layout.parts)
+        assert layout.folder == {10: published.CIFAR10, 100: published.CIFAR100}[count].base_folder
+
+
+def test_a_download_is_checked_told_and_kept(tmp_path, cifar, server, monkeypatch, cache, capsys):
+    address, asked = server
+    archive = tar_of(cifar, tmp_path / "www" / "cifar-10-python.tar.gz")
+    monkeypatch.setattr(published.CIFAR10, "url", f"{address}/{archive.name}")
+    with pytest.raises(UserError, match=r"cifar10 .*does not have the published checksum"):
+        fetch("cifar10")
+    monkeypatch.setattr(published.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    told = []
+    data = fetch("cifar10", progress=lambda *call: told.append(call))
+    assert ("downloading cifar10", archive.stat().st_size, archive.stat().st_size) in told
+    assert told[-1] == ("decoding cifar10", 24, 24)
+    assert (len(data.train), data.origin) == (20, "torchvision")
+    assert len(asked) == 2
+    fetch("cifar10")
+    fetch("cifar10", 64)  # decoded anew from the file that is there
+    assert len(asked) == 2
+    copy = tmp_path / "copy"
+    cache.rename(copy)
+    monkeypatch.setenv("ABLATE_CACHE", str(copy))
+    assert fetch("cifar10").fingerprint == data.fingerprint
+    assert len(asked) == 2
+    assert [path.name for path in copy.rglob("*.part")] == []
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("problem", ["refused", "missing", "hung", "nonsense"])
+def test_without_a_network_there_are_three_ways_out(server, monkeypatch, problem, capsys):
+    address, _ = server
+    url = {"refused": "http://127.0.0.1:9/x", "missing": f"{address}/x", "nonsense": "http://127.0.0.1:99999/x"}
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts and never answers
+        silent = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        monkeypatch.setattr(published.CIFAR10, "url", url.get(problem, silent))
+        monkeypatch.setattr("ablate.data.named_datasets.TIMEOUT", 0.3)
+        start = time.perf_counter()
+        with pytest.raises(UserError) as caught:
+            open_dataset(Source())
+    assert time.perf_counter() - start < 5
+    message = str(caught.value)
+    assert "\n" not in message
+    for way in ("ablate data fetch cifar10", "ABLATE_CACHE", "--data-dir PATH", "--dataset digits"):
+        assert way in message
+    assert capsys.readouterr() == ("", "")
+
+
+def test_fashion_mnist(tmp_path, server, monkeypatch):
+    address, _ = server
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.integers(0, 256, (20, 28, 28)),
+        np.arange(20) % 10,
+        generator.integers(0, 256, (10, 28, 28)),
+        np.arange(10),
+    ]
+    resources = []
+    for (file, _), array in zip(published.FashionMNIST.resources, arrays, strict=True):
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
+        content = gzip.compress(header + array.astype(np.uint8).tobytes())
+        (tmp_path / "www" / file).write_bytes(content)
+        resources.append((file, hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(published.FashionMNIST, "resources", resources)
+    monkeypatch.setattr(published.FashionMNIST, "mirrors", ["http://127.0.0.1:9/", f"{address}/"])
+    data = fetch("fashion-mnist", 32)
+    assert data.train.images.shape == (20, 3, 32, 32)
+    assert data.test.labels.tolist() == list(range(10))
+    assert data.classes[9] == "Ankle boot"
+    assert (data.train.images[:, 0] == data.train.images[:, 2]).all()
+    whole = published.FashionMNIST  # torchvision's own reader agrees on what the files hold
+    raw = tmp_path / "again/FashionMNIST/raw"
+    raw.mkdir(parents=True)
+    for file, _ in resources:
+        shutil.copy(tmp_path / "www" / file, raw / file)
+    theirs = whole(tmp_path / "again", train=True, download=True)
+    ours = fetch("fashion-mnist", 56)  # twice as large: the corners of the picture stay
+    assert ours.train.images.shape == (20, 3, 56, 56)
+    np.testing.assert_array_equal(ours.train.images[:, 0, 0, 0], theirs.data.numpy()[:, 0, 0])
+    np.testing.assert_array_equal(data.train.labels, theirs.targets.numpy())
+
+
+def test_svhn(tmp_path, server, monkeypatch):
+    from scipy.io import savemat
+
+    address, _ = server
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 10), dtype=np.uint8)
+    files = {}
+    for split in ("train", "test"):
+        file = f"{split}_32x32.mat"
+        savemat(tmp_path / "www" / file, {"X": pixels, "y": np.arange(1, 11, dtype=np.uint8)[:, None]})
+        files[split] = [f"{address}/{file}", file, hashlib.md5((tmp_path / "www" / file).read_bytes()).hexdigest()]
+    monkeypatch.setattr(published.SVHN, "split_list", files)
+    data = fetch("svhn")
+    np.testing.assert_array_equal(data.train.images, pixels.transpose(3, 2, 0, 1))
+    assert data.test.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+    assert data.classes == tuple("0123456789")

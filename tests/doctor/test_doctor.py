@@ -1,0 +1,299 @@
+"""Doctor: every fault that can lie in a project is found, mended where it can be, and nothing of value is removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from ablate.cli.app import app
+from ablate.doctor import CHECKS, Finding, Surroundings, examine, mend
+from ablate.doctor.leftovers import YOUNG
+from ablate.journal.run_journal import Journals, load
+from ablate.tracking import Project, open_tracker
+from tests.samples.tracking import DEAD, ELSEWHERE, end, epoch, mlflow_project, new_project, start, write_run
+
+
+@pytest.fixture
+def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project with one finished run, delivered, and an empty data cache."""
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = mlflow_project(tmp_path / "project")
+    open_tracker(project).deliver(write_run(project))
+    monkeypatch.chdir(project.root)
+    return project
+
+
+def found(project: Project, check: str) -> list[Finding]:
+    return [finding for finding in examine(Surroundings(project)) if finding.check == check]
+
+
+def mended(project: Project, *, others: bool = False) -> str:
+    return "\n".join(mend(Surroundings(project), others=others))
+
+
+def old(path: Path) -> Path:
+    """Make a file or folder older than anything that is still being made."""
+    then = time.time() - 2 * YOUNG
+    os.utime(path, (then, then))
+    return path
+
+
+def test_a_sound_project_is_sound_and_nothing_is_mended(sound: Project) -> None:
+    findings = examine(Surroundings(sound))
+    assert {finding.check for finding in findings} == set(CHECKS)
+    assert [finding for finding in findings if finding.state == "problem"] == []
+    before = {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()}
+    assert mended(sound) == ""
+    assert {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()} == before
+
+
+def test_a_new_project_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    here = Surroundings(Project(tmp_path))
+    assert [finding for finding in examine(here) if finding.state == "problem"] == []
+    assert list(mend(here)) == []
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+
+
+def _dead_run(project: Project) -> None:
+    tracker = open_tracker(project)
+    with Journals(project.journals).create("aaaaaaaaaaaa", "feed") as journal:
+        start(journal, key="aaaaaaaaaaaa", process=DEAD)
+        epoch(journal, 0)
+    tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1, _tags(DEAD))  # made by no journal here
+
+
+def _tags(process: dict[str, object]) -> dict[str, str]:
+    from ablate.tracking.mlflow_backend.records import process_tags
+
+    return {"ablate.kind": "run", "ablate.run": "bbbbbbbbbbbb-feed-0", **process_tags(process)}
+
+
+def _undelivered(project: Project) -> None:
+    with Journals(project.journals).create("cccccccccccc", "feed") as journal:
+        start(journal, key="cccccccccccc")
+        epoch(journal, 0)
+        end(journal)
+
+
+def _receipt_without_journal(project: Project) -> None:
+    (project.journals / "dddddddddddd-feed-0.delivered").write_text("{}")
+
+
+def _files_without_journal(project: Project) -> None:
+    folder = project.journals / "eeeeeeeeeeee-feed-0.files"
+    folder.mkdir()
+    (folder / "weights.pth").write_text("precious")
+
+
+def _checkpoint_of_a_finished_run(project: Project) -> None:
+    (Journals(project.journals).paths()[0].with_suffix(".checkpoint")).mkdir()
+
+
+def _empty_journal(project: Project) -> None:
+    path = project.journals / "ffffffffffff-feed-0.jsonl"
+    path.touch()
+    old(path)
+
+
+def _half_made_database(project: Project) -> None:
+    path = project.mlruns / "mlflow.db.new"
+    path.write_bytes(b"half")
+    old(path)
+
+
+def _half_made_report(project: Project) -> None:
+    folder = project.reports / ".demo-abcd1234"
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("half")
+    old(folder)
+
+
+def _broken_cache(project: Project) -> None:
+    (project.root.parent / "cache" / "decoded" / "feed-8px").mkdir(parents=True)
+
+
+def _unfinished_cache(project: Project) -> None:
+    (project.root.parent / "cache" / "decoded" / "feed-8px.0123abcd.tmp").mkdir(parents=True)
+
+
+FAULTS: dict[Callable[[Project], None], tuple[str, str]] = {
+    _dead_run: ("orphans", "closed as killed"),
+    _undelivered: ("delivery", "1 journal delivered: cccccccccccc-feed-0"),
+    _receipt_without_journal: ("leftovers", "dddddddddddd-feed-0.delivered removed"),
+    _files_without_journal: ("leftovers", "belongs to no journal"),
+    _checkpoint_of_a_finished_run: ("leftovers", ".checkpoint removed"),
+    _empty_journal: ("leftovers", "ffffffffffff-feed-0.jsonl removed"),
+    _half_made_database: ("leftovers", "mlflow.db.new removed"),
+    _half_made_report: ("leftovers", ".demo-abcd1234 removed"),
+    _broken_cache: ("data cache", "feed-8px removed"),
+    _unfinished_cache: ("data cache", "1 unfinished folder removed"),
+}
+
+
+@pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__[1:])
+def test_a_fault_is_found_and_mended(sound: Project, spoil: Callable[[Project], None]) -> None:
+    check, line = FAULTS[spoil]
+    spoil(sound)
+    assert [finding.state for finding in found(sound, check)] == ["note"]
+    assert line in mended(sound)
+    assert [finding.state for finding in found(sound, check)] == ["ok"]
+    assert mended(sound) == "", "once is enough"
+
+
+def test_what_belongs_to_no_journal_is_moved_aside(sound: Project) -> None:
+    _files_without_journal(sound)
+    mended(sound)
+    assert (sound.mlruns / "aside" / "eeeeeeeeeeee-feed-0.files" / "weights.pth").read_text() == "precious"
+
+
+def test_what_lives_is_left_alone(sound: Project) -> None:
+    """A run of this process, one of another machine, a journal just begun, a data set that somebody builds."""
+    with Journals(sound.journals).create("aaaaaaaaaaaa", "feed") as mine:
+        start(mine, key="aaaaaaaaaaaa")
+        mine.checkpoint.mkdir()
+        mine.files.mkdir()
+    with Journals(sound.journals).create("bbbbbbbbbbbb", "feed") as theirs:
+        start(theirs, key="bbbbbbbbbbbb", process=ELSEWHERE)
+        theirs.checkpoint.mkdir()
+    tracker = open_tracker(sound)
+    tracker.deliver(mine.path)
+    tracker.deliver(theirs.path)
+    Journals(sound.journals).create("cccccccccccc", "feed")
+    decoded = sound.root.parent / "cache" / "decoded"
+    (decoded / "feed-8px.0123abcd.tmp").mkdir(parents=True)
+    before = {path for path in sound.journals.iterdir() if path.suffix != ".lock"}
+    with FileLock(decoded / "feed-8px.lock"):
+        assert mended(sound, others=True) == "0 unfinished folders removed from the data cache"
+    assert {path for path in sound.journals.iterdir() if path.suffix != ".lock"} == before
+    assert sorted(run.status for run in tracker.runs()) == ["finished", "running", "running"]
+
+
+def test_a_silent_run_of_another_machine_is_only_closed_when_asked_for(sound: Project) -> None:
+    tracker = open_tracker(sound)
+    tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1000, _tags(ELSEWHERE))
+    assert "--others" in found(sound, "orphans")[0].remedy
+    assert mended(sound) == ""
+    assert "closed as killed" in mended(sound, others=True)
+    assert found(sound, "orphans")[0].state == "ok"
+
+
+def test_a_damaged_journal_keeps_its_whole_lines_and_its_run(sound: Project) -> None:
+    path = Journals(sound.journals).paths()[0]
+    lines = path.read_bytes().split(b"\n")
+    damaged = b"\n".join([lines[0], b'{"record": "metr\x00\xff', *lines[2:]])
+    path.write_bytes(damaged)
+    assert found(sound, "journals")[0].state == "problem"
+    text = mended(sound)
+    assert f"{len(lines) - 2} whole lines kept" in text
+    assert (sound.mlruns / "aside" / path.name).read_bytes() == damaged
+    run = load(path)
+    assert run is not None
+    assert run.status == "finished"
+    assert [finding.state for finding in found(sound, "journals") + found(sound, "delivery")] == ["ok", "ok"]
+    assert len(open_tracker(sound).runs()) == 1
+
+
+def test_a_file_that_is_no_journal_is_moved_aside(sound: Project) -> None:
+    path = sound.journals / "aaaaaaaaaaaa-feed-0.jsonl"
+    path.write_bytes(b"\x00\x01\n[]\n")
+    assert "held no run" in mended(sound)
+    assert not path.exists()
+    assert (sound.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
+
+
+def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(sound: Project) -> None:
+    before = open_tracker(sound).runs()[0]
+    content = bytearray(sound.database.read_bytes())
+    for ending in ("-wal", "-shm"):
+        sound.database.with_name(sound.database.name + ending).unlink(missing_ok=True)
+    content[4096 * 3 : 4096 * 40] = os.urandom(4096 * 37)
+    sound.database.write_bytes(content)
+    assert found(sound, "store")[0].state == "problem"
+    text = mended(sound)
+    assert "a new one is filled from the journals" in text
+    assert (sound.mlruns / "aside" / "mlflow.db").read_bytes() == bytes(content)
+    tracker = open_tracker(sound)
+    after = tracker.runs()[0]
+    assert (after.name, after.status, after.metrics) == (before.name, before.status, before.metrics)
+    assert tracker.artifact(after, "recipe.json").is_file(), "artifacts follow their run"
+    assert found(sound, "store")[0].state == "ok"
+
+
+@pytest.mark.parametrize(("version", "word"), [("451aebb31d03", "older"), ("ffffffffffff", "newer")])
+def test_a_database_of_another_schema_is_explained_and_never_touched(sound: Project, version: str, word: str) -> None:
+    with closing(sqlite3.connect(sound.database)) as connection:
+        connection.execute("update alembic_version set version_num = ?", [version])
+        connection.commit()
+    before = sound.database.read_bytes()
+    assert word in found(sound, "store")[0].text
+    assert "not done" in mended(sound)
+    assert sound.database.read_bytes() == before
+    result = CliRunner().invoke(app, ["doctor", "--repair"])
+    assert result.exit_code == 1
+    assert result.stderr.count(f"the schema of an {word}" if word == "older" else f"the schema of a {word}") == 1
+
+
+def test_a_locked_database_is_told(sound: Project) -> None:
+    with closing(sqlite3.connect(sound.database, isolation_level=None)) as holder:
+        holder.execute("begin exclusive")
+        assert "locked" in found(sound, "store")[0].text
+
+
+def test_without_mlflow_the_rest_is_checked(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    _undelivered(sound)
+    monkeypatch.setattr("ablate.doctor.types.find_spec", lambda name: None)
+    findings = {finding.check: finding for finding in examine(Surroundings(sound))}
+    assert "MLflow is not installed" in findings["store"].text
+    assert "2 journals not delivered" in findings["delivery"].text
+    assert not [finding for finding in findings.values() if finding.state == "problem"]
+    assert mended(sound) == ""
+
+
+def test_an_address_that_cannot_be_is_one_problem(sound: Project) -> None:
+    findings = examine(Surroundings(sound, "./mlruns"))
+    assert [finding.check for finding in findings if finding.state == "problem"] == ["store"]
+
+
+def test_little_room_is_told(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=10**8))
+    assert found(sound, "disk")[0].state == "problem"
+
+
+def test_the_command_prints_a_line_a_check_and_exits_1_while_a_problem_remains(sound: Project) -> None:
+    (sound.journals / "aaaaaaaaaaaa-feed-0.jsonl").write_text("[]\n")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()].count("problem") == 1
+    assert len(result.stdout.splitlines()) == len(CHECKS)
+    assert len(result.stderr.splitlines()) == 1
+    repaired = CliRunner().invoke(app, ["doctor", "--repair", "--json"])
+    assert repaired.exit_code == 0
+    answer = json.loads(repaired.stdout)
+    assert answer["problems"] == 0
+    assert "held no run" in answer["repaired"][0]
+    assert set(answer["findings"][0]) == {"check", "state", "text", "remedy"}
+    assert CliRunner().invoke(app, ["doctor", "--others"]).exit_code == 2
+
+
+def test_a_store_that_was_never_made_is_made_by_a_repair_that_has_something_to_bring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    project = new_project(tmp_path / "project")
+    path = write_run(project)
+    assert "not delivered" in found(project, "delivery")[0].text
+    assert "1 journal delivered" in mended(project)
+    assert [run.name for run in open_tracker(project).runs()] == [path.stem]

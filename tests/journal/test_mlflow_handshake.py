@@ -1,0 +1,59 @@
+"""How a program that logs to the store itself gets to know its run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import UserError
+from ablate.journal.mlflow_handshake import await_address, hand_over
+from ablate.journal.run_journal import Journal
+from ablate.runs.run_log import RunLog
+from ablate.runs.sweep import _Nobody
+from ablate.tracking import MemoryTracker, Writer
+from ablate.tracking.mlflow_backend.records import OWN_PARAMS, batches
+from tests.samples.tracking import end, start
+
+
+def test_an_address_is_for_its_owner_and_is_taken_away(tmp_path: Path) -> None:
+    journal = tmp_path / "0123456789ab-feed-0.jsonl"
+    hand_over(journal, {"MLFLOW_TRACKING_URI": "https://user:secret@example.org"})
+    (left,) = tmp_path.iterdir()
+    assert left.stat().st_mode & 0o077 == 0
+    assert await_address(journal)["MLFLOW_TRACKING_URI"] == "https://user:secret@example.org"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_gives_no_run_fails_the_training_only_in_the_end(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="made no run"):
+        await_address(tmp_path / "x.jsonl", patience=0.1)
+
+
+def test_the_writer_answers_each_time_it_is_asked(tmp_path: Path) -> None:
+    with Journal(tmp_path / "0123456789ab-feed-0.jsonl") as journal:
+        start(journal)
+        with Writer(MemoryTracker(), pytest.fail, interval=0.02) as writer:
+            writer.follow(journal.path)
+            log = RunLog(journal, _Nobody())
+            with ThreadPoolExecutor(1) as pool:
+                for _ in range(2):  # a run that was killed and goes on asks again
+                    assert pool.submit(log.waiting_run).result(20)["MLFLOW_RUN_ID"]
+
+
+def test_what_such_a_run_was_asked_for_stands_in_a_tag(tmp_path: Path) -> None:
+    lines = []
+    for wanted in (False, True):
+        with Journal(tmp_path / f"0123456789ab-feed-{wanted:d}.jsonl") as journal:
+            start(journal)
+            if wanted:
+                journal.write("wanted")
+            end(journal)
+        from ablate.journal.run_journal import records
+
+        lines.append(next(iter(batches(records(journal.path), 0))))
+    assert lines[0].params["augment"] == "false"
+    assert OWN_PARAMS not in lines[0].tags
+    assert not lines[1].params
+    assert '"augment": "false"' in lines[1].tags[OWN_PARAMS]

@@ -1,0 +1,148 @@
+"""What runs are called can form neither Markdown, nor HTML, nor LaTeX."""
+
+from __future__ import annotations
+
+import html as html_text
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from ablate.report import Reading, from_table, write
+from ablate.report.formats.html import html
+from ablate.report.formats.latex import tex
+from ablate.report.formats.markdown_text import code, escape, fenced, one_line, table
+from tests.samples.effects import BASELINE, NO_BATCH_NORM
+
+RENDER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])  # more than our own page allows
+NASTY = st.text(st.sampled_from("ab1 \\`*_{}[]()<>#+-.!|&~$'\":;/@\n\t=^%\u202e\N{MINUS SIGN}é")) | st.text()
+EVIL = "<script>alert(1)</script> [x](javascript:alert(1)) **b** `c` | d"
+
+
+def shown(markdown: str) -> str:
+    """The text that a reader sees, from rendered HTML without the expected paragraph."""
+    rendered = RENDER.render(markdown).strip()
+    assert rendered.startswith("<p>")
+    assert rendered.endswith("</p>")
+    inner = rendered[3:-4]
+    assert "<" not in inner, inner
+    return html_text.unescape(inner)
+
+
+@given(NASTY)
+@example(EVIL)
+@example("1. a")
+@example("- a")
+@example("# a")
+@example("a &amp; &lt;b&gt; &#124;")
+@example("[1.00, 2.00](http://x)")
+@example("[1.00, 2.00][x]")
+@example("___")
+@example("===")
+@example("_a_ b_c __d__")
+@example("<!-- x --> <?php ?> <a@b.c>")
+@example("~~a~~ ~~~")
+def test_escaped_text_renders_as_itself(text: str) -> None:
+    assert shown("x " + escape(text)) == ("x " + one_line(text)).strip()
+    if one_line(text):
+        assert shown(escape(text)) == one_line(text)
+
+
+@given(NASTY)
+@example(EVIL)
+def test_a_cell_stays_a_cell(text: str) -> None:
+    for cell in (escape(text), code(text)):
+        rendered = RENDER.render(table(["a", "b"], [[cell, "end"]]))
+        assert rendered.count("<td") == 2
+        inner = re.search(r"<td>(.*?)</td>", rendered, re.DOTALL)
+        assert inner is not None
+        bare = re.sub(r"^<code>(.*)</code>$", r"\1", inner[1])
+        assert "<" not in bare
+        assert html_text.unescape(bare).split() == one_line(text).split()
+
+
+@given(NASTY)
+def test_a_code_block_ends_where_it_should(text: str) -> None:
+    rendered = RENDER.render(fenced(text) + "\n\nafter")
+    assert rendered.count("<pre>") == 1
+    assert rendered.rstrip().endswith("<p>after</p>")
+
+
+@pytest.mark.parametrize("text", ["see https://evil.example", "www.evil.example", "ftp://evil.example"])
+def test_addresses_do_not_become_links_on_github(text: str) -> None:
+    written = escape(text)
+    assert not re.search(r"(?:https?|ftp)://|www\.\w", written)
+    assert shown(written) == text
+
+
+def evil_report(folder: Path) -> Path:
+    rows = [
+        {"variant": name, "seed": seed, "status": "finished", "test_accuracy": value / 100}
+        for name, values in {"baseline": BASELINE, EVIL: NO_BATCH_NORM, "no-a_b%&#": NO_BATCH_NORM}.items()
+        for seed, value in enumerate(values)
+    ]
+    material = from_table(EVIL, EVIL, pd.DataFrame(rows).astype(str), Reading())
+    return write(material, folder / "report", as_html=True).folder
+
+
+def test_nothing_from_a_run_is_markup_in_the_whole_report(tmp_path: Path) -> None:
+    folder = evil_report(tmp_path)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert 'href="' not in page
+    assert "alert(1)" in page  # it is there, as text
+    rendered = RENDER.render((folder / "report.md").read_text(encoding="utf-8"))
+    assert "<script" not in rendered
+    assert "<a " not in rendered
+
+
+def test_the_page_holds_its_pictures_and_scrolls_its_tables(tmp_path: Path) -> None:
+    page = (evil_report(tmp_path) / "report.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+    assert 'src="figures/' not in page
+    assert page.count('<div class="table"><table>') == page.count("<table>") > 2
+    assert 'name="viewport"' in page
+
+
+def test_raw_html_in_markdown_stays_text(tmp_path: Path) -> None:
+    assert "<b>" not in html("<b>x</b>", "<title>", tmp_path).partition("<body>")[2]
+
+
+@given(NASTY)
+def test_latex_specials_never_stay_bare(text: str) -> None:
+    written = tex(text)
+    words = "backslash|asciitilde|asciicircum|less|greater|bar|quotedbl|asciigrave"
+    for command in (rf"\\text(?:{words})\{{\}}", r"\\[&%$#_{}]", r"\$(?:\\pm|-)\$"):
+        written = re.sub(command, "", written)
+    assert not re.search(r"[\\&%$#_{}~^<>|]", written)
+
+
+def test_every_row_of_the_latex_table_has_its_cells(tmp_path: Path) -> None:
+    text = (evil_report(tmp_path) / "table.tex").read_text(encoding="utf-8")
+    body = re.search(r"\\midrule\n(.*?)\n\s*\\bottomrule", text, re.DOTALL)
+    assert body is not None
+    for row in body[1].splitlines():
+        assert row.endswith(r"\\")
+        assert len(re.findall(r"(?<!\\)&", row)) == 7
+    assert text.count("{") == text.count("}")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_the_latex_table_compiles(tmp_path: Path) -> None:
+    table_file = evil_report(tmp_path) / "table.tex"
+    paper = tmp_path / "paper.tex"
+    paper.write_text(
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\n\\begin{document}\n"
+        f"\\input{{{table_file}}}\n\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", paper.name],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]

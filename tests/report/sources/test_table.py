@@ -1,0 +1,282 @@
+"""Reports on anyone's runs, from a CSV file: the numbers against an independent computation, and bad tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
+
+from ablate.errors import UsageError, UserError
+from ablate.report import Material, Reading, Report, analyse, from_table, read_csv, write
+from ablate.stats.effects import EFFECT_COLUMNS
+from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP
+
+
+def rows(arms: dict[str, list[float]], scale: float = 0.01, metric: str = "test_accuracy") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"variant": name, "seed": seed, "status": "finished", metric: value * scale}
+            for name, values in arms.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+
+
+def material(table: pd.DataFrame, folder: Path, **reading: object) -> Material:
+    path = folder / "runs.csv"
+    table.to_csv(path, index=False)
+    return from_table("theirs", "runs.csv", read_csv(path), Reading(**reading))  # type: ignore[arg-type]
+
+
+def effects(table: pd.DataFrame, folder: Path, **reading: object) -> pd.DataFrame:
+    found = material(table, folder, **reading)
+    report = write(found, folder / "report")
+    assert isinstance(report, Report)
+    read = pd.read_csv(folder / "report" / "effects.csv", keep_default_na=False, na_values=[""])
+    assert tuple(read.columns) == EFFECT_COLUMNS
+    return read.set_index("variant")
+
+
+def simulated(seed: int, arms: int, seeds: int) -> dict[str, list[float]]:
+    generator = np.random.default_rng(seed)
+    luck = generator.normal(0, 0.3, seeds)
+    shifts = generator.choice([-4.0, -0.8, -0.1, 0.0, 0.6], arms)
+    table = {"baseline": list(90 + luck + generator.normal(0, 0.15, seeds))}
+    for place, shift in enumerate(shifts):
+        table[f"no-part{place}"] = list(90 + shift + luck + generator.normal(0, 0.15, seeds))
+    return table
+
+
+def independently(table: dict[str, list[float]], margin: float) -> pd.DataFrame:
+    """The primary columns by the libraries that the statistics name, from the values themselves."""
+    base, found = np.array(table["baseline"]), {}
+    variants = [name for name in table if name != "baseline"]
+    m, n = len(variants), len(base)
+    for name in variants:
+        arm = np.array(table[name])
+        test = stats.ttest_rel(arm, base)
+        interval, family = test.confidence_interval(0.95), test.confidence_interval(1 - 0.05 / m)
+        found[name] = {
+            "n": n, "delta": (arm - base).mean(), "baseline_mean": base.mean(), "baseline_sd": base.std(ddof=1),
+            "variant_mean": arm.mean(), "variant_sd": arm.std(ddof=1), "ci_low": interval.low,
+            "ci_high": interval.high, "fw_low": family.low, "fw_high": family.high, "p": test.pvalue,
+            "p_tost": ttost_paired(arm, base, -margin, margin)[0], "p_improve": (arm > base).mean(),
+            "p_welch": stats.ttest_ind(arm, base, equal_var=False).pvalue, "rho": np.corrcoef(arm, base)[0, 1],
+        }  # fmt: skip
+    frame = pd.DataFrame.from_dict(found, orient="index")
+    frame["p_holm"] = multipletests(frame["p"], method="holm")[1]
+    frame["p_tost_holm"] = multipletests(frame["p_tost"], method="holm")[1]
+    return frame
+
+
+def expected_verdict(row: pd.Series, margin: float, n: int) -> str:
+    differs, equivalent = row["p_holm"] < 0.05, row["p_tost_holm"] < 0.05
+    if row["fw_high"] < -margin:
+        verdict = "clear and important loss"
+    elif row["fw_low"] > margin:
+        verdict = "clear and important gain"
+    elif differs and equivalent:
+        verdict = "real but negligible"
+    elif equivalent:
+        verdict = "no practically meaningful effect"
+    else:
+        verdict = "real, importance unresolved" if differs else "inconclusive"
+    return f"preliminary: {verdict}" if n in (3, 4) else verdict
+
+
+@pytest.mark.parametrize(("seed", "arms", "seeds", "margin"), [(0, 7, 5, 0.5), (1, 12, 10, 0.3), (2, 3, 3, 1.0)])
+def test_effects_agree_with_an_independent_computation(
+    tmp_path: Path, seed: int, arms: int, seeds: int, margin: float
+) -> None:
+    table = simulated(seed, arms, seeds)
+    known = independently(table, margin)
+    found = analyse(material(rows(table), tmp_path, margin=margin))
+    by_name = {effect.variant: effect for effect in found.effects}
+    assert set(by_name) == set(known.index)
+    for name, row in known.iterrows():
+        for column in known.columns:
+            assert getattr(by_name[str(name)], str(column)) == pytest.approx(row[column], rel=1e-6, abs=1e-9), column
+        assert by_name[str(name)].verdict == expected_verdict(row, margin, seeds)
+
+
+def test_the_known_answers_come_out_of_a_file(tmp_path: Path) -> None:
+    found = effects(rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-grad-clip": NO_CLIP}), tmp_path)
+    row = found.loc["no-batch-norm"]
+    assert (row["factor"], row["reference"], row["change"]) == ("batch_norm", "baseline", "removed")
+    assert row["delta"] == pytest.approx(-3.022, rel=1e-6)
+    assert row["p"] == pytest.approx(1.7029458e-6, rel=1e-6)
+    assert row["rho"] == pytest.approx(0.9227533, rel=1e-6)
+    assert row["verdict"] == "clear and important loss"
+    assert found.loc["no-grad-clip", "p_tost"] == pytest.approx(5.1739114e-5, rel=1e-6)
+    assert found.loc["no-grad-clip", "verdict"] == "no practically meaningful effect"
+
+
+def test_percentages_are_read_as_such_with_a_warning(tmp_path: Path) -> None:
+    arms = {"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM}
+    fractions, percentages = material(rows(arms), tmp_path), material(rows(arms, scale=1), tmp_path)
+    assert any("percentages" in text for text in percentages.cautions)
+    assert not fractions.cautions
+    assert analyse(percentages).effects[0].delta == pytest.approx(analyse(fractions).effects[0].delta, abs=1e-9)
+    assert percentages.runs["test_accuracy"].max() < 1
+
+
+def test_percentages_beside_fractions_are_an_error_that_names_the_rows(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
+    table.loc[7, "test_accuracy"] = 89.75
+    with pytest.raises(UserError, match=r"percentages in line 9 \(no-batch-norm, seed 2: 89.75\)"):
+        material(table, tmp_path)
+
+
+def test_other_metrics_keep_their_unit_and_need_a_margin(tmp_path: Path) -> None:
+    table = rows({"baseline": [10.0, 11, 12, 10.5, 11.5], "new": [8.0, 9.1, 9.9, 8.4, 9.6]}, 1, "perplexity")
+    with pytest.raises(UsageError, match="--margin is needed"):
+        material(table, tmp_path, metric="perplexity")
+    read = analyse(material(table, tmp_path, metric="perplexity", goal="min", margin=0.5))
+    assert read.effects[0].delta == pytest.approx(-2.0)
+    assert read.effects[0].verdict == "clear and important gain"
+
+
+def test_unknown_words_are_found_in_their_rows(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
+    for column, place, value, message in (
+        ("status", 3, "dnf", r"unknown status in line 5 \(baseline, seed 3: 'dnf'\)"),
+        ("seed", 6, "x", r"the seed is no whole number in line 8"),
+        ("seed", 6, "", r"the seed is no whole number in line 8"),
+        ("variant", 6, "", r"no variant in line 8"),
+        ("test_accuracy", 6, "high", r"test_accuracy is no number in line 8 \(no-batch-norm, seed 1: 'high'\)"),
+        ("test_accuracy", 6, -0.2, r"test_accuracy is no accuracy.* line 8"),
+        ("seed", 6, 0, r"doubled results: line 7 .*line 8"),
+    ):
+        broken = table.astype(object)
+        broken.loc[place, column] = value
+        with pytest.raises(UserError, match=message):
+            material(broken, tmp_path)
+
+
+def test_a_finished_run_without_a_value_is_left_out_and_said(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
+    table.loc[6, "test_accuracy"] = math.nan
+    found = material(table, tmp_path)
+    assert any("line 8 (no-batch-norm, seed 1)" in text for text in found.cautions)
+    assert analyse(found).effects[0].n == 4
+
+
+def test_a_missing_baseline_names_what_there_is(tmp_path: Path) -> None:
+    table = rows({"full": BASELINE, "no-batch-norm": NO_BATCH_NORM})
+    with pytest.raises(UserError, match=r"--baseline \(there is: full, no-batch-norm\)"):
+        material(table, tmp_path)
+    assert analyse(material(table, tmp_path, baseline="full")).effects[0].reference == "full"
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM}, metric="val_acc")
+    table = table.rename(columns={"variant": "model", "seed": "random_state"}).drop(columns="status")
+    found = analyse(material(table, tmp_path, variant="model", seed="random_state", metric="val_acc"))
+    assert found.effects[0].delta == pytest.approx(-3.022)
+    with pytest.raises(UsageError, match="did you mean model"):
+        material(table, tmp_path, variant="modle", seed="random_state", metric="val_acc")
+    with pytest.raises(UsageError, match="--metric NAME"):
+        material(table, tmp_path, variant="model", seed="random_state")
+
+
+def test_unstable_runs_count_and_failed_ones_do_not(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-clip": NO_CLIP})
+    table.loc[5, ["status", "test_accuracy"]] = ["unstable", 0.1]
+    table.loc[10, ["status", "test_accuracy"]] = ["failed", math.nan]
+    found = analyse(material(table, tmp_path))
+    without, clip = found.effects
+    assert (without.n, without.n_unstable, clip.n) == (5, 1, 4)
+    assert without.verdict.startswith("unstable in 1 of 5 seeds: ")
+    assert clip.verdict.startswith("preliminary: ")
+    table.loc[5, "test_accuracy"] = math.nan
+    with pytest.raises(UserError, match=r"unstable without a finite test_accuracy: line 7.*--floor"):
+        material(table, tmp_path)
+    assert analyse(material(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(without.delta)
+
+
+def test_exploratory_comparisons_say_so(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
+    assert analyse(material(table, tmp_path, exploratory=True)).effects[0].verdict.startswith("exploratory: ")
+    planned = write(material(table, tmp_path), tmp_path / "report")
+    assert "were taken as planned" in (planned.folder / "report.md").read_text()
+
+
+def both_ways(seeds: int = 5) -> pd.DataFrame:
+    generator = np.random.default_rng(3)
+    worth = {"a": 3.0, "b": 1.0, "c": 0.0}
+    arms = {"baseline": "abc", "no-a": "bc", "no-b": "ac", "no-c": "ab", "none": "", "only-a": "a", "only-b": "b",
+            "only-c": "c"}  # fmt: skip
+    table = rows(
+        {name: list(80 + sum(worth[f] for f in on) + generator.normal(0, 0.1, seeds)) for name, on in arms.items()}
+    )
+    for factor in "abc":
+        table[factor] = [factor in arms[name] for name in table["variant"]]
+    return table
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_both_ways_is_recognised_with_or_without_factor_columns(tmp_path: Path, columns: bool) -> None:
+    table = both_ways() if columns else both_ways().drop(columns=["a", "b", "c"])
+    found = analyse(material(table, tmp_path))
+    planned = {effect.variant: (effect.reference, effect.change, effect.family) for effect in found.compared}
+    assert planned["no-a"] == ("baseline", "removed", "both-ways")
+    assert planned["only-b"] == ("none", "added", "both-ways")
+    assert len(planned) == 6
+    assert found.attribution is not None
+    shares = {share.factor: share.shapley for share in found.attribution.shares}
+    assert shares["a"] == pytest.approx(3.0, abs=0.3)
+
+
+def factorial() -> pd.DataFrame:
+    cells = {
+        "none": [80, 80.4, 79.6],
+        "only-b": [86, 85.8, 86.2],
+        "only-a": [90, 90.2, 89.9],
+        "baseline": [91, 91.6, 91.1],
+    }
+    table = rows({name: list(values) for name, values in cells.items()})
+    for factor in "ab":
+        table[factor] = [name in ("baseline", f"only-{factor}") for name in table["variant"]]
+    return table
+
+
+def test_a_factorial_gives_main_effects_as_what_switching_off_does(tmp_path: Path) -> None:
+    found = effects(factorial(), tmp_path)
+    main = found[found["family"] == "main effects"].set_index("factor")
+    assert main.loc["a", "delta"] == pytest.approx(-7.6333333)
+    assert (main.loc["a", "ci_low"], main.loc["a", "ci_high"]) == pytest.approx((-8.012792, -7.253875))
+    assert (main.loc["b", "ci_low"], main.loc["b", "ci_high"]) == pytest.approx((-4.257241, -2.942759))
+    pairs = pd.read_csv(tmp_path / "report" / "interactions.csv")
+    assert pairs["estimate"].tolist() == pytest.approx([-2.4])
+    assert pairs["synergy"].tolist() == pytest.approx([-4.8])
+    assert found[found["family"] != "main effects"].index.tolist() == ["none", "only-b", "only-a"]
+
+
+def test_arms_may_be_named_by_their_factors_alone(tmp_path: Path) -> None:
+    table = factorial().drop(columns="variant")
+    found = analyse(material(table, tmp_path, factors=("a", "b")))
+    assert {effect.variant for effect in found.compared} == {"no-a", "no-b", "no-a+no-b"}
+
+
+def test_our_own_run_table_gives_the_same_effects_again(tmp_path: Path) -> None:
+    first = effects(both_ways(), tmp_path)
+    again = from_table("again", "runs.csv", read_csv(tmp_path / "report" / "runs.csv"), Reading())
+    second = write(again, tmp_path / "again")
+    assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
+    assert len(first) == 6
+
+
+def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    for content in (b"", b"\xff\xfe\x00", b"a,b\n1,2\n3,4,5,6\n"):
+        path.write_bytes(content)
+        with pytest.raises(UserError):
+            from_table("x", "runs.csv", read_csv(path), Reading())
+    with pytest.raises(UserError, match="there is no file"):
+        read_csv(tmp_path / "none.csv")

@@ -1,0 +1,352 @@
+"""Reports on studies of ours: files, what is said at the top, warnings, two scopes, designs."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import re
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.errors import UserError
+from ablate.report import analyse, draughtsmen, from_study, write, write_report
+from ablate.report.plots.curves import curve_caption
+from ablate.report.plots.study_plots import pictures_of
+from ablate.stats.effects import Looks, effects_table
+from ablate.tracking import MemoryTracker
+from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
+
+ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training",
+         "How the components work together", "Noise", "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
+    tracker = tracked(small_study(), tmp_path / "journals")
+    report = write_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
+    assert {"report.md", "report.html", "runs.csv", "effects.csv", "table.tex"} <= set(report.files)
+    text = (report.folder / "report.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ORDER
+    assert text.startswith(f"# small (resnet9, preset demo: width {small_study().declared['width']}, ")
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
+        assert (report.folder / path).stat().st_size > 5000
+    assert list((tmp_path / "reports").iterdir()) == [report.folder]
+    runs = pd.read_csv(report.folder / "runs.csv")
+    assert list(runs.columns[:4]) == ["variant", "seed", "status", "test_accuracy"]
+    assert len(runs) == 25
+    assert runs["augment"].dtype == bool
+
+
+def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
+    tracker = tracked(small_study(), tmp_path / "journals")
+    report = write_report("small", tracker, tmp_path / "report")
+    folder, note, metrics = tracker.reports["small"]
+    assert (folder / "report.md").read_text() == (report.folder / "report.md").read_text()
+    assert "## Answer" in note
+    assert metrics["delta/no-augment"] == pytest.approx(report.analysis.effects[0].delta)
+    assert {"delta_ci_low/no-augment", "delta_ci_high/no-augment"} <= set(metrics)
+
+
+def test_the_answer_says_what_matters_and_what_is_open(tmp_path: Path) -> None:
+    text = report_text(tracked(small_study(), tmp_path / "journals"))
+    answer = text.partition("## Answer")[2].partition("## Study card")[0]
+    assert "2 clearly help (augment and batch norm)" in answer
+    assert re.search(
+        r"Removing augment cost \d\.\d\d points \[.*\] \(5 paired seeds.*\): a clear and important loss\.", answer
+    )
+    for word in ("proves", "significant"):
+        assert not re.search(rf"\b{word}\b", text)
+
+
+def test_failed_and_missing_runs_are_said_at_the_top(tmp_path: Path) -> None:
+    def change(variant: str, seed: int) -> dict[str, object]:
+        return {
+            ("no-augment", 0): {"status": "failed", "error": "RuntimeError: no"},
+            ("no-augment", 1): {"status": "out_of_memory", "error": "MemoryError"},
+            ("no-residual", 2): {"leave out": True},
+            ("no-residual", 3): {"status": "running"},
+            ("no-dropout", 4): {"status": "unstable", "value": 0.1},
+        }.get((variant, seed), {})
+
+    text = report_text(tracked(small_study(), tmp_path / "journals", change))
+    top = text.partition("## Answer")[0]
+    assert "25 runs planned; 20 finished, 1 unstable, 1 failed, 1 out of memory, 1 running, 1 not there yet." in top
+    assert "**Failed:** no-augment (seed 0)" in top
+    assert "**No run yet:** no-residual (seed 2)" in top
+    assert "**Still running:** no-residual (seed 3)" in top
+    assert "**Unstable:** no-dropout (seed 4)" in top
+    assert "Unstable in 1 of 5 seeds: Removing dropout" in text
+    assert "3 of 5" in text
+
+
+def test_a_study_without_any_run_yet_is_reported(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    tracker.open_study(record_of(small_study(), status="running"))
+    text = report_text(tracker)
+    assert "25 runs planned; 25 not there yet." in text
+    assert "too few seeds" in text
+
+
+def test_a_study_without_answers_in_its_plan_is_read_from_its_experiment(tmp_path: Path) -> None:
+    study = small_study()
+    record = record_of(study)
+    record = replace(record, plan=[replace(planned, run=None) for planned in record.plan])
+    tracker = MemoryTracker(write_runs(study, tmp_path / "journals"))
+    tracker.open_study(record)
+    assert analyse(from_study("small", tracker)).effects[0].n == 5
+
+
+def test_runs_of_other_studies_answer_the_plan_and_are_counted(tmp_path: Path) -> None:
+    tracker = tracked(small_study(), tmp_path / "j", lambda v, s: {"study": "earlier"} if v == "baseline" else {})
+    assert "5 of them reused from other studies" in report_text(tracker)
+
+
+def test_unknown_studies_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no study 'other'"):
+        write_report("other", MemoryTracker(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("conditions", {"device": "cuda", "precision": "bf16", "threads": 1}, "device cpu and cuda"),
+        ("conditions", {"device": "cpu", "precision": "fp32", "threads": 1}, "precision bf16 and fp32"),
+        ("conditions", {"device": "cpu", "precision": "bf16", "threads": 2}, "number of threads 1 and 2"),
+        ("environment", {"commit": "beef", "dirty": False, "versions": {}}, "2 versions of the code"),
+    ],
+)
+def test_mixed_conditions_are_warned_of(tmp_path: Path, field: str, value: object, words: str) -> None:
+    study = small_study()
+    assert words not in report_text(tracked(study, tmp_path / "a"))
+    tracker = tracked(study, tmp_path / "b", lambda variant, seed: {field: value} if variant == "no-dropout" else {})
+    assert words in report_text(tracker).partition("## Answer")[0]
+
+
+def test_an_arm_that_changed_nothing_is_warned_of(tmp_path: Path) -> None:
+    def change(variant: str, seed: int) -> dict[str, object]:
+        return {"digest": f"same{seed}", "value": 0.9} if variant in ("baseline", "no-dropout") else {}
+
+    top = report_text(tracked(small_study(), tmp_path / "a", change)).partition("## Answer")[0]
+    assert "no-dropout is identical to baseline" in top
+
+    def nearly(variant: str, seed: int) -> dict[str, object]:
+        return {} if (variant, seed) == ("no-dropout", 3) else change(variant, seed)
+
+    assert "identical to baseline" not in report_text(tracked(small_study(), tmp_path / "b", nearly))
+
+
+def test_a_margin_that_changed_makes_verdicts_exploratory(tmp_path: Path) -> None:
+    study = small_study()
+    earlier = ({**study.declared, "margin": 2.0},)
+    text = report_text(tracked(study, tmp_path / "journals", earlier=earlier))
+    assert "Changed after the study had begun: margin was 2.0, is 0.5" in text.partition("## Answer")[0]
+    assert "Exploratory: Removing augment" in text
+    asked = analyse(from_study("small", tracked(study, tmp_path / "b"), margin=0.1))
+    assert asked.effects[0].verdict.startswith("exploratory: ")
+    assert asked.effects[0].margin == 0.1
+
+
+@pytest.mark.parametrize(("left_out", "is_exploratory"), [("dropout", False), ("lr_schedule", True)])
+def test_a_family_that_shrank_makes_verdicts_exploratory(tmp_path: Path, left_out: str, is_exploratory: bool) -> None:
+    study = small_study()
+    before = [*(name for name in study.declared["factors"] if name != left_out), *({"lr_schedule"} & {left_out})]
+    text = report_text(tracked(study, tmp_path / "journals", earlier=({**study.declared, "factors": before},)))
+    assert ("Exploratory: Removing augment" in text) is is_exploratory
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (0, ("before any of its runs had ended", "fixed before the runs,")),
+        (5, ("when 5 of its 25 results were there", "fixed before 20 of the 25 runs,")),
+        (25, ("when 25 of its 25 results were there", "recorded after the runs,")),
+    ],
+)
+def test_a_report_says_whether_the_record_came_before_the_runs(
+    tmp_path: Path, before: int, words: tuple[str, str]
+) -> None:
+    study = small_study()
+    tracker = tracked(study, tmp_path / "journals")
+    ends = sorted(run.ended for run in tracker.runs() if run.ended is not None)
+    since = [*ends, ends[-1] + 1][before] if before else ends[0] - 1
+    tracker.open_study(record_of(study, since=since))
+    text = report_text(tracker)
+    assert all(word in text for word in words)
+    assert "Recorded" not in report_text(tracked(study, tmp_path / "unknown"))
+
+
+def test_seeds_that_were_added_show_the_interval_that_allows_for_it(tmp_path: Path) -> None:
+    study = small_study()
+    text = report_text(tracked(study, tmp_path / "j", earlier=({**study.declared, "seeds": [0, 1, 2]},)))
+    assert "Seeds were added after a report" in text
+
+
+def test_two_scopes_come_from_the_bits_of_each_image(tmp_path: Path) -> None:
+    found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
+    scope = found.scopes["no-augment", "baseline"]
+    assert (scope.n_seeds, scope.n_images) == (5, IMAGES)
+    assert scope.delta == pytest.approx(found.effects[0].delta)
+    assert scope.se_total >= scope.se_seed
+    assert found.budget is not None
+    assert np.isfinite(found.budget.image_se)
+
+
+def test_every_table_and_figure_has_one_order(tmp_path: Path) -> None:
+    study = small_study(factors=tuple(reversed(WORTH)))
+    found = analyse(from_study("small", tracked(study, tmp_path / "journals")))
+    ordered = [effect.variant for effect in found.headline]
+    assert ordered[:2] == ["no-augment", "no-batch-norm"]
+    assert [effect.variant for effect in found.effects] != ordered  # effects.csv has the order of the plan
+    slopes = next(picture for picture in pictures_of(found) if picture.section == "slopes")
+    assert list(slopes.arguments["pairs"]) == ordered
+    assert [variant for variant, _ in found.scopes] == ordered
+
+
+def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
+    found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
+    accuracy, loss, rate = (picture.caption for picture in pictures_of(found) if picture.section == "curves")
+    assert (
+        "Validation accuracy by epoch: the mean over seeds in a band of ± 1 standard deviation over seeds." in accuracy
+    )
+    assert "band" not in loss  # the very same in every seed of these journals
+    assert "the mean over seeds, which do not differ" in rate
+    differing = {"baseline": [[{"step": 1, "val/loss": value}] for value in (0.5, 0.6)], "alone": []}
+    words = "Loss: the mean over seeds in a band from the lowest to the highest seed."
+    assert curve_caption("Loss", differing, "val/loss", "range").startswith(words)
+    single = {"baseline": differing["baseline"][:1]}
+    assert curve_caption("Loss", single, "val/loss", "range").startswith("Loss: one seed an arm.")
+
+
+def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:
+    record = record_of(small_study())
+    plain = json.loads(json.dumps(record.layout).replace("dropout", "gone_from_the_menu"))
+    tracker = MemoryTracker(write_runs(small_study(), tmp_path / "journals"))
+    tracker.open_study(replace(record, layout=plain))
+    assert "gone from the menu" in report_text(tracker)
+
+
+def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
+    study = small_study(factors=("augment", "lr_schedule"), values={"validate_on": "test"})
+    text = report_text(tracked(study, tmp_path / "journals")).partition("## Limits")[2]
+    assert "skewed" in text
+    assert "beta1" in text
+    assert "the notebook's protocol" in text
+
+
+@pytest.mark.parametrize(
+    ("design", "words"),
+    [
+        ("both-ways", ["### Credit for the whole", "Shapley value", "both-ways: 8 comparisons"]),
+        ("add-one-in", ["### Against"]),
+        ("factorial", ["### Main effects", "full factorial: nothing is aliased", "### Interactions"]),
+        ("fractional", ["### Main effects", "### What is aliased", "resolution IV", "| likeliest |", "heredity"]),
+        ("plackett-burman", ["### Main effects", "resolution III", "in part"]),
+        ("pairs", ["### Interactions", "Synergy at the full recipe"]),
+        ("path", ["depend on the order"]),
+    ],
+)
+def test_every_design_is_reported(tmp_path: Path, design: str, words: list[str]) -> None:
+    factors = tuple(small_study().workload.menu.baseline) if design == "plackett-burman" else tuple(WORTH)
+    study = small_study(design=design, seeds=3, factors=factors)
+    tracker = tracked(study, tmp_path / "journals")
+    text = report_text(tracker)
+    for word in words:
+        assert word.lower() in text.lower(), word
+    main = effects_table(analyse(from_study("small", tracker)).effects)
+    if design in ("factorial", "fractional", "plackett-burman"):
+        assert main["family"].unique().tolist() == ["main effects"]
+        augment = main.set_index("factor").loc["augment"]
+        assert augment["delta"] == pytest.approx(-4, abs=0.4)  # switching it off costs
+        assert augment["variant"] == "no-augment (averaged)"
+    else:
+        assert set(main["family"]) == {design}
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_few_seeds_give_observations_only(tmp_path: Path, seeds: int) -> None:
+    numbers = tuple(range(seeds))
+    for design in ("leave-one-out", "factorial"):
+        study = small_study(design=design, seeds=numbers)
+        tracker = tracked(study, tmp_path / design)
+        found = analyse(from_study("small", tracker))
+        verdicts = {effect.verdict for effect in found.effects}
+        assert verdicts == {"single-run observation" if seeds == 1 else "too few seeds"}
+        assert "## Glossary" in report_text(tracker)
+    main = found.main_effects[0]
+    contrast = next(row for row in found.factorial.contrasts if row.term == main.factor)  # type: ignore[union-attr]
+    assert (main.ci_low, main.ci_high) == pytest.approx((-contrast.high, -contrast.low))
+
+
+def test_looks_of_until_clear(tmp_path: Path) -> None:
+    study = small_study(seeds=20)
+    layout = {**study.plain_layout, "looks": [list(Looks().seeds), list(Looks().alphas)]}
+
+    def change(variant: str, seed: int) -> dict[str, object]:
+        return {"leave out": True} if seed > 4 and variant in ("no-augment", "no-batch-norm") else {}
+
+    tracker = tracked(study, tmp_path / "journals", change, layout=layout)
+    text = report_text(tracker)
+    found = analyse(from_study("small", tracker))
+    assert [effect.n for effect in found.effects][:2] == [5, 5]
+    assert found.effects[0].level == pytest.approx(0.985)
+    assert "No run yet" not in text
+    assert "Seeds added until it is clear" in text
+    early = tracked(study, tmp_path / "early", lambda variant, seed: {"leave out": seed > 2}, layout=layout)
+    top = report_text(early)
+    assert "The first look reads 5 seeds" in top
+
+
+def test_an_older_report_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    write(from_study("small", tracked(small_study(design="both-ways", seeds=3), tmp_path / "a")), folder, as_html=True)
+    (folder / "notes.txt").write_text("mine")
+    write(from_study("small", tracked(small_study(seeds=3), tmp_path / "b")), folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "report.html").exists()
+    assert not (folder / "figures" / "shapley.png").exists()
+
+
+def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
+    material = from_study("small", tracked(small_study(seeds=3), tmp_path / "a"))
+    folder = write(material, tmp_path / "report").folder
+    before = (folder / "report.md").read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        write(replace(material, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
+    assert (folder / "report.md").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("pictures")
+def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.figures.style.DPI", 160)  # as in the other process: here figures are coarser
+    material = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
+    alone = write(material, tmp_path / "alone").folder
+    with draughtsmen() as pool:
+        together = write(material, tmp_path / "together", pool=pool).folder
+    broken = ProcessPoolExecutor(1, initializer=exit, mp_context=multiprocessing.get_context("spawn"))
+    lonely = write(material, tmp_path / "lonely", pool=broken).folder
+    left = write(material, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
+    names = {path.name for path in (alone / "figures").iterdir()}
+    assert names == {"forest.png", "slopes.png", "noise.png"}
+    for folder in (together, lonely, left):
+        assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == {
+            name: (alone / "figures" / name).read_bytes() for name in names
+        }
+
+
+@pytest.mark.parametrize("odd", [{}, {"precision": "fp32"}, {"compiled": False}])
+def test_the_command_asks_for_the_precision_that_all_runs_had(tmp_path: Path, odd: dict[str, object]) -> None:
+    alike = {"device": "cpu", "precision": "bf16", "threads": 1, "compiled": True}
+
+    def change(variant: str, seed: int) -> dict[str, object]:
+        return {"conditions": alike | (odd if (variant, seed) == ("baseline", 0) else {})}
+
+    text = report_text(tracked(small_study(), tmp_path / "journals", change))
+    assert ("--precision bf16 --compile\n" in text) == (not odd)
+    assert ("--precision" in text) == (not odd)
+    assert ("The runs mix conditions" in text) == bool(odd)

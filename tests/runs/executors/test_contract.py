@@ -1,0 +1,279 @@
+"""The contract, for every executor, with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.runs.executors import EXECUTORS, Executor, Lost, ProcessExecutor, SerialExecutor, make_executor
+from ablate.workloads.resnet9 import devices
+from tests import ROOT
+from tests.samples import executors as samples
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from tests.samples import executors as samples
+from ablate.runs.executors import make_executor
+executor = make_executor("processes", 2)
+try:
+    for item, result in executor.results(samples.{call}, {items!r}):
+        print(result, flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A running Ray of one node with two processors."""
+    if find_spec("ray") is None:
+        pytest.skip("needs the extra `ray`")
+    from ablate.runs.executors.ray_cluster import quiet_ray
+
+    quiet_ray()
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))  # so that its workers find `executor_samples`
+        running = Cluster(True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> Executor:
+    address = request.getfixturevalue("cluster").address if request.param == "ray" else None
+    return make_executor(request.param, 2, address)
+
+
+@pytest.fixture(params=["processes", "ray"])
+def pool(request: pytest.FixtureRequest) -> Executor:
+    """An executor with workers that can be lost."""
+    address = request.getfixturevalue("cluster").address if request.param == "ray" else None
+    return make_executor(request.param, 2, address)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def marks(folder: Path, kind: str) -> list[int]:
+    """The pids of the calls that began or recorded their end."""
+    return [int(path.name.partition("-")[0]) for path in folder.glob(f"*.{kind}")]
+
+
+def begun(folder: Path) -> int:
+    """How many calls of `linger` have begun."""
+    return len(list(folder.glob("*.begun")))
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
+    """A program that prints results as they come, in a process group of its own, as a terminal gives it."""
+    text = SCRIPT.format(tests=str(ROOT), call=call, items=list(items))
+    return subprocess.Popen(
+        [sys.executable, "-c", text],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_every_item_comes_back_once_with_its_result(executor: Executor) -> None:
+    assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
+
+
+def test_no_items_no_results(executor: Executor) -> None:
+    assert list(executor.results(samples.double, [])) == []
+
+
+def test_items_larger_than_a_pipe_travel(executor: Executor) -> None:
+    items = [bytes([number]) * 2_000_000 + b"end" for number in range(5)]
+    assert dict(executor.results(samples.mirror, items)) == {item: item[::-1] for item in items}
+
+
+def test_items_start_in_order_on_no_more_workers_than_slots(executor: Executor, tmp_path: Path) -> None:
+    items = [(str(tmp_path), number, executor.slots) for number in range(12)]
+    calls = [call for _, call in executor.results(samples.clock, items)]
+    started = [int(line) for line in (tmp_path / "started").read_text().split()]
+    assert sorted(started) == list(range(12))
+    assert all(number - place < executor.slots for place, number in enumerate(started)), "one may be late, none early"
+    busy = [sum(other[0] <= call[0] < other[1] for other in calls) for call in calls]
+    assert max(busy) == executor.slots
+    assert len({call[2] for call in calls}) <= executor.slots
+    assert len({call[3] for call in calls}) <= executor.slots, "a worker imported the module again"
+
+
+def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
+    items = [("", 0), ("", 1), ("user", 2), *(("", number) for number in range(3, 50))]
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(UserError) as caught:
+        list(executor.results(samples.end_badly, items))
+    assert (type(caught.value), str(caught.value)) == (UserError, "item 2 is wrong")
+    until(lambda: all(is_gone(child.pid) for child in set(psutil.Process().children(recursive=True)) - before))
+
+
+def test_an_exception_that_cannot_travel_is_told_of(pool: Executor) -> None:
+    with pytest.raises(RuntimeError, match=r"^AwkwardError: first"):
+        list(pool.results(samples.end_badly, [("", 0), ("awkward", 1)]))
+
+
+def test_a_result_that_cannot_travel_is_told_of(pool: Executor) -> None:
+    with pytest.raises(Exception, match=r"^Can't (pickle|get) local object"):
+        list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
+
+
+def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
+    items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
+    results = dict(pool.results(samples.end_badly, items))
+    assert set(results) == set(items)
+    assert {item for item, result in results.items() if isinstance(result, Lost)} == {item for item in items if item[0]}
+    assert all(results[item] == item[1] for item in items if not item[0])
+
+
+def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_path: Path) -> None:
+    items = [("", 0.0), *[(str(tmp_path), 1.0)] * 6]
+    results = pool.results(samples.wait_to_be_ended, items)
+    assert next(results)[1] == "done"
+    until(lambda: len(marks(tmp_path, "began")) == 2)
+    results.close()  # type: ignore[attr-defined]  # the iterators of the executors are generators
+    assert len(marks(tmp_path, "began")) == 2
+    assert sorted(marks(tmp_path, "recorded")) == sorted(marks(tmp_path, "began"))
+    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")))
+    assert len(marks(tmp_path, "began")) == 2
+
+
+@pytest.mark.slow
+def test_what_a_lost_node_had_is_done_by_another(cluster: Any, tmp_path: Path) -> None:
+    node = cluster.add_node(num_cpus=2, object_store_memory=100 << 20)
+    items = [(str(tmp_path), number) for number in range(8)]
+    results = make_executor("ray", 4, cluster.address).results(samples.linger, items)
+    killer = threading.Thread(target=lambda: (until(lambda: begun(tmp_path) == 4), cluster.remove_node(node, False)))
+    killer.start()
+    assert dict(results) == {item: item[1] for item in items}
+    killer.join()
+    assert begun(tmp_path) > len(items), "nothing was lost with the node"
+
+
+def test_many_tiny_items_come_back(pool: Executor) -> None:
+    assert sorted(pool.results(samples.double, range(500))) == [(number, 2 * number) for number in range(500)]
+
+
+def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 0.5)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        os.killpg(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=20)
+    assert (out, err) == ("interrupted\n", "")
+    assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
+    assert all(is_gone(pid) for pid in marks(tmp_path, "began"))
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 60)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        os.killpg(program.pid, signal.SIGINT)
+        time.sleep(0.5)
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        program.communicate(timeout=20)
+        assert time.monotonic() - began < 2
+    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 2)
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    with script("wait_to_be_ended", [(str(tmp_path), 0.2)] * 4) as program:
+        until(lambda: len(marks(tmp_path, "began")) == 2)
+        program.kill()
+        until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 10)
+    assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
+
+
+def test_a_program_without_a_guard_may_use_processes() -> None:
+    with script("double", [1, 2, 3]) as program:
+        out, err = program.communicate(timeout=20)
+    assert (sorted(out.split()), err) == (["2", "4", "6"], "")
+
+
+def test_a_program_file_without_a_guard_may_use_processes(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(SCRIPT.format(tests=str(ROOT), call="double", items=[1, 2, 3]))
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False)
+    assert (sorted(done.stdout.split()), done.stderr, done.returncode) == (["2", "4", "6"], "", 0)
+
+
+def test_workers_that_die_while_they_start_lose_what_they_were_to_do() -> None:
+    """Nothing hangs and nothing else is lost, even if it is the first thing that happens."""
+    results = ProcessExecutor(2).results(samples.double, range(6))
+    others = set(psutil.Process().children())
+
+    def kill_one() -> None:
+        until(lambda: bool(set(psutil.Process().children()) - others))
+        (set(psutil.Process().children()) - others).pop().kill()
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    outcomes = dict(results)
+    killer.join()
+    assert set(outcomes) == set(range(6))
+    assert sum(isinstance(outcome, Lost) for outcome in outcomes.values()) <= 1
+
+
+def test_a_lost_item_says_how_its_worker_ended() -> None:
+    outcomes = dict(ProcessExecutor(1).results(samples.end_badly, [("kill", 0), ("exit", 1)]))
+    assert outcomes == {
+        ("kill", 0): Lost("its worker was ended by SIGKILL (out of memory?)"),
+        ("exit", 1): Lost("its worker ended with exit code 7"),
+    }
+
+
+def test_workers_are_dealt_the_gpus_in_turn():
+    """Three workers, an item each, two GPUs."""
+    outcomes = ProcessExecutor(3, ("5", "GPU-a1")).results(samples.visible_gpu, ["look"] * 3)
+    assert sorted(result for _, result in outcomes) == ["5", "5", "GPU-a1"]
+
+
+def test_a_worker_that_replaces_another_takes_its_gpu_over():
+    lost, seen = dict(ProcessExecutor(1, ("7",)).results(samples.visible_gpu, ["kill", "look"])).values()
+    assert isinstance(lost, Lost)
+    assert seen == "7"
+
+
+def test_without_gpus_a_worker_sees_what_the_command_sees(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert dict(ProcessExecutor(1).results(samples.visible_gpu, ["look"])) == {"look": "2,3"}
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, ("0", "1")), ("3,GPU-b", ("3", "GPU-b"))])
+def test_gpus_are_named_as_the_environment_names_them(given, found, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert devices.gpus() == found
+
+
+def test_an_unknown_executor_is_named() -> None:
+    with pytest.raises(UsageError, match="no executor 'threads'"):
+        make_executor("threads", 2)
+    assert isinstance(make_executor("serial", 2), SerialExecutor)

@@ -1,0 +1,238 @@
+"""From a job to a run: every end has its status, nothing is lost, nothing is repeated."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablate.data import Source
+from ablate.journal.process_identity import this_process
+from ablate.journal.run_journal import Journal, Journals, Run, load, records
+from ablate.runs.runner import Purpose, answer, make
+from ablate.studies.conditions import Conditions
+from ablate.studies.job import Job, open_data
+from ablate.studies.recipe import Recipe
+from ablate.workloads.resnet9.workload import WORKLOAD
+from tests.samples import toy
+
+
+class Nobody:
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+
+    def started(self, journal: Path) -> None:
+        pass
+
+    def progress(self, done: int, total: int) -> None:
+        pass
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.steps.append(step)
+
+
+def job(*, off: tuple[str, ...] = (), seed: int = 0, **values: object) -> Job:
+    recipe = Recipe.of(toy.WORKLOAD, None, values, seed).without(*off)  # type: ignore[arg-type]  # plain values
+    return Job(recipe, toy.open_data(None, recipe), Conditions("cpu", "fp32", 1))
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> Journals:
+    return Journals(tmp_path / "mlruns" / "journal")
+
+
+@pytest.fixture
+def purpose(tmp_path: Path) -> Purpose:
+    return Purpose(tmp_path, "kitchen", {"who": "me"})
+
+
+def test_a_finished_run(journals: Journals, purpose: Purpose) -> None:
+    run, is_new = make(job(), journals, purpose, Nobody())
+    assert is_new
+    assert (run.status, run.variant, run.study, run.tags) == ("finished", "baseline", "kitchen", {"who": "me"})
+    assert run.metrics["taste"] == pytest.approx(0.62, abs=0.02)
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    files = {path.name for path in journals.path(run.name).with_suffix(".files").iterdir()}
+    assert {"dish.txt", "recipe.json", "history.csv", "environment.txt"} <= files
+    assert not journals.path(run.name).with_suffix(".checkpoint").exists()
+
+
+def test_the_same_again_is_answered(journals: Journals, purpose: Purpose) -> None:
+    first, _ = make(job(), journals, purpose, Nobody())
+    second, is_new = make(job(), journals, purpose, Nobody())
+    assert not is_new
+    assert second.name == first.name
+    third, is_new = make(job(), journals, replace(purpose, again=True), Nobody())
+    assert is_new
+    assert third.name != first.name
+    assert third.metrics["taste"] == first.metrics["taste"]
+
+
+def test_reuse_needs_the_same_device_and_precision(journals: Journals, purpose: Purpose) -> None:
+    make(job(), journals, purpose, Nobody())
+    elsewhere = replace(job(), conditions=Conditions("cuda", "bf16", 1))
+    assert answer(journals, elsewhere) is None
+    assert answer(journals, elsewhere, mix=True)
+    assert answer(journals, replace(job(), conditions=Conditions("cpu", "fp32", 7)))
+
+
+@pytest.mark.parametrize(
+    ("misfortune", "status", "error"),
+    [
+        ("error", "failed", "ValueError: burnt"),
+        ("memory", "out_of_memory", "MemoryError: no room"),
+        ("nan", "unstable", "score is not finite after epoch 2"),
+    ],
+)
+def test_every_end_is_recorded(journals: Journals, purpose: Purpose, misfortune: str, status: str, error: str) -> None:
+    unlucky = job(off=("luck",), without_luck=misfortune)
+    run, _ = make(unlucky, journals, purpose, Nobody())
+    assert (run.status, run.error) == (status, error)
+    end = records(journals.path(run.name))[-1]
+    assert bool(end["trace"]) == (status != "unstable")
+    again, is_new = make(unlucky, journals, purpose, Nobody())
+    assert is_new == (status != "unstable"), "an unstable run is a result, a failure is not"
+    if status == "unstable":
+        assert run.metrics["taste"] == 0.1, "the floor stands for what was never reached"
+        assert again.name == run.name
+
+
+def test_no_better_than_guessing_is_unstable(journals: Journals, purpose: Purpose) -> None:
+    lucky_data = replace(job(), data=replace(job().data, floor=0.59))
+    run, _ = make(lucky_data, journals, purpose, Nobody())
+    assert (run.status, run.error) == ("unstable", "no better than guessing")
+
+
+def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, purpose: Purpose) -> None:
+    unlucky = job(off=("luck",), without_luck="interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    path = journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)[0]
+    killed = load(path)
+    assert killed is not None
+    assert killed.status == "killed"
+    (path.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
+    watcher = Nobody()
+    run, is_new = make(unlucky, journals, purpose, watcher)
+    assert is_new
+    assert (run.name, run.status) == (killed.name, "finished")
+    assert watcher.steps == [2], "what was recorded before is not recorded again"
+    assert [row["step"] for row in run.history] == [0, 1, 2]
+    assert [line["record"] for line in records(path)].count("resume") == 1
+
+
+def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
+    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, write = job(), Journal.write
+
+    def full(journal: Journal, record: str, **fields: object) -> None:
+        if record == "metrics" and fields["step"] == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(journal, record, **fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            make(asked, journals, purpose, Nobody())
+    killed = load(journals.attempts(asked.recipe.key, asked.data.fingerprint)[0])
+    assert killed is not None
+    assert (killed.status, killed.error) == ("killed", "the disk is full")
+    run, _ = make(asked, journals, purpose, Nobody())
+    assert (run.name, run.status, len(run.history)) == (killed.name, "finished", 3)
+
+
+@pytest.mark.parametrize(("age", "is_left_alone"), [(60, True), (3600, False)])
+def test_an_open_run_of_another_machine_is_left_alone_until_it_is_silent(
+    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch, age: float, is_left_alone: bool
+) -> None:
+    """Where locks do not reach from machine to machine, two may run one recipe, but never into one journal."""
+    asked = job(off=("luck",), without_luck="interrupt")
+    with monkeypatch.context() as patch:
+        patch.setattr("ablate.runs.runner.this_process", lambda: {**this_process(), "host": "elsewhere"})
+        patch.setattr("ablate.runs.runner.Journal.write", _write_no_end)
+        with pytest.raises(KeyboardInterrupt):
+            make(asked, journals, purpose, Nobody())
+    (theirs,) = journals.attempts(asked.recipe.key, asked.data.fingerprint)
+    before = theirs.read_bytes()
+    (theirs.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
+    os.utime(theirs, (time.time() - age, time.time() - age))
+    if not is_left_alone:
+        assert make(asked, journals, purpose, Nobody())[0].name == theirs.stem
+        return
+    with pytest.raises(KeyboardInterrupt):
+        make(asked, journals, purpose, Nobody())
+    assert theirs.read_bytes() == before
+    assert len(journals.attempts(asked.recipe.key, asked.data.fingerprint)) == 2
+
+
+_write = Journal.write
+
+
+def _write_no_end(journal: Journal, record: str, **fields: object) -> None:
+    """Write as a process that is killed does: no end."""
+    if record != "end":
+        _write(journal, record, **fields)
+
+
+def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlucky = job(off=("luck",), without_luck="interrupt")
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    monkeypatch.setattr(
+        "ablate.runs.provenance.environment",
+        lambda project: {
+            "versions": {"python": "4"},
+            "platform": "",
+            "processor": "",
+            "commit": "other",
+            "dirty": False,
+        },
+    )
+    with pytest.raises(KeyboardInterrupt):
+        make(unlucky, journals, purpose, Nobody())
+    assert len(journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)) == 2
+
+
+class Interrupter(Nobody):
+    """Presses Ctrl-C when an epoch is recorded."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        if step == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_interrupted_ends_as_if_it_never_had_been(
+    tmp_path: Path, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data, checkpoint, journal and all: the same history and the same weights, bit for bit."""
+    recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
+    recipe = recipe.plus("mixup", "ema")
+    whole = Job(recipe, open_data(recipe, Source("digits")), Conditions("cpu", "fp32", 1))
+    uninterrupted, _ = make(whole, Journals(tmp_path / "one"), purpose, Nobody())
+    monkeypatch.setattr("ablate.workloads.resnet9.training.Checkpoint.__init__.__kwdefaults__", {"every_seconds": 0.0})
+    journals = Journals(tmp_path / "two")
+    for epoch in (2, 4):
+        with pytest.raises(KeyboardInterrupt):
+            make(whole, journals, purpose, Interrupter(epoch))
+    resumed, _ = make(whole, journals, purpose, Nobody())
+    assert len(journals.paths()) == 1
+    assert [line["record"] for line in records(journals.path(resumed.name))].count("resume") == 2
+    assert _without_times(resumed) == _without_times(uninterrupted)
+    assert resumed.params["weights_digest"] == uninterrupted.params["weights_digest"]
+    assert resumed.metrics["test/loss"] == uninterrupted.metrics["test/loss"]
+    assert not journals.path(resumed.name).with_suffix(".checkpoint").exists()
+
+
+def _without_times(run: Run) -> list[dict[str, float]]:
+    timed = ("time/epoch_s", "images_per_s")
+    return [{name: value for name, value in row.items() if name not in timed} for row in run.history]

@@ -1,0 +1,95 @@
+"""Studies that bring their own training, written to files as a user would, and their runs."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from ablate.journal.run_journal import Journals, Run
+from ablate.runs.executors import Executor, SerialExecutor
+from ablate.runs.runner import Purpose
+from ablate.runs.sweep import Progress, Task, carry_out, plan
+from ablate.studies.job import open_data
+from ablate.studies.study import Study
+from ablate.workloads.custom.study_file import load_study
+
+LATENCY = '''
+"""Which caches matter for latency?"""
+
+from ablate import Metric, Study, from_function
+
+def train(recipe, log):
+    """Answer a few requests."""
+    for step in range(1, recipe["steps"] + 1):
+        log(step, latency=100 / step)
+    print("answered under seed", recipe.seed)
+    log.file("model.txt").write_text("weights")
+    slow = 30 * (not recipe["cache"]) + 2 * (not recipe["pool"])
+    own = ((recipe.seed * 7 + slow) % 3 - 1) / 100
+    return {"latency": 100 + slow + recipe.seed + own, "memory": 3}
+
+study = Study(
+    workload=from_function(
+        train,
+        factors=dict(cache="keep answers", pool=("shared connections", "one each")),
+        settings=dict(steps=3),
+        metric=Metric("latency", goal="min", unit="ms"),
+    ),
+    seeds=5,
+    margin=5,
+)
+'''
+
+
+def written(folder: Path, text: str, name: str = "own.py") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text).lstrip())
+    return path
+
+
+def command_study(folder: Path, command: str, program: str, /, **declared: object) -> Study:
+    """A study of `program.py` in `folder`, whose metric is `score` unless `declared` says otherwise."""
+    written(folder, program, "program.py")
+    more = "".join(f", {name}={value!r}" for name, value in declared.items() if name != "metric")
+    metric = declared.get("metric", "Metric('score')")
+    text = f"""
+        from ablate import Metric, Study, from_command
+        study = Study(workload=from_command({command!r}, metric={metric}{more}), seeds=1)
+    """
+    return load_study(written(folder, text))
+
+
+def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: int | None = None) -> list[Run]:
+    """Make the runs of a study that are not there, or the first of them, and return them."""
+    journals = Journals(folder / "mlruns" / "journal")
+    conditions = study.workload.conditions("auto", "auto", 1)
+    planned = plan(study.recipes(), open_data(study.baseline, None), conditions, journals)
+    tasks = [Task(entry.job, journals.folder, Purpose(folder, study.name)) for entry in planned if not entry.is_done]
+    made: list[Run] = []
+    progress = Progress(lambda _job, run, _new: made.append(run), lambda *_: None, lambda *_: None)
+    carry_out(tasks[:most], executor or SerialExecutor(), progress)
+    return made
+
+
+def artifact(folder: Path, run: Run, name: str) -> str:
+    return (Journals(folder / "mlruns" / "journal").path(run.name).with_suffix(".files") / name).read_text()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether something comes to hold within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,367 @@
+"""Effects: the worked examples, an independent computation, verdicts with their overrides, and bad tables."""
+
+from __future__ import annotations
+
+import gc
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
+
+from ablate.errors import UserError
+from ablate.stats.effects import (
+    EFFECT_COLUMNS,
+    Comparison,
+    Metric,
+    Protocol,
+    Verdict,
+    always_valid_half_width,
+    effects_table,
+    estimate_effects,
+    holm,
+    paired_t,
+    score_table,
+    sign_flip_can_reach,
+    sign_flip_p,
+    wilson,
+)
+from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, RAW, planned, run_table, with_status
+
+SEVEN = ("no-bn", "no-clip", "no-a", "no-b", "no-c", "no-d", "no-e")
+
+
+def worked_example():
+    runs = run_table({"baseline": BASELINE, "no-bn": NO_BATCH_NORM, "no-clip": NO_CLIP})
+    return estimate_effects(runs, planned(*SEVEN), ACCURACY, 0.5)
+
+
+def approx(value, digits=1e-6):
+    return pytest.approx(value, rel=digits)
+
+
+def test_columns_are_those_of_effects_csv():
+    assert EFFECT_COLUMNS == (
+        "factor", "variant", "reference", "change", "family", "n_planned", "n", "n_unstable", "baseline_mean",
+        "baseline_sd", "variant_mean", "variant_sd", "delta", "level", "ci_low", "ci_high", "fw_low", "fw_high", "p",
+        "p_holm", "margin", "p_tost", "p_tost_holm", "delta_survivors", "p_welch", "p_signflip", "p_improve",
+        "improve_low", "improve_high", "mde", "rho", "verdict",
+    )  # fmt: skip
+    assert tuple(effects_table(worked_example()).columns) == EFFECT_COLUMNS
+    assert tuple(effects_table([]).columns) == EFFECT_COLUMNS
+
+
+def test_known_answer_batch_norm():
+    effect = worked_example()[0]
+    assert effect.delta == approx(-3.022)
+    assert effect.evidence.sd_difference == approx(0.15610894)
+    assert effect.delta / (effect.evidence.sd_difference / math.sqrt(5)) == approx(-43.286423)
+    assert effect.p == approx(1.7029458e-6)
+    assert (effect.ci_low, effect.ci_high) == approx((-3.2158348, -2.8281652))
+    assert (effect.fw_low, effect.fw_high) == approx((-3.3757834, -2.6682166))
+    assert effect.p_welch == approx(6.737063e-7)
+    assert effect.rho == approx(0.9227533)
+    assert effect.p_signflip == 0.0625
+    assert effect.p_holm == approx(7 * 1.7029458e-6)
+    assert effect.verdict == "clear and important loss"
+
+
+def test_known_answer_gradient_clipping():
+    effect = worked_example()[1]
+    assert effect.delta == pytest.approx(-0.004)
+    assert effect.evidence.sd_difference == approx(0.071972217)
+    assert effect.p == approx(0.90709321)
+    assert (effect.ci_low, effect.ci_high) == approx((-0.093365311, 0.085365311))
+    assert effect.p_tost == approx(5.1739114e-5)
+    assert effect.verdict == "no practically meaningful effect"
+    differences = np.subtract(NO_CLIP, BASELINE)
+    assert float(paired_t(differences, 0.1).p_tost) == approx(0.020317621)
+    assert float(paired_t(differences, 0.05).p_tost) == approx(0.11308497)
+
+
+def test_known_answer_holm_and_sequence():
+    adjusted = holm([0.0004, 0.031, 0.012, 0.20, 0.0009, 0.62, 0.049])
+    assert adjusted.tolist() == pytest.approx([0.0028, 0.124, 0.06, 0.4, 0.0054, 0.62, 0.147])
+    assert always_valid_half_width(0.2, 4) == math.inf
+    widths = [always_valid_half_width(0.2, n) for n in (5, 10, 20)]
+    assert widths == approx([0.75607605, 0.24474680, 0.15316084])
+
+
+@pytest.fixture(scope="module")
+def quick_collections() -> None:
+    """Leave out what is there by now: statsmodels collects garbage at each call, a second with all that is imported."""
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("quick_collections")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n", [3, 5, 12])
+def test_agrees_with_scipy_and_statsmodels(seed, n):
+    generator = np.random.default_rng(seed)
+    shifts = {"baseline": 0.0, "no-a": -0.3, "no-b": 0.1, "no-c": -1.0}
+    arms = {name: 90 + shift + generator.normal(0, 0.4, n) for name, shift in shifts.items()}
+    effects = estimate_effects(run_table(arms), planned("no-a", "no-b", "no-c"), ACCURACY, 0.5)
+    for effect in effects:
+        variant, reference = arms[effect.variant], arms["baseline"]
+        test = stats.ttest_rel(variant, reference)
+        for level, low, high in ((0.95, effect.ci_low, effect.ci_high), (1 - 0.05 / 3, effect.fw_low, effect.fw_high)):
+            assert (low, high) == approx(tuple(test.confidence_interval(level)), 1e-8)
+        assert effect.p == approx(test.pvalue, 1e-8)
+        assert effect.p_tost == approx(ttost_paired(variant, reference, -0.5, 0.5)[0], 1e-8)
+        assert effect.p_welch == approx(stats.ttest_ind(variant, reference, equal_var=False).pvalue, 1e-8)
+        assert effect.rho == approx(np.corrcoef(variant, reference)[0, 1], 1e-8)
+        assert effect.baseline_sd == approx(np.std(reference, ddof=1), 1e-8)
+        assert effect.delta_survivors == approx(effect.delta)
+    for raw, adjusted in (("p", "p_holm"), ("p_tost", "p_tost_holm")):
+        expected = multipletests([getattr(effect, raw) for effect in effects], method="holm")[1]
+        assert [getattr(effect, adjusted) for effect in effects] == approx(expected.tolist(), 1e-8)
+
+
+def test_sign_flip_matches_enumeration_and_stays_seeded():
+    differences = np.array([0.3, -0.1, 0.4, 0.2, 0.05, 0.7])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1)
+    sums = signs.T @ differences
+    assert sign_flip_p(differences) == pytest.approx(np.mean(np.abs(sums) >= differences.sum() - 1e-9))
+    fifteen = np.random.default_rng(1).normal(0.3, 1, 15)
+    assert sign_flip_p(fifteen) == sign_flip_p(fifteen)
+    assert sign_flip_p(fifteen) == pytest.approx(stats.ttest_1samp(fifteen, 0).pvalue, abs=0.03)
+    assert [sign_flip_can_reach(n, 7) for n in (0, 8, 9)] == [False, False, True]
+
+
+def test_wilson_matches_scipy():
+    for wins, n in ((0, 5), (2, 5), (5, 5), (7, 20)):
+        expected = stats.binomtest(wins, n).proportion_ci(0.95, method="wilson")
+        assert wilson(wins, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert all(map(math.isnan, wilson(0, 0)))
+
+
+# verdicts, by the table ------------------------------------------------------------------------------------------
+
+STEADY = np.array([0.01, -0.02, 0.0, 0.02, -0.01])
+
+
+@pytest.mark.parametrize(
+    ("shift", "spread", "verdict"),
+    [
+        (-3.0, 1, "clear and important loss"),
+        (+3.0, 1, "clear and important gain"),
+        (-0.2, 1, "real but negligible"),
+        (0.0, 1, "no practically meaningful effect"),
+        (-0.5, 1, "real, importance unresolved"),
+        (-0.5, 40, "inconclusive"),
+    ],
+)
+def test_each_rule(shift, spread, verdict):
+    runs = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, shift) + spread * STEADY})
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == verdict
+
+
+def test_goal_min_turns_losses_and_improvements():
+    runs = run_table({"baseline": [20.0, 21, 20.5, 20.2, 20.8], "no-a": [18.0, 19.1, 18.4, 18.3, 20.8]}, LOSS)
+    (effect,) = estimate_effects(runs, planned("no-a"), LOSS, 0.5)
+    assert effect.delta < 0
+    assert effect.p_improve == 0.9  # four wins and a tie
+    runs = run_table({"baseline": np.add(BASELINE, 0), "no-a": np.add(BASELINE, -3) + STEADY}, LOSS)
+    assert estimate_effects(runs, planned("no-a"), LOSS, 0.5)[0].verdict == "clear and important gain"
+
+
+@pytest.mark.parametrize(
+    ("n", "verdict"),
+    [
+        (0, "too few seeds"),
+        (1, "single-run observation"),
+        (2, "too few seeds"),
+        (3, "preliminary: clear and important loss"),
+        (4, "preliminary: clear and important loss"),
+        (5, "clear and important loss"),
+    ],
+)
+def test_few_seeds(n, verdict):
+    runs = run_table({"baseline": BASELINE[:n], "no-a": NO_BATCH_NORM[:n]})
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert (effect.n, effect.verdict) == (n, verdict)
+    assert math.isinf(effect.mde) == (n < 3)
+    assert math.isnan(effect.p) == (n < 2)
+    assert effect.p_holm == 1.0 if n < 2 else effect.p_holm == effect.p
+
+
+def test_missing_p_enters_holm_as_one():
+    first = worked_example()[0]
+    assert first.p_holm == approx(7 * first.p)  # the five arms without runs count
+    assert [effect.n for effect in worked_example()[2:]] == [0] * 5
+
+
+@pytest.mark.parametrize(
+    ("shift", "n", "p", "p_tost", "verdict"),
+    [
+        (0.0, 5, 1.0, 0.0, "no practically meaningful effect"),
+        (-0.25, 5, 0.0, 0.0, "real but negligible"),
+        (-1.0, 5, 0.0, 1.0, "clear and important loss"),
+        (-0.5, 5, 0.0, 1.0, "real, importance unresolved"),
+        (-1.0, 4, 0.0, 1.0, "identical differences"),
+        (0.0, 3, 1.0, 0.0, "identical differences"),
+        (-1.0, 2, 0.0, 1.0, "too few seeds"),
+    ],
+)
+def test_no_variance(shift, n, p, p_tost, verdict):
+    values = np.array([93.0, 94.0, 92.5, 93.5, 92.0])[:n]
+    runs = run_table({"baseline": values, "no-a": values + shift}, RAW)
+    (effect,) = estimate_effects(runs, planned("no-a"), RAW, 0.5)
+    assert (effect.p, effect.p_tost, effect.verdict) == (p, p_tost, verdict)
+    assert math.isnan(effect.rho)
+    assert effect.ci_low == effect.delta == effect.fw_high
+
+
+def test_constant_arms_have_no_rho_and_no_welch():
+    runs = run_table({"baseline": [90.0] * 5, "no-a": [89.0] * 5})
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert math.isnan(effect.rho)
+    assert math.isnan(effect.p_welch)
+    assert effect.verdict == "clear and important loss"
+
+
+def test_prefixes():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    loss = "clear and important loss"
+
+    def verdict(protocol, **settings):
+        return estimate_effects(runs, planned("no-a", **settings), ACCURACY, 0.5, protocol)[0].verdict
+
+    assert verdict(Protocol(planned=False)) == f"exploratory: {loss}"
+    assert verdict(Protocol(extended=True)) == f"exploratory: {loss}"
+    assert verdict(Protocol(), planned=False) == f"exploratory: {loss}"
+    assert verdict(Protocol(selected_on_test=True)) == f"optimistic: {loss}"
+    assert verdict(Protocol(planned=False, selected_on_test=True)) == f"exploratory: optimistic: {loss}"
+
+
+# unstable and failed runs ----------------------------------------------------------------------------------------
+
+
+def test_unstable_runs_count_at_their_value_with_survivors_beside():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    runs = with_status(runs, "no-a", [1], "unstable", 0.12)
+    runs = with_status(runs, "no-a", [3], "unstable", math.nan)
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    values = np.array([90.12, 12.0, 89.75, 10.0, 89.93])
+    assert effect.delta == approx(float(np.mean(values - BASELINE)))
+    kept = [0, 2, 4]
+    assert effect.delta_survivors == approx(float(np.mean((values - BASELINE)[kept])))
+    assert (effect.n, effect.n_unstable) == (5, 2)
+    assert effect.verdict == "unstable in 2 of 5 seeds: inconclusive"
+
+
+def test_an_arm_that_is_unstable_in_half_of_its_seeds_trains_unreliably():
+    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM}), "no-a", [0, 2, 4], "unstable", 0.1)
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == "trains unreliably"
+    assert (effect.evidence.unstable_low, effect.evidence.unstable_high) == approx(wilson(3, 5))
+    four = runs[runs["seed"] < 4]
+    assert estimate_effects(four, planned("no-a"), ACCURACY, 0.5)[0].verdict == "preliminary: trains unreliably"
+    reference_too = with_status(runs, "baseline", [1], "unstable", 0.1)
+    (effect,) = estimate_effects(reference_too, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == "reference unstable in seed 1: unstable in 3 of 5 seeds: inconclusive"
+    assert effect.evidence.paired.survivors == (False, False, False, True, False)
+    assert effect.delta_survivors == approx(90.40 - 93.21)
+
+
+def test_all_unstable_leaves_no_survivors():
+    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM}), "no-a", range(5), "unstable", math.inf)
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == "trains unreliably"
+    assert math.isnan(effect.delta_survivors)
+    assert effect.variant_mean == approx(10.0)
+
+
+def test_unstable_without_value_or_floor_is_an_error():
+    metric = Metric("test_accuracy")
+    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_CLIP}), "no-a", [2], "unstable", math.nan)
+    with pytest.raises(UserError, match="no-a seed 2 is unstable without a finite test_accuracy"):
+        estimate_effects(runs, planned("no-a"), metric, 0.5)
+
+
+@pytest.mark.parametrize("status", ["failed", "out_of_memory", "killed", "pruned"])
+def test_failures_are_left_out_and_counted(status):
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    broken = with_status(runs, "no-a", [0, 3], status)
+    (effect,) = estimate_effects(broken, planned("no-a"), ACCURACY, 0.5)
+    (kept,) = estimate_effects(runs[runs["seed"].isin([1, 2, 4])], planned("no-a"), ACCURACY, 0.5)
+    assert effect.row() == kept.row()
+    assert dict(effect.evidence.paired.excluded) == {status: 2}
+
+
+def test_finished_without_a_value_is_left_out_and_counted():
+    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_CLIP}), "no-a", [0], "finished", math.nan)
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert (effect.n, dict(effect.evidence.paired.excluded)) == (4, {"without a value": 1})
+
+
+def test_only_shared_seeds_are_paired():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    runs = runs[~((runs["variant"] == "no-a") & (runs["seed"] == 0))]
+    runs = runs[~((runs["variant"] == "baseline") & (runs["seed"] == 4))]
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert effect.evidence.paired.seeds == (1, 2, 3)
+    assert effect.baseline_mean == approx(float(np.mean(BASELINE[1:4])))
+
+
+def test_families_are_adjusted_apart_and_order_is_kept():
+    runs = run_table({"baseline": BASELINE, "none": NO_BATCH_NORM, "no-a": NO_CLIP, "only-a": NO_CLIP})
+    plan = [
+        Comparison("only-a", "none", "a", "added", "add-one-in"),
+        Comparison("no-a", "baseline", "a"),
+        Comparison("no-b", "baseline", "b"),
+    ]
+    effects = estimate_effects(runs, plan, ACCURACY, 0.5)
+    assert [effect.variant for effect in effects] == ["only-a", "no-a", "no-b"]
+    assert effects[0].p_holm == effects[0].p
+    assert effects[1].p_tost_holm == approx(2 * effects[1].p_tost)
+    assert effects[0].verdict == "clear and important gain"
+
+
+# bad tables ------------------------------------------------------------------------------------------------------
+
+
+def test_bad_tables_name_their_rows():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_CLIP})
+
+    def fails(table, message, metric=ACCURACY, margin=0.5, plan=("no-a",)):
+        with pytest.raises(UserError, match=message):
+            estimate_effects(table, planned(*plan), metric, margin)
+
+    fails(pd.concat([runs, runs[(runs["variant"] == "no-a") & (runs["seed"] == 3)]]), "no-a seed 3")
+    fails(with_status(runs, "no-a", [2], "odd"), r"unknown status in no-a seed 2 \(odd\)")
+    fails(runs.drop(columns="status"), "no column status")
+    fails(runs.assign(seed=runs["seed"] + 0.5), "whole number in baseline seed 0.5")
+    fails(runs.assign(seed=[None, *range(1, 10)]), "whole number")
+    fails(runs.assign(variant=[None, *["no-a"] * 9], seed=range(10)), "no variant in row 0")
+    fails(runs.assign(test_accuracy=["high", *[0.9] * 9]), r"test_accuracy is no number in baseline seed 0 \(high\)")
+    fails(runs, "margin", margin=0.0)
+    fails(runs, "margin", margin=math.nan)
+    fails(runs, "planned twice", plan=("no-a", "no-a"))
+    with pytest.raises(UserError, match="goal"):
+        Metric("x", goal="up")  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(UserError, match="scale"):
+        Metric("x", scale=0)
+
+
+def test_a_failed_run_beside_its_retry_is_no_double():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_CLIP})
+    failed = with_status(runs[(runs["variant"] == "no-a") & (runs["seed"] == 3)], "no-a", [3], "failed")
+    (effect,) = estimate_effects(pd.concat([failed, runs]), planned("no-a"), ACCURACY, 0.5)
+    assert (effect.n, dict(effect.evidence.paired.excluded)) == (5, {"failed": 1})
+
+
+def test_score_table_is_scaled_and_sorted():
+    table = score_table(run_table({"baseline": BASELINE, "no-a": NO_CLIP[:3]}), ACCURACY)
+    assert table.loc["baseline"].tolist() == pytest.approx(BASELINE)
+    assert table.columns.tolist() == [0, 1, 2, 3, 4]
+    assert table.loc["no-a"].isna().sum() == 2
+
+
+def test_verdict_strings_are_plain():
+    assert str(Verdict.LOSS) == "clear and important loss"
+    assert isinstance(worked_example()[0].verdict, str)

@@ -1,0 +1,159 @@
+"""Sentences: the three of the document, other metrics, overrides, and words that never stand there."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablate.stats.effects import Comparison, Metric, Protocol, estimate_effects, sentence
+from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, planned, run_table, with_status
+
+SEVEN = ("no-bn", "no-clip", "no-a", "no-b", "no-c", "no-d", "no-e")
+
+
+def said(runs, comparison, metric=ACCURACY, margin=0.5, protocol=None, family=1):
+    plan = [comparison, *planned(*(f"absent-{i}" for i in range(family - 1)))]
+    return sentence(estimate_effects(runs, plan, metric, margin, protocol)[0], metric)
+
+
+def test_the_sentences_of_the_document():
+    runs = run_table({"baseline": BASELINE, "no-bn": NO_BATCH_NORM, "no-clip": NO_CLIP})
+    assert said(runs, Comparison("no-bn", factor="batch_norm"), family=7) == (
+        "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .001): "
+        "a clear and important loss."
+    )
+    assert said(runs, Comparison("no-clip", factor="gradient_clipping"), family=7) == (
+        "Removing gradient clipping changed accuracy by -0.00 points [-0.09, 0.09]; "
+        "a difference beyond 0.5 is ruled out: no practically meaningful effect."
+    )
+
+
+def test_inconclusive_prints_power():
+    runs = run_table({"baseline": BASELINE, "no-dropout": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])})
+    text = said(runs, Comparison("no-dropout", factor="dropout"), family=7)
+    assert re.fullmatch(
+        r"Removing dropout: -0\.20 points \[-0\.7\d, 0\.3\d\]\. Inconclusive: 5 seeds detect 1\.3 or more; "
+        r"about 1\d are needed for the margin of 0\.5\.",
+        text,
+    ), text
+
+
+def test_added_and_other_metrics():
+    shift = np.array([1.2, 1.25, 1.15, 1.2, 1.2])
+    runs = run_table({"none": BASELINE, "only-ema": BASELINE + shift})
+    added = Comparison("only-ema", "none", "ema", "added")
+    assert said(runs, added).startswith("Adding ema gained 1.20 points [1.1")
+    perplexity = run_table({"none": BASELINE, "only-ema": BASELINE - shift}, LOSS)
+    assert said(perplexity, added, LOSS).startswith("Adding ema lowered perplexity by 1.20 [1.1")
+    assert said(perplexity, added, LOSS).endswith("a clear and important gain.")
+    assert "points" not in said(perplexity, added, LOSS)
+    removed = Comparison("only-ema", "none", "ema")
+    assert "Removing ema lowered perplexity by 1.2 [" in said(perplexity, removed, LOSS, margin=1.0, family=1)
+    seconds = Metric("time", goal="min", unit="s", scale=1.0)
+    assert "raised time by 1.20 s [" in said(
+        run_table({"none": BASELINE, "only-ema": BASELINE + shift}, seconds), added, seconds
+    )
+    errors = Metric("error", goal="min")
+    assert "raised error by 1.20 points [" in said(
+        run_table({"none": BASELINE, "only-ema": BASELINE + shift}, errors), added, errors
+    )
+
+
+def test_arms_that_are_not_one_factor_are_named():
+    runs = run_table({"baseline": BASELINE, "no-a+no-b": NO_BATCH_NORM})
+    assert said(runs, Comparison("no-a+no-b", change="changed")).startswith("Variant no-a+no-b cost 3.02 points")
+
+
+def test_negligible_and_unresolved():
+    steady = np.array([0.01, -0.02, 0.0, 0.02, -0.01])
+    runs = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, -0.2) + steady})
+    assert said(runs, Comparison("no-a", factor="a")).endswith(
+        "a difference beyond 0.5 is ruled out: real but negligible."
+    )
+    runs = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, -0.5) + steady})
+    assert said(runs, Comparison("no-a", factor="a")).endswith(
+        "real, but whether it exceeds the margin of 0.5 is unresolved."
+    )
+
+
+def test_overrides():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    drop = Comparison("no-a", factor="a")
+    assert said(runs[runs["seed"] < 1], drop) == (
+        "Removing a: -2.98 points in 1 seed, a single-run observation, which has no interval."
+    )
+    screened = replace(estimate_effects(runs[runs["seed"] < 1], [drop], ACCURACY, 0.5)[0], ci_low=-5.0, ci_high=1.0)
+    assert sentence(screened, ACCURACY).endswith("whose interval is only Lenth's (1989), for exploring.")
+    two = said(runs[runs["seed"] < 2], drop)
+    assert two == "Removing a: -2.97 points in 2 seeds; too few seeds for a verdict.", two
+    assert said(runs[runs["seed"] < 3], drop).startswith("Preliminary: Removing a cost")
+    assert said(runs, drop, protocol=Protocol(planned=False, selected_on_test=True)).startswith(
+        "Exploratory: Optimistic: Removing a cost"
+    )
+    assert "re-tuned" in said(runs, drop, protocol=Protocol(estimand="re-tuned"))
+    assert said(runs[runs["variant"] == "baseline"], drop) == (
+        "Removing a: no seed has a result for both no-a and baseline; too few seeds."
+    )
+    same = run_table({"baseline": BASELINE[:3], "no-a": BASELINE[:3]})
+    assert said(same, drop) == "Removing a: 0.00 points in 3 seeds, identical differences; no verdict below 5 seeds."
+    extended = said(runs, drop, protocol=Protocol(extended=True))
+    assert extended.startswith("Exploratory: ")
+    assert "Seeds were added after a report; the interval that allows for this is [-3.6" in extended
+
+
+def test_unstable():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    drop = Comparison("no-a", factor="a")
+    one = with_status(runs, "no-a", [1], "unstable", 0.1)
+    text = said(one, drop)
+    assert text.startswith("Unstable in 1 of 5 seeds: Removing a: -")
+    assert text.endswith("Among the 4 seeds stable in both arms the difference is -3.03 points.")
+    both = said(with_status(one, "baseline", [0], "unstable", 0.1), drop)
+    assert both.startswith("Reference unstable in seed 0: Unstable in 1 of 5 seeds: ")
+    many = with_status(runs, "no-a", [0, 1, 2], "unstable", 0.1)
+    assert said(many, drop) == (
+        "Removing a: trains unreliably, unstable in 3 of 5 seeds (95 % Wilson interval 23 to 88 %), "
+        "the reference in none."
+    )
+
+
+values = st.lists(st.floats(0, 1), min_size=0, max_size=7)
+
+
+@settings(max_examples=150)
+@given(values, values, st.sampled_from(["max", "min"]), st.sampled_from([0.05, 0.5, 20.0]), st.booleans())
+def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, margin, unstable):
+    metric = Metric("test_accuracy", label="accuracy", goal=goal)
+    runs = run_table({"baseline": np.multiply(reference, 100), "no-a": np.multiply(variant, 100)})
+    if unstable:
+        runs = with_status(runs, "no-a", [0, 1], "unstable")
+    (effect,) = estimate_effects(runs, [Comparison("no-a", factor="a")], metric, margin)
+    text = sentence(effect, metric)
+    assert not re.search(r"\bproves?\b|\bsignifican", text)
+    assert "nan" not in text
+    assert "inf" not in text.replace("infinite", "")
+    assert text.endswith(".")
+    if effect.n and effect.evidence.rule != "trains unreliably":
+        digits = 3 if margin == 0.05 else 2
+        assert f"{abs(effect.delta):.{digits}f}" in text
+    if effect.n >= 3 and not math.isnan(effect.ci_low) and "[" in text:
+        bounds = [abs(float(number)) for number in re.findall(r"-?\d+\.\d+", text[text.index("[") : text.index("]")])]
+        assert sorted(bounds) == pytest.approx(sorted([abs(effect.ci_low), abs(effect.ci_high)]), abs=0.0051)
+
+
+def test_the_margin_has_the_unit_of_what_is_no_fraction():
+    seconds = Metric("time", goal="min", unit="s", scale=1.0)
+    noisy = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])}, seconds)
+    steady = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}, seconds)
+    comparison = Comparison("no-x", factor="x")
+    assert re.search(r"5 seeds detect [\d.]+ s or more; about \d+ are needed for the margin of 0\.5 s\.$",
+                     said(noisy, comparison, seconds))  # fmt: skip
+    assert "a difference beyond 0.5 s is ruled out" in said(steady, comparison, seconds)
+    assert "a difference beyond 0.5 is ruled out" in said(run_table(
+        {"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}), comparison)  # fmt: skip

@@ -1,0 +1,127 @@
+"""Designs: the arms that they promise, and what is aliased, by brute force."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.errors import UsageError
+from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
+from ablate.studies import designs
+from ablate.studies.designs import DESIGNS, Arm, Design, fractional, plackett_burman, word_lengths
+
+SEVEN = "abcdefg"
+FULL = frozenset(SEVEN)
+
+
+def table(design: Design) -> pd.DataFrame:
+    rows = [{name: name in arm for name in design.factors} for arm in design.arms]
+    return orthogonal_part(pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "arms", "comparisons"),
+    [
+        ("leave-one-out", 8, 7),
+        ("add-one-in", 9, 7),
+        ("both-ways", 16, 14),
+        ("pairs", 29, 7),
+        ("factorial", 128, 0),
+        ("fractional", 16, 0),
+        ("plackett-burman", 13, 0),
+        ("path", 8, 7),
+    ],
+)
+def test_run_counts_for_seven(name: str, arms: int, comparisons: int) -> None:
+    design = DESIGNS[name](FULL, SEVEN)
+    assert (len(design.arms), len(design.contrasts)) == (arms, comparisons)
+
+
+@given(st.sampled_from(sorted(DESIGNS)), st.sets(st.sampled_from("abcdefgh"), min_size=2, max_size=6), st.data())
+def test_every_design_keeps_its_word(name: str, factors: set[str], data: st.DataObject) -> None:
+    """The baseline comes first, no arm twice, factors not in question untouched, contrasts among the arms."""
+    on = data.draw(st.sets(st.sampled_from("abcdefghij")).map(frozenset))
+    order = data.draw(st.permutations(sorted(factors)))
+    if name == "plackett-burman":
+        order = [*order, *"stuvw"]  # with fewer factors its runs coincide
+        factors |= set("stuvw")
+    design = DESIGNS[name](on, order)
+    assert design.arms[0] == on
+    assert len(set(design.arms)) == len(design.arms)
+    assert all(arm - factors == on - factors for arm in design.arms)
+    for contrast in design.contrasts:
+        assert {contrast.arm, contrast.reference} <= set(design.arms)
+        if contrast.factor:
+            assert contrast.arm ^ contrast.reference == {contrast.factor}
+
+
+def test_candidates_are_switched_on_where_others_go_off() -> None:
+    arms = designs.leave_one_out(frozenset("ab"), "abx").arms
+    assert arms == tuple(map(frozenset, ("ab", "b", "a", "abx")))
+
+
+@pytest.mark.parametrize(("count", "wanted"), list(itertools.product(range(3, 9), (3, 4, 5))))
+def test_fractions_reach_the_resolution_that_is_asked_for(count: int, wanted: int) -> None:
+    names = "abcdefgh"[:count]
+    design = fractional(frozenset(names), names, wanted)
+    found = resolution(table(design))
+    assert found is None or found >= wanted
+    if design.generators:
+        assert found == min(word_lengths(count, design.generators))
+        assert len(table(design)) == 2 ** (count - len(design.generators))
+    else:
+        assert len(design.arms) == 2**count
+
+
+def test_the_sixteen_runs_for_seven() -> None:
+    """Resolution IV: main effects clear, pairs in seven triples; holds the full and the bare recipe."""
+    design = fractional(FULL, SEVEN)
+    groups = [group for group in alias_groups(table(design)) if group.order == 2]
+    triples = {frozenset("".join(term) for term in group.terms) for group in groups}
+    wanted = "ab=ce=fg ac=be=dg ad=cg=ef ae=bc=df af=bg=de ag=bf=cd bd=cf=eg"
+    assert triples == {frozenset(triple.split("=")) for triple in wanted.split()}
+    assert all(len(group.terms) == 1 for group in alias_groups(table(design)) if group.order == 1)
+    assert {FULL, Arm()} <= set(design.arms)
+
+
+def test_the_thirty_two_runs_for_seven() -> None:
+    design = fractional(FULL, SEVEN, runs=32)
+    groups = [group for group in alias_groups(table(design)) if group.order == 2]
+    aliased = {frozenset("".join(term) for term in group.terms) for group in groups if len(group.terms) > 1}
+    assert aliased == {frozenset(pair.split("=")) for pair in ("ce=fg", "cf=eg", "cg=ef")}
+    assert resolution(table(design)) == 4
+
+
+def test_no_regular_thirty_two_runs_of_resolution_five_for_seven() -> None:
+    assert len(fractional(FULL, SEVEN, 5).arms) == 64
+    assert resolution(table(fractional(FULL, SEVEN, 5))) == 7
+
+
+@pytest.mark.parametrize(("count", "runs"), [(7, 12), (11, 12), (12, 20), (19, 20), (23, 24)])
+@pytest.mark.parametrize("folded", [False, True])
+def test_plackett_burman_is_orthogonal(count: int, runs: int, folded: bool) -> None:
+    names = [f"f{i}" for i in range(count)]
+    design = plackett_burman(frozenset(names), names, folded=folded)
+    assert len(table(design)) == runs * (2 if folded else 1)
+    assert resolution(table(design)) == (4 if folded else 3)
+
+
+def test_what_cannot_be_built_is_said() -> None:
+    names = [f"f{i}" for i in range(24)]
+    with pytest.raises(UsageError, match="at most 23"):
+        plackett_burman(frozenset(names), names)
+    with pytest.raises(UsageError, match="repeats runs with 4 factors"):
+        plackett_burman(frozenset("abcd"), "abcd")
+    with pytest.raises(UsageError, match="has 4, 8"):
+        fractional(FULL, SEVEN, runs=12)
+
+
+@given(st.integers(2, 7))
+def test_pairs_count(count: int) -> None:
+    names = SEVEN[:count]
+    assert len(DESIGNS["pairs"](frozenset(names), names).arms) == 1 + count + math.comb(count, 2)

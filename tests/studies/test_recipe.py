@@ -1,0 +1,158 @@
+"""Recipes: what they hold, how they are called, and what names them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.errors import UsageError
+from ablate.studies.menu import OneOf, Range, Setting
+from ablate.studies.recipe import Recipe
+from ablate.studies.workload import Workload
+from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.workload import PRESETS, SETTINGS, WORKLOAD, plan
+
+NAMES = tuple(MENU)
+subsets = st.sets(st.sampled_from(NAMES))
+
+
+def recipe(*names: str) -> Recipe:
+    return Recipe.of(WORKLOAD, names)
+
+
+def test_known_key() -> None:
+    """The key of the notebook's baseline: only an edited default changes it, and then old runs do not answer it."""
+    assert Recipe.of(WORKLOAD).key == "4909ca98c9f0"
+
+
+@given(subsets, subsets)
+def test_keys_tell_variants_apart(one: set[str], other: set[str]) -> None:
+    assert (recipe(*one).key == recipe(*other).key) == (one == other)
+    assert (recipe(*one) == recipe(*other)) == (one == other)
+
+
+@given(subsets, st.integers(0, 2**63 - 1))
+def test_a_recipe_survives_its_own_description(names: set[str], seed: int) -> None:
+    made = Recipe.of(WORKLOAD, names, {"lr": 0.02, "train_size": 100}, seed)
+    again = Recipe.from_dict(made.as_dict())
+    assert again.key == made.key
+    assert again.params == made.params
+    assert pickle.loads(pickle.dumps(made)) == made
+
+
+@given(subsets)
+def test_labels_are_unique_and_name_every_difference(names: set[str]) -> None:
+    label = recipe(*names).label
+    if names == set(MENU.baseline):
+        assert label == "baseline"
+    elif not names:
+        assert label == "none"
+    elif len(names) == 1:
+        assert label == f"only-{MENU[next(iter(names))].flag}"
+    else:
+        parts = label.split("+")
+        assert parts == [
+            f"{'with' if name in names else 'no'}-{MENU[name].flag}"
+            for name in NAMES
+            if (name in names) != MENU[name].in_baseline
+        ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_factor_adds_something_and_hides_its_knobs_when_off(name: str) -> None:
+    with_it, without = recipe(name), recipe()
+    assert plan(with_it, 10) != plan(without, 10)
+    for knob in MENU[name].knobs:
+        assert knob.name in with_it.params
+        assert knob.name not in without.params
+        with pytest.raises(UsageError, match="has no effect while"):
+            without.change({knob.name: knob.default})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_factor_is_described(name: str) -> None:
+    factor = MENU[name]
+    assert factor.help
+    assert not factor.help.endswith(".")
+    for knob in factor.knobs:
+        assert knob.check(knob.default) == knob.default
+        assert isinstance(knob.domain, Range)
+        low, high = knob.domain.tune or (knob.domain.low, knob.domain.high)
+        assert knob.domain.low <= low < high <= knob.domain.high
+
+
+def test_an_off_knob_is_no_part_of_the_key() -> None:
+    changed = Recipe.of(WORKLOAD, None, {"dropout.p": 0.5})
+    assert changed.key != Recipe.of(WORKLOAD).key
+    assert changed.without("dropout").key == Recipe.of(WORKLOAD).without("dropout").key
+
+
+def test_a_setting_added_later_leaves_old_keys_alone() -> None:
+    later = Setting("warm_start", str, "no", OneOf(("no", "yes")), "an addition", before="no")
+    grown = Workload(
+        WORKLOAD.name,
+        MENU,
+        (*SETTINGS, later),
+        PRESETS,
+        WORKLOAD.metric,
+        WORKLOAD.train_function,
+        WORKLOAD.data_function,
+    )
+    assert Recipe.of(grown).key == Recipe.of(WORKLOAD).key
+    assert Recipe.of(grown, None, {"warm_start": "yes"}).key != Recipe.of(WORKLOAD).key
+
+
+def test_an_integer_will_do_for_a_number() -> None:
+    assert Recipe.of(WORKLOAD, None, {"lr": 1}).key == Recipe.of(WORKLOAD, None, {"lr": 1.0}).key
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "message"),
+    [
+        (["dropuot"], {}, "did you mean dropout"),
+        (None, {"wdith": 3}, "did you mean width"),
+        (None, {"width": 0}, "between 1 and 1024"),
+        (None, {"width": 1.5}, "width must be an integer"),
+        (None, {"epochs": True}, "epochs must be an integer"),
+        (None, {"lr": float("nan")}, "lr must lie between"),
+        (None, {"optimizer": "lion"}, "adam, adamw, sgd"),
+        (None, {"dropout.p": 1.0}, "dropout.p must lie between"),
+        (None, {"mixup.alpha": 0.3}, "add --mixup"),
+    ],
+)
+def test_mistakes_are_named(names: list[str] | None, values: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Recipe.of(WORKLOAD, names, values)  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(UsageError, match="from 0 up"):
+        Recipe.of(WORKLOAD, seed=-1)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_presets_only_fill_in_values(preset) -> None:
+    assert Recipe.of(WORKLOAD, None, preset.settings).label == "baseline"
+
+
+def test_only_without_plus() -> None:
+    base = Recipe.of(WORKLOAD)
+    assert base.without("augment", "residual").label == "no-augment+no-residual"
+    assert base.plus("mixup").label == "with-mixup"
+    assert base.without("dropout").plus("cutout").label == "no-dropout+with-cutout"
+    assert base.only(["ema"]).label == "only-ema"
+    assert base.reseed(4).seed == 4
+    assert base.reseed(4).key != base.key
+
+
+def test_a_border_must_fit_into_the_image() -> None:
+    with pytest.raises(UsageError, match=r"augment.pad must be less than the image size, 16, not 16"):
+        plan(Recipe.of(WORKLOAD, None, {"augment.pad": 16, "image_size": 16}), 10)
+
+
+def test_the_image_size_is_a_multiple_of_eight() -> None:
+    with pytest.raises(UsageError, match="multiple of 8"):
+        plan(Recipe.of(WORKLOAD, None, {"image_size": 33}), 10)

@@ -1,0 +1,95 @@
+"""Studies: files, what is declared, and what is planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import UsageError
+from ablate.studies.study import Study
+from ablate.workloads.custom.study_file import load_study
+from tests import ROOT
+
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_shipped_study_asks_a_question_and_plans_runs(path: Path) -> None:
+    study = load_study(path)
+    assert study.name == path.stem
+    assert study.question.splitlines()[0].endswith("?")
+    recipes = study.recipes()
+    assert len({recipe.key for recipe in recipes}) == len(recipes) == len(study.layout.arms) * len(study.seed_list)
+    assert study.declared["margin"] > 0
+
+
+def test_seed_major_order() -> None:
+    recipes = Study(seeds=[3, 1], factors=["augment", "dropout"]).recipes()
+    assert [(recipe.label, recipe.seed) for recipe in recipes] == [
+        (label, seed) for seed in (3, 1) for label in ("baseline", "no-augment", "no-dropout")
+    ]
+
+
+def test_comparisons_know_what_was_removed_and_what_was_added() -> None:
+    rows = Study(factors=["augment", "mixup"]).comparisons()
+    assert [(row.variant, row.reference, row.factor, row.change) for row in rows] == [
+        ("no-augment", "baseline", "augment", "removed"),
+        ("with-mixup", "baseline", "mixup", "added"),
+    ]
+    rows = Study(design="add-one-in").comparisons()
+    assert {(row.reference, row.change, row.family) for row in rows} == {("none", "added", "add-one-in")}
+
+
+def test_a_candidate_in_question_keeps_the_knob_it_was_given() -> None:
+    study = Study(factors=["mixup"], values={"mixup.alpha": 0.4, "dropout.p": 0.3}, seeds=1)
+    baseline, mixed = study.recipes()
+    assert "mixup.alpha" not in baseline.params
+    assert mixed.params["mixup.alpha"] == 0.4
+    assert baseline.params["dropout.p"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"design": "latin-square"}, "there is no design"),
+        ({"factors": ["agument"]}, "did you mean augment"),
+        ({"margin": 0}, "margin"),
+        ({"seeds": 0}, "at least one seed"),
+        ({"name": "../escape"}, "letters, digits"),
+        ({"seeds": 10**11}, "at most 10,000 seeds"),
+    ],
+)
+def test_mistakes_are_named(values: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Study(**values)  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_design_option_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match="takes no options, not colour"):
+        Study(options={"colour": 3}).recipes()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "there is no study file"),
+        ("import nothing_like_this", "does not run: ModuleNotFoundError"),
+        ("study = 3", "holds no study"),
+        ("from ablate import Study\nstudy = Study(factors=['agument'])", "did you mean augment"),
+        ("def (", "does not run: SyntaxError"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, message: str) -> None:
+    path = tmp_path / "broken.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_study(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_docstring_is_the_question(tmp_path: Path) -> None:
+    path = tmp_path / "why.py"
+    path.write_text('"""Why?"""\nfrom ablate import Study\nstudy = Study(seeds=1)\n')
+    assert (load_study(path).question, load_study(path).name) == ("Why?", "why")

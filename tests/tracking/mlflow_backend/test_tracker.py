@@ -1,0 +1,387 @@
+"""What MLflow has of a run, and that it has it exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from ablate.errors import UserError
+from ablate.journal.receipt import delivering, receipt_path
+from ablate.journal.run_journal import Journal
+from ablate.tracking import MlflowTracker, Planned, Project, StoreError, StudyRecord, open_tracker
+from ablate.tracking.mlflow_backend import store
+from tests.samples.tracking import DEAD, KEY, empty_database, end, epoch, mlflow_project, new_project, start, write_run
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return mlflow_project(tmp_path / "project")
+
+
+def client_of(project: Project) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(project.tracking_uri())
+
+
+def table(project: Project, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(project.database)) as connection:
+        return list(connection.execute(query))
+
+
+def content(project: Project) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all that the store has of its runs, in order, without what names a run there."""
+    point = "key, value, timestamp, step, is_nan"
+    return {
+        "runs": table(project, "select name, status, start_time, end_time, lifecycle_stage from runs order by name"),
+        "metrics": table(project, f"select {point} from metrics order by key, step, timestamp"),
+        "latest": table(project, f"select {point} from latest_metrics order by key"),
+        "params": table(project, "select key, value from params order by key"),
+        "tags": table(project, "select key, value from tags order by key"),
+        "datasets": table(project, "select name, digest from datasets order by name"),
+        "inputs": table(project, "select count(*) from inputs"),
+    }
+
+
+def test_mlflow_shows_a_run_as_the_design_says(project: Project) -> None:
+    path = write_run(project, tags={"purpose": "test"})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    identifier = open_tracker(project).deliver(path)
+    run = client_of(project).get_run(identifier)
+    info, data = run.info, run.data
+    assert (info.run_name, info.status) == ("no-augment/s3", "FINISHED")
+    assert (info.start_time, info.end_time) == (round(lines[0]["time"] * 1000), round(lines[-1]["time"] * 1000))
+    assert info.artifact_uri == f"{project.artifacts.as_uri()}/{identifier}/artifacts"
+    assert client_of(project).get_experiment(info.experiment_id).name == "ablate"
+    switches = {"augment": "false", "residual": "true"}
+    settings = {"lr": "0.01", "dropout.p": "0.2", "optimizer": "adam", "seed": "3"}
+    conditions = {"device": "cpu", "precision": "bf16", "threads": "1"}
+    versions = {"versions.python": "3.11", "versions.torch": "2.14.1", "dirty": "true"}
+    assert data.params == {**switches, **settings, **conditions, **versions}
+    assert data.tags["mlflow.source.git.commit"] == "c0ffee"
+    assert data.tags["purpose"] == "test"
+    wanted = ("kind", "study", "variant", "key", "data", "schema", "host", "pid", "heartbeat", "run", "status")
+    assert {f"ablate.{name}" for name in wanted} <= set(data.tags)
+    assert (data.tags["ablate.kind"], data.tags["ablate.run"]) == ("run", path.stem)
+    (dataset,) = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("digits", "feed")
+
+
+def test_metrics_have_the_journals_steps_and_times(project: Project) -> None:
+    path = write_run(project, epochs=3)
+    identifier = open_tracker(project).deliver(path)
+    client = client_of(project)
+    assert [point.step for point in client.get_metric_history(identifier, "train/loss")] == [0, 1, 2, 3]
+    steps = client.get_metric_history(identifier, "lr_step")
+    assert [(point.step, point.value) for point in steps] == [(step, 0.001 * step) for step in range(1, 16)]
+    assert [point.step for point in client.get_metric_history(identifier, "test/accuracy")] == [3]
+    norms = table(project, "select is_nan from metrics where key = 'grad_norm' order by step")
+    assert norms == [(0,), (1,), (1,), (1,)], "what is not finite is NaN"
+
+
+def test_delivering_again_changes_nothing_even_without_the_receipt(project: Project) -> None:
+    path = write_run(project)
+    identifier = open_tracker(project).deliver(path)
+    before = content(project)
+    assert open_tracker(project).deliver(path) == identifier
+    receipt_path(path).write_text("not json")
+    assert open_tracker(project).deliver(path) == identifier
+    receipt_path(path).unlink()
+    assert open_tracker(project).deliver(path) == identifier
+    assert content(project) == before
+
+
+def test_delivering_bit_by_bit_gives_what_delivering_at_once_gives(tmp_path: Path) -> None:
+    at_once, by_bits = mlflow_project(tmp_path / "once"), mlflow_project(tmp_path / "bits")
+    path = write_run(at_once, epochs=4)
+    whole = path.read_bytes()
+    copy = by_bits.journals / path.name
+    copy.parent.mkdir()
+    lines = whole.splitlines(keepends=True)
+    tracker = open_tracker(by_bits)
+    for count in range(1, len(lines) + 1):
+        copy.write_bytes(b"".join(lines[:count]))
+        tracker.deliver(copy)
+    open_tracker(at_once).deliver(path)
+    assert content(by_bits) == content(at_once)
+
+
+def test_nothing_new_costs_nothing(project: Project) -> None:
+    path = write_run(project)
+    tracker = open_tracker(project)
+    tracker.deliver(path)
+    began = time.perf_counter()
+    for _ in range(100):
+        tracker.deliver(path)
+    assert time.perf_counter() - began < 0.5
+
+
+def test_files_go_to_the_store_and_leave_the_journal(project: Project) -> None:
+    path = write_run(project)
+    identifier = open_tracker(project).deliver(path)
+    assert (project.artifacts / str(identifier) / "artifacts" / "recipe.json").is_file()
+    assert not path.with_suffix(".files").exists()
+
+
+def test_a_run_of_a_study_stands_under_it(project: Project) -> None:
+    tracker = open_tracker(project)
+    early = tracker.deliver(write_run(project, study="widths"))
+    parent = tracker.open_study(StudyRecord("widths", "?", {"margin": 0.5}, (Planned(KEY, "feed", "no-augment", 3),)))
+    late = tracker.deliver(write_run(project, "ba9876543210-feed-0", study="widths"))
+    alone = tracker.deliver(write_run(project, "ca9876543210-feed-0"))
+    client = client_of(project)
+    parents = [client.get_run(run).data.tags.get("mlflow.parentRunId") for run in (early, late, alone)]
+    assert parents == [None, parent, None]
+    tags = client.get_run(parent).data.tags
+    assert (tags["ablate.kind"], tags["ablate.planned"], tags["ablate.answered"]) == ("study", "1", "0")
+
+
+def test_a_report_shows_at_the_head_of_its_experiment(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text("# Widths\n")
+    tracker = open_tracker(project)
+    parent = tracker.open_study(StudyRecord("widths", "?", {}, ()))
+    (folder := tmp_path / "report").mkdir()
+    (folder / "report.md").write_text("# Widths\n")
+    tracker.attach_report("widths", folder, "It does.", {"delta": -1.5})
+    client = client_of(project)
+    assert client.get_experiment_by_name("widths").tags["mlflow.note.content"] == "It does."
+    assert client.get_run(parent).data.metrics == {"delta": -1.5}
+    assert [file.path for file in client.list_artifacts(parent, "report")] == ["report/report.md"]
+
+
+def test_a_dead_study_is_closed_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = open_tracker(project)
+    monkeypatch.setattr("ablate.tracking.mlflow_backend.studies.this_process", lambda: DEAD)
+    tracker.open_study(StudyRecord("widths", "?", {}, ()))
+    assert tracker.close_orphans([]) == ["widths"]
+    assert tracker.study("widths").status == "killed"
+
+
+def test_a_dead_run_without_a_journal_is_closed_at_its_last_sign(project: Project) -> None:
+    path = write_run(project, status=None)
+    tracker = open_tracker(project)
+    identifier = tracker.deliver(path)
+    path.unlink()
+    client_of(project).set_tag(identifier, "ablate.boot", "an earlier boot")
+    assert tracker.close_orphans([]) == [path.stem]
+    assert client_of(project).get_run(identifier).info.status == "KILLED"
+
+
+def test_more_runs_than_a_page_come_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PAGE", 2)
+    tracker = open_tracker(project)
+    names = [f"{number}{KEY[1:]}-feed-0" for number in range(5)]
+    for name in names:
+        tracker.deliver(write_run(project, name, epochs=0))
+    assert sorted(run.name for run in tracker.runs()) == names
+
+
+def test_runs_of_others_are_read_as_far_as_they_go(project: Project) -> None:
+    client = client_of(project)
+    experiment = client.create_experiment("theirs")
+    run = client.create_run(experiment, run_name="clumsy-ox-7")
+    client.log_param(run.info.run_id, "lr", "0.1")
+    client.log_metric(run.info.run_id, "acc", 0.5)
+    client.set_terminated(run.info.run_id)
+    tracker = open_tracker(project)
+    (found,) = tracker.runs("theirs")
+    assert (found.variant, found.status, found.params, found.metrics) == (
+        "clumsy-ox-7",
+        "finished",
+        {"lr": 0.1},
+        {"acc": 0.5},
+    )
+    assert tracker.runs() == []
+    assert tracker.find(run.info.run_id[:12]).history == ({"step": 0, "acc": 0.5},)
+
+
+def test_a_run_deleted_in_the_ui_stays_deleted(project: Project) -> None:
+    path = write_run(project, status=None)
+    tracker = open_tracker(project)
+    identifier = tracker.deliver(path)
+    client_of(project).delete_run(identifier)
+    with Journal(path) as journal:
+        end(journal)
+    assert tracker.deliver(path) == identifier
+    assert tracker.runs() == []
+
+
+def test_a_store_that_was_replaced_is_filled_again(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path)
+    path = write_run(project)
+    open_tracker(project).deliver(path)
+    for file in project.mlruns.glob("mlflow.db*"):
+        file.unlink()
+    shutil.copyfile(empty_database(), project.database)
+    with closing(sqlite3.connect(project.database)) as connection:
+        connection.execute("update experiments set creation_time = creation_time + 1")
+        connection.commit()
+    open_tracker(project).deliver(path)
+    assert [run.name for run in open_tracker(project).runs()] == [path.stem]
+
+
+def test_a_deleted_experiment_is_explained(project: Project) -> None:
+    client = client_of(project)
+    client.delete_experiment(client.create_experiment("ablate"))
+    with pytest.raises(StoreError, match="mlflow experiments restore"):
+        open_tracker(project).deliver(write_run(project))
+
+
+def test_values_longer_than_the_store_takes_are_cut(project: Project) -> None:
+    path = write_run(project, params={"note": "x" * 7000, "seed": 3}, tags={"note": "y" * 9000})
+    identifier = open_tracker(project).deliver(path)
+    data = client_of(project).get_run(identifier).data
+    assert (len(data.params["note"]), len(data.tags["note"])) == (6000, 8000)
+
+
+def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = MlflowTracker("http://anna:hunter2@127.0.0.1:9", tmp_path)
+    project = new_project(tmp_path / "project")
+    with pytest.raises(StoreError) as failure:
+        tracker.deliver(write_run(project))
+    assert "\n" not in str(failure.value)
+    assert "hunter2" not in str(failure.value)
+    assert "127.0.0.1" in str(failure.value)
+
+
+def test_what_libraries_warn_of_stays_unsaid_whoever_restores_filters_meanwhile(project: Project) -> None:
+    """The writer's thread imports MLflow while the main thread may be within `catch_warnings`."""
+    open_tracker(project)
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+        pool.submit(warnings.simplefilter, "ignore").result()
+    for module, category in (("urllib3.contrib.socks", ImportWarning), ("mlflow.store", DeprecationWarning)):
+        warnings.warn_explicit("not the user's concern", category, f"{module}.py", 1, module)
+    with pytest.raises(UserWarning, match="the user's"):
+        warnings.warn_explicit("the user's", UserWarning, "study.py", 1, "study")
+
+
+def test_a_file_that_is_no_journal_is_named(project: Project) -> None:
+    project.journals.mkdir()
+    stray = project.journals / f"{KEY}-feed-7.jsonl"
+    stray.write_text("hello\n")
+    tracker = open_tracker(project)
+    with pytest.raises(UserError, match=stray.name):
+        tracker.deliver(stray)
+    assert tracker.close_orphans([stray]) == []
+
+
+FIRST_USE = """
+import sys
+from pathlib import Path
+from threading import Barrier
+from ablate.tracking import Project, open_tracker
+project = Project.find(Path(sys.argv[1]))
+print(*[open_tracker(project).deliver(project.journals / f"{name}.jsonl") for name in sys.argv[2:]])
+"""
+
+
+def first_use(project: Project, *names: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    command = [sys.executable, "-c", FIRST_USE, str(project.root), *names]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+@pytest.mark.slow  # test_cli has eight whole runs at once
+def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    shared = write_run(project, "aaaaaaaaaaaa-feed-0", epochs=2).stem
+    own = [write_run(project, f"{number}{KEY[1:]}-feed-0", epochs=2).stem for number in range(8)]
+    processes = [first_use(project, shared, name) for name in own]
+    answers = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, answers
+    assert [error for _, error in answers] == [""] * 8, "MLflow keeps still"
+    assert len({answer.split()[0] for answer, _ in answers}) == 1
+    assert sorted(run.name for run in open_tracker(project).runs()) == sorted([shared, *own])
+    assert table(project, "pragma integrity_check") == [("ok",)]
+    assert table(project, "pragma journal_mode") == [("wal",)]
+
+
+def test_deliveries_of_one_journal_at_once_make_one_run(project: Project) -> None:
+    path = write_run(project)
+    trackers = [open_tracker(project) for _ in range(6)]
+    for tracker in trackers:
+        tracker.runs()
+    together = Barrier(len(trackers))
+
+    def deliver(tracker: MlflowTracker) -> str | None:
+        together.wait()
+        return tracker.deliver(path)
+
+    with ThreadPoolExecutor(len(trackers)) as pool:
+        identifiers = set(pool.map(deliver, trackers))
+    assert len(identifiers) == 1
+    assert len(open_tracker(project).runs()) == 1
+
+
+def test_a_delivery_that_another_process_holds_is_waited_for_and_then_given_up(project: Project) -> None:
+    path = write_run(project)
+    with delivering(path), pytest.raises(StoreError, match="another process"), delivering(path, patience=0.1):
+        pass
+
+
+def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:
+    """Kill first uses at `moments` (seconds into making the store); the next use finds nothing or all of it."""
+    for number, moment in enumerate(moments):
+        project = new_project(tmp_path / str(number))
+        path = write_run(project, epochs=1)
+        process = first_use(project, path.stem)
+        while process.poll() is None and not list(project.mlruns.glob("mlflow.db*")):
+            time.sleep(0.01)
+        time.sleep(moment)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        tracker = open_tracker(project)
+        tracker.deliver(path)
+        assert [(run.name, run.status) for run in tracker.runs()] == [(path.stem, "finished")]
+        assert table(project, "pragma integrity_check") == [("ok",)]
+        assert not list(project.mlruns.glob("mlflow.db.new*"))
+
+
+def test_a_first_use_that_is_killed_leaves_nothing_broken(tmp_path: Path) -> None:
+    kill_first_uses(tmp_path, [0.6])
+
+
+@pytest.mark.slow
+def test_first_uses_that_are_killed_at_any_moment_leave_nothing_broken(tmp_path: Path) -> None:
+    kill_first_uses(tmp_path, [0.05 * number for number in range(40)])
+
+
+def test_a_long_run_is_delivered_in_few_calls(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    log = store.Store.log
+
+    def counted(store: store.Store, run: str, batch: Any) -> None:
+        calls.append(len(batch.points))
+        log(store, run, batch)
+
+    monkeypatch.setattr(store.Store, "log", counted)
+    tracker = open_tracker(project)
+    with Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
+        start(journal)
+        for number in range(5):
+            epoch(journal, number, steps=125)
+            tracker.deliver(journal.path)
+    assert calls == [2, 127, 127, 127, 127], "one call an epoch"

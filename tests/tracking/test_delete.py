@@ -1,0 +1,122 @@
+"""Deleting runs: everywhere, only when sure, never one that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ablate.cli.app import app
+from ablate.errors import UserError
+from ablate.journal.run_journal import Journals
+from ablate.tracking import Planned as Listed
+from ablate.tracking import Project, StudyRecord, open_tracker
+from ablate.tracking.delete import find, remove
+from tests.samples.tracking import DEAD, ELSEWHERE, KEY, epoch, mlflow_project, start, write_run
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = mlflow_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return project
+
+
+def delete(*arguments: str, code: int = 0, answer: str | None = None) -> Result:
+    result = CliRunner().invoke(app, ["delete", *arguments], input=answer)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_a_run_goes_from_everywhere_and_its_neighbours_stay(project: Project) -> None:
+    tracker = open_tracker(project)
+    doomed, kept = write_run(project), write_run(project, "aaaaaaaaaaaa-feed-0", variant="baseline")
+    for path in (doomed, kept):
+        tracker.deliver(path)
+    run = tracker.find("no-augment/s3")
+    artifacts = tracker.artifact(run, "recipe.json").parent
+    doomed.with_suffix(".checkpoint").mkdir()
+    assert "removed no-augment/s3" in delete("no-augment/s3", "--yes").stdout
+    assert [run.variant for run in open_tracker(project).runs()] == ["baseline"]
+    assert not artifacts.exists()
+    assert {path.suffix for path in project.journals.glob(f"{doomed.stem}*")} == set()
+    assert kept.exists()
+    assert "no run is named" in delete("no-augment/s3", "--yes", code=1).stderr
+
+
+def test_a_run_that_was_never_delivered_can_be_named_by_its_journal(project: Project) -> None:
+    path = write_run(project)
+    delete(KEY, "--yes")
+    assert not path.exists()
+
+
+def test_nothing_is_removed_unasked(project: Project) -> None:
+    path = write_run(project)
+    open_tracker(project).deliver(path)
+    assert "--yes" in delete("no-augment/s3", code=2).stderr
+    assert path.exists()
+
+
+@pytest.mark.parametrize("process", [None, ELSEWHERE])
+def test_a_running_run_is_refused(project: Project, process: dict[str, object] | None) -> None:
+    with Journals(project.journals).create(KEY, "feed") as journal:
+        start(journal, **({"process": process} if process else {}))
+        epoch(journal, 0)
+    open_tracker(project).deliver(journal.path)
+    message = delete("no-augment/s3", "--yes", code=1).stderr
+    assert "is running (process" in message
+    assert len(message.splitlines()) == 1
+    assert journal.path.exists()
+
+
+def test_a_claimed_recipe_is_refused(project: Project) -> None:
+    path = write_run(project)
+    open_tracker(project).deliver(path)
+    journals = Journals(project.journals)
+    with journals.claim(KEY, path.stem.split("-")[1]), pytest.raises(UserError, match="is running"):
+        find("no-augment/s3", open_tracker(project), journals)
+
+
+def test_a_run_whose_process_is_gone_can_be_removed(project: Project) -> None:
+    with Journals(project.journals).create(KEY, "feed") as journal:
+        start(journal, process=DEAD)
+        epoch(journal, 0)
+    delete("no-augment/s3", "--yes")
+    assert not journal.path.exists()
+
+
+def test_a_deletion_that_was_cut_short_can_be_asked_for_again(project: Project) -> None:
+    tracker = open_tracker(project)
+    path = write_run(project)
+    tracker.deliver(path)
+    tracker.delete(tracker.find("no-augment/s3"))  # and then the power failed
+    delete("no-augment/s3", "--yes")
+    assert not path.exists()
+
+
+def test_what_a_study_loses_is_said(project: Project) -> None:
+    path = write_run(project)
+    tracker = open_tracker(project)
+    tracker.deliver(path)
+    key, data, _ = path.stem.split("-")
+    listed = Listed(key, data, "no-augment", 3, path.stem)
+    tracker.open_study(StudyRecord("crumbs", "Why?", {}, [listed]))
+    assert "the study crumbs loses no-augment/s3" in delete("no-augment/s3", "--yes").stderr
+
+
+def test_a_run_named_twice_is_removed_once(project: Project) -> None:
+    path = write_run(project)
+    open_tracker(project).deliver(path)
+    assert delete("no-augment/s3", KEY, "--yes").stdout.count("removed") == 1
+
+
+def test_runs_of_others_in_the_store_can_be_removed(project: Project) -> None:
+    tracker = open_tracker(project)
+    store = tracker._store
+    identifier = store.create(store.experiment("theirs"), "something", 1000, {})
+    store.close(identifier, "FINISHED", 2000)
+    journals = Journals(project.journals)
+    remove(find(identifier[:12], tracker, journals), tracker, journals)
+    assert open_tracker(project).runs("theirs") == []

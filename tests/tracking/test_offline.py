@@ -1,0 +1,231 @@
+"""Without MLflow: neither called nor imported, and not missed where it is not installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ablate.errors import UserError
+from ablate.journal.run_journal import Journals, load
+from ablate.journal.study_journal import fold, lines_of
+from ablate.tracking import JournalTracker, StudyJournals, StudyRecord, catch_up, deliver_study, open_tracker
+from ablate.tracking.sync import sync
+from tests.cli.test_commands import TINY, ablate
+from tests.samples.report import record_of, small_study
+from tests.samples.tracking import DEAD, KEY, mlflow_project, new_project, write_run
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("mlflow", "optuna", "ray"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+if __name__ == "__main__":
+    from ablate.__main__ import main
+    main()
+"""
+
+SWEEP = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--jobs", "1")
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Path:
+    """The command, where MLflow, Optuna and Ray are not installed."""
+    (tmp_path / "blocked.py").write_text(BLOCKED)
+    return tmp_path / "blocked.py"
+
+
+def without_mlflow(command: Path, *arguments: str, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    answer = subprocess.run(
+        [sys.executable, str(command), *arguments], check=False, cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert answer.returncode == code, answer.stderr
+    return answer
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a run that kept its weights and a small study, all made offline."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "mlruns").mkdir()
+    ablate("run", *TINY, "--offline", folder=folder)
+    ablate(*SWEEP, "--offline", folder=folder)
+    return folder
+
+
+def test_a_sweep_and_its_report_need_no_mlflow(blocked: Path, alone: Path, project: Path) -> None:
+    shutil.rmtree(project / "mlruns")
+    shutil.copytree(alone / "mlruns", project / "mlruns")
+    refused = without_mlflow(blocked, *SWEEP, folder=project, code=1)
+    assert refused.stderr.endswith("error: MLflow is not installed: `pip install mlflow`, or go on with --offline\n")
+    swept = without_mlflow(blocked, *SWEEP, "--seeds", "2", "--offline", folder=project)
+    assert "4 runs planned, 2 reused, 2 made, 0 failed" in swept.stdout
+    assert (project / "reports" / "alone" / "report.md").is_file()
+    assert not (project / "mlruns" / "mlflow.db").exists()
+
+
+def test_a_run_is_named_by_its_journal(alone: Path) -> None:
+    facts = json.loads(ablate("run", *TINY, "--offline", "--json", folder=alone).stdout)
+    assert facts["run_id"] in {path.stem for path in Journals(alone / "mlruns" / "journal").paths()}
+    assert (facts["tracking_uri"], facts["artifact_uri"][:7]) == ((alone / "mlruns/journal").as_uri(), "file://")
+
+
+def test_every_command_that_reads_reads_the_journals(alone: Path) -> None:
+    assert len(json.loads(ablate("list", "--offline", "--json", folder=alone).stdout)) == 2
+    assert "weight_decay.strength" in ablate("show", "baseline/s0", "--offline", folder=alone).stdout
+    assert "test/accuracy" in ablate("compare", "baseline", "no-dropout", "--offline", folder=alone).stdout
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(alone / "black.png")
+    assert "%" in ablate("predict", "black.png", "--offline", folder=alone).stdout
+    assert "nothing is new" in ablate(*SWEEP, "--offline", folder=alone).stderr
+    assert "alone" in ablate("report", "other", "--offline", folder=alone, code=1).stderr
+
+
+def test_offline_and_an_address_contradict_each_other(alone: Path) -> None:
+    answer = ablate("list", "--offline", "--tracking-uri", "http://127.0.0.1:9", folder=alone, code=2)
+    assert "give one of them" in answer.stderr
+
+
+def test_reading_offline_what_was_delivered_finds_the_artifacts(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path / "project")
+    open_tracker(project).deliver(write_run(project))
+    assert not (project.journals / f"{KEY}-feed-0.files").exists()
+    tracker = JournalTracker(project)
+    assert tracker.artifact(tracker.find(KEY), "recipe.json").read_text() == "{}\n"
+
+
+def test_a_dead_run_is_shown_as_killed_and_closed_when_asked(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    path = write_run(project, status=None, process=DEAD)
+    before = path.read_bytes()
+    tracker = JournalTracker(project)
+    assert tracker.find(KEY).status == "killed"
+    assert path.read_bytes() == before, "looking changes nothing"
+    with Journals(project.journals).claim(KEY, "feed"):
+        assert tracker.close_orphans([path]) == [], "somebody goes on with it"
+    assert tracker.close_orphans([path]) == [path.stem]
+    run = load(path)
+    assert run
+    assert run.status == "killed"
+
+
+def test_a_damaged_journal_does_not_hide_the_others(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    write_run(project)
+    (project.journals / "ba9876543210-feed-0.jsonl").write_text("hello\n")
+    assert [run.key for run in JournalTracker(project).runs()] == [KEY]
+
+
+def test_a_deleted_run_takes_its_files_with_it(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    write_run(project)
+    tracker = JournalTracker(project)
+    tracker.delete(tracker.find(KEY))
+    assert not list(project.journals.glob(f"{KEY}*.*[!k]"))
+
+
+STUDY = StudyRecord("widths", "?", {"margin": 0.5}, (), layout={"factors": []})
+
+
+def test_a_study_is_recorded_once_however_often_it_says_the_same(tmp_path: Path) -> None:
+    studies = StudyJournals(tmp_path / "studies")
+    for _ in range(3):
+        studies.open(STUDY)
+    assert len(lines_of(studies.path("widths"))) == 1
+    studies.close("widths", "finished")
+    assert studies.says(STUDY)
+    assert not studies.says(replace(STUDY, declared={"margin": 1.0}))
+    studies.open(STUDY)
+    assert studies.read("widths") == replace(STUDY, status="running")
+
+
+def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path) -> None:
+    studies = StudyJournals(tmp_path / "studies")
+    studies.open(STUDY)
+    studies.close("widths", "failed")
+    whole = studies.path("widths").read_bytes()
+    studies.path("widths").write_bytes(whole[:-20])
+    assert studies.read("widths") == STUDY
+    studies.close("widths", "finished")
+    found = studies.read("widths")
+    assert found
+    assert found.status == "finished"
+
+
+@given(st.data())
+def test_two_records_brought_together_say_the_same_in_any_order(data: st.DataObject) -> None:
+    kinds = st.sampled_from([{"record": "status", "status": "killed"}, {"record": "report", "folder": "x"}])
+    margins = st.builds(lambda m: {"record": "study", **_plain(m)}, st.sampled_from([0.5, 1.0, 2.0]))
+    lines = [
+        {**line, "time": float(time)} for time, line in enumerate(data.draw(st.lists(kinds | margins, max_size=8)))
+    ]
+    shuffled = data.draw(st.permutations(lines + data.draw(st.lists(st.sampled_from(lines or [{}]), max_size=3))))
+    texts = dict.fromkeys(json.dumps(line) for line in shuffled if line)
+    again = sorted((json.loads(text) for text in texts), key=lambda line: float(line["time"]))
+    assert fold(again) == fold(lines)
+
+
+def _plain(margin: float) -> dict[str, object]:
+    return {"name": "w", "question": "", "declared": {"margin": margin}, "earlier": [], "layout": {}, "plan": []}
+
+
+def test_a_study_reaches_the_store_once_and_an_older_record_does_not_undo_a_newer_one(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path / "project")
+    old, new = StudyJournals(project.studies), StudyJournals(tmp_path / "elsewhere")
+    study = record_of(small_study(seeds=2), status="running")
+    old.open(study)
+    new.open(replace(study, declared={**study.declared, "margin": 2.0}))
+    new.close("small", "finished")
+    tracker = open_tracker(project)
+    assert deliver_study(tracker, new, "small")
+    assert not deliver_study(tracker, new, "small")
+    assert not deliver_study(tracker, old, "small")
+    found = tracker.study("small")
+    assert (found.status, found.declared["margin"]) == ("finished", 2.0)
+    old.close("small", "killed")
+    assert deliver_study(tracker, old, "small"), "what comes later wins"
+    found = tracker.study("small")
+    assert (found.status, [declared["margin"] for declared in found.earlier]) == ("killed", [2.0])
+
+
+def test_a_report_that_was_written_offline_is_attached_later(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path / "project")
+    offline, folder = JournalTracker(project), project.reports / "widths"
+    folder.mkdir(parents=True)
+    (folder / "report.md").write_text("# Widths\n")
+    offline.open_study(STUDY)
+    offline.attach_report("widths", folder, "It does.", {"delta": -1.5})
+    assert deliver_study(open_tracker(project), StudyJournals(project.studies), "widths")
+    assert list(project.artifacts.rglob("report/report.md"))
+
+
+def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has(tmp_path: Path) -> None:
+    """Nobody's own runs go to a team's server because the address was set once."""
+    own, team = mlflow_project(tmp_path / "own"), mlflow_project(tmp_path / "team")
+    journals, studies = Journals(own.journals), StudyJournals(own.studies)
+    private, public = write_run(own), write_run(own, "ba9876543210-feed-0")
+    studies.open(STUDY)
+    tracker = open_tracker(own)
+    tracker.deliver(private)
+    deliver_study(tracker, studies, "widths")
+    studies.open(replace(STUDY, name="depths"))
+    theirs = open_tracker(own, f"sqlite:///{team.database}")
+    for _ in range(2):
+        catch_up(theirs, journals, studies, print)
+        assert [run.name for run in theirs.runs()] == [public.stem]
+        with pytest.raises(UserError, match="known: depths"):
+            theirs.study("widths")
+    assert sync(None, own, theirs, print).new == [private.stem]
+    assert theirs.study("widths") == STUDY

@@ -1,0 +1,170 @@
+"""Where things lie, which stores are taken, and which are refused and left as they are."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.errors import UsageError
+from ablate.tracking import Project, StoreError, masked, open_tracker
+from ablate.tracking.project import sqlite_path, without_secrets
+from tests.samples.tracking import empty_database, mlflow_project, new_project, write_run
+
+
+@pytest.fixture(autouse=True)
+def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def test_the_nearest_folder_upwards_with_mlruns_is_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = tmp_path / "project" / "notes" / "deep"
+    inner.mkdir(parents=True)
+    assert Project.find(inner).root == inner
+    (tmp_path / "project" / "mlruns").mkdir()
+    assert Project.find(inner).root == tmp_path / "project"
+    monkeypatch.chdir(inner)
+    assert Project.find() == Project(tmp_path / "project")
+
+
+def test_a_project_has_its_places(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    assert project.journals == tmp_path / "mlruns" / "journal"
+    assert project.artifacts == tmp_path / "mlruns" / "artifacts"
+    assert project.reports == tmp_path / "reports"
+    assert project.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+
+
+def test_an_address_that_is_asked_for_wins_over_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert Project(tmp_path).tracking_uri() == "http://127.0.0.1:5000"
+    assert Project(tmp_path).tracking_uri("sqlite:////data/runs.db") == "sqlite:////data/runs.db"
+
+
+def test_a_relative_database_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Project(tmp_path).tracking_uri("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
+    assert sqlite_path("sqlite+pysqlite:////data/runs.db?timeout=5") == Path("/data/runs.db")
+
+
+@pytest.mark.parametrize("address", ["mlruns", "./mlruns", "/data/mlruns", "file:///data/mlruns", "file:mlruns"])
+def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match=r"sqlite:///.*mlflow migrate-filestore --source"):
+        Project(tmp_path).tracking_uri(address)
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match="in memory"):
+        Project(tmp_path).tracking_uri(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://anna:secret@db.example/runs", "postgresql://anna:***@db.example/runs"),
+        ("postgresql://anna:se@cr/et@db.example/runs", "postgresql://anna:***@db.example/runs"),
+        ("https://token@mlflow.example", "https://***@mlflow.example"),
+        ("https://mlflow.example:8443/path", "https://mlflow.example:8443/path"),
+        ("mysql://db.example/runs?user=a&password=b&x=c", "mysql://db.example/runs?user=a&password=***&x=c"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+    ],
+)
+def test_passwords_are_masked(address: str, shown: str) -> None:
+    assert masked(address) == shown
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=8))
+def test_no_password_survives(password: str) -> None:
+    address = f"postgresql://anna:{password}@db.example:5432/runs"
+    hidden = masked(address)
+    assert hidden == "postgresql://anna:***@db.example:5432/runs"
+    message = without_secrets(f"could not connect to {address}: {password} is wrong", address)
+    assert password not in message
+
+
+def test_an_old_file_store_in_the_way_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = mlflow_project(tmp_path)
+    (project.mlruns / "0").mkdir()
+    old = project.mlruns / "0" / "meta.yaml"
+    old.write_text("artifact_location: file:///elsewhere\nexperiment_id: '0'\nname: Default\n")
+    monkeypatch.chdir(tmp_path)
+    path = write_run(project)
+    open_tracker(project).deliver(path)
+    assert [run.name for run in open_tracker(project).runs()] == [path.stem]
+    assert old.read_text().startswith("artifact_location: file:///elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("451aebb31d03", "older MLflow.*mlflow db upgrade"), ("ffffffffffff", "newer MLflow.*install a newer")],
+)
+def test_another_schema_is_explained_and_left_alone(tmp_path: Path, version: str, message: str) -> None:
+    project = mlflow_project(tmp_path)
+    with closing(sqlite3.connect(project.database)) as connection:
+        connection.execute("update alembic_version set version_num = ?", [version])
+        connection.execute("drop table metrics")
+        connection.commit()
+    before = project.database.read_bytes()
+    with pytest.raises(StoreError, match=message):
+        open_tracker(project).runs()
+    assert project.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + bytes(100)])
+def test_a_file_that_is_no_database_is_explained_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    project = new_project(tmp_path)
+    project.database.write_bytes(content)
+    with pytest.raises(StoreError, match="no whole MLflow database"):
+        open_tracker(project).runs()
+    assert project.database.read_bytes() == content
+
+
+def test_a_half_made_database_is_explained(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path)
+    with closing(sqlite3.connect(project.database)) as connection:
+        connection.execute("drop table alembic_version")
+        connection.commit()
+    with pytest.raises(StoreError, match="no whole MLflow database"):
+        open_tracker(project).runs()
+
+
+def test_an_empty_file_is_a_store_to_be_made_and_leftovers_of_an_old_one_do_not_leak_into_it(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    project.database.touch()
+    (project.mlruns / "mlflow.db-wal").write_bytes(b"left over")
+    (project.mlruns / "mlflow.db.new").write_bytes(b"left over")
+    tracker = open_tracker(project)
+    assert tracker.runs() == []
+    assert tracker.deliver(write_run(project))
+
+
+def test_a_project_with_odd_names_works(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path / "a project, 100% odd #1")
+    tracker = open_tracker(project)
+    tracker.deliver(write_run(project))
+    run = tracker.find("no-augment/s3")
+    assert tracker.artifact(run, "recipe.json").is_relative_to(project.artifacts)
+
+
+def test_a_database_elsewhere_keeps_its_artifacts_beside_it(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    (tmp_path / "team").mkdir()
+    shutil.copyfile(empty_database(), tmp_path / "team" / "runs.db")
+    tracker = open_tracker(project, f"sqlite:///{tmp_path}/team/runs.db")
+    tracker.deliver(write_run(project))
+    assert tracker.artifact_uri(tracker.find("no-augment/s3")).startswith((tmp_path / "team" / "artifacts").as_uri())
+    assert not project.database.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "mlruns").write_text("a file in the way")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_tracker(Project(tmp_path)).runs()

@@ -1,0 +1,202 @@
+"""Fair ablations: a baseline tuned for one arm, where drop-in and re-tuned verdicts differ; the report and the file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ablate.cli.options.tune import MakeFlags, SearchFlags
+from ablate.errors import UsageError
+from ablate.report import from_study, read_csv
+from ablate.report.analysis import analyse
+from ablate.report.sections.tuning_text import edge_lines
+from ablate.report.sources.searches import SearchResult, read_searches
+from ablate.runs.executors import SerialExecutor
+from ablate.stats.effects import expected_best
+from ablate.studies.conditions import Conditions
+from ablate.studies.study import Study
+from ablate.tracking import MemoryTracker, Project
+from ablate.tuning import Dimension, Following, Objective, Space, Ticket, Trial, carry_out, objectives_of
+from ablate.tuning.per_variant import check_arms, tunings
+from ablate.workflows.tune_context import Context
+from ablate.workflows.tune_one import tune_one
+from ablate.workflows.tune_variants import tune_arms
+from ablate.workloads.custom.study_file import load_study
+from tests.samples import tuning_toy as toy
+
+TRIALS = 16
+
+
+QUIET = Following(lambda trial: None, lambda reason: None, lambda others: None)
+
+
+def kitchen(**changes: object) -> Study:
+    fields = {"workload": toy.WORKLOAD, "seeds": 6, "margin": 1.0, "factors": ["sugar", "salt"], "name": "fair"}
+    return Study(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def context(
+    folder: Path, study: Study, tracker: MemoryTracker, how: MakeFlags | None = None, **asked: object
+) -> Context:
+    flags = SearchFlags(**{"trials": TRIALS, "space": "lr", **asked})  # type: ignore[arg-type]
+    (folder / "mlruns").mkdir(exist_ok=True)
+    return Context(
+        flags, how or MakeFlags(), study, toy.open_data(None, None), Conditions("cpu", "fp32", 1), Project(folder),
+        tracker, SerialExecutor(), math.inf, "ablate tune --per-variant fair.py",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryTracker]:
+    """A study whose baseline has the best rate for sugar, tuned arm by arm."""
+    folder, tracker = tmp_path_factory.mktemp("fair"), MemoryTracker()
+    saved = MakeFlags(save=folder / "experiments" / "tuned.py")
+    tune_arms(context(folder, kitchen(), tracker, saved), 0.0)
+    return folder, tracker
+
+
+def test_a_baseline_tuned_for_one_arm_is_unfair_and_re_tuning_says_so(fair: tuple[Path, MemoryTracker]) -> None:
+    found = analyse(from_study("fair", fair[1]))
+    (sugar,) = [effect for effect in found.compared if effect.factor == "sugar"]
+    assert sugar.verdict == "clear and important loss"
+    assert sugar.delta == pytest.approx(-10, abs=1), "at sugar's rate, 0.01, the arm without it is a decade off"
+    other = found.partner(sugar)
+    assert other is not None
+    assert other.evidence.estimand == "re-tuned"
+    assert other.verdict == "no practically meaningful effect"
+    assert other.evidence.paired.seeds == sugar.evidence.paired.seeds == tuple(range(1000, 1006)), "both are paired"
+    (salt,) = [effect for effect in found.retuned if effect.factor == "salt"]
+    assert salt.delta == pytest.approx(-5, abs=1), "what no rate mends stays"
+    assert {effect.evidence.comparisons for effect in found.retuned} == {2}, "a family of their own"
+
+
+def test_every_arm_is_tuned_alike(fair: tuple[Path, MemoryTracker]) -> None:
+    searches = read_searches(fair[1].study("fair").layout)
+    assert searches is not None
+    assert list(searches.by_arm) == ["baseline", "no-sugar", "no-salt"]
+    for search in searches.by_arm.values():
+        assert (search.budget, search.sampler, search.sampler_seed, list(search.seeds)) == (TRIALS, "TPE", 0, [0])
+        assert len([trial for trial in search.trials if trial.is_over]) == TRIALS
+        assert search.trials[0].is_baseline
+    chosen = searches.by_arm["no-sugar"].winner
+    assert chosen is not None
+    assert 5e-4 < float(chosen.params["lr"]) < 2e-3  # type: ignore[arg-type]
+
+
+def test_the_space_of_an_arm_has_no_knobs_of_what_is_off() -> None:
+    objective = Objective("val_taste", "val/taste", "max", 100, of_history=True)
+    found = tunings(kitchen(), [], [0], objective, None, 0, 4)
+    assert {label: tuning.space.names for label, tuning in found.items()} == {
+        "baseline": ("lr", "sugar.spoons", "salt.grains"),
+        "no-sugar": ("lr", "salt.grains"),
+        "no-salt": ("lr", "sugar.spoons"),
+    }
+    with pytest.raises(UsageError, match="nothing of no-sugar can be tuned"):
+        tunings(kitchen(), ["sugar.spoons"], [0], objective, None, 0, 4)
+    with pytest.raises(UsageError, match="factorial does not"):
+        check_arms(kitchen(design="factorial"), [0])
+    with pytest.raises(UsageError, match="below 1000"):
+        check_arms(kitchen(), [1000])
+
+
+def test_the_report_names_both_estimands(fair: tuple[Path, MemoryTracker]) -> None:
+    folder = fair[0] / "reports" / "fair"
+    text = (folder / "report.md").read_text()
+    section = text.split("## Drop-in and re-tuned")[1].split("\n## ")[0]
+    for words in (
+        "drop-in: difference", "re-tuned: difference", "conditional on the chosen settings", "What tuning chose",
+        "figures/estimands.png", "figures/budget.png", "the same space (less the knobs of what is off)",
+        "never looked at",
+    ):  # fmt: skip
+        assert words in section, words
+    assert "unequal numbers" not in section
+    answered = text.split("## Answer")[1].split("\n## ")[0]
+    assert "Re-tuned: removing sugar changed test taste" in answered
+    assert "Removing sugar cost" in answered
+    assert text.index("## Drop-in and re-tuned") < text.index("## Noise")
+    assert "ablate tune --per-variant fair.py" in text
+    rows = read_csv(folder / "effects.csv")
+    assert set(rows["variant"]) == {"no-sugar", "no-salt", "no-sugar-retuned", "no-salt-retuned"}
+    assert {"baseline-retuned", "no-sugar"} <= set(read_csv(folder / "runs.csv")["variant"])
+
+
+def test_doing_it_again_makes_nothing(fair: tuple[Path, MemoryTracker]) -> None:
+    folder, tracker = fair
+    before = sorted((folder / "mlruns" / "journal").glob("*.jsonl"))
+    tune_arms(context(folder, kitchen(), tracker), 0.0)
+    assert sorted((folder / "mlruns" / "journal").glob("*.jsonl")) == before
+    assert (folder / "reports" / "fair" / "report.md").exists()
+
+
+def test_the_winner_is_a_study_file(fair: tuple[Path, MemoryTracker]) -> None:
+    study = load_study(fair[0] / "experiments" / "tuned.py")
+    assert study.workload is toy.WORKLOAD
+    assert study.baseline.factors == kitchen().baseline.factors
+    assert study.name == "tuned"
+    assert study.seed_list == tuple(range(1000, 1006)), "none that tuning has seen"
+    searches = read_searches(fair[1].study("fair").layout)
+    assert searches is not None
+    winner = searches.first.winner
+    assert winner is not None
+    assert study.baseline.settings["lr"] == winner.params["lr"]
+
+
+def test_a_search_of_one_recipe_with_two_objectives(tmp_path: Path) -> None:
+    tracker, study = MemoryTracker(), kitchen(name="both")
+    asked = context(tmp_path, study, tracker, space="lr,width=1:64", multi="taste,parameters")
+    tune_one(asked, 0.0)
+    folder = tmp_path / "reports" / "both"
+    text = (folder / "report.md").read_text()
+    assert "## Pareto front" in text
+    assert "figures/pareto.png" in text
+    assert "with several objectives" in text
+    assert len(read_csv(folder / "trials.csv")) == TRIALS
+    assert len(tracker.study("both").plan) == TRIALS
+
+
+def test_what_was_stopped_early_and_what_that_saved(tmp_path: Path) -> None:
+    tracker, study = MemoryTracker(), kitchen(name="stopping", values={"epochs": 8, "lr": 0.1})
+    tune_one(context(tmp_path, study, tracker), 0.0)
+    text = (tmp_path / "reports" / "stopping" / "report.md").read_text()
+    assert "MedianPruner" in text
+    assert "stopped early, which saved" in text
+
+
+def test_the_budget_curve_of_a_search_is_the_known_answer() -> None:
+    trials = [Trial(place, "complete", {"lr": 0.01}, (value,)) for place, value in enumerate((0.9, 0.91, 0.925, 0.93))]
+    search = result([*trials, Trial(4, "failed", {"lr": 0.01})])
+    assert search.curve == pytest.approx([91.625, 92.5, 92.875, 93])
+    assert expected_best([90, 91, 92.5, 93]) == pytest.approx([91.625, 92.5, 92.875, 93])
+
+
+def test_an_optimum_at_the_edge_is_said() -> None:
+    inside = [Trial(0, "complete", {"lr": 0.01}, (0.9,), is_baseline=True)]
+    assert edge_lines([result(inside)]) == []
+    at_edge = [*inside, replace(inside[0], number=1, params={"lr": 0.1}, values=(0.95,), is_baseline=False)]
+    (line,) = edge_lines([result(at_edge)])
+    assert "lr 0.1 is at the high end of 0.0001 to 0.1" in line
+
+
+def result(trials: list[Trial]) -> SearchResult:
+    objective = Objective("val_taste", "val/taste", "max", 100, of_history=True)
+    space = Space((Dimension("lr", 1e-4, 1e-1, log=True),))
+    return SearchResult("baseline", "x", [0], [objective], space, "none", "nothing", "TPE", 0, 5, "x.log", trials, {})
+
+
+def test_arms_with_unequal_numbers_of_trials_are_pointed_out(tmp_path: Path) -> None:
+    tracker = MemoryTracker()
+    first = context(tmp_path, kitchen(name="short", factors=["sugar"], seeds=3), tracker, trials=3)
+    ticket = tickets_of(first)["baseline"]
+    carry_out(replace(ticket, tuning=replace(ticket.tuning, budget=5)), SerialExecutor(), QUIET)
+    tune_arms(first, 0.0)
+    text = (tmp_path / "reports" / "short" / "report.md").read_text()
+    assert "unequal numbers of trials, which favours those with more: baseline 5, no-sugar 3" in text
+
+
+def tickets_of(asked: Context) -> dict[str, Ticket]:
+    (objective,) = objectives_of(toy.WORKLOAD.validation, "toy")
+    found = tunings(asked.study, ["lr"], [0], objective, None, 0, asked.search.trials)
+    return {label: asked.ticket(tuning) for label, tuning in found.items()}

@@ -1,0 +1,112 @@
+"""What is searched: never the knobs of what is off, and only recipes that are valid."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablate.errors import UsageError
+from ablate.studies.recipe import Recipe
+from ablate.studies.workload import Workload
+from ablate.tuning import Dimension, Space, objectives_of, space_from, space_of
+from ablate.workloads.resnet9 import workload as resnet9
+from tests.samples import tuning_toy as toy
+
+WORKLOADS = (toy.WORKLOAD, resnet9.WORKLOAD)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    workload: Workload = draw(st.sampled_from(WORKLOADS))
+    return Recipe.of(workload, draw(st.sets(st.sampled_from(list(workload.menu)))))
+
+
+def value_at(dimension: Dimension, share: float) -> float | int | str:
+    if dimension.words:
+        return dimension.words[int(share * (len(dimension.words) - 1))]
+    if dimension.log:
+        value = dimension.low * (dimension.high / dimension.low) ** share
+    else:
+        value = dimension.low + share * (dimension.high - dimension.low)
+    value = min(max(value, dimension.low), dimension.high)
+    return round(value) if dimension.is_integer else value
+
+
+@settings(max_examples=60)
+@given(recipes(), st.lists(st.floats(0, 1), min_size=40, max_size=40))
+def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid(
+    recipe: Recipe, shares: list[float]
+) -> None:
+    space = space_of(recipe)
+    owners = {name.partition(".")[0] for name in space.names if "." in name}
+    assert owners <= set(recipe.factors)
+    values = {one.name: value_at(one, share) for one, share in zip(space.dimensions, shares, strict=False)}
+    changed = recipe.change(values)
+    assert Recipe.from_dict(changed.as_dict()) == changed
+    if recipe.workload is resnet9.WORKLOAD:
+        resnet9.plan(changed.change({"image_size": 16}), classes=10)  # the smallest images: every pad fits
+    assert {one.name: one.place(value) for one, value in zip(space.dimensions, values.values(), strict=True)
+            if not one.words and not 0 <= one.place(value) <= 1} == {}  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(recipes())
+def test_the_recipe_itself_lies_in_its_space_and_the_space_survives_as_plain_data(recipe: Recipe) -> None:
+    space = space_of(recipe)
+    assert recipe.change(space.values(recipe)) == recipe
+    assert all(one.low <= value <= one.high for one, value in zip(space.dimensions, space.values(recipe).values(),
+               strict=True) if not one.words)  # type: ignore[operator]  # numbers all  # fmt: skip
+    assert space_from(space.plain) == space
+
+
+def test_all_settings_and_knobs_that_say_so_are_tuned() -> None:
+    assert space_of(Recipe.of(toy.WORKLOAD)).names == ("lr", "sugar.spoons", "salt.grains")
+    assert "pepper.amount" in space_of(Recipe.of(toy.WORKLOAD, ["pepper"])).names
+    assert "width" not in space_of(Recipe.of(resnet9.WORKLOAD)).names
+
+
+def test_narrowing() -> None:
+    recipe = Recipe.of(resnet9.WORKLOAD)
+    assert space_of(recipe, ["weight-decay.strength", "lr"]).names == ("lr", "weight_decay.strength")
+    (width,) = space_of(recipe, ["width=4:32"]).dimensions
+    assert (width.low, width.high, width.is_integer) == (4, 32, True)
+    wider = space_of(Recipe.of(resnet9.WORKLOAD, values={"lr": 0.5}), ["lr"])
+    assert wider.dimensions[0].high == 0.5, "the recipe's own value is always inside"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("rate", "no setting or knob 'rate'"),
+        ("mixup.alpha", "while mixup is off"),
+        ("width", "has no range to search"),
+        ("lr=1:0", "must go up"),
+        ("lr=fast", "NAME=LOW:HIGH"),
+        ("lr=0.1:1000", "must lie between"),
+        ("weight_decay.strength=0:1", "logarithmic"),
+        ("optimizer=1:2", "no range"),
+    ],
+)
+def test_a_space_that_makes_no_sense(asked: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        space_of(Recipe.of(resnet9.WORKLOAD), [asked])
+
+
+def test_the_ends_of_a_range() -> None:
+    lr = Dimension("lr", 1e-4, 1e-1, log=True)
+    assert [lr.edge(value) for value in (1e-4, 1.2e-4, 1e-3, 0.09, 0.1)] == ["low", "low", None, "high", "high"]
+    assert Dimension("word", words=("a", "b")).edge("a") is None
+    assert Space((lr,)).names == ("lr",)
+
+
+def test_objectives_are_validation_time_or_parameters_never_the_test_score() -> None:
+    (main,) = objectives_of(resnet9.WORKLOAD.validation, "resnet9")
+    assert (main.tracked, main.goal) == ("val/accuracy", "max")
+    two = objectives_of(resnet9.WORKLOAD.validation, "resnet9", ["accuracy", "time"])
+    assert [one.goal for one in two] == ["max", "min"]
+    for wrong in (["test_accuracy", "time"], ["time"], ["time", "parameters"], ["accuracy"]):
+        with pytest.raises(UsageError):
+            objectives_of(resnet9.WORKLOAD.validation, "resnet9", wrong)
+    with pytest.raises(UsageError, match="no metric that tuning may look at"):
+        objectives_of(None, "other")

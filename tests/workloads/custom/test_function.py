@@ -1,0 +1,161 @@
+"""Trainings that are a function of the study's file: everything that holds for the built-in one holds for them."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import UsageError
+from ablate.runs.executors import EXECUTORS, ProcessExecutor, make_executor
+from ablate.studies.job import open_data
+from ablate.studies.study import Study
+from ablate.workloads.custom.study_file import load_study
+from tests.samples.custom import LATENCY, artifact, runs_of, written
+
+
+def study(folder: Path, text: str = LATENCY) -> Study:
+    return load_study(written(folder, text))
+
+
+def training(body: str, folder: Path, declared: str = "factors={'a': 'b'}, metric=Metric('score')") -> Study:
+    """A study of one factor whose training is `body`."""
+    lines = ["import math, os, signal", "from ablate import Metric, Range, Study, from_function", ""]
+    lines += ["def train(recipe, log):", *(f"    {line}" for line in body.splitlines()), ""]
+    lines += [f"study = Study(workload=from_function(train, {declared}), seeds=1)"]
+    return study(folder, "\n".join(lines))
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_every_executor_makes_the_same_runs(tmp_path: Path, name: str) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
+    made = runs_of(study(tmp_path).change(seeds=1), tmp_path, make_executor(name, 2))
+    latencies = {run.variant: round(run.metrics["final/latency"]) for run in made}
+    assert latencies == {"baseline": 100, "no-cache": 130, "no-pool": 102}
+    assert {run.status for run in made} == {"finished"}
+    first = made[0]
+    assert [(row["step"], round(row["latency"])) for row in first.history] == [(1, 100), (2, 50), (3, 33)]
+    assert first.params["code"] == study(tmp_path).workload.home.code  # type: ignore[union-attr]  # it has one
+    assert first.params["steps"] == 3
+    assert artifact(tmp_path, first, "output.txt") == "answered under seed 0\n"
+    assert artifact(tmp_path, first, "model.txt") == "weights"
+    assert not runs_of(study(tmp_path).change(seeds=1), tmp_path), "nothing finished is repeated"
+
+
+def test_a_study_says_what_it_declares(tmp_path: Path) -> None:
+    asked = study(tmp_path)
+    assert (asked.name, asked.question, asked.preset) == ("own", "Which caches matter for latency?", "default")
+    assert asked.declared["metric"] == "latency"
+    assert asked.plain_layout["meanings"]["pool"] == "shared connections; off: one each"
+    assert asked.workload.scale_of(asked.baseline.settings) == "steps 3"
+    assert [recipe.label for recipe in asked.recipes()[:3]] == ["baseline", "no-cache", "no-pool"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ("raise ValueError('burnt')", "failed", "ValueError: burnt"),
+        ("raise SystemExit(3)", "failed", "train ended itself with exit code 3"),
+        ("raise MemoryError('no room')", "out_of_memory", "MemoryError: no room"),
+        ("log(1, loss=math.nan)", "unstable", "loss is not finite"),
+        ("return {'score': math.inf}", "unstable", "no better than guessing"),
+        ("return None", "failed", "score = None, which is no number"),
+        ("return {'sore': 1}", "failed", "gave no score, which is the metric (it gave: sore)"),
+        ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is no number"),
+        ("return recipe['b']", "failed", "no factor or setting 'b'"),
+        ("log(1, **{'a=b': 1})", "failed", "cannot be stored"),
+    ],
+)
+def test_every_end_is_recorded(tmp_path: Path, body: str, status: str, error: str) -> None:
+    made = runs_of(training(body, tmp_path), tmp_path)
+    assert {run.status for run in made} == {status}
+    assert error in str(made[0].error)
+
+
+def test_no_better_than_guessing_is_unstable(tmp_path: Path) -> None:
+    declared = "factors={'a': 'b'}, metric=Metric('score'), floor=0.5"
+    made = runs_of(training("return 0.9 if recipe['a'] else 0.52", tmp_path, declared), tmp_path)
+    assert {run.variant: run.status for run in made} == {"baseline": "finished", "none": "unstable"}
+
+
+def test_a_killed_run_goes_on_from_what_it_kept(tmp_path: Path) -> None:
+    body = (
+        "place = log.checkpoint / 'step'\n"
+        "start = int(place.read_text()) if place.exists() else 0\n"
+        "for step in range(start, 4):\n"
+        "    log(step, begun=start)\n"
+        "    place.write_text(str(step + 1))\n"
+        "    if step == 1 and start == 0:\n"
+        f"        os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+        "return start / 10\n"
+    )
+    made = runs_of(training(body, tmp_path), tmp_path, ProcessExecutor(1))
+    assert {run.status for run in made} == {"finished"}
+    assert {run.metrics["final/score"] for run in made} == {0.2}
+    assert [row["begun"] for row in made[0].history] == [0, 0, 2, 2]
+    kept = Path(tmp_path / "mlruns" / "journal")
+    assert not list(kept.glob("*.checkpoint"))
+
+
+def test_what_is_logged_twice_at_a_step_is_one_row(tmp_path: Path) -> None:
+    made = runs_of(training("log(1, loss=2)\nlog(1, rate=3)\nlog(1, loss=9)\nreturn 1", tmp_path), tmp_path)
+    assert made[0].history == ({"step": 1, "loss": 2, "rate": 3},)
+
+
+def test_a_third_parameter_gets_the_conditions(tmp_path: Path) -> None:
+    text = LATENCY.replace("def train(recipe, log):", "def train(recipe, log, conditions):")
+    text = text.replace('"memory": 3', '"memory": conditions.threads')
+    assert {run.metrics["final/memory"] for run in runs_of(study(tmp_path, text), tmp_path)} == {1}
+
+
+def test_a_worker_refuses_code_that_changed_meanwhile(tmp_path: Path) -> None:
+    packed = pickle.dumps(study(tmp_path).workload)
+    assert pickle.loads(packed).name == "own"
+    written(tmp_path, LATENCY.replace("30 *", "40 *"), "own.py")
+    from ablate.workloads.custom.study_file import workload_of
+
+    workload_of.cache_clear()
+    with pytest.raises(UsageError, match="changed while its runs were being made"):
+        pickle.loads(packed)
+
+
+def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
+    written(tmp_path, "1,2", "table.csv")
+    declared = (
+        "factors={'a': 'b'}, candidates={'c': 'd'}, metric=Metric('score'), settings={'rate': 0.1, 'fast': True}, "
+        "ranges={'rate': Range(0.001, 1, log=True)}, presets={'quick': {'rate': 0.5}}, data=['table.csv']"
+    )
+    asked = training("return recipe['rate']", tmp_path, declared)
+    assert asked.workload.menu.baseline == ("a",)
+    assert asked.workload.setting("rate").tunable
+    assert asked.baseline["fast"] is True
+    data = open_data(asked.baseline, None)
+    assert (data.name, len(data.fingerprint)) == ("table.csv", 12)
+    assert asked.change(preset="quick").workload.preset("quick").settings["rate"] == 0.5
+    with pytest.raises(UsageError, match=r"between 0\.001 and 1"):
+        asked.baseline.change({"rate": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ("factors={}, metric=Metric('score')", "needs factors"),
+        ("factors={'a': 'b'}", "needs a metric"),
+        ("factors={'a': 'b'}, metric='score'", "needs a metric"),
+        ("factors={'a-b': 'c'}, metric=Metric('score')", "letters, digits and underscores"),
+        ("factors={'a': 'b'}, settings={'a': 1}, metric=Metric('score')", "as a factor and as a setting"),
+        ("factors={'seed': 'b'}, metric=Metric('score')", "seed is recorded of every run"),
+        ("factors={'score': 'b'}, metric=Metric('score')", "score is recorded of every run"),
+        ("factors={'a': 'b'}, settings={'n': None}, metric=Metric('score')", "n needs a value"),
+        ("factors={'a': 'b'}, ranges={'n': Range(0, 1)}, metric=Metric('score')", "no setting of that name"),
+        ("factors={'a': 'b'}, metric=Metric('score', goal='low')", "'max' or 'min'"),
+        ("factors={'a': 'b'}, metirc=Metric('score')", "needs a metric"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, declared: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        training("return 1", tmp_path, declared)
+    assert "\n" not in str(caught.value)

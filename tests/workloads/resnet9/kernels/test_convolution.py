@@ -1,0 +1,198 @@
+"""The convolution kernels: what PyTorch's are in double precision, to rounding, on any number of threads."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablate.workloads.resnet9.kernels import compiler, convolve
+from ablate.workloads.resnet9.kernels.convolution import can_convolve, fewest_channels
+
+pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
+
+SINGLE = (torch.float32, torch.float32)
+NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
+
+SHAPES = {
+    "count": st.integers(1, 5),
+    "rows": st.integers(1, 4),
+    "columns": st.integers(1, 4),
+    "inputs": st.integers(fewest_channels(), 70),
+    "outputs": st.integers(fewest_channels(), 70),
+    "seed": st.integers(0, 9),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _any_processor():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablate.workloads.resnet9.kernels.convolution.are_for_bf16", lambda: True)
+        yield
+
+
+def layer(inputs: int, outputs: int, seed: int = 0) -> nn.Conv2d:
+    """Return a layer with weights drawn under `seed`."""
+    made = nn.Conv2d(inputs, outputs, 3, padding=1)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.uniform_(-1, 1, generator=torch.Generator().manual_seed(seed))
+    return made
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def passed(
+    convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool, is_half: bool = False
+) -> list[Tensor]:
+    """Return output and gradients of a convolution with bias, in bfloat16 as autocast does it if `is_half`."""
+    images = images.clone().requires_grad_()
+    convolution.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+        output = convolve(images, convolution, convolution.bias) if ours else convolution(images)
+    output.backward(gradient.to(output.dtype))
+    return [output.detach(), images.grad, *(parameter.grad.clone() for parameter in convolution.parameters())]
+
+
+def distances(found: list[Tensor], exact: list[Tensor]) -> dict[str, float]:
+    """Return how far each is from double precision, relative to the norm."""
+    pairs = zip(NAMES, found, exact, strict=True)
+    return {name: float((one.double() - other).norm() / other.norm()) for name, one, other in pairs}
+
+
+@given(**SHAPES, is_last=st.booleans())
+@settings(max_examples=60)
+def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
+    images, gradient = (drawn(count, channels, 4 * rows, 4 * columns, seed=seed) for channels in (inputs, outputs))
+    if is_last:
+        images, gradient = (each.contiguous(memory_format=torch.channels_last) for each in (images, gradient))
+    convolution = layer(inputs, outputs, seed)
+    assert can_convolve(images, convolution)
+    found = passed(convolution, images, gradient, ours=True)
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    assert max(distances(found, exact).values()) < 1e-5
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(fewest_channels(), 16, 32), (16, 32, 32), (128, 128, 4)])
+def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
+    convolution = layer(inputs, outputs)
+    images, gradient = drawn(200, inputs, side, side), drawn(200, outputs, side, side)
+    found, theirs = (passed(convolution, images, gradient, ours=way) for way in (True, False))
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    ours, pytorchs = distances(found, exact), distances(theirs, exact)
+    assert max(ours.values()) < 1e-5
+    assert ours["gradient of weights"] < 3 * pytorchs["gradient of weights"]
+
+
+@given(**SHAPES, is_rounded=st.booleans())
+@settings(max_examples=30)
+def test_in_bfloat16_only_images_are_rounded(count, rows, columns, inputs, outputs, is_rounded, seed):
+    images, gradient = (
+        drawn(count, channels, 4 * rows, 4 * columns, seed=seed).bfloat16() for channels in (inputs, outputs)
+    )
+    convolution = layer(inputs, outputs, seed)
+    found = passed(convolution, images if is_rounded else images.float(), gradient, ours=True, is_half=True)
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    assert [each.dtype for each in found] == [torch.bfloat16, images.dtype if is_rounded else torch.float32, *SINGLE]
+    output, images_gradient, weights_gradient, bias_gradient = distances(found, exact).values()
+    assert max(output, images_gradient) < 2**-8  # half of the last digit, at most
+    assert max(weights_gradient, bias_gradient) < 1e-5
+
+
+def test_in_bfloat16_it_is_nearer_than_pytorch_s():
+    convolution, images, gradient = layer(32, 32), drawn(20, 32, 16, 16).bfloat16(), drawn(20, 32, 16, 16).bfloat16()
+    found, theirs = (passed(convolution, images.float(), gradient, ours=way, is_half=True) for way in (True, False))
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    ours, pytorchs = distances(found, exact), distances(theirs, exact)
+    assert all(ours[name] < pytorchs[name] for name in NAMES)
+
+
+@pytest.mark.parametrize("is_half", [False, True])
+def test_threads_do_not_change_a_bit(is_half):
+    convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(passed(convolution, images, gradient, ours=True, is_half=is_half)[:3])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
+
+
+def test_an_image_does_not_depend_on_its_batch():
+    convolution, images = layer(16, 16), drawn(70, 16, 8, 8)
+    whole = convolve(images, convolution, None)
+    assert torch.equal(convolve(images[33:34], convolution, None), whole[33:34])
+
+
+@pytest.mark.parametrize(
+    ("images", "convolution"),
+    [
+        (drawn(0, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1)),
+        (drawn(2, 16, 8, 6), nn.Conv2d(16, 16, 3, padding=1)),
+        (drawn(2, 3, 8, 8), nn.Conv2d(3, 16, 3, padding=1)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, stride=2)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 5, padding=1)),
+        (drawn(2, 32, 8, 8), nn.Conv2d(32, 32, 3, padding=1, groups=2)),
+        (drawn(2, 16, 8, 8), nn.Conv2d(16, 16, 3, padding=1, dilation=2)),
+        (drawn(2, 16, 8, 8).double(), nn.Conv2d(16, 16, 3, padding=1).double()),
+        (drawn(2, 16, 8, 8).bfloat16(), nn.Conv2d(16, 16, 3, padding=1).bfloat16()),
+    ],
+    ids=[
+        *("no images", "no whole tiles", "few channels", "stride", "no padding", "other taps", "groups", "dilation"),
+        *("double", "weights of bfloat16"),
+    ],
+)
+def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
+    assert not can_convolve(images, convolution)
+    assert torch.equal(convolve(images, convolution, convolution.bias), convolution(images))
+
+
+@pytest.mark.parametrize(("dtype", "is_faster"), [(torch.bfloat16, False), (torch.float16, True)])
+def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatch, dtype, is_faster):
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.are_for_bf16", lambda: is_faster)
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_slow_in_bf16", lambda: False)
+    convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
+    with torch.autocast("cpu", dtype):
+        assert not can_convolve(images, convolution)
+        assert torch.equal(convolve(images, convolution, None), F.conv2d(images, convolution.weight, padding=1))
+
+
+def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_slow_in_bf16", lambda: True)
+    convolution, images, gradient = layer(3, 16), drawn(2, 3, 8, 8).bfloat16(), drawn(2, 16, 8, 8).bfloat16()
+    assert not can_convolve(images, convolution)
+    found = passed(convolution, images, gradient, ours=True, is_half=True)
+    exact = passed(convolution, images.float(), gradient.float(), ours=False)
+    assert all(torch.equal(one, other.to(one.dtype)) for one, other in zip(found, exact, strict=True))
+    assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, *SINGLE]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_no_number_stays_visible_and_in_its_image(value):
+    images = drawn(3, 16, 8, 8)
+    images[1, 4, 3, 3] = value
+    found, exact = convolve(images, layer(16, 16), None), F.conv2d(images, layer(16, 16).weight, padding=1)
+    assert not found[~exact.isfinite()].isfinite().any()
+    assert found[[0, 2]].isfinite().all()
+
+
+def test_only_gradients_that_are_asked_for_are_computed():
+    convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
+    convolve(images, convolution, convolution.bias).sum().backward()
+    assert convolution.weight.grad is not None
+    frozen, images = layer(16, 16).requires_grad_(requires_grad=False), images.requires_grad_()
+    convolve(images, frozen, frozen.bias).sum().backward()
+    assert frozen.weight.grad is None
+    assert torch.allclose(images.grad, torch.autograd.grad(frozen(images).sum(), images)[0], atol=1e-4)
+    with torch.no_grad():
+        assert not convolve(images, frozen, None).requires_grad

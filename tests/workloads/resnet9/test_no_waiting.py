@@ -1,0 +1,103 @@
+"""No step of training waits for its device: shown on tensors without values that claim to lie on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ablate.seeding import torch_stream
+from ablate.workloads.resnet9 import model
+from ablate.workloads.resnet9 import training as trainer
+from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.training import Images, Training
+from tests.samples.training import plan_of
+
+IMAGES, BATCH = 40, 16
+ON_GPU = torch.device("cuda")
+
+
+class Waits(TorchDispatchMode):
+    """Counts the copies between devices that the host waits for; the fake tensors themselves refuse to be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        given = [value.device for value in arguments if isinstance(value, torch.Tensor)]
+        if operator is torch.ops.aten._local_scalar_dense.default and given[0].type == "cpu":
+            return 1  # the host reads what is its own
+        result = operator(*arguments, **(options or {}))
+        if "copy" in operator.__name__ and any(device != result.device for device in given):
+            self.count += not (options or {}).get("non_blocking", False)
+        return result
+
+
+class StepLog:
+    """A training's log that notes how often the host has waited by the end of each step."""
+
+    def __init__(self, waits: Waits) -> None:
+        self.waits, self.by_step = waits, []
+
+    def __call__(self, step: int, **metrics: float) -> None:
+        """Take no notice."""
+
+    def series(self, name: str, first: int, values: list[float]) -> None:
+        """Take no notice."""
+
+    def progress(self, done: int, total: int) -> None:
+        self.by_step.append(self.waits.count)
+
+
+def waits_by_step(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how often the host has waited after each step of an epoch; that it reads the sums after it is right."""
+
+    def build(net, seed, device):
+        with torch.device(device):
+            return model.ResNet9(net)
+
+    def backward(loss):  # autograd's own threads would ask for a real device
+        for parameter in training.parameters:
+            parameter.grad = torch.empty_like(parameter)
+
+    monkeypatch.setattr(trainer, "build", build)
+    monkeypatch.setattr(trainer, "torch_stream", lambda seed, purpose, device: torch_stream(seed, purpose))
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, memo: mode, raising=False)  # for copies of a model
+    with FakeTensorMode(), Waits() as waits, torch.device(ON_GPU):
+        pixels = torch.zeros(IMAGES, 3, 16, 16, dtype=torch.uint8)
+        members, half = torch.arange(IMAGES), torch.full((1, 3, 1, 1), 0.5)
+        training = Training(plan, Images(pixels, members % 4, members, half, half), seed=0)
+        log = StepLog(waits)
+        with pytest.raises(DataDependentOutputException):  # the sums, once, at the end
+            training._train_epoch(log)
+    return log.by_step
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # copy.deepcopy of a parameter does
+@pytest.mark.parametrize("toggled", MENU)
+def test_no_step_waits_for_the_device(toggled, monkeypatch):
+    factors = MENU.in_order(set(MENU.baseline) ^ {toggled})
+    counts = waits_by_step(plan_of(factors, batch_size=BATCH), monkeypatch)
+    assert len(counts) == -(-IMAGES // BATCH), "every step was made, and only then was a value asked for"
+    assert set(counts) == {counts[0]}, "what waits, waits before the first step"
+
+
+def test_waiting_would_show(monkeypatch):
+    def impatient(images, generator):
+        return images + torch.ones(1, device="cpu").to(images.device)
+
+    counts = waits_by_step(plan_of(batch_size=BATCH).change_images("impatient", impatient), monkeypatch)
+    assert counts == [counts[0], counts[0] + 1, counts[0] + 2]
+
+
+def test_reading_would_show(monkeypatch):
+    def curious(images, generator):
+        return images * images.mean().item()
+
+    assert waits_by_step(plan_of(batch_size=BATCH).change_images("curious", curious), monkeypatch) == []
