@@ -89,7 +89,7 @@ def test_the_study_in_the_readme_runs(tmp_path: Path) -> None:
 def test_the_factor_in_the_readme_is_the_one_in_the_menu() -> None:
     text = re.search(r"```python\n(@_menu.*?)```", README, re.DOTALL)
     assert text
-    assert text[1] in (ROOT / "ablate" / "factors.py").read_text()
+    assert text[1] in (ROOT / "ablate" / "workloads" / "resnet9" / "factors.py").read_text()
 
 
 def test_the_front_page_shows_a_report() -> None:
