@@ -1,0 +1,69 @@
+"""Committed journals still give the tables that the code before the move into folders made of them.
+
+The digests below were made by commit bb35f32, in which all modules lay flat. `runs.csv` holds recorded values and is
+compared as it is, byte for byte. Computed tables are compared with every number rounded to nine significant digits,
+because the last bits of a sum depend on the processor; all their text, verdicts included, is compared as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ablate.report import from_study, write
+from ablate.tracking import JournalTracker, Project
+from tests import ROOT
+
+DIGESTS = {
+    "demo": {
+        "effects.csv": "d8581c9e6037a875f6397e723afe7fb7c6c69ece15bc43b2a9fb13c1b6f2da70",
+        "runs.csv": "d24cb2d7ac6ed2651d43cabe4e1a1d640c64a95707f812bc7ef529572ec3c9b1",
+    },
+    "factorial": {
+        "effects.csv": "14fdeb63a5d842dfc31a2d8151c718d6964dfd1c931ef84bd8f7fc6cd3e74f91",
+        "interactions.csv": "a09d7ecac16b76d6ca741f837fe0280a3251e7d729729019c8a0dce7611ac8c3",
+        "runs.csv": "13257222ee2622908188316a42b3f15f25c16456c6c2d0f64772ca4990fc0500",
+    },
+    "laptop": {
+        "effects.csv": "d419a8ac2a330cc43c41955b5df2e7f27d3e2bb8f9a46b7e6c5065af8fbb0451",
+        "runs.csv": "3d3e3af9ddffca62310dea1abb1f5a1f726c3d01ad1741a97601367b4df150af",
+    },
+}
+
+
+def project_of(study: str, root: Path) -> Project:
+    """Return a project whose only runs are those of the journals that are committed with a study's report."""
+    project = Project(root)
+    project.journals.mkdir(parents=True)
+    project.studies.mkdir(parents=True)
+    for path in (ROOT / "reports" / study / "journal").iterdir():
+        shutil.copy(path, project.studies if path.name.endswith(".study.jsonl") else project.journals)
+    return project
+
+
+def rounded(cell: str) -> str:
+    """Return a number to nine significant digits, where what is left of a sum that cancels is 0, and text as it is."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return f"{0.0 if abs(number) < 1e-12 else number:.9g}"
+
+
+def digest(path: Path) -> str:
+    content = path.read_text(encoding="utf-8")
+    if path.name != "runs.csv":
+        rows = csv.reader(io.StringIO(content))
+        content = "\n".join(",".join(map(rounded, row)) for row in rows)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("study", DIGESTS)
+def test_tables_are_those_of_the_code_before_the_move(study: str, tmp_path: Path) -> None:
+    folder = write(from_study(study, JournalTracker(project_of(study, tmp_path))), tmp_path / "report").folder
+    assert {path.name: digest(path) for path in folder.glob("*.csv")} == DIGESTS[study]
