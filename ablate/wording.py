@@ -1,19 +1,33 @@
-"""Counts and unknown names in words."""
+"""Wording that many messages share: counts, lists of names, unknown names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+
+NAMES_LISTED = 10
 
 
 def count(number: int, word: str, plural: str = "") -> str:
-    """A number of things: 1 run, 3 runs, 0 runs."""
+    """Return a number of things: 1 run, 3 runs, 0 runs."""
     return f"{number:,} {word if number == 1 else plural or word + 's'}"
 
 
-def unknown(kind: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    """Return the line that says that `name` is not known, with the nearest name and all alternatives."""
-    near = get_close_matches(name, list(known), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no {kind} {name!r}{hint} (known: {', '.join(known)})"
+def listed(names: Iterable[str], most: int = NAMES_LISTED) -> str:
+    """Return names separated by commas; of a long list the first `most` and the number of the others."""
+    names = list(names)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def nearest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
+    """Return the known name most similar to `name`, or None if none reaches `similarity` (0 to 1)."""
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=similarity)), None)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`."""
+    known = list(known)
+    near = nearest(name, known)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"Unknown {kind} {name!r}.{hint} Known: {listed(known) or 'none'}"

@@ -12,7 +12,6 @@ from ablate.tracking.background_delivery import Writer
 from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
 from ablate.tracking.journal_tracker import JournalTracker
-from ablate.tracking.memory_tracker import MemoryTracker
 from ablate.tracking.mlflow_backend.database import mlflow_package
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
 from ablate.tracking.project import Project, masked
@@ -21,7 +20,6 @@ from ablate.tracking.run_names import title
 __all__ = [
     "SINGLE_RUNS",
     "JournalTracker",
-    "MemoryTracker",
     "MlflowTracker",
     "Planned",
     "Project",

@@ -16,6 +16,7 @@ from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.journal_reader import JournalledRuns
 from ablate.tracking.project import Project
+from ablate.wording import unknown
 
 
 class JournalTracker(JournalledRuns):
@@ -91,8 +92,7 @@ class JournalTracker(JournalledRuns):
         """Return what a study recorded."""
         found = self._studies.read(name)
         if found is None:
-            known = ", ".join(self._studies.names()) or "none yet"
-            raise UserError(f"there is no study {name!r} on this machine (known: {known})")
+            raise UserError(unknown("study", name, self._studies.names()))
         return found
 
     def studies(self) -> list[str]:

@@ -69,7 +69,7 @@ def objectives_of(validation: Metric | None, workload: str, asked: Sequence[str]
     }
     for name in asked:
         if name not in known:
-            raise UsageError(unknown("objective", name, known) + "; tuning never reads the test score")
+            raise UsageError(unknown("objective", name, known) + ". Tuning never reads the test score")
     found = tuple(dict.fromkeys(known[name] for name in asked)) or (main,)
     if asked and (len(found) < 2 or main not in found):
         raise UsageError(f"--multi weighs {short} against something else: --multi {short},time")

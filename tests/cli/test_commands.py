@@ -112,7 +112,7 @@ def test_looking_at_runs(kitchen: Path) -> None:
     shown = ablate("show", "baseline/s0", folder=kitchen).stdout
     assert "weight_decay.strength" in shown
     assert re.search(r"^train_size +all", shown, re.MULTILINE)
-    assert "did you mean ablate?" in ablate("list", "--experiment", "ablat", folder=kitchen, code=1).stderr
+    assert "Did you mean 'ablate'?" in ablate("list", "--experiment", "ablat", folder=kitchen, code=1).stderr
     compared = ablate("compare", "baseline/s0", "no-augment+no-residual/s1", folder=kitchen).stdout
     differs = compared.split("metric")[0]
     assert re.search(r"^augment +on +off", differs, re.MULTILINE)
@@ -175,7 +175,7 @@ def test_looking_at_data(kitchen: Path) -> None:
 
 MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--no-agument"], 2, "--no-augment"),
-    (["run", "--preset", "labtop"], 2, "did you mean laptop"),
+    (["run", "--preset", "labtop"], 2, "Did you mean 'laptop'?"),
     (["run", "--no-dropout", "--dropout-p", "0.3"], 2, "dropout.p has no effect while dropout is off"),
     (["run", "--mixup-alpha", "0.3"], 2, "add --mixup"),
     (["run", "--width", "0"], 2, "width must lie between 1 and 1024"),
@@ -190,9 +190,9 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--data-dir", "nowhere"], 1, "nowhere"),
     (["run", "--dataset", "digit"], 2, "digits"),
     (["sweep", "nowhere.py"], 2, "there is no study file"),
-    (["sweep", "--factors", "augmnet"], 2, "did you mean augment"),
+    (["sweep", "--factors", "augmnet"], 2, "Did you mean 'augment'?"),
     (["sweep", "--seeds", "many"], 2, "--seeds takes"),
-    (["sweep", "--preset", "demo", "--design", "latin"], 2, "there is no design"),
+    (["sweep", "--preset", "demo", "--design", "latin"], 2, "Unknown design"),
     (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear is for"),
     (["show", "nothing"], 1, "no run"),
     (["predict", "missing.png", "--weights", "missing.pth"], 1, "missing.pth"),

@@ -79,8 +79,8 @@ def _after_an_edit(project: Path) -> None:
         ),
         (["--width", "3"], "--width is for resnet9"),
         (["--dropout-p", "0.3"], "--dropout-p is for resnet9"),
-        (["--preset", "laptop"], "there is no preset 'laptop'"),
-        (["--factors", "cahce"], "did you mean cache"),
+        (["--preset", "laptop"], "Unknown preset 'laptop'"),
+        (["--factors", "cahce"], "Did you mean 'cache'"),
     ],
 )
 def test_flags_of_the_built_in_training_are_refused(project: Path, flags: list[str], message: str) -> None:

@@ -89,7 +89,7 @@ def test_a_stopped_trial_is_killed_in_the_store(project: Path) -> None:
     ("arguments", "words"),
     [
         (("--validate-on", "test"), "choose by the test images"),
-        (("--space", "nothing"), "no setting or knob 'nothing'"),
+        (("--space", "nothing"), "Unknown setting or knob 'nothing'"),
         (("--multi", "test_accuracy,time"), "never reads the test score"),
         (("--storage", "tuning.db"), "a database's URL"),
         (("--seeds", "2", "--pruner", "median"), "one seed"),

@@ -12,8 +12,9 @@ from ablate.journal.mlflow_handshake import await_address, hand_over
 from ablate.journal.run_journal import Journal
 from ablate.runs.run_log import RunLog
 from ablate.runs.sweep import _Nobody
-from ablate.tracking import MemoryTracker, Writer
+from ablate.tracking import Writer
 from ablate.tracking.mlflow_backend.records import OWN_PARAMS, batches
+from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import end, start
 
 

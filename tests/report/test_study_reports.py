@@ -18,7 +18,7 @@ from ablate.report import analyse, draughtsmen, from_study, write, write_report
 from ablate.report.plots.curves import curve_caption
 from ablate.report.plots.study_plots import pictures_of
 from ablate.stats.effects import Looks, effects_table
-from ablate.tracking import MemoryTracker
+from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
 ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training",
@@ -107,7 +107,7 @@ def test_runs_of_other_studies_answer_the_plan_and_are_counted(tmp_path: Path) -
 
 
 def test_unknown_studies_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no study 'other'"):
+    with pytest.raises(UserError, match="Unknown study 'other'"):
         write_report("other", MemoryTracker(), tmp_path)
 
 

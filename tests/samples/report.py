@@ -13,7 +13,8 @@ import numpy as np
 from ablate.journal.run_journal import Journal
 from ablate.report import from_study
 from ablate.studies.study import Study
-from ablate.tracking import MemoryTracker, Planned, StudyRecord, Tracker
+from ablate.tracking import Planned, StudyRecord, Tracker
+from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import start
 
 IMAGES = 203  # no multiple of 8: the bits are padded

@@ -112,8 +112,8 @@ def test_an_integer_will_do_for_a_number() -> None:
 @pytest.mark.parametrize(
     ("names", "values", "message"),
     [
-        (["dropuot"], {}, "did you mean dropout"),
-        (None, {"wdith": 3}, "did you mean width"),
+        (["dropuot"], {}, "Did you mean 'dropout'"),
+        (None, {"wdith": 3}, "Did you mean 'width'"),
         (None, {"width": 0}, "between 1 and 1024"),
         (None, {"width": 1.5}, "width must be an integer"),
         (None, {"epochs": True}, "epochs must be an integer"),

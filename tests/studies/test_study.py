@@ -52,8 +52,8 @@ def test_a_candidate_in_question_keeps_the_knob_it_was_given() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"design": "latin-square"}, "there is no design"),
-        ({"factors": ["agument"]}, "did you mean augment"),
+        ({"design": "latin-square"}, "Unknown design"),
+        ({"factors": ["agument"]}, "Did you mean 'augment'"),
         ({"margin": 0}, "margin"),
         ({"seeds": 0}, "at least one seed"),
         ({"name": "../escape"}, "letters, digits"),
@@ -76,7 +76,7 @@ def test_a_design_option_that_does_not_exist() -> None:
         (None, "there is no study file"),
         ("import nothing_like_this", "does not run: ModuleNotFoundError"),
         ("study = 3", "holds no study"),
-        ("from ablate import Study\nstudy = Study(factors=['agument'])", "did you mean augment"),
+        ("from ablate import Study\nstudy = Study(factors=['agument'])", "Did you mean 'augment'"),
         ("def (", "does not run: SyntaxError"),
     ],
 )

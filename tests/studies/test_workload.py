@@ -64,7 +64,7 @@ def test_the_scale_in_words() -> None:
 def test_a_recipe_answers_by_name() -> None:
     recipe = Recipe.of(WORKLOAD).without("dropout")
     assert (recipe["augment"], recipe["dropout"], recipe["epochs"], recipe["augment.pad"]) == (True, False, 16, 4)
-    with pytest.raises(UsageError, match="did you mean dropout"):
+    with pytest.raises(UsageError, match="Did you mean 'dropout'"):
         recipe["drop_out"]
 
 

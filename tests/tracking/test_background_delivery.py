@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ablate.journal.run_journal import Journal
-from ablate.tracking import MemoryTracker, Project, StoreError, Writer, open_tracker
+from ablate.tracking import Project, StoreError, Writer, open_tracker
 from tests import ROOT
+from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import DEAD, KEY, end, epoch, mlflow_project, new_project, start, write_run
 
 

@@ -12,8 +12,9 @@ import pytest
 from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Run, load
-from ablate.tracking import JournalTracker, MemoryTracker, Planned, Project, StudyRecord, Tracker, open_tracker
+from ablate.tracking import JournalTracker, Planned, Project, StudyRecord, Tracker, open_tracker
 from ablate.tracking.mlflow_backend.records import milliseconds
+from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import (
     DEAD,
     ELSEWHERE,
@@ -271,9 +272,9 @@ def test_the_studies_are_listed(tracker: Tracker) -> None:
 
 def test_an_unknown_study_is_an_error_with_those_that_there_are(tracker: Tracker, tmp_path: Path) -> None:
     tracker.open_study(STUDY)
-    with pytest.raises(UserError, match=r"no study 'depths'.*widths"):
+    with pytest.raises(UserError, match=r"Unknown study 'depths'.*widths"):
         tracker.study("depths")
-    with pytest.raises(UserError, match=r"no study 'depths'.*widths"):
+    with pytest.raises(UserError, match=r"Unknown study 'depths'.*widths"):
         tracker.attach_report("depths", tmp_path, "", {})
 
 

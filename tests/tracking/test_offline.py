@@ -225,7 +225,7 @@ def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has
     for _ in range(2):
         catch_up(theirs, journals, studies, print)
         assert [run.name for run in theirs.runs()] == [public.stem]
-        with pytest.raises(UserError, match="known: depths"):
+        with pytest.raises(UserError, match="Known: depths"):
             theirs.study("widths")
     assert sync(None, own, theirs, print).new == [private.stem]
     assert theirs.study("widths") == STUDY

@@ -97,7 +97,7 @@ def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
     [
         (("validation=Metric('val_taste'),", ""), (), "own names no metric that tuning may look at: validation="),
         (("'val_taste'),\n    ),", "'taste'),\n    ),"), (), "taste is the metric of the results, which"),
-        (("", ""), ("--space", "heet"), "did you mean heat"),
+        (("", ""), ("--space", "heet"), "Did you mean 'heat'"),
         (("", ""), ("--space", "stirs"), "--space stirs=1:10"),
         (("", ""), ("--lr", "1"), "--lr is for resnet9, and this study trains own"),
         (("", ""), ("--dataset", "digits"), "the built-in images"),

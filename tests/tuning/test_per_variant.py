@@ -18,7 +18,7 @@ from ablate.runs.executors import SerialExecutor
 from ablate.stats.effects import expected_best
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
-from ablate.tracking import MemoryTracker, Project
+from ablate.tracking import Project
 from ablate.tuning import Dimension, Following, Objective, Space, Ticket, Trial, carry_out, objectives_of
 from ablate.tuning.per_variant import check_arms, tunings
 from ablate.workflows.tune_context import Context
@@ -26,6 +26,7 @@ from ablate.workflows.tune_one import tune_one
 from ablate.workflows.tune_variants import tune_arms
 from ablate.workloads.custom.study_file import load_study
 from tests.samples import tuning_toy as toy
+from tests.samples.memory_tracker import MemoryTracker
 
 TRIALS = 16
 

@@ -78,7 +78,7 @@ def test_narrowing() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("rate", "no setting or knob 'rate'"),
+        ("rate", "Unknown setting or knob 'rate'"),
         ("mixup.alpha", "while mixup is off"),
         ("width", "has no range to search"),
         ("lr=1:0", "must go up"),

@@ -10,10 +10,10 @@ from ablate.runs.runner import Purpose
 from ablate.runs.sweep import plan
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
-from ablate.tracking import MemoryTracker
 from ablate.workflows.study_record import Recording
 from ablate.workflows.sweep import SweepSession
 from tests.samples import toy
+from tests.samples.memory_tracker import MemoryTracker
 
 STUDY = Study(workload=toy.WORKLOAD, seeds=2, name="kitchen")
 

@@ -24,6 +24,7 @@ from ablate.tracking.mlflow_backend.records import (
 )
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun
+from ablate.wording import unknown
 
 PLAN = "plan.json"
 
@@ -109,5 +110,4 @@ def _required(store: Store, name: str) -> StoredRun:
     for stored in found:
         if stored.tags.get("ablate.study") == name:
             return stored
-    known = ", ".join(stored.name for stored in found) or "none yet"
-    raise UserError(f"there is no study {name!r} in the store (known: {known})")
+    raise UserError(unknown("study", name, [stored.name for stored in found]))

@@ -70,7 +70,9 @@ class Template:
         for text in texts:
             for name, _literal in _VALUE.findall(text):
                 if name and name not in known:
-                    raise UsageError(f"the command: {unknown('placeholder', name, known)}; {{{{{name}}}}} is the text")
+                    raise UsageError(
+                        f"{unknown('placeholder', name, known)}. For the literal text, write {{{{{name}}}}}"
+                    )
 
     def fill(self, is_on: Callable[[str], bool], values: Mapping[str, object]) -> list[str]:
         """Return the arguments under the switches and values of a recipe."""

@@ -274,6 +274,6 @@ def test_gpus_are_named_as_the_environment_names_them(given, found, monkeypatch)
 
 
 def test_an_unknown_executor_is_named() -> None:
-    with pytest.raises(UsageError, match="no executor 'threads'"):
+    with pytest.raises(UsageError, match="Unknown executor 'threads'"):
         make_executor("threads", 2)
     assert isinstance(make_executor("serial", 2), SerialExecutor)

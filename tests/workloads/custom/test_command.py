@@ -210,7 +210,7 @@ def test_files_of_the_command_are_its_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "declared", "message"),
     [
-        ("run {sed} {a:x|y}", {}, "did you mean seed"),
+        ("run {sed} {a:x|y}", {}, "Did you mean 'seed'"),
         ("run {seed}", {}, "needs factors"),
         ("run {a:x|y}", {"json_file": "out.json"}, "runs at the same time would all write out.json"),
         ("run {a:x|y}", {"json_file": "{files}/x", "pattern": "(x)"}, "not both"),

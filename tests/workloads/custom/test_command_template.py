@@ -62,7 +62,7 @@ def test_commands_that_are_none(text: str, message: str) -> None:
 
 
 def test_a_placeholder_that_stands_for_nothing_is_named() -> None:
-    with pytest.raises(UsageError, match="no placeholder 'sed'; did you mean seed"):
+    with pytest.raises(UsageError, match=r"Unknown placeholder 'sed'\. Did you mean 'seed'"):
         Template.read("run {sed}").check({"seed": 0, "epochs": 0})
-    with pytest.raises(UsageError, match="no placeholder 'p'"):
+    with pytest.raises(UsageError, match="Unknown placeholder 'p'"):
         Template.read("run {a:--p {p}|}").check({"seed": 0})

@@ -65,7 +65,7 @@ def test_a_study_says_what_it_declares(tmp_path: Path) -> None:
         ("return None", "failed", "score = None, which is no number"),
         ("return {'sore': 1}", "failed", "gave no score, which is the metric (it gave: sore)"),
         ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is no number"),
-        ("return recipe['b']", "failed", "no factor or setting 'b'"),
+        ("return recipe['b']", "failed", "Unknown factor or setting 'b'"),
         ("log(1, **{'a=b': 1})", "failed", "cannot be stored"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Runs and studies without a store: read from the journals themselves, nothing kept beyond the process."""
+"""A tracker without a store, for tests: it reads the journals and keeps nothing after the process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run, load
 from ablate.journal.study_record import StudyRecord, merged
 from ablate.tracking.journal_reader import JournalledRuns
+from ablate.wording import unknown
 
 
 class MemoryTracker(JournalledRuns):
-    """A `Tracker` for tests and for work without MLflow, over `journals`, whose files stay in place."""
+    """A `Tracker` over `journals`, whose files stay in place."""
 
     uri = "memory"
     identity = "memory"
@@ -77,8 +78,7 @@ class MemoryTracker(JournalledRuns):
     def study(self, name: str) -> StudyRecord:
         """Return what a study recorded."""
         if name not in self._studies:
-            known = ", ".join(self._studies) or "none yet"
-            raise UserError(f"there is no study {name!r} in the store (known: {known})")
+            raise UserError(unknown("study", name, self._studies))
         return self._studies[name]
 
     def studies(self) -> list[str]:
