@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablate.stats.metric import Metric
     from ablate.studies.menu import OneOf, Range
-    from ablate.studies.metric import Metric
     from ablate.studies.recipe import Recipe
     from ablate.studies.study import Study
     from ablate.studies.workload import Workload
@@ -23,7 +23,7 @@ __version__ = "0.1.0"
 __all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
 
 _HOMES = {
-    "Metric": "ablate.studies.metric",
+    "Metric": "ablate.stats.metric",
     "OneOf": "ablate.studies.menu",
     "Range": "ablate.studies.menu",
     "Recipe": "ablate.studies.recipe",

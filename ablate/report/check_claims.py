@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ablate.stats.effects import Effect, Metric
+from ablate.stats.effects import Effect
+from ablate.stats.metric import Metric
 
 _NUMBER = r"[-+\N{MINUS SIGN}\N{EN DASH}]?\d+(?:\.\d+)?"
 _UNIT = r"(?:percentage[ -]points?|points?|pp|p\.p\.|pts?)\b"

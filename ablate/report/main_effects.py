@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ablate.stats.effects import Comparison, Metric
+from ablate.stats.effects import Comparison
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.report.sources.searches import Searches
-from ablate.stats.effects import Comparison, Looks, Metric, Protocol
+from ablate.stats.effects import Comparison, Looks, Protocol
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Run
-from ablate.studies.metric import Metric
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ablate.stats import effects
 
 
 def run_row(run: Run, metric: Metric) -> dict[str, Any]:
@@ -28,10 +26,3 @@ def run_table(runs: Iterable[Run], metric: Metric) -> pd.DataFrame:
 
     rows = [run_row(run, metric) for run in runs]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["variant", "seed", "status", metric.name])
-
-
-def scored_metric(metric: Metric, floor: float | None) -> effects.Metric:
-    """Return a workload's metric as the statistics know it; an unstable run without a value counts as `floor`."""
-    from ablate.stats.effects import Metric as Scored
-
-    return Scored(metric.name, goal=metric.goal, unit=metric.unit, scale=metric.scale, floor=floor)

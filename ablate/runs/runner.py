@@ -116,7 +116,7 @@ def _start(journal: Journal, job: Job, purpose: Purpose, environment: Mapping[st
         tags=dict(purpose.tags),
         recipe=recipe.as_dict(),
         params=recipe.params,
-        metric=asdict(recipe.workload.metric),
+        metric=recipe.workload.metric.as_dict(),
         floor=job.data.floor,
         conditions=asdict(job.conditions),
         environment=environment,
@@ -156,7 +156,7 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
         end(status, f"{type(error).__name__}: {error}".splitlines()[0], trace=traceback.format_exc())
     else:
-        guessing = metric.at_floor(outcome.metrics[metric.tracked], job.data.floor)
+        guessing = metric.with_floor(job.data.floor).at_floor(outcome.metrics[metric.tracked])
         end("unstable" if guessing else "finished", "no better than guessing" if guessing else None, outcome)
     shutil.rmtree(journal.checkpoint, ignore_errors=True)
 

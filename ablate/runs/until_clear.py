@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
-from ablate.runs.run_table import run_table, scored_metric
+from ablate.runs.run_table import run_table
 from ablate.studies.study import Study
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run_until_clear(
     from ablate.stats.effects import begin, missing_runs, take_look
 
     check_design(study)
-    metric = scored_metric(study.workload.metric, floor)
+    metric = study.workload.metric.with_floor(floor)
     state = begin(study.comparisons(), study.seed_list)
     while not state.done:
         run(missing_runs(state, run_table(answers(), study.workload.metric), metric))

@@ -145,7 +145,7 @@ class Study:
     def plain_layout(self) -> dict[str, Any]:
         """The design spelled out as plain data: metric, factors, arms by variant, comparisons, generators."""
         return {
-            "metric": asdict(self.workload.metric),
+            "metric": self.workload.metric.as_dict(),
             "factors": list(self.layout.factors),
             "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in self.layout.arms},
             "comparisons": [asdict(comparison) for comparison in self.comparisons()],

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError
+from ablate.stats.metric import Metric
 from ablate.studies.conditions import Conditions, own_conditions
 from ablate.studies.menu import Menu, Setting, Value
-from ablate.studies.metric import Metric
 from ablate.wording import unknown
 
 

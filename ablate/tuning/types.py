@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
+from ablate.stats.metric import Metric
 from ablate.studies.job import FINAL
 from ablate.studies.menu import Value
-from ablate.studies.metric import Metric
 from ablate.studies.recipe import Recipe
 from ablate.tuning.space import Space
 from ablate.wording import unknown

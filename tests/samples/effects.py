@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ablate.stats.effects import Comparison, Metric
+from ablate.stats.effects import Comparison
+from ablate.stats.metric import Metric
 
 BASELINE = [93.10, 93.32, 92.95, 93.21, 93.08]
 NO_BATCH_NORM = [90.12, 90.35, 89.75, 90.40, 89.93]
 NO_CLIP = [93.05, 93.30, 93.02, 93.12, 93.15]
 
-ACCURACY = Metric("test_accuracy", label="accuracy", floor=0.1)
-RAW = Metric("score", unit="", scale=1.0)
-LOSS = Metric("perplexity", goal="min", unit="", scale=1.0)
+ACCURACY = Metric("accuracy").with_floor(0.1)
+RAW = Metric("score", unit="")
+LOSS = Metric("perplexity", goal="min", unit="")
 
 
 def run_table(arms: Mapping[str, Sequence[float]], metric: Metric = ACCURACY) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import signal
 import time
 
 from ablate.seeding import numpy_stream
+from ablate.stats.metric import Metric
 from ablate.studies.job import Data, Job, Log, Outcome
 from ablate.studies.menu import MenuWriter, OneOf, Range, Setting
-from ablate.studies.metric import Metric
 from ablate.studies.workload import Preset, Workload
 
 _menu = MenuWriter()

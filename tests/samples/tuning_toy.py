@@ -14,9 +14,9 @@ import time
 from typing import Annotated
 
 from ablate.seeding import numpy_stream
+from ablate.stats.metric import Metric
 from ablate.studies.job import Data, Job, Log, Outcome
 from ablate.studies.menu import MenuWriter, Range, Setting
-from ablate.studies.metric import Metric
 from ablate.studies.workload import Preset, Workload
 
 _menu = MenuWriter()

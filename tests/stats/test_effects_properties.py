@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.stats.effects import Metric, estimate_effects, holm, paired_t, sign_flip_p, wilson
+from ablate.stats.effects import estimate_effects, holm, paired_t, sign_flip_p, wilson
 from ablate.stats.effects.inference import CODES, PairedT, judge
 from ablate.stats.effects.types import Verdict
+from ablate.stats.metric import Metric
 from tests.samples.effects import RAW, planned, run_table
 
 # hundredths, so that ties and constant differences occur, and sums stay exact enough to compare

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.stats.effects import Comparison, Metric, Protocol, estimate_effects, sentence
+from ablate.stats.effects import Comparison, Protocol, estimate_effects, sentence
+from ablate.stats.metric import Metric
 from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, planned, run_table, with_status
 
 SEVEN = ("no-bn", "no-clip", "no-a", "no-b", "no-c", "no-d", "no-e")
@@ -55,11 +56,11 @@ def test_added_and_other_metrics():
     assert "points" not in said(perplexity, added, LOSS)
     removed = Comparison("only-ema", "none", "ema")
     assert "Removing ema lowered perplexity by 1.2 [" in said(perplexity, removed, LOSS, margin=1.0, family=1)
-    seconds = Metric("time", goal="min", unit="s", scale=1.0)
+    seconds = Metric("time", goal="min", unit="s")
     assert "raised time by 1.20 s [" in said(
         run_table({"none": BASELINE, "only-ema": BASELINE + shift}, seconds), added, seconds
     )
-    errors = Metric("error", goal="min")
+    errors = Metric("error", goal="min", unit="points")
     assert "raised error by 1.20 points [" in said(
         run_table({"none": BASELINE, "only-ema": BASELINE + shift}, errors), added, errors
     )
@@ -129,7 +130,7 @@ values = st.lists(st.floats(0, 1), min_size=0, max_size=7)
 @settings(max_examples=150)
 @given(values, values, st.sampled_from(["max", "min"]), st.sampled_from([0.05, 0.5, 20.0]), st.booleans())
 def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, margin, unstable):
-    metric = Metric("test_accuracy", label="accuracy", goal=goal)
+    metric = Metric("accuracy", goal=goal, unit="points")
     runs = run_table({"baseline": np.multiply(reference, 100), "no-a": np.multiply(variant, 100)})
     if unstable:
         runs = with_status(runs, "no-a", [0, 1], "unstable")
@@ -148,7 +149,7 @@ def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, ma
 
 
 def test_the_margin_has_the_unit_of_what_is_no_fraction():
-    seconds = Metric("time", goal="min", unit="s", scale=1.0)
+    seconds = Metric("time", goal="min", unit="s")
     noisy = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])}, seconds)
     steady = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}, seconds)
     comparison = Comparison("no-x", factor="x")

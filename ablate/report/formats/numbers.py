@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ablate.stats.effects import Effect, Metric
+from ablate.stats.effects import Effect
 from ablate.stats.effects.sentences import decimals_for, p_value
+from ablate.stats.metric import Metric
 
 DASH = "\N{EN DASH}"
 

@@ -9,7 +9,8 @@ from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import in_words, listed
 from ablate.report.main_effects import off
 from ablate.report.study_data import Account, Material
-from ablate.stats.effects import Effect, Metric, Verdict, sentence
+from ablate.stats.effects import Effect, Verdict, sentence
+from ablate.stats.metric import Metric
 from ablate.wording import count
 
 MOST_SENTENCES = 40

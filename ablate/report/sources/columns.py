@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.row_checks import named
-from ablate.stats.effects import Metric
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,7 @@ def read_metric(
         goal=wanted,  # type: ignore[arg-type]  # Metric checks it
         unit="points" if is_accuracy else "",
         scale=100.0 if is_accuracy else 1.0,
-        floor=floor,
-    )
+    ).with_floor(floor)
     table = table.assign(**{column: values})
     lost = table[(table["status"] == "unstable") & ~_finite(values)]
     if len(lost) and floor is None:

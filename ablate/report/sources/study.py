@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
@@ -15,8 +15,8 @@ from ablate.report.sources.declarations import declared_facts, declared_limits, 
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import Account, Material
 from ablate.runs.run_table import run_table
-from ablate.stats.effects import STATUSES, Comparison, Looks, Metric, Protocol, begin, missing_runs, replay
-from ablate.studies.metric import Metric as TrackedMetric
+from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, begin, missing_runs, replay
+from ablate.stats.metric import Metric
 from ablate.tracking import Planned, StudyRecord, Tracker
 from ablate.wording import count
 
@@ -35,8 +35,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
     own = tracker.runs(record.name)
     runs = answers(record, own, tracker)
     metric = _metric(record.layout["metric"], runs.values())
-    tracked = _tracked(record.layout["metric"])
-    table = run_table([_as_planned(run, entry) for entry, run in runs.items()], tracked)
+    table = run_table([_as_planned(run, entry) for entry, run in runs.items()], metric)
     table = table[table["status"].isin(STATUSES)].reset_index(drop=True)
     results = {entry: run for entry, run in runs.items() if run.is_result}
     asked = float(record.declared["margin"]) if margin is None else margin
@@ -62,13 +61,13 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         cautions=[
             *_changes(record, asked),
             *condition_cautions(results.values()),
-            *no_op_cautions(record.layout["comparisons"], results, tracked.tracked),
+            *no_op_cautions(record.layout["comparisons"], results, metric.tracked),
         ],
         limits=declared_limits(record),
         commands=reproducing(record, list(results.values())),
         searches=read_searches(record.layout),
         curves=lambda: read_curves(results, tracker),
-        correct=lambda: read_correct(results, tracker, tracked.tracked),
+        correct=lambda: read_correct(results, tracker, metric.tracked),
     )
     return found if looks is None else _with_looks(found, looks)
 
@@ -123,21 +122,9 @@ def _as_planned(run: Run, planned: Planned) -> Run:
     return replace(run, variant=planned.variant, seed=planned.seed)
 
 
-def _tracked(plain: Mapping[str, Any]) -> TrackedMetric:
-    known = {entry.name for entry in fields(TrackedMetric)}
-    return TrackedMetric(**{name: value for name, value in plain.items() if name in known})
-
-
-def _metric(plain: Mapping[str, Any], runs: Any) -> Metric:
-    """The metric as the statistics know it, its floor that of the data."""
-    floors = [run.floor for run in runs if run.floor is not None]
-    return Metric(
-        plain["name"],
-        goal=plain["goal"],
-        unit=plain["unit"],
-        scale=plain["scale"],
-        floor=min(floors) if floors else None,
-    )
+def _metric(plain: Mapping[str, Any], runs: Iterable[Run]) -> Metric:
+    """Return the recorded metric with the floor of the data that the runs used."""
+    return Metric.from_dict(plain).with_floor(min((run.floor for run in runs if run.floor is not None), default=None))
 
 
 def design_of(layout: Mapping[str, Any]) -> pd.DataFrame:

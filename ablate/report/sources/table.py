@@ -12,7 +12,8 @@ from ablate.report.sources.columns import find_factors, find_metric, label_varia
 from ablate.report.sources.infer_design import Plan, plan_of
 from ablate.report.sources.row_checks import check_rows, read_seeds, read_statuses, said
 from ablate.report.study_data import Account, Material
-from ablate.stats.effects import STATUSES, Metric, Protocol
+from ablate.stats.effects import STATUSES, Protocol
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,8 @@ from ablate.stats.attribution.aliasing import (
 )
 from ablate.stats.attribution.screening import HalfNormal, Lenth, half_normal, lenth
 from ablate.stats.effects.inference import CODES, NO_VARIANCE, PairedT, holm, judge, paired_t, t_statistics
-from ablate.stats.effects.types import ALPHA, Goal, Verdict
+from ablate.stats.effects.types import ALPHA, Verdict
+from ablate.stats.metric import Goal
 
 if TYPE_CHECKING:
     import pandas as pd

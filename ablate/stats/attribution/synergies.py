@@ -13,7 +13,8 @@ from ablate.stats.attribution.aliasing import Floats
 from ablate.stats.attribution.contrasts import Contrast, Named, judged
 from ablate.stats.effects.inference import paired_t
 from ablate.stats.effects.sequential import stack
-from ablate.stats.effects.types import ALPHA, Goal
+from ablate.stats.effects.types import ALPHA
+from ablate.stats.metric import Goal
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,11 +29,11 @@ from ablate.stats.effects.types import (
     Comparison,
     Effect,
     Evidence,
-    Metric,
     PairedSeeds,
     Protocol,
 )
 from ablate.stats.effects.verdicts import rule_of, with_prefixes
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from ablate.errors import UserError
 from ablate.stats.effects.inference import NO_VARIANCE, quantile
 from ablate.stats.effects.power import seeds_needed
-from ablate.stats.effects.types import ALPHA, Goal
+from ablate.stats.effects.types import ALPHA
+from ablate.stats.metric import Goal
 
 BUDGET_DIFFERENCES = (0.1, 0.2, 0.5)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ablate.errors import UserError
-from ablate.stats.effects.types import Comparison, Metric, PairedSeeds
+from ablate.stats.effects.types import Comparison, PairedSeeds
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

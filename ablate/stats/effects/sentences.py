@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ablate.stats.effects.inference import always_valid_half_width
-from ablate.stats.effects.types import Effect, Metric, Verdict
+from ablate.stats.effects.types import Effect, Verdict
+from ablate.stats.metric import Metric
 
 
 def sentence(effect: Effect, metric: Metric) -> str:

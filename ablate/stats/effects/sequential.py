@@ -13,7 +13,8 @@ from ablate.errors import UserError
 from ablate.stats.effects.estimate import Question, Tested, assemble, check_plan, differences, families
 from ablate.stats.effects.inference import CODES, Floats, PairedT, holm, judge, paired_t, unreliable
 from ablate.stats.effects.pairing import ArmRuns, pair, read_arms
-from ablate.stats.effects.types import ALPHA, FINAL, Comparison, Effect, Metric, Protocol
+from ablate.stats.effects.types import ALPHA, FINAL, Comparison, Effect, Protocol
+from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ablate.errors import UserError
-
-Goal = Literal["max", "min"]
 Change = Literal["removed", "added", "changed"]
 Estimand = Literal["drop-in", "re-tuned"]
 
 ALPHA = 0.05  # of every family; the difference and the equivalence tests are two families
 POWER = 0.80
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A column of the run table and how it is shown.
-
-    `scale` multiplies what the table holds: 100 shows fractions in percentage points, 1 keeps raw units. `floor`, in
-    the table's own unit, is what an unstable run without a finite value counts as.
-    """
-
-    name: str
-    label: str = ""
-    goal: Goal = "max"
-    unit: str = "points"
-    scale: float = 100.0
-    floor: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.goal not in ("max", "min"):
-            raise UserError(f"the goal of {self.name} is {self.goal!r}: write max or min")
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise UserError(f"the scale of {self.name} is {self.scale}: it must be a positive number")
-
-    @property
-    def words(self) -> str:
-        """The metric as it stands in a sentence."""
-        return self.label or self.name.replace("_", " ")
-
-    @property
-    def in_points(self) -> bool:
-        """Whether values are fractions shown in percentage points."""
-        return self.scale == 100.0
-
-    @property
-    def own_unit(self) -> str:
-        """The unit of what is no fraction: `ms`; empty where there is none."""
-        return "" if self.in_points else self.unit.replace("points", "")
-
-    def with_own_unit(self, number: str) -> str:
-        """A number with the unit of what is no fraction: `12 ms`, `1.2`."""
-        return f"{number} {self.own_unit}".rstrip()
-
-    @property
-    def better(self) -> int:
-        """+1 where a higher value is an improvement, -1 where a lower one is."""
-        return 1 if self.goal == "max" else -1
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Self, Unpack
 
 from ablate.cores import thread_limits
 from ablate.errors import UsageError, UserError
+from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
-from ablate.studies.metric import Metric
 from ablate.studies.workload import Workload
 from ablate.workloads.custom import output_parsing
 from ablate.workloads.custom.command_template import Template, fill_values

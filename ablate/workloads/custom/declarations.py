@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypedDict
 
 from ablate.errors import UsageError
+from ablate.stats.metric import Metric
 from ablate.studies.job import FINAL, Data, Job, Log, Outcome
 from ablate.studies.menu import Anything, Factor, Menu, OneOf, Range, Setting, Value
-from ablate.studies.metric import Metric
 from ablate.studies.workload import Preset, Workload
 from ablate.workloads.custom.fingerprint import content_digest
 

@@ -12,8 +12,8 @@ from typing import Any, Self, Unpack
 
 from ablate.cores import limited
 from ablate.errors import UserError
+from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
-from ablate.studies.metric import Metric
 from ablate.studies.workload import Workload
 from ablate.workloads.custom.declarations import Declarations, metric_of, outcome, workload
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code

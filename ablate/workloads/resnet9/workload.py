@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ablate.errors import UsageError
+from ablate.stats.metric import Metric
 from ablate.studies.menu import OneOf, Range, Setting
-from ablate.studies.metric import Metric
 from ablate.studies.recipe import Recipe
 from ablate.studies.workload import Preset, Workload
 from ablate.workloads.resnet9.factors import MENU

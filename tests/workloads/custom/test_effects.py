@@ -9,7 +9,7 @@ import pytest
 
 from ablate.cores import usable_cores
 from ablate.runs.executors import ProcessExecutor
-from ablate.runs.run_table import run_table, scored_metric
+from ablate.runs.run_table import run_table
 from ablate.stats.effects import estimate_effects
 from ablate.workloads.custom.study_file import load_study
 from tests.samples import pipeline_study
@@ -31,7 +31,7 @@ def test_eight_factors_have_the_effects_that_an_own_loop_finds(tmp_path: Path, s
     assert len(runs) == 9 * seeds
     metric = study.workload.metric
     table = run_table(runs, metric)
-    effects = estimate_effects(table, study.comparisons(), scored_metric(metric, None), study.margin)
+    effects = estimate_effects(table, study.comparisons(), metric, study.margin)
     assert len(effects) == 8
     scores = {
         (off, seed): pipeline_study.train(Plain(off, seed), None)

@@ -1,0 +1,105 @@
+"""The metric of a study: name, goal, unit, and the floor below which a run counts as unstable."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+from ablate.errors import UsageError
+
+Goal = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The metric that a study compares.
+
+    Attributes:
+        name: The metric's name, and its column in the run table.
+        tracked: Its name in the tracking store; `name` by default.
+        goal: `max` if higher is better, `min` if lower is better.
+        unit: The unit of a difference. `points` (percentage points) marks a metric that is a fraction. By default
+            `points` for a metric to be maximised, none for one to be minimised.
+        scale: Factor from a value to its displayed form; by default 100 for fractions, 1 otherwise.
+        tolerance: A run whose final value is no further than this above the floor counts as unstable.
+        floor: The score of guessing, in the metric's unit. An unstable run without a finite value counts as this value.
+            It is a property of the data: see `with_floor`.
+    """
+
+    name: str
+    tracked: str = ""
+    goal: Goal = "max"
+    unit: str = "by goal"
+    scale: float = 0.0
+    tolerance: float = 0.05
+    floor: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.goal not in ("max", "min"):
+            raise UsageError(f"The goal of metric {self.name!r} must be 'max' or 'min', not {self.goal!r}")
+        unit = {"max": "points", "min": ""}[self.goal] if self.unit == "by goal" else self.unit
+        scale = self.scale or (100.0 if unit == "points" else 1.0)
+        if not (math.isfinite(scale) and scale > 0):
+            raise UsageError(f"The scale of metric {self.name!r} must be a positive number, not {self.scale}")
+        for name, value in {"tracked": self.tracked or self.name, "unit": unit, "scale": scale}.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return the metric of a record made by `as_dict`. Unknown fields are ignored."""
+        known = {entry.name for entry in fields(cls) if entry.init}
+        return cls(**{name: value for name, value in record.items() if name in known})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as journals and studies record them, without the floor, which they record of the data."""
+        return {name: value for name, value in asdict(self).items() if name != "floor"}
+
+    def with_floor(self, floor: float | None) -> Self:
+        """Return the metric with the floor of a data set."""
+        metric = copy.copy(self)
+        object.__setattr__(metric, "floor", floor)
+        return metric
+
+    @property
+    def words(self) -> str:
+        """The name for use in a sentence: `test accuracy`."""
+        return self.name.replace("_", " ")
+
+    @property
+    def in_points(self) -> bool:
+        """Whether values are fractions whose differences are shown in percentage points."""
+        return self.scale == 100.0
+
+    @property
+    def own_unit(self) -> str:
+        """The unit if it is not points: `ms`; empty otherwise."""
+        return "" if self.in_points or self.unit == "points" else self.unit
+
+    @property
+    def better(self) -> int:
+        """+1 if higher is better, -1 if lower is better."""
+        return 1 if self.goal == "max" else -1
+
+    def with_unit(self, number: str) -> str:
+        """Return a difference with its unit: `0.5 points`, `1 point`, `12 ms`, `1.2`."""
+        unit = "point" if self.unit == "points" and number.lstrip("+-") == "1" else self.unit
+        return f"{number} {unit}".rstrip()
+
+    def with_own_unit(self, number: str) -> str:
+        """Return a difference with its unit if that is not points: `12 ms`, `1.2`."""
+        return f"{number} {self.own_unit}".rstrip()
+
+    def shown(self, value: float | None) -> str:
+        """Return an unscaled value with the metric's name: `test accuracy 0.9031`."""
+        number = "unknown" if value is None else f"{value:.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
+        return f"{self.words} {number}"
+
+    def at_floor(self, value: float) -> bool:
+        """Return whether `value` is not finite or, within the tolerance, not better than the floor."""
+        if not math.isfinite(value):
+            return True
+        gain = (value - self.floor) * self.better if self.floor is not None else math.inf
+        return gain <= self.tolerance
