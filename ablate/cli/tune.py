@@ -55,7 +55,7 @@ def tune(
     from ablate.tracking import Project
     from ablate.workflows.tune_context import Context
     from ablate.workflows.tune_one import tune_one
-    from ablate.workflows.tune_variants import tune_arms
+    from ablate.workflows.tune_variants import tune_variants
 
     began = time.time()
     study = _checked(search.study(file, selection), how)
@@ -66,7 +66,7 @@ def tune(
         began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, selection),
     )  # fmt: skip
     console.say(scale_of(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
-    (tune_arms if search.per_variant else tune_one)(context, began)
+    (tune_variants if search.per_variant else tune_one)(context, began)
 
 
 def _checked(study: Study, how: MakeFlags) -> Study:

@@ -23,7 +23,7 @@ from ablate.tuning import Dimension, Following, Objective, Space, Ticket, Trial,
 from ablate.tuning.per_variant import check_arms, tunings
 from ablate.workflows.tune_context import Context
 from ablate.workflows.tune_one import tune_one
-from ablate.workflows.tune_variants import tune_arms
+from ablate.workflows.tune_variants import tune_variants
 from ablate.workloads.custom.study_file import load_study
 from tests.samples import tuning_toy as toy
 from tests.samples.memory_tracker import MemoryTracker
@@ -55,7 +55,7 @@ def fair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryTracker]
     """A study whose baseline has the best rate for sugar, tuned arm by arm."""
     folder, tracker = tmp_path_factory.mktemp("fair"), MemoryTracker()
     saved = MakeFlags(save=folder / "experiments" / "tuned.py")
-    tune_arms(context(folder, kitchen(), tracker, saved), 0.0)
+    tune_variants(context(folder, kitchen(), tracker, saved), 0.0)
     return folder, tracker
 
 
@@ -127,7 +127,7 @@ def test_the_report_names_both_estimands(fair: tuple[Path, MemoryTracker]) -> No
 def test_doing_it_again_makes_nothing(fair: tuple[Path, MemoryTracker]) -> None:
     folder, tracker = fair
     before = sorted((folder / "mlruns" / "journal").glob("*.jsonl"))
-    tune_arms(context(folder, kitchen(), tracker), 0.0)
+    tune_variants(context(folder, kitchen(), tracker), 0.0)
     assert sorted((folder / "mlruns" / "journal").glob("*.jsonl")) == before
     assert (folder / "reports" / "fair" / "report.md").exists()
 
@@ -192,7 +192,7 @@ def test_arms_with_unequal_numbers_of_trials_are_pointed_out(tmp_path: Path) -> 
     first = context(tmp_path, kitchen(name="short", factors=["sugar"], seeds=3), tracker, trials=3)
     ticket = tickets_of(first)["baseline"]
     carry_out(replace(ticket, tuning=replace(ticket.tuning, budget=5)), SerialExecutor(), QUIET)
-    tune_arms(first, 0.0)
+    tune_variants(first, 0.0)
     text = (tmp_path / "reports" / "short" / "report.md").read_text()
     assert "unequal numbers of trials, which favours those with more: baseline 5, no-sugar 3" in text
 
