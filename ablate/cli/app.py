@@ -11,18 +11,20 @@ import typer
 
 import ablate
 from ablate import console
-from ablate.cli import compare, delete, doctor, init, predict, report, run, runs, shell, sweep, sync, tune
+from ablate.cli import compare, delete, doctor, init, predict, report, run, runs, sweep, sync, tune
 from ablate.cli import data as data_commands
 from ablate.cli.completion import complete
+from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup
+from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import collect_garbage_seldom, share_cores
 from ablate.errors import UserError, explain
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
     name="ablate",
-    cls=shell.Commands,
+    cls=HelpfulGroup,
     rich_markup_mode=None,
-    epilog=shell.EXIT_CODES,
+    epilog=EXIT_CODES,
     pretty_exceptions_enable=False,
     context_settings=_CONTEXT,
 )
@@ -42,12 +44,12 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
             with termination_raises():
                 command(**arguments)
         except UserError as error:
-            if "--debug" in sys.argv:
+            if shows_tracebacks():
                 raise
             console.complain(str(error))
             raise typer.Exit(error.exit_code) from None
         except (OSError, MemoryError) as error:
-            if "--debug" in sys.argv:
+            if shows_tracebacks():
                 raise
             console.complain(explain(error) if isinstance(error, OSError) else _NO_MEMORY)
             raise typer.Exit(1) from None
@@ -73,10 +75,10 @@ for _panel, _name, _command in (
     ("Keep runs", "doctor", doctor.doctor),
     ("Keep runs", "delete", delete.delete),
 ):
-    app.command(_name, cls=shell.Command, rich_help_panel=_panel)(_exiting(_command))
-data = typer.Typer(cls=shell.Commands, rich_markup_mode=None)
+    app.command(_name, cls=HelpfulCommand, rich_help_panel=_panel)(_exiting(_command))
+data = typer.Typer(cls=HelpfulGroup, rich_markup_mode=None)
 for _name, _command in (("info", data_commands.info), ("show", data_commands.show), ("fetch", data_commands.fetch)):
-    data.command(_name, cls=shell.Command)(_exiting(_command))
+    data.command(_name, cls=HelpfulCommand)(_exiting(_command))
 app.add_typer(complete(data), name="data", rich_help_panel="Look at data")
 complete(app)
 
@@ -115,7 +117,7 @@ def options(
         console.result(f"ablate {ablate.__version__}")
         raise typer.Exit
     if not ctx.invoked_subcommand:
-        console.result(shell.START)
+        console.result(START)
 
 
 def main() -> None:

@@ -10,8 +10,7 @@ import typer
 from ablate import console
 from ablate.cli.options.common import JsonFlag, StoreFlags
 from ablate.cli.options.recipe import grouped
-from ablate.cli.run import _WEIGHTS
-from ablate.errors import UsageError, UserError
+from ablate.errors import UsageError
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 
@@ -36,11 +35,13 @@ def predict(
       ablate predict *.png --weights cifar-10-resnet9.pth --json
     """
     from ablate.data import read_image
+    from ablate.tracking import Project
+    from ablate.workflows.run import find_weights
     from ablate.workloads.resnet9.weights import classify, load_classifier
 
     if run and weights:
-        raise UsageError("give --run or --weights, not both")
-    classifier = load_classifier(weights or _weights_of(run, store))
+        raise UsageError("--run and --weights exclude each other. Give one of them")
+    classifier = load_classifier(weights or find_weights(store.open_current(Project.find()), run))
     pixels = [read_image(path, classifier.image_size) for path in images]
     probabilities = classify(classifier, pixels)
     ranked = [sorted(zip(row.tolist(), classifier.classes, strict=True), reverse=True) for row in probabilities]
@@ -56,22 +57,3 @@ def predict(
         [str(path), *(f"{name} {p:.1%}" for p, name in row[:best])] for path, row in zip(images, ranked, strict=True)
     ]
     console.table(["image", "class", "second", "third"][: best + 1], rows)
-
-
-def _weights_of(text: str | None, store: StoreFlags) -> Path:
-    """Return the path of the weights of the run that `text` names, or of the newest run that kept some."""
-    from ablate.tracking import Project
-
-    tracker = store.open_current(Project.find())
-    if text:
-        return _weights_in(tracker.artifact(tracker.find(text), _WEIGHTS))
-    for made in reversed(tracker.runs()):
-        try:
-            return _weights_in(tracker.artifact(made, _WEIGHTS))
-        except UserError:
-            continue  # made in a sweep, which keeps no weights
-    raise UserError("no run has kept its weights: `ablate run` keeps them; or give --weights FILE")
-
-
-def _weights_in(folder: Path) -> Path:
-    return next(path for path in folder.iterdir() if path.suffix != ".json")

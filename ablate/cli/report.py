@@ -1,29 +1,33 @@
-"""The command that writes a report: on a study of ours, or on anyone's runs."""
+"""`ablate report`: write the report of a study, or of runs recorded elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, StoreFlags
+from ablate.cli.options.common import StoreFlags
 from ablate.cli.options.recipe import grouped
-from ablate.cli.options.report import ForeignFlags, Source
+from ablate.cli.options.report import ExternalFlags, ReportFlags
+from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
+from ablate.tracking import Project
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.report import Report, TuningReport
+    from ablate.report import Claim, Report, TuningReport
 
-_SPARE = ("reference", "p (Holm)", "seeds")
-"""Columns of the main table that a narrow terminal does without; the sentences above it hold them too."""
+_OPTIONAL_COLUMNS = ("reference", "p (Holm)", "seeds")
+"""Columns of the main table that a narrow terminal leaves out; the sentences above the table contain them too."""
 
 
 @grouped(WORKLOAD)
 def report(
-    foreign: ForeignFlags,
+    flags: ReportFlags,
+    external: ExternalFlags,
     store: StoreFlags,
     study: Annotated[
         str | None,
@@ -31,27 +35,6 @@ def report(
             metavar="STUDY", help="A study's name; for other runs, what to call the report.", show_default=False
         ),
     ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="The smallest difference that matters, in points of accuracy; the study's own unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The folder to write; reports/STUDY unless given.", metavar="PATH", show_default=False),
-    ] = None,
-    html: Annotated[bool, typer.Option("--html", help="Also write one self-contained HTML file.")] = False,
-    check: Annotated[
-        Path | None,
-        typer.Option(
-            help="Check the numbers that a text states about the study; write nothing.",
-            metavar="FILE.md",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: JsonFlag = False,
 ) -> None:
     """Write what a study found: reports/STUDY with report.md, tables and figures.
 
@@ -67,30 +50,41 @@ def report(
 
       ablate report demo --check README.md
     """
-    from ablate.cores import collector_paused
-    from ablate.tracking import Project
+    _check_usage(flags, external, study)
+    with collector_paused():  # imports and tables create many objects and no garbage
+        from ablate.workflows.report_source import ReportSource
 
-    if foreign.runs and foreign.experiment:
-        raise UsageError("--runs and --experiment name two sources: give one of them")
-    if not (study or foreign.runs or foreign.experiment):
-        raise UsageError("which study? ablate report NAME, or --runs FILE.csv, or --experiment NAME")
-    if margin is not None and not 0 < margin < float("inf"):
-        raise UsageError(f"--margin is the smallest difference that matters, above 0, not {margin:g}")
-    project = Project.find()
-    source = Source(study, foreign, margin, store, project)
-    if check is not None:
-        _check(source, check, as_json=as_json)
-        return
-    with collector_paused():  # imports and tables make many objects and no garbage
-        written = source.write(output, as_html=html)
-    if as_json:
+        source = ReportSource(
+            name=study or (external.runs.stem if external.runs else external.experiment) or "",
+            project=Project.find(),
+            reading=external.reading(flags.margin),
+            table=external.runs,
+            experiment=external.experiment,
+            command=external.command(study, flags.margin),
+            tracking_uri=store.tracking_uri,
+            offline=store.offline,
+        )
+        if flags.check:
+            _print_claims(source.check(flags.check), source.name, flags.check, as_json=flags.as_json)
+            return
+        written = source.write(flags.output, as_html=flags.html)
+    if flags.as_json:
         console.emit(written.facts)
     else:
         show_report(written)
 
 
+def _check_usage(flags: ReportFlags, external: ExternalFlags, study: str | None) -> None:
+    if external.runs and external.experiment:
+        raise UsageError("--runs and --experiment exclude each other. Give one of them")
+    if not (study or external.runs or external.experiment):
+        raise UsageError("Name a study (ablate report NAME), or give --runs FILE.csv or --experiment NAME")
+    if flags.margin is not None and not 0 < flags.margin < float("inf"):
+        raise UsageError(f"--margin must be above 0, not {flags.margin:g}")
+
+
 def show_report(written: Report | TuningReport) -> None:
-    """Print the answer, the main table, and where the files are."""
+    """Print the answer, the main table, and the path of the report."""
     from ablate.report import TuningReport
 
     if isinstance(written, TuningReport):
@@ -105,44 +99,28 @@ def show_report(written: Report | TuningReport) -> None:
     for line in written.answer:
         console.prose(line)
     columns, rows = written.table
-    console.table(columns, rows, title="", spare=[name for name in _SPARE if name in columns])
+    console.table(columns, rows, title="", spare=[name for name in _OPTIONAL_COLUMNS if name in columns])
     console.result(f"\n{written.folder / 'report.md'}")
 
 
-def _check(source: Source, file: Path, *, as_json: bool) -> None:
-    """Hold the numbers of a text against the study's; exit 1 if any disagrees."""
-    from ablate.report import check_material
-
-    if not file.is_file():
-        raise UsageError(f"there is no file {file} to check")
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is no text in UTF-8") from None
-    claims = check_material(source.material(), text)
+def _print_claims(claims: Sequence[Claim], study: str, file: Path, *, as_json: bool) -> None:
+    """Print the numbers that a text states; raise UserError if one is wrong."""
     wrong = [claim for claim in claims if not claim.agrees]
     if as_json:
-        console.emit(
-            {
-                "study": source.name,
-                "file": str(file),
-                "claims": len(claims),
-                "wrong": len(wrong),
-                "found": [vars(claim) for claim in claims],
-            }
-        )
+        found = [vars(claim) for claim in claims]
+        console.emit({"study": study, "file": str(file), "claims": len(claims), "wrong": len(wrong), "found": found})
     else:
         if claims:
-            columns = ["line", "variant", "what", "says", "the study has", ""]
+            columns = ["line", "variant", "number", "in the text", "in the study", ""]
             rows = [
                 [claim.line, claim.variant, claim.what, claim.claimed, claim.known, "" if claim.agrees else "WRONG"]
                 for claim in claims
             ]
             console.table(columns, rows)
-        console.result(f"{len(claims)} numbers about {source.name} found in {file}, {len(wrong)} of them wrong")
+        console.result(f"{len(claims)} numbers about {study} found in {file}, {len(wrong)} of them wrong")
     if wrong:
         first = wrong[0]
         raise UserError(
-            f"{len(wrong)} of {len(claims)} numbers disagree with {source.name}, the first in line {first.line}: "
+            f"{len(wrong)} of {len(claims)} numbers disagree with {study}. The first, in line {first.line}: "
             f"{first.what} of {first.variant} is {first.known}, not {first.claimed}"
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Self
 
 from rich.markup import escape
@@ -48,8 +47,8 @@ class DecodingBar:
 class RunView:
     """One run as it goes: a live bar on a terminal, a line an epoch elsewhere."""
 
-    def __init__(self, epochs: int, on_start: Callable[[Path], None]) -> None:
-        self._epochs, self._on_start = epochs, on_start
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
@@ -67,10 +66,6 @@ class RunView:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-
-    def started(self, journal: Path) -> None:
-        """Pass on where the run writes."""
-        self._on_start(journal)
 
     def progress(self, done: int, total: int) -> None:
         """Move the bar; once the first steps are timed, say how long the run will take."""

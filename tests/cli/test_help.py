@@ -11,8 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from ablate import console
-from ablate.cli import shell
 from ablate.cli.app import app
+from ablate.cli.help import START
 from ablate.console import printing
 
 WIDTHS = (60, 80, 120)
@@ -34,7 +34,7 @@ def invoke(*arguments: str, color: bool = False) -> Any:
 def test_alone_it_shows_where_to_start() -> None:
     result = invoke()
     assert result.exit_code == 0
-    assert result.stdout.strip() == shell.START
+    assert result.stdout.strip() == START
     typed = re.findall(r"^  (ablate .*?)(?:   .*)?$", result.stdout, re.MULTILINE)
     assert len([command for command in typed if "--help" not in command]) == 3
     for command in typed:

@@ -86,13 +86,13 @@ def test_wrong_numbers_in_a_text_are_found(csv: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "which study?"),
-        (["--runs", "a.csv", "--experiment", "b"], 2, "give one of them"),
+        ([], 2, "Name a study"),
+        (["--runs", "a.csv", "--experiment", "b"], 2, "Give one of them"),
         (["--runs", "none.csv"], 1, "there is no file none.csv"),
         (["--runs", "runs.csv", "--metric-goal", "up"], 2, "max or min"),
         (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),
         (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "did you mean test_accuracy"),
-        (["--runs", "runs.csv", "--check", "none.md"], 2, "there is no file none.md"),
+        (["--runs", "runs.csv", "--check", "none.md"], 2, "File not found: none.md"),
     ],
 )
 def test_mistakes_are_one_line(csv: Path, arguments: list[str], code: int, words: str) -> None:
@@ -148,7 +148,7 @@ def test_a_study_of_ours_is_reported_without_torch(tmp_path: Path) -> None:
     for journal in write_runs(study, project.journals):
         tracker.deliver(journal)
     program = (
-        "import sys\nfrom ablate.cli import main\nsys.argv = ['ablate', 'report', 'small', '--html']\n"
+        "import sys\nfrom ablate.cli.app import main\nsys.argv = ['ablate', 'report', 'small', '--html']\n"
         "if __name__ == '__main__':\n"
         "    try:\n        main()\n    finally:\n        print('torch' in sys.modules, 'optuna' in sys.modules)\n"
     )

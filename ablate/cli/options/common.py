@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from ablate.tracking import Project, Tracker
 
 _DATA, _WHERE, _OUTPUT = "Data", "Where and how it computes", "What comes out"
+
+
+def shows_tracebacks() -> bool:
+    """Return whether the command line asks for tracebacks: --debug may come before or after the command."""
+    return "--debug" in sys.argv
+
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -123,32 +130,16 @@ class StoreFlags(ServerFlags):
     ] = False
 
     def open(self, project: Project) -> Tracker:
-        """Return the tracker; nothing is connected yet.
+        """Return the project's tracker, without connecting yet."""
+        from ablate.workflows.store import open_store
 
-        Raises UsageError for an address that is not to be used, StoreError where MLflow is not installed.
-        """
-        from ablate.tracking import JournalTracker, open_tracker
-
-        if not self.offline:
-            return open_tracker(project, self.tracking_uri)
-        if self.tracking_uri:
-            raise UsageError("--offline asks no store and --tracking-uri names one: give one of them")
-        return JournalTracker(project)
+        return open_store(project, self.tracking_uri, offline=self.offline)
 
     def open_current(self, project: Project) -> Tracker:
-        """Return the tracker, after what earlier commands could not deliver was delivered."""
-        from ablate import console
-        from ablate.journal.run_journal import Journals
-        from ablate.tracking import StudyJournals, UnreachableError, catch_up
+        """Return the project's tracker after delivering what earlier commands could not."""
+        from ablate.workflows.store import open_current_store
 
-        tracker = self.open(project)
-        if not self.offline:
-            studies = StudyJournals(project.studies)
-            try:
-                catch_up(tracker, Journals(project.journals), studies, lambda error: console.warn(str(error)))
-            except UnreachableError as error:
-                raise UnreachableError(f"{error}; --offline reads what the journals here have") from None
-        return tracker
+        return open_current_store(project, self.tracking_uri, offline=self.offline)
 
 
 @dataclass(frozen=True)

@@ -1,61 +1,59 @@
-"""Where the runs of a report come from: a study of ours, a table, or an MLflow experiment."""
+"""Option groups of `ablate report`."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ablate.cli.options.common import StoreFlags
 from ablate.errors import UsageError
 
 if TYPE_CHECKING:
-    from ablate.report import Material, Reading, Report, TuningReport
-    from ablate.tracking import Project, Tracker
+    from ablate.report import Reading
 
 _GOALS = ("max", "min")
 
 
-def _foreign(*names: str, text: str, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel="Runs that were not made here", show_default=False, **more)
+def _external(*names: str, text: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel="Runs recorded elsewhere", show_default=False, **more)
 
 
 @dataclass(frozen=True)
-class ForeignFlags:
-    """Whose runs, and how to read them."""
+class ExternalFlags:
+    """Runs that were recorded elsewhere, and how to read them."""
 
     runs: Annotated[
         Path | None,
-        _foreign(
+        _external(
             text="A CSV, a row a run: variant, seed, status, the metric, a true/false column a factor.",
             metavar="FILE.csv",
         ),
     ] = None
-    experiment: Annotated[str | None, _foreign(text="An MLflow experiment, whoever made it.", metavar="NAME")] = None
+    experiment: Annotated[str | None, _external(text="An MLflow experiment, whoever made it.", metavar="NAME")] = None
     metric: Annotated[
-        str | None, _foreign(text="The column or MLflow metric; test_accuracy unless given.", metavar="NAME")
+        str | None, _external(text="The column or MLflow metric; test_accuracy unless given.", metavar="NAME")
     ] = None
-    metric_goal: Annotated[str | None, _foreign(text="Whether higher or lower is better.", metavar="max|min")] = None
+    metric_goal: Annotated[str | None, _external(text="Whether higher or lower is better.", metavar="max|min")] = None
     baseline: Annotated[
-        str, _foreign(text="The variant that the others are held against; 'baseline' unless given.")
+        str, _external(text="The variant that the others are held against; 'baseline' unless given.")
     ] = "baseline"
-    variant_param: Annotated[str | None, _foreign(text="What names the variant.", metavar="NAME")] = None
+    variant_param: Annotated[str | None, _external(text="What names the variant.", metavar="NAME")] = None
     factor_params: Annotated[
-        str | None, _foreign(text="The true/false columns or params that are factors.", metavar="A,B,...")
+        str | None, _external(text="The true/false columns or params that are factors.", metavar="A,B,...")
     ] = None
-    seed_param: Annotated[str, _foreign(text="What names the seed; 'seed' unless given.", metavar="NAME")] = "seed"
+    seed_param: Annotated[str, _external(text="What names the seed; 'seed' unless given.", metavar="NAME")] = "seed"
     floor: Annotated[
-        float | None, _foreign(text="What an unstable run without a value counts as.", metavar="NUMBER")
+        float | None, _external(text="What an unstable run without a value counts as.", metavar="NUMBER")
     ] = None
     exploratory: Annotated[
-        bool, _foreign("--exploratory", text="The comparisons were not planned before the runs.")
+        bool, _external("--exploratory", text="The comparisons were not planned before the runs.")
     ] = False
 
     def reading(self, margin: float | None) -> Reading:
-        """Return how the runs are to be read."""
+        """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
         from ablate.report import Reading
 
         if self.metric_goal not in (None, *_GOALS):
@@ -73,66 +71,40 @@ class ForeignFlags:
             exploratory=self.exploratory,
         )
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where the runs of a report come from."""
-
-    study: str | None
-    foreign: ForeignFlags
-    margin: float | None
-    store: StoreFlags
-    project: Project
-
-    @property
-    def name(self) -> str:
-        """What the report is called."""
-        stem = self.foreign.runs.stem if self.foreign.runs else None
-        return self.study or stem or self.foreign.experiment or ""
-
-    def material(self) -> Material:
-        """Read the runs."""
-        from ablate.report import from_experiment, from_study, from_table, read_csv
-
-        if not self.is_foreign:
-            return from_study(self.name, self.tracker(), self.margin)
-        reading = self.foreign.reading(self.margin)
-        if self.foreign.runs:
-            found = from_table(self.name, self.foreign.runs.name, read_csv(self.foreign.runs), reading)
-        else:
-            found = from_experiment(self.foreign.experiment or "", self.tracker(), reading)
-        return replace(found, name=self.name, commands=[self.command])
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether the runs are not those of a study of ours."""
-        return bool(self.foreign.runs or self.foreign.experiment)
-
-    @property
-    def command(self) -> str:
-        """The command that makes a report on runs that were not made here."""
-        words = ["ablate", "report", *([self.study] if self.study else [])]
-        given = {
-            **{item.name: getattr(self.foreign, item.name) for item in fields(self.foreign)},
-            "margin": self.margin,
+    def command(self, study: str | None, margin: float | None) -> str:
+        """Return the command line that writes the same report."""
+        given = {item.name: (getattr(self, item.name), item.default) for item in fields(self)} | {
+            "margin": (margin, None)
         }
-        usual = {item.name: item.default for item in fields(self.foreign)}
-        for name, value in given.items():
-            if value != usual.get(name):
+        words = ["ablate", "report", *([study] if study else [])]
+        for name, (value, default) in given.items():
+            if value != default:
                 words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return shlex.join(words)
 
-    def tracker(self) -> Tracker:
-        """Open the store, with what earlier commands could not deliver."""
-        return self.store.open_current(self.project)
 
-    def write(self, output: Path | None, *, as_html: bool) -> Report | TuningReport:
-        """Write the report; one on a study of ours is attached to it."""
-        from ablate.cores import collector_paused
-        from ablate.report import draughtsmen, folder_name, write, write_report
+@dataclass(frozen=True)
+class ReportFlags:
+    """What a report contains, and where it goes."""
 
-        folder = output or self.project.reports / folder_name(self.name)
-        with draughtsmen() as pool, collector_paused():
-            if self.is_foreign:
-                return write(self.material(), folder, as_html=as_html, pool=pool)
-            return write_report(self.name, self.tracker(), folder, as_html=as_html, margin=self.margin, pool=pool)
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="The smallest difference that matters, in points of accuracy; the study's own unless given.",
+            show_default=False,
+        ),
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write; reports/STUDY unless given.", metavar="PATH", show_default=False),
+    ] = None
+    html: Annotated[bool, typer.Option("--html", help="Also write one self-contained HTML file.")] = False
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            help="Check the numbers that a text states about the study; write nothing.",
+            metavar="FILE.md",
+            show_default=False,
+        ),
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False

@@ -1,4 +1,4 @@
-"""How the command line meets a shell: help at any width, mistakes in one line, where to start."""
+"""Help, usage errors and the start screen of the command line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SYNONYMS = {
 """What other tools call our options."""
 
 
-class Command(TyperCommand):
+class HelpfulCommand(TyperCommand):
     """A command with our help."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # Any: click's own types have no public name
@@ -60,7 +60,7 @@ class Command(TyperCommand):
         _write_rows(ctx, formatter)
 
 
-class Commands(TyperGroup):
+class HelpfulGroup(TyperGroup):
     """A group of commands with our help; a mistake in what was typed is told in one line."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

@@ -1,0 +1,87 @@
+"""The runs of a report: a study of this project, a table in a file, or an MLflow experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ablate.errors import UsageError, UserError
+from ablate.report import (
+    Claim,
+    Material,
+    Reading,
+    Report,
+    TuningReport,
+    check_material,
+    draughtsmen,
+    folder_name,
+    from_experiment,
+    from_study,
+    from_table,
+    read_csv,
+    write,
+    write_report,
+)
+from ablate.tracking import Project, Tracker
+from ablate.workflows.store import open_current_store
+
+
+@dataclass(frozen=True)
+class ReportSource:
+    """Where the runs of a report come from, and how to read them.
+
+    With `table` or `experiment` the runs are external: `reading` maps their columns, and `command` is the command line
+    that the report quotes. Otherwise they are the runs of the study `name`, and only `reading.margin` counts.
+    """
+
+    name: str
+    project: Project
+    reading: Reading
+    table: Path | None = None
+    experiment: str | None = None
+    command: str = ""
+    tracking_uri: str | None = None
+    offline: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the runs are not those of a study of this project."""
+        return bool(self.table or self.experiment)
+
+    def material(self) -> Material:
+        """Read the runs."""
+        if self.table:
+            material = from_table(self.name, self.table.name, read_csv(self.table), self.reading)
+        elif self.experiment:
+            material = from_experiment(self.experiment, self._tracker(), self.reading)
+        else:
+            return from_study(self.name, self._tracker(), self.reading.margin)
+        return replace(material, name=self.name, commands=[self.command])
+
+    def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
+        """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
+        folder = folder or self.project.reports / folder_name(self.name)
+        with draughtsmen() as pool:
+            if self.is_external:
+                return write(self.material(), folder, as_html=as_html, pool=pool)
+            margin = self.reading.margin
+            return write_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
+
+    def check(self, file: Path) -> Sequence[Claim]:
+        """Compare the numbers that a text states about the study with those of its runs.
+
+        Raises:
+            UsageError: The file does not exist.
+            UserError: The file is not UTF-8 text, or the runs cannot be read.
+        """
+        if not file.is_file():
+            raise UsageError(f"File not found: {file}")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise UserError(f"{file} is not a UTF-8 text file") from None
+        return check_material(self.material(), text)
+
+    def _tracker(self) -> Tracker:
+        return open_current_store(self.project, self.tracking_uri, offline=self.offline)
