@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablate.stats.metric import Metric
-    from ablate.studies.menu import OneOf, Range
     from ablate.studies.recipe import Recipe
+    from ablate.studies.settings import OneOf, Range
     from ablate.studies.study import Study
     from ablate.studies.workload import Workload
     from ablate.workloads.custom import from_command, from_function
@@ -24,8 +24,8 @@ __all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_comm
 
 _HOMES = {
     "Metric": "ablate.stats.metric",
-    "OneOf": "ablate.studies.menu",
-    "Range": "ablate.studies.menu",
+    "OneOf": "ablate.studies.settings",
+    "Range": "ablate.studies.settings",
     "Recipe": "ablate.studies.recipe",
     "Study": "ablate.studies.study",
     "Workload": "ablate.studies.workload",

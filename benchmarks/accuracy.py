@@ -13,10 +13,11 @@ from benchmarks.measure import Figure, Measurement, Worker
 
 def accuracies(**how: Any) -> Measurement:
     """Return a measurement: the test accuracy in percent of the next seed's run of the demo, under conditions `how`."""
-    from ablate.workloads.resnet9.devices import prepare, resolve
+    from ablate.studies.conditions import RequestedConditions
+    from ablate.workloads.resnet9.devices import prepare, resolve_conditions
 
     prepare(threads=1)
-    conditions, seeds = resolve(**how), itertools.count()
+    conditions, seeds = resolve_conditions(RequestedConditions(**how)), itertools.count()
     return lambda: 100 * train(next(seeds), conditions)[1]
 
 

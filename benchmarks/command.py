@@ -107,10 +107,11 @@ def share_in_log(*, top: Path) -> Measurement:
     from ablate.journal.run_journal import Journals
     from ablate.runs import runner
     from ablate.runs.run_log import RunLog
+    from ablate.studies.conditions import RequestedConditions
     from ablate.studies.job import Job
     from ablate.studies.recipe import Recipe
     from ablate.tracking import Project, Writer, open_tracker
-    from ablate.workloads.resnet9.devices import resolve
+    from ablate.workloads.resnet9.devices import resolve_conditions
     from ablate.workloads.resnet9.workload import WORKLOAD
 
     waited = 0.0
@@ -138,7 +139,7 @@ def share_in_log(*, top: Path) -> Measurement:
     project = Project(top / "tracked")
     project.mlruns.mkdir(parents=True)
     recipe = Recipe.of(WORKLOAD, None, WORKLOAD.preset("demo").settings)
-    job = Job(recipe, open_data(recipe, Source("digits")), resolve("cpu"))
+    job = Job(recipe, open_data(recipe, Source("digits")), resolve_conditions(RequestedConditions("cpu")))
     journals = Journals(project.journals)
 
     def measure() -> float:

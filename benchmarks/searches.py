@@ -18,9 +18,10 @@ def plain_study(trials: int, storage: str) -> None:
     """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
     import optuna
 
-    from ablate.workloads.resnet9.devices import resolve
+    from ablate.studies.conditions import RequestedConditions
+    from ablate.workloads.resnet9.devices import resolve_conditions
 
-    conditions = resolve("cpu")
+    conditions = resolve_conditions(RequestedConditions("cpu"))
 
     def objective(trial: optuna.Trial) -> float:
         return train(0, conditions, epochs=EPOCHS, lr=trial.suggest_float("lr", LOW, HIGH, log=True))[0]

@@ -96,7 +96,7 @@ def augmentation(*, width: int) -> Measurement:
 
     count = COUNTS[width]
     epoch = full_recipe(width=width, threads=1, count=count)
-    plan = resnet9.plan(Recipe.of(resnet9.WORKLOAD), 10)
+    plan = resnet9.training_plan(Recipe.of(resnet9.WORKLOAD), 10)
     batch = torch.from_numpy(random_pixels(BATCH)).float().div_(255)
 
     def measure() -> float:

@@ -77,8 +77,8 @@ def shell_loop(goal: float) -> Figure:
     """Hold a sweep of the seven components against a shell loop over `ablate run`, one seed, the same eight runs."""
     from ablate.workloads.resnet9.workload import WORKLOAD
 
-    menu = WORKLOAD.menu
-    arms = [(), *((f"--no-{menu[name].flag}",) for name in menu.baseline)]
+    factors = WORKLOAD.factors
+    arms = [(), *((f"--no-{factors[name].flag}",) for name in factors.baseline)]
     with project() as (folder, environment):
         timed_sweep(folder, environment, "--epochs", "1", "--seeds", "1", "--factors", "dropout", "--name", "warm")
         wall, _ = timed_sweep(folder, environment, "--epochs", "20", "--seeds", "1", "--name", "bench")

@@ -30,21 +30,22 @@ def full_recipe(
     share_cores()
     import torch
 
+    from ablate.studies.conditions import RequestedConditions
     from ablate.studies.job import Data, Job
     from ablate.studies.recipe import Recipe
     from ablate.workloads.resnet9 import workload as resnet9
-    from ablate.workloads.resnet9.devices import prepare, resolve
+    from ablate.workloads.resnet9.devices import prepare, resolve_conditions
     from ablate.workloads.resnet9.run import start
     from ablate.workloads.resnet9.training import Images
 
     prepare(threads)
-    conditions = resolve(device, precision, threads, compiled, fused)
+    conditions = resolve_conditions(RequestedConditions(device, precision, threads, compiled, fused))
     half = torch.full((1, 3, 1, 1), 0.5, device=device)
     images = torch.from_numpy(random_pixels(count)).to(device)
     members = torch.arange(count, device=device)
     train, few = (Images(images, members % 10, members[:size], half, half) for size in (count, 8))
     recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": epochs, "batch_size": BATCH})
-    plan = resnet9.plan(recipe, 10)
+    plan = resnet9.training_plan(recipe, 10)
 
     def train_it() -> float:
         clock = _Clock()
@@ -191,9 +192,10 @@ def share_of_rate(width: int, goal: float, rounds: int, threads: int, precision:
 
 def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> Figure:
     """Hold the precision that `auto` takes on this machine against the other."""
-    from ablate.workloads.resnet9.devices import resolve
+    from ablate.studies.conditions import RequestedConditions
+    from ablate.workloads.resnet9.devices import resolve_conditions
 
-    chosen = resolve("cpu").precision
+    chosen = resolve_conditions(RequestedConditions("cpu")).precision
     other = next(name for name in ("bf16", "fp32") if name != chosen)
     arguments = {"width": width, "threads": threads, "count": COUNTS[width]}
     with Worker(ours, **arguments, precision=chosen) as here, Worker(ours, **arguments, precision=other) as there:

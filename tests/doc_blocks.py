@@ -19,7 +19,7 @@ import typer
 
 from ablate.cli.app import app
 from ablate.stats.attribution import likeliest
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 from tests import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -126,7 +126,7 @@ def _measured(factor: str, up: str) -> str:
     delta, low, high = (float(row[name]) for name in ("delta", "ci_low", "ci_high"))
     unstable = f"; {row['n_unstable']} of its runs were unstable" if int(row["n_unstable"]) else ""
     return (
-        f"**What our study measured.** Without {MENU[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
+        f"**What our study measured.** Without {FACTORS[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
         f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. "
         f"{_held_against_lore(row)} ([the report]({up}/reports/laptop/report.md))"
     )

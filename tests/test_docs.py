@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ablate.cli.app import app
 from ablate.studies.designs import DESIGNS
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 from tests import doc_blocks
 from tests.doc_blocks import PAGES, ROOT
 from tests.samples.tracking import mlflow_project
@@ -139,7 +139,7 @@ def test_a_block_holds_what_is_made_for_it(page: Path, block: str) -> None:
 def test_the_lessons_treat_every_component() -> None:
     lessons = ROOT / "docs" / "lessons.md"
     assert set(doc_blocks.blocks(lessons)) == {
-        *(f"measured {factor}" for factor in MENU.baseline),
+        *(f"measured {factor}" for factor in FACTORS.baseline),
         *("figure laptop", "together"),
     }
 

@@ -86,8 +86,8 @@ def test_the_study_in_the_readme_runs(tmp_path: Path) -> None:
     assert len(load_study(path).recipes()) == 8 * 3
 
 
-def test_the_factor_in_the_readme_is_the_one_in_the_menu() -> None:
-    text = re.search(r"```python\n(@_menu.*?)```", README, re.DOTALL)
+def test_the_factor_in_the_readme_is_the_one_in_the_registry() -> None:
+    text = re.search(r"```python\n(@_register.*?)```", README, re.DOTALL)
     assert text
     assert text[1] in (ROOT / "ablate" / "workloads" / "resnet9" / "factors.py").read_text()
 

@@ -13,7 +13,7 @@ from typer.models import ParameterInfo
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
 from ablate.studies.designs import DESIGNS
-from ablate.studies.menu import OneOf
+from ablate.studies.settings import OneOf
 from ablate.tracking import Project
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -111,6 +111,6 @@ def _factor_lists(incomplete: str) -> list[str]:
     taken = done.split(",")
     return [
         f"{done}{comma}{factor.flag}"
-        for factor in WORKLOAD.menu.factors
+        for factor in WORKLOAD.factors.values()
         if factor.flag.startswith(begun) and factor.flag not in taken
     ]

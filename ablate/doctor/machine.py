@@ -100,11 +100,12 @@ def _odd_versions() -> Iterator[tuple[str, bool]]:
 def check_device(_here: Surroundings) -> list[Finding]:
     """Say what computes, in which precision, with how many threads."""
     try:
-        from ablate.workloads.resnet9.devices import resolve, why_not_fused
+        from ablate.studies.conditions import RequestedConditions
+        from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
     except ImportError as error:
         return [Finding("device", "problem", f"PyTorch cannot be loaded: {error}", "pip install torch torchvision")]
     try:
-        conditions = resolve()
+        conditions = resolve_conditions(RequestedConditions())
     except UserError as error:
         return [Finding("device", "problem", str(error))]
     words = f"{conditions.device}, {conditions.precision}, {many(conditions.threads, 'thread')}"

@@ -106,20 +106,19 @@ def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) ->
 
 def code_cautions(study: Study, planned: Sequence[Planned], journals: Journals) -> list[str]:
     """Return what to say of runs that other code made than the study brings now; nothing for built-in workloads."""
-    home = study.workload.home
-    if home is None:
+    study_file = study.workload.study_file
+    if study_file is None:
         return []
+    digest, name = study_file.code_digest, study_file.path.name
     known = [entry.run for entry in planned if entry.run]
     if known:
-        reused = [run for run in known if run.is_result and run.params.get("code") != home.code]
+        reused = [run for run in known if run.is_result and run.params.get("code") != digest]
         return [
-            f"{len(reused)} of the runs that are reused were made by other code than that of {home.file.name} now: "
+            f"{len(reused)} of the runs that are reused were made by other code than that of {name} now: "
             f"version {study.workload.version!r} says that it makes no difference; another version makes them anew"
         ] * bool(reused)
     runs = (load(path) for path in journals.paths())
-    earlier = [
-        run for run in runs if run and run.study == study.name and run.params.get("code", home.code) != home.code
-    ]
+    earlier = [run for run in runs if run and run.study == study.name and run.params.get("code", digest) != digest]
     return [
         f"the code that trains has changed since {count(len(earlier), 'run')} of {study.name}: they stay recorded, and "
         "this study makes its runs anew, so that no table mixes the two"
@@ -141,4 +140,4 @@ def similar(job: Job, journals: Journals) -> list[Run]:
 
 
 def _factors_on(params: Mapping[str, Any], study: Study) -> set[str]:
-    return {name for name in study.workload.menu if params.get(name)}
+    return {name for name in study.workload.factors if params.get(name)}

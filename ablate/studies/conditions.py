@@ -1,4 +1,4 @@
-"""Conditions of a run: device, precision, threads. Recorded with it, not part of its identity."""
+"""Conditions of a run: device, precision, threads. Recorded with the run, not part of its identity."""
 
 from __future__ import annotations
 
@@ -9,8 +9,19 @@ from ablate.errors import UsageError
 
 
 @dataclass(frozen=True)
+class RequestedConditions:
+    """The conditions that a user asks for; `auto` and None leave the choice to the workload."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    compiled: bool = False
+    fused: bool | None = None
+
+
+@dataclass(frozen=True)
 class Conditions:
-    """Where and how a run computes: recorded with it, not part of its identity."""
+    """The conditions under which a run computes."""
 
     device: str
     precision: str
@@ -19,16 +30,17 @@ class Conditions:
     fused: bool = False
 
 
-def own_conditions(
-    device: str, precision: str, threads: int | None, compiled: bool = False, fused: bool | None = None
-) -> Conditions:
-    """Return the conditions of trainings that choose device and precision themselves; they count as the CPU's.
+def custom_conditions(requested: RequestedConditions) -> Conditions:
+    """Return the conditions of a user's own training, which chooses its device and precision itself.
 
-    Raises UsageError where they are to be compiled or fused.
+    Device `auto` is recorded as `cpu`, precision `auto` as `own`. Raises UsageError for `compiled` and `fused`.
     """
-    if compiled:
-        raise UsageError("--compile is for the built-in network: a training of your own compiles what it likes")
-    if fused is not None:
-        raise UsageError("--fused and --no-fused are for the built-in network: a training of your own has its kernels")
-    cores = threads or usable_cores()
-    return Conditions("cpu" if device == "auto" else device, "own" if precision == "auto" else precision, cores)
+    if requested.compiled:
+        raise UsageError("--compile applies to the built-in network only: compile your own training in its own code")
+    if requested.fused is not None:
+        raise UsageError("--fused and --no-fused apply to the built-in network only: leave them out")
+    return Conditions(
+        device="cpu" if requested.device == "auto" else requested.device,
+        precision="own" if requested.precision == "auto" else requested.precision,
+        threads=requested.threads or usable_cores(),
+    )

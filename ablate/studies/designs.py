@@ -18,7 +18,7 @@ Arm = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Contrast:
+class PlannedContrast:
     """One planned comparison: an arm against a reference, `factor` the one in which they differ, if it is one."""
 
     arm: Arm
@@ -34,7 +34,7 @@ class Design:
     name: str
     factors: tuple[str, ...]
     arms: tuple[Arm, ...]
-    contrasts: tuple[Contrast, ...] = ()
+    contrasts: tuple[PlannedContrast, ...] = ()
     generators: tuple[str, ...] = ()
 
 
@@ -88,7 +88,7 @@ def path(baseline: Arm, factors: Sequence[str]) -> Design:
     """
     steps = [baseline ^ set(factors[: count + 1]) for count in range(len(factors))]
     names = [factors[0], *[None] * (len(factors) - 1)]
-    contrasts = [Contrast(arm, baseline, "path", name) for arm, name in zip(steps, names, strict=True)]
+    contrasts = [PlannedContrast(arm, baseline, "path", name) for arm, name in zip(steps, names, strict=True)]
     return _design("path", baseline, factors, contrasts)
 
 
@@ -154,12 +154,12 @@ DESIGNS: Mapping[str, Callable[[Arm, Sequence[str]], Design]] = {
 }
 
 
-def _flips(corner: Arm, factors: Sequence[str], family: str) -> list[Contrast]:
-    return [Contrast(corner ^ {factor}, corner, family, factor) for factor in factors]
+def _flips(corner: Arm, factors: Sequence[str], family: str) -> list[PlannedContrast]:
+    return [PlannedContrast(corner ^ {factor}, corner, family, factor) for factor in factors]
 
 
 def _design(
-    name: str, baseline: Arm, factors: Sequence[str], contrasts: Sequence[Contrast], more: Iterable[Arm] = ()
+    name: str, baseline: Arm, factors: Sequence[str], contrasts: Sequence[PlannedContrast], more: Iterable[Arm] = ()
 ) -> Design:
     ends = [arm for contrast in contrasts for arm in (contrast.reference, contrast.arm)]
     arms = dict.fromkeys([baseline, *ends, *more])  # each once, in order

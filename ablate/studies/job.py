@@ -1,4 +1,4 @@
-"""One run as a worker receives it: recipe, data and conditions, and the log that a training writes to."""
+"""A run as a worker receives it (recipe, data, conditions), and the log that a training writes to."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ablate.studies.conditions import Conditions
-from ablate.studies.menu import Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value
 from ablate.studies.workload import resolve
 
 if TYPE_CHECKING:
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 
 FINAL = "final/"
-"""Stands before the names of what a study's own training ends with, which may be the names of curves as well."""
+"""Prefix of the final metrics of a study's own training, whose curves may have the same names."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data of a run: name, fingerprint of its content, what guessing scores on it, where it lies, what it is."""
+    """The data of a run: its name, a fingerprint of its content, and the score of guessing (`floor`).
+
+    `source` is where it is loaded from, `description` describes it in reports.
+    """
 
     name: str
     fingerprint: str
@@ -31,8 +34,8 @@ class Data:
     description: str = ""
 
     @property
-    def layout(self) -> dict[str, Any]:
-        """What a study's record keeps of it as plain data; of a folder the name without the path."""
+    def provenance(self) -> dict[str, Any]:
+        """Name, description and flags as plain data for a study's record; folders by their name, without the path."""
         if self.source is None:
             flags = []
         else:
@@ -43,7 +46,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to make one run; `keep_weights` keeps the trained weights among its artifacts."""
+    """Everything that a worker needs for one run. `keep_weights` keeps the trained weights as an artifact."""
 
     recipe: Recipe
     data: Data
@@ -52,56 +55,56 @@ class Job:
 
 
 class Log(Protocol):
-    """What a training writes to as it goes."""
+    """The log of a run, which a training writes to."""
 
     def __call__(self, step: int, **metrics: float) -> None:
-        """Record one value a metric at `step`; a value that is not finite ends the run as unstable."""
+        """Record metrics at `step`. A value that is not finite ends the run as unstable."""
 
     def series(self, name: str, first: int, values: Sequence[float]) -> None:
-        """Record values of a metric at the steps from `first` on."""
+        """Record values of a metric at consecutive steps, starting at `first`."""
 
     def progress(self, done: int, total: int) -> None:
-        """Say how far the training is; costs nothing and is not recorded."""
+        """Report progress for display. It costs nothing and is not recorded."""
 
     def file(self, name: str) -> Path:
-        """Return where the artifact `name` is to be written."""
+        """Return the path at which to write the artifact `name`."""
 
     def waiting_run(self) -> Mapping[str, str]:
-        """Return the environment in which a program logs to this run in the store itself; waits until it is there."""
+        """Return the environment variables for logging to this run with MLflow; waits until the run exists there."""
 
     @property
     def history(self) -> Sequence[Mapping[str, float]]:
-        """What was recorded so far, a row a step; of a resumed run from the beginning."""
+        """The metrics recorded so far, one row per step, including those from before a resumption."""
 
     def recorded(self, name: str) -> Sequence[float]:
         """Return the series `name` so far, from its first step on."""
 
     @property
     def checkpoint(self) -> Path:
-        """The folder in which a training keeps what it needs to go on after a crash; removed when the run is done."""
+        """The folder for a training's checkpoint. It is removed when the run has finished."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training ends with: metrics by their tracked names, and facts worth a param."""
+    """The result of a training: metrics by their tracked names, and values to record as params."""
 
     metrics: Mapping[str, float]
     params: Mapping[str, Value] = field(default_factory=dict)
 
 
 def train(job: Job, log: Log) -> Outcome:
-    """Make the run that `job` asks for."""
+    """Execute the run of `job`."""
     outcome: Outcome = resolve(job.recipe.workload.train_function)(job, log)
     return outcome
 
 
 def open_data(recipe: Recipe, source: Source | None, progress: Any = None) -> Data:
-    """Open the data of a recipe's workload, decoding it on first use."""
+    """Open the data of a recipe's workload; decodes it on first use."""
     data: Data = resolve(recipe.workload.data_function)(source, recipe, progress)
     return data
 
 
 def estimate(job: Job) -> float | None:
-    """Return the seconds that a run will take, from a timed pilot, or None where the workload has none."""
+    """Return the expected duration of a run in seconds, from a timed pilot, or None if the workload has no pilot."""
     pilot = job.recipe.workload.pilot_function
     return float(resolve(pilot)(job)) if pilot else None

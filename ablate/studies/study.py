@@ -1,9 +1,10 @@
-"""A study: a question, a baseline, a design, seeds, and what was fixed before anything ran."""
+"""A study: its question, baseline, design and seeds, and what is declared before any run starts."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UsageError
-from ablate.studies.designs import DESIGNS, Arm, Contrast, Design
-from ablate.studies.menu import Value
+from ablate.studies.designs import DESIGNS, Arm, Design, PlannedContrast
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value
 from ablate.studies.workload import Workload, find
 from ablate.wording import unknown
 
@@ -29,13 +30,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Study:
-    """What is asked and how it will be answered; a file in `experiments/` holds one, its question as the docstring.
+    """A question and how it will be answered. A file in `experiments/` defines one, with the question as its docstring.
 
-    `design` is a name in `designs.DESIGNS`, `options` its further arguments. `factors` are those in question (none
-    given: the baseline's own); `on` switches candidates on in the baseline, `off` components off; `values` change
-    settings and knobs of the preset. `seeds` is a number (5: 0 to 4) or a list. `margin` is the smallest difference
-    that matters, in the unit of the metric as shown: percentage points of accuracy. `workload` is what is trained:
-    the built-in ResNet9, or what `from_function` and `from_command` make of any other training.
+    `design` is a name in `designs.DESIGNS`, `options` its further arguments. `factors` are the factors in question
+    (default: those of the baseline). `on` adds candidates to the baseline, `off` removes factors from it, `values`
+    changes settings and hyperparameters of the preset. `seeds` is a number (5 means 0 to 4) or a list. `margin` is the
+    smallest difference that matters, in the unit in which the metric is reported: percentage points of accuracy.
+    `workload` is what is trained: the built-in ResNet9, or the result of `from_function` or `from_command`.
     """
 
     question: str = ""
@@ -52,63 +53,72 @@ class Study:
     workload: Workload = field(default_factory=lambda: find("resnet9"))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "preset", self.preset or self.workload.usual_preset)
+        object.__setattr__(self, "preset", self.preset or self.workload.default_preset)
         if self.design not in DESIGNS:
             raise UsageError(unknown("design", self.design, DESIGNS))
         if self.name and not _NAME.fullmatch(self.name):
-            raise UsageError(f"a study's name is letters, digits, dots, dashes and underscores, not {self.name!r}")
+            raise UsageError(
+                f"The name of a study must consist of letters, digits, dots, dashes and underscores, not {self.name!r}"
+            )
         if not self.margin > 0:
-            raise UsageError(f"the margin is the smallest difference that matters, above 0, not {self.margin}")
+            raise UsageError(f"The margin, the smallest difference that matters, must be above 0, not {self.margin}")
         if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
-            raise UsageError(f"a study takes at most {MOST_SEEDS:,} seeds, not {self.seeds:,}")
+            raise UsageError(f"A study takes at most {MOST_SEEDS:,} seeds, not {self.seeds:,}")
         if not self.seed_list:
-            raise UsageError("a study needs at least one seed")
+            raise UsageError("A study needs at least one seed")
         for name in (*self.factors, *self.on, *self.off):
-            if name not in self.workload.menu:
-                raise UsageError(unknown("factor", name, tuple(self.workload.menu)))
+            if name not in self.workload.factors:
+                raise UsageError(unknown("factor", name, tuple(self.workload.factors)))
+
+    def __repr__(self) -> str:
+        factors = list(self.factors) or "the baseline's"
+        return (
+            f"Study(name={self.name!r}, design={self.design!r}, factors={factors}, seeds={reprlib.repr(self.seeds)}, "
+            f"preset={self.preset!r}, workload={self.workload.name!r})"
+        )
 
     @property
     def seed_list(self) -> tuple[int, ...]:
-        """The seeds, each once."""
+        """The seeds, without duplicates."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else tuple(dict.fromkeys(self.seeds))
 
     @cached_property
     def baseline(self) -> Recipe:
-        """The recipe that the arms are held against, at the first seed.
+        """The recipe that the design starts from, at the first seed.
 
-        A candidate in question is off in it; its knobs keep what `values` say for the arms that switch it on.
+        Candidates in question are off in it. Their hyperparameters keep what `values` sets, for the arms that switch
+        them on.
         """
-        menu = self.workload.menu
-        on = (set(menu.baseline) | set(self.on)) - set(self.off)
+        on = (set(self.workload.factors.baseline) | set(self.on)) - set(self.off)
         preset = self.workload.preset(self.preset)
         everything = Recipe.of(self.workload, on | set(self.factors), {**preset.settings, **self.values})
         return everything.only(on).reseed(self.seed_list[0])
 
     @cached_property
-    def layout(self) -> Design:
-        """The design's arms and contrasts over the factors in question."""
+    def resolved_design(self) -> Design:
+        """The arms and contrasts of the design for the factors in question."""
         factors = tuple(dict.fromkeys(self.factors)) or self.baseline.factors
         try:
             return DESIGNS[self.design](frozenset(self.baseline.factors), factors, **self.options)
         except TypeError:
             taken = list(inspect.signature(DESIGNS[self.design]).parameters)[2:]
             raise UsageError(
-                f"the design {self.design} takes {', '.join(taken) or 'no options'}, not {', '.join(self.options)}"
+                f"The design {self.design} takes {', '.join(taken) or 'no options'}, not {', '.join(self.options)}"
             ) from None
 
     def recipe(self, arm: Arm, seed: int) -> Recipe:
-        """Return the recipe of an arm under a seed."""
+        """Return the recipe of an arm at a seed."""
         return self.baseline.only(arm).reseed(seed)
 
     def recipes(self) -> list[Recipe]:
-        """Return every planned recipe, seed by seed, so that any interruption leaves a balanced study."""
-        return [self.recipe(arm, seed) for seed in self.seed_list for arm in self.layout.arms]
+        """Return all planned recipes, seed by seed, so that an interrupted study is balanced."""
+        return [self.recipe(arm, seed) for seed in self.seed_list for arm in self.resolved_design.arms]
 
     def comparisons(self) -> list[Comparison]:
-        """Return the planned comparisons as the statistics know them."""
-        return [self._comparison(contrast) for contrast in self.layout.contrasts]
+        """Return the planned comparisons in the form that `stats` takes."""
+        return [self._comparison(contrast) for contrast in self.resolved_design.contrasts]
 
-    def _comparison(self, contrast: Contrast) -> Comparison:
+    def _comparison(self, contrast: PlannedContrast) -> Comparison:
         from ablate.stats.effects import Comparison
 
         factor = contrast.factor
@@ -130,7 +140,7 @@ class Study:
             "workload": self.workload.name,
             "design": self.design,
             **{f"design.{name}": value for name, value in self.options.items()},
-            "factors": list(self.layout.factors),
+            "factors": list(self.resolved_design.factors),
             "baseline": self.baseline.label,
             "seeds": list(self.seed_list),
             "metric": metric.name,
@@ -141,25 +151,25 @@ class Study:
             **self.baseline.settings,
         }
 
-    @property
-    def plain_layout(self) -> dict[str, Any]:
-        """The design spelled out as plain data: metric, factors, arms by variant, comparisons, generators."""
+    def design_as_dict(self) -> dict[str, Any]:
+        """Return the design as plain data: metric, factors, arms by variant, comparisons, generators."""
+        design = self.resolved_design
         return {
             "metric": self.workload.metric.as_dict(),
-            "factors": list(self.layout.factors),
-            "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in self.layout.arms},
+            "factors": list(design.factors),
+            "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in design.arms},
             "comparisons": [asdict(comparison) for comparison in self.comparisons()],
-            "generators": list(self.layout.generators),
-            "meanings": {name: self.workload.menu[name].help for name in self.layout.factors},
+            "generators": list(design.generators),
+            "meanings": {name: self.workload.factors[name].help for name in design.factors},
             "scale": self.workload.scale_of(self.baseline.settings),
-            **({"file": _shown(self.workload.home.file)} if self.workload.home else {}),
+            **({"file": _relative(self.workload.study_file.path)} if self.workload.study_file else {}),
         }
 
     def change(self, **values: Any) -> Self:
-        """Return this study with other values; None leaves a field as it is."""
+        """Return this study with other values; fields given as None are unchanged."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
 
-def _shown(file: Path) -> str:
-    """Return a path as it is given on the command line: relative where the file lies below the current folder."""
-    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+def _relative(path: Path) -> str:
+    """Return a path relative to the current folder if it is inside it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

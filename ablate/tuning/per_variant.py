@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ablate.errors import UsageError
-from ablate.studies.menu import Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.tuning.pruning import choose_pruner
 from ablate.tuning.space import Space, space_of
@@ -33,7 +33,7 @@ def fresh(study: Study) -> Study:
 
 def check_arms(study: Study, seeds: Sequence[int]) -> None:
     """Raise UsageError for a design without comparisons of arms, or for tuning seeds that the results will use."""
-    if not study.layout.contrasts:
+    if not study.resolved_design.contrasts:
         raise UsageError(f"--per-variant compares arms with a reference, which {study.design} does not")
     if max(seeds) >= FRESH:
         raise UsageError(f"tuning uses seeds below {FRESH}: from there on they are for the results")
@@ -50,8 +50,8 @@ def tunings(
 ) -> dict[str, Tuning]:
     """Return the search of every arm by its label: the same space less the knobs of what is off, budget and sampler."""
     found = {}
-    all_on = {name for arm in study.layout.arms for name in arm}
-    for arm in study.layout.arms:
+    all_on = {name for arm in study.resolved_design.arms for name in arm}
+    for arm in study.resolved_design.arms:
         base = study.recipe(arm, seeds[0])
         space = space_of(base, asked, others=all_on)
         _check_not_empty(space, base)
@@ -82,7 +82,7 @@ def final_recipes(study: Study, chosen: Mapping[str, Mapping[str, Value]]) -> li
     """Return every run that counts, with the name of its variant: drop-in and re-tuned arms, seed by seed."""
     listed = []
     for seed in study.seed_list:
-        for arm in study.layout.arms:
+        for arm in study.resolved_design.arms:
             recipe = study.recipe(arm, seed)
             listed.append((recipe.label, recipe))
             listed.append((retuned(recipe.label), recipe.change(chosen[recipe.label])))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.studies.menu import Value
+from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.studies.workload import Workload
 from ablate.tuning.per_variant import fresh
@@ -42,8 +42,8 @@ def study_file(study: Study, chosen: Mapping[str, Value], story: str, folder: Pa
 def _workload_lines(workload: Workload, folder: Path) -> tuple[str, str]:
     """Return the imports of a study's file, and what its workload is; nothing for the usual one."""
     usual = "from ablate import Study\n"
-    if workload.home:
-        way = os.path.relpath(workload.home.file, folder.absolute())
+    if workload.study_file:
+        way = os.path.relpath(workload.study_file.path, folder.absolute())
         more = "from ablate.workloads.custom.study_file import load_study\n"
         return (
             f"from pathlib import Path\n\n{usual}{more}",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UsageError, UserError
 from ablate.journal.process_identity import is_alive, this_process
-from ablate.studies.menu import Value
+from ablate.studies.settings import Value
 from ablate.tuning.optuna_adapter import DIRECTIONS, distributions_of, first_line, sampler_of, storage_of, trial_of
 from ablate.tuning.pruning import OVER_EPOCHS, make_pruner
 from ablate.tuning.types import Place, Trial, Tuning

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablate.errors import UsageError
-from ablate.studies.menu import OneOf, Setting, Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import OneOf, Setting, Value
 from ablate.wording import unknown
 
 EDGE = 0.05
@@ -69,7 +69,7 @@ class Space:
 
     def values(self, recipe: Recipe) -> dict[str, Value]:
         """Return the values that a recipe has in the space."""
-        everything = {**recipe.settings, **recipe.knobs}
+        everything = {**recipe.settings, **recipe.hyperparameters}
         return {name: everything[name] for name in self.names}
 
 
@@ -87,18 +87,20 @@ def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str]
     Raises UsageError for a name that is not there, a knob of a factor that is off, or a range that makes no sense.
     """
     workload = recipe.workload
-    knobs = {knob.name: knob for factor in workload.menu.factors for knob in factor.knobs}
-    known = {setting.name: setting for setting in workload.settings} | knobs
+    hyperparameters = {setting.name: setting for setting in workload.factors.hyperparameters}
+    known = {setting.name: setting for setting in workload.settings} | hyperparameters
     wanted = dict(_read(text) for text in asked)
     for name in wanted:
         if name not in known:
             raise UsageError(unknown("setting or knob", name, known))
         factor = name.partition(".")[0]
-        if name in knobs and factor not in {*recipe.factors, *others}:
+        if name in hyperparameters and factor not in {*recipe.factors, *others}:
             raise UsageError(f"{name} has no effect while {factor} is off: leave it out of --space")
-    present = [setting for setting in known.values() if setting.name in {**recipe.settings, **recipe.active_knobs}]
+    present = [
+        setting for setting in known.values() if setting.name in {**recipe.settings, **recipe.active_hyperparameters}
+    ]
     chosen = [setting for setting in present if (setting.name in wanted if wanted else setting.tunable)]
-    own = {**recipe.settings, **recipe.knobs}
+    own = {**recipe.settings, **recipe.hyperparameters}
     return Space(tuple(_dimension(setting, own[setting.name], wanted.get(setting.name)) for setting in chosen))
 
 

@@ -12,8 +12,8 @@ from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
 from ablate.stats.metric import Metric
 from ablate.studies.job import FINAL
-from ablate.studies.menu import Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value
 from ablate.tuning.space import Space
 from ablate.wording import unknown
 

@@ -18,7 +18,7 @@ from ablate.workflows.messages import scale_of
 
 def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
     """Say what is asked, what will be compared, and under which conditions."""
-    job, design = planned[0].job, study.layout
+    job, design = planned[0].job, study.resolved_design
     if study.question:
         console.say(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
@@ -45,7 +45,7 @@ def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots
 
 def _rows(study: Study, planned: Sequence[Planned]) -> list[list[str]]:
     rows = []
-    for arm in study.layout.arms:
+    for arm in study.resolved_design.arms:
         label = study.recipe(arm, 0).label
         entries = [entry for entry in planned if entry.job.recipe.label == label]
         done = [entry.job.recipe.seed for entry in entries if entry.is_done]
@@ -109,7 +109,7 @@ def _facts(
         "study": study.name,
         "planned": len(planned),
         "reused": sum(entry.is_done for entry in planned),
-        "aliases": aliases(study.layout),
+        "aliases": aliases(study.resolved_design),
         "seconds": time_left.seconds if time_left else None,
         "hours": time_left.hours if time_left else None,
         "detectable": power.detectable if power else None,

@@ -93,7 +93,7 @@ class _Observer:
 def describe_run(job: Job, preset: str) -> str:
     """Return the variant with the factors that are off in it, then its scale and conditions on a second line."""
     recipe = job.recipe
-    off = [name for name in recipe.workload.menu.baseline if name not in recipe.factors]
+    off = [name for name in recipe.workload.factors.baseline if name not in recipe.factors]
     switched = f", off: {', '.join(off)}" if off else ", all factors on" if recipe.label == "baseline" else ""
     return f"{recipe.label}/s{recipe.seed}{switched}\n{scale_of(job, preset)}"
 

@@ -102,7 +102,7 @@ class SweepSession:
             lambda decision: console.say(decision.sentence),
             self.planned[0].job.data.floor,
         )
-        saved = spared(state, len(self.study.layout.arms))
+        saved = spared(state, len(self.study.resolved_design.arms))
         console.say(f"stopping early spared {saved} of {len(self.planned)} runs")
 
     def _make(self, jobs: Sequence[Job]) -> None:
@@ -187,8 +187,8 @@ class SweepSession:
             listed.append(Listed(recipe.key, fingerprint, recipe.label, recipe.seed, run.name if run else None))
         study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
         data = self.planned[0].job.data
-        described = {"data": data.layout}
-        declared, layout = {**study.declared, **looks}, {**study.plain_layout, **looks, **described}
+        described = {"data": data.provenance}
+        declared, layout = {**study.declared, **looks}, {**study.design_as_dict(), **looks, **described}
         return StudyRecord(study.name, study.question, declared, listed, layout=layout)
 
     @property

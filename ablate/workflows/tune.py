@@ -165,7 +165,7 @@ class TuneSession:
         layout = {
             "kind": "tuning",
             "scale": tuning.base.workload.scale_of(fixed),
-            "data": data.layout,
+            "data": data.provenance,
             "base": {"label": tuning.base.label, "values": tuning.space.values(tuning.base)},
             "command": self.command,
             "tuning": {"searches": {tuning.base.label: search_record(self.ticket, self.trials, self.importances)}},

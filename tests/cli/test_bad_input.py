@@ -185,12 +185,12 @@ VALUES = (
 NAMES = [setting.name for setting in WORKLOAD.settings]
 
 
-NAMES += [knob.name for factor in WORKLOAD.menu.factors for knob in factor.knobs]
+NAMES += [setting.name for setting in WORKLOAD.factors.hyperparameters]
 
 
 @settings(max_examples=300)
 @given(
-    factors=st.lists(st.sampled_from(list(WORKLOAD.menu)) | st.text(max_size=3), max_size=4),
+    factors=st.lists(st.sampled_from(list(WORKLOAD.factors)) | st.text(max_size=3), max_size=4),
     values=st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), VALUES, max_size=3),
     seed=VALUES,
 )

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, open_tracker
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.workload import SETTINGS
 from tests.samples.tracking import mlflow_project
 
@@ -178,7 +178,7 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--preset", "labtop"], 2, "Did you mean 'laptop'?"),
     (["run", "--no-dropout", "--dropout-p", "0.3"], 2, "dropout.p has no effect while dropout is off"),
     (["run", "--mixup-alpha", "0.3"], 2, "add --mixup"),
-    (["run", "--width", "0"], 2, "width must lie between 1 and 1024"),
+    (["run", "--width", "0"], 2, "width must be between 1 and 1024"),
     (["run", "--width", "wide"], 2, "not an integer"),
     (["run", "--device", "tpu"], 2, "there is no device tpu here"),
     (["run", "--precision", "fp8"], 2, "precision must be one of"),
@@ -211,10 +211,10 @@ def test_a_mistake_is_one_clear_line(project: Path, arguments: Sequence[str], co
 
 def test_every_factor_knob_and_setting_has_its_flag() -> None:
     text = ablate("run", "--help", folder=Path.cwd()).stdout
-    knobs = [knob.name for factor in MENU.factors for knob in factor.knobs]
-    for name in (*MENU, *knobs, *(setting.name for setting in SETTINGS)):
+    hyperparameters = [setting.name for setting in FACTORS.hyperparameters]
+    for name in (*FACTORS, *hyperparameters, *(setting.name for setting in SETTINGS)):
         assert "--" + name.replace(".", "-").replace("_", "-") in text
-    for factor in MENU.factors:
+    for factor in FACTORS.values():
         assert f"--no-{factor.flag}" in text
         assert factor.help.split()[0] in text
 

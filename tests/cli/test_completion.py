@@ -16,7 +16,7 @@ from ablate.data import named_datasets
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import EXECUTORS
 from ablate.studies.designs import DESIGNS
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_nothing_is_offered_where_nothing_is(project: Path) -> None:
 
 def test_the_words_are_those_that_the_commands_take() -> None:
     assert set(completion._NAMES["dataset"]()) == set(named_datasets.DATASETS)
-    assert set(completion._factor_lists("")) == {factor.flag for factor in MENU.factors}
+    assert set(completion._factor_lists("")) == {factor.flag for factor in FACTORS.values()}
     assert set(completion._NAMES["executor"]()) == set(EXECUTORS)
 
 

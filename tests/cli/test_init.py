@@ -22,7 +22,7 @@ def test_a_study_that_is_written_runs_as_it_is(tmp_path: Path, kind: Kind) -> No
     assert "ablate sweep studies/mine.py" in said.stderr
     study = load_study(tmp_path / "studies" / "mine.py")
     assert study.question.splitlines()[0].endswith("?")
-    made = runs_of(study, tmp_path, most=len(study.layout.arms))
+    made = runs_of(study, tmp_path, most=len(study.resolved_design.arms))
     assert {run.status for run in made} == {"finished"}
     assert len({run.metrics[study.workload.metric.tracked] for run in made}) > 1, "its factors do something"
     assert all(run.history for run in made)
@@ -47,7 +47,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sklearn_digits", "torch_digits", "shell_program"])
 def test_a_shipped_study_of_another_training_runs(tmp_path: Path, name: str) -> None:
     study = load_study(EXPERIMENTS / f"{name}.py")
-    arms = len(study.layout.arms)
+    arms = len(study.resolved_design.arms)
     made = runs_of(study.change(values={"epochs": 2}) if name == "torch_digits" else study, tmp_path, most=arms)
     assert [run.status for run in made] == ["finished"] * arms
     assert len({run.metrics[study.workload.metric.tracked] for run in made}) > 1

@@ -251,7 +251,7 @@ def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
     ],
 )
 def test_every_design_is_reported(tmp_path: Path, design: str, words: list[str]) -> None:
-    factors = tuple(small_study().workload.menu.baseline) if design == "plackett-burman" else tuple(WORTH)
+    factors = tuple(small_study().workload.factors.baseline) if design == "plackett-burman" else tuple(WORTH)
     study = small_study(design=design, seeds=3, factors=factors)
     tracker = tracked(study, tmp_path / "journals")
     text = report_text(tracker)
@@ -284,7 +284,7 @@ def test_few_seeds_give_observations_only(tmp_path: Path, seeds: int) -> None:
 
 def test_looks_of_until_clear(tmp_path: Path) -> None:
     study = small_study(seeds=20)
-    layout = {**study.plain_layout, "looks": [list(Looks().seeds), list(Looks().alphas)]}
+    layout = {**study.design_as_dict(), "looks": [list(Looks().seeds), list(Looks().alphas)]}
 
     def change(variant: str, seed: int) -> dict[str, object]:
         return {"leave out": True} if seed > 4 and variant in ("no-augment", "no-batch-norm") else {}

@@ -170,7 +170,7 @@ def until_clear(asked: Study, folder: Path) -> tuple[list[Decision], int, int]:
         answers.extend(made for made, _ in ended.runs)
 
     state = run_until_clear(asked, lambda: answers, run, decisions.append, 0.1)
-    return decisions, len(answers), spared(state, len(asked.layout.arms))
+    return decisions, len(answers), spared(state, len(asked.resolved_design.arms))
 
 
 def test_what_is_clear_gets_no_more_seeds(tmp_path: Path) -> None:

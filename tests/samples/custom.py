@@ -13,6 +13,7 @@ from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor, SerialExecutor
 from ablate.runs.runner import Purpose
 from ablate.runs.sweep import Progress, Task, carry_out, plan
+from ablate.studies.conditions import RequestedConditions
 from ablate.studies.job import open_data
 from ablate.studies.study import Study
 from ablate.workloads.custom.study_file import load_study
@@ -67,7 +68,7 @@ def command_study(folder: Path, command: str, program: str, /, **declared: objec
 def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: int | None = None) -> list[Run]:
     """Make the runs of a study that are not there, or the first of them, and return them."""
     journals = Journals(folder / "mlruns" / "journal")
-    conditions = study.workload.conditions("auto", "auto", 1)
+    conditions = study.workload.conditions(RequestedConditions(threads=1))
     planned = plan(study.recipes(), open_data(study.baseline, None), conditions, journals)
     tasks = [Task(entry.job, journals.folder, Purpose(folder, study.name)) for entry in planned if not entry.is_done]
     made: list[Run] = []

@@ -52,7 +52,7 @@ def record_of(study: Study, **changes: Any) -> StudyRecord:
         for recipe in study.recipes()
     ]  # fmt: skip
     fields = {"name": study.name, "question": study.question, "declared": study.declared, "plan": planned,
-              "status": "finished", "layout": study.plain_layout}  # fmt: skip
+              "status": "finished", "layout": study.design_as_dict()}  # fmt: skip
     return StudyRecord(**{**fields, **changes})
 
 

@@ -10,26 +10,27 @@ import time
 from ablate.seeding import numpy_stream
 from ablate.stats.metric import Metric
 from ablate.studies.job import Data, Job, Log, Outcome
-from ablate.studies.menu import MenuWriter, OneOf, Range, Setting
+from ablate.studies.registry import RegistryBuilder
+from ablate.studies.settings import OneOf, Range, Setting
 from ablate.studies.workload import Preset, Workload
 
-_menu = MenuWriter()
+_register = RegistryBuilder()
 GAINS = {"sugar": 0.10, "salt": 0.02, "luck": 0.0}
 
 
-@_menu.factor
+@_register.factor()
 def sugar(plan: dict[str, float]) -> dict[str, float]:
     """Sweeten it."""
     return {**plan, "sugar": GAINS["sugar"]}
 
 
-@_menu.factor
+@_register.factor()
 def salt(plan: dict[str, float]) -> dict[str, float]:
     """Season it."""
     return {**plan, "salt": GAINS["salt"]}
 
 
-@_menu.factor
+@_register.factor()
 def luck(plan: dict[str, float]) -> dict[str, float]:
     """Hope."""
     return {**plan, "luck": GAINS["luck"]}
@@ -74,7 +75,7 @@ def _misfortune(kind: str, log: Log, step: int) -> None:
 
 WORKLOAD = Workload(
     name="tests.samples.toy:WORKLOAD",
-    menu=_menu.menu(),
+    factors=_register.registry(),
     settings=(
         Setting("epochs", int, 2, Range(1, 1000), "steps"),
         Setting("pause", float, 0.0, Range(0, 10), "seconds a step"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ablate.studies.recipe import Recipe
 from ablate.workloads.resnet9 import workload as resnet9
-from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Images, Training
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -34,9 +34,9 @@ def recipe_of(factors: Iterable[str] | None = None, seed: int = 0, **values: Any
     return Recipe.of(WORKLOAD, factors, {**TINY, **values}, seed)
 
 
-def plan_of(factors: Iterable[str] | None = None, **values: Any) -> Plan:
+def plan_of(factors: Iterable[str] | None = None, **values: Any) -> TrainingPlan:
     """Return the plan of a tiny recipe."""
-    return resnet9.plan(recipe_of(factors, **values), CLASSES)
+    return resnet9.training_plan(recipe_of(factors, **values), CLASSES)
 
 
 class ListLog:
@@ -60,7 +60,7 @@ class ListLog:
         self.steps.append((done, total))
 
 
-def train(plan: Plan, train_images: Images, seed: int = 0, **options: Any) -> tuple[Training, ListLog]:
+def train(plan: TrainingPlan, train_images: Images, seed: int = 0, **options: Any) -> tuple[Training, ListLog]:
     """Train from the beginning to the end and return the training and what it logged."""
     training, log = Training(plan, train_images, seed, **options), ListLog()
     training.run(tiny_images(20, size=train_images.pixels.shape[-1], seed=1), log)

@@ -16,26 +16,27 @@ from typing import Annotated
 from ablate.seeding import numpy_stream
 from ablate.stats.metric import Metric
 from ablate.studies.job import Data, Job, Log, Outcome
-from ablate.studies.menu import MenuWriter, Range, Setting
+from ablate.studies.registry import RegistryBuilder
+from ablate.studies.settings import Range, Setting
 from ablate.studies.workload import Preset, Workload
 
-_menu = MenuWriter()
+_register = RegistryBuilder()
 BEST_RATE = {True: 1e-2, False: 1e-3}
 
 
-@_menu.factor
+@_register.factor()
 def sugar(plan: dict[str, float], *, spoons: Annotated[float, Range(0, 10, tune=(1, 5))] = 2.0) -> dict[str, float]:
     """Sweeten it."""
     return {**plan, "sugar": spoons}
 
 
-@_menu.factor
+@_register.factor()
 def salt(plan: dict[str, float], *, grains: Annotated[int, Range(1, 1000, log=True)] = 10) -> dict[str, float]:
     """Season it."""
     return {**plan, "salt": grains}
 
 
-@_menu.candidate
+@_register.candidate()
 def pepper(plan: dict[str, float], *, amount: Annotated[float, Range(0, 1)] = 0.5) -> dict[str, float]:
     """Sharpen it."""
     return {**plan, "pepper": amount}
@@ -71,7 +72,7 @@ def train(job: Job, log: Log) -> Outcome:
 
 WORKLOAD = Workload(
     name="tests.samples.tuning_toy:WORKLOAD",
-    menu=_menu.menu(),
+    factors=_register.registry(),
     settings=(
         Setting("epochs", int, 4, Range(1, 1000), "steps"),
         Setting("lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate", tunable=True),

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import UsageError
-from ablate.studies.menu import OneOf, Range, Setting
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import OneOf, Range, Setting
 from ablate.studies.workload import Workload
-from ablate.workloads.resnet9.factors import MENU
-from ablate.workloads.resnet9.workload import PRESETS, SETTINGS, WORKLOAD, plan
+from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.workload import PRESETS, SETTINGS, WORKLOAD, training_plan
 
-NAMES = tuple(MENU)
+NAMES = tuple(FACTORS)
 subsets = st.sets(st.sampled_from(NAMES))
 
 
@@ -46,55 +46,55 @@ def test_a_recipe_survives_its_own_description(names: set[str], seed: int) -> No
 @given(subsets)
 def test_labels_are_unique_and_name_every_difference(names: set[str]) -> None:
     label = recipe(*names).label
-    if names == set(MENU.baseline):
+    if names == set(FACTORS.baseline):
         assert label == "baseline"
     elif not names:
         assert label == "none"
     elif len(names) == 1:
-        assert label == f"only-{MENU[next(iter(names))].flag}"
+        assert label == f"only-{FACTORS[next(iter(names))].flag}"
     else:
         parts = label.split("+")
         assert parts == [
-            f"{'with' if name in names else 'no'}-{MENU[name].flag}"
+            f"{'with' if name in names else 'no'}-{FACTORS[name].flag}"
             for name in NAMES
-            if (name in names) != MENU[name].in_baseline
+            if (name in names) != FACTORS[name].in_baseline
         ]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_factor_adds_something_and_hides_its_knobs_when_off(name: str) -> None:
+def test_every_factor_adds_something_and_hides_its_hyperparameters_when_off(name: str) -> None:
     with_it, without = recipe(name), recipe()
-    assert plan(with_it, 10) != plan(without, 10)
-    for knob in MENU[name].knobs:
-        assert knob.name in with_it.params
-        assert knob.name not in without.params
+    assert training_plan(with_it, 10) != training_plan(without, 10)
+    for setting in FACTORS[name].hyperparameters:
+        assert setting.name in with_it.params
+        assert setting.name not in without.params
         with pytest.raises(UsageError, match="has no effect while"):
-            without.change({knob.name: knob.default})
+            without.change({setting.name: setting.default})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_factor_is_described(name: str) -> None:
-    factor = MENU[name]
+    factor = FACTORS[name]
     assert factor.help
     assert not factor.help.endswith(".")
-    for knob in factor.knobs:
-        assert knob.check(knob.default) == knob.default
-        assert isinstance(knob.domain, Range)
-        low, high = knob.domain.tune or (knob.domain.low, knob.domain.high)
-        assert knob.domain.low <= low < high <= knob.domain.high
+    for setting in factor.hyperparameters:
+        assert setting.check(setting.default) == setting.default
+        assert isinstance(setting.domain, Range)
+        low, high = setting.domain.tune or (setting.domain.low, setting.domain.high)
+        assert setting.domain.low <= low < high <= setting.domain.high
 
 
-def test_an_off_knob_is_no_part_of_the_key() -> None:
+def test_an_off_hyperparameter_is_no_part_of_the_key() -> None:
     changed = Recipe.of(WORKLOAD, None, {"dropout.p": 0.5})
     assert changed.key != Recipe.of(WORKLOAD).key
     assert changed.without("dropout").key == Recipe.of(WORKLOAD).without("dropout").key
 
 
 def test_a_setting_added_later_leaves_old_keys_alone() -> None:
-    later = Setting("warm_start", str, "no", OneOf(("no", "yes")), "an addition", before="no")
+    later = Setting("warm_start", str, "no", OneOf(("no", "yes")), "an addition", legacy_value="no")
     grown = Workload(
         WORKLOAD.name,
-        MENU,
+        FACTORS,
         (*SETTINGS, later),
         PRESETS,
         WORKLOAD.metric,
@@ -117,9 +117,9 @@ def test_an_integer_will_do_for_a_number() -> None:
         (None, {"width": 0}, "between 1 and 1024"),
         (None, {"width": 1.5}, "width must be an integer"),
         (None, {"epochs": True}, "epochs must be an integer"),
-        (None, {"lr": float("nan")}, "lr must lie between"),
+        (None, {"lr": float("nan")}, "lr must be between"),
         (None, {"optimizer": "lion"}, "adam, adamw, sgd"),
-        (None, {"dropout.p": 1.0}, "dropout.p must lie between"),
+        (None, {"dropout.p": 1.0}, "dropout.p must be between"),
         (None, {"mixup.alpha": 0.3}, "add --mixup"),
     ],
 )
@@ -150,9 +150,9 @@ def test_only_without_plus() -> None:
 
 def test_a_border_must_fit_into_the_image() -> None:
     with pytest.raises(UsageError, match=r"augment.pad must be less than the image size, 16, not 16"):
-        plan(Recipe.of(WORKLOAD, None, {"augment.pad": 16, "image_size": 16}), 10)
+        training_plan(Recipe.of(WORKLOAD, None, {"augment.pad": 16, "image_size": 16}), 10)
 
 
 def test_the_image_size_is_a_multiple_of_eight() -> None:
     with pytest.raises(UsageError, match="multiple of 8"):
-        plan(Recipe.of(WORKLOAD, None, {"image_size": 33}), 10)
+        training_plan(Recipe.of(WORKLOAD, None, {"image_size": 33}), 10)

@@ -20,7 +20,11 @@ def test_every_shipped_study_asks_a_question_and_plans_runs(path: Path) -> None:
     assert study.name == path.stem
     assert study.question.splitlines()[0].endswith("?")
     recipes = study.recipes()
-    assert len({recipe.key for recipe in recipes}) == len(recipes) == len(study.layout.arms) * len(study.seed_list)
+    assert (
+        len({recipe.key for recipe in recipes})
+        == len(recipes)
+        == len(study.resolved_design.arms) * len(study.seed_list)
+    )
     assert study.declared["margin"] > 0
 
 
@@ -41,7 +45,7 @@ def test_comparisons_know_what_was_removed_and_what_was_added() -> None:
     assert {(row.reference, row.change, row.family) for row in rows} == {("none", "added", "add-one-in")}
 
 
-def test_a_candidate_in_question_keeps_the_knob_it_was_given() -> None:
+def test_a_candidate_in_question_keeps_the_hyperparameter_it_was_given() -> None:
     study = Study(factors=["mixup"], values={"mixup.alpha": 0.4, "dropout.p": 0.3}, seeds=1)
     baseline, mixed = study.recipes()
     assert "mixup.alpha" not in baseline.params

@@ -27,6 +27,6 @@ def test_a_recipe_answers_by_name() -> None:
         recipe["drop_out"]
 
 
-def test_the_usual_preset_is_the_workloads_own() -> None:
+def test_the_default_preset_is_the_workloads_own() -> None:
     assert (WORKLOAD.preset().name, toy.WORKLOAD.preset().name) == ("laptop", "default")
-    assert (WORKLOAD.identity, WORKLOAD.home) == ("resnet9", None)
+    assert (WORKLOAD.identity, WORKLOAD.study_file) == ("resnet9", None)

@@ -70,7 +70,7 @@ def test_the_settings_of_an_own_training_are_tuned_and_the_winner_is_a_study(pro
     assert "ablate tune own.py --trials 4" in text
     tuned = load_study(project / "better" / "tuned.py")
     assert tuned.baseline.settings == {"heat": facts["best"]["params"]["heat"], "stirs": 3}
-    assert tuned.workload.home == load_study(project / "own.py").workload.home, (
+    assert tuned.workload.study_file == load_study(project / "own.py").workload.study_file, (
         "the runs of both may stand in one table"
     )
     swept = ablate("sweep", "better/tuned.py", "--executor", "serial", "--json", folder=project)

@@ -20,8 +20,8 @@ from ablate.journal.run_journal import Journals, load
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor
 from ablate.runs.runner import Purpose
 from ablate.studies.conditions import Conditions
-from ablate.studies.menu import Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value
 from ablate.tuning import (
     Following,
     Place,

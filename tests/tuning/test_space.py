@@ -19,7 +19,7 @@ WORKLOADS = (toy.WORKLOAD, resnet9.WORKLOAD)
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     workload: Workload = draw(st.sampled_from(WORKLOADS))
-    return Recipe.of(workload, draw(st.sets(st.sampled_from(list(workload.menu)))))
+    return Recipe.of(workload, draw(st.sets(st.sampled_from(list(workload.factors)))))
 
 
 def value_at(dimension: Dimension, share: float) -> float | int | str:
@@ -45,7 +45,7 @@ def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid
     changed = recipe.change(values)
     assert Recipe.from_dict(changed.as_dict()) == changed
     if recipe.workload is resnet9.WORKLOAD:
-        resnet9.plan(changed.change({"image_size": 16}), classes=10)  # the smallest images: every pad fits
+        resnet9.training_plan(changed.change({"image_size": 16}), classes=10)  # the smallest images: every pad fits
     assert {one.name: one.place(value) for one, value in zip(space.dimensions, values.values(), strict=True)
             if not one.words and not 0 <= one.place(value) <= 1} == {}  # fmt: skip
 
@@ -83,7 +83,7 @@ def test_narrowing() -> None:
         ("width", "has no range to search"),
         ("lr=1:0", "must go up"),
         ("lr=fast", "NAME=LOW:HIGH"),
-        ("lr=0.1:1000", "must lie between"),
+        ("lr=0.1:1000", "must be between"),
         ("weight_decay.strength=0:1", "logarithmic"),
         ("optimizer=1:2", "no range"),
     ],

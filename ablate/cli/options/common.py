@@ -98,7 +98,10 @@ class WhereFlags:
 
     def conditions(self, workload: Workload) -> Conditions:
         """Return the conditions that the flags stand for on this machine."""
-        return workload.conditions(self.device, self.precision, self.threads, self.compiled, self.fused)
+        from ablate.studies.conditions import RequestedConditions
+
+        requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
+        return workload.conditions(requested)
 
 
 @dataclass(frozen=True)

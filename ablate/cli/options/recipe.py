@@ -15,8 +15,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ablate.errors import UsageError
-from ablate.studies.menu import OneOf, Setting, Value
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import OneOf, Setting, Value
 from ablate.studies.workload import Workload
 
 _ALL = "all"
@@ -33,21 +33,21 @@ class Selection:
 
     def recipe(self, preset: str, seed: int = 0) -> Recipe:
         """Return the preset's recipe with what the flags ask for. Raises UsageError for what does not fit together."""
-        on = set(self.workload.menu.baseline)
+        on = set(self.workload.factors.baseline)
         on |= {name for name, is_on in self.switches.items() if is_on}
         on -= {name for name, is_on in self.switches.items() if not is_on}
         return Recipe.of(self.workload, on, {**self.workload.preset(preset).settings, **self.values}, seed)
 
     def check(self, workload: Workload) -> None:
         """Raise UsageError for a flag that means nothing to `workload`, which a study brings."""
-        known = {*workload.menu, *(setting.name for setting in workload.settings)}
-        known |= {knob.name for factor in workload.menu.factors for knob in factor.knobs}
+        known = {*workload.factors, *(setting.name for setting in workload.settings)}
+        known |= {setting.name for setting in workload.factors.hyperparameters}
         for name in (*self.switches, *self.values):
             if name not in known:
                 flag = f"--{'no-' * (self.switches.get(name) is False)}{name.replace('.', '-').replace('_', '-')}"
                 raise UsageError(
                     f"{flag} is for {self.workload.name}, and this study trains {workload.name}: --factors chooses "
-                    f"among {', '.join(workload.menu)}; on=, off= and values= in the study's file change the rest"
+                    f"among {', '.join(workload.factors)}; on=, off= and values= in the study's file change the rest"
                 )
 
 
@@ -102,16 +102,14 @@ def _group(kind: Any, workload: Workload) -> _Group | None:
 
 
 def _recipe_parameters(workload: Workload) -> Iterator[inspect.Parameter]:
-    for factor in workload.menu.factors:
+    for factor in workload.factors.values():
         panel = "Factors, on in the baseline" if factor.in_baseline else "Candidate factors, off unless asked for"
         flags = f"--{factor.flag}/--no-{factor.flag}"
         option = typer.Option(flags, help=f"{factor.help}.", rich_help_panel=panel, show_default=False)
         yield _parameter(factor.name, bool | None, option)
-    for factor in workload.menu.factors:
-        for knob in factor.knobs:
-            yield _value_parameter(
-                knob, f"{_domain(knob)}; {knob.default} unless given.", "Knobs of factors that are on"
-            )
+    for setting in workload.factors.hyperparameters:
+        text = f"{_domain(setting)}; {setting.default} unless given."
+        yield _value_parameter(setting, text, "Hyperparameters of factors that are on")
     for setting in workload.settings:
         text = f"{setting.help[0].upper()}{setting.help[1:]} ({_domain(setting)})."
         yield _value_parameter(setting, text, "Settings, shared by all arms; the preset fills in")
@@ -155,8 +153,8 @@ def _parser(setting: Setting) -> Callable[[str], Any]:
 
 
 def _selection(workload: Workload, given: Mapping[str, Any]) -> Selection:
-    declared = [knob for factor in workload.menu.factors for knob in factor.knobs] + list(workload.settings)
+    declared = (*workload.factors.hyperparameters, *workload.settings)
     values = {setting.name: given[_identifier(setting)] for setting in declared}
-    switches = {name: given[name] for name in workload.menu if given[name] is not None}
+    switches = {name: given[name] for name in workload.factors if given[name] is not None}
     chosen = {name: None if value == _ALL else value for name, value in values.items() if value is not None}
     return Selection(workload, switches, chosen)

@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self, TypedDict
 from ablate.errors import UsageError
 from ablate.stats.metric import Metric
 from ablate.studies.job import FINAL, Data, Job, Log, Outcome
-from ablate.studies.menu import Anything, Factor, Menu, OneOf, Range, Setting, Value
+from ablate.studies.registry import Factor, FactorRegistry
+from ablate.studies.settings import Anything, OneOf, Range, Setting, Value
 from ablate.studies.workload import Preset, Workload
 from ablate.workloads.custom.fingerprint import content_digest
 
@@ -105,7 +106,7 @@ def workload(trainer: Trainer, declared: Declarations) -> Workload:
     presets = {"default": {}, **declared.get("presets", {})}
     return Workload(
         name=declared.get("name", ""),
-        menu=Menu(tuple(_factor(name, meaning, name in baseline) for name, meaning in meanings.items())),
+        factors=FactorRegistry(tuple(_factor(name, meaning, name in baseline) for name, meaning in meanings.items())),
         settings=tuple(_setting(name, value, ranges.get(name)) for name, value in settings.items()),
         presets=tuple(Preset(name, "declared by the study", values) for name, values in presets.items()),
         metric=metric,
@@ -158,7 +159,7 @@ def _setting(name: str, value: Value, domain: Range | OneOf | None) -> Setting:
         raise UsageError(f"the setting {name} needs a value: a number, a word, true or false")
     setting = Setting(name, type(value), value, domain or Anything(), name, tunable=domain is not None)
     setting.check(value)
-    return replace(setting, said=f"{name.replace('_', ' ')} {{0}}")
+    return replace(setting, scale_text=f"{name.replace('_', ' ')} {{0}}")
 
 
 def outcome(returned: Any, metric: Metric, what: str, facts: Mapping[str, Value]) -> Outcome:

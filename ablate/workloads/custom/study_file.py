@@ -13,7 +13,7 @@ from typing import Any
 
 from ablate.errors import UsageError
 from ablate.studies.study import Study
-from ablate.studies.workload import Home, Workload
+from ablate.studies.workload import StudyFile, Workload
 from ablate.workloads.custom.declarations import OwnData
 
 
@@ -46,7 +46,7 @@ def placed(workload: Workload, file: Path) -> Workload:
     One that is found by its name, or that another study's file brings, stays as it is.
     """
     trainer: Any = workload.train_function
-    if isinstance(trainer, str) or workload.home:
+    if isinstance(trainer, str) or workload.study_file:
         return workload
     trainer = trainer.placed(file)
     assert isinstance(workload.data_function, OwnData)
@@ -56,21 +56,22 @@ def placed(workload: Workload, file: Path) -> Workload:
         version=workload.version or trainer.code,
         train_function=trainer,
         data_function=workload.data_function.placed(file),
-        home=Home(file, trainer.code),
+        study_file=StudyFile(file, trainer.code),
     )
 
 
 @lru_cache(maxsize=8)
-def workload_of(home: Home) -> Workload:
+def workload_of(study_file: StudyFile) -> Workload:
     """Return, in a worker, the workload that a study's file brings.
 
     Raises UsageError if the file, or other code that trains, is no longer what the command read.
     """
-    if not home.file.is_file():
-        raise UsageError(f"a worker finds no {home.file}: the study's file must lie at the same place on every machine")
-    found = placed(run_file(home.file).study.workload, home.file)
-    if found.home != home:
-        raise UsageError(f"the code of {home.file} changed while its runs were being made: start the command again")
+    path = study_file.path
+    if not path.is_file():
+        raise UsageError(f"a worker finds no {path}: the study's file must lie at the same place on every machine")
+    found = placed(run_file(path).study.workload, path)
+    if found.study_file != study_file:
+        raise UsageError(f"the code of {path} changed while its runs were being made: start the command again")
     return found
 
 

@@ -10,26 +10,21 @@ import torch
 
 from ablate.cores import usable_cores
 from ablate.errors import UsageError, UserError
-from ablate.studies.conditions import Conditions
+from ablate.studies.conditions import Conditions, RequestedConditions
 from ablate.workloads.resnet9.cpu_features import converts_bf16_fast, multiplies_bf16_fast, processor_facts
 from ablate.workloads.resnet9.kernels import compiler, library
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
 
-def resolve(
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    compiled: bool = False,
-    fused: bool | None = None,
-) -> Conditions:
-    """Return the conditions that the words stand for on this machine.
+def resolve_conditions(requested: RequestedConditions) -> Conditions:
+    """Return the conditions that the requested ones are on this machine.
 
-    `auto` takes CUDA, then Apple's MPS, then the CPU, and bfloat16 where the hardware is faster in it; `fused` unless
-    told is what the CPU can do, if it is not `compiled` otherwise.
-    Raises UsageError for a device that is not there, or where nothing here compiles.
+    Device `auto` takes CUDA, then Apple's MPS, then the CPU. Precision `auto` takes bfloat16 where the hardware is
+    faster in it. `fused` defaults to whether the CPU kernels compile, and to off with `compiled`.
+    Raises UsageError for a device that this machine does not have, and where there is no compiler.
     """
+    device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         device = next(name for name in ("cuda", "mps", "cpu") if present[name])
@@ -48,7 +43,7 @@ def resolve(
         raise UsageError(f"{reason}; or leave --fused out")
     if precision == "auto":
         precision = "bf16" if is_faster_in_bf16(device, fused=fused) else "fp32"
-    return Conditions(device, precision, threads or usable_cores(), compiled, fused)
+    return Conditions(device, precision, requested.threads or usable_cores(), compiled, fused)
 
 
 def why_not_fused() -> str | None:

@@ -14,12 +14,12 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ablate.workloads.resnet9.model import ResNet9
-from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.plan import TrainingPlan
 
 Kind = TypeVar("Kind", bound=Optimizer)
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], plan: Plan) -> Optimizer:
+def make_optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> Optimizer:
     """Return the plan's optimiser; `fused` computes the same update in one pass over the weights."""
     values = list(parameters)
     if plan.optimizer == "sgd":

@@ -1,6 +1,6 @@
 """What a training is made of: the ingredients that a recipe gathers and the only thing that the trainer reads.
 
-`Plan()` is bare. Factors add to it and never take away, so ablating a component means not applying its factor.
+`TrainingPlan()` is bare. Factors add to it and never take away, so ablating a component means not applying its factor.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """The ingredients of one training. `lr` is the constant rate, or the peak where there is a schedule."""
 
     net: Net = Net()

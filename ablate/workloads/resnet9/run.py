@@ -21,7 +21,7 @@ from ablate.workloads.resnet9 import workload as resnet9
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.devices import prepare
 from ablate.workloads.resnet9.model import ResNet9
-from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Images, Training, evaluate, image_changer
 from ablate.workloads.resnet9.weights import WEIGHTS, save_weights
 
@@ -43,7 +43,7 @@ def open_data(source: Source | None, recipe: Recipe, progress: Progress | None =
     source = source or Source()
     dataset = open_dataset(source, recipe.settings["image_size"], progress)
     divide_indices(dataset, recipe)
-    resnet9.plan(recipe, len(dataset.classes))
+    resnet9.training_plan(recipe, len(dataset.classes))
     floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
     return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset))
 
@@ -62,7 +62,7 @@ def train(job: Job, log: Log) -> Outcome:
     prepare(conditions.threads)
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, conditions.device)
-    plan = resnet9.plan(recipe, len(dataset.classes))
+    plan = resnet9.training_plan(recipe, len(dataset.classes))
     training = start(plan, parts.train, job)
     checkpoint = Checkpoint(log.checkpoint)
     checkpoint.restore(training)
@@ -86,7 +86,7 @@ def train(job: Job, log: Log) -> Outcome:
     )
 
 
-def start(plan: Plan, train: Images, job: Job) -> Training:
+def start(plan: TrainingPlan, train: Images, job: Job) -> Training:
     """Return the training of a plan under the conditions of `job`."""
     how = job.conditions
     return Training(plan, train, job.recipe.seed, precision=how.precision, compiled=how.compiled, fused=how.fused)
@@ -132,7 +132,7 @@ def draw(log: Log, training: Training, parts: Parts, dataset: Dataset, predicted
     draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
 
 
-def draw_batch(plan: Plan, seed: int, train: Images, path: Path, count: int = 8) -> None:
+def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: int = 8) -> None:
     """Draw training images as they are and as the first step of training changes them."""
     from ablate import figures
 
@@ -148,7 +148,7 @@ def draw_batch(plan: Plan, seed: int, train: Images, path: Path, count: int = 8)
 def draw_data(source: Source, recipe: Recipe, count: int, path: Path, progress: Progress | None = None) -> None:
     """Draw training images of a source, as they are and as `recipe` changes them."""
     dataset = open_dataset(source, recipe.settings["image_size"], progress)
-    plan = resnet9.plan(recipe, len(dataset.classes))
+    plan = resnet9.training_plan(recipe, len(dataset.classes))
     draw_batch(plan, recipe.seed, divide(dataset, recipe, "cpu").train, path, count)
 
 
@@ -164,7 +164,7 @@ def pilot(job: Job, steps: int = 4) -> float:
     prepare(job.conditions.threads)
     dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, job.conditions.device)
-    plan = resnet9.plan(recipe, len(dataset.classes))
+    plan = resnet9.training_plan(recipe, len(dataset.classes))
     size = plan.batch_size
     few = replace(parts.train, members=parts.train.members[: size * steps])
     training = start(replace(plan, epochs=2), few, job)

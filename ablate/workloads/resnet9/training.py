@@ -15,7 +15,7 @@ from ablate.seeding import torch_stream
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.model import ResNet9, StreamDropout, build
 from ablate.workloads.resnet9.optim import WeightAverage, clip_and_measure, make_optimizer
-from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.plan import TrainingPlan
 
 EVALUATION_BATCH = 800
 
@@ -70,7 +70,7 @@ class Training:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TrainingPlan,
         train: Images,
         seed: int,
         *,
@@ -190,7 +190,7 @@ def epoch_stream(seed: int, purpose: str, epoch: int, device: str = "cpu") -> to
     return torch_stream(seed, f"{purpose}/epoch {epoch}", device)
 
 
-def image_changer(plan: Plan, seed: int, epoch: int) -> Callable[[Tensor], Tensor]:
+def image_changer(plan: TrainingPlan, seed: int, epoch: int) -> Callable[[Tensor], Tensor]:
     """Return what the plan's image steps make of one batch after the other in an epoch."""
     streams = [epoch_stream(seed, step.name, epoch) for step in plan.image_steps]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ablate.errors import UsageError
 from ablate.stats.metric import Metric
-from ablate.studies.menu import OneOf, Range, Setting
 from ablate.studies.recipe import Recipe
+from ablate.studies.settings import OneOf, Range, Setting
 from ablate.studies.workload import Preset, Workload
-from ablate.workloads.resnet9.factors import MENU
-from ablate.workloads.resnet9.plan import Net, Plan
+from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.plan import Net, TrainingPlan
 
 SETTINGS = (
     Setting(
@@ -17,9 +17,9 @@ SETTINGS = (
         64,
         Range(1, 1024),
         "channels after the first convolution; all others scale with it",
-        said="width {0}",
+        scale_text="width {0}",
     ),
-    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", said="{0} epochs"),
+    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", scale_text="{0} epochs"),
     Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
     Setting(
         "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
@@ -32,11 +32,13 @@ SETTINGS = (
         Range(2, 10**9),
         "training images to use, default all",
         optional=True,
-        said="{0} training images",
+        scale_text="{0} training images",
     ),
     Setting("val_size", float, 0.1, Range(0.001, 0.9), "share of the training images held out for validation"),
     Setting("validate_on", str, "val", OneOf(("val", "test")), "curves from held-out or, as the notebook, test images"),
-    Setting("image_size", int, 32, Range(16, 256), "height and width, a multiple of 8", said="of {0} x {0} pixels"),
+    Setting(
+        "image_size", int, 32, Range(16, 256), "height and width, a multiple of 8", scale_text="of {0} x {0} pixels"
+    ),
 )
 
 PRESETS = (
@@ -52,25 +54,25 @@ PRESETS = (
 
 WORKLOAD = Workload(
     name="resnet9",
-    menu=MENU,
+    factors=FACTORS,
     settings=SETTINGS,
     presets=PRESETS,
     metric=Metric("test_accuracy", tracked="test/accuracy"),
     train_function="ablate.workloads.resnet9.run:train",
     data_function="ablate.workloads.resnet9.run:open_data",
     pilot_function="ablate.workloads.resnet9.run:pilot",
-    conditions_function="ablate.workloads.resnet9.devices:resolve",
-    usual_preset="laptop",
+    conditions_function="ablate.workloads.resnet9.devices:resolve_conditions",
+    default_preset="laptop",
     validation=Metric("val_accuracy", tracked="val/accuracy"),
 )
 
 
-def plan(recipe: Recipe, classes: int) -> Plan:
+def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
     """Return the plan of a recipe: the bare plan at its settings, then each factor that is on, in menu order."""
     settings = recipe.settings
     if settings["image_size"] % 8:
         raise UsageError(f"image_size must be a multiple of 8, not {settings['image_size']}")
-    made = Plan(
+    made = TrainingPlan(
         net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
         epochs=settings["epochs"],
         batch_size=settings["batch_size"],
@@ -78,6 +80,7 @@ def plan(recipe: Recipe, classes: int) -> Plan:
         optimizer=settings["optimizer"],
     )
     for name in recipe.factors:
-        knobs = {knob.name.split(".")[1]: recipe.knobs[knob.name] for knob in MENU[name].knobs}
-        made = MENU[name].add(made, **knobs)
+        factor = FACTORS[name]
+        values = {item.name.split(".")[1]: recipe.hyperparameters[item.name] for item in factor.hyperparameters}
+        made = factor.add(made, **values)
     return made

@@ -239,6 +239,6 @@ def test_a_candidate_is_off_in_the_baseline(tmp_path: Path) -> None:
         study = Study(workload=from_command("run {a:x|} {b:y|}", candidates={"b": "why"}, metric=Metric("score")))
     """
     study = load_study(written(tmp_path, text))
-    assert study.workload.menu.baseline == ("a",)
-    assert study.workload.menu["a"].help == "x; off: nothing"
-    assert study.workload.menu["b"].help == "why"
+    assert study.workload.factors.baseline == ("a",)
+    assert study.workload.factors["a"].help == "x; off: nothing"
+    assert study.workload.factors["b"].help == "why"

@@ -68,9 +68,9 @@ def test_the_module_that_a_study_imports_its_function_from_counts(tmp_path: Path
 
 
 def training_digest(folder: Path, text: str) -> str:
-    home = load_study(written(folder, text)).workload.home
-    assert home is not None
-    return home.code
+    study_file = load_study(written(folder, text)).workload.study_file
+    assert study_file is not None
+    return study_file.code_digest
 
 
 def test_lambdas_of_the_study_itself_train() -> None:

@@ -38,7 +38,7 @@ def test_every_executor_makes_the_same_runs(tmp_path: Path, name: str) -> None:
     assert {run.status for run in made} == {"finished"}
     first = made[0]
     assert [(row["step"], round(row["latency"])) for row in first.history] == [(1, 100), (2, 50), (3, 33)]
-    assert first.params["code"] == study(tmp_path).workload.home.code  # type: ignore[union-attr]  # it has one
+    assert first.params["code"] == study(tmp_path).workload.study_file.code_digest  # type: ignore[union-attr]  # it has one
     assert first.params["steps"] == 3
     assert artifact(tmp_path, first, "output.txt") == "answered under seed 0\n"
     assert artifact(tmp_path, first, "model.txt") == "weights"
@@ -49,7 +49,7 @@ def test_a_study_says_what_it_declares(tmp_path: Path) -> None:
     asked = study(tmp_path)
     assert (asked.name, asked.question, asked.preset) == ("own", "Which caches matter for latency?", "default")
     assert asked.declared["metric"] == "latency"
-    assert asked.plain_layout["meanings"]["pool"] == "shared connections; off: one each"
+    assert asked.design_as_dict()["meanings"]["pool"] == "shared connections; off: one each"
     assert asked.workload.scale_of(asked.baseline.settings) == "steps 3"
     assert [recipe.label for recipe in asked.recipes()[:3]] == ["baseline", "no-cache", "no-pool"]
 
@@ -129,7 +129,7 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
         "ranges={'rate': Range(0.001, 1, log=True)}, presets={'quick': {'rate': 0.5}}, data=['table.csv']"
     )
     asked = training("return recipe['rate']", tmp_path, declared)
-    assert asked.workload.menu.baseline == ("a",)
+    assert asked.workload.factors.baseline == ("a",)
     assert asked.workload.setting("rate").tunable
     assert asked.baseline["fast"] is True
     data = open_data(asked.baseline, None)

@@ -12,17 +12,17 @@ from torch._dynamo.utils import counters
 
 from ablate.errors import UsageError
 from ablate.runs.runner import comparable
-from ablate.studies.conditions import Conditions, own_conditions
-from ablate.workloads.resnet9.devices import resolve
-from ablate.workloads.resnet9.factors import MENU
-from ablate.workloads.resnet9.plan import Plan
+from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
+from ablate.workloads.resnet9.devices import resolve_conditions
+from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from tests.samples.training import ListLog, plan_of, tiny_images, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def trained(plan: Plan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]:
+def trained(plan: TrainingPlan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]:
     """Return the weights after a training in double precision, where rounding plays no part."""
     images = tiny_images(40)
     images = replace(images, mean=images.mean.double(), std=images.std.double())
@@ -36,7 +36,7 @@ def trained(plan: Plan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="there is no C++ compiler")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch 2.11's own
 def test_seeds_train_as_without_and_share_the_code() -> None:
-    plan = plan_of(MENU.baseline, width=2, epochs=2)  # batches of 16, 16 and 8: the last is not compiled
+    plan = plan_of(FACTORS.baseline, width=2, epochs=2)  # batches of 16, 16 and 8: the last is not compiled
     counters.clear()
     for seed in (0, 1):
         plain, compiled = (trained(plan, seed, compiled=way) for way in (False, True))
@@ -53,12 +53,12 @@ def test_compiled_runs_are_conditions_of_their_own() -> None:
     assert comparable(made_before, replace(wanted, compiled=False))
     assert comparable({**made_before, "compiled": True}, wanted)
     with pytest.raises(UsageError, match="--compile is for the built-in network"):
-        own_conditions("auto", "auto", None, True)
+        custom_conditions(RequestedConditions(compiled=True))
 
 
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(UsageError, match=r"needs a C\+\+ compiler"):
-        resolve("cpu", "fp32", 1, compiled=True)
-    assert resolve("cpu", "fp32", 1).compiled is False
+        resolve_conditions(RequestedConditions("cpu", "fp32", 1, compiled=True))
+    assert resolve_conditions(RequestedConditions("cpu", "fp32", 1)).compiled is False

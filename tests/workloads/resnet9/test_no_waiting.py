@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ablate.seeding import torch_stream
 from ablate.workloads.resnet9 import model
 from ablate.workloads.resnet9 import training as trainer
-from ablate.workloads.resnet9.factors import MENU
-from ablate.workloads.resnet9.plan import Plan
+from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Images, Training
 from tests.samples.training import plan_of
 
@@ -54,7 +54,7 @@ class StepLog:
         self.by_step.append(self.waits.count)
 
 
-def waits_by_step(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return how often the host has waited after each step of an epoch; that it reads the sums after it is right."""
 
     def build(net, seed, device):
@@ -80,9 +80,9 @@ def waits_by_step(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")  # copy.deepcopy of a parameter does
-@pytest.mark.parametrize("toggled", MENU)
+@pytest.mark.parametrize("toggled", FACTORS)
 def test_no_step_waits_for_the_device(toggled, monkeypatch):
-    factors = MENU.in_order(set(MENU.baseline) ^ {toggled})
+    factors = FACTORS.in_order(set(FACTORS.baseline) ^ {toggled})
     counts = waits_by_step(plan_of(factors, batch_size=BATCH), monkeypatch)
     assert len(counts) == -(-IMAGES // BATCH), "every step was made, and only then was a value asked for"
     assert set(counts) == {counts[0]}, "what waits, waits before the first step"

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.model import build
 from ablate.workloads.resnet9.optim import WeightAverage, clip_and_measure, make_optimizer, one_cycle, without_compiler
-from ablate.workloads.resnet9.plan import Net, Plan
+from ablate.workloads.resnet9.plan import Net, TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples.training import plan_of, tiny_images, train
@@ -51,8 +51,8 @@ def test_a_parameter_without_a_gradient_is_passed_over():
     assert clip_and_measure(parameters, 1.0).item() == pytest.approx(5)
 
 
-def plan(optimizer: str, weight_decay: float, lr: float = 0.01) -> Plan:
-    return Plan(optimizer=optimizer, weight_decay=weight_decay, lr=lr)
+def plan(optimizer: str, weight_decay: float, lr: float = 0.01) -> TrainingPlan:
+    return TrainingPlan(optimizer=optimizer, weight_decay=weight_decay, lr=lr)
 
 
 def stepped(optimizer: str, weight_decay: float, start: Tensor, gradients: list[Tensor]) -> Tensor:
@@ -188,7 +188,7 @@ def test_the_average_is_the_hand_computed_one():
 
 def test_the_average_is_what_is_scored_and_does_not_disturb_the_training():
     (plain, plain_log), (averaged, averaged_log) = (
-        train(plan_of(factors), tiny_images(40)) for factors in (MENU.baseline, (*MENU.baseline, "ema"))
+        train(plan_of(factors), tiny_images(40)) for factors in (FACTORS.baseline, (*FACTORS.baseline, "ema"))
     )
     for row, other in zip(plain_log.history, averaged_log.history, strict=True):
         assert row.get("train/loss") == other.get("train/loss")

@@ -13,13 +13,13 @@ from torch import Generator, Tensor
 
 from ablate.workloads.resnet9 import run as classification
 from ablate.workloads.resnet9.checkpoint import Checkpoint
-from ablate.workloads.resnet9.factors import MENU
+from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.model import StreamDropout
-from ablate.workloads.resnet9.plan import BatchStep, ImageStep, Plan
+from ablate.workloads.resnet9.plan import BatchStep, ImageStep, TrainingPlan
 from ablate.workloads.resnet9.training import Images, Training
 from tests.samples.training import CLASSES, TINY, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
 
-EVERYTHING = tuple(MENU)
+EVERYTHING = tuple(FACTORS)
 EPOCHS = 2
 
 
@@ -49,7 +49,7 @@ class ObservedImages(Images):
         return super().scaled(positions)
 
 
-def record(plan: Plan, seed: int = 0) -> Recording:
+def record(plan: TrainingPlan, seed: int = 0) -> Recording:
     """Train and return all that was random."""
     made = Recording()
     images = tiny_images(40)
@@ -102,7 +102,7 @@ def recorded(factors: Iterable[str], seed: int = 0) -> Recording:
 def reference() -> dict[tuple[str, ...], Recording]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    made = {factors: recorded(factors) for factors in ((), MENU.baseline, EVERYTHING)}
+    made = {factors: recorded(factors) for factors in ((), FACTORS.baseline, EVERYTHING)}
     torch.set_num_threads(threads)
     return made
 
@@ -118,8 +118,8 @@ def test_the_recording_sees_every_factor_that_draws(reference):
             assert not any(torch.equal(draw, other) for other in draws[number + 1 :]), f"{name} repeats itself"
 
 
-@pytest.mark.parametrize("start", [(), MENU.baseline, EVERYTHING], ids=["none", "baseline", "everything"])
-@pytest.mark.parametrize("factor", MENU)
+@pytest.mark.parametrize("start", [(), FACTORS.baseline, EVERYTHING], ids=["none", "baseline", "everything"])
+@pytest.mark.parametrize("factor", FACTORS)
 def test_a_factor_switched_changes_nothing_that_is_not_its_own(reference, factor, start):
     before, after = reference[start], recorded(set(start) ^ {factor})
     shared = before.initial.keys() & after.initial.keys()
@@ -152,7 +152,7 @@ def test_every_epoch_sees_every_image_once_in_a_new_order(reference):
         assert epoch.tolist() != list(range(40))
 
 
-@pytest.mark.parametrize("factor", MENU)
+@pytest.mark.parametrize("factor", FACTORS)
 def test_the_split_belongs_to_the_seed_alone(factor, digits):
     for start in ((), EVERYTHING):
         one, other = recipe_of(start), recipe_of(set(start) ^ {factor})
@@ -176,7 +176,7 @@ PRECISIONS = ["fp32", "bf16"]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("factors", [MENU.baseline, EVERYTHING], ids=["baseline", "everything"])
+@pytest.mark.parametrize("factors", [FACTORS.baseline, EVERYTHING], ids=["baseline", "everything"])
 def test_the_same_recipe_gives_the_same_bits(factors, precision):
     runs = [train(plan_of(factors), tiny_images(40), seed=2, precision=precision) for _ in range(2)]
     (first, first_log), (second, second_log) = runs
@@ -203,7 +203,7 @@ class CrashingLog(ListLog):
             raise CrashError
 
 
-def train_with_a_crash(plan: Plan, folder, after: int, precision: str = "fp32") -> tuple[Training, ListLog]:
+def train_with_a_crash(plan: TrainingPlan, folder, after: int, precision: str = "fp32") -> tuple[Training, ListLog]:
     """Train, crash in the epoch behind `after`, and go on from the checkpoint in a new training."""
     images, validation = tiny_images(40), tiny_images(20, seed=1)
     log = CrashingLog(after)
@@ -222,7 +222,7 @@ def train_with_a_crash(plan: Plan, folder, after: int, precision: str = "fp32") 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("after", [1, 2])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-@pytest.mark.parametrize("factors", [(), MENU.baseline, EVERYTHING], ids=["none", "baseline", "everything"])
+@pytest.mark.parametrize("factors", [(), FACTORS.baseline, EVERYTHING], ids=["none", "baseline", "everything"])
 def test_a_resumed_training_ends_with_the_same_bits(factors, optimizer, after, precision, tmp_path):
     plan = plan_of(factors, optimizer=optimizer)
     straight, straight_log = train(plan, tiny_images(40), seed=2, precision=precision)
@@ -232,7 +232,7 @@ def test_a_resumed_training_ends_with_the_same_bits(factors, optimizer, after, p
     assert differing(weights(resumed), weights(straight)) == []
 
 
-@pytest.mark.parametrize("factor", MENU)
+@pytest.mark.parametrize("factor", FACTORS)
 def test_a_training_with_one_factor_resumes_with_the_same_bits(factor, tmp_path):
     plan = plan_of([factor])
     straight, straight_log = train(plan, tiny_images(40), seed=2)
@@ -241,7 +241,7 @@ def test_a_training_with_one_factor_resumes_with_the_same_bits(factor, tmp_path)
     assert differing(weights(resumed), weights(straight)) == []
 
 
-@pytest.mark.parametrize("factor", MENU)
+@pytest.mark.parametrize("factor", FACTORS)
 def test_every_factor_does_something(factor):
     """No arm of a study is a no-op by mistake: the final weights (for ema: those scored) differ."""
     bare, _ = train(plan_of([]), tiny_images(40), seed=2)

@@ -21,8 +21,8 @@ from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, open_data
 from ablate.workloads.resnet9 import workload as resnet9
 from ablate.workloads.resnet9.checkpoint import Checkpoint
-from ablate.workloads.resnet9.factors import MENU
-from ablate.workloads.resnet9.plan import Net, Plan
+from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.plan import Net, TrainingPlan
 from ablate.workloads.resnet9.training import Images, Training, epoch_stream, evaluate
 from tests import ROOT
 from tests.samples import notebook
@@ -31,7 +31,9 @@ from tests.samples.training import CLASSES, ListLog, differing, plan_of, recipe_
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-NOTEBOOK_FACTORS = [name for name in MENU.baseline if name not in ("augment", "dropout")]  # what draws is given below
+NOTEBOOK_FACTORS = [
+    name for name in FACTORS.baseline if name not in ("augment", "dropout")
+]  # what draws is given below
 
 
 def pairs(training: Training, images: Images) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -58,7 +60,7 @@ def twins(factors: list[str], *, width: int = 8, epochs: int = 2, image_count: i
     """
     images = tiny_images(image_count, size=32, classes=10)
     recipe = recipe_of(factors, width=width, image_size=32, epochs=epochs)
-    training = Training(resnet9.plan(recipe, 10), in_double(images) if double else images, seed=4)
+    training = Training(resnet9.training_plan(recipe, 10), in_double(images) if double else images, seed=4)
     reference = notebook.ResNet9(width=width)
     reference.load_state_dict(training.model.state_dict())
     reference.classifier[2].p = 0.0
@@ -172,7 +174,7 @@ def test_without_a_schedule_rate_and_beta1_stay():
 
 
 def test_a_row_before_training_and_one_an_epoch():
-    _, log = train(plan_of(MENU.baseline), tiny_images(40))
+    _, log = train(plan_of(FACTORS.baseline), tiny_images(40))
     assert [row["step"] for row in log.history] == [0, 1, 2, 3]
     assert log.history[0].keys() == {"step", "val/loss", "val/accuracy"}
     assert log.history[1].keys() == {
@@ -231,14 +233,14 @@ def test_only_members_count():
     images = tiny_images(40)
     part = replace(images, members=torch.tensor([3, 5, 8, 21]))
     copied = Images(images.pixels[part.members], images.labels[part.members], torch.arange(4), images.mean, images.std)
-    plan = plan_of(MENU.baseline, batch_size=3)
+    plan = plan_of(FACTORS.baseline, batch_size=3)
     (one, one_log), (other, other_log) = train(plan, part), train(plan, copied)
     assert one_log.history == other_log.history
     assert differing(weights(one), weights(other)) == []
 
 
 def test_evaluation_leaves_the_training_as_it_was():
-    plan = plan_of(MENU.baseline, epochs=1)
+    plan = plan_of(FACTORS.baseline, epochs=1)
     training = Training(plan, tiny_images(40), 0)
     before = weights(training)
     evaluate(training.scored_model, tiny_images(30))
@@ -247,12 +249,12 @@ def test_evaluation_leaves_the_training_as_it_was():
 
 def test_a_tiny_set_and_a_last_batch_of_one_image_train():
     for count in (2, 17):
-        _, log = train(plan_of(MENU.baseline, epochs=2), tiny_images(count))
+        _, log = train(plan_of(FACTORS.baseline, epochs=2), tiny_images(count))
         assert len(log.history) == 3
 
 
 def test_bf16_computes_close_to_fp32_and_keeps_fp32_weights():
-    plan = plan_of(MENU.baseline, lr=0.002)
+    plan = plan_of(FACTORS.baseline, lr=0.002)
     (exact, exact_log), (short, short_log) = (
         train(plan, tiny_images(80), precision=precision) for precision in ("fp32", "bf16")
     )
@@ -274,7 +276,7 @@ def test_targets_are_smoothed_by_the_formula():
 
 
 def test_a_checkpoint_is_one_file_replaced_whole(tmp_path, monkeypatch):
-    plan = plan_of(MENU.baseline)
+    plan = plan_of(FACTORS.baseline)
     training = Training(plan, tiny_images(40), 0)
     checkpoint = Checkpoint(tmp_path / "here", every_seconds=0)
     training.run(tiny_images(8, seed=1), ListLog(), checkpoint)
@@ -349,7 +351,7 @@ def test_no_float_copy_of_the_images_is_made():
     program = """
         import resource, sys
         import torch
-        from ablate.workloads.resnet9.factors import MENU
+        from ablate.workloads.resnet9.factors import FACTORS
         from ablate.workloads.resnet9.training import Images, Training
         from ablate.workloads.resnet9 import workload as resnet9
         from tests.samples.training import ListLog, recipe_of
@@ -360,7 +362,7 @@ def test_no_float_copy_of_the_images_is_made():
         mean = std = torch.full((1, 3, 1, 1), 0.5)
         def part(count):
             return Images(pixels[:count], torch.arange(count) % 10, torch.arange(count), mean, std)
-        plan = resnet9.plan(recipe_of(MENU.baseline, width=1, image_size=32, epochs=1, batch_size=200), 10)
+        plan = resnet9.training_plan(recipe_of(FACTORS.baseline, width=1, image_size=32, epochs=1, batch_size=200), 10)
         Training(plan, part(800), 0).run(part(800), ListLog())
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         Training(plan, part(count), 0).run(part(2_400), ListLog())
@@ -381,13 +383,13 @@ def test_a_training_imports_no_compiler(tmp_path):
         from pathlib import Path
         import torch
         from ablate.workloads.resnet9.checkpoint import Checkpoint
-        from ablate.workloads.resnet9.factors import MENU
+        from ablate.workloads.resnet9.factors import FACTORS
         from tests.samples.training import ListLog, plan_of, tiny_images
         from ablate.workloads.resnet9.training import Training
 
         torch.set_num_threads(1)
         for optimizer in ("adam", "adamw", "sgd"):
-            plan = plan_of(tuple(MENU), optimizer=optimizer, epochs=2)
+            plan = plan_of(tuple(FACTORS), optimizer=optimizer, epochs=2)
             kept, again = Checkpoint(Path(sys.argv[1], optimizer), every_seconds=0), Training(plan, tiny_images(), 0)
             Training(plan, tiny_images(), 0).run(tiny_images(8), ListLog(), kept)
             kept.restore(again)
@@ -435,5 +437,7 @@ def test_the_outcome_names_what_the_tracking_schema_names(cache):
 
 
 def test_bare_plans_train():
-    _, log = train(Plan(net=Net(width=2, classes=CLASSES, image_size=16), epochs=1, batch_size=20), tiny_images(20))
+    _, log = train(
+        TrainingPlan(net=Net(width=2, classes=CLASSES, image_size=16), epochs=1, batch_size=20), tiny_images(20)
+    )
     assert len(log.history) == 2

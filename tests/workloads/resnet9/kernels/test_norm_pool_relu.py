@@ -20,9 +20,9 @@ from torch.nn import functional as F
 
 from ablate.errors import UsageError
 from ablate.runs.runner import comparable
-from ablate.studies.conditions import Conditions, own_conditions
-from ablate.workloads.resnet9.devices import resolve, why_not_fused
-from ablate.workloads.resnet9.factors import MENU
+from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
+from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
+from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.kernels import compiler, library
 from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
 from ablate.workloads.resnet9.model import Block
@@ -182,9 +182,9 @@ def first_step(plan, *, fused: bool) -> tuple[dict[str, float], dict[str, Tensor
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("toggled", MENU)
+@pytest.mark.parametrize("toggled", FACTORS)
 def test_a_step_is_the_same_with_every_factor_switched(toggled):
-    plan = plan_of(MENU.in_order(set(MENU.baseline) ^ {toggled}), width=8)
+    plan = plan_of(FACTORS.in_order(set(FACTORS.baseline) ^ {toggled}), width=8)
     (ours, mine), (theirs, other) = (first_step(plan, fused=way) for way in (True, False))
     assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-5)
     assert ours["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=1e-4)
@@ -196,14 +196,14 @@ def test_a_step_is_the_same_with_every_factor_switched(toggled):
 @pytest.mark.usefixtures("one_thread")
 def test_narrow_and_without_batch_norm_nothing_changes(monkeypatch):
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.fewest_channels", lambda: 17)
-    plan = plan_of([name for name in MENU.baseline if name != "batch_norm"], width=2)
+    plan = plan_of([name for name in FACTORS.baseline if name != "batch_norm"], width=2)
     first, second = (weights(train(plan, tiny_images(), fused=way)[0]) for way in (True, False))
     assert differing(first, second) == []
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_it_repeats_itself_and_differs_from_pytorch_by_rounding_only():
-    plan = plan_of(MENU.baseline, optimizer="sgd", lr=0.001)
+    plan = plan_of(FACTORS.baseline, optimizer="sgd", lr=0.001)
     first, again, plain = (weights(train(plan, tiny_images(), fused=way)[0]) for way in (True, True, False))
     assert differing(first, again) == []
     assert differing(first, plain)
@@ -246,34 +246,34 @@ def test_without_a_compiler_trainings_are_not_fused(fresh, monkeypatch):
     monkeypatch.setenv("PATH", str(fresh))
     monkeypatch.delenv("CXX", raising=False)
     assert why_not_fused() == "the fused kernels need a C++ compiler (g++ or clang++) on the path"
-    assert not resolve("cpu").fused
+    assert not resolve_conditions(RequestedConditions("cpu")).fused
     with pytest.raises(UsageError, match=r"need a C\+\+ compiler .* on the path; or leave --fused out"):
-        resolve("cpu", fused=True)
+        resolve_conditions(RequestedConditions("cpu", fused=True))
 
 
 def test_a_compiler_that_fails_is_named_with_its_first_line(fresh, monkeypatch):
     broken = script(fresh / "broken++", "echo 'no such flag' >&2; echo more >&2; exit 3")
     monkeypatch.setenv("CXX", broken)
     assert why_not_fused() == f"{broken} could not compile the fused kernels: no such flag"
-    assert not resolve("cpu").fused
+    assert not resolve_conditions(RequestedConditions("cpu")).fused
     assert not list((fresh / "cache" / "kernels").iterdir())
 
 
 def test_a_cache_that_cannot_be_written_is_named(fresh, monkeypatch):
     (fresh / "cache").write_text("a file")
     assert "the fused kernels cannot be kept in" in (why_not_fused() or "")
-    assert not resolve("cpu").fused
+    assert not resolve_conditions(RequestedConditions("cpu")).fused
 
 
 def test_the_cpu_fuses_unless_told(monkeypatch):
-    assert resolve("cpu").fused
-    assert resolve("cpu", fused=True).fused
-    assert not resolve("cpu", fused=False).fused
-    assert not resolve("cpu", compiled=True).fused
+    assert resolve_conditions(RequestedConditions("cpu")).fused
+    assert resolve_conditions(RequestedConditions("cpu", fused=True)).fused
+    assert not resolve_conditions(RequestedConditions("cpu", fused=False)).fused
+    assert not resolve_conditions(RequestedConditions("cpu", compiled=True)).fused
     with pytest.raises(UsageError, match="without --compile"):
-        resolve("cpu", compiled=True, fused=True)
+        resolve_conditions(RequestedConditions("cpu", compiled=True, fused=True))
     with pytest.raises(UsageError, match="--no-fused are for the built-in network"):
-        own_conditions("auto", "auto", None, False, True)
+        custom_conditions(RequestedConditions(fused=True))
 
 
 def test_fused_runs_answer_for_plain_ones():
@@ -306,5 +306,5 @@ def test_auto_is_bfloat16_where_products_or_kernels_are_quick_in_it(monkeypatch,
     monkeypatch.setattr(
         "ablate.workloads.resnet9.devices.why_not_fused", lambda: "it fails" if compiler_fails else None
     )
-    assert resolve("cpu").precision == precision
-    assert resolve("cpu", "fp32").precision == "fp32"
+    assert resolve_conditions(RequestedConditions("cpu")).precision == precision
+    assert resolve_conditions(RequestedConditions("cpu", "fp32")).precision == "fp32"

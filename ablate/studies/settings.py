@@ -1,0 +1,83 @@
+"""Settings and hyperparameters: a named value with a type, a default and a range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ablate.errors import UsageError
+
+Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Range:
+    """The range of a number, `low` and `high` included. Tuning searches `tune` (default: the whole range)."""
+
+    low: float
+    high: float
+    log: bool = False
+    tune: tuple[float, float] | None = None
+
+    def check(self, name: str, value: Value) -> None:
+        """Raise UsageError unless `value` is in the range."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            raise UsageError(f"{name} must be between {self.low:g} and {self.high:g}, not {value}")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The words that a setting may take."""
+
+    words: tuple[str, ...]
+
+    def check(self, name: str, value: Value) -> None:
+        """Raise UsageError unless `value` is one of the words."""
+        if value not in self.words:
+            raise UsageError(f"{name} must be one of {', '.join(self.words)}, not {value}")
+
+
+@dataclass(frozen=True)
+class Anything(Range):
+    """Any value of the setting's type: unbounded numbers, and words as well."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def check(self, name: str, value: Value) -> None:
+        """Accept `value`."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A named value: a setting, shared by all arms of a study, or a hyperparameter of a factor (`dropout.p`).
+
+    `tunable` settings are searched by default when tuning. `optional` ones accept None, for no limit. `legacy_value` is
+    for a setting that was added later: the value that recipes implied before it existed. At that value it is left out
+    of a recipe's key, so that old runs stay valid. `scale_text` is its part of the description of a scale, if it has
+    one: `width {0}`.
+    """
+
+    name: str
+    kind: type
+    default: Value
+    domain: Range | OneOf
+    help: str
+    optional: bool = False
+    tunable: bool = False
+    legacy_value: Value = ...  # type: ignore[assignment]  # Ellipsis: not a value, hence never equal to one
+    scale_text: str = ""
+
+    def check(self, value: Value) -> Value:
+        """Return `value` in this setting's type, or raise UsageError."""
+        if value is None and self.optional:
+            return None
+        if self.kind is float and type(value) is int and abs(value) < 2**53:
+            value = float(value)
+        if type(value) is not self.kind:
+            raise UsageError(f"{self.name} must be {_ARTICLES[self.kind]}, not {value!r}")
+        self.domain.check(self.name, value)
+        return value
+
+
+_ARTICLES = {int: "an integer", float: "a number", str: "a word", bool: "true or false"}
