@@ -14,7 +14,7 @@ from ablate import console
 from ablate.cli.options.common import JsonFlag, StoreFlags
 from ablate.cli.options.recipe import grouped
 from ablate.journal.run_journal import Run
-from ablate.tracking import Project, Tracker, title
+from ablate.tracking import Project, Tracker, run_title
 from ablate.workflows.messages import headline, said, settings_of
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -40,8 +40,8 @@ def compare(
     if as_json:
         console.emit(
             {
-                "A": [title(run) for run in left],
-                "B": [title(run) for run in right],
+                "A": [run_title(run) for run in left],
+                "B": [run_title(run) for run in right],
                 "differs": different,
                 "metrics": metrics,
             }
@@ -72,7 +72,7 @@ def _scale(run: Run) -> tuple[Any, ...]:
 
 
 def _name(text: str, runs: Sequence[Run]) -> str:
-    return title(runs[0]) if len(runs) == 1 else f"{text}, {len(runs)} seeds"
+    return run_title(runs[0]) if len(runs) == 1 else f"{text}, {len(runs)} seeds"
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], *, many: bool) -> dict[str, tuple[Any, Any]]:

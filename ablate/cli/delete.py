@@ -30,14 +30,14 @@ def delete(
       ablate delete 6226cb8375d9 --yes
     """
     from ablate.journal.run_journal import Journals
-    from ablate.tracking import Project, title
+    from ablate.tracking import Project, run_title
     from ablate.tracking.delete import find, remove
 
     project = Project.find()
     tracker, journals = store.open(project), Journals(project.journals)
     doomed = list({found.run.name: found for found in (find(text, tracker, journals) for text in runs)}.values())
     for one in doomed:
-        console.say(f"{title(one.run)}, {one.run.status}, {one.run.name}")
+        console.say(f"{run_title(one.run)}, {one.run.status}, {one.run.name}")
         for line in one.losses:
             console.warn(line)
     if not yes:
@@ -48,4 +48,4 @@ def delete(
             return
     for one in doomed:
         remove(one, tracker, journals)
-        console.result(f"removed {title(one.run)}")
+        console.result(f"removed {run_title(one.run)}")

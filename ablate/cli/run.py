@@ -11,7 +11,7 @@ from ablate import console
 from ablate.cli.options.common import DataFlags, RunFlags, StoreFlags, WhereFlags, shows_tracebacks
 from ablate.cli.options.recipe import Selection, grouped
 from ablate.errors import UserError
-from ablate.tracking import Project, title
+from ablate.tracking import Project, run_title
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(
 
 def _print(result: RunResult, *, as_json: bool) -> None:
     """Print the result of a run; raise UserError if it failed."""
-    run, name = result.run, title(result.run)
+    run, name = result.run, run_title(result.run)
     if as_json:
         console.emit(result.facts)
     elif run.is_result:

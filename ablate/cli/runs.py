@@ -12,7 +12,7 @@ from ablate.cli.options.common import JsonFlag, ServerFlags, StoreFlags
 from ablate.cli.options.recipe import grouped
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.tracking import Project, masked, title
+from ablate.tracking import Project, masked, run_title
 from ablate.wording import count, unknown
 from ablate.workflows.messages import headline, said, settings_of
 from ablate.workloads.resnet9.workload import WORKLOAD
@@ -56,7 +56,7 @@ def _row(run: Run, head: str = "") -> dict[str, Any]:
     name = headline(run).removeprefix("final/").replace("/", " ").replace("_", " ")
     score = run.metrics.get(headline(run))
     return {
-        "run": title(run),
+        "run": run_title(run),
         "status": run.status,
         head or name: f"{name} {score:.{console.decimals([score])}f}" if head and score is not None else score,
         "experiment": run.study,

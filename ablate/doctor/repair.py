@@ -15,7 +15,7 @@ from ablate.journal import line_format as journal_lines
 from ablate.journal import receipt
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import load
-from ablate.tracking import StoreError, title
+from ablate.tracking import StoreError, run_title
 
 
 def mend(here: Surroundings, *, others: bool = False) -> Iterator[str]:
@@ -158,4 +158,4 @@ def _close_silent(here: Surroundings) -> Iterator[str]:
         except StoreError as error:
             yield f"not done: {error}"
         else:
-            yield f"{title(run)} of {run.process['host']} closed as killed"
+            yield f"{run_title(run)} of {run.process['host']} closed as killed"

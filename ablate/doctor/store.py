@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ablate.doctor.types import Finding, Surroundings, many, some
 from ablate.errors import UserError
 from ablate.journal.process_identity import SILENCE, is_alive
-from ablate.tracking import StoreError, masked, title
+from ablate.tracking import StoreError, masked, run_title
 
 _PATIENCE = 2.0
 
@@ -100,8 +100,8 @@ def check_orphans(here: Surroundings) -> list[Finding]:
     if not here.has_store:
         return []
     tracker = here.tracker()
-    dead = [title(run) for run in tracker.open_runs() if is_alive(run.process) is False]
-    silent = [f"{title(run)} on {run.process['host']}" for run in tracker.orphans(SILENCE)]
+    dead = [run_title(run) for run in tracker.open_runs() if is_alive(run.process) is False]
+    silent = [f"{run_title(run)} on {run.process['host']}" for run in tracker.orphans(SILENCE)]
     found = []
     if dead:
         text = f"{many(len(dead), 'run')} marked as running by processes that are gone: {some(dead)}"

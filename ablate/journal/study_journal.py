@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.journal.receipt import receipt_path, write_in_place
-from ablate.journal.study_record import StudyRecord, merged, plan_of, study_from
+from ablate.journal.study_record import StudyRecord
 
 ENDING = ".study.jsonl"
 
@@ -59,7 +59,7 @@ class StudyJournals:
         """Record what a study declares and plans, unless that is what its record says already."""
         before = self.read(study.name)
         if before is None or before.status != "running" or not says_the_same(before, study):
-            self._add(study.name, "study", plan_of(study))
+            self._add(study.name, "study", study.as_dict())
 
     def close(self, name: str, status: str) -> None:
         """Record how a study's command ended."""
@@ -139,9 +139,9 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
     found: StudyRecord | None = None
     for line in lines:
         if line["record"] == "study":
-            new = study_from(line, "running")
+            new = StudyRecord.from_dict(line, "running")
             new = replace(new, recorded=line["time"], since=min(new.since or line["time"], line["time"]))
-            found = merged(new, found) if found else new
+            found = new.merged_with(found) if found else new
         elif line["record"] == "status" and found:
             found = replace(found, status=line["status"], recorded=line["time"])
     return found
@@ -150,7 +150,7 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
 def says_the_same(one: StudyRecord, other: StudyRecord) -> bool:
     """Return whether two records declare and plan the same, whatever was declared before."""
     apart = {"earlier": (), "recorded": 0, "since": 0}
-    plain = [json.dumps({**plan_of(record), **apart}, default=str) for record in (one, other)]
+    plain = [json.dumps({**record.as_dict(), **apart}, default=str) for record in (one, other)]
     return plain[0] == plain[1]
 
 

@@ -1,15 +1,15 @@
-"""The record of a study: what it declared and planned, as plain data."""
+"""The record of a study: its declaration and its planned runs, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One run that a study plans, and the name of the run that answers it, once there is one."""
+class PlanEntry:
+    """One planned run of a study, and the name of the run that provides its result, if there is one yet."""
 
     key: str
     data: str
@@ -20,51 +20,64 @@ class Planned:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What a study declared before it ran, and what it plans.
+    """A study's declaration and its planned runs.
 
-    `declared` holds metric, margin, seeds, protocol and the like, as plain values. `earlier` lists what was declared
-    before and changed since, oldest first. `layout` is the design spelled out, so that a report needs no menu: metric,
-    factors, arms (variant: factors on) and planned comparisons. `recorded` says when, in seconds since the epoch, and
-    `since` when there was a record of the study first, 0 where that is not known.
+    Attributes:
+        name: Name of the study.
+        question: The question that the study answers.
+        declared: Metric, margin, seeds, protocol and the like, as plain values.
+        planned_runs: Every run that the study needs.
+        status: `running`, `finished`, `failed` or `killed`.
+        earlier: Earlier, different values of `declared`, oldest first.
+        details: The design in full, so that a report needs no study file: metric, factors, variants (with the factors
+            that are on) and planned comparisons.
+        recorded: Time of this record, in seconds since the epoch.
+        since: Time of the study's first record, in seconds since the epoch; 0 if unknown.
     """
 
     name: str
     question: str
     declared: Mapping[str, Any]
-    plan: Sequence[Planned]
+    planned_runs: Sequence[PlanEntry]
     status: str = "running"
     earlier: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    layout: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     recorded: float = field(default=0.0, compare=False)
     since: float = field(default=0.0, compare=False)
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], status: str) -> Self:
+        """Return the study whose `as_dict` is `plain`."""
+        return cls(
+            name=plain["name"],
+            question=plain["question"],
+            declared=plain["declared"],
+            planned_runs=tuple(PlanEntry(**entry) for entry in plain["plan"]),
+            status=status,
+            earlier=tuple(plain["earlier"]),
+            details=plain.get("layout", {}),
+            recorded=plain.get("recorded", 0.0),
+            since=plain.get("since", 0.0),
+        )
 
-def merged(study: StudyRecord, before: StudyRecord) -> StudyRecord:
-    """Return `study` with what was declared `before` among the earlier declarations if it differs."""
-    earlier = list(before.earlier)
-    if dict(before.declared) != dict(study.declared):
-        earlier.append(before.declared)
-    later = [declared for declared in study.earlier if declared not in earlier]
-    return replace(study, earlier=(*earlier, *later), since=min(filter(None, (before.since, study.since)), default=0.0))
+    def as_dict(self) -> dict[str, Any]:
+        """Return the study, without its status, as plain data; the names of the keys are the file format's."""
+        return {
+            "name": self.name,
+            "question": self.question,
+            "declared": dict(self.declared),
+            "earlier": [dict(declared) for declared in self.earlier],
+            "layout": dict(self.details),
+            "plan": [asdict(entry) for entry in self.planned_runs],
+            "recorded": self.recorded,
+            "since": self.since,
+        }
 
-
-def plan_of(study: StudyRecord) -> dict[str, Any]:
-    """Return a study as plain data."""
-    return {
-        "name": study.name,
-        "question": study.question,
-        "declared": dict(study.declared),
-        "earlier": [dict(declared) for declared in study.earlier],
-        "layout": dict(study.layout),
-        "plan": [asdict(planned) for planned in study.plan],
-        "recorded": study.recorded,
-        "since": study.since,
-    }
-
-
-def study_from(plain: Mapping[str, Any], status: str) -> StudyRecord:
-    """Return the study that `plan_of` described."""
-    plan = tuple(Planned(**planned) for planned in plain["plan"])
-    times = {name: plain.get(name, 0.0) for name in ("recorded", "since")}
-    earlier, layout = tuple(plain["earlier"]), plain.get("layout", {})
-    return StudyRecord(plain["name"], plain["question"], plain["declared"], plan, status, earlier, layout, **times)
+    def merged_with(self, before: StudyRecord) -> Self:
+        """Return this record with the declarations of an older one, if they differ, among the earlier ones."""
+        earlier = list(before.earlier)
+        if dict(before.declared) != dict(self.declared):
+            earlier.append(before.declared)
+        later = [declared for declared in self.earlier if declared not in earlier]
+        since = min(filter(None, (before.since, self.since)), default=0.0)
+        return replace(self, earlier=(*earlier, *later), since=since)

@@ -67,12 +67,12 @@ class TuningReport:
 
 def is_tuning(record: StudyRecord) -> bool:
     """Whether a record is that of a search of one recipe."""
-    return record.layout.get("kind") == "tuning"
+    return record.details.get("kind") == "tuning"
 
 
 def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Executor | None) -> TuningReport:
     """Write the report of a search into `folder`. Raises UserError for a folder that cannot be written."""
-    searches = read_searches(record.layout)
+    searches = read_searches(record.details)
     if searches is None:
         raise UserError(f"the record of {record.name} holds no search: run `ablate tune` on it once more")
     search = searches.first
@@ -100,7 +100,7 @@ def _head(record: StudyRecord) -> str:
 
 
 def _scale(record: StudyRecord) -> str:
-    scale, data = record.layout.get("scale"), record.layout.get("data", {}).get("name", "")
+    scale, data = record.details.get("scale"), record.details.get("data", {}).get("name", "")
     said = ", ".join([*([scale] if scale else []), f"data {data}"])
     return f"{record.declared.get('workload')}, preset {record.declared.get('preset')}: {said}"
 
@@ -145,7 +145,7 @@ def _shown(pictures: Sequence[Picture], *files: str) -> list[str]:
 
 
 def _base(record: StudyRecord) -> str:
-    values: Mapping[str, Any] = record.layout.get("base", {}).get("values", {})
+    values: Mapping[str, Any] = record.details.get("base", {}).get("values", {})
     return table(["setting", "value"], [[code(name), code(value)] for name, value in values.items()], numeric=(1,))
 
 

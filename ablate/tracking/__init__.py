@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ablate.errors import StoreError, UnreachableError
 from ablate.journal.study_journal import StudyJournals
-from ablate.journal.study_record import Planned, StudyRecord
+from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.tracking.background_delivery import Writer
 from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
@@ -15,13 +15,13 @@ from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import mlflow_package
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
 from ablate.tracking.project import Project, masked
-from ablate.tracking.run_names import title
+from ablate.tracking.run_names import run_title
 
 __all__ = [
     "SINGLE_RUNS",
     "JournalTracker",
     "MlflowTracker",
-    "Planned",
+    "PlanEntry",
     "Project",
     "RunTracker",
     "StoreError",
@@ -35,7 +35,7 @@ __all__ = [
     "deliver_study",
     "masked",
     "open_tracker",
-    "title",
+    "run_title",
 ]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.tracking import Tracker, title
-from ablate.tracking.run_names import choose
+from ablate.tracking import Tracker, run_title
+from ablate.tracking.run_names import find_run
 
 _BESIDE = (".files", ".checkpoint", ".delivered")
 
@@ -30,7 +30,7 @@ class Doomed:
     def losses(self) -> list[str]:
         """What the studies lose, a line each."""
         return [
-            f"the study {name} loses {title(self.run)}: `ablate sweep` would make it again" for name in self.studies
+            f"the study {name} loses {run_title(self.run)}: `ablate sweep` would make it again" for name in self.studies
         ]
 
 
@@ -57,7 +57,7 @@ def _only_in_journals(text: str, tracker: Tracker, journals: Journals, unknown: 
             run = load(path)
             found += [run] if run else []
     try:
-        _, run = choose(text, [(run.name, run) for run in found], list)
+        _, run = find_run(text, [(run.name, run) for run in found], list)
     except UserError:
         raise unknown from None
     with suppress(UserError):
@@ -68,11 +68,11 @@ def _only_in_journals(text: str, tracker: Tracker, journals: Journals, unknown: 
 
 def _check_is_over(run: Run, journal: Path | None, journals: Journals) -> None:
     if journal is not None and journals.is_claimed(run.key, run.data):
-        raise UserError(f"{title(run)} is running ({journals.holder(run.key, run.data)}): end that first")
+        raise UserError(f"{run_title(run)} is running ({journals.holder(run.key, run.data)}): end that first")
     state = load(journal) if journal is not None else run
     if state is not None and state.status == "running" and is_alive(state.process) is not False:
         where = f"process {state.process.get('pid')} on {state.process.get('host')}"
-        raise UserError(f"{title(run)} is running ({where}): end that first, or `ablate doctor --repair --others`")
+        raise UserError(f"{run_title(run)} is running ({where}): end that first, or `ablate doctor --repair --others`")
 
 
 def _studies_with(run: Run, tracker: Tracker) -> list[str]:
@@ -81,7 +81,7 @@ def _studies_with(run: Run, tracker: Tracker) -> list[str]:
         names = tracker.studies()
     except UserError:
         return []
-    return [name for name in names if any(planned.run == run.name for planned in tracker.study(name).plan)]
+    return [name for name in names if any(planned.run == run.name for planned in tracker.study(name).planned_runs)]
 
 
 def remove(doomed: Doomed, tracker: Tracker, journals: Journals) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run, load, records
-from ablate.tracking.run_names import choose, title
+from ablate.tracking.run_names import find_run, run_title
+from ablate.wording import unknown
 
 
 class JournalledRuns:
@@ -46,7 +47,7 @@ class JournalledRuns:
         """Return the run that `text` names, with its history."""
         runs = self._loaded()
         named = [(self._identifier(run.name), run) for run in runs]
-        return choose(text, named, lambda: [title(run) for run in runs])[1]
+        return find_run(text, named, lambda: [run_title(run) for run in runs])[1]
 
     def identifier(self, run: Run) -> str:
         """Return what names a run here."""
@@ -65,7 +66,7 @@ class JournalledRuns:
         folder = self._folder(self._path(run))
         listing = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         if Path(name).parts[0] not in listing or ".." in Path(name).parts:
-            raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
+            raise UserError(f"Run {run_title(run)}: {unknown('artifact', name, listing)}")
         return folder / name
 
     def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:

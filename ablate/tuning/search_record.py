@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ablate.tracking import Planned
+from ablate.tracking import PlanEntry
 from ablate.tuning.pruning import pruning_words
 from ablate.tuning.trials import Ticket
 from ablate.tuning.types import SAMPLER, Trial, best, pareto
@@ -35,7 +35,7 @@ def search_record(ticket: Ticket, trials: Sequence[Trial], found: dict[str, dict
     }
 
 
-def planned_runs(ticket: Ticket, trials: Sequence[Trial]) -> list[Planned]:
+def planned_runs(ticket: Ticket, trials: Sequence[Trial]) -> list[PlanEntry]:
     """Return the runs of every trial that was begun, for the study's record."""
     listed = []
     for trial in trials:
@@ -44,5 +44,5 @@ def planned_runs(ticket: Ticket, trials: Sequence[Trial]) -> list[Planned]:
         for seed in ticket.tuning.seeds:
             recipe = ticket.job(trial, seed).recipe
             run = trial.runs.get(seed)
-            listed.append(Planned(recipe.key, ticket.data.fingerprint, recipe.label, seed, run))
+            listed.append(PlanEntry(recipe.key, ticket.data.fingerprint, recipe.label, seed, run))
     return listed

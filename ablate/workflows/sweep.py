@@ -18,8 +18,7 @@ from ablate.runs.sweep import Planned, Progress, Task, TooManyFailures, carry_ou
 from ablate.runs.until_clear import planned_looks, run_until_clear, spared
 from ablate.studies.job import Job
 from ablate.studies.study import Study
-from ablate.tracking import Planned as Listed
-from ablate.tracking import StudyRecord, title
+from ablate.tracking import PlanEntry, StudyRecord, run_title
 from ablate.workflows.messages import running_row
 from ablate.workflows.study_record import Recording
 
@@ -165,7 +164,7 @@ class SweepSession:
         return {row.variant: row.reference for row in self.study.comparisons()}
 
     def _title(self, key: str) -> str:
-        return title(self.answers[key])
+        return run_title(self.answers[key])
 
     def _score(self, run: Run) -> float | None:
         return run.metrics.get(self.study.workload.metric.tracked)
@@ -184,12 +183,12 @@ class SweepSession:
         for entry in self.planned:
             recipe, run = entry.job.recipe, self.answers.get(entry.job.recipe.key)
             fingerprint = entry.job.data.fingerprint
-            listed.append(Listed(recipe.key, fingerprint, recipe.label, recipe.seed, run.name if run else None))
+            listed.append(PlanEntry(recipe.key, fingerprint, recipe.label, recipe.seed, run.name if run else None))
         study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
         data = self.planned[0].job.data
         described = {"data": data.provenance}
         declared, layout = {**study.declared, **looks}, {**study.design_as_dict(), **looks, **described}
-        return StudyRecord(study.name, study.question, declared, listed, layout=layout)
+        return StudyRecord(study.name, study.question, declared, listed, details=layout)
 
     @property
     def is_recorded(self) -> bool:

@@ -171,4 +171,4 @@ class TuneSession:
             "tuning": {"searches": {tuning.base.label: search_record(self.ticket, self.trials, self.importances)}},
         }
         plan = planned_runs(self.ticket, self.trials)
-        return StudyRecord(tuning.name, self.question, declared, plan, layout=layout)
+        return StudyRecord(tuning.name, self.question, declared, plan, details=layout)

@@ -13,8 +13,7 @@ from ablate.journal.run_journal import Journals
 from ablate.runs.runner import Purpose
 from ablate.runs.sweep import plan
 from ablate.studies.recipe import Recipe
-from ablate.tracking import Planned as Listed
-from ablate.tracking import StudyRecord
+from ablate.tracking import PlanEntry, StudyRecord
 from ablate.tuning import Ticket, Trial, best, objectives_of
 from ablate.tuning.importances import importances
 from ablate.tuning.per_variant import check_arms, final_recipes, fresh, retuned_comparisons, tunings, winners
@@ -140,11 +139,11 @@ class RetuneSession(SweepSession):
         record, fingerprint = super().record, self.planned[0].job.data.fingerprint
         runs = {key: run.name for key, run in self.answers.items()}
         plan = [
-            Listed(recipe.key, fingerprint, variant, recipe.seed, runs.get(recipe.key))
+            PlanEntry(recipe.key, fingerprint, variant, recipe.seed, runs.get(recipe.key))
             for variant, recipe in self.listed
         ]
         declared = {**record.declared, "tuning": self.tuning["declared"]}
-        return replace(record, declared=declared, plan=plan, layout={**record.layout, "tuning": self.tuning})
+        return replace(record, declared=declared, planned_runs=plan, details={**record.details, "tuning": self.tuning})
 
     def _comparisons(self) -> dict[str, str]:
         return {}  # the live tally goes by the runs' own names, which both kinds of arms share

@@ -311,8 +311,8 @@ def test_a_sweep_from_flags(project: Path) -> None:
     assert (more["reused"], more["ran"]) == (3, 3)
     tracker = open_tracker(Project.find(project))
     record = tracker.study("small")
-    assert len(record.plan) == 6
-    assert all(entry.run for entry in record.plan)
+    assert len(record.planned_runs) == 6
+    assert all(entry.run for entry in record.planned_runs)
     assert record.declared["margin"] == 0.5
     assert {run.study for run in tracker.runs("small")} == {"small"}
 

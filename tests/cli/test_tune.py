@@ -52,7 +52,7 @@ def test_a_search_is_in_the_store_reported_and_goes_on(project: Path) -> None:
     (parent,) = stored(project, "tags.`ablate.kind` = 'study'")
     assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     assert {"lr", "dropout.p", "epochs", "augment"} <= set(runs[0].data.params), "the schema of any other run"
-    assert len(tracker.study("demo-tuning").plan) == 3
+    assert len(tracker.study("demo-tuning").planned_runs) == 3
     report = project / "reports" / "demo-tuning"
     assert "## Answer" in (report / "report.md").read_text()
     assert {path.stem for path in (report / "figures").iterdir()} >= {"history", "slices", "parallel", "budget"}

@@ -95,7 +95,7 @@ def test_a_study_without_any_run_yet_is_reported(tmp_path: Path) -> None:
 def test_a_study_without_answers_in_its_plan_is_read_from_its_experiment(tmp_path: Path) -> None:
     study = small_study()
     record = record_of(study)
-    record = replace(record, plan=[replace(planned, run=None) for planned in record.plan])
+    record = replace(record, planned_runs=[replace(planned, run=None) for planned in record.planned_runs])
     tracker = MemoryTracker(write_runs(study, tmp_path / "journals"))
     tracker.open_study(record)
     assert analyse(from_study("small", tracker)).effects[0].n == 5
@@ -224,9 +224,9 @@ def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
 
 def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:
     record = record_of(small_study())
-    plain = json.loads(json.dumps(record.layout).replace("dropout", "gone_from_the_menu"))
+    plain = json.loads(json.dumps(record.details).replace("dropout", "gone_from_the_menu"))
     tracker = MemoryTracker(write_runs(small_study(), tmp_path / "journals"))
-    tracker.open_study(replace(record, layout=plain))
+    tracker.open_study(replace(record, details=plain))
     assert "gone from the menu" in report_text(tracker)
 
 
@@ -289,14 +289,14 @@ def test_looks_of_until_clear(tmp_path: Path) -> None:
     def change(variant: str, seed: int) -> dict[str, object]:
         return {"leave out": True} if seed > 4 and variant in ("no-augment", "no-batch-norm") else {}
 
-    tracker = tracked(study, tmp_path / "journals", change, layout=layout)
+    tracker = tracked(study, tmp_path / "journals", change, details=layout)
     text = report_text(tracker)
     found = analyse(from_study("small", tracker))
     assert [effect.n for effect in found.effects][:2] == [5, 5]
     assert found.effects[0].level == pytest.approx(0.985)
     assert "No run yet" not in text
     assert "Seeds added until it is clear" in text
-    early = tracked(study, tmp_path / "early", lambda variant, seed: {"leave out": seed > 2}, layout=layout)
+    early = tracked(study, tmp_path / "early", lambda variant, seed: {"leave out": seed > 2}, details=layout)
     top = report_text(early)
     assert "The first look reads 5 seeds" in top
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run, load
-from ablate.journal.study_record import StudyRecord, merged
+from ablate.journal.study_record import StudyRecord
 from ablate.tracking.journal_reader import JournalledRuns
 from ablate.wording import unknown
 
@@ -68,7 +68,7 @@ class MemoryTracker(JournalledRuns):
     def open_study(self, study: StudyRecord) -> str:
         """Record what a study declares and plans."""
         before = self._studies.get(study.name)
-        self._studies[study.name] = merged(study, before) if before else study
+        self._studies[study.name] = study.merged_with(before) if before else study
         return study.name
 
     def close_study(self, name: str, status: str) -> None:

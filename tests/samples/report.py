@@ -13,7 +13,7 @@ import numpy as np
 from ablate.journal.run_journal import Journal
 from ablate.report import from_study
 from ablate.studies.study import Study
-from ablate.tracking import Planned, StudyRecord, Tracker
+from ablate.tracking import PlanEntry, StudyRecord, Tracker
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import start
 
@@ -47,12 +47,12 @@ def score(on: frozenset[str], seed: int) -> float:
 
 def record_of(study: Study, **changes: Any) -> StudyRecord:
     planned = [
-        Planned(key_of(recipe.label, recipe.seed), "feed", recipe.label, recipe.seed,
+        PlanEntry(key_of(recipe.label, recipe.seed), "feed", recipe.label, recipe.seed,
                 f"{key_of(recipe.label, recipe.seed)}-feed-0")
         for recipe in study.recipes()
     ]  # fmt: skip
-    fields = {"name": study.name, "question": study.question, "declared": study.declared, "plan": planned,
-              "status": "finished", "layout": study.design_as_dict()}  # fmt: skip
+    fields = {"name": study.name, "question": study.question, "declared": study.declared, "planned_runs": planned,
+              "status": "finished", "details": study.design_as_dict()}  # fmt: skip
     return StudyRecord(**{**fields, **changes})
 
 

@@ -12,7 +12,7 @@ import pytest
 from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Run, load
-from ablate.tracking import JournalTracker, Planned, Project, StudyRecord, Tracker, open_tracker
+from ablate.tracking import JournalTracker, PlanEntry, Project, StudyRecord, Tracker, open_tracker
 from ablate.tracking.mlflow_backend.records import milliseconds
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import (
@@ -185,7 +185,7 @@ def test_an_artifact_comes_back(tracker: Tracker, project: Project) -> None:
     assert tracker.artifact(run, "recipe.json").read_text() == "{}\n"
     assert tracker.artifact_uri(run).startswith("file://")
     for name in ("weights.pth", "recipe.json/../../secret"):
-        with pytest.raises(UserError, match=r"it has: recipe\.json"):
+        with pytest.raises(UserError, match=r"Known: recipe\.json"):
             tracker.artifact(run, name)
 
 
@@ -233,7 +233,7 @@ STUDY = StudyRecord(
     name="widths",
     question="Does width matter?",
     declared={"metric": "test_accuracy", "margin": 0.5, "seeds": [0, 1]},
-    plan=(Planned(KEY, "feed", "baseline", 0), Planned("ba9876543210", "feed", "no-augment", 3)),
+    planned_runs=(PlanEntry(KEY, "feed", "baseline", 0), PlanEntry("ba9876543210", "feed", "no-augment", 3)),
 )
 
 
@@ -242,7 +242,7 @@ def test_a_study_comes_back(tracker: Tracker) -> None:
     assert tracker.study("widths") == STUDY
     tracker.close_study("widths", "killed")
     assert tracker.study("widths").status == "killed"
-    answered = replace(STUDY, plan=(replace(STUDY.plan[0], run=f"{KEY}-feed-0"), STUDY.plan[1]))
+    answered = replace(STUDY, planned_runs=(replace(STUDY.planned_runs[0], run=f"{KEY}-feed-0"), STUDY.planned_runs[1]))
     assert tracker.open_study(answered) == first
     assert tracker.study("widths") == answered
     assert tracker.runs() == tracker.runs("widths") == []

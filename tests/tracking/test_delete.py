@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
-from ablate.tracking import Planned as Listed
-from ablate.tracking import Project, StudyRecord, open_tracker
+from ablate.tracking import PlanEntry, Project, StudyRecord, open_tracker
 from ablate.tracking.delete import find, remove
 from tests.samples.tracking import DEAD, ELSEWHERE, KEY, epoch, mlflow_project, start, write_run
 
@@ -101,7 +100,7 @@ def test_what_a_study_loses_is_said(project: Project) -> None:
     tracker = open_tracker(project)
     tracker.deliver(path)
     key, data, _ = path.stem.split("-")
-    listed = Listed(key, data, "no-augment", 3, path.stem)
+    listed = PlanEntry(key, data, "no-augment", 3, path.stem)
     tracker.open_study(StudyRecord("crumbs", "Why?", {}, [listed]))
     assert "the study crumbs loses no-augment/s3" in delete("no-augment/s3", "--yes").stderr
 

@@ -136,7 +136,7 @@ def test_a_deleted_run_takes_its_files_with_it(tmp_path: Path) -> None:
     assert not list(project.journals.glob(f"{KEY}*.*[!k]"))
 
 
-STUDY = StudyRecord("widths", "?", {"margin": 0.5}, (), layout={"factors": []})
+STUDY = StudyRecord("widths", "?", {"margin": 0.5}, (), details={"factors": []})
 
 
 def test_a_study_is_recorded_once_however_often_it_says_the_same(tmp_path: Path) -> None:

@@ -157,13 +157,13 @@ def test_a_study_is_brought_in_with_its_runs_under_their_names_here(there: Proje
     write_runs(study, there.journals)
     StudyJournals(there.studies).open(record_of(study))
     StudyJournals(there.studies).close("small", "finished")
-    twin = record_of(study).plan[0]
+    twin, other = record_of(study).planned_runs[:2]
     write_run(here, f"{twin.run}", variant="baseline", study="small")
     account = bring(there, here)
     assert (counts(account), account.studies) == ((10, 0, 0, 0), ["small"])
     found = JournalTracker(here).study("small")
     assert found.status == "finished"
-    assert [planned.run for planned in found.plan[:2]] == [f"{twin.key}-feed-1", record_of(study).plan[1].run]
+    assert [planned.run for planned in found.planned_runs[:2]] == [f"{twin.key}-feed-1", other.run]
     assert bring(there, here).studies == []
     assert JournalTracker(here).study("small") == found
 

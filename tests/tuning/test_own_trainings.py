@@ -171,7 +171,7 @@ def test_a_search_whose_store_is_down_costs_nothing_and_is_delivered_later(
     assert len(tracker.runs("alone")) == made, "any command that asks the store delivers"
     record = tracker.study("alone")
     assert record.status == "finished"
-    assert len(record.plan) == (8 if arms else 2)
+    assert len(record.planned_runs) == (8 if arms else 2)
     assert "val taste" in (project / "reports" / "alone" / "report.md").read_text()
     again = ablate(*command, "--json", folder=project)
     assert len(finished(project)) == made, "nothing is made twice"

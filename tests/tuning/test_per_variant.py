@@ -75,7 +75,7 @@ def test_a_baseline_tuned_for_one_arm_is_unfair_and_re_tuning_says_so(fair: tupl
 
 
 def test_every_arm_is_tuned_alike(fair: tuple[Path, MemoryTracker]) -> None:
-    searches = read_searches(fair[1].study("fair").layout)
+    searches = read_searches(fair[1].study("fair").details)
     assert searches is not None
     assert list(searches.by_arm) == ["baseline", "no-sugar", "no-salt"]
     for search in searches.by_arm.values():
@@ -138,7 +138,7 @@ def test_the_winner_is_a_study_file(fair: tuple[Path, MemoryTracker]) -> None:
     assert study.baseline.factors == kitchen().baseline.factors
     assert study.name == "tuned"
     assert study.seed_list == tuple(range(1000, 1006)), "none that tuning has seen"
-    searches = read_searches(fair[1].study("fair").layout)
+    searches = read_searches(fair[1].study("fair").details)
     assert searches is not None
     winner = searches.first.winner
     assert winner is not None
@@ -155,7 +155,7 @@ def test_a_search_of_one_recipe_with_two_objectives(tmp_path: Path) -> None:
     assert "figures/pareto.png" in text
     assert "with several objectives" in text
     assert len(read_csv(folder / "trials.csv")) == TRIALS
-    assert len(tracker.study("both").plan) == TRIALS
+    assert len(tracker.study("both").planned_runs) == TRIALS
 
 
 def test_what_was_stopped_early_and_what_that_saved(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.report.study_data import History
-from ablate.tracking import Planned, Tracker
+from ablate.tracking import PlanEntry, Tracker
 
 
-def read_curves(results: Mapping[Planned, Run], tracker: Tracker) -> dict[str, list[History]]:
+def read_curves(results: Mapping[PlanEntry, Run], tracker: Tracker) -> dict[str, list[History]]:
     """The histories by variant: from the tables that ended runs keep, quicker to read, else from the store."""
     tables = tracker.artifacts(results.values(), "history.csv")
     found: dict[str, list[History]] = {}
@@ -30,7 +30,7 @@ def _read_history(path: Path) -> History:
         ]
 
 
-def read_correct(results: Mapping[Planned, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:
+def read_correct(results: Mapping[PlanEntry, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:
     """Per-image correctness by variant and seed, of the runs that kept it."""
     import numpy as np
 

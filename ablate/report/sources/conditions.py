@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ablate.journal.run_journal import Run
-from ablate.tracking import Planned
+from ablate.tracking import PlanEntry
 
 _NAMED = {
     "device": "device",
@@ -60,7 +60,7 @@ def condition_cautions(runs: Iterable[Run]) -> list[str]:
     return lines
 
 
-def no_op_cautions(comparisons: Sequence[Mapping[str, Any]], runs: Mapping[Planned, Run], tracked: str) -> list[str]:
+def no_op_cautions(comparisons: Sequence[Mapping[str, Any]], runs: Mapping[PlanEntry, Run], tracked: str) -> list[str]:
     """A warning for every arm that ended with the very weights and score of its reference at each shared seed."""
     found: dict[str, dict[int, Run]] = {}
     for planned, run in runs.items():

@@ -22,7 +22,7 @@ _APART = (
 
 def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
     """The scale that a study speaks of, for the first line: preset, the settings that set it, the data."""
-    name, said = record.layout.get("data", {}).get("name"), record.layout.get("scale")
+    name, said = record.details.get("data", {}).get("name"), record.details.get("scale")
     data = [name] if name else sorted({run.data for run in runs})
     words = f"{record.declared.get('workload', 'workload')}, preset {record.declared.get('preset', 'none')}"
     words += f": {said}" if said else ""
@@ -33,7 +33,7 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     """The lines of the study card that were fixed before the runs."""
     declared = record.declared
     settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _APART]
-    meanings = record.layout.get("meanings", {})
+    meanings = record.details.get("meanings", {})
     factors = [
         in_words(str(name)) + (f" ({meanings[name]})" if meanings.get(name) else "")
         for name in declared.get("factors", ())
@@ -46,7 +46,7 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
         protocol += "; curves are of the test images themselves, and all training images train"
     elif validated:
         protocol += "; curves are of validation images held out from training"
-    described = record.layout.get("data", {}).get("description")
+    described = record.details.get("data", {}).get("description")
     return [
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
@@ -81,22 +81,22 @@ def declared_limits(record: StudyRecord) -> list[str]:
             "Validation used the test images (the notebook's protocol): nothing was chosen by them here, but whoever "
             "tunes by these curves tunes on the test set."
         )
-    if "lr_schedule" in record.layout.get("factors", ()):
+    if "lr_schedule" in record.details.get("factors", ()):
         lines.append(
             "Without lr_schedule both the learning rate and Adam's beta1 are constant: the schedule moves both, so its "
             "effect is that of the two together."
         )
-    return [*lines, CONDITIONAL] if record.layout.get("tuning") else lines
+    return [*lines, CONDITIONAL] if record.details.get("tuning") else lines
 
 
 def reproducing(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
     """The commands that make a study and its report again, in the precision of `runs`, its results."""
     declared = record.declared
-    if command := record.layout.get("tuning", {}).get("command"):
+    if command := record.details.get("tuning", {}).get("command"):
         return [command, shlex.join(["ablate", "report", record.name])]
     seeds = list(declared.get("seeds", []))
     counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
-    file = [record.layout["file"]] if "file" in record.layout else []
+    file = [record.details["file"]] if "file" in record.details else []
     words = ["ablate", "sweep", *file, "--name", record.name, "--design", declared.get("design")]
     words += ["--factors", ",".join(declared.get("factors", []))]
     words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
@@ -108,7 +108,7 @@ def reproducing(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
     chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}
     for name, value in {**chosen, **_knobs(runs)}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
-    words += [*record.layout.get("data", {}).get("flags", []), *_precision(runs)]
+    words += [*record.details.get("data", {}).get("flags", []), *_precision(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
 

@@ -17,7 +17,7 @@ from ablate.report.study_data import Account, Material
 from ablate.runs.run_table import run_table
 from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, begin, missing_runs, replay
 from ablate.stats.metric import Metric
-from ablate.tracking import Planned, StudyRecord, Tracker
+from ablate.tracking import PlanEntry, StudyRecord, Tracker
 from ablate.wording import count
 
 if TYPE_CHECKING:
@@ -30,16 +30,16 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
     Raises UserError for a study that the store does not know, or whose record says nothing of its design.
     """
     record = tracker.study(name)
-    if not record.layout:
+    if not record.details:
         raise UserError(f"the record of {name} has no layout: run `ablate sweep` on it once more, which writes it")
     own = tracker.runs(record.name)
     runs = answers(record, own, tracker)
-    metric = _metric(record.layout["metric"], runs.values())
+    metric = _metric(record.details["metric"], runs.values())
     table = run_table([_as_planned(run, entry) for entry, run in runs.items()], metric)
     table = table[table["status"].isin(STATUSES)].reset_index(drop=True)
     results = {entry: run for entry, run in runs.items() if run.is_result}
     asked = float(record.declared["margin"]) if margin is None else margin
-    looks, account = looks_of(record.layout), _account(record, runs, own)
+    looks, account = looks_of(record.details), _account(record, runs, own)
     found = Material(
         name=record.name,
         question=record.question.strip(),
@@ -47,25 +47,25 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         runs=table,
         metric=metric,
         margin=asked,
-        comparisons=[Comparison(**row) for row in record.layout["comparisons"]],
-        factors=[str(name) for name in record.layout["factors"]],
-        design=design_of(record.layout),
+        comparisons=[Comparison(**row) for row in record.details["comparisons"]],
+        factors=[str(name) for name in record.details["factors"]],
+        design=design_of(record.details),
         baseline=str(record.declared.get("baseline", "baseline")),
         account=account,
         looks=looks,
         protocol=protocol_of(record, changed_margin=asked != float(record.declared["margin"])),
         design_name=str(record.declared.get("design", "")),
-        generators=list(record.layout.get("generators", ())),
+        generators=list(record.details.get("generators", ())),
         seeds=[int(seed) for seed in record.declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, account), *conditions_facts(list(runs.values()))],
         cautions=[
             *_changes(record, asked),
             *condition_cautions(results.values()),
-            *no_op_cautions(record.layout["comparisons"], results, metric.tracked),
+            *no_op_cautions(record.details["comparisons"], results, metric.tracked),
         ],
         limits=declared_limits(record),
         commands=reproducing(record, list(results.values())),
-        searches=read_searches(record.layout),
+        searches=read_searches(record.details),
         curves=lambda: read_curves(results, tracker),
         correct=lambda: read_correct(results, tracker, metric.tracked),
     )
@@ -96,15 +96,15 @@ def _with_looks(material: Material, looks: Looks) -> Material:
     )
 
 
-def answers(record: StudyRecord, own: Sequence[Run], tracker: Tracker) -> dict[Planned, Run]:
+def answers(record: StudyRecord, own: Sequence[Run], tracker: Tracker) -> dict[PlanEntry, Run]:
     """The runs that answer a study's plan, in its order; `own` are those of its experiment, others are looked for."""
-    wanted = {planned.run for planned in record.plan if planned.run}
+    wanted = {planned.run for planned in record.planned_runs if planned.run}
     found = {run.name: run for run in own if run.name in wanted}
     if wanted - found.keys():
         found |= {run.name: run for run in tracker.runs() if run.name in wanted}
     by_recipe = _by_recipe(own)
     answered = {}
-    for planned in record.plan:
+    for planned in record.planned_runs:
         run = found.get(planned.run or "") or by_recipe.get((planned.key, planned.data))
         if run is not None:
             answered[planned] = run
@@ -117,7 +117,7 @@ def _by_recipe(runs: Sequence[Run]) -> dict[tuple[str, str], Run]:
     return {(run.key, run.data): run for run in ordered}
 
 
-def _as_planned(run: Run, planned: Planned) -> Run:
+def _as_planned(run: Run, planned: PlanEntry) -> Run:
     """A run under the name and seed that the plan gives it: an older run may carry another name."""
     return replace(run, variant=planned.variant, seed=planned.seed)
 
@@ -168,18 +168,18 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _account(record: StudyRecord, runs: Mapping[Planned, Run], own: Sequence[Run]) -> Account:
+def _account(record: StudyRecord, runs: Mapping[PlanEntry, Run], own: Sequence[Run]) -> Account:
     statuses: dict[str, int] = {}
     for run in runs.values():
         statuses[run.status] = statuses.get(run.status, 0) + 1
-    keys = {(planned.key, planned.data) for planned in record.plan}
+    keys = {(planned.key, planned.data) for planned in record.planned_runs}
     mine = [run for run in own if (run.key, run.data) in keys]
     results = [run for run in runs.values() if run.is_result]
     spent = {run.name: _seconds(run) for run in [*mine, *runs.values()]}
     return Account(
-        planned=len(record.plan),
+        planned=len(record.planned_runs),
         statuses=statuses,
-        missing=[(entry.variant, entry.seed) for entry in record.plan if entry not in runs],
+        missing=[(entry.variant, entry.seed) for entry in record.planned_runs if entry not in runs],
         running=[(entry.variant, entry.seed) for entry, run in runs.items() if run.status == "running"],
         reused=sum(run.study != record.name for run in runs.values()),
         before=sum((run.ended or math.inf) < record.since for run in results) if record.since else None,

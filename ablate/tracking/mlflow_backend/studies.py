@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
-from ablate.journal.study_record import StudyRecord, merged, plan_of, study_from
+from ablate.journal.study_record import StudyRecord
 from ablate.redaction import masked_addresses, masked_text, masked_values
 from ablate.tracking.mlflow_backend.delivery import study_run
 from ablate.tracking.mlflow_backend.records import (
@@ -40,19 +40,19 @@ def open_study(store: Store, study: StudyRecord) -> str:
     stored = study_run(store, experiment, study.name)
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
     if stored:
-        study = merged(study, _read(store, stored))
+        study = study.merged_with(_read(store, stored))
         if stored.status != "RUNNING":
             store.reopen(run)
     declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
     for parcel in parcels([Batch(params=declared, tags=_tags(study, now))]):
         store.log(run, parcel)
-    store.write_json(run, PLAN, plan_of(study))
+    store.write_json(run, PLAN, study.as_dict())
     return run
 
 
 def _without_secrets(study: StudyRecord) -> StudyRecord:
-    declared, layout = (masked_values(plain, masked_addresses) for plain in (study.declared, study.layout))
-    return replace(study, question=masked_text(study.question), declared=declared, layout=layout)
+    declared, details = (masked_values(plain, masked_addresses) for plain in (study.declared, study.details))
+    return replace(study, question=masked_text(study.question), declared=declared, details=details)
 
 
 def close_study(store: Store, name: str, status: str) -> None:
@@ -89,8 +89,8 @@ def _tags(study: StudyRecord, now: float) -> dict[str, str]:
         "ablate.kind": "study",
         "ablate.study": study.name,
         "ablate.status": "running",
-        "ablate.planned": str(len(study.plan)),
-        "ablate.answered": str(sum(planned.run is not None for planned in study.plan)),
+        "ablate.planned": str(len(study.planned_runs)),
+        "ablate.answered": str(sum(planned.run is not None for planned in study.planned_runs)),
         "ablate.heartbeat": instant(now),
         "mlflow.note.content": study.question[:8000],
         "mlflow.source.name": "ablate",
@@ -101,7 +101,7 @@ def _tags(study: StudyRecord, now: float) -> dict[str, str]:
 
 def _read(store: Store, stored: StoredRun) -> StudyRecord:
     plain = json.loads(store.download(stored.id, PLAN).read_bytes())
-    return study_from(plain, stored.tags.get("ablate.status", stored.status.lower()))
+    return StudyRecord.from_dict(plain, stored.tags.get("ablate.status", stored.status.lower()))
 
 
 def _required(store: Store, name: str) -> StoredRun:

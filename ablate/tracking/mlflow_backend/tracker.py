@@ -18,7 +18,8 @@ from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, rows, run_of
 from ablate.tracking.project import masked
-from ablate.tracking.run_names import choose, title
+from ablate.tracking.run_names import find_run, run_title
+from ablate.wording import unknown
 
 _SEARCHABLE = re.compile(r"[\w+./\-]+")
 _ENOUGH = 20
@@ -83,7 +84,7 @@ class MlflowTracker:
             found += self._store.search(experiments, f"attributes.run_name = '{text}'", newest=True, limit=_ENOUGH)
         candidates = {run.id: run for run in found if run.tags.get("ablate.kind") != "study"}
         pairs = [(stored.id, self._run(stored)) for stored in candidates.values()]
-        identifier, run = choose(text, pairs, lambda: self._newest(experiments))
+        identifier, run = find_run(text, pairs, lambda: self._newest(experiments))
         return replace(run, history=self._history(candidates[identifier]))
 
     def identifier(self, run: Run) -> str:
@@ -110,7 +111,7 @@ class MlflowTracker:
         identifier = self.identifier(run)
         listing = self._store.listing(identifier)
         if Path(name).parts[0] not in listing or ".." in Path(name).parts:
-            raise UserError(f"the run {title(run)} has no artifact {name!r} (it has: {', '.join(listing) or 'none'})")
+            raise UserError(f"Run {run_title(run)}: {unknown('artifact', name, listing)}")
         return self._store.download(identifier, name)
 
     def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
@@ -176,7 +177,7 @@ class MlflowTracker:
 
     def _newest(self, experiments: Mapping[str, str]) -> list[str]:
         found = self._store.search(experiments, "tags.`ablate.kind` = 'run'", newest=True, limit=5)
-        return [title(self._run(stored)) for stored in found]
+        return [run_title(self._run(stored)) for stored in found]
 
     def _run(self, stored: StoredRun) -> Run:
         run = run_of(stored)

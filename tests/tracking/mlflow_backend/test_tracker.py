@@ -22,7 +22,7 @@ import pytest
 from ablate.errors import UserError
 from ablate.journal.receipt import delivering, receipt_path
 from ablate.journal.run_journal import Journal
-from ablate.tracking import MlflowTracker, Planned, Project, StoreError, StudyRecord, open_tracker
+from ablate.tracking import MlflowTracker, PlanEntry, Project, StoreError, StudyRecord, open_tracker
 from ablate.tracking.mlflow_backend import store
 from tests.samples.tracking import DEAD, KEY, empty_database, end, epoch, mlflow_project, new_project, start, write_run
 
@@ -145,7 +145,7 @@ def test_files_go_to_the_store_and_leave_the_journal(project: Project) -> None:
 def test_a_run_of_a_study_stands_under_it(project: Project) -> None:
     tracker = open_tracker(project)
     early = tracker.deliver(write_run(project, study="widths"))
-    parent = tracker.open_study(StudyRecord("widths", "?", {"margin": 0.5}, (Planned(KEY, "feed", "no-augment", 3),)))
+    parent = tracker.open_study(StudyRecord("widths", "?", {"margin": 0.5}, (PlanEntry(KEY, "feed", "no-augment", 3),)))
     late = tracker.deliver(write_run(project, "ba9876543210-feed-0", study="widths"))
     alone = tracker.deliver(write_run(project, "ca9876543210-feed-0"))
     client = client_of(project)
