@@ -44,7 +44,7 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("NO_COLOR", "1")
     patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    patch.setattr("ablate.report.draughtsmen", nullcontext)  # the other cores are the other tests'
+    patch.setattr("ablate.report.plots.render.figure_pool", nullcontext)  # the other cores are the other tests'
     patch.setattr(style, "DPI", 80)  # words take the same share of a page with half the dots an inch
     patch.setattr(style, "render", sketch)
     yield

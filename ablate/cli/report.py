@@ -18,7 +18,9 @@ from ablate.tracking import Project
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.report import Claim, Report, TuningReport
+    from ablate.report.check_claims import NumericClaim
+    from ablate.report.tuning_report import TuningReport
+    from ablate.report.write import Report
 
 _OPTIONAL_COLUMNS = ("reference", "p (Holm)", "seeds")
 """Columns of the main table that a narrow terminal leaves out; the sentences above the table contain them too."""
@@ -57,7 +59,7 @@ def report(
         source = ReportSource(
             name=study or (external.runs.stem if external.runs else external.experiment) or "",
             project=Project.find(),
-            reading=external.reading(flags.margin),
+            options=external.table_options(flags.margin),
             table=external.runs,
             experiment=external.experiment,
             command=external.command(study, flags.margin),
@@ -85,16 +87,16 @@ def _check_usage(flags: ReportFlags, external: ExternalFlags, study: str | None)
 
 def show_report(written: Report | TuningReport) -> None:
     """Print the answer, the main table, and the path of the report."""
-    from ablate.report import TuningReport
+    from ablate.report.tuning_report import TuningReport
 
     if isinstance(written, TuningReport):
         for line in written.answer:
             console.result(line)
         console.result(f"\n{written.folder / 'report.md'}")
         return
-    material = written.analysis.material
-    console.result(f"{material.name}: {written.runs}")
-    for text in [*written.incomplete, *material.cautions]:
+    data = written.analysis.study
+    console.result(f"{data.name}: {written.runs}")
+    for text in [*written.incomplete, *data.cautions]:
         console.warn(text)
     for line in written.answer:
         console.prose(line)
@@ -103,7 +105,7 @@ def show_report(written: Report | TuningReport) -> None:
     console.result(f"\n{written.folder / 'report.md'}")
 
 
-def _print_claims(claims: Sequence[Claim], study: str, file: Path, *, as_json: bool) -> None:
+def _print_claims(claims: Sequence[NumericClaim], study: str, file: Path, *, as_json: bool) -> None:
     """Print the numbers that a text states; raise UserError if one is wrong."""
     wrong = [claim for claim in claims if not claim.agrees]
     if as_json:

@@ -117,9 +117,9 @@ def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_jso
 
         @cache
         def draughtsman() -> PoolExecutor:
-            from ablate.report import draughtsmen
+            from ablate.report.plots.render import figure_pool
 
-            return stack.enter_context(draughtsmen())
+            return stack.enter_context(figure_pool())
 
         session.on_idle = draughtsman
         session.run()

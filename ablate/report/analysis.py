@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.report.main_effects import averaged_runs, main_effect_rows
-from ablate.report.study_data import Material
+from ablate.report.study_data import StudyData
 from ablate.stats.effects import (
     BUDGET_DIFFERENCES,
     Effect,
@@ -24,7 +24,7 @@ from ablate.stats.effects import (
     score_table,
     two_scopes,
 )
-from ablate.tuning.per_variant import retuned
+from ablate.studies.recipe import retuned_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ class Analysis:
     `effects` are the rows of effects.csv, main effects (as what switching off does) last.
     """
 
-    material: Material
+    study: StudyData
     effects: Sequence[Effect]
     scores: pd.DataFrame
     factorial: FactorialAnalysis | None = None
@@ -58,7 +58,7 @@ class Analysis:
 
     def partner(self, effect: Effect) -> Effect | None:
         """The same comparison between re-tuned arms, of a study whose arms were tuned."""
-        wanted = f"{effect.family}, re-tuned", retuned(effect.variant), retuned(effect.reference)
+        wanted = f"{effect.family}, re-tuned", retuned_label(effect.variant), retuned_label(effect.reference)
         return next((row for row in self.retuned if (row.family, row.variant, row.reference) == wanted), None)
 
     @property
@@ -92,62 +92,60 @@ def _by_delta(effect: Effect) -> tuple[bool, float]:
     return math.isnan(effect.delta), effect.delta
 
 
-def analyse(material: Material) -> Analysis:
+def analyse(study: StudyData) -> Analysis:
     """Everything that the runs of a study support. Raises UserError for runs that cannot be read."""
-    metric, margin = material.metric, material.margin
-    scores = score_table(material.runs, metric)
-    factorial = _factorial(material, scores)
-    effects = _compared(material)
+    metric, margin = study.metric, study.margin
+    scores = score_table(study.runs, metric)
+    factorial = _factorial(study, scores)
+    effects = _compared(study)
     main = []
     if factorial is not None:
-        runs = averaged_runs(material.design, factorial, scores, metric)
-        planned = main_effect_rows(material.design.columns, len(material.seeds))
-        main = estimate_effects(runs, planned, metric, margin, material.protocol)
+        runs = averaged_runs(study.design, factorial, scores, metric)
+        planned = main_effect_rows(study.design.columns, len(study.seeds))
+        main = estimate_effects(runs, planned, metric, margin, study.protocol)
         main = [_as_factorial(effect, factorial) for effect in main]
-    aliases, resolution = _aliases(material)
+    aliases, resolution = _aliases(study)
     found = Analysis(
-        material=material,
+        study=study,
         effects=[*effects, *main],
         scores=scores,
         factorial=factorial,
         aliases=aliases,
         resolution=resolution,
-        attribution=_attribution(material, scores),
-        synergies=() if factorial else _synergies(material, scores),
-        retuned=_retuned(material),
+        attribution=_attribution(study, scores),
+        synergies=() if factorial else _synergies(study, scores),
+        retuned=_retuned(study),
     )
-    bits = material.correct()
+    bits = study.correct()
     return replace(found, budget=_budget(found, bits), scopes=_scopes(found, bits))
 
 
-def _compared(material: Material) -> list[Effect]:
+def _compared(study: StudyData) -> list[Effect]:
     """The effects of the planned comparisons, at the last look where seeds are added until it is clear."""
-    if not material.comparisons:
+    if not study.comparisons:
         return []
-    if material.looks is None:
-        return estimate_effects(
-            material.runs, material.comparisons, material.metric, material.margin, material.protocol
-        )
-    state = begin(material.comparisons, material.seeds, material.looks)
-    return replay(state, material.runs, material.metric, material.margin, material.protocol).effects
+    if study.looks is None:
+        return estimate_effects(study.runs, study.comparisons, study.metric, study.margin, study.protocol)
+    state = begin(study.comparisons, study.seeds, study.looks)
+    return replay(state, study.runs, study.metric, study.margin, study.protocol).effects
 
 
-def _retuned(material: Material) -> list[Effect]:
+def _retuned(study: StudyData) -> list[Effect]:
     """The effects among re-tuned arms: another estimand, a family of its own."""
-    if material.searches is None or not material.searches.comparisons:
+    if study.searches is None or not study.searches.comparisons:
         return []
-    protocol = replace(material.protocol, estimand="re-tuned")
-    return estimate_effects(material.runs, material.searches.comparisons, material.metric, material.margin, protocol)
+    protocol = replace(study.protocol, estimand="re-tuned")
+    return estimate_effects(study.runs, study.searches.comparisons, study.metric, study.margin, protocol)
 
 
-def _factorial(material: Material, scores: pd.DataFrame) -> FactorialAnalysis | None:
+def _factorial(study: StudyData, scores: pd.DataFrame) -> FactorialAnalysis | None:
     """The contrasts of a balanced two-level design of two factors or more, over the seeds that have every run."""
     from ablate.stats.attribution import factorial_effects
 
-    if material.design.shape[1] < 2 or material.design_name in ONE_AT_A_TIME:
+    if study.design.shape[1] < 2 or study.design_name in ONE_AT_A_TIME:
         return None
     try:
-        return factorial_effects(material.design, scores, material.margin, material.metric.goal)
+        return factorial_effects(study.design, scores, study.margin, study.metric.goal)
     except UserError:  # no such design, or no seed has all of it yet
         return None
 
@@ -170,66 +168,66 @@ def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
     )
 
 
-def _aliases(material: Material) -> tuple[list[AliasGroup], int | None]:
+def _aliases(study: StudyData) -> tuple[list[AliasGroup], int | None]:
     """Which terms share a column, and the resolution; nothing for designs that are no fraction."""
     from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 
-    if material.design.shape[1] < 2:
+    if study.design.shape[1] < 2:
         return [], None
     try:
-        part = orthogonal_part(material.design)
+        part = orthogonal_part(study.design)
     except UserError:
         return [], None
     return [group for group in alias_groups(part) if group.order], resolution(part)
 
 
-def _attribution(material: Material, scores: pd.DataFrame) -> Attribution | None:
+def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
     """Shapley values beside leave-one-out and add-one-in, where the design holds them and a seed has all of it."""
     from ablate.stats.attribution import attributable, attribute
 
-    if material.design.shape[1] < 2 or attributable(material.design) is None:
+    if study.design.shape[1] < 2 or attributable(study.design) is None:
         return None
     try:
-        return attribute(material.design, scores, material.margin)
+        return attribute(study.design, scores, study.margin)
     except UserError:
         return None
 
 
-def _synergies(material: Material, scores: pd.DataFrame) -> list[Contrast]:
+def _synergies(study: StudyData, scores: pd.DataFrame) -> list[Contrast]:
     """The synergies of pairs at the full corner, where arms without two components were run."""
     from ablate.stats.attribution import pair_synergies
 
-    design = material.design
+    design = study.design
     off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()
     if design.shape[1] < 2 or 2 not in off or 0 not in off:
         return []
-    found = pair_synergies(design, scores, material.margin, material.metric.goal)
+    found = pair_synergies(design, scores, study.margin, study.metric.goal)
     return found if any(row.n for row in found) else []
 
 
-def _budget(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
+def _budget(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
     """How large the noise is, from the reference's seeds and every comparison's paired differences."""
-    material = found.material
-    if material.baseline not in found.scores.index:
+    study = analysis.study
+    if study.baseline not in analysis.scores.index:
         return None
-    scores = found.scores.loc[[material.baseline]].to_numpy(dtype=float)[0]
+    scores = analysis.scores.loc[[study.baseline]].to_numpy(dtype=float)[0]
     reference = [value for value in scores.tolist() if math.isfinite(value)]
-    sds = [effect.evidence.sd_difference for effect in found.headline]
+    sds = [effect.evidence.sd_difference for effect in analysis.headline]
     image_se = math.nan
-    if bits.get(material.baseline):
-        rows = list(bits[material.baseline].values())
-        image_se = image_standard_error(rows, material.metric.scale)
-    per_margin = 1.0 if material.metric.in_points else 2 * material.margin  # 0.5 points are a usual margin
+    if bits.get(study.baseline):
+        rows = list(bits[study.baseline].values())
+        image_se = image_standard_error(rows, study.metric.scale)
+    per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # 0.5 points are a usual margin
     targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
-    return noise_budget(reference, sds, max(1, len(found.headline)), image_se, targets)
+    return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets)
 
 
-def _scopes(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
+def _scopes(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
     """Both scopes of noise for every comparison whose arms have per-image results at two shared seeds or more."""
     import numpy as np
 
     scopes = {}
-    for effect in found.compared:
+    for effect in analysis.compared:
         one, other = bits.get(effect.variant, {}), bits.get(effect.reference, {})
         seeds = [seed for seed in effect.evidence.paired.seeds if seed in one and seed in other]
         lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
@@ -237,5 +235,5 @@ def _scopes(found: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tupl
             continue
         variant = np.array([one[seed] for seed in seeds], dtype=np.int8)
         reference = np.array([other[seed] for seed in seeds], dtype=np.int8)
-        scopes[effect.variant, effect.reference] = two_scopes(variant - reference, found.material.metric.scale)
+        scopes[effect.variant, effect.reference] = two_scopes(variant - reference, analysis.study.metric.scale)
     return scopes

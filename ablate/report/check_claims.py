@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ablate.report.analysis import analyse
+from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect
 from ablate.stats.metric import Metric
 
@@ -34,7 +36,7 @@ _BOUND_COLUMNS = {"95 % interval": ("ci_low", "ci_high"), "family-wise interval"
 
 
 @dataclass(frozen=True)
-class Claim:
+class NumericClaim:
     """A number in a text, what it is about, what the study has, and whether they agree.
 
     `what` is "difference" or "interval"; `known` is empty where the text names no comparison of the study.
@@ -49,14 +51,19 @@ class Claim:
     agrees: bool
 
 
-def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[Claim]:
+def check_study(study: StudyData, text: str) -> list[NumericClaim]:
+    """Return every number in a text that states a difference of this study, and whether it is right."""
+    return check_text(text, analyse(study).effects, study.metric)
+
+
+def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[NumericClaim]:
     """Every number in `text` that states a difference of one of `effects`, or its interval, in order.
 
     Looked at are sentences and rows of tables that name a variant or a component. A number agrees if the study's own,
     rounded to as many decimals, is the same; the sign counts where the text has one or its verb says which.
     """
     names = _names(effects)
-    claims: list[Claim] = []
+    claims: list[NumericClaim] = []
     header: list[str] = []
     for number, line in _lines(text):
         if line.startswith("|"):
@@ -130,7 +137,7 @@ def _which(effects: list[Effect], text: str) -> list[Effect]:
 
 def _sentence_claims(
     line: int, text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]], metric: Metric
-) -> Iterator[Claim]:
+) -> Iterator[NumericClaim]:
     mentions = [pair for pair in _mentions(text, names) if not _NO_SUBJECT.search(text[: pair[0]])]
     if not mentions:
         return
@@ -166,7 +173,7 @@ def _sign(number: str, before: str) -> tuple[int, bool]:
 
 def _row_claims(
     line: int, header: Sequence[str], cells: Sequence[str], names: Sequence[tuple[re.Pattern[str], list[Effect]]]
-) -> list[Claim] | None:
+) -> list[NumericClaim] | None:
     """The claims of a table's row; None for a row whose first cell is no comparison, such as the header."""
     named = [effects for pattern, effects in names if effects and pattern.fullmatch(_norm(cells[0]).strip())]
     if not named or len(header) != len(cells):
@@ -201,12 +208,12 @@ def _same(claimed: str, known: float) -> bool:
 
 def _claim(
     line: int, text: str, effects: Sequence[Effect], what: str, claimed: str, known: Sequence[tuple[float, int]]
-) -> Claim:
+) -> NumericClaim:
     fits = [
         _same(claimed, value) and (sign == 0 or sign * value >= 0 or _size(claimed)[0] == 0) for value, sign in known
     ]
     place = fits.index(True) if any(fits) else 0
-    return Claim(line, text, effects[place].variant, what, claimed, f"{known[place][0]:.4f}", any(fits))
+    return NumericClaim(line, text, effects[place].variant, what, claimed, f"{known[place][0]:.4f}", any(fits))
 
 
 def _interval_claim(
@@ -216,7 +223,7 @@ def _interval_claim(
     bounds: re.Match[str],
     columns: tuple[str, str],
     turns: Sequence[bool] = (False,),
-) -> Claim:
+) -> NumericClaim:
     """An interval, as it is or, of a cost, turned round."""
     ends = [_value(bounds[1]), _value(bounds[2])]
     decimals = min(_size(bounds[1])[1], _size(bounds[2])[1])
@@ -228,7 +235,7 @@ def _interval_claim(
         texts.append(f"[{known[0][0]:.4f}, {known[0][1]:.4f}]")
     place = fits.index(True) if any(fits) else 0
     claimed = f"[{bounds[1]}, {bounds[2]}]"
-    return Claim(line, text, effects[place].variant, "interval", claimed, texts[place], any(fits))
+    return NumericClaim(line, text, effects[place].variant, "interval", claimed, texts[place], any(fits))
 
 
 def _value(number: str) -> float:

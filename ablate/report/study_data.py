@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from ablate.report.sources.searches import Searches
+from ablate.report.search_data import Searches
 from ablate.stats.effects import Comparison, Looks, Protocol
 from ablate.stats.metric import Metric
 
@@ -21,7 +21,7 @@ Histories = Mapping[str, Sequence[History]]
 
 
 @dataclass(frozen=True)
-class Account:
+class RunCounts:
     """How many runs were planned, and what became of them; `missing` names those without any (variant, seed).
 
     `before` counts the results that were there before the study's first record, None where that is not known.
@@ -53,7 +53,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Material:
+class StudyData:
     """One study: its runs as a table, what was to be compared, and all that a reader must know of it.
 
     `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, then the rest; `design` has a row a
@@ -73,7 +73,7 @@ class Material:
     factors: Sequence[str]
     design: pd.DataFrame
     baseline: str
-    account: Account
+    counts: RunCounts
     protocol: Protocol = field(default_factory=Protocol)
     design_name: str = ""
     generators: Sequence[str] = ()

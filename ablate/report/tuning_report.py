@@ -12,10 +12,10 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.report.formats.html import html
-from ablate.report.formats.markdown_text import bullets, code, escape, fenced, picture, table
-from ablate.report.plots.render import draw_all
-from ablate.report.plots.study_plots import Picture
-from ablate.report.plots.tuning_plots import budget_picture, search_pictures
+from ablate.report.formats.markdown_text import bullets, code, escape, fenced, image, table
+from ablate.report.plots.render import Plot, draw_all
+from ablate.report.plots.tuning_plots import budget_plots, search_plots
+from ablate.report.search_data import SearchResult
 from ablate.report.sections.tuning_text import (
     MOST_ROWS,
     answer_lines,
@@ -24,7 +24,7 @@ from ablate.report.sections.tuning_text import (
     importances_table,
     trials_table,
 )
-from ablate.report.sources.searches import SearchResult, read_searches
+from ablate.report.sources.searches import read_searches
 from ablate.report.write import take_over
 from ablate.tracking import StudyRecord
 
@@ -80,10 +80,10 @@ def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Exec
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             made = Path(temporary)
-            pictures = [*search_pictures(search), *budget_picture(searches.by_arm)]
-            draw_all(pictures, made, pool)
+            plots = [*search_plots(search), *budget_plots(searches.by_arm)]
+            draw_all(plots, made, pool)
             _write_trials(search, made / "trials.csv")
-            text = _markdown(record, search, pictures, searches.command)
+            text = _markdown(record, search, plots, searches.command)
             (made / "report.md").write_text(text, encoding="utf-8")
             if as_html:
                 (made / "report.html").write_text(html(text, record.name, made), encoding="utf-8")
@@ -105,7 +105,7 @@ def _scale(record: StudyRecord) -> str:
     return f"{record.declared.get('workload')}, preset {record.declared.get('preset')}: {said}"
 
 
-def _markdown(record: StudyRecord, search: SearchResult, pictures: Sequence[Picture], command: str) -> str:
+def _markdown(record: StudyRecord, search: SearchResult, plots: Sequence[Plot], command: str) -> str:
     several = len(search.objectives) > 1
     parts = [
         _head(record),
@@ -118,15 +118,15 @@ def _markdown(record: StudyRecord, search: SearchResult, pictures: Sequence[Pict
     ]
     if several:
         parts += ["## Pareto front", "No trial beats these in all objectives.", trials_table(search.front, search)]
-        parts += _shown(pictures, "pareto.png")
-    parts += ["## The best trials", trials_table(_best(search), search), *_shown(pictures, "history.png")]
+        parts += _shown(plots, "pareto.png")
+    parts += ["## The best trials", trials_table(_best(search), search), *_shown(plots, "history.png")]
     if search.failed:
         parts.append(bullets(escape(f"Trial {trial.number} failed: {trial.error}") for trial in search.failed))
     parts += ["## Which settings mattered here"]
     parts += [importances_table(search)] if search.importances else ["Too few complete trials to tell."]
-    parts += _shown(pictures, "importances.png", "slices.png", "parallel.png")
-    if _shown(pictures, "budget.png"):
-        parts += ["## Was the budget enough?", *_shown(pictures, "budget.png")]
+    parts += _shown(plots, "importances.png", "slices.png", "parallel.png")
+    if _shown(plots, "budget.png"):
+        parts += ["## Was the budget enough?", *_shown(plots, "budget.png")]
     parts += ["## Values as they were", _base(record)]
     parts += ["## Reproduce", fenced(f"{command}\nablate report {record.name}", "sh")]
     parts.append(f"Every trial is in `trials.csv`, and in Optuna's storage (study {code(search.name)}).")
@@ -139,9 +139,9 @@ def _best(search: SearchResult) -> list[Any]:
     return ranked if before is None or before in ranked else [*ranked, before]
 
 
-def _shown(pictures: Sequence[Picture], *files: str) -> list[str]:
-    chosen = [one for one in pictures if one.file in files]
-    return [f"{picture(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in chosen]
+def _shown(plots: Sequence[Plot], *files: str) -> list[str]:
+    chosen = [one for one in plots if one.file in files]
+    return [f"{image(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in chosen]
 
 
 def _base(record: StudyRecord) -> str:

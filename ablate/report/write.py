@@ -1,4 +1,4 @@
-"""From the material to the files of a report."""
+"""From the study to the files of a report."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ablate.errors import UserError
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.formats.html import html
 from ablate.report.formats.latex import latex_table
-from ablate.report.plots.render import draw_all
-from ablate.report.plots.study_plots import Picture, pictures_of
-from ablate.report.plots.tuning_plots import study_pictures
+from ablate.report.plots.render import Plot, draw_all
+from ablate.report.plots.study_plots import study_plots
+from ablate.report.plots.tuning_plots import retuning_plots
 from ablate.report.sections.answer import answer, box, head, missing_lines, plain_answer, runs_line
 from ablate.report.sections.document import markdown
 from ablate.report.sections.results_table import console_rows
-from ablate.report.study_data import Material
+from ablate.report.study_data import StudyData
 from ablate.stats.effects import effects_table
 
 if TYPE_CHECKING:
@@ -41,18 +41,18 @@ class Report:
 
         MLflow shows one line of it until it is opened, and cuts a heading in half: the title is bold text here.
         """
-        title, _, rest = head(self.analysis.material).partition("\n")
+        title, _, rest = head(self.analysis.study).partition("\n")
         return "\n\n".join([f"**{title.removeprefix('# ')}**\n{rest}", answer(self.analysis)])
 
     @property
     def runs(self) -> str:
         """How many runs stand behind it, in one line."""
-        return runs_line(self.analysis.material.account)
+        return runs_line(self.analysis.study.counts)
 
     @property
     def incomplete(self) -> list[str]:
         """What has no result, or was unstable, a line a kind."""
-        return missing_lines(self.analysis.material)
+        return missing_lines(self.analysis.study)
 
     @property
     def answer(self) -> list[str]:
@@ -79,17 +79,17 @@ class Report:
     @property
     def facts(self) -> dict[str, Any]:
         """The report as plain data."""
-        material = self.analysis.material
+        study = self.analysis.study
         return {
-            "study": material.name,
+            "study": study.name,
             "folder": str(self.folder),
             "files": list(self.files),
-            "metric": material.metric.name,
-            "goal": material.metric.goal,
-            "margin": material.margin,
-            "runs": asdict(material.account),
+            "metric": study.metric.name,
+            "goal": study.metric.goal,
+            "margin": study.margin,
+            "runs": asdict(study.counts),
             "answer": dict(box(self.analysis)),
-            "cautions": list(material.cautions),
+            "cautions": list(study.cautions),
             "effects": [effect.row() for effect in self.analysis.effects],
             "interactions": interactions_rows(self.analysis),
         }
@@ -100,21 +100,21 @@ def folder_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "report"
 
 
-def write(material: Material, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:
-    """Write the report of `material` into `folder`, replacing the files of an older one, and return it.
+def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:
+    """Write the report of `study` into `folder`, replacing the files of an older one, and return it.
 
     Everything is made beside the folder first, so that a failure leaves the older report whole. `pool`
-    draws the figures (see `draughtsmen`), else they are drawn here. Raises UserError for
+    draws the figures (see `figure_pool`), else they are drawn here. Raises UserError for
     runs that cannot be read and for a folder that cannot be written.
     """
-    found = analyse(material)
+    found = analyse(study)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             made = Path(temporary)
-            pictures = [*pictures_of(found), *study_pictures(found)]
-            draw_all(pictures, made, pool)
-            _write_files(found, made, pictures, as_html=as_html)
+            plots = [*study_plots(found), *retuning_plots(found)]
+            draw_all(plots, made, pool)
+            _write_files(found, made, plots, as_html=as_html)
             take_over(made, folder)
     except OSError as error:
         raise UserError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
@@ -122,18 +122,18 @@ def write(material: Material, folder: Path, *, as_html: bool = False, pool: Exec
     return Report(folder, files, found)
 
 
-def _write_files(found: Analysis, folder: Path, pictures: Sequence[Picture], *, as_html: bool) -> None:
-    plain_cells(found.material.runs).to_csv(folder / "runs.csv", index=False)
-    plain_cells(effects_table([*found.effects, *found.retuned])).to_csv(folder / "effects.csv", index=False)
+def _write_files(analysis: Analysis, folder: Path, plots: Sequence[Plot], *, as_html: bool) -> None:
+    plain_cells(analysis.study.runs).to_csv(folder / "runs.csv", index=False)
+    plain_cells(effects_table([*analysis.effects, *analysis.retuned])).to_csv(folder / "effects.csv", index=False)
     names = ["runs.csv", "effects.csv", "table.tex"]
-    if found.interactions:
-        plain_cells(interactions_table(found)).to_csv(folder / "interactions.csv", index=False)
+    if analysis.interactions:
+        plain_cells(interactions_table(analysis)).to_csv(folder / "interactions.csv", index=False)
         names.insert(2, "interactions.csv")
-    (folder / "table.tex").write_text(latex_table(found), encoding="utf-8")
-    text = markdown(found, pictures, [*names, *(["report.html"] if as_html else [])])
+    (folder / "table.tex").write_text(latex_table(analysis), encoding="utf-8")
+    text = markdown(analysis, plots, [*names, *(["report.html"] if as_html else [])])
     (folder / "report.md").write_text(text, encoding="utf-8")
     if as_html:
-        page = html(text, found.material.name, folder)
+        page = html(text, analysis.study.name, folder)
         (folder / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -155,7 +155,7 @@ def _plain_cell(cell: object) -> object:
     return cell
 
 
-def interactions_rows(found: Analysis) -> list[dict[str, Any]]:
+def interactions_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """The rows of interactions.csv."""
     return [
         {
@@ -165,15 +165,15 @@ def interactions_rows(found: Analysis) -> list[dict[str, Any]]:
             "fw_low": row.fw_low, "fw_high": row.fw_high, "p": row.p, "p_holm": row.p_holm, "p_tost": row.p_tost,
             "p_tost_holm": row.p_tost_holm, "verdict": row.verdict,
         }
-        for row in found.interactions
+        for row in analysis.interactions
     ]  # fmt: skip
 
 
-def interactions_table(found: Analysis) -> pd.DataFrame:
+def interactions_table(analysis: Analysis) -> pd.DataFrame:
     """The estimable interactions, a row each."""
     import pandas as pd
 
-    return pd.DataFrame(interactions_rows(found))
+    return pd.DataFrame(interactions_rows(analysis))
 
 
 _OURS = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex", "trials.csv")

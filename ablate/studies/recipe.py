@@ -165,3 +165,8 @@ class Recipe:
 
     def __repr__(self) -> str:
         return f"Recipe({self.label!r}, workload={self.workload.name!r}, seed={self.seed}, key={self.key!r})"
+
+
+def retuned_label(label: str) -> str:
+    """Return the label of an arm whose settings were tuned for it: `no-augment-retuned`."""
+    return f"{label}-retuned"

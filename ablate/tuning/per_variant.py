@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ablate.errors import UsageError
-from ablate.studies.recipe import Recipe
+from ablate.studies.recipe import Recipe, retuned_label
 from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.tuning.pruning import choose_pruner
@@ -19,11 +19,6 @@ Values = dict[str, Value]
 
 FRESH = 1000
 """The first seed of the runs that count; tuning uses seeds below."""
-
-
-def retuned(label: str) -> str:
-    """Return what an arm is called once it is tuned: `no-augment-retuned`."""
-    return f"{label}-retuned"
 
 
 def fresh(study: Study) -> Study:
@@ -85,7 +80,7 @@ def final_recipes(study: Study, chosen: Mapping[str, Mapping[str, Value]]) -> li
         for arm in study.resolved_design.arms:
             recipe = study.recipe(arm, seed)
             listed.append((recipe.label, recipe))
-            listed.append((retuned(recipe.label), recipe.change(chosen[recipe.label])))
+            listed.append((retuned_label(recipe.label), recipe.change(chosen[recipe.label])))
     return listed
 
 
@@ -95,8 +90,8 @@ def retuned_comparisons(study: Study) -> list[dict[str, Any]]:
         asdict(
             replace(
                 row,
-                variant=retuned(row.variant),
-                reference=retuned(row.reference),
+                variant=retuned_label(row.variant),
+                reference=retuned_label(row.reference),
                 family=f"{row.family}, re-tuned",
             )
         )

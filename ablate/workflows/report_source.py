@@ -7,22 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.errors import UsageError, UserError
-from ablate.report import (
-    Claim,
-    Material,
-    Reading,
-    Report,
-    TuningReport,
-    check_material,
-    draughtsmen,
-    folder_name,
-    from_experiment,
-    from_study,
-    from_table,
-    read_csv,
-    write,
-    write_report,
-)
+from ablate.report.check_claims import NumericClaim, check_study
+from ablate.report.plots import render
+from ablate.report.publish import publish_report
+from ablate.report.sources.mlflow_experiment import from_experiment
+from ablate.report.sources.study import from_study
+from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.study_data import StudyData
+from ablate.report.tuning_report import TuningReport
+from ablate.report.write import Report, folder_name, write_report
 from ablate.tracking import Project, Tracker
 from ablate.workflows.store import open_current_store
 
@@ -31,13 +24,13 @@ from ablate.workflows.store import open_current_store
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `table` or `experiment` the runs are external: `reading` maps their columns, and `command` is the command line
-    that the report quotes. Otherwise they are the runs of the study `name`, and only `reading.margin` counts.
+    With `table` or `experiment` the runs are external: `options` maps their columns, and `command` is the command line
+    that the report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` counts.
     """
 
     name: str
     project: Project
-    reading: Reading
+    options: TableOptions
     table: Path | None = None
     experiment: str | None = None
     command: str = ""
@@ -49,26 +42,26 @@ class ReportSource:
         """Whether the runs are not those of a study of this project."""
         return bool(self.table or self.experiment)
 
-    def material(self) -> Material:
+    def read(self) -> StudyData:
         """Read the runs."""
         if self.table:
-            material = from_table(self.name, self.table.name, read_csv(self.table), self.reading)
+            data = from_table(self.name, self.table.name, read_csv(self.table), self.options)
         elif self.experiment:
-            material = from_experiment(self.experiment, self._tracker(), self.reading)
+            data = from_experiment(self.experiment, self._tracker(), self.options)
         else:
-            return from_study(self.name, self._tracker(), self.reading.margin)
-        return replace(material, name=self.name, commands=[self.command])
+            return from_study(self.name, self._tracker(), self.options.margin)
+        return replace(data, name=self.name, commands=[self.command])
 
     def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
         folder = folder or self.project.reports / folder_name(self.name)
-        with draughtsmen() as pool:
+        with render.figure_pool() as pool:
             if self.is_external:
-                return write(self.material(), folder, as_html=as_html, pool=pool)
-            margin = self.reading.margin
-            return write_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
+                return write_report(self.read(), folder, as_html=as_html, pool=pool)
+            margin = self.options.margin
+            return publish_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
 
-    def check(self, file: Path) -> Sequence[Claim]:
+    def check(self, file: Path) -> Sequence[NumericClaim]:
         """Compare the numbers that a text states about the study with those of its runs.
 
         Raises:
@@ -81,7 +74,7 @@ class ReportSource:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise UserError(f"{file} is not a UTF-8 text file") from None
-        return check_material(self.material(), text)
+        return check_study(self.read(), text)
 
     def _tracker(self) -> Tracker:
         return open_current_store(self.project, self.tracking_uri, offline=self.offline)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ablate import console
 from ablate.journal.run_journal import Journals
-from ablate.report import Report, TuningReport, write_report
+from ablate.report.publish import publish_report
+from ablate.report.tuning_report import TuningReport
+from ablate.report.write import Report
 from ablate.tracking import (
     JournalTracker,
     Project,
@@ -85,9 +87,9 @@ def write_recorded(recording: Recording, folder: Path, pool: Executor) -> Report
     """Write the report of a study; what the store does not give comes from the journals."""
     journals = JournalTracker(Project(recording.journals.folder.parent.parent))
     try:
-        return write_report(
+        return publish_report(
             recording.name, journals if recording.store_failed else recording.tracker, folder, pool=pool
         )
     except StoreError as error:
         console.warn(not_delivered(error))
-        return write_report(recording.name, journals, folder, pool=pool)
+        return publish_report(recording.name, journals, folder, pool=pool)

@@ -81,10 +81,10 @@ def _goals(tuning: Tuning) -> str:
 
 def write_report(context: Context, *, as_json: bool) -> Path:
     """Write the report of a tuning and print its answer; returns its file."""
-    from ablate.report import draughtsmen
+    from ablate.report.plots.render import figure_pool
     from ablate.workflows.study_record import write_recorded
 
-    with draughtsmen() as pool:
+    with figure_pool() as pool:
         written = write_recorded(context.recording, context.project.reports / context.study.name, pool)
     if not as_json:
         for line in written.answer:

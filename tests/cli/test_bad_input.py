@@ -21,7 +21,7 @@ from ablate.cli.app import app
 from ablate.data import Source, open_dataset
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
-from ablate.report import Reading, from_table, read_csv
+from ablate.report.sources.table import TableOptions, from_table, read_csv
 from ablate.studies.job import Outcome
 from ablate.studies.recipe import Recipe
 from ablate.tracking import Project, open_tracker
@@ -241,7 +241,7 @@ def test_any_file_of_runs_is_read_or_refused_in_one_line(tmp_path_factory: Any, 
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
     with one_line():
-        from_table("any", "any.csv", read_csv(path), Reading())
+        from_table("any", "any.csv", read_csv(path), TableOptions())
 
 
 @SELDOM

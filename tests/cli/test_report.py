@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
-from ablate.report import Reading, from_experiment
+from ablate.report.sources.mlflow_experiment import from_experiment
+from ablate.report.sources.table import TableOptions
 from ablate.tracking import open_tracker
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.report import record_of, small_study, write_runs
@@ -126,16 +127,16 @@ def foreign_experiment(root: Path) -> Any:
 def test_an_experiment_that_others_made_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     tracker = open_tracker(foreign_experiment(tmp_path / "project"))
-    reading = Reading(variant="model", seed="random_state", metric="val_acc")
+    reading = TableOptions(variant="model", seed="random_state", metric="val_acc")
     found = from_experiment("theirs", tracker, reading)
-    assert found.account.statuses == {"finished": 14, "failed": 1}
+    assert found.counts.statuses == {"finished": 14, "failed": 1}
     assert any("Left out" in text and "sweep" in text for text in found.cautions)
-    from ablate.report import analyse
+    from ablate.report.analysis import analyse
 
     batch_norm, clip = analyse(found).effects
     assert batch_norm.delta == pytest.approx(-3.022)
     assert clip.n == 4
-    by_factor = from_experiment("theirs", tracker, Reading(factors=("amp",), seed="random_state", metric="val_acc",
+    by_factor = from_experiment("theirs", tracker, TableOptions(factors=("amp",), seed="random_state", metric="val_acc",
                                                            variant="model"))  # fmt: skip
     assert {row.variant: row.factor for row in by_factor.comparisons} == {"no-batch-norm": "", "no-grad-clip": "amp"}
 

@@ -50,7 +50,7 @@ def warm_up() -> None:
     import statsmodels.api
     import torch
 
-    import ablate.report
+    import ablate.report.publish
     import ablate.workloads.resnet9.run
 
     assert all((plt, mlflow, optuna, sklearn.datasets, statsmodels.api, torch, ablate))

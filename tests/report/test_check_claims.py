@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ablate.report import analyse, check_text, from_study
+from ablate.report.analysis import analyse
+from ablate.report.check_claims import check_text
+from ablate.report.sources.study import from_study
 from ablate.stats.effects import Comparison, Effect, estimate_effects
 from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, planned, run_table
 from tests.samples.report import report_text, small_study, tracked
@@ -68,10 +70,10 @@ def test_a_report_agrees_with_itself_and_no_changed_number_goes_unseen(tmp_path:
     tracker = tracked(small_study(design=design), tmp_path / "journals")
     found = analyse(from_study("small", tracker))
     text = report_text(tracker)
-    claims = check_text(text, found.effects, found.material.metric)
+    claims = check_text(text, found.effects, found.study.metric)
     assert [claim for claim in claims if not claim.agrees] == []
     assert {claim.variant for claim in claims} == {effect.variant for effect in found.effects}
     answer = text.partition("## Answer")[2].partition("## Study card")[0]
     for number in re.findall(r"(\d+\.\d\d) points", answer):
         wrong = answer.replace(f"{number} points", f"{float(number) + 0.02:.2f} points", 1)
-        assert not all(claim.agrees for claim in check_text(wrong, found.effects, found.material.metric)), number
+        assert not all(claim.agrees for claim in check_text(wrong, found.effects, found.study.metric)), number

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.report import from_study, write
+from ablate.report.sources.study import from_study
+from ablate.report.write import write_report
 from ablate.tracking import JournalTracker, Project
 from tests import ROOT
 
@@ -65,5 +66,5 @@ def digest(path: Path) -> str:
 
 @pytest.mark.parametrize("study", DIGESTS)
 def test_tables_are_those_of_the_code_before_the_move(study: str, tmp_path: Path) -> None:
-    folder = write(from_study(study, JournalTracker(project_of(study, tmp_path))), tmp_path / "report").folder
+    folder = write_report(from_study(study, JournalTracker(project_of(study, tmp_path))), tmp_path / "report").folder
     assert {path.name: digest(path) for path in folder.glob("*.csv")} == DIGESTS[study]

@@ -14,9 +14,13 @@ import pandas as pd
 import pytest
 
 from ablate.errors import UserError
-from ablate.report import analyse, draughtsmen, from_study, write, write_report
+from ablate.report.analysis import analyse
 from ablate.report.plots.curves import curve_caption
-from ablate.report.plots.study_plots import pictures_of
+from ablate.report.plots.render import figure_pool
+from ablate.report.plots.study_plots import study_plots
+from ablate.report.publish import publish_report
+from ablate.report.sources.study import from_study
+from ablate.report.write import write_report
 from ablate.stats.effects import Looks, effects_table
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
@@ -28,7 +32,7 @@ ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed
 @pytest.mark.usefixtures("pictures")
 def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "journals")
-    report = write_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
+    report = publish_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
     assert {"report.md", "report.html", "runs.csv", "effects.csv", "table.tex"} <= set(report.files)
     text = (report.folder / "report.md").read_text()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ORDER
@@ -44,7 +48,7 @@ def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
 
 def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "journals")
-    report = write_report("small", tracker, tmp_path / "report")
+    report = publish_report("small", tracker, tmp_path / "report")
     folder, note, metrics = tracker.reports["small"]
     assert (folder / "report.md").read_text() == (report.folder / "report.md").read_text()
     assert "## Answer" in note
@@ -108,7 +112,7 @@ def test_runs_of_other_studies_answer_the_plan_and_are_counted(tmp_path: Path) -
 
 def test_unknown_studies_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Unknown study 'other'"):
-        write_report("other", MemoryTracker(), tmp_path)
+        publish_report("other", MemoryTracker(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -202,14 +206,14 @@ def test_every_table_and_figure_has_one_order(tmp_path: Path) -> None:
     ordered = [effect.variant for effect in found.headline]
     assert ordered[:2] == ["no-augment", "no-batch-norm"]
     assert [effect.variant for effect in found.effects] != ordered  # effects.csv has the order of the plan
-    slopes = next(picture for picture in pictures_of(found) if picture.section == "slopes")
+    slopes = next(picture for picture in study_plots(found) if picture.section == "slopes")
     assert list(slopes.arguments["pairs"]) == ordered
     assert [variant for variant, _ in found.scopes] == ordered
 
 
 def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
     found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
-    accuracy, loss, rate = (picture.caption for picture in pictures_of(found) if picture.section == "curves")
+    accuracy, loss, rate = (picture.caption for picture in study_plots(found) if picture.section == "curves")
     assert (
         "Validation accuracy by epoch: the mean over seeds in a band of ± 1 standard deviation over seeds." in accuracy
     )
@@ -303,9 +307,11 @@ def test_looks_of_until_clear(tmp_path: Path) -> None:
 
 def test_an_older_report_is_replaced_and_other_files_stay(tmp_path: Path) -> None:
     folder = tmp_path / "report"
-    write(from_study("small", tracked(small_study(design="both-ways", seeds=3), tmp_path / "a")), folder, as_html=True)
+    write_report(
+        from_study("small", tracked(small_study(design="both-ways", seeds=3), tmp_path / "a")), folder, as_html=True
+    )
     (folder / "notes.txt").write_text("mine")
-    write(from_study("small", tracked(small_study(seeds=3), tmp_path / "b")), folder)
+    write_report(from_study("small", tracked(small_study(seeds=3), tmp_path / "b")), folder)
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / "report.html").exists()
     assert not (folder / "figures" / "shapley.png").exists()
@@ -313,10 +319,10 @@ def test_an_older_report_is_replaced_and_other_files_stay(tmp_path: Path) -> Non
 
 def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
     material = from_study("small", tracked(small_study(seeds=3), tmp_path / "a"))
-    folder = write(material, tmp_path / "report").folder
+    folder = write_report(material, tmp_path / "report").folder
     before = (folder / "report.md").read_bytes()
     with pytest.raises(ZeroDivisionError):
-        write(replace(material, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
+        write_report(replace(material, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
     assert (folder / "report.md").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -325,12 +331,12 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
 def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.figures.style.DPI", 160)  # as in the other process: here figures are coarser
     material = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
-    alone = write(material, tmp_path / "alone").folder
-    with draughtsmen() as pool:
-        together = write(material, tmp_path / "together", pool=pool).folder
+    alone = write_report(material, tmp_path / "alone").folder
+    with figure_pool() as pool:
+        together = write_report(material, tmp_path / "together", pool=pool).folder
     broken = ProcessPoolExecutor(1, initializer=exit, mp_context=multiprocessing.get_context("spawn"))
-    lonely = write(material, tmp_path / "lonely", pool=broken).folder
-    left = write(material, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
+    lonely = write_report(material, tmp_path / "lonely", pool=broken).folder
+    left = write_report(material, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
     names = {path.name for path in (alone / "figures").iterdir()}
     assert names == {"forest.png", "slopes.png", "noise.png"}
     for folder in (together, lonely, left):

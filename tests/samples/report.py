@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ablate.journal.run_journal import Journal
-from ablate.report import from_study
+from ablate.report.sources.study import from_study
 from ablate.studies.study import Study
 from ablate.tracking import PlanEntry, StudyRecord, Tracker
 from tests.samples.memory_tracker import MemoryTracker
@@ -114,9 +114,9 @@ def tracked(study: Study, folder: Path, change: Change = lambda variant, seed: {
 
 def report_text(tracker: Tracker, name: str = "small") -> str:
     """The report of a study as text; its figures are planned, but not drawn."""
-    from ablate.report import analyse
-    from ablate.report.plots.study_plots import pictures_of
+    from ablate.report.analysis import analyse
+    from ablate.report.plots.study_plots import study_plots
     from ablate.report.sections.document import markdown
 
     found = analyse(from_study(name, tracker))
-    return markdown(found, pictures_of(found), ["effects.csv"])
+    return markdown(found, study_plots(found), ["effects.csv"])

@@ -10,10 +10,12 @@ import pytest
 
 from ablate.cli.options.tune import MakeFlags, SearchFlags
 from ablate.errors import UsageError
-from ablate.report import from_study, read_csv
 from ablate.report.analysis import analyse
+from ablate.report.search_data import SearchResult
 from ablate.report.sections.tuning_text import edge_lines
-from ablate.report.sources.searches import SearchResult, read_searches
+from ablate.report.sources.searches import read_searches
+from ablate.report.sources.study import from_study
+from ablate.report.sources.table import read_csv
 from ablate.runs.executors import SerialExecutor
 from ablate.stats.effects import expected_best
 from ablate.studies.conditions import Conditions

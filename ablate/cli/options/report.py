@@ -12,7 +12,7 @@ import typer
 from ablate.errors import UsageError
 
 if TYPE_CHECKING:
-    from ablate.report import Reading
+    from ablate.report.sources.table import TableOptions
 
 _GOALS = ("max", "min")
 
@@ -52,14 +52,14 @@ class ExternalFlags:
         bool, _external("--exploratory", text="The comparisons were not planned before the runs.")
     ] = False
 
-    def reading(self, margin: float | None) -> Reading:
+    def table_options(self, margin: float | None) -> TableOptions:
         """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
-        from ablate.report import Reading
+        from ablate.report.sources.table import TableOptions
 
         if self.metric_goal not in (None, *_GOALS):
             raise UsageError(f"--metric-goal is max or min, not {self.metric_goal!r}")
         factors = tuple(name.strip() for name in (self.factor_params or "").split(",") if name.strip())
-        return Reading(
+        return TableOptions(
             margin=margin,
             baseline=self.baseline,
             variant=self.variant_param,

@@ -28,11 +28,11 @@ def _latin(char: str) -> bool:
     return "\u00c0" <= char <= "\u017e" and char.isalpha()
 
 
-def latex_table(found: Analysis) -> str:
+def latex_table(analysis: Analysis) -> str:
     """A booktabs table of every effect, sorted by difference; needs the package booktabs."""
-    material = found.material
-    digits = digits_of(material.metric, material.margin)
-    unit = "points" if material.metric.in_points else tex(material.metric.own_unit) or "the metric's unit"
+    study = analysis.study
+    digits = digits_of(study.metric, study.margin)
+    unit = "points" if study.metric.in_points else tex(study.metric.own_unit) or "the metric's unit"
     rows = [
         [
             tex(effect.variant),
@@ -44,15 +44,15 @@ def latex_table(found: Analysis) -> str:
             tex(probability(effect.p_holm)),
             tex(effect.verdict),
         ]
-        for effect in sorted(found.effects, key=lambda row: (row.delta != row.delta, row.delta))
+        for effect in sorted(analysis.effects, key=lambda row: (row.delta != row.delta, row.delta))
     ]
     head = ["Variant", "$n$", "Reference", "Variant", "Difference", r"95\,\% interval", r"$p_\mathrm{Holm}$", "Verdict"]
     body = "\n".join(" & ".join(row).replace("--$-$", "--") + r" \\" for row in rows)
     return (
         "% needs \\usepackage{booktabs}\n"
         "\\begin{table}\n  \\centering\n  \\small\n"
-        f"  \\caption{{{tex(material.name)}: differences in {tex(material.metric.words)} ({unit}), mean $\\pm$ SD over "
-        f"seeds, margin {material.margin:g}. {tex(material.scale)}.}}\n"
+        f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.words)} ({unit}), mean $\\pm$ SD over "
+        f"seeds, margin {study.margin:g}. {tex(study.scale)}.}}\n"
         "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
         f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )

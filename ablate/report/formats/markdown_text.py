@@ -57,7 +57,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequen
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def picture(path: str, words: str) -> str:
+def image(path: str, words: str) -> str:
     """An image by its relative path."""
     return f"![{escape(words)}]({path})"
 

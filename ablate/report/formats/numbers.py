@@ -54,6 +54,11 @@ def detectable(effect: Effect, digits: int) -> str:
     return "not detectable" if math.isinf(effect.mde) else plain(effect.mde, digits)
 
 
+def value_text(value: object) -> str:
+    """The value of a hyperparameter, or a dash where it has none."""
+    return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def duration(seconds: float) -> str:
     """A time span in words."""
     if seconds < 90:

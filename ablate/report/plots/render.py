@@ -8,14 +8,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ablate.report.plots.study_plots import Picture
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure of a section: its file, alternative text, what to look for, and the function that draws it.
+
+    `function` is a name in `ablate.figures`, `arguments` are plain data, so that another process can draw it.
+    """
+
+    section: str
+    file: str
+    words: str
+    caption: str
+    function: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """The file, from the report's folder."""
+        return f"figures/{self.file}"
 
 
 @contextmanager
-def draughtsmen() -> Iterator[Executor]:
+def figure_pool() -> Iterator[Executor]:
     """A process that draws; it loads what it needs as soon as this is entered. A second one would not pay."""
     context = multiprocessing.get_context("spawn")  # a fork would take along threads and database connections
     pool = ProcessPoolExecutor(1, mp_context=context, initializer=_load)
@@ -36,10 +55,10 @@ def _nothing() -> None:
     """Make the pool start its process."""
 
 
-def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = None) -> None:
-    """Draw the pictures into `folder`/figures; `pool`, if it works here, takes the larger half of the work."""
-    tasks = [(picture.function, dict(picture.arguments), folder / picture.path) for picture in pictures]
-    theirs, ours = _shares(pictures) if pool else ([], list(range(len(tasks))))
+def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) -> None:
+    """Draw the plots into `folder`/figures; `pool`, if it works here, takes the larger half of the work."""
+    tasks = [(plot.function, dict(plot.arguments), folder / plot.path) for plot in plots]
+    theirs, ours = _shares(plots) if pool else ([], list(range(len(tasks))))
     try:
         futures = [pool.submit(_draw, *tasks[place]) for place in theirs] if pool else []
         for place in ours:
@@ -51,15 +70,15 @@ def draw_all(pictures: Sequence[Picture], folder: Path, pool: Executor | None = 
             _draw(*tasks[place])
 
 
-def _shares(pictures: Sequence[Picture]) -> tuple[list[int], list[int]]:
-    """The places of the pictures that the other process draws, and of those that are left to this one."""
+def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
+    """The places of the plots that the other process draws, and of those that are left to this one."""
     theirs: list[int] = []
     ours: list[int] = []
     loads = [0.0, _LOADING]
-    for place in sorted(range(len(pictures)), key=lambda place: -_effort(pictures[place])):
+    for place in sorted(range(len(plots)), key=lambda place: -_effort(plots[place])):
         taker = 0 if loads[0] <= loads[1] else 1
         (theirs, ours)[taker].append(place)
-        loads[taker] += _effort(pictures[place])
+        loads[taker] += _effort(plots[place])
     return theirs, ours
 
 
@@ -67,9 +86,9 @@ _LOADING = 12.0
 """What importing matplotlib costs this process, in panels drawn."""
 
 
-def _effort(picture: Picture) -> float:
-    """About how long a picture takes, in panels: each variant has one in the curves and the slopes."""
-    panels = picture.arguments.get("histories") or picture.arguments.get("pairs") or ()
+def _effort(plot: Plot) -> float:
+    """About how long a plot takes, in panels: each variant has one in the curves and the slopes."""
+    panels = plot.arguments.get("histories") or plot.arguments.get("pairs") or ()
     return 4.0 + len(panels)
 
 

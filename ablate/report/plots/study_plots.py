@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.numbers import in_words
 from ablate.report.plots.curves import chosen_curves, curve_caption
+from ablate.report.plots.render import Plot
 from ablate.report.study_data import Histories
 from ablate.stats.effects import Effect, TwoScopes
 
 MOST_PANELS = 40
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of a section: its file, alternative text, what to look for, and the function that draws it.
-
-    `function` is a name in `ablate.figures`, `arguments` are plain data, so that another process can draw it.
-    """
-
-    section: str
-    file: str
-    words: str
-    caption: str
-    function: str
-    arguments: Mapping[str, Any]
-
-    @property
-    def path(self) -> str:
-        """The file, from the report's folder."""
-        return f"figures/{self.file}"
-
-
-def pictures_of(found: Analysis) -> list[Picture]:
+def study_plots(analysis: Analysis) -> list[Plot]:
     """Every figure that the study supports, in the order of the report."""
     painters = (_forest, _slopes, _training, _main_effects, _shapley, _interactions, _half_normal, _noise)
-    return [picture for painter in painters for picture in painter(found)]
+    return [plot for painter in painters for plot in painter(analysis)]
 
 
-def _unit(found: Analysis) -> str:
-    metric = found.material.metric
+def _unit(analysis: Analysis) -> str:
+    metric = analysis.study.metric
     return "points" if metric.in_points else metric.own_unit or "own unit"
 
 
-def _axis(found: Analysis) -> str:
-    metric = found.material.metric
+def _axis(analysis: Analysis) -> str:
+    metric = analysis.study.metric
     unit = "%" if metric.in_points else metric.own_unit
     return f"{metric.words} ({unit})" if unit else metric.words
 
@@ -58,11 +37,11 @@ def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
     return [effect for effect in effects if effect.n]
 
 
-def _forest(found: Analysis) -> Iterator[Picture]:
+def _forest(analysis: Analysis) -> Iterator[Plot]:
     rows, seeds = [], {}
-    for effect in _with_seeds(found.headline):
+    for effect in _with_seeds(analysis.headline):
         row = effect.row()
-        if found.main_effects:
+        if analysis.main_effects:
             row |= {"variant": f"no {effect.factor.replace('_', ' ')}", "reference": "having it, averaged"}
         rows.append(row)
         pair = effect.evidence.paired
@@ -76,15 +55,15 @@ def _forest(found: Analysis) -> Iterator[Picture]:
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval", "interval at the level of the last look")
     arguments = {
-        "effects": rows, "margin": found.material.margin, "seeds": seeds, "unit": _unit(found),
-        "metric": found.material.metric.words,
+        "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis),
+        "metric": analysis.study.metric.words,
     }  # fmt: skip
-    yield Picture("forest", "forest.png", "Differences with intervals, every seed a dot", caption, "forest", arguments)
+    yield Plot("forest", "forest.png", "Differences with intervals, every seed a dot", caption, "forest", arguments)
 
 
-def _slopes(found: Analysis) -> Iterator[Picture]:
+def _slopes(analysis: Analysis) -> Iterator[Plot]:
     groups: dict[str, list[Effect]] = {}
-    for effect in _with_seeds(found.compared):
+    for effect in _with_seeds(analysis.compared):
         groups.setdefault(effect.reference, []).append(effect)
     for number, (reference, effects) in enumerate(groups.items(), start=1):
         shown = effects[:MOST_PANELS]
@@ -99,19 +78,19 @@ def _slopes(found: Analysis) -> Iterator[Picture]:
         )
         if len(effects) > MOST_PANELS:
             caption += f" The first {MOST_PANELS} of {len(effects)} variants."
-        yield Picture(
+        yield Plot(
             "slopes",
             "slopes.png" if number == 1 else f"slopes-{number}.png",
             f"Paired slopes by seed against {reference}",
             caption,
             "slopes",
-            {"pairs": pairs, "reference": reference, "metric": _axis(found), "rho": rho},
+            {"pairs": pairs, "reference": reference, "metric": _axis(analysis), "rho": rho},
         )
 
 
-def _training(found: Analysis) -> Iterator[Picture]:
+def _training(analysis: Analysis) -> Iterator[Plot]:
     """The curves of accuracy, loss and learning rate, in validation where it was recorded."""
-    histories = _ordered(found, found.material.curves())
+    histories = _ordered(analysis, analysis.study.curves())
     recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
     for words, metrics in chosen_curves(list(recorded)):
         metric = next((name for name in metrics if name in recorded), None)
@@ -125,47 +104,46 @@ def _training(found: Analysis) -> Iterator[Picture]:
         title = f"{kind}{words}".capitalize()
         band = "range" if "loss" in metric else "sd"  # a mean less an SD has no place on a log scale
         caption = curve_caption(title, own, metric, band)
-        arguments = {"histories": own, "metric": metric, "reference": found.material.baseline, "band": band}
+        arguments = {"histories": own, "metric": metric, "reference": analysis.study.baseline, "band": band}
         file = f"curves-{metric.replace('/', '-')}.png"
-        yield Picture("curves", file, title, caption, "training_curves", arguments)
+        yield Plot("curves", file, title, caption, "training_curves", arguments)
 
 
-def _ordered(found: Analysis, histories: Histories) -> Histories:
+def _ordered(analysis: Analysis, histories: Histories) -> Histories:
     """The curves in the order of the table, references first."""
-    order = [found.material.baseline, *(name for row in found.headline for name in (row.reference, row.variant))]
+    order = [analysis.study.baseline, *(name for row in analysis.headline for name in (row.reference, row.variant))]
     return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
 
 
-def _main_effects(found: Analysis) -> Iterator[Picture]:
-    if found.factorial is None:
+def _main_effects(analysis: Analysis) -> Iterator[Plot]:
+    if analysis.factorial is None:
         return
     rows = [
         {
             "factor": in_words(row.term), "effect": row.estimate, "ci_low": row.low, "ci_high": row.high,
             "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": row.family, "verdict": row.verdict,
         }
-        for row in found.factorial.contrasts
+        for row in analysis.factorial.contrasts
     ]  # fmt: skip
     arguments = {
-        "effects": rows, "margin": found.material.margin, "unit": _unit(found), "metric": found.material.metric.words,
-        "seeds": {in_words(row.term): row.by_seed for row in found.factorial.contrasts},
+        "effects": rows, "margin": analysis.study.margin, "unit": _unit(analysis),
+        "metric": analysis.study.metric.words,
+        "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
     caption = "What having each component adds on average over all settings of the others, and how pairs interact."
-    yield Picture(
-        "main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments
-    )
+    yield Plot("main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments)
 
 
-def _interactions(found: Analysis) -> Iterator[Picture]:
+def _interactions(analysis: Analysis) -> Iterator[Plot]:
     """The four cells of each estimable pair, in a full factorial or a fraction."""
     from ablate.stats.attribution import orthogonal_part
 
-    if found.factorial is None:
+    if analysis.factorial is None:
         return
-    part = orthogonal_part(found.material.design)
-    scores = found.scores.reindex(part.index)[list(found.factorial.seeds)]
+    part = orthogonal_part(analysis.study.design)
+    scores = analysis.scores.reindex(part.index)[list(analysis.factorial.seeds)]
     by_label = {" x ".join(pair): pair for pair in itertools.combinations(map(str, part.columns), 2)}
-    rows = [row for row in found.interactions if row.term in by_label][:MOST_PANELS]
+    rows = [row for row in analysis.interactions if row.term in by_label][:MOST_PANELS]
     cells = []
     for first, second in (by_label[row.term] for row in rows):
         for one, other in itertools.product((False, True), repeat=2):
@@ -183,29 +161,29 @@ def _interactions(found: Analysis) -> Iterator[Picture]:
     caption = "Parallel lines: the two components act independently."
     if any(row.aliases for row in rows):
         caption += " A pair that is 1 of several cannot be told from the others: the table names them."
-    arguments = {"cells": cells, "metric": _axis(found), "notes": notes}
+    arguments = {"cells": cells, "metric": _axis(analysis), "notes": notes}
     words = "Mean score of the four settings of each pair"
-    yield Picture("interactions", "interactions.png", words, caption, "interaction_grid", arguments)
+    yield Plot("interactions", "interactions.png", words, caption, "interaction_grid", arguments)
 
 
-def _half_normal(found: Analysis) -> Iterator[Picture]:
-    if found.factorial is None:
+def _half_normal(analysis: Analysis) -> Iterator[Plot]:
+    if analysis.factorial is None:
         return
-    points, limits = found.factorial.half_normal, found.factorial.screening
+    points, limits = analysis.factorial.half_normal, analysis.factorial.screening
     caption = (
         "Effects that are pure noise lie on a straight line through the origin; those above Lenth's limits stand out "
         "(ME: one looked at alone, SME: all looked at together)."
     )
     arguments = {
         "contrasts": points.sizes, "names": [*map(in_words, points.labels)], "me": limits.me, "sme": limits.sme,
-        "unit": _unit(found),
+        "unit": _unit(analysis),
     }  # fmt: skip
     words = "Half-normal plot with Lenth's limits"
-    yield Picture("half_normal", "half-normal.png", words, caption, "half_normal", arguments)
+    yield Plot("half_normal", "half-normal.png", words, caption, "half_normal", arguments)
 
 
-def _shapley(found: Analysis) -> Iterator[Picture]:
-    if found.attribution is None:
+def _shapley(analysis: Analysis) -> Iterator[Plot]:
+    if analysis.attribution is None:
         return
     rows = [
         {
@@ -214,28 +192,28 @@ def _shapley(found: Analysis) -> Iterator[Picture]:
             "loo_high": share.leave_one_out_high, "aoi": share.add_one_in, "aoi_low": share.add_one_in_low,
             "aoi_high": share.add_one_in_high,
         }
-        for share in found.attribution.shares
+        for share in analysis.attribution.shares
     ]  # fmt: skip
     caption = "Three ways to share the credit; bars of one component that differ show that it interacts with others."
-    arguments = {"shares": rows, "unit": _unit(found), "metric": found.material.metric.words}
+    arguments = {"shares": rows, "unit": _unit(analysis), "metric": analysis.study.metric.words}
     words = "Leave-one-out, Shapley value and add-one-in"
-    yield Picture("shapley", "shapley.png", words, caption, "shapley_bars", arguments)
+    yield Plot("shapley", "shapley.png", words, caption, "shapley_bars", arguments)
 
 
-def _noise(found: Analysis) -> Iterator[Picture]:
-    sds = {effect.variant: effect.evidence.sd_difference for effect in found.headline}
+def _noise(analysis: Analysis) -> Iterator[Plot]:
+    sds = {effect.variant: effect.evidence.sd_difference for effect in analysis.headline}
     sds = {name: sd for name, sd in sds.items() if math.isfinite(sd) and sd > 0}
-    if not sds or found.budget is None:
+    if not sds or analysis.budget is None:
         return
-    errors = sorted(_image_part(row) for row in found.scopes.values())
+    errors = sorted(_image_part(row) for row in analysis.scopes.values())
     image_se = errors[len(errors) // 2] if errors else None
     caption = (
         "How precise a difference gets with more seeds. Dotted line: a standard error equal to the margin. To detect a "
         "difference takes a standard error several times smaller than it; the list above says how many seeds that is."
     )
-    arguments = {"sds": sds, "image_se": image_se, "margin": found.material.margin, "unit": _unit(found)}
+    arguments = {"sds": sds, "image_se": image_se, "margin": analysis.study.margin, "unit": _unit(analysis)}
     words = "Standard error of a difference by number of seeds"
-    yield Picture("noise", "noise.png", words, caption, "noise_budget", arguments)
+    yield Plot("noise", "noise.png", words, caption, "noise_budget", arguments)
 
 
 def _image_part(row: TwoScopes) -> float:

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ablate.report.analysis import Analysis
-from ablate.report.plots.study_plots import Picture
+from ablate.report.plots.render import Plot
+from ablate.report.search_data import SearchResult
 from ablate.report.sections.tuning_text import heading
-from ablate.report.sources.searches import SearchResult
 
 SECTION = "tuning"
 
 
-def search_pictures(search: SearchResult) -> list[Picture]:
+def search_plots(search: SearchResult) -> list[Plot]:
     """History, importances, slices, parallel coordinates and, for several objectives, the Pareto front."""
     if len(search.complete) < 2:
         return []
     painters = (_front, _history, _importances, _slices, _parallel)
-    return [picture for painter in painters for picture in painter(search)]
+    return [plot for painter in painters for plot in painter(search)]
 
 
 def _score(search: SearchResult, value: float) -> float:
@@ -41,7 +41,7 @@ def _dimensions(search: SearchResult) -> list[dict[str, Any]]:
     ]
 
 
-def _front(search: SearchResult) -> Iterator[Picture]:
+def _front(search: SearchResult) -> Iterator[Plot]:
     if len(search.objectives) < 2:
         return
     points = [[value * one.scale for value, one in zip(trial.values[:2], search.objectives[:2], strict=True)]
@@ -56,10 +56,10 @@ def _front(search: SearchResult) -> Iterator[Picture]:
         "goals": [one.goal for one in search.objectives[:2]],
     }
     caption = "Each dot is a trial. No trial beats those on the line in both objectives; the numbers are the trials'."
-    yield Picture(SECTION, "pareto.png", "Pareto front", caption, "pareto_front", arguments)
+    yield Plot(SECTION, "pareto.png", "Pareto front", caption, "pareto_front", arguments)
 
 
-def _history(search: SearchResult) -> Iterator[Picture]:
+def _history(search: SearchResult) -> Iterator[Plot]:
     arguments = {
         "trials": _rows(search), "goal": search.objective.goal, "metric": heading(search.objective),
         "stopped": [trial.number for trial in search.pruned],
@@ -68,18 +68,18 @@ def _history(search: SearchResult) -> Iterator[Picture]:
         "Each dot is a trial, the line the best so far; the dashed line is the recipe as it was. Ticks at the bottom: "
         "trials that were stopped early."
     )
-    yield Picture(SECTION, "history.png", "Score by trial", caption, "search_history", arguments)
+    yield Plot(SECTION, "history.png", "Score by trial", caption, "search_history", arguments)
 
 
-def _importances(search: SearchResult) -> Iterator[Picture]:
+def _importances(search: SearchResult) -> Iterator[Plot]:
     if search.importances:
         words = "Importances by two estimators"
         arguments = {"shares": {name: dict(shares) for name, shares in search.importances.items()}}
         caption = "Optuna's two estimators; where they disagree, the trials are too few to tell."
-        yield Picture(SECTION, "importances.png", words, caption, "importance_bars", arguments)
+        yield Plot(SECTION, "importances.png", words, caption, "importance_bars", arguments)
 
 
-def _slices(search: SearchResult) -> Iterator[Picture]:
+def _slices(search: SearchResult) -> Iterator[Plot]:
     arguments = {
         "trials": _rows(search), "dimensions": _dimensions(search), "metric": heading(search.objective),
         "goal": search.objective.goal,
@@ -88,10 +88,10 @@ def _slices(search: SearchResult) -> Iterator[Picture]:
         "Score by each setting, all others varying along; darker dots are later trials. A best trial near the edge of "
         "a panel calls for a wider range."
     )
-    yield Picture(SECTION, "slices.png", "Score by setting", caption, "search_slices", arguments)
+    yield Plot(SECTION, "slices.png", "Score by setting", caption, "search_slices", arguments)
 
 
-def _parallel(search: SearchResult) -> Iterator[Picture]:
+def _parallel(search: SearchResult) -> Iterator[Plot]:
     if len(search.space.dimensions) < 2:
         return
     arguments = {
@@ -99,10 +99,10 @@ def _parallel(search: SearchResult) -> Iterator[Picture]:
         "goal": search.objective.goal,
     }  # fmt: skip
     caption = "A line a trial, from setting to setting to its score: the darker, the better."
-    yield Picture(SECTION, "parallel.png", "Parallel coordinates", caption, "parallel_coordinates", arguments)
+    yield Plot(SECTION, "parallel.png", "Parallel coordinates", caption, "parallel_coordinates", arguments)
 
 
-def budget_picture(searches: Mapping[str, SearchResult]) -> list[Picture]:
+def budget_plots(searches: Mapping[str, SearchResult]) -> list[Plot]:
     """The budget curves of all arms in one figure."""
     curves = {label: search.curve for label, search in searches.items() if search.complete}
     if not any(len(curve) > 1 for curve in curves.values()):
@@ -116,20 +116,20 @@ def budget_picture(searches: Mapping[str, SearchResult]) -> list[Picture]:
     if any(search.pruned for search in searches.values()):
         caption += " Trials that were stopped early have no score and are left out, which lifts the curves."
     arguments = {"curves": curves, "metric": metric}
-    return [Picture(SECTION, "budget.png", "Expected best of n trials", caption, "budget_curves", arguments)]
+    return [Plot(SECTION, "budget.png", "Expected best of n trials", caption, "budget_curves", arguments)]
 
 
-def study_pictures(found: Analysis) -> list[Picture]:
+def retuning_plots(analysis: Analysis) -> list[Plot]:
     """The figures of a study whose arms were tuned; none for others."""
-    searches = found.material.searches
-    return [] if searches is None else [*_estimands(found), *budget_picture(searches.by_arm)]
+    searches = analysis.study.searches
+    return [] if searches is None else [*_estimands(analysis), *budget_plots(searches.by_arm)]
 
 
-def _estimands(found: Analysis) -> Iterator[Picture]:
+def _estimands(analysis: Analysis) -> Iterator[Plot]:
     """Drop-in beside re-tuned differences, a pair of lines a comparison."""
     pairs = []
-    for effect in found.compared:
-        other = found.partner(effect)
+    for effect in analysis.compared:
+        other = analysis.partner(effect)
         if effect.n and other is not None and other.n:
             pairs.append({
                 "name": effect.variant,
@@ -138,12 +138,12 @@ def _estimands(found: Analysis) -> Iterator[Picture]:
             })  # fmt: skip
     if not pairs:
         return
-    metric = found.material.metric
+    metric = analysis.study.metric
     caption = (
         "Each comparison under both questions: with the other settings as they are (drop-in), and with both arms tuned "
         "alike (re-tuned); 95 % intervals, conditional on the chosen settings. The grey band is the margin."
     )
-    arguments = {"pairs": pairs, "margin": found.material.margin, "metric": metric.words,
+    arguments = {"pairs": pairs, "margin": analysis.study.margin, "metric": metric.words,
                  "unit": "points" if metric.in_points else metric.unit}  # fmt: skip
     words = "Drop-in beside re-tuned differences"
-    yield Picture(SECTION, "estimands.png", words, caption, "estimands", arguments)
+    yield Plot(SECTION, "estimands.png", words, caption, "estimands", arguments)

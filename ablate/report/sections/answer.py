@@ -8,7 +8,7 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import in_words, listed
 from ablate.report.main_effects import off
-from ablate.report.study_data import Account, Material
+from ablate.report.study_data import RunCounts, StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
 from ablate.stats.metric import Metric
 from ablate.wording import count
@@ -46,43 +46,43 @@ _GROUPS = (
 RETUNED = "With both arms tuned alike (re-tuned)"
 
 
-def head(material: Material) -> str:
+def head(study: StudyData) -> str:
     """Title with the scale, and how many runs stand behind it; what went wrong or is missing, before any result."""
-    lines = [f"# {escape(material.name)} ({escape(material.scale)})"]
-    if material.question:
-        lines.append(f"**Question:** {escape(material.question)}")
-    lines.append(f"**Runs:** {escape(runs_line(material.account))}")
-    lines += [f"> **{escape(text).replace(':', ':**', 1)}" for text in missing_lines(material)]
-    lines += [f"> **Caution:** {escape(text)}" for text in material.cautions]
+    lines = [f"# {escape(study.name)} ({escape(study.scale)})"]
+    if study.question:
+        lines.append(f"**Question:** {escape(study.question)}")
+    lines.append(f"**Runs:** {escape(runs_line(study.counts))}")
+    lines += [f"> **{escape(text).replace(':', ':**', 1)}" for text in missing_lines(study)]
+    lines += [f"> **Caution:** {escape(text)}" for text in study.cautions]
     return "\n\n".join(lines)
 
 
-def runs_line(account: Account) -> str:
+def runs_line(counts: RunCounts) -> str:
     """Planned, finished, unstable, failed and missing runs in one line."""
     words = {"out_of_memory": "out of memory"}
     known = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
     parts = [
-        f"{account.statuses[status]} {words.get(status, status)}" for status in known if account.statuses.get(status)
+        f"{counts.statuses[status]} {words.get(status, status)}" for status in known if counts.statuses.get(status)
     ]
-    if account.missing:
-        parts.append(f"{len(account.missing)} not there yet")
-    if account.spared:
-        parts.append(f"{account.spared} not needed, since it was clear without them")
-    if account.reused:
-        parts.append(f"{account.reused} of them reused from other studies")
-    planned = count(account.planned, "run") + " planned" if account.planned is not None else "number planned unknown"
+    if counts.missing:
+        parts.append(f"{len(counts.missing)} not there yet")
+    if counts.spared:
+        parts.append(f"{counts.spared} not needed, since it was clear without them")
+    if counts.reused:
+        parts.append(f"{counts.reused} of them reused from other studies")
+    planned = count(counts.planned, "run") + " planned" if counts.planned is not None else "number planned unknown"
     return f"{planned}; {', '.join(parts) or 'none made yet'}."
 
 
-def missing_lines(material: Material) -> list[str]:
+def missing_lines(study: StudyData) -> list[str]:
     """What has no result, by status, with the runs' names."""
     lines = []
-    account = material.account
-    if account.running:
-        lines.append(f"Still running: {_named(account.running)}.")
-    if account.missing:
-        lines.append(f"No run yet: {_named(account.missing)}. What follows rests on the others.")
-    table = material.runs
+    counts = study.counts
+    if counts.running:
+        lines.append(f"Still running: {_named(counts.running)}.")
+    if counts.missing:
+        lines.append(f"No run yet: {_named(counts.missing)}. What follows rests on the others.")
+    table = study.runs
     for status, word, words in _UNUSUAL:
         rows = table[table["status"] == status]
         if len(rows):
@@ -101,18 +101,18 @@ def _named(pairs: Sequence[tuple[str, int]]) -> str:
     return listed(texts, 8)
 
 
-def answer(found: Analysis) -> str:
+def answer(analysis: Analysis) -> str:
     """A sentence for each component, those that settle something first, then those that do not."""
-    effects, metric = found.headline, found.material.metric
+    effects, metric = analysis.headline, analysis.study.metric
     if not effects:
-        return f"## Answer\n\n{nothing_yet(found.material)}"
-    parts = ["## Answer", summary(found)]
+        return f"## Answer\n\n{nothing_yet(analysis.study)}"
+    parts = ["## Answer", summary(analysis)]
     for title, chosen in groups_of(effects).items():
         if chosen:
             parts += [bold(title), _sentences(chosen, metric)]
-    if found.retuned:
-        parts += [bold(RETUNED), bullets(escape(retuned_sentence(row, metric)) for row in found.retuned)]
-    parts.append(_reading(found))
+    if analysis.retuned:
+        parts += [bold(RETUNED), bullets(escape(retuned_sentence(row, metric)) for row in analysis.retuned)]
+    parts.append(_reading(analysis))
     return "\n\n".join(parts)
 
 
@@ -135,9 +135,9 @@ def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
     }
 
 
-def summary(found: Analysis) -> str:
+def summary(analysis: Analysis) -> str:
     """The answer in one sentence or two, as Markdown."""
-    effects, groups = found.headline, []
+    effects, groups = analysis.headline, []
     for rules, words in _GROUPS:
         for change, verb in words.items():
             names = [_name(row) for row in effects if row.evidence.rule in rules and row.change == change]
@@ -198,49 +198,49 @@ def said(effect: Effect, metric: Metric) -> str:
     return escape(text)
 
 
-def _reading(found: Analysis) -> str:
+def _reading(analysis: Analysis) -> str:
     """One paragraph that lets a newcomer read the sentences above."""
-    material = found.material
-    words, fixed = material.metric.words, material.account.fixed
-    metric = material.metric
+    study = analysis.study
+    words, fixed = study.metric.words, study.counts.fixed
+    metric = study.metric
     own = f"differences are of {words}{f', in {metric.own_unit}' if metric.own_unit else ''}"
     first = f"a point is one percentage point of {words}" if metric.in_points else own
     return escape(
         f"How to read this: {first}. The brackets hold the 95 % interval: differences that the runs are compatible "
         "with. "
-        f"A difference within the margin of {metric.with_own_unit(f'{material.margin:g}')}{fixed} is too small to "
+        f"A difference within the margin of {metric.with_own_unit(f'{study.margin:g}')}{fixed} is too small to "
         "matter. "
         '"Could not be settled" means that the seeds are too few to tell, not that there is no effect.'
     )
 
 
-def box(found: Analysis) -> Mapping[str, list[str]]:
+def box(analysis: Analysis) -> Mapping[str, list[str]]:
     """The answer as plain lines, for the terminal and for machines."""
-    metric = found.material.metric
-    groups = zip(("established", "unresolved", "open"), groups_of(found.headline).values(), strict=True)
+    metric = analysis.study.metric
+    groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
     return {name: [sentence(effect, metric) for effect in effects] for name, effects in groups}
 
 
-def plain_answer(found: Analysis) -> list[str]:
+def plain_answer(analysis: Analysis) -> list[str]:
     """The answer as lines for a terminal."""
     lines = []
-    for title, effects in groups_of(found.headline).items():
+    for title, effects in groups_of(analysis.headline).items():
         if effects:
-            texts = [sentence(effect, found.material.metric) for effect in effects]
+            texts = [sentence(effect, analysis.study.metric) for effect in effects]
             lines += ["", f"{title}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
         if len(effects) > MOST_SENTENCES:
             lines.append(f"  - and {len(effects) - MOST_SENTENCES} more: see effects.csv")
-    if found.retuned:
-        texts = [retuned_sentence(effect, found.material.metric) for effect in found.retuned]
+    if analysis.retuned:
+        texts = [retuned_sentence(effect, analysis.study.metric) for effect in analysis.retuned]
         lines += ["", f"{RETUNED}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
-    return lines or [nothing_yet(found.material)]
+    return lines or [nothing_yet(analysis.study)]
 
 
-def nothing_yet(material: Material) -> str:
+def nothing_yet(study: StudyData) -> str:
     """Why there is no answer."""
-    if material.looks is not None:
-        return f"The first look reads {material.looks.seeds[0]} seeds of every arm, and they are not all there yet."
-    if material.design.shape[1] > 1 and not material.comparisons:
+    if study.looks is not None:
+        return f"The first look reads {study.looks.seeds[0]} seeds of every arm, and they are not all there yet."
+    if study.design.shape[1] > 1 and not study.comparisons:
         return (
             "A factorial design is read as a whole: as long as no seed has a result for every arm, or where the arms "
             "are not balanced over the components, there is nothing to state."

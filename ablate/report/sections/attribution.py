@@ -5,42 +5,42 @@ from __future__ import annotations
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
-from ablate.report.sections.plots import MOST_ROWS, Pictures, shown
+from ablate.report.sections.plots import MOST_ROWS, Plots, shown
 from ablate.stats.attribution import AliasGroup, Contrast, likeliest
 from ablate.wording import count
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
 
 
-def attribution_section(found: Analysis, pictures: Pictures) -> str:
+def attribution_section(analysis: Analysis, plots: Plots) -> str:
     """Main effects, Shapley values beside leave-one-out and add-one-in, interactions, and what is aliased with what."""
     parts = []
-    if found.factorial is not None:
-        parts += [_factorial(found), *shown(pictures, "main_effects")]
-    if found.attribution is not None:
-        parts += [_shapley(found), *shown(pictures, "shapley")]
-    if found.interactions:
-        parts += [_interactions(found), *shown(pictures, "interactions")]
-    if found.factorial is not None:
-        parts += shown(pictures, "half_normal")
-    parts.append(_aliases(found))
+    if analysis.factorial is not None:
+        parts += [_factorial(analysis), *shown(plots, "main_effects")]
+    if analysis.attribution is not None:
+        parts += [_shapley(analysis), *shown(plots, "shapley")]
+    if analysis.interactions:
+        parts += [_interactions(analysis), *shown(plots, "interactions")]
+    if analysis.factorial is not None:
+        parts += shown(plots, "half_normal")
+    parts.append(_aliases(analysis))
     parts = [part for part in parts if part]
     return "\n\n".join(["## How the components work together", *parts]) if parts else ""
 
 
-def _factorial(found: Analysis) -> str:
-    assert found.factorial is not None
-    analysis = found.factorial
-    digits = digits_of(found.material.metric, found.material.margin)
-    rows = [_contrast(row, digits) for row in found.main_contrasts]
-    seeds = count(len(analysis.seeds), "complete seed")
+def _factorial(analysis: Analysis) -> str:
+    assert analysis.factorial is not None
+    factorial = analysis.factorial
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
+    rows = [_contrast(row, digits) for row in analysis.main_contrasts]
+    seeds = count(len(factorial.seeds), "complete seed")
     words = (
-        f"What having each component adds, averaged over all settings of the others ({analysis.runs} arms, {seeds}; "
-        f"{analysis.method}). The results above state the same numbers, signs turned: what switching it off does."
+        f"What having each component adds, averaged over all settings of the others ({factorial.runs} arms, {seeds}; "
+        f"{factorial.method}). The results above state the same numbers, signs turned: what switching it off does."
     )
-    if analysis.incomplete_seeds:
-        words += f" Left out, since some run is missing: seeds {', '.join(map(str, analysis.incomplete_seeds))}."
-    unstable = int((found.material.runs["status"] == "unstable").sum())
+    if factorial.incomplete_seeds:
+        words += f" Left out, since some run is missing: seeds {', '.join(map(str, factorial.incomplete_seeds))}."
+    unstable = int((analysis.study.runs["status"] == "unstable").sum())
     if unstable:
         words += f" {unstable} unstable runs count at their recorded value."
     columns = ["component", "adds", "95 % interval", "family-wise interval", "p (Holm)", "verdict on having it"]
@@ -58,9 +58,9 @@ def _contrast(row: Contrast, digits: int) -> list[str]:
     ]
 
 
-def _shapley(found: Analysis) -> str:
-    assert found.attribution is not None
-    shares, digits = found.attribution, digits_of(found.material.metric, found.material.margin)
+def _shapley(analysis: Analysis) -> str:
+    assert analysis.attribution is not None
+    shares, digits = analysis.attribution, digits_of(analysis.study.metric, analysis.study.margin)
     rows = [
         [
             escape(share.factor),
@@ -91,9 +91,9 @@ def _with_interval(value: float, low: float, high: float, digits: int) -> str:
     return f"{signed(value, digits)} {interval(low, high, digits)}"
 
 
-def _interactions(found: Analysis) -> str:
-    digits = digits_of(found.material.metric, found.material.margin)
-    shown_rows = found.interactions[:MOST_ROWS]
+def _interactions(analysis: Analysis) -> str:
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
+    shown_rows = analysis.interactions[:MOST_ROWS]
     columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
     rows = [
         [escape(row.term), signed(row.synergy, digits), *_contrast(row, digits)[1:5], escape(row.verdict)]
@@ -101,20 +101,20 @@ def _interactions(found: Analysis) -> str:
     ]
     if any(row.aliases for row in shown_rows):
         columns += ["aliased with", "likeliest"]
-        rows = [[*cells, *_aliased(row, found)] for cells, row in zip(rows, shown_rows, strict=True)]
-    more = len(found.interactions) - MOST_ROWS
+        rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, shown_rows, strict=True)]
+    more = len(analysis.interactions) - MOST_ROWS
     tail = [f"{more} more are in `interactions.csv`."] if more > 0 else []
-    return "\n\n".join(["### Interactions", _synergy_words(found), table(columns, rows, numeric=range(1, 6)), *tail])
+    return "\n\n".join(["### Interactions", _synergy_words(analysis), table(columns, rows, numeric=range(1, 6)), *tail])
 
 
-def _synergy_words(found: Analysis) -> str:
-    if found.factorial is None:
+def _synergy_words(analysis: Analysis) -> str:
+    if analysis.factorial is None:
         return "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
     words = (
         "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
         "effect, which the other columns describe."
     )
-    if any(row.aliases for row in found.interactions):
+    if any(row.aliases for row in analysis.interactions):
         words += (
             " An aliased pair cannot be told from its aliases; the likeliest of them is the one whose own main effects "
             "are the largest (effect heredity; Hamada and Wu, 1992): a hint, not a finding."
@@ -122,16 +122,16 @@ def _synergy_words(found: Analysis) -> str:
     return escape(words)
 
 
-def _aliased(row: Contrast, found: Analysis) -> tuple[str, str]:
+def _aliased(row: Contrast, analysis: Analysis) -> tuple[str, str]:
     """What a pair cannot be told from, and which of them all to suspect."""
-    effects = {main.term: main.estimate for main in found.main_contrasts}
+    effects = {main.term: main.estimate for main in analysis.main_contrasts}
     return escape(" = ".join(row.aliases)) or DASH, escape(likeliest(row.term, row.aliases, effects))
 
 
-def _aliases(found: Analysis) -> str:
+def _aliases(analysis: Analysis) -> str:
     """The alias table of a fraction, or in words what a one-at-a-time design cannot tell apart."""
-    material = found.material
-    if not found.aliases:
+    study = analysis.study
+    if not analysis.aliases:
         known = {
             "leave-one-out": "each effect is that of removing one component from the full recipe",
             "add-one-in": "each effect is that of adding one component to the bare recipe",
@@ -139,18 +139,20 @@ def _aliases(found: Analysis) -> str:
             "path": "each arm lacks everything that was removed before it, so the steps depend on the order",
             "pairs": "each effect is that of removing one component, or two, from the full recipe",
         }
-        words = known.get(material.design_name)
+        words = known.get(study.design_name)
         if words is None:
             return ""
         return (
-            f"### What is confounded\n\nIn the design {code(material.design_name)} {words}: it includes every "
+            f"### What is confounded\n\nIn the design {code(study.design_name)} {words}: it includes every "
             "interaction with what else is on or off there, and says nothing of other combinations."
         )
-    rows = [[escape(group.label), _with(group)] for group in found.aliases if len(group.terms) > 1 or group.partial]
+    rows = [[escape(group.label), _with(group)] for group in analysis.aliases if len(group.terms) > 1 or group.partial]
     resolution = (
-        "full factorial: nothing is aliased" if found.resolution is None else f"resolution {_ROMAN[found.resolution]}"
+        "full factorial: nothing is aliased"
+        if analysis.resolution is None
+        else f"resolution {_ROMAN[analysis.resolution]}"
     )
-    head = f"### What is aliased\n\nThe design has {len(found.aliases)} columns up to pairs; {resolution}."
+    head = f"### What is aliased\n\nThe design has {len(analysis.aliases)} columns up to pairs; {resolution}."
     if not rows:
         return head
     return "\n\n".join([head, table(["estimated together", "cannot be told from"], rows[:MOST_ROWS])])

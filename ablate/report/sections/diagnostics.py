@@ -10,12 +10,12 @@ from ablate.report.sections.plots import MOST_ROWS
 from ablate.stats.effects import Effect, sign_flip_can_reach
 
 
-def diagnostics(found: Analysis) -> str:
+def diagnostics(analysis: Analysis) -> str:
     """Failures, sensitivity rows, and what other methods say."""
     parts = ["## Diagnostics"]
-    failures = [*missing_lines(found.material), *_errors(found)]
+    failures = [*missing_lines(analysis.study), *_errors(analysis)]
     parts.append(bullets(map(escape, failures)) if failures else "Every run that is here ended well.")
-    rows = [_sensitivity(effect, found) for effect in found.headline if effect.n > 1][:MOST_ROWS]
+    rows = [_sensitivity(effect, analysis) for effect in analysis.headline if effect.n > 1][:MOST_ROWS]
     if rows:
         columns = [
             "variant",
@@ -31,7 +31,7 @@ def diagnostics(found: Analysis) -> str:
             "reader sees how much hangs on that choice; these p values are not corrected for the number of comparisons."
         )
         parts += [escape(words), table(columns, rows, numeric=range(1, 7))]
-    unreachable = [effect for effect in found.headline if effect.n > 1 and not _reaches(effect)]
+    unreachable = [effect for effect in analysis.headline if effect.n > 1 and not _reaches(effect)]
     if unreachable:
         seeds = max(effect.n for effect in unreachable)
         parts.append(
@@ -43,10 +43,10 @@ def diagnostics(found: Analysis) -> str:
     return "\n\n".join(parts)
 
 
-def _errors(found: Analysis) -> list[str]:
+def _errors(analysis: Analysis) -> list[str]:
     """Arms with results that do not enter, by reason."""
     lines = []
-    for effect in found.compared:
+    for effect in analysis.compared:
         for reason, number in effect.evidence.paired.excluded.items():
             if reason == "without a value":
                 lines.append(f"{effect.variant}: {number} finished, but without a value")
@@ -57,8 +57,8 @@ def _reaches(effect: Effect) -> bool:
     return sign_flip_can_reach(effect.n, effect.evidence.comparisons)
 
 
-def _sensitivity(effect: Effect, found: Analysis) -> list[str]:
-    digits = digits_of(found.material.metric, found.material.margin)
+def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
     survivors = signed(effect.delta_survivors, digits) if effect.n_unstable else DASH
     return [
         escape(effect.variant),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
-from ablate.report.plots.study_plots import Picture
+from ablate.report.plots.render import Plot
 from ablate.report.sections.answer import answer, head
 from ablate.report.sections.appendix import file_list, glossary, reproduce
 from ablate.report.sections.attribution import attribution_section
@@ -18,20 +18,20 @@ from ablate.report.sections.study_card import card
 from ablate.report.sections.tuning import tuning_section
 
 
-def markdown(found: Analysis, pictures: Sequence[Picture], files: Sequence[str]) -> str:
-    """The whole report; `pictures` are those that were drawn, `files` what lies beside it."""
+def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str]) -> str:
+    """The whole report; `plots` are those that were drawn, `files` what lies beside it."""
     parts = [
-        head(found.material),
-        answer(found),
-        card(found),
-        main_tables(found) if found.effects else "",
-        figures_section(pictures),
-        attribution_section(found, pictures),
-        tuning_section(found, pictures),
-        noise_section(found, pictures),
-        diagnostics(found),
-        limits(found),
-        reproduce(found.material.commands),
+        head(analysis.study),
+        answer(analysis),
+        card(analysis),
+        main_tables(analysis) if analysis.effects else "",
+        figures_section(plots),
+        attribution_section(analysis, plots),
+        tuning_section(analysis, plots),
+        noise_section(analysis, plots),
+        diagnostics(analysis),
+        limits(analysis),
+        reproduce(analysis.study.commands),
         glossary(),
         file_list(files),
     ]

@@ -6,7 +6,7 @@ import math
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bullets, escape
-from ablate.report.study_data import Material
+from ablate.report.study_data import StudyData
 
 SKEWED = (
     "The intervals assume that the differences between seeds are roughly normal. In simulations with known effects "
@@ -18,33 +18,33 @@ SKEWED = (
 )
 
 
-def limits(found: Analysis) -> str:
+def limits(analysis: Analysis) -> str:
     """What the reader must not conclude."""
-    material = found.material
+    study = analysis.study
     lines = [
-        f"These effects hold at this scale ({material.scale}) and need not hold at another.",
-        *_drop_in(material),
-        *_one_reference(found),
+        f"These effects hold at this scale ({study.scale}) and need not hold at another.",
+        *_drop_in(study),
+        *_one_reference(analysis),
         SKEWED,
-        *material.limits,
-        *material.notes,
+        *study.limits,
+        *study.notes,
     ]
-    if found.scopes:
+    if analysis.scopes:
         lines.append("Intervals in the main table speak of new seeds on this test set; see Two scopes for new images.")
-    elif material.metric.in_points:
+    elif study.metric.in_points:
         lines.append("The intervals speak of new seeds on this test set, not of new images.")
-    if any(math.isfinite(effect.delta) and effect.n < 5 for effect in found.headline):
+    if any(math.isfinite(effect.delta) and effect.n < 5 for effect in analysis.headline):
         lines.append("Verdicts from 3 or 4 seeds are preliminary: intervals from so few seeds hang on normality.")
-    if found.attribution is not None and found.attribution.source == "half-sums":
+    if analysis.attribution is not None and analysis.attribution.source == "half-sums":
         lines.append("The Shapley values are half-sums: exact only where no three components interact.")
     return "## Limits\n\n" + bullets(map(escape, lines))
 
 
-def _drop_in(material: Material) -> list[str]:
+def _drop_in(study: StudyData) -> list[str]:
     """What drop-in effects leave open; of runs that others made nobody knows whether settings were the same."""
-    if material.account.planned is None:
+    if study.counts.planned is None:
         return ["Whether the settings were the same in every arm, a table of runs does not tell."]
-    if material.searches is not None:
+    if study.searches is not None:
         return []
     return [
         "Settings are those of the baseline in every arm (drop-in): a component may matter less once the others are "
@@ -52,9 +52,9 @@ def _drop_in(material: Material) -> list[str]:
     ]
 
 
-def _one_reference(found: Analysis) -> list[str]:
+def _one_reference(analysis: Analysis) -> list[str]:
     """That differences from one reference go up and down together."""
-    references = [effect.reference for effect in found.headline]
+    references = [effect.reference for effect in analysis.headline]
     if len(references) < 2 or len(set(references)) > 1:
         return []
     return [

@@ -8,34 +8,34 @@ from collections.abc import Mapping
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bullets, code, escape, table
 from ablate.report.formats.numbers import digits_of, interval, plain, signed
-from ablate.report.sections.plots import MOST_ROWS, Pictures, shown
+from ablate.report.sections.plots import MOST_ROWS, Plots, shown
 from ablate.stats.effects import TwoScopes
 
 
-def noise_section(found: Analysis, pictures: Pictures) -> str:
+def noise_section(analysis: Analysis, plots: Plots) -> str:
     """How large the noise is, what it costs to lower it, and both scopes of it."""
-    budget = found.budget
+    budget = analysis.budget
     if budget is None or math.isnan(budget.seed_sd):
         return ""
-    digits = digits_of(found.material.metric, found.material.margin)
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
     lines = [
-        f"SD of {code(found.material.baseline)} over seeds: {plain(budget.seed_sd, digits)}",
+        f"SD of {code(analysis.study.baseline)} over seeds: {plain(budget.seed_sd, digits)}",
         f"SD of a paired difference (median over the comparisons): {plain(budget.difference_sd, digits)}",
     ]
     if math.isfinite(budget.image_se):
         lines.append(
             f"Standard error of the reference's mean that the finite test set brings: {plain(budget.image_se, digits)}"
         )
-    metric, points = found.material.metric, " points" if found.material.metric.in_points else ""
+    metric, points = analysis.study.metric, " points" if analysis.study.metric.in_points else ""
     for target, seeds in budget.seeds.items():
         needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"
         lines.append(
             f"To detect a true difference of {metric.with_own_unit(f'{target:g}{points}')} among "
             f"{budget.comparisons} comparisons: {needed}"
         )
-    parts = ["## Noise", bullets(lines), *shown(pictures, "noise")]
-    if found.scopes:
-        parts += ["### Two scopes", _scopes(found.scopes, digits)]
+    parts = ["## Noise", bullets(lines), *shown(plots, "noise")]
+    if analysis.scopes:
+        parts += ["### Two scopes", _scopes(analysis.scopes, digits)]
     return "\n\n".join(parts)
 
 

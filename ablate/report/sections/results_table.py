@@ -27,21 +27,21 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def main_tables(found: Analysis) -> str:
+def main_tables(analysis: Analysis) -> str:
     """The main table, sorted by difference; a table each where arms have different references."""
     parts = ["## Results"]
     groups: dict[tuple[str, str], list[Effect]] = {}
-    for effect in sorted(found.effects, key=lambda row: (math.isnan(row.delta), row.delta)):
+    for effect in sorted(analysis.effects, key=lambda row: (math.isnan(row.delta), row.delta)):
         averaged = effect.family == FAMILY
         key = ("average over the other components", "") if averaged else ("against", effect.reference)
         groups.setdefault(key, []).append(effect)
     for (words, reference), effects in groups.items():
-        if len(groups) > 1 or reference not in ("", found.material.baseline):
+        if len(groups) > 1 or reference not in ("", analysis.study.baseline):
             parts.append(f"### {words.capitalize()} {code(reference) if reference else ''}".rstrip())
-        parts.append(effects_table(effects, found))
+        parts.append(effects_table(effects, analysis))
         if len(effects) > MOST_ROWS:
             parts.append(f"The {MOST_ROWS} rows with the lowest difference; all {len(effects)} are in `effects.csv`.")
-    metric = found.material.metric
+    metric = analysis.study.metric
     unit = "points" if metric.in_points else metric.own_unit or "the metric's own unit"
     parts.append(
         escape(
@@ -54,11 +54,11 @@ def main_tables(found: Analysis) -> str:
     return "\n\n".join(parts)
 
 
-def effects_table(effects: Sequence[Effect], found: Analysis) -> str:
+def effects_table(effects: Sequence[Effect], analysis: Analysis) -> str:
     """Rows of the main table as Markdown."""
     same_level = all(math.isclose(effect.level, 0.95) for effect in effects)
     columns = [name.format(level="95 % interval" if same_level else "interval") for name in COLUMNS]
-    digits = digits_of(found.material.metric, found.material.margin)
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
     rows = [_row(effect, digits, same_level) for effect in effects[:MOST_ROWS]]
     return table(columns, rows, numeric=range(1, len(columns) - 1))
 
@@ -84,9 +84,9 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
     ]
 
 
-def console_rows(found: Analysis) -> tuple[list[str], list[list[str]]]:
+def console_rows(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     """The main table as plain cells, for the terminal."""
-    digits = digits_of(found.material.metric, found.material.margin)
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
     columns = ["variant", "reference", "seeds", "difference", "interval", "p (Holm)", "verdict"]
     rows = [
         [
@@ -98,6 +98,6 @@ def console_rows(found: Analysis) -> tuple[list[str], list[list[str]]]:
             probability(effect.p_holm),
             effect.verdict,
         ]
-        for effect in found.headline
+        for effect in analysis.headline
     ]
     return columns, rows

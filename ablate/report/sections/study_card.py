@@ -17,55 +17,55 @@ from ablate.stats.effects import detectable_effect_size
 from ablate.wording import count
 
 
-def card(found: Analysis) -> str:
+def card(analysis: Analysis) -> str:
     """What was fixed before, what was run, under what, and what it cost."""
-    rows = [(escape(name), escape(text)) for name, text in facts(found)]
+    rows = [(escape(name), escape(text)) for name, text in facts(analysis)]
     return "## Study card\n\n" + table(["", ""], rows)
 
 
-def facts(found: Analysis) -> list[tuple[str, str]]:
+def facts(analysis: Analysis) -> list[tuple[str, str]]:
     """The lines of the study card."""
-    material = found.material
-    metric, account = material.metric, material.account
+    study = analysis.study
+    metric, counts = study.metric, study.counts
     better = "higher" if metric.goal == "max" else "lower"
     own = f"shown in {metric.own_unit}" if metric.own_unit else "shown in its own unit"
     shown = "shown in percent, differences in percentage points" if metric.in_points else own
-    lines = [("Question", material.question)] if material.question else []
+    lines = [("Question", study.question)] if study.question else []
     lines += [
         ("Metric", f"{metric.words} ({better} is better; {shown})"),
         (
             "Margin",
-            f"{metric.with_own_unit(f'{material.margin:g}')}{_points(material.margin) if metric.in_points else ''}: "
+            f"{metric.with_own_unit(f'{study.margin:g}')}{_points(study.margin) if metric.in_points else ''}: "
             "the smallest difference that matters",
         ),
-        ("Design", _design(found)),
-        ("Seeds", f"{listed([str(seed) for seed in material.seeds], 25)} ({len(material.seeds)})"),
-        ("Power of so many seeds", _power(found)),
-        ("Runs", runs_line(account)),
+        ("Design", _design(analysis)),
+        ("Seeds", f"{listed([str(seed) for seed in study.seeds], 25)} ({len(study.seeds)})"),
+        ("Power of so many seeds", _power(analysis)),
+        ("Runs", runs_line(counts)),
     ]
-    if account.seconds is not None:
-        lines.append(("Compute", f"{duration(account.seconds)} of training in all, failed and repeated runs included"))
-    return [*lines, *((name, text) for name, text in material.facts if text)]
+    if counts.seconds is not None:
+        lines.append(("Compute", f"{duration(counts.seconds)} of training in all, failed and repeated runs included"))
+    return [*lines, *((name, text) for name, text in study.facts if text)]
 
 
 def _points(number: float) -> str:
     return " point" if number == 1 else " points"
 
 
-def _design(found: Analysis) -> str:
-    material = found.material
-    arms = material.design.shape[0] or material.runs["variant"].nunique()
+def _design(analysis: Analysis) -> str:
+    study = analysis.study
+    arms = study.design.shape[0] or study.runs["variant"].nunique()
     families: dict[str, int] = {}
-    for effect in found.effects:
+    for effect in analysis.effects:
         families[effect.family] = families.get(effect.family, 0) + 1
-    words = [f"{material.design_name or 'arms against a baseline'}, {count(arms, 'arm')}"]
+    words = [f"{study.design_name or 'arms against a baseline'}, {count(arms, 'arm')}"]
     words += [f"{name}: {count(number, 'comparison')}, corrected together" for name, number in families.items()]
     return "; ".join(words)
 
 
-def _power(found: Analysis) -> str:
+def _power(analysis: Analysis) -> str:
     """What the planned seeds detect, with the SD that was seen: STATISTICS' MDE for the family's size."""
-    effects = found.headline
+    effects = analysis.headline
     sds = sorted(effect.evidence.sd_difference for effect in effects if math.isfinite(effect.evidence.sd_difference))
     if not effects or not sds:
         return "not known before there are two seeds"
@@ -75,8 +75,8 @@ def _power(found: Analysis) -> str:
     )
     size = detectable_effect_size(planned, 0.05 / family)
     sd = sds[len(sds) // 2]
-    metric = found.material.metric
-    digits = digits_of(metric, found.material.margin)
+    metric = analysis.study.metric
+    digits = digits_of(metric, analysis.study.margin)
     if math.isinf(size):
         return f"{count(planned, 'seed')} cannot detect differences below 10 SD among {family} comparisons"
     return (

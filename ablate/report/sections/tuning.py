@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
-from ablate.report.formats.markdown_text import bullets, code, escape, picture, table
-from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
-from ablate.report.plots.study_plots import Picture
-from ablate.report.sections.tuning_text import account, edge_lines, method, score_text
-from ablate.report.sources.searches import CONDITIONAL, Searches, SearchResult
+from ablate.report.formats.markdown_text import bullets, code, escape, image, table
+from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed, value_text
+from ablate.report.plots.render import Plot
+from ablate.report.search_data import CONDITIONAL, Searches, SearchResult
+from ablate.report.sections.tuning_text import edge_lines, method, score_text, trials_summary
 from ablate.stats.effects import Effect
 
 ESTIMANDS = (
@@ -20,15 +20,13 @@ ESTIMANDS = (
 )
 
 
-def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
+def tuning_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
     """The section, or nothing for a study that was not tuned."""
-    searches = found.material.searches
+    searches = analysis.study.searches
     if searches is None:
         return ""
-    shown = [
-        f"{picture(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in pictures if one.section == "tuning"
-    ]
-    parts = ["## Drop-in and re-tuned", escape(ESTIMANDS), _effects_table(found), escape(CONDITIONAL)]
+    shown = [f"{image(one.path, one.words)}\n\n*{escape(one.caption)}*" for one in plots if one.section == "tuning"]
+    parts = ["## Drop-in and re-tuned", escape(ESTIMANDS), _effects_table(analysis), escape(CONDITIONAL)]
     parts += shown[:1]
     parts += ["### What tuning chose", _chosen_table(searches), *(f"> **Caution:** {escape(line)}" for line in
               edge_lines(list(searches.by_arm.values())))]  # fmt: skip
@@ -37,15 +35,15 @@ def tuning_section(found: Analysis, pictures: Sequence[Picture]) -> str:
         *_unequal(searches),
         bullets(escape(line) for line in method(searches.first)),
     ]
-    parts.append(_accounts(searches))
+    parts.append(_summaries(searches))
     return "\n\n".join([*parts, *shown[1:]])
 
 
-def _effects_table(found: Analysis) -> str:
-    digits = digits_of(found.material.metric, found.material.margin)
+def _effects_table(analysis: Analysis) -> str:
+    digits = digits_of(analysis.study.metric, analysis.study.margin)
     rows = []
-    for effect in found.compared:
-        other = found.partner(effect)
+    for effect in analysis.compared:
+        other = analysis.partner(effect)
         cells = [code(effect.variant), code(effect.reference), *_cells(effect, digits)]
         rows.append([*cells, *(_cells(other, digits) if other else [DASH] * 4)])
     columns = ["variant", "reference"]
@@ -71,7 +69,7 @@ def _chosen_table(searches: Searches) -> str:
         winner, before = search.winner, search.baseline
         cells = [code(label), _of(before, search), _of(winner, search)]
         params = winner.params if winner else {}
-        rows.append([*cells, *(_value(params.get(name)) for name in names)])
+        rows.append([*cells, *(value_text(params.get(name)) for name in names)])
     columns = ["arm", "validation as it was", "validation, best trial", *(code(name) for name in names)]
     return table(columns, rows, numeric=range(1, len(columns)))
 
@@ -79,10 +77,6 @@ def _chosen_table(searches: Searches) -> str:
 def _of(trial: object, search: SearchResult) -> str:
     values = getattr(trial, "values", ())
     return score_text(values[0], search.objective) if values else DASH
-
-
-def _value(value: object) -> str:
-    return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _unequal(searches: Searches) -> list[str]:
@@ -96,6 +90,6 @@ def _unequal(searches: Searches) -> list[str]:
     ]
 
 
-def _accounts(searches: Searches) -> str:
-    rows = [[code(label), escape(account(search))] for label, search in searches.by_arm.items()]
+def _summaries(searches: Searches) -> str:
+    rows = [[code(label), escape(trials_summary(search))] for label, search in searches.by_arm.items()]
     return table(["arm", "trials"], rows)

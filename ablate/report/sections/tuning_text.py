@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ablate.report.formats.markdown_text import bullets, code, escape, table
-from ablate.report.formats.numbers import DASH, duration, listed, signed
-from ablate.report.sources.searches import SearchResult, values_of
-from ablate.tuning import Objective, Trial
+from ablate.report.formats.numbers import DASH, duration, listed, signed, value_text
+from ablate.report.search_data import SearchResult
 from ablate.wording import count
+
+if TYPE_CHECKING:
+    from ablate.tuning.types import Objective, Trial
 
 MOST_ROWS = 10
 UNREAD = "Tuning read validation scores only; the test score of a trial was never looked at."
@@ -50,7 +53,7 @@ def method(search: SearchResult) -> list[str]:
     return [*lines, f"Searched: {listed(ranges, 30)}.", UNREAD]
 
 
-def account(search: SearchResult) -> str:
+def trials_summary(search: SearchResult) -> str:
     """How many trials there were, what became of them and what they cost."""
     parts = [count(len(search.complete), "complete trial")]
     if search.pruned:
@@ -74,7 +77,7 @@ def trials_table(trials: Sequence[Trial], search: SearchResult) -> str:
         [
             f"{trial.number}{' (as it was)' if trial.is_baseline else ''}",
             *(score_text(value, one) for value, one in zip(trial.values, search.objectives, strict=True)),
-            *(escape(_cell(trial, name)) for name in names),
+            *(escape(value_text(trial.params.get(name))) for name in names),
         ]
         for trial in trials
     ]
@@ -82,9 +85,9 @@ def trials_table(trials: Sequence[Trial], search: SearchResult) -> str:
     return table(columns, rows, numeric=range(1, len(columns)))
 
 
-def _cell(trial: Trial, name: str) -> str:
-    value = trial.params.get(name)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def values_of(trial: Trial) -> str:
+    """The values of a trial in words."""
+    return ", ".join(f"{name} {value_text(value)}" for name, value in trial.params.items())
 
 
 def answer_lines(search: SearchResult) -> list[str]:
@@ -133,5 +136,5 @@ def importances_table(search: SearchResult) -> str:
 
 
 def facts(search: SearchResult) -> str:
-    """Method and account as a list."""
-    return bullets(escape(line) for line in [*method(search), account(search)])
+    """Method and summary as a list."""
+    return bullets(escape(line) for line in [*method(search), trials_summary(search)])

@@ -9,8 +9,8 @@ from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import in_words
-from ablate.report.sources.searches import CONDITIONAL
-from ablate.report.study_data import Account
+from ablate.report.search_data import CONDITIONAL
+from ablate.report.study_data import RunCounts
 from ablate.tracking import StudyRecord
 from ablate.wording import count
 
@@ -57,17 +57,17 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     ]
 
 
-def recorded_facts(record: StudyRecord, account: Account) -> list[tuple[str, str]]:
+def recorded_facts(record: StudyRecord, counts: RunCounts) -> list[tuple[str, str]]:
     """When the study was recorded first, and whether that was before its runs."""
-    if account.before is None:
+    if counts.before is None:
         return []
     when = f"{datetime.fromtimestamp(record.since, UTC):%Y-%m-%d %H:%M} UTC"
-    if not account.before:
+    if not counts.before:
         return [("Recorded", f"{when}, before any of its runs had ended")]
     return [
         (
             "Recorded",
-            f"{when}, when {account.before} of its {count(account.results, 'result')} were there: that the plan "
+            f"{when}, when {counts.before} of its {count(counts.results, 'result')} were there: that the plan "
             "came before those, this record cannot show",
         )
     ]

@@ -21,7 +21,7 @@ _WORD = re.compile(r"(no|only|with)_(.+)")
 
 
 @dataclass(frozen=True)
-class Plan:
+class InferredDesign:
     """The comparisons of a study, the arms by factor, the design's name, and all that in words."""
 
     name: str
@@ -30,7 +30,7 @@ class Plan:
     words: str
 
 
-def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned: bool) -> Plan:
+def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned: bool) -> InferredDesign:
     """Compare as the named design would whose arms these are, else every other variant with the baseline.
 
     `design` has a row a variant and a true/false column a factor; without columns, names such as `no-augment`,
@@ -49,10 +49,12 @@ def plan_of(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned:
     seeds = int(runs["seed"].nunique())
     found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
     if found:
-        return Plan(found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are")
+        return InferredDesign(
+            found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are"
+        )
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
-    return Plan("", comparisons, kept, "every other variant with the baseline, as one family")
+    return InferredDesign("", comparisons, kept, "every other variant with the baseline, as one family")
 
 
 def _arms(design: pd.DataFrame) -> dict[str, Arm]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.report.sources.table import Reading, from_table
-from ablate.report.study_data import Material
+from ablate.report.sources.table import TableOptions, from_table
+from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -19,33 +19,33 @@ _OPEN = ("running", "scheduled")
 _SEED_AT_END = re.compile(r"[/_\- ]*(?:s|seed)[_=\-]?\d+$", re.IGNORECASE)
 
 
-def from_experiment(experiment: str, tracker: Tracker, reading: Reading) -> Material:
-    """The material of an MLflow experiment that anybody's code logged; rows in messages are its runs.
+def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
+    """The study of an MLflow experiment that anybody's code logged; rows in messages are its runs.
 
-    The variant is a param or tag (`reading.variant`, else `variant`), else the run's name without its seed. Raises
+    The variant is a param or tag (`options.variant`, else `variant`), else the run's name without its seed. Raises
     UserError for an experiment without runs, and what `from_table` raises.
     """
     runs = tracker.runs(experiment)
     if not runs:
         raise UserError(f"there are no runs in an experiment named {experiment!r} in {tracker.uri}")
-    table, left_out = table_of(runs, reading)
-    material = from_table(experiment, f"the MLflow experiment {experiment}", table, reading, "run")
+    table, left_out = table_of(runs, options)
+    study = from_table(experiment, f"the MLflow experiment {experiment}", table, options, "run")
     if left_out:
         names = ", ".join(left_out[:5]) + (f" and {len(left_out) - 5} more" if len(left_out) > 5 else "")
-        material = material.with_cautions(f"Left out, since they have neither a seed nor a metric: {names}.")
-    return material
+        study = study.with_cautions(f"Left out, since they have neither a seed nor a metric: {names}.")
+    return study
 
 
-def table_of(runs: Sequence[Run], reading: Reading) -> tuple[pd.DataFrame, list[str]]:
+def table_of(runs: Sequence[Run], options: TableOptions) -> tuple[pd.DataFrame, list[str]]:
     """A row a run, its cells text, its index the run's name; and the runs that are no trainings, such as parents."""
     import pandas as pd
 
     rows, names, left_out = [], [], []
     for run in runs:
-        if not run.metrics and reading.seed not in run.params:
+        if not run.metrics and options.seed not in run.params:
             left_out.append(run.variant)
             continue
-        rows.append(_row(run, reading))
+        rows.append(_row(run, options))
         names.append(run.name)
     table = pd.DataFrame(rows, index=names).fillna("")
     for column in table.columns:
@@ -53,12 +53,12 @@ def table_of(runs: Sequence[Run], reading: Reading) -> tuple[pd.DataFrame, list[
     return table, left_out
 
 
-def _row(run: Run, reading: Reading) -> dict[str, Any]:
+def _row(run: Run, options: TableOptions) -> dict[str, Any]:
     metrics = {name.replace("/", "_"): value for name, value in run.metrics.items()}
     row: dict[str, Any] = {**run.tags, **metrics, **run.params}
     row["status"] = run.status if run.status not in _OPEN else "running"
-    row.setdefault(reading.seed, "" if reading.seed != "seed" else _seed(run))
-    if not reading.factors or "variant" in row:
+    row.setdefault(options.seed, "" if options.seed != "seed" else _seed(run))
+    if not options.factors or "variant" in row:
         row.setdefault("variant", _SEED_AT_END.sub("", run.variant) or run.variant)
     return row
 

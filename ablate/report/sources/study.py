@@ -13,7 +13,7 @@ from ablate.report.sources.artifacts import read_correct, read_curves
 from ablate.report.sources.conditions import condition_cautions, conditions_facts, no_op_cautions
 from ablate.report.sources.declarations import declared_facts, declared_limits, recorded_facts, reproducing, scale_line
 from ablate.report.sources.searches import read_searches
-from ablate.report.study_data import Account, Material
+from ablate.report.study_data import RunCounts, StudyData
 from ablate.runs.run_table import run_table
 from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, begin, missing_runs, replay
 from ablate.stats.metric import Metric
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Material:
-    """The material of the study `name`; `margin` replaces the declared one, which makes its verdicts exploratory.
+def from_study(name: str, tracker: Tracker, margin: float | None = None) -> StudyData:
+    """The study of the study `name`; `margin` replaces the declared one, which makes its verdicts exploratory.
 
     Raises UserError for a study that the store does not know, or whose record says nothing of its design.
     """
@@ -39,8 +39,8 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
     table = table[table["status"].isin(STATUSES)].reset_index(drop=True)
     results = {entry: run for entry, run in runs.items() if run.is_result}
     asked = float(record.declared["margin"]) if margin is None else margin
-    looks, account = looks_of(record.details), _account(record, runs, own)
-    found = Material(
+    looks, counts = looks_of(record.details), _run_counts(record, runs, own)
+    found = StudyData(
         name=record.name,
         question=record.question.strip(),
         scale=scale_line(record, list(runs.values())),
@@ -51,13 +51,13 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Mate
         factors=[str(name) for name in record.details["factors"]],
         design=design_of(record.details),
         baseline=str(record.declared.get("baseline", "baseline")),
-        account=account,
+        counts=counts,
         looks=looks,
         protocol=protocol_of(record, changed_margin=asked != float(record.declared["margin"])),
         design_name=str(record.declared.get("design", "")),
         generators=list(record.details.get("generators", ())),
         seeds=[int(seed) for seed in record.declared.get("seeds", ())],
-        facts=[*declared_facts(record), *recorded_facts(record, account), *conditions_facts(list(runs.values()))],
+        facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
         cautions=[
             *_changes(record, asked),
             *condition_cautions(results.values()),
@@ -78,21 +78,21 @@ def looks_of(layout: Mapping[str, Any]) -> Looks | None:
     return Looks(tuple(int(seeds) for seeds in plain[0]), tuple(plain[1])) if plain else None
 
 
-def _with_looks(material: Material, looks: Looks) -> Material:
+def _with_looks(study: StudyData, looks: Looks) -> StudyData:
     """What is missing of such a study is what the next look still reads; arms that were clear get no more runs."""
-    start = begin(material.comparisons, material.seeds, looks)
-    state = replay(start, material.runs, material.metric, material.margin)
-    wanted = set(missing_runs(state, material.runs, material.metric))
-    account = material.account
-    missing = [pair for pair in account.missing if pair in wanted]
+    start = begin(study.comparisons, study.seeds, looks)
+    state = replay(start, study.runs, study.metric, study.margin)
+    wanted = set(missing_runs(state, study.runs, study.metric))
+    counts = study.counts
+    missing = [pair for pair in counts.missing if pair in wanted]
     words = f"{state.taken} of the looks at {', '.join(map(str, looks.seeds))} seeds taken"
     words += "; every comparison has ended" if state.done else f"; {count(len(state.going_on), 'comparison')} not ended"
-    spared = len(account.missing) - len(missing) if state.done else 0
+    spared = len(counts.missing) - len(missing) if state.done else 0
     alphas = ", ".join(f"{alpha:g}" for alpha in looks.alphas)
     return replace(
-        material,
-        account=replace(account, missing=missing, spared=spared),
-        facts=[("Seeds added until it is clear", f"{words} (alpha {alphas})"), *material.facts],
+        study,
+        counts=replace(counts, missing=missing, spared=spared),
+        facts=[("Seeds added until it is clear", f"{words} (alpha {alphas})"), *study.facts],
     )
 
 
@@ -168,7 +168,7 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _account(record: StudyRecord, runs: Mapping[PlanEntry, Run], own: Sequence[Run]) -> Account:
+def _run_counts(record: StudyRecord, runs: Mapping[PlanEntry, Run], own: Sequence[Run]) -> RunCounts:
     statuses: dict[str, int] = {}
     for run in runs.values():
         statuses[run.status] = statuses.get(run.status, 0) + 1
@@ -176,7 +176,7 @@ def _account(record: StudyRecord, runs: Mapping[PlanEntry, Run], own: Sequence[R
     mine = [run for run in own if (run.key, run.data) in keys]
     results = [run for run in runs.values() if run.is_result]
     spent = {run.name: _seconds(run) for run in [*mine, *runs.values()]}
-    return Account(
+    return RunCounts(
         planned=len(record.planned_runs),
         statuses=statuses,
         missing=[(entry.variant, entry.seed) for entry in record.planned_runs if entry not in runs],

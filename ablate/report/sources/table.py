@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import find_factors, find_metric, label_variants, read_metric, require
-from ablate.report.sources.infer_design import Plan, plan_of
+from ablate.report.sources.infer_design import InferredDesign, infer_design
 from ablate.report.sources.row_checks import check_rows, read_seeds, read_statuses, said
-from ablate.report.study_data import Account, Material
+from ablate.report.study_data import RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
 from ablate.stats.metric import Metric
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableOptions:
     """How somebody's runs are to be read; None means: find out, or say what is missing.
 
     `margin` is in points for fractions, in the metric's own unit else. `floor` is what an unstable run without a value
@@ -62,50 +62,50 @@ def read_csv(path: Path) -> pd.DataFrame:
     return table[~(table == "").all(axis=1)]
 
 
-def from_table(name: str, source: str, table: pd.DataFrame, reading: Reading, row_word: str = "line") -> Material:
-    """The material of anyone's runs: `table` has a row a run, its cells text; `row_word` names a row in messages.
+def from_table(name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line") -> StudyData:
+    """The study of anyone's runs: `table` has a row a run, its cells text; `row_word` names a row in messages.
 
-    Every other variant is held against the baseline, unless the arms are those of a named design (see `plan_of`).
+    Every other variant is held against the baseline, unless the arms are those of a named design (see `infer_design`).
     Raises UserError, naming the rows, for what cannot be read; what can be read but should be known is a caution.
     """
     if table.empty:
         raise UserError(f"{source} holds no runs")
     cautions: list[str] = []
-    given_factors = [require(table, factor, "factor", "--factor-params") for factor in reading.factors]
-    table = label_variants(table, reading.variant, given_factors, reading.baseline)
-    column = find_metric(table, reading.metric, reading.seed, given_factors)
-    seeds = require(table, reading.seed, "seed", "--seed-param")
+    given_factors = [require(table, factor, "factor", "--factor-params") for factor in options.factors]
+    table = label_variants(table, options.variant, given_factors, options.baseline)
+    column = find_metric(table, options.metric, options.seed, given_factors)
+    seeds = require(table, options.seed, "seed", "--seed-param")
     table = table.rename(columns={column: _as_name(column), seeds: "seed"})
     column = _as_name(column)
     table, found = read_statuses(table, row_word)
     cautions += found
     table = read_seeds(table, row_word)
-    table, metric, found = read_metric(table, column, reading.goal, reading.floor, row_word)
+    table, metric, found = read_metric(table, column, options.goal, options.floor, row_word)
     cautions += found
     cautions += check_rows(table, row_word, column)
-    margin = _margin(reading.margin, metric)
+    margin = _margin(options.margin, metric)
     factors, design = find_factors(table, given_factors, row_word)
-    _require_baseline(table, reading.baseline)
+    _require_baseline(table, options.baseline)
     usable = table[table["status"].isin(STATUSES)].reset_index(drop=True)
-    plan = plan_of(usable, design, reading.baseline, planned=not reading.exploratory)
-    return Material(
+    inferred = infer_design(usable, design, options.baseline, planned=not options.exploratory)
+    return StudyData(
         name=name,
         question="",
         scale=f"scale not stated; runs from {source}",
         runs=_arranged(usable, metric, factors),
         metric=metric,
         margin=margin,
-        comparisons=plan.comparisons,
+        comparisons=inferred.comparisons,
         factors=factors,
-        design=plan.design,
-        baseline=reading.baseline,
-        account=_account(table),
-        protocol=Protocol(planned=not reading.exploratory),
-        design_name=plan.name,
+        design=inferred.design,
+        baseline=options.baseline,
+        counts=_run_counts(table),
+        protocol=Protocol(planned=not options.exploratory),
+        design_name=inferred.name,
         seeds=sorted(set(usable["seed"])),
-        facts=[("Source", source), ("Compared", plan.words)],
+        facts=[("Source", source), ("Compared", inferred.words)],
         cautions=cautions,
-        notes=_assumptions(reading, metric, plan),
+        notes=_assumptions(options, metric, inferred),
         limits=_limits(),
         commands=[],
     )
@@ -141,25 +141,27 @@ def _arranged(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd
     return table[[*first, *(name for name in table.columns if name not in first)]]
 
 
-def _account(table: pd.DataFrame) -> Account:
+def _run_counts(table: pd.DataFrame) -> RunCounts:
     statuses = table["status"].value_counts().to_dict()
     open_runs = table[table["status"] == "running"]
     running = list(zip(map(str, open_runs["variant"]), map(int, open_runs["seed"]), strict=True))
-    return Account(planned=None, statuses={str(name): int(count) for name, count in statuses.items()}, running=running)
+    return RunCounts(
+        planned=None, statuses={str(name): int(count) for name, count in statuses.items()}, running=running
+    )
 
 
-def _assumptions(reading: Reading, metric: Metric, plan: Plan) -> list[str]:
+def _assumptions(options: TableOptions, metric: Metric, inferred: InferredDesign) -> list[str]:
     """What was taken for granted, since the runs themselves do not say it."""
     assumed = (
         "were declared exploratory: each verdict says so"
-        if reading.exploratory
+        if options.exploratory
         else "were taken as planned before the runs; if they were not, --exploratory says so in each verdict"
     )
     better = "lower" if metric.goal == "min" else "higher"
-    margin = "as given" if reading.margin is not None else "the default, which nobody chose for these runs"
+    margin = "as given" if options.margin is not None else "the default, which nobody chose for these runs"
     return [
-        f"The comparisons ({said(plan.comparisons)}) {assumed}.",
-        f"{metric.name}: {better} is better{'' if reading.goal else ' (assumed; --metric-goal says otherwise)'}. "
+        f"The comparisons ({said(inferred.comparisons)}) {assumed}.",
+        f"{metric.name}: {better} is better{'' if options.goal else ' (assumed; --metric-goal says otherwise)'}. "
         f"The margin is {margin}.",
         "Runs of one seed were taken as paired: the same data order, initial weights and splits in every arm. If your "
         "seeds do not do that, pairing is still valid but gains little: see rho, and Welch's test under Diagnostics.",

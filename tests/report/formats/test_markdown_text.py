@@ -14,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ablate.report import Reading, from_table, write
 from ablate.report.formats.html import html
 from ablate.report.formats.latex import tex
 from ablate.report.formats.markdown_text import code, escape, fenced, one_line, table
+from ablate.report.sources.table import TableOptions, from_table
+from ablate.report.write import write_report
 from tests.samples.effects import BASELINE, NO_BATCH_NORM
 
 RENDER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])  # more than our own page allows
@@ -87,8 +88,8 @@ def evil_report(folder: Path) -> Path:
         for name, values in {"baseline": BASELINE, EVIL: NO_BATCH_NORM, "no-a_b%&#": NO_BATCH_NORM}.items()
         for seed, value in enumerate(values)
     ]
-    material = from_table(EVIL, EVIL, pd.DataFrame(rows).astype(str), Reading())
-    return write(material, folder / "report", as_html=True).folder
+    material = from_table(EVIL, EVIL, pd.DataFrame(rows).astype(str), TableOptions())
+    return write_report(material, folder / "report", as_html=True).folder
 
 
 def test_nothing_from_a_run_is_markup_in_the_whole_report(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablate.errors import UsageError, UserError
-from ablate.report import Material, Reading, Report, analyse, from_table, read_csv, write
+from ablate.report.analysis import analyse
+from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.study_data import StudyData
+from ablate.report.write import Report, write_report
 from ablate.stats.effects import EFFECT_COLUMNS
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP
 
@@ -28,15 +31,15 @@ def rows(arms: dict[str, list[float]], scale: float = 0.01, metric: str = "test_
     )
 
 
-def material(table: pd.DataFrame, folder: Path, **reading: object) -> Material:
+def material(table: pd.DataFrame, folder: Path, **reading: object) -> StudyData:
     path = folder / "runs.csv"
     table.to_csv(path, index=False)
-    return from_table("theirs", "runs.csv", read_csv(path), Reading(**reading))  # type: ignore[arg-type]
+    return from_table("theirs", "runs.csv", read_csv(path), TableOptions(**reading))  # type: ignore[arg-type]
 
 
 def effects(table: pd.DataFrame, folder: Path, **reading: object) -> pd.DataFrame:
     found = material(table, folder, **reading)
-    report = write(found, folder / "report")
+    report = write_report(found, folder / "report")
     assert isinstance(report, Report)
     read = pd.read_csv(folder / "report" / "effects.csv", keep_default_na=False, na_values=[""])
     assert tuple(read.columns) == EFFECT_COLUMNS
@@ -203,7 +206,7 @@ def test_unstable_runs_count_and_failed_ones_do_not(tmp_path: Path) -> None:
 def test_exploratory_comparisons_say_so(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     assert analyse(material(table, tmp_path, exploratory=True)).effects[0].verdict.startswith("exploratory: ")
-    planned = write(material(table, tmp_path), tmp_path / "report")
+    planned = write_report(material(table, tmp_path), tmp_path / "report")
     assert "were taken as planned" in (planned.folder / "report.md").read_text()
 
 
@@ -266,8 +269,8 @@ def test_arms_may_be_named_by_their_factors_alone(tmp_path: Path) -> None:
 
 def test_our_own_run_table_gives_the_same_effects_again(tmp_path: Path) -> None:
     first = effects(both_ways(), tmp_path)
-    again = from_table("again", "runs.csv", read_csv(tmp_path / "report" / "runs.csv"), Reading())
-    second = write(again, tmp_path / "again")
+    again = from_table("again", "runs.csv", read_csv(tmp_path / "report" / "runs.csv"), TableOptions())
+    second = write_report(again, tmp_path / "again")
     assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
     assert len(first) == 6
 
@@ -277,6 +280,6 @@ def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
     for content in (b"", b"\xff\xfe\x00", b"a,b\n1,2\n3,4,5,6\n"):
         path.write_bytes(content)
         with pytest.raises(UserError):
-            from_table("x", "runs.csv", read_csv(path), Reading())
+            from_table("x", "runs.csv", read_csv(path), TableOptions())
     with pytest.raises(UserError, match="there is no file"):
         read_csv(tmp_path / "none.csv")
