@@ -92,7 +92,7 @@ def test_wrong_numbers_in_a_text_are_found(csv: Path) -> None:
         (["--runs", "none.csv"], 1, "there is no file none.csv"),
         (["--runs", "runs.csv", "--metric-goal", "up"], 2, "max or min"),
         (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),
-        (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "did you mean test_accuracy"),
+        (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "did you mean accuracy"),
         (["--runs", "runs.csv", "--check", "none.md"], 2, "File not found: none.md"),
     ],
 )
