@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ablate.studies.workload import Workload
     from ablate.workloads.custom import from_command, from_function
 
+DISTRIBUTION = "ablate-study"
+"""Name of this project on the package index, where `ablate` is another project."""
+
 __version__ = "0.1.0"
 __all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
 

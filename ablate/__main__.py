@@ -1,6 +1,6 @@
-"""`python -m ablate`, and the console script."""
+"""`python -m ablate`: the same as the console script."""
 
-from ablate.cli.app import main
+from ablate_study import main
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ablate.doctor.leftovers import check_journals, check_leftovers
-from ablate.doctor.machine import check_caches, check_device, check_disk, check_versions
+from ablate.doctor.machine import check_caches, check_device, check_disk, check_package, check_versions
 from ablate.doctor.store import check_delivery, check_orphans, check_store, check_writable
 from ablate.doctor.types import Finding, Surroundings
 from ablate.errors import UserError, explain
@@ -19,6 +19,7 @@ CHECKS: dict[str, Callable[[Surroundings], list[Finding]]] = {
     "leftovers": check_leftovers,
     "data cache": check_caches,
     "disk": check_disk,
+    "package": check_package,
     "versions": check_versions,
     "device": check_device,
 }

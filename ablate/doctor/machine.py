@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+import ablate
 from ablate.doctor.types import Finding, Surroundings, many, some
 from ablate.errors import UserError
 from ablate.runs.provenance import versions
+from ablate_study import DISTRIBUTION, REINSTALL, foreign_version
 
 LITTLE, VERY_LITTLE = 2e9, 2e8
 """Free bytes below which there is a note, and a problem: a study of 40 runs keeps about 0.1 GB."""
@@ -71,7 +73,7 @@ def check_versions(_here: Surroundings) -> list[Finding]:
         missing = [text for text, is_missing in odd if is_missing]
         text = some([text for text, _ in odd], most=6)
         state = "problem" if missing else "note"
-        return [Finding("versions", state, text, "install ablate again, with its dependencies")]  # type: ignore[arg-type]  # one of the words
+        return [Finding("versions", state, text, f"reinstall {DISTRIBUTION} with its dependencies")]  # type: ignore[arg-type]  # one of the words
     shown = ", ".join(f"{name} {number}" for name, number in versions().items())
     return [Finding("versions", "ok", shown)]
 
@@ -81,7 +83,7 @@ def _odd_versions() -> Iterator[tuple[str, bool]]:
     from packaging.requirements import Requirement
 
     try:
-        declared = [Requirement(text) for text in requires("ablate") or []]
+        declared = [Requirement(text) for text in requires(DISTRIBUTION) or []]
     except PackageNotFoundError:
         return
     for wanted in declared:
@@ -95,6 +97,15 @@ def _odd_versions() -> Iterator[tuple[str, bool]]:
             continue
         if not wanted.specifier.contains(found, prereleases=True):
             yield f"{wanted.name} {found} is not known to work ({wanted.specifier})", False
+
+
+def check_package(_here: Surroundings) -> list[Finding]:
+    """Check that the other project named `ablate`, which installs files of the same names, is not installed."""
+    other = foreign_version()
+    if other is None:
+        return [Finding("package", "ok", f"{DISTRIBUTION} {ablate.__version__}")]
+    text = f"another project named 'ablate' (version {other}) is installed over the files of {DISTRIBUTION}"
+    return [Finding("package", "problem", text, REINSTALL)]
 
 
 def check_device(_here: Surroundings) -> list[Finding]:

@@ -14,7 +14,7 @@ import ablate
 from ablate.redaction import masked_text
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
-RECORDED_PACKAGES = ("ablate", "torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on, of what is installed."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "ablate": ablate.__version__}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = version(package)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ablate import DISTRIBUTION
 from ablate.errors import DISK_FULL, UserError
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.journal.run_journal import SCHEMA, Journal, Journals, Run, load, records
@@ -179,7 +180,8 @@ def _describe(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
         table.writeheader()
         table.writerows(log.history)
     environment = records(journal.path)[0]["environment"]
-    packages = [f"{name}=={number}" for name, number in environment["versions"].items()]
+    versions = environment["versions"].items()
+    packages = [f"{DISTRIBUTION if name == 'ablate' else name}=={number}" for name, number in versions]
     facts = [f"# {name}: {environment[name]}" for name in ("platform", "processor", "commit", "dirty")]
     log.file("environment.txt").write_text("\n".join(facts + packages) + "\n")
     state = provenance.commit(project)

@@ -108,7 +108,7 @@ def quiet_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError("Ray is not installed: pip install 'ablate[ray]'") from None
+        raise UsageError("Ray is not installed: pip install 'ablate-study[ray]'") from None
     return ray
 
 

@@ -114,5 +114,5 @@ def test_what_no_node_can_hold_is_refused() -> None:
 
 def test_without_ray_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"pip install 'ablate\[ray\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'ablate-study\[ray\]'"):
         list(make_executor("ray", 1).results(abs, [1]))

@@ -1,0 +1,55 @@
+"""Entry point of the `ablate` command: check that the package `ablate` is ours, then start the command line.
+
+Another project on the package index, named `ablate`, also installs a file `ablate/__init__.py`. This module is outside
+the package, so that it can still report when that file has replaced ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
+
+DISTRIBUTION = "ablate-study"
+"""Name of this project on the package index; the package and the command are named `ablate`."""
+
+REINSTALL = f"pip uninstall --yes ablate, then pip install --force-reinstall --no-deps {DISTRIBUTION}"
+
+
+def foreign_version() -> str | None:
+    """Return the version of the other project's distribution `ablate`, or None if it is not installed."""
+    try:
+        found = distribution("ablate")
+    except PackageNotFoundError:
+        return None
+    is_ours = any(script.value == "ablate.__main__:main" for script in found.entry_points)  # before it was renamed
+    return None if is_ours else found.version
+
+
+def damage(error: ImportError | None = None) -> str:
+    """Return one line on a package `ablate` whose files are not ours, with the commands that repair it."""
+    other = foreign_version()
+    cause = f"overwritten by another project named 'ablate' (version {other})" if other else "missing or overwritten"
+    detail = f" ({error})" if error else ""
+    return f"Files of the package 'ablate' are {cause}{detail}. To repair the installation: {REINSTALL}"
+
+
+def main() -> None:
+    """Run the command line, or exit with one line if the files of the package are not ours."""
+    try:
+        is_ours = getattr(import_module("ablate"), "DISTRIBUTION", None) == DISTRIBUTION
+    except ImportError as error:  # our own file imports nothing
+        sys.exit(f"error: {damage(error)}")
+    if not is_ours:
+        sys.exit(f"error: {damage()}")
+    try:
+        command_line = import_module("ablate.cli.app")
+    except ImportError as error:
+        if not (error.name or "").startswith("ablate") or "--debug" in sys.argv:
+            raise
+        sys.exit(f"error: {damage(error)}")
+    command_line.main()
+
+
+if __name__ == "__main__":
+    main()
