@@ -103,7 +103,7 @@ def training_seconds(journal: Path) -> float:
 def share_in_log(*, top: Path) -> Measurement:
     """Return a measurement: percent of a demo run's epochs that it waits for its log, the store's writer beside it."""
     os.environ["ABLATE_CACHE"] = str(top / "cache")
-    from ablate.data import Source
+    from ablate.data import ImageSource
     from ablate.journal.run_journal import Journals
     from ablate.runs import runner
     from ablate.runs.run_log import RunLog
@@ -139,7 +139,7 @@ def share_in_log(*, top: Path) -> Measurement:
     project = Project(top / "tracked")
     project.mlruns.mkdir(parents=True)
     recipe = Recipe.of(WORKLOAD, None, WORKLOAD.preset("demo").settings)
-    job = Job(recipe, open_data(recipe, Source("digits")), resolve_conditions(RequestedConditions("cpu")))
+    job = Job(recipe, open_data(recipe, ImageSource("digits")), resolve_conditions(RequestedConditions("cpu")))
     journals = Journals(project.journals)
 
     def measure() -> float:

@@ -26,14 +26,14 @@ class Quiet:
 
 def train(seed: int, how: Conditions, **settings: Any) -> tuple[float, float]:
     """Return the last validation accuracy and the test accuracy of a run on the digits, the latter scored in fp32."""
-    from ablate.data import Source, open_dataset
+    from ablate.data import ImageSource, open_dataset
     from ablate.studies.job import Job
     from ablate.studies.recipe import Recipe
     from ablate.workloads.resnet9.run import divide, open_data, start
     from ablate.workloads.resnet9.training import evaluate
     from ablate.workloads.resnet9.workload import WORKLOAD, training_plan
 
-    source, log = Source("digits"), Quiet()
+    source, log = ImageSource("digits"), Quiet()
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings}, seed)
     dataset = open_dataset(source, recipe.settings["image_size"])
     parts = divide(dataset, recipe, how.device)

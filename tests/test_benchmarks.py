@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablate.data import Source, open_dataset
+from ablate.data import ImageSource, open_dataset
 from benchmarks import __main__ as bench
 from benchmarks import processor
 from benchmarks.studies import write_images
@@ -53,7 +53,7 @@ def test_emulated_bfloat16_is_not_measured(
 def test_the_images_of_a_study_are_a_balanced_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     write_images(tmp_path / "images.tar", 40, 20)
-    dataset = open_dataset(Source(folder=tmp_path / "images.tar"))
+    dataset = open_dataset(ImageSource(folder=tmp_path / "images.tar"))
     assert dataset.train.images.shape == (40, 3, 32, 32)
     assert np.bincount(dataset.train.labels).tolist() == [4] * 10
     assert np.bincount(dataset.test.labels).tolist() == [2] * 10

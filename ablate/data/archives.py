@@ -1,4 +1,4 @@
-"""Archives of images, read as a stream and never unpacked to disk."""
+"""Read archives of images as a stream, without unpacking them to disk."""
 
 from __future__ import annotations
 
@@ -17,76 +17,78 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from ablate.data.decoding import FILE_LIMIT
-from ablate.data.image_folders import arrange, block
-from ablate.data.types import Block, Stream, shown
+from ablate.data.image_folders import image_block, index_images
+from ablate.data.types import ImageBlock, ImageStream, printable
 from ablate.errors import UserError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 TOTAL_LIMIT = 16 * 2**30  # unpacked bytes; CIFAR-10 as PNG or JPEG has 0.1 to 0.2 GB
 MEMBER_LIMIT = 2_000_000
-BLOCK = 512  # bytes; what a tar file is made of
+TAR_BLOCK = 512  # bytes
 
 
 class Member(NamedTuple):
-    """A file or folder in an archive: its relative name (a folder's ends in "/") and how to read it now."""
+    """A file or folder in an archive: its relative name (a folder's ends in "/") and a function that reads it."""
 
     name: str
     read: Callable[[], bytes]
 
 
-class Bounded:
-    """The part of a file object that `tarfile` uses, refusing to go further or read more at once than is sane.
-
-    A few megabytes of gzip can stand for terabytes of zeros, and `tarfile` reads a header's payload whole.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.tail = b""  # the last block that was read: an intact tar file ends in zeros
-
-    def read(self, size: int) -> bytes:
-        """Read at most `size` bytes."""
-        check_size(size)
-        data = self.file.read(size)
-        self.check(self.file.tell())
-        self.tail = (self.tail + data)[-BLOCK:] if len(data) < BLOCK else data[-BLOCK:]
-        return data
-
-    def seek(self, position: int) -> int:
-        """Go to `position`, counted from the start."""
-        self.check(position)
-        return self.file.seek(position)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self.file.tell()
-
-    def check(self, position: int) -> None:
-        """Refuse to be too far into the file."""
-        if position > TOTAL_LIMIT:
-            raise TooLargeError(f"more than {TOTAL_LIMIT:,} bytes once unpacked")
+RawMember = tuple[str, bool, Callable[[], bytes]]  # unchecked name, whether it is a folder, a function that reads it
 
 
 class TooLargeError(Exception):
     """An archive exceeds a limit."""
 
 
+class BoundedFile:
+    """The part of a file object that `tarfile` uses, with limits on position and read size.
+
+    A few megabytes of gzip can expand to terabytes of zeros, and `tarfile` reads the payload of a header at once.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.tail = b""  # the last bytes read, up to one block: an intact tar file ends in zeros
+
+    def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
+        check_size(size)
+        data = self.file.read(size)
+        self._check_position(self.file.tell())
+        self.tail = (self.tail + data)[-TAR_BLOCK:] if len(data) < TAR_BLOCK else data[-TAR_BLOCK:]
+        return data
+
+    def seek(self, position: int) -> int:
+        """Go to `position`, counted from the start."""
+        self._check_position(position)
+        return self.file.seek(position)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.file.tell()
+
+    def _check_position(self, position: int) -> None:
+        if position > TOTAL_LIMIT:
+            raise TooLargeError(f"more than {TOTAL_LIMIT:,} bytes once unpacked")
+
+
 def check_size(size: int) -> None:
-    """Refuse a member, or a part of one, of more bytes than it may have."""
+    """Raise TooLargeError if a member, or a part of one, has more than `FILE_LIMIT` bytes."""
     if not 0 <= size <= FILE_LIMIT:
-        raise TooLargeError(f"a member of {size:,} bytes, and {FILE_LIMIT:,} are allowed")
+        raise TooLargeError(f"a member of {size:,} bytes (at most {FILE_LIMIT:,} are allowed)")
 
 
 def members(path: Path) -> Generator[Member, None, None]:
-    """Yield what is in an archive, in stored order; a member is to be read before the next one is asked for.
+    """Yield the members of an archive in stored order; read each one before requesting the next.
 
     Raises:
-        UserError: if this is no archive (.tgz, .tar.gz, .tar, .zip), it is damaged, truncated or too large, or a member
-            has an absolute path, climbs out by "..", is stored twice, or is no plain file or folder.
+        UserError: if the file is not an archive (.tgz, .tar.gz, .tar, .zip), is damaged, truncated or too large, or
+            has a member with an absolute path, a path with "..", a repeated name, or a type other than file and folder.
     """
-    where = shown(path)
+    where = printable(path)
     seen: set[str] = set()
-    with readable(path), path.open("rb") as file:
+    with archive_errors(path), path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
         found = zip_members(file, where) if start[:2] == b"PK" else tar_members(file, start, where)
@@ -95,28 +97,90 @@ def members(path: Path) -> Generator[Member, None, None]:
             if not name:
                 continue
             if name in seen and not is_folder:
-                raise UserError(f"{where}: member {shown(raw)} is stored twice; make the archive anew")
+                raise UserError(
+                    f"Invalid archive {where}: member {printable(raw)} is stored twice. Create the archive again"
+                )
             seen.add(name)
             if len(seen) > MEMBER_LIMIT:
                 raise TooLargeError(f"more than {MEMBER_LIMIT:,} members")
-            yield Member(f"{name}/" if is_folder else name, functools.partial(guarded, path, read))
+            yield Member(f"{name}/" if is_folder else name, functools.partial(read_member, path, read))
 
 
-def guarded(path: Path, read: Callable[[], bytes]) -> bytes:
-    """Read a member, errors being told as `members` does."""
-    with readable(path):
+def read_member(path: Path, read: Callable[[], bytes]) -> bytes:
+    """Read a member of the archive at `path`, with errors reported as by `members`."""
+    with archive_errors(path):
         return read()
 
 
 def safe_name(raw: str, where: str) -> str:
-    """Return a member's name without "." parts, refusing one that leads out of the archive."""
+    """Return a member's name without "." parts; raise UserError if it points outside the archive."""
     parts = PurePosixPath(raw).parts
     if raw.startswith("/") or ".." in parts or raw[1:3] == ":/":
-        raise UserError(f"{where}: member {shown(raw)} leads out of the archive; such archives are refused")
+        raise UserError(f"Unsafe archive {where}: member {printable(raw)} points outside the archive")
     return "/".join(parts)
 
 
-BROKEN = (
+def tar_members(file: BinaryIO, start: bytes, where: str) -> Iterator[RawMember]:
+    """Yield the members of a tar file, with or without gzip compression."""
+    stream: BinaryIO = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file  # type: ignore[assignment]  # GzipFile is a binary file in all but its declared type
+    bounded = BoundedFile(stream)
+    with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]  # only read, seek and tell are used
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # tarfile would keep a kilobyte for each
+            if not (member.isdir() or member.isreg()) or member.issparse():
+                raise UserError(f"Unsafe archive {where}: member {printable(member.name)} is a link or device")
+            check_size(member.size)
+            yield member.name, member.isdir(), functools.partial(tar_content, tar, member)
+    while bounded.read(2**20):  # read the end too, to detect truncation: final zeros and gzip's checksum
+        pass
+    if len(bounded.tail) < TAR_BLOCK or any(bounded.tail):
+        raise EOFError
+
+
+def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Return a member's bytes."""
+    content = tar.extractfile(member)
+    assert content is not None, "only called for regular files"
+    return content.read()
+
+
+def zip_members(file: BinaryIO, where: str) -> Iterator[RawMember]:
+    """Yield the members of a zip file."""
+    with zipfile.ZipFile(file) as archive:
+        infos = archive.infolist()
+        if sum(info.file_size for info in infos) > TOTAL_LIMIT:
+            raise TooLargeError(f"more than {TOTAL_LIMIT:,} bytes once unpacked")
+        for info in infos:
+            member = printable(info.filename)
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise UserError(f"Unsafe archive {where}: member {member} is a link or device")
+            if info.flag_bits & 1:
+                raise UserError(
+                    f"Encrypted archive {where}: member {member} has a password. Create the archive without one"
+                )
+            check_size(info.file_size)
+            name = info.filename.replace("\\", "/")
+            if not name:  # zipfile cuts a name at its first zero byte
+                raise zipfile.BadZipFile("a member without a name")
+            yield name, name.endswith("/"), functools.partial(archive.read, info)
+
+
+def read_archive(path: Path, names: Iterable[str], image_size: int) -> ImageStream:
+    """Return the images of an archived image folder whose members have these `names`, decoded in stored order."""
+    index = index_images(names, printable(path))
+
+    def blocks() -> Generator[ImageBlock, None, None]:
+        with closing(members(path)) as found:
+            for member in found:
+                slot = index.slots.get(member.name)
+                if slot is not None:
+                    yield image_block(member.read(), slot, image_size, f"{path}: {member.name}")
+
+    return ImageStream(index.classes, index.counts, blocks())
+
+
+ARCHIVE_ERRORS = (
     TooLargeError,
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -129,89 +193,28 @@ BROKEN = (
     NotImplementedError,
     RuntimeError,
     struct.error,
-)  # what the standard library raises on archives of random bytes
-Found = tuple[str, bool, Callable[[], bytes]]  # name, whether it is a folder, how to read it
-
-
-def tar_members(file: BinaryIO, start: bytes, where: str) -> Iterator[Found]:
-    """Yield the members of a tar file, compressed by gzip or not."""
-    stream: BinaryIO = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file  # type: ignore[assignment]  # GzipFile is a binary file in all but its declared type
-    bounded = Bounded(stream)
-    with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]  # it reads, seeks and tells, no more
-        while (member := tar.next()) is not None:
-            tar.members.clear()  # tarfile would keep a kilobyte for each
-            if not (member.isdir() or member.isreg()) or member.issparse():
-                raise UserError(f"{where}: member {shown(member.name)} is a link or device; such archives are refused")
-            check_size(member.size)
-            yield member.name, member.isdir(), functools.partial(tar_content, tar, member)
-    while bounded.read(2**20):  # what follows the last member must be there, too: its zeros, gzip's checksum
-        pass
-    if len(bounded.tail) < BLOCK or any(bounded.tail):
-        raise EOFError
-
-
-def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """Return a member's bytes."""
-    content = tar.extractfile(member)
-    assert content is not None, "only called for regular files"
-    return content.read()
-
-
-def zip_members(file: BinaryIO, where: str) -> Iterator[Found]:
-    """Yield the members of a zip file."""
-    with zipfile.ZipFile(file) as archive:
-        infos = archive.infolist()
-        if sum(info.file_size for info in infos) > TOTAL_LIMIT:
-            raise TooLargeError(f"more than {TOTAL_LIMIT:,} bytes once unpacked")
-        for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise UserError(
-                    f"{where}: member {shown(info.filename)} is a link or device; such archives are refused"
-                )
-            if info.flag_bits & 1:
-                raise UserError(
-                    f"{where}: member {shown(info.filename)} is encrypted; make the archive without a password"
-                )
-            check_size(info.file_size)
-            name = info.filename.replace("\\", "/")
-            if not name:  # what follows a zero is cut off
-                raise zipfile.BadZipFile("a member without a name")
-            yield name, name.endswith("/"), functools.partial(archive.read, info)
-
-
-def read_archive(path: Path, names: Iterable[str], image_size: int) -> Stream:
-    """Return the images of an archived image folder whose members have these `names`, decoded in stored order."""
-    arrangement = arrange(names, shown(path))
-
-    def blocks() -> Generator[Block, None, None]:
-        with closing(members(path)) as found:
-            for member in found:
-                place = arrangement.places.get(member.name)
-                if place is not None:
-                    yield block(member.read(), place, image_size, f"{path}: {member.name}")
-
-    return Stream(arrangement.classes, arrangement.counts, blocks())
+)
+"""What the standard library raises on archives of random bytes."""
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Say what is wrong with an archive in one line."""
+def archive_errors(path: Path) -> Iterator[None]:
+    """Turn errors of reading an archive into a UserError with a one-line message."""
     try:
         yield
-    except BROKEN as error:
-        raise UserError(f"{shown(path)} {problem_of(error)}") from error
+    except ARCHIVE_ERRORS as error:
+        raise UserError(archive_problem(printable(path), error)) from error
 
 
-def problem_of(error: Exception) -> str:
-    """Return what an error that came up while reading an archive means."""
+def archive_problem(where: str, error: Exception) -> str:
+    """Return the message for an error that occurred while reading an archive."""
     match error:
         case TooLargeError():
-            return f"has {error}; this looks like an archive bomb: if you trust it, unpack it and give the folder"
+            return f"{where} has {error}. It may be an archive bomb: if you trust it, unpack it and pass the folder"
         case tarfile.ReadError() if "unexpected end" not in str(error):
-            return f"is not an archive ({', '.join(SUFFIXES)}), or it is damaged"
-        case NotImplementedError() | RuntimeError():  # zipfile on methods that it does not know
-            return f"cannot be read ({shown(error)}); make the archive anew"
-        case OSError() if error.errno not in (None, errno.EINVAL):  # not from nonsensical offsets in the archive
-            return f"cannot be read: {error.strerror}"
-    return f"is truncated or damaged ({shown(error) or 'it ends too early'}); copy it again"
+            return f"{where} is damaged or not an archive ({', '.join(SUFFIXES)})"
+        case NotImplementedError() | RuntimeError():  # zipfile on unknown compression methods
+            return f"Cannot read {where} ({printable(error)}). Create the archive again"
+        case OSError() if error.errno not in (None, errno.EINVAL):  # EINVAL comes from invalid offsets in the archive
+            return f"Cannot read {where}: {error.strerror}"
+    return f"{where} is truncated or damaged ({printable(error) or 'unexpected end of file'}). Copy it again"

@@ -1,4 +1,4 @@
-"""Writing a stream of images to `.npy` files, and what is then known of them."""
+"""Write a stream of images to `.npy` files, with their metadata."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ablate.data.normalisation import measure, published
-from ablate.data.types import SPLITS, Labels, Pixels, Stream
+from ablate.data.types import SPLITS, ImageStream, Labels, Pixels
 
 FORMAT = 1
-FACTS = "dataset.json"
-FILES = {f"{split}_{what}.npy" for split in SPLITS for what in ("images", "labels")}
+METADATA = "dataset.json"
+ARRAY_FILES = {f"{split}_{part}.npy" for split in SPLITS for part in ("images", "labels")}
 CHANNELS = 3
-CHUNK = 256  # images read at once for the fingerprint and the moments
+CHUNK = 256  # images per read when computing the fingerprint and the moments
+REPORT_EVERY = 100  # images
 
 
 class PixelFile:
     """A `.npy` file of uint8 images, n x 3 x H x W, written in any order.
 
-    By plain writes: on a full disk these fail with an error, where a memory map would kill the process, and they count
-    for nothing in its memory.
+    Uses plain writes instead of a memory map: on a full disk they raise an error, whereas writing to a map kills the
+    process, and they do not count towards the process's memory.
     """
 
     def __init__(self, file: BinaryIO, count: int, image_size: int) -> None:
         self.file = file
         self.shape = (count, CHANNELS, image_size, image_size)
-        description = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
-        np.lib.format.write_array_header_1_0(file, description)
+        header = {"descr": "|u1", "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(file, header)
         self.start = file.tell()
 
-    def put(self, position: int, pixels: Pixels) -> None:
-        """Write images from `position` on."""
+    def write(self, position: int, pixels: Pixels) -> None:
+        """Write images from index `position` on."""
         self.file.seek(self.start + position * pixels[0].size)
         self.file.write(pixels.tobytes())
 
     def chunks(self) -> Iterator[Pixels]:
-        """Yield the images in order, a few at a time."""
+        """Yield the images in order, `CHUNK` at a time."""
         self.file.flush()
         self.file.seek(self.start)
         size = CHUNK * int(np.prod(self.shape[1:]))
@@ -50,8 +51,8 @@ class PixelFile:
             yield np.frombuffer(data, dtype=np.uint8).reshape(-1, *self.shape[1:])
 
 
-def write_arrays(folder: Path, stream: Stream, image_size: int, report: Callable[[int, int], None]) -> None:
-    """Write the images and labels of `stream` into `folder` and, last, the facts about them."""
+def write_arrays(folder: Path, stream: ImageStream, image_size: int, report: Callable[[int, int], None]) -> None:
+    """Write the images and labels of `stream` into `folder` and, last, their metadata."""
     labels = {split: np.full(stream.counts[split], -1, dtype=np.int64) for split in SPLITS}
     with contextlib.ExitStack() as stack:
         files = {
@@ -60,41 +61,41 @@ def write_arrays(folder: Path, stream: Stream, image_size: int, report: Callable
             )
             for split in SPLITS
         }
-        encodings = fill(files, labels, stream, report)
-        facts = facts_of(files, labels, stream.classes) | {"encoding": ", ".join(sorted(encodings))}
+        encodings = write_blocks(files, labels, stream, report)
+        metadata = describe_arrays(files, labels, stream.classes) | {"encoding": ", ".join(sorted(encodings))}
         for file in files.values():
-            settle(file.file)
+            flush_to_disk(file.file)
     for split in SPLITS:
         with (folder / f"{split}_labels.npy").open("wb") as array:
             np.save(array, labels[split])
-            settle(array)
-    facts["sizes"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    with (folder / FACTS).open("w") as text:
-        json.dump(facts, text, indent=1)
-        settle(text)
+            flush_to_disk(array)
+    metadata["sizes"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    with (folder / METADATA).open("w") as text:
+        json.dump(metadata, text, indent=1)
+        flush_to_disk(text)
 
 
-def fill(
-    files: dict[str, PixelFile], labels: dict[str, Labels], stream: Stream, report: Callable[[int, int], None]
+def write_blocks(
+    files: dict[str, PixelFile], labels: dict[str, Labels], stream: ImageStream, report: Callable[[int, int], None]
 ) -> set[str]:
-    """Put every block of `stream` at its place; return the encodings that were met."""
+    """Write every block of `stream` at its position; return the encodings of the images."""
     encodings = set()
-    done, told, total = 0, 0, sum(stream.counts.values())
+    done, reported, total = 0, 0, sum(stream.counts.values())
     report(0, total)
     for split, position, pixels, block_labels, encoding in stream.blocks:
-        files[split].put(position, pixels)
+        files[split].write(position, pixels)
         labels[split][position : position + len(block_labels)] = block_labels
         encodings.add(encoding)
         done += len(block_labels)
-        if done - told >= 100 or done == total:
-            told = done
+        if done - reported >= REPORT_EVERY or done == total:
+            reported = done
             report(done, total)
-    assert all(bool((values >= 0).all()) for values in labels.values()), "a stream fills every position"
+    assert all(bool((values >= 0).all()) for values in labels.values()), "a stream covers every index"
     return encodings
 
 
-def facts_of(files: dict[str, PixelFile], labels: dict[str, Labels], classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the fingerprint and the normalisation of what was written."""
+def describe_arrays(files: dict[str, PixelFile], labels: dict[str, Labels], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the metadata of the written arrays: classes, counts, normalisation and fingerprint."""
     digest = hashlib.sha256(json.dumps(classes).encode())
     for split in SPLITS:
         digest.update(f"{split} {files[split].shape}".encode())
@@ -113,7 +114,7 @@ def facts_of(files: dict[str, PixelFile], labels: dict[str, Labels], classes: tu
     }
 
 
-def settle(file: Any) -> None:
-    """Bring a file to the disk, so that no rename overtakes its content."""
+def flush_to_disk(file: Any) -> None:
+    """Flush a file to the disk, so that its content is there before the folder is renamed."""
     file.flush()
     os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 as their authors publish them and torchvision keeps them: pickled batches, checked by md5."""
+"""Read CIFAR-10 and CIFAR-100 in their published format: pickled batches, verified by MD5 checksums."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ablate.data.archives import members
-from ablate.data.decoding import read_file, sliced
+from ablate.data.decoding import array_blocks, read_file
 from ablate.data.normalisation import CIFAR10, CIFAR100
-from ablate.data.types import Block, Stream, shown
+from ablate.data.types import ImageBlock, ImageStream, printable
 from ablate.errors import UserError
 
 SIZES = {"train": 50_000, "test": 10_000}  # of either set
@@ -22,8 +22,8 @@ FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 
 
 @dataclass(frozen=True)
-class Batches:
-    """How a CIFAR set is laid out: `parts` are (split, file, md5), equally large within a split."""
+class BatchFiles:
+    """The files of a CIFAR set: `parts` are (split, file, md5), with the same number of images within a split."""
 
     folder: str
     classes: tuple[str, ...]
@@ -31,12 +31,12 @@ class Batches:
     parts: tuple[tuple[str, str, str], ...]
 
     def rows(self, split: str) -> int:
-        """Return how many images each file of `split` holds."""
+        """Return the number of images in each file of `split`."""
         return SIZES[split] // sum(part[0] == split for part in self.parts)
 
 
-def batches_of(name: str) -> Batches:
-    """Return the layout of "cifar10" or "cifar100", with torchvision's checksums."""
+def batch_files(name: str) -> BatchFiles:
+    """Return the files of "cifar10" or "cifar100", with torchvision's checksums."""
     from torchvision import datasets
 
     published, classes, label_key = {
@@ -45,11 +45,11 @@ def batches_of(name: str) -> Batches:
     }[name]
     train = tuple(("train", file, md5) for file, md5 in published.train_list)
     test = tuple(("test", file, md5) for file, md5 in published.test_list)
-    return Batches(FOLDERS[name], classes, label_key, train + test)
+    return BatchFiles(FOLDERS[name], classes, label_key, train + test)
 
 
 def find_batches(path: Path) -> tuple[str, Path] | None:
-    """Return the CIFAR set's name and the folder of its batches if `path` is or holds one."""
+    """Return the CIFAR set's name and the folder of its batches if `path` is or contains one."""
     for name, folder in FOLDERS.items():
         for candidate in (path, path / folder):
             if candidate.absolute().name == folder and candidate.is_dir():
@@ -58,58 +58,60 @@ def find_batches(path: Path) -> tuple[str, Path] | None:
 
 
 def find_batches_in(names: Iterable[str]) -> str | None:
-    """Return the CIFAR set's name if these names of an archive's members hold its folder."""
+    """Return the CIFAR set's name if its folder is among these names of archive members."""
     folders = {part for name in names for part in PurePosixPath(name).parts[:2]}
     return next((name for name, folder in FOLDERS.items() if folder in folders), None)
 
 
-def read_batches_folder(layout: Batches, folder: Path, image_size: int) -> Stream:
+def read_batches_folder(batches: BatchFiles, folder: Path, image_size: int) -> ImageStream:
     """Return the images in a folder of batches."""
-    files = ((file, read_file(folder / file)) for _, file, _ in layout.parts)
-    return read_batches(layout, files, image_size, shown(folder))
+    files = ((file, read_file(folder / file)) for _, file, _ in batches.parts)
+    return read_batches(batches, files, image_size, printable(folder))
 
 
-def read_batches_archive(layout: Batches, path: Path, image_size: int) -> Stream:
-    """Return the images in an archive of such a folder, which is what torchvision downloads."""
-    wanted = {file for _, file, _ in layout.parts}
+def read_batches_archive(batches: BatchFiles, path: Path, image_size: int) -> ImageStream:
+    """Return the images in an archive of such a folder, the format that torchvision downloads."""
+    wanted = {file for _, file, _ in batches.parts}
 
     def files() -> Generator[tuple[str, bytes], None, None]:
         with contextlib.closing(members(path)) as found:
             for member in found:
                 name = PurePosixPath(member.name)
-                if name.parent.name == layout.folder and name.name in wanted:
+                if name.parent.name == batches.folder and name.name in wanted:
                     yield name.name, member.read()
 
-    return read_batches(layout, files(), image_size, shown(path))
+    return read_batches(batches, files(), image_size, printable(path))
 
 
 def read_batches(
-    layout: Batches, files: Generator[tuple[str, bytes], None, None], image_size: int, where: str
-) -> Stream:
+    batches: BatchFiles, files: Generator[tuple[str, bytes], None, None], image_size: int, where: str
+) -> ImageStream:
     """Return the images of batch files that come in any order.
 
-    A pickle is code. So each file's checksum is compared before it is loaded: only the published content is.
+    Unpickling can run code, so each file's checksum is verified first: only the published content is loaded.
 
     Raises:
-        UserError: while the images are drawn, if a file is missing or is not the published one.
+        UserError: during iteration over the blocks, if a file is missing or its checksum differs.
     """
-    places, counts = {}, {"train": 0, "test": 0}
-    for split, file, md5 in layout.parts:
-        places[file] = (split, counts[split], md5)
-        counts[split] += layout.rows(split)
+    slots, counts = {}, {"train": 0, "test": 0}
+    for split, file, md5 in batches.parts:
+        slots[file] = (split, counts[split], md5)
+        counts[split] += batches.rows(split)
 
-    def blocks() -> Generator[Block, None, None]:
-        missing = set(places)
+    def blocks() -> Generator[ImageBlock, None, None]:
+        missing = set(slots)
         with contextlib.closing(files):
             for file, content in files:
-                split, position, md5 = places[file]
+                split, position, md5 = slots[file]
                 if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-                    raise UserError(f"{where}: {file} does not have the checksum of the published file; get it again")
-                batch = pickle.loads(content, encoding="latin1")  # noqa: S301  # the checksum says that it is CIFAR's own
-                labels = np.asarray(batch[layout.label_key], dtype=np.int64)
+                    raise UserError(
+                        f"Checksum mismatch in {where}: {file} differs from the published file. Download it again"
+                    )
+                batch = pickle.loads(content, encoding="latin1")  # noqa: S301  # the checksum proves that it is CIFAR's own
+                labels = np.asarray(batch[batches.label_key], dtype=np.int64)
                 missing.discard(file)
-                yield from sliced(split, position, batch["data"].reshape(-1, 3, 32, 32), labels, image_size)
+                yield from array_blocks(split, position, batch["data"].reshape(-1, 3, 32, 32), labels, image_size)
         if missing:
-            raise UserError(f"{where} has no {', '.join(sorted(missing))}; get the whole data set again")
+            raise UserError(f"{where} has no {', '.join(sorted(missing))}. Download the data set again")
 
-    return Stream(layout.classes, counts, blocks())
+    return ImageStream(batches.classes, counts, blocks())

@@ -1,4 +1,4 @@
-"""One image file -> one array of pixels."""
+"""Decode image files to arrays of pixels."""
 
 from __future__ import annotations
 
@@ -12,41 +12,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ablate.data.types import Block, Labels, Pixels, shown
+from ablate.data.types import ImageBlock, Labels, Pixels, printable
 from ablate.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Only decoders that parse pictures: Pillow's EPS reader, for one, would start another program.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-FILE_LIMIT = 256 * 2**20  # bytes in one file or archive member; the largest honest one, CIFAR-100's, has 155 MB
+"""Formats with a decoder in Pillow itself; its EPS reader, for example, would start another program."""
+
+FILE_LIMIT = 256 * 2**20
+"""Most bytes in a file or archive member; the largest legitimate one, in CIFAR-100, has 155 MB."""
+
+BLOCK_SIZE = 1000
 
 
 def decode(data: bytes, image_size: int, where: str) -> tuple[Pixels, str]:
     """Return the image in `data` as uint8 pixels, 3 x image_size x image_size, and the name of its format.
 
-    Greyscale, palette and transparent images become RGB (transparency is dropped, 16-bit greyscale keeps its upper 8
-    bits), of an animation the first picture counts, and orientation tags are not applied, as in torchvision. Other
-    sizes are squeezed to the square with Pillow's BILINEAR filter, which averages over the source pixels when it
-    shrinks; images that have the size are not touched.
+    Greyscale, palette and transparent images become RGB: transparency is dropped, and 16-bit greyscale keeps its upper
+    8 bits. Of an animation, the first frame is used. As in torchvision, orientation tags are not applied. Images of
+    another size are resized to the square with Pillow's BILINEAR filter, which averages over the source pixels when it
+    shrinks; images that have the size already are unchanged.
 
     Raises:
-        UserError: naming `where`, if this is not an image, or it is damaged or absurdly large.
+        UserError: if the data is not an image, is damaged or has too many pixels; the message contains `where`.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return to_pixels(to_rgb(image), image_size), image.format or "unknown"
-    except Exception as error:  # decoders raise nearly anything on damaged input
+    except Exception as error:  # decoders raise nearly any exception on damaged input
         if isinstance(error, UnidentifiedImageError):
             reason = f"is not an image in a known format ({', '.join(FORMATS)})"
         elif isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-            reason = f"claims more than {Image.MAX_IMAGE_PIXELS:,} pixels, which is refused"
+            reason = f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels, the limit"
         else:
-            reason = f"is damaged or truncated ({shown(error) or type(error).__name__})"
-        raise UserError(f"{shown(where)} {reason}: repair or remove it") from error
+            reason = f"is damaged or truncated ({printable(error) or type(error).__name__})"
+        raise UserError(f"{printable(where)} {reason}. Repair or remove the file") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -56,7 +60,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise ValueError("its pixels have 32 bits, 8 or 16 are expected")
+        raise ValueError("it has 32 bits per pixel, expected 8 or 16")
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     return image.convert("RGB")
@@ -82,15 +86,15 @@ def resize_all(images: Pixels, image_size: int) -> Pixels:
     return np.stack([to_pixels(square, image_size) for square in squares])
 
 
-def sliced(split: str, position: int, images: Pixels, labels: Labels, image_size: int) -> Iterator[Block]:
-    """Yield images that are in memory, as `resize_all` takes them, in blocks of a thousand."""
-    for start in range(0, len(labels), 1000):
-        some = slice(start, start + 1000)
-        yield Block(split, position + start, resize_all(images[some], image_size), labels[some], "lossless")
+def array_blocks(split: str, position: int, images: Pixels, labels: Labels, image_size: int) -> Iterator[ImageBlock]:
+    """Yield images that are in memory, in the shapes that `resize_all` accepts, in blocks of `BLOCK_SIZE`."""
+    for start in range(0, len(labels), BLOCK_SIZE):
+        part = slice(start, start + BLOCK_SIZE)
+        yield ImageBlock(split, position + start, resize_all(images[part], image_size), labels[part], "lossless")
 
 
 def read_image(path: Path, image_size: int) -> Pixels:
-    """Return one image file as uint8 pixels, 3 x image_size x image_size, exactly as data sets are decoded."""
+    """Return one image file as uint8 pixels, 3 x image_size x image_size, decoded in the same way as data sets."""
     with strict_pillow():
         return decode(read_file(path), image_size, str(path))[0]
 
@@ -99,24 +103,24 @@ def read_file(path: Path) -> bytes:
     """Return the content of a file.
 
     Raises:
-        UserError: if it cannot be read, is no regular file or is too large to be an image.
+        UserError: if the file cannot be read, is not a regular file or is larger than `FILE_LIMIT`.
     """
     try:
         if not path.is_file():
-            raise UserError(f"{shown(path)} is {'not a file' if path.exists() else 'not there'}")
+            raise UserError(f"{printable(path)} {'is not a regular file' if path.exists() else 'does not exist'}")
         if path.stat().st_size > FILE_LIMIT:
-            raise UserError(f"{shown(path)} is larger than {FILE_LIMIT // 2**20} MiB, which no image here should be")
+            raise UserError(f"{printable(path)} is larger than {FILE_LIMIT // 2**20} MiB, the limit for an image file")
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{shown(path)} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"Cannot read {printable(path)}: {error.strerror or error}") from error
 
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Turn Pillow's warning of a decompression bomb into an error and silence its remarks on odd metadata."""
+    """Turn Pillow's decompression-bomb warning into an error, and silence its warnings about metadata."""
     from PIL import Image
 
-    logger, silence = logging.getLogger("PIL"), logging.NullHandler()  # else Python prints what nobody handles
+    logger, silence = logging.getLogger("PIL"), logging.NullHandler()  # without a handler, Python prints the records
     logger.addHandler(silence)
     try:
         with warnings.catch_warnings():

@@ -1,8 +1,7 @@
-"""The data sets that have a name: torchvision's, downloaded and checked, and scikit-learn's digits."""
+"""Data sets with a name: those of torchvision, downloaded and verified, and scikit-learn's digits."""
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import http.client
 import os
@@ -14,29 +13,28 @@ from pathlib import Path
 
 import numpy as np
 
-from ablate.data.cache import cache_folder, locked, writing
-from ablate.data.cifar_batches import batches_of, read_batches_archive
-from ablate.data.decoding import sliced
-from ablate.data.types import Block, Labels, Origin, Pixels, Progress, Stream, shown
+from ablate.data.cache import cache_errors, cache_folder, cache_lock
+from ablate.data.cifar_batches import batch_files, read_batches_archive
+from ablate.data.decoding import array_blocks
+from ablate.data.types import DataProgress, ImageBlock, ImageStream, Labels, LocatedSource, Pixels, printable
 from ablate.errors import UsageError, UserError
+from ablate.wording import unknown
 
 DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")
-TIMEOUT = 10  # seconds without an answer
-DIGIT = tuple("0123456789")
+TIMEOUT = 10  # seconds without a response
+DIGITS = tuple("0123456789")
 
 
-def find_named(name: str) -> Origin:
-    """Return the origin of a data set of the catalogue.
+def locate_named(name: str) -> LocatedSource:
+    """Return the source for a named data set.
 
     Raises:
-        UsageError: if there is none of this name.
+        UsageError: if the name is unknown.
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"no data set {shown(name)!r}; {hint}there are {', '.join(DATASETS)} (or --data-dir PATH)")
+        raise UsageError(f"{unknown('data set', name, DATASETS)}. For your own images, pass --data-dir PATH")
 
-    def read(image_size: int, progress: Progress | None) -> Stream:
+    def read(image_size: int, progress: DataProgress | None) -> ImageStream:
         match name:
             case "digits":
                 return read_digits(image_size)
@@ -47,13 +45,13 @@ def find_named(name: str) -> Origin:
             case _:
                 return read_cifar(name, image_size, progress)
 
-    return Origin(name, name, "scikit-learn" if name == "digits" else "torchvision", read)
+    return LocatedSource(name, name, "scikit-learn" if name == "digits" else "torchvision", read)
 
 
-def read_digits(image_size: int) -> Stream:
-    """Return scikit-learn's 1,797 handwritten digits (8 x 8, values 0 to 16), grown to `image_size`.
+def read_digits(image_size: int) -> ImageStream:
+    """Return scikit-learn's 1,797 handwritten digits (8 x 8, values 0 to 16), resized to `image_size`.
 
-    Test is a fixed fifth, whatever the seed: of each class the 3rd, 8th, 13th, ... image, 359 in all.
+    The test split is the same fifth for every seed: the 3rd, 8th, 13th, ... image of each class, 359 in total.
     """
     from sklearn.datasets import load_digits
 
@@ -64,43 +62,44 @@ def read_digits(image_size: int) -> Stream:
     for digit in range(10):
         rank[labels == digit] = np.arange(np.count_nonzero(labels == digit))
     test = rank % 5 == 2
-    return whole({"train": (images[~test], labels[~test]), "test": (images[test], labels[test])}, DIGIT, image_size)
+    splits = {"train": (images[~test], labels[~test]), "test": (images[test], labels[test])}
+    return array_stream(splits, DIGITS, image_size)
 
 
-def whole(parts: dict[str, tuple[Pixels, Labels]], classes: tuple[str, ...], image_size: int) -> Stream:
-    """Return splits that are already in memory as a stream."""
+def array_stream(splits: dict[str, tuple[Pixels, Labels]], classes: tuple[str, ...], image_size: int) -> ImageStream:
+    """Return splits that are in memory as a stream."""
 
-    def blocks() -> Generator[Block, None, None]:
-        for split, (images, labels) in parts.items():
-            yield from sliced(split, 0, images, labels, image_size)
+    def blocks() -> Generator[ImageBlock, None, None]:
+        for split, (images, labels) in splits.items():
+            yield from array_blocks(split, 0, images, labels, image_size)
 
-    return Stream(classes, {split: len(labels) for split, (_, labels) in parts.items()}, blocks())
+    return ImageStream(classes, {split: len(labels) for split, (_, labels) in splits.items()}, blocks())
 
 
-def read_cifar(name: str, image_size: int, progress: Progress | None) -> Stream:
-    """Return CIFAR-10 or CIFAR-100, downloaded if need be."""
+def read_cifar(name: str, image_size: int, progress: DataProgress | None) -> ImageStream:
+    """Return CIFAR-10 or CIFAR-100, downloaded if necessary."""
     import torchvision.datasets as published
 
     source = {"cifar10": published.CIFAR10, "cifar100": published.CIFAR100}[name]
     archive = download(name, [source.url], source.filename, source.tgz_md5, progress)
-    return read_batches_archive(batches_of(name), archive, image_size)
+    return read_batches_archive(batch_files(name), archive, image_size)
 
 
-def read_svhn(image_size: int, progress: Progress | None) -> Stream:
-    """Return the Street View House Numbers, 73,257 to train and 26,032 to test, downloaded if need be."""
+def read_svhn(image_size: int, progress: DataProgress | None) -> ImageStream:
+    """Return the Street View House Numbers, 73,257 to train and 26,032 to test, downloaded if necessary."""
     from torchvision.datasets import SVHN
 
-    parts = {}
+    splits = {}
     for split in ("train", "test"):
         url, file, md5 = SVHN.split_list[split]
         archive = download("svhn", [url], file, md5, progress)
         loaded = SVHN(archive.parent, split=split)
-        parts[split] = (loaded.data, np.asarray(loaded.labels, dtype=np.int64))
-    return whole(parts, DIGIT, image_size)
+        splits[split] = (loaded.data, np.asarray(loaded.labels, dtype=np.int64))
+    return array_stream(splits, DIGITS, image_size)
 
 
-def read_fashion_mnist(image_size: int, progress: Progress | None) -> Stream:
-    """Return Fashion-MNIST, 60,000 and 10,000 greyscale images of 28 x 28, downloaded if need be."""
+def read_fashion_mnist(image_size: int, progress: DataProgress | None) -> ImageStream:
+    """Return Fashion-MNIST, 60,000 and 10,000 greyscale images of 28 x 28, downloaded if necessary."""
     from torchvision.datasets import FashionMNIST
 
     arrays = []
@@ -108,30 +107,33 @@ def read_fashion_mnist(image_size: int, progress: Progress | None) -> Stream:
         archive = download("fashion-mnist", [f"{mirror}{file}" for mirror in FashionMNIST.mirrors], file, md5, progress)
         arrays.append(read_idx(archive))
     train_images, train_labels, test_images, test_labels = arrays
-    parts = {
+    splits = {
         "train": (train_images, train_labels.astype(np.int64)),
         "test": (test_images, test_labels.astype(np.int64)),
     }
-    return whole(parts, tuple(FashionMNIST.classes), image_size)
+    return array_stream(splits, tuple(FashionMNIST.classes), image_size)
 
 
 def read_idx(path: Path) -> Pixels:
-    """Return the bytes in a gzipped IDX file: 0, 0, the type (8), how many sizes, big-endian sizes, values."""
+    """Return the array in a gzipped IDX file of bytes.
+
+    The file has the bytes 0, 0, the type (8) and the number of dimensions, then big-endian sizes and the values.
+    """
     content = gzip.decompress(path.read_bytes())
     sizes = np.frombuffer(content, dtype=">u4", count=content[3], offset=4)
     return np.frombuffer(content, dtype=np.uint8, offset=4 + sizes.nbytes).reshape(sizes)
 
 
-def download(name: str, urls: list[str], file: str, md5: str, progress: Progress | None) -> Path:
-    """Return the downloaded `file` of data set `name`, getting it from the first of `urls` that answers.
+def download(name: str, urls: list[str], file: str, md5: str, progress: DataProgress | None) -> Path:
+    """Return the path of the downloaded `file` of data set `name`; the first of `urls` that responds is used.
 
     Raises:
-        UserError: if there is no answer or not the published content (torchvision's checksum).
+        UserError: if no URL responds with the published content, by torchvision's checksum.
     """
     from torchvision.datasets.utils import check_integrity
 
     target = cache_folder() / "downloads" / name / file
-    with locked(target, progress), writing(target.parent):
+    with cache_lock(target, progress), cache_errors(target.parent):
         for leftover in target.parent.glob(f"{target.name}.*.part"):
             leftover.unlink()
         if check_integrity(target, md5):
@@ -148,27 +150,27 @@ def download(name: str, urls: list[str], file: str, md5: str, progress: Progress
             finally:
                 partial.unlink(missing_ok=True)
     raise UserError(
-        f"{name} is not in the cache and cannot be downloaded ({problem}). Three ways out: "
-        f"(1) run `ablate data fetch {name}` on a machine with network, copy its cache here and set ABLATE_CACHE; "
-        "(2) --data-dir PATH with the CIFAR folder, an image folder (train/<class>/*, test/<class>/*) or an archive "
-        "of one; (3) --dataset digits, which needs no download"
+        f"Cannot download {name}, which is not in the cache ({problem}). Choose one of: "
+        f"(1) run `ablate data fetch {name}` on a machine with a network, copy its cache here and set ABLATE_CACHE; "
+        "(2) pass --data-dir PATH with the CIFAR folder, an image folder (train/<class>/*, test/<class>/*) or an "
+        "archive of one; (3) pass --dataset digits, which needs no download"
     )
 
 
-def fetch_file(url: str, target: Path, what: str, progress: Progress | None) -> str:
-    """Write what `url` answers to `target`; return "" or, if the network fails, why."""
-    request = urllib.request.Request(url, headers={"User-Agent": "ablate"})  # noqa: S310  # addresses are torchvision's
+def fetch_file(url: str, target: Path, activity: str, progress: DataProgress | None) -> str:
+    """Write the content of `url` to `target`; return "", or the reason if the network fails."""
+    request = urllib.request.Request(url, headers={"User-Agent": "ablate"})  # noqa: S310  # the URLs are torchvision's
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, target.open("wb") as file:  # noqa: S310  # as above
-            total = int(answer.headers.get("Content-Length") or 0)
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response, target.open("wb") as file:  # noqa: S310  # as above
+            total = int(response.headers.get("Content-Length") or 0)
             while True:
-                chunk = answer.read(2**18)
+                chunk = response.read(2**18)
                 if not chunk:
                     break
                 file.write(chunk)
                 if progress is not None:
-                    progress(what, file.tell(), total)
+                    progress(activity, file.tell(), total)
             os.fsync(file.fileno())
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        return f"{url}: {shown(getattr(error, 'reason', None) or error)}"
+        return f"{url}: {printable(getattr(error, 'reason', None) or error)}"
     return ""

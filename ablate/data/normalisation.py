@@ -1,4 +1,4 @@
-"""The mean and spread that pixels are normalised with."""
+"""Mean and standard deviation for the normalisation of pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CIFAR100_NAMES = """
     squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
     wardrobe whale willow_tree wolf woman worm"""
 CIFAR100 = tuple(CIFAR100_NAMES.split())
-Moments = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation, a value a channel
+Moments = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation, one value per channel
 PUBLISHED: dict[tuple[str, ...], tuple[str, Moments]] = {
     CIFAR10: ("cifar10", ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),
     CIFAR100: ("cifar100", ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))),
@@ -26,20 +26,20 @@ PUBLISHED: dict[tuple[str, ...], tuple[str, Moments]] = {
 
 
 def published(classes: tuple[str, ...]) -> tuple[str, Moments] | None:
-    """Return the name and the constants of the data set that has exactly these classes, if it is a well-known one.
+    """Return the name and the moments of the well-known data set with exactly these classes, or None.
 
-    So CIFAR-10 is "cifar10" and normalised with the same constants whether it comes through torchvision, from a folder
-    or from an archive: weights trained on one are at home on the other. Other sets are measured. (CIFAR-10's usual
-    constants for the spread, which the baseline uses, are close to the mean of each image's own spread; over all pixels
-    it is 0.247, 0.243, 0.262.)
+    CIFAR-10 is recognised whether it comes from torchvision, a folder or an archive, so that weights trained on one
+    copy fit the others. The moments of other data sets are measured. The usual standard deviations of CIFAR-10, which
+    the baseline uses, are close to the mean over images of each image's standard deviation; over all pixels they are
+    0.247, 0.243, 0.262.
     """
     return PUBLISHED.get(classes)
 
 
 def measure(chunks: Iterable[Pixels]) -> Moments:
-    """Return the moments of all pixels in uint8 `chunks` (n x C x H x W), scaled to [0, 1], to four digits.
+    """Return the moments of all pixels in uint8 `chunks` (n x C x H x W), scaled to [0, 1], rounded to four digits.
 
-    Counted exactly, as histograms of the 256 values. A channel that never changes gets the spread 1.
+    They are computed exactly, from histograms of the 256 values. A constant channel has the standard deviation 1.
     """
     counts = np.zeros((0, 256), dtype=np.int64)
     for chunk in chunks:

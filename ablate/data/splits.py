@@ -1,4 +1,4 @@
-"""Which training images train and which validate: stratified, nested, exact."""
+"""Stratified, nested splits of the training images into training and validation."""
 
 from __future__ import annotations
 
@@ -18,28 +18,26 @@ def split_indices(
 ) -> tuple[Indices, Indices]:
     """Return the indices of the images to train on and of those to validate on, each ascending.
 
-    round(val_size * N) images are held out; `train_size` images of the rest train, or all of them if it is None. Each
-    part is stratified: the count of each class is within 1 of its exact share. For the same state of `generator` and
-    the same `val_size`, the images of a smaller `train_size` are among those of a larger one.
+    round(val_size * N) images are held out for validation. Of the rest, `train_size` images are for training, or all
+    if it is None. Each part is stratified: the count of each class is within 1 of its exact share. For the same state
+    of `generator` and the same `val_size`, the images of a smaller `train_size` are a subset of those of a larger one.
 
     Raises:
         UsageError: if `val_size` is not in [0, 1) or `train_size` is below 1.
-        UserError: if nothing is left to train on, or `train_size` is more than is left.
+        UserError: if no image is left for training, or fewer than `train_size` are.
     """
     if not 0 <= val_size < 1:
-        raise UsageError(
-            f"val_size is {val_size:g}; it is the fraction of training images to hold out, from 0 to below 1"
-        )
+        raise UsageError(f"val_size must be at least 0 and below 1, not {val_size:g}: it is a fraction of the images")
     if train_size is not None and train_size < 1:
-        raise UsageError(f"train_size is {train_size}; it is a number of images, 1 or more")
+        raise UsageError(f"train_size must be at least 1, not {train_size}: it is a number of images")
     held_out = round(val_size * len(labels))
     most = len(labels) - held_out
     if most < 1:
-        raise UserError(f"val_size {val_size:g} of {len(labels)} training images leaves none to train on; lower it")
+        raise UserError(f"val_size {val_size:g} of {len(labels)} images leaves none for training. Lower it")
     if train_size is not None and train_size > most:
         raise UserError(
-            f"train_size is {train_size}, but only {most} of {len(labels)} training images are left "
-            f"after holding out {held_out} for validation; ask for at most {most}"
+            f"train_size is {train_size}, but only {most} of {len(labels)} training images remain "
+            f"after {held_out} are held out for validation. Lower it to at most {most}"
         )
     queue = generator.permutation(len(labels))
     validation = stratified_prefix(queue, labels[queue], held_out)
@@ -49,19 +47,19 @@ def split_indices(
 
 
 def stratified_prefix(items: Indices, labels: Labels, count: int) -> Indices:
-    """Return the first `count` of `items` in an order of which *every* prefix is stratified within 1.
+    """Return the first `count` of `items` in an order in which *every* prefix is stratified within 1.
 
-    Drawing by largest remainders would not do: a class can lose an image when the total grows (the Alabama paradox),
-    so that subsets were not nested. Here the j-th item of a class with n of all N may take the places from
-    floor((j - 1) N / n) to before ceil(j N / n); the earliest deadline goes first. No deadline is ever missed
-    (Tijdeman, "The chairman assignment problem", 1980; Baruah et al., "Proportionate progress", 1996).
+    Allocation by largest remainders does not give nested subsets: a class can lose an image when the total grows (the
+    Alabama paradox). Here the j-th item of a class with n of the N items may take the places from
+    floor((j - 1) N / n) to before ceil(j N / n), and the item with the earliest deadline is taken first. No deadline is
+    missed (Tijdeman, "The chairman assignment problem", 1980; Baruah et al., "Proportionate progress", 1996).
     """
     if count == len(items):
         return items
     members = {label: items[labels == label] for label in np.unique(labels)}
     total = len(items)
-    waiting = [(0, label, 0) for label in members]  # (first place allowed, class, which of its items)
-    ready: list[tuple[int, int, int]] = []  # (deadline, class, which of its items)
+    waiting = [(0, label, 0) for label in members]  # (first place allowed, class, index in the class)
+    ready: list[tuple[int, int, int]] = []  # (deadline, class, index in the class)
     heapq.heapify(waiting)
     chosen = np.empty(count, dtype=np.int64)
     for place in range(count):

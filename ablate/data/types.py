@@ -1,28 +1,34 @@
-"""What the rest of the package knows of data: a source, a data set and its two splits."""
+"""Types of this package: image sources, data sets and their splits, and the stream of images between them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-Progress = Callable[[str, int, int], None]  # what, done, total (0 if not known)
 
 SPLITS = ("train", "test")
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a data set comes from: all that a worker needs to find it again.
+class DataProgress(Protocol):
+    """Observer of downloads and decoding."""
 
-    `folder` wins over `dataset` where it is given. It names a CIFAR folder as torchvision leaves it, an image folder
-    (`train/<class>/*` and `test/<class>/*`), or a `.tgz`, `.tar.gz`, `.tar` or `.zip` of either.
+    def __call__(self, activity: str, done: int, total: int, /) -> None:
+        """Record that `done` of `total` units of an activity are finished; a total of 0 is unknown."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Where a data set comes from; a worker process can open the data set from it.
+
+    `folder` takes precedence over `dataset`. It is a CIFAR folder as torchvision stores it, an image folder
+    (`train/<class>/*` and `test/<class>/*`), or a `.tgz`, `.tar.gz`, `.tar` or `.zip` archive of either.
     """
 
     dataset: str = "cifar10"
@@ -31,10 +37,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set.
+    """One split of a data set.
 
-    `images` is uint8, N x C x H x W, C-contiguous and memory-mapped; what is written to it stays in this
-    process (torch takes no read-only arrays). `labels` is int64, N.
+    `images` is uint8, N x C x H x W, C-contiguous and memory-mapped copy-on-write: changes stay in this process (torch
+    rejects read-only arrays). `labels` is int64, N.
     """
 
     images: Pixels
@@ -46,12 +52,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A decoded data set, its pixels on disk.
+    """A decoded data set, with its pixels on disk.
 
-    `mean` and `std` are per channel, of pixels scaled to [0, 1]. `fingerprint` is 12 hexadecimal digits of the sha256
-    of pixels, labels and class names, so that an archive and the folder made from it agree. (A decoder may round
-    JPEG differently on another platform; the fingerprint tells, since it is of what was decoded.) `origin` says in
-    words where the images came from, `encoding` how they were stored there, `cache` where the arrays lie.
+    `mean` and `std` are per channel, of pixels scaled to [0, 1]. `fingerprint` is the first 12 hexadecimal digits of
+    the SHA-256 of pixels, labels and class names, so an archive and the folder made from it have the same one. It is
+    computed from the decoded pixels: a JPEG decoder that rounds differently on another platform changes it. `origin`
+    describes where the images came from, `encoding` their file format there, `cache` is the folder of the arrays.
     """
 
     name: str
@@ -66,8 +72,8 @@ class Dataset:
     cache: Path
 
 
-class Block(NamedTuple):
-    """Decoded images that lie next to each other in one split, the first at `position`."""
+class ImageBlock(NamedTuple):
+    """Decoded images that are adjacent in one split; `position` is the index of the first."""
 
     split: str
     position: int
@@ -77,28 +83,31 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stream:
-    """The images of a source on their way to the cache: `counts` per split, every position once, in any order."""
+class ImageStream:
+    """The images of a source while they are decoded.
+
+    `counts` is the number of images per split; `blocks` covers every index exactly once, in any order.
+    """
 
     classes: tuple[str, ...]
     counts: Mapping[str, int]
-    blocks: Generator[Block, None, None]
+    blocks: Generator[ImageBlock, None, None]
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A source that was found: how its content is named in the cache, and how to read it if it is not there.
+class LocatedSource:
+    """A source that exists: the key of its content in the cache, and a function that decodes it.
 
-    `key` changes when the content does; `read` takes the image size and a progress callback.
+    `key` changes when the content does. `read` takes the image size and the progress observer.
     """
 
     key: str
     name: str
-    text: str
-    read: Callable[[int, Progress | None], Stream]
+    description: str
+    read: Callable[[int, DataProgress | None], ImageStream]
 
 
-def shown(name: object) -> str:
-    """Return a file's or member's name as it may stand in a one-line message."""
+def printable(name: object) -> str:
+    """Return the name of a file or archive member in a form that fits a one-line message."""
     text = str(name)
     return text if text.isprintable() else ascii(text)

@@ -37,13 +37,13 @@ def check_caches(_here: Surroundings) -> list[Finding]:
 
 def cached(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     """Return the decoded data sets in a cache: the whole ones, the broken ones, and temporary folders."""
-    from ablate.data.cache import look
+    from ablate.data.cache import read_entry
 
     decoded = folder / "decoded"
     folders = sorted(path for path in decoded.iterdir() if path.is_dir()) if decoded.is_dir() else []
     unfinished = [path for path in folders if path.suffix == ".tmp"]
     entries = [path for path in folders if path.suffix != ".tmp"]
-    whole = [path for path in entries if look(path) is not None]
+    whole = [path for path in entries if read_entry(path) is not None]
     return whole, [path for path in entries if path not in whole], unfinished
 
 

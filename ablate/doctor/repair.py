@@ -133,13 +133,13 @@ def _cleared(here: Surroundings, leftover: Leftover) -> str:
 
 
 def _clear_caches(_here: Surroundings) -> Iterator[str]:
-    from ablate.data.cache import cache_folder, locked, look, remove_leftovers
+    from ablate.data.cache import cache_folder, cache_lock, read_entry, remove_leftovers
 
     folder = cache_folder()
     _, broken, unfinished = cached(folder)
     for entry in broken:
-        with locked(entry, None):
-            if look(entry) is None:  # nobody has built it meanwhile
+        with cache_lock(entry, None):
+            if read_entry(entry) is None:  # nobody has built it meanwhile
                 shutil.rmtree(entry, ignore_errors=True)
                 yield f"the broken data set {entry.name} removed from the cache: it is decoded anew when next used"
     if unfinished:

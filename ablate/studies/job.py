@@ -13,7 +13,7 @@ from ablate.studies.settings import Value
 from ablate.studies.workload import resolve
 
 if TYPE_CHECKING:
-    from ablate.data import Source
+    from ablate.data import ImageSource
 
 
 FINAL = "final/"
@@ -30,7 +30,7 @@ class Data:
     name: str
     fingerprint: str
     floor: float | None = None
-    source: Source | None = None
+    source: ImageSource | None = None
     description: str = ""
 
     @property
@@ -98,7 +98,7 @@ def train(job: Job, log: Log) -> Outcome:
     return outcome
 
 
-def open_data(recipe: Recipe, source: Source | None, progress: Any = None) -> Data:
+def open_data(recipe: Recipe, source: ImageSource | None, progress: Any = None) -> Data:
     """Open the data of a recipe's workload; decodes it on first use."""
     data: Data = resolve(recipe.workload.data_function)(source, recipe, progress)
     return data

@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from ablate.cli.app import app
-from ablate.data import Source, open_dataset
+from ablate.data import ImageSource, open_dataset
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
 from ablate.report.sources.table import TableOptions, from_table, read_csv
@@ -53,8 +53,8 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch = pytest.MonkeyPatch()
     patch.setattr("ablate.workloads.resnet9.run.train", train)
     patch.setattr("ablate.workloads.resnet9.run.pilot", lambda job: 1.0)
-    patch.setattr("ablate.data.named_datasets.find_named", _no_network)
-    patch.setattr("ablate.data.datasets.find_named", _no_network)
+    patch.setattr("ablate.data.named_datasets.locate_named", _no_network)
+    patch.setattr("ablate.data.loading.locate_named", _no_network)
     patch.chdir(folder)
     yield folder
     patch.undo()
@@ -62,11 +62,11 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _no_network(name: str, *rest: Any) -> Any:
     if name == "digits":
-        return _FIND_NAMED(name, *rest)
+        return _LOCATE_NAMED(name, *rest)
     raise UserError(f"{name} cannot be downloaded here")
 
 
-from ablate.data.named_datasets import find_named as _FIND_NAMED  # noqa: E402  # what is patched above
+from ablate.data.named_datasets import locate_named as _LOCATE_NAMED  # noqa: E402  # what is patched above
 
 WORDS = st.sampled_from(
     ["", " ", "-1", "0", "1", "3", "1e9", "nan", "inf", "-inf", "all", "auto", "digits", "demo", "a/b", "../x", "/",
@@ -275,7 +275,7 @@ def test_any_folder_of_images_gives_a_data_set_or_one_line(tmp_path_factory: Any
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
     with one_line():
-        assert open_dataset(Source(folder=folder), 8).classes
+        assert open_dataset(ImageSource(folder=folder), 8).classes
 
 
 JSON = st.recursive(

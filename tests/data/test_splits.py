@@ -1,4 +1,4 @@
-"""The laws of the split into training and validation."""
+"""Properties of the split into training and validation."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def split(labels, seed, val_size, train_size):
     return split_indices(labels, np.random.default_rng(seed), val_size, train_size)
 
 
-def off_share(part, whole, classes):
-    """The largest distance of a class's count in `part` from its share of `whole`."""
+def distance_from_share(part, whole, classes):
+    """Return the largest distance of a class's count in `part` from its share of `whole`."""
     exact = len(part) * np.bincount(whole, minlength=classes) / len(whole)
     return abs(np.bincount(part, minlength=classes) - exact).max()
 
@@ -42,8 +42,8 @@ def test_parts_are_disjoint_exact_stratified_and_repeatable(problem):
     assert len(set(train)) == len(train) == (len(labels) - len(validation) if train_size is None else train_size)
     classes = labels.max() + 1
     rest = np.delete(labels, validation)
-    assert off_share(labels[validation], labels, classes) < 1
-    assert off_share(labels[train], rest, classes) < 1
+    assert distance_from_share(labels[validation], labels, classes) < 1
+    assert distance_from_share(labels[train], rest, classes) < 1
     for part, again in zip((train, validation), split(*problem), strict=True):
         assert part.dtype == np.int64
         np.testing.assert_array_equal(part, again)
@@ -62,17 +62,17 @@ def test_smaller_training_sets_are_nested(problem, size):
         assert set(split(labels, seed, val_size, size - 1)[0]) <= set(smaller)
 
 
-def test_the_seed_matters_and_time_does_not():
+def test_splits_depend_on_the_seed():
     labels = np.repeat(np.arange(10), 5000)
     first, second = split(labels, 0, 0.1, 10_000), split(labels, 1, 0.1, 10_000)
     assert set(first[1]) != set(second[1])
     assert np.bincount(labels[first[0]]).tolist() == [1000] * 10
     assert np.bincount(labels[first[1]]).tolist() == [500] * 10
-    # A chance of one in ten to be held out again, and 5000 draws of it.
+    # Each of 5000 images is held out again with probability 0.1.
     assert 350 < len(set(first[1]) & set(second[1])) < 650
 
 
-def test_too_many_training_images_name_the_most():
+def test_errors_name_the_largest_training_set():
     with pytest.raises(UserError, match=r"at most 90$"):
         split(np.zeros(100, dtype=np.int64), 0, 0.1, 91)
     with pytest.raises(UserError, match="leaves none"):
@@ -82,6 +82,6 @@ def test_too_many_training_images_name_the_most():
 @pytest.mark.parametrize(
     ("val_size", "train_size"), [(1.0, None), (-0.1, None), (float("nan"), None), (0.1, 0), (0.1, -5)]
 )
-def test_impossible_sizes_are_usage_errors(val_size, train_size):
-    with pytest.raises(UsageError):
+def test_invalid_sizes_are_usage_errors(val_size, train_size):
+    with pytest.raises(UsageError, match="must be at least"):
         split(np.zeros(100, dtype=np.int64), 0, val_size, train_size)

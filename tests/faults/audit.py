@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ablate.data.cache import look
+from ablate.data.cache import read_entry
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.tracking import Project
@@ -140,5 +140,5 @@ def check_files(folder: Path, tally: Tally) -> None:
 def check_cache(cache: Path, tally: Tally) -> None:
     """Check that every entry of a data cache is whole."""
     for entry in (cache / "decoded").glob("*"):
-        if entry.is_dir() and entry.suffix != ".tmp" and look(entry) is None:
+        if entry.is_dir() and entry.suffix != ".tmp" and read_entry(entry) is None:
             tally.spoil(f"the cache entry {entry.name}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.data import Source
+from ablate.data import ImageSource
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Journals, Run, load, records
 from ablate.runs.runner import Purpose, answer, make
@@ -217,7 +217,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_never_had_been(
     """Data, checkpoint, journal and all: the same history and the same weights, bit for bit."""
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
     recipe = recipe.plus("mixup", "ema")
-    whole = Job(recipe, open_data(recipe, Source("digits")), Conditions("cpu", "fp32", 1))
+    whole = Job(recipe, open_data(recipe, ImageSource("digits")), Conditions("cpu", "fp32", 1))
     uninterrupted, _ = make(whole, Journals(tmp_path / "one"), purpose, Nobody())
     monkeypatch.setattr("ablate.workloads.resnet9.training.Checkpoint.__init__.__kwdefaults__", {"every_seconds": 0.0})
     journals = Journals(tmp_path / "two")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.data import Source
+from ablate.data import ImageSource
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor, make_executor
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_twice_is_reported(tmp_path: Path) -> None:
 def test_another_executor_gives_the_same_history(name: str, tmp_path: Path) -> None:
     """A real training of one recipe at one thread, in a worker as in this process."""
     asked = Study(preset="demo", factors=["dropout"], seeds=1, values={"epochs": 2, "width": 2}, name="same")
-    data = open_data(asked.baseline, Source("digits"))
+    data = open_data(asked.baseline, ImageSource("digits"))
     here, there = Ended(), Ended()
     for ended, executor in ((here, SerialExecutor()), (there, make_executor(name, 2))):
         journals = tmp_path / type(executor).__name__

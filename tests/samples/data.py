@@ -1,4 +1,4 @@
-"""Small image folders, archives and CIFAR look-alikes for the tests of `ablate.data`."""
+"""Small image folders, archives and imitations of CIFAR for the tests of `ablate.data`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_folder(
     size: int = 16,
     suffix: str = "png",
 ) -> Path:
-    """Write `counts` (3 train, 2 test) random images a class and return `top`."""
+    """Write `counts` (3 train, 2 test) random images per class and return `top`."""
     generator = np.random.default_rng(0)
     for split, count in (counts or {"train": 3, "test": 2}).items():
         for name in classes:
@@ -32,28 +32,28 @@ def write_folder(
 
 
 def pixels_in(folder: Path, split: str) -> np.ndarray:
-    """Read a folder's images the plain way: N x 3 x H x W in the order of class and name."""
+    """Read a folder's images without `ablate`: N x 3 x H x W in the order of class and name."""
     files = sorted((folder / split).glob("*/*"))
     return np.stack([np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1) for file in files])
 
 
 def tar_of(folder: Path, target: Path, top: str | None = None, mode: str = "w:gz") -> Path:
-    """Archive a folder, its content under `top` (the folder's name)."""
+    """Archive a folder as a tar file, its content under `top` (default: the folder's name)."""
     with tarfile.open(target, mode) as tar:
         tar.add(folder, folder.name if top is None else top)
     return target
 
 
 def zip_of(folder: Path, target: Path, top: str = "") -> Path:
-    """Archive a folder as a zip file."""
+    """Archive a folder as a zip file, with the prefix `top` before each name."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*"), reverse=True):  # the order must not matter
+        for path in sorted(folder.rglob("*"), reverse=True):  # the order does not matter
             archive.write(path, f"{top}{path.relative_to(folder)}")
     return target
 
 
 def write_batches(folder: Path, rows: int = 4) -> list[list[str]]:
-    """Write a look-alike of `cifar-10-batches-py` and return its list of (file, md5), test_batch last."""
+    """Write an imitation of `cifar-10-batches-py` and return its list of (file, md5), test_batch last."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(1)
     parts = []

@@ -12,7 +12,7 @@ import typer
 from ablate.errors import UsageError
 
 if TYPE_CHECKING:
-    from ablate.data import Source
+    from ablate.data import ImageSource
     from ablate.studies.conditions import Conditions
     from ablate.studies.workload import Workload
     from ablate.tracking import Project, Tracker
@@ -51,14 +51,14 @@ class DataFlags:
         ),
     ] = None
 
-    def source(self, otherwise: str | None = None) -> Source:
+    def source(self, otherwise: str | None = None) -> ImageSource:
         """Return the source that the flags name; `otherwise` is the data set if they name none."""
-        from ablate.data import Source
+        from ablate.data import ImageSource
 
         folder = self.data_dir.expanduser().absolute() if self.data_dir else None
-        return Source(self.dataset or otherwise or "cifar10", folder)
+        return ImageSource(self.dataset or otherwise or "cifar10", folder)
 
-    def wanted(self, usual: str | None) -> Source | None:
+    def wanted(self, usual: str | None) -> ImageSource | None:
         """Return the source that the flags or a scale's `usual` data set name, or None: the workload knows its own."""
         return self.source(usual) if usual or self.dataset or self.data_dir else None
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.data import Dataset, Progress, Source, open_dataset, split_indices
+from ablate.data import DataProgress, Dataset, ImageSource, open_dataset, split_indices
 from ablate.seeding import numpy_stream
 from ablate.studies.job import Data, Job, Log, Outcome
 from ablate.studies.recipe import Recipe
@@ -35,12 +35,12 @@ class Parts:
     test: Images
 
 
-def open_data(source: Source | None, recipe: Recipe, progress: Progress | None = None) -> Data:
+def open_data(source: ImageSource | None, recipe: Recipe, progress: DataProgress | None = None) -> Data:
     """Find and decode the data; the floor is the largest class share of the test images.
 
     Raises UserError where the recipe asks for more images than there are.
     """
-    source = source or Source()
+    source = source or ImageSource()
     dataset = open_dataset(source, recipe.settings["image_size"], progress)
     divide_indices(dataset, recipe)
     resnet9.training_plan(recipe, len(dataset.classes))
@@ -60,7 +60,7 @@ def train(job: Job, log: Log) -> Outcome:
     """Train the recipe of `job`, score the test images once, at the end, in fp32, and draw the run."""
     recipe, conditions = job.recipe, job.conditions
     prepare(conditions.threads)
-    dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
+    dataset = open_dataset(job.data.source or ImageSource(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, conditions.device)
     plan = resnet9.training_plan(recipe, len(dataset.classes))
     training = start(plan, parts.train, job)
@@ -145,7 +145,9 @@ def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: 
     figures.before_after(before, after, path, names=("as it is", "as trained on"))
 
 
-def draw_data(source: Source, recipe: Recipe, count: int, path: Path, progress: Progress | None = None) -> None:
+def draw_data(
+    source: ImageSource, recipe: Recipe, count: int, path: Path, progress: DataProgress | None = None
+) -> None:
     """Draw training images of a source, as they are and as `recipe` changes them."""
     dataset = open_dataset(source, recipe.settings["image_size"], progress)
     plan = resnet9.training_plan(recipe, len(dataset.classes))
@@ -162,7 +164,7 @@ def pilot(job: Job, steps: int = 4) -> float:
     """Return how many seconds the run of `job` will take, from a few timed steps and one batch of evaluation."""
     recipe = job.recipe
     prepare(job.conditions.threads)
-    dataset = open_dataset(job.data.source or Source(), recipe.settings["image_size"])
+    dataset = open_dataset(job.data.source or ImageSource(), recipe.settings["image_size"])
     parts = divide(dataset, recipe, job.conditions.device)
     plan = resnet9.training_plan(recipe, len(dataset.classes))
     size = plan.batch_size

@@ -165,11 +165,11 @@ def test_the_split_belongs_to_the_seed_alone(factor, digits):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    from ablate.data import Source, open_dataset
+    from ablate.data import ImageSource, open_dataset
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ABLATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield open_dataset(Source("digits"), TINY["image_size"])
+        yield open_dataset(ImageSource("digits"), TINY["image_size"])
 
 
 PRECISIONS = ["fp32", "bf16"]

@@ -325,10 +325,10 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
-    from ablate.data import Source
+    from ablate.data import ImageSource
 
     recipe = recipe_of(["residual"], lr=100.0, optimizer="sgd", train_size=200, epochs=3, batch_size=10)
-    data = open_data(recipe, Source("digits"))
+    data = open_data(recipe, ImageSource("digits"))
     job = Job(recipe, data, Conditions("cpu", "fp32", 1))
     made, is_new = make(job, Journals(cache / "journals"), Purpose(cache), Silent())
     assert is_new
@@ -424,10 +424,10 @@ def test_freed_memory_is_kept_for_the_next_step():
 
 
 def test_the_outcome_names_what_the_tracking_schema_names(cache):
-    from ablate.data import Source
+    from ablate.data import ImageSource
 
     recipe = recipe_of(None, epochs=5, batch_size=100)
-    data = open_data(recipe, Source("digits"))
+    data = open_data(recipe, ImageSource("digits"))
     made, _ = make(
         Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), Purpose(cache), Silent()
     )
