@@ -183,7 +183,7 @@ def test_the_ui_listens_to_this_machine_only_unless_told() -> None:
     assert inspect.signature(ui).parameters["host"].default == "127.0.0.1"
 
 
-TRUSTED = ("worker.py", "batches.py")
+TRUSTED = ("worker.py", "cifar_batches.py")
 """Who may unpickle: workers what their own parent sends, and CIFAR's reader what has the published checksum."""
 
 
