@@ -18,7 +18,7 @@ from typing import Any
 import typer
 
 from ablate.cli.app import app
-from ablate.stats.attribution import likeliest
+from ablate.stats.attribution import likeliest_pair
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import ROOT
 
@@ -188,7 +188,7 @@ def _settled_pairs() -> list[Mapping[str, str]]:
 
 def _pair(row: Mapping[str, str], main: Mapping[str, float]) -> str:
     aliases = row["aliases"].split(" = ") if row["aliases"] else []
-    suspect = likeliest(row["pair"], aliases, main)
+    suspect = likeliest_pair(row["pair"], aliases, main)
     others = [name for name in (row["pair"], *aliases) if name != suspect]
     text = f"- {suspect.replace('_', ' ')}: {float(row['synergy']):+.2f} points ({row['verdict']})"
     return text + (f"; it could also be {' or '.join(others).replace('_', ' ')}" if others else "")

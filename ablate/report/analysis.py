@@ -16,12 +16,12 @@ from ablate.stats.effects import (
     Effect,
     NoiseBudget,
     TwoScopes,
-    begin,
     estimate_effects,
     image_standard_error,
     noise_budget,
     replay,
     score_table,
+    start_monitoring,
     two_scopes,
 )
 from ablate.studies.recipe import retuned_label
@@ -29,7 +29,7 @@ from ablate.studies.recipe import retuned_label
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablate.stats.attribution import AliasGroup, Attribution, Contrast, FactorialAnalysis
+    from ablate.stats.attribution import AliasGroup, Attribution, FactorialAnalysis, FactorialContrast
 
 ONE_AT_A_TIME = ("leave-one-out", "add-one-in", "both-ways", "pairs", "path")
 """Designs that plan comparisons of arms, so that averages over arms were not what was asked."""
@@ -51,7 +51,7 @@ class Analysis:
     aliases: Sequence[AliasGroup] = ()
     resolution: int | None = None
     attribution: Attribution | None = None
-    synergies: Sequence[Contrast] = ()
+    synergies: Sequence[FactorialContrast] = ()
     budget: NoiseBudget | None = None
     scopes: Mapping[tuple[str, str], TwoScopes] = field(default_factory=dict)
     retuned: Sequence[Effect] = ()
@@ -77,12 +77,12 @@ class Analysis:
         return self.main_effects or self.compared
 
     @property
-    def main_contrasts(self) -> list[Contrast]:
+    def main_contrasts(self) -> list[FactorialContrast]:
         """What having each component adds, averaged over all others, in a factorial design."""
         return [row for row in self.factorial.contrasts if row.family == "main effects"] if self.factorial else []
 
     @cached_property
-    def interactions(self) -> list[Contrast]:
+    def interactions(self) -> list[FactorialContrast]:
         """The estimable interactions of a factorial design, or the synergies of pairs, largest first."""
         found = [row for row in self.factorial.contrasts if row.family == "interactions"] if self.factorial else []
         return sorted([*found, *self.synergies], key=lambda row: -abs(row.estimate) if row.n else math.inf)
@@ -126,7 +126,7 @@ def _compared(study: StudyData) -> list[Effect]:
         return []
     if study.looks is None:
         return estimate_effects(study.runs, study.comparisons, study.metric, study.margin, study.protocol)
-    state = begin(study.comparisons, study.seeds, study.looks)
+    state = start_monitoring(study.comparisons, study.seeds, study.looks)
     return replay(state, study.runs, study.metric, study.margin, study.protocol).effects
 
 
@@ -183,9 +183,9 @@ def _aliases(study: StudyData) -> tuple[list[AliasGroup], int | None]:
 
 def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
     """Shapley values beside leave-one-out and add-one-in, where the design holds them and a seed has all of it."""
-    from ablate.stats.attribution import attributable, attribute
+    from ablate.stats.attribution import attribute, shapley_source
 
-    if study.design.shape[1] < 2 or attributable(study.design) is None:
+    if study.design.shape[1] < 2 or shapley_source(study.design) is None:
         return None
     try:
         return attribute(study.design, scores, study.margin)
@@ -193,7 +193,7 @@ def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
         return None
 
 
-def _synergies(study: StudyData, scores: pd.DataFrame) -> list[Contrast]:
+def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast]:
     """The synergies of pairs at the full corner, where arms without two components were run."""
     from ablate.stats.attribution import pair_synergies
 

@@ -64,11 +64,11 @@ def run_until_clear(
     `answers` gives the runs so far, `run` makes those of some (variant, seed) pairs, `decided` is told of each look.
     Raises UsageError for a design that plans no such comparisons.
     """
-    from ablate.stats.effects import begin, missing_runs, take_look
+    from ablate.stats.effects import missing_runs, start_monitoring, take_look
 
     check_design(study)
     metric = study.workload.metric.with_floor(floor)
-    state = begin(study.comparisons(), study.seed_list)
+    state = start_monitoring(study.comparisons(), study.seed_list)
     while not state.done:
         run(missing_runs(state, run_table(answers(), study.workload.metric), metric))
         before, state = state, take_look(state, run_table(answers(), study.workload.metric), metric, study.margin)
@@ -78,11 +78,11 @@ def run_until_clear(
 
 def _decision(before: Monitoring, after: Monitoring) -> Decision:
     stopped = {
-        new.comparison.named: new.effect.verdict
+        new.comparison.label: new.effect.verdict
         for old, new in zip(before.arms, after.arms, strict=True)
         if new.stopped_at and not old.stopped_at and new.effect
     }
-    return Decision(len(before.next_seeds), stopped, tuple(row.named for row in after.going_on))
+    return Decision(len(before.next_seeds), stopped, tuple(row.label for row in after.undecided))
 
 
 def spared(state: Monitoring, arms: int) -> int:

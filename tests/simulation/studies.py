@@ -153,7 +153,7 @@ def fixed_n(cell: Cell, repetitions: int, generator: np.random.Generator) -> Rat
     values, diverged = draw(cell, cell.n, repetitions, generator)
     statistics = paired_t(values[:, 1:] - values[:, :1], MARGIN, ALPHA, ARMS)
     p_holm, p_tost_holm = holm(statistics.p), holm(statistics.p_tost)
-    codes = judge(statistics, p_holm, p_tost_holm, _trains_badly(diverged), MARGIN)
+    codes = judge(statistics, p_holm, p_tost_holm, _unreliable_arms(diverged), MARGIN)
     stable = np.logical_not(diverged[:, 1:].any(axis=-1) | diverged[:, :1].any(axis=-1))
     outcome = Outcome(p_holm, p_tost_holm, codes, statistics.low, statistics.high)
     return outcome.rates(cell, stable, cell.n * (ARMS + 1.0))
@@ -163,20 +163,20 @@ def until_clear(cell: Cell, repetitions: int, generator: np.random.Generator) ->
     """Many studies by `--until-clear`: the shipped looks, each arm until its verdict is final."""
     looks = Looks()
     values, diverged = draw(cell, looks.seeds[-1], repetitions, generator)
-    state = LookArrays.before((repetitions, ARMS))
+    state = LookArrays.initial((repetitions, ARMS))
     low, high, seeds = (np.zeros((repetitions, ARMS)) for _ in range(3))
     for n, alpha in zip(looks.seeds, looks.alphas, strict=True):
-        going_on = ~state.stopped
+        undecided = ~state.stopped
         statistics = paired_t(values[:, 1:, :n] - values[:, :1, :n], MARGIN, alpha, ARMS)
-        state = advance(state, statistics, alpha, MARGIN, trains_badly=_trains_badly(diverged[..., :n]))
-        low, high = np.where(going_on, statistics.low, low), np.where(going_on, statistics.high, high)
-        seeds = np.where(going_on, n, seeds)
+        state = advance(state, statistics, alpha, MARGIN, is_unreliable=_unreliable_arms(diverged[..., :n]))
+        low, high = np.where(undecided, statistics.low, low), np.where(undecided, statistics.high, high)
+        seeds = np.where(undecided, n, seeds)
     runs = float((seeds.sum(axis=1) + seeds.max(axis=1)).mean())  # the reference goes on with its last arm
     outcome = Outcome(state.p_holm, state.p_tost_holm, state.codes, low, high)
     return outcome.rates(cell, np.ones_like(state.stopped), runs)
 
 
-def _trains_badly(diverged: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _unreliable_arms(diverged: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The unreliable arms, (repetitions, arms)."""
     counts = diverged.sum(axis=-1)
     return unreliable(counts[:, 1:], counts[:, :1], diverged.shape[-1])

@@ -279,7 +279,7 @@ def test_all_unstable_leaves_no_survivors():
 def test_unstable_without_value_or_floor_is_an_error():
     metric = Metric("accuracy")
     runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_CLIP}), "no-a", [2], "unstable", math.nan)
-    with pytest.raises(UserError, match="no-a seed 2 is unstable without a finite accuracy"):
+    with pytest.raises(UserError, match="no-a seed 2 is unstable and its accuracy is not finite"):
         estimate_effects(runs, planned("no-a"), metric, 0.5)
 
 
@@ -333,15 +333,15 @@ def test_bad_tables_name_their_rows():
             estimate_effects(table, planned(*plan), metric, margin)
 
     fails(pd.concat([runs, runs[(runs["variant"] == "no-a") & (runs["seed"] == 3)]]), "no-a seed 3")
-    fails(with_status(runs, "no-a", [2], "odd"), r"unknown status in no-a seed 2 \(odd\)")
-    fails(runs.drop(columns="status"), "no column status")
-    fails(runs.assign(seed=runs["seed"] + 0.5), "whole number in baseline seed 0.5")
-    fails(runs.assign(seed=[None, *range(1, 10)]), "whole number")
-    fails(runs.assign(variant=[None, *["no-a"] * 9], seed=range(10)), "no variant in row 0")
-    fails(runs.assign(accuracy=["high", *[0.9] * 9]), r"accuracy is no number in baseline seed 0 \(high\)")
-    fails(runs, "margin", margin=0.0)
-    fails(runs, "margin", margin=math.nan)
-    fails(runs, "planned twice", plan=("no-a", "no-a"))
+    fails(with_status(runs, "no-a", [2], "odd"), r"Unknown status in no-a seed 2 \(odd\)")
+    fails(runs.drop(columns="status"), "Missing column in the run table: status")
+    fails(runs.assign(seed=runs["seed"] + 0.5), "not an integer in baseline seed 0.5")
+    fails(runs.assign(seed=[None, *range(1, 10)]), "not an integer")
+    fails(runs.assign(variant=[None, *["no-a"] * 9], seed=range(10)), "Missing variant in row 0")
+    fails(runs.assign(accuracy=["high", *[0.9] * 9]), r"accuracy is not a number in baseline seed 0 \(high\)")
+    fails(runs, "margin must be positive", margin=0.0)
+    fails(runs, "margin must be positive", margin=math.nan)
+    fails(runs, "lists no-a against baseline twice", plan=("no-a", "no-a"))
 
 
 def test_a_failed_run_beside_its_retry_is_no_double():

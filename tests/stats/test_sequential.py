@@ -11,13 +11,13 @@ import pytest
 from ablate.errors import UserError
 from ablate.stats.effects import (
     Looks,
-    begin,
     estimate_effects,
     holm,
     missing_runs,
     paired_t,
     replay,
     sentence,
+    start_monitoring,
     take_look,
 )
 from ablate.stats.effects.inference import PairedT
@@ -44,7 +44,7 @@ def at(arms, n):
 
 
 def looked(arms, looks):
-    state = begin(planned(*ARMS, n_planned=20), SEEDS)
+    state = start_monitoring(planned(*ARMS, n_planned=20), SEEDS)
     for _ in range(looks):
         state = take_look(state, run_table(arms), ACCURACY, 0.5)
     return state
@@ -52,7 +52,7 @@ def looked(arms, looks):
 
 def test_known_answer_p_seq():
     unknown = np.full(1, math.nan)
-    state = LookArrays.before((1,))
+    state = LookArrays.initial((1,))
     for p in (0.0203, 0.004):
         look = PairedT(5, unknown, unknown, unknown, unknown, unknown, unknown, np.array([p]), np.array([p]))
         state = advance(state, look, 0.015, 0.5)
@@ -66,7 +66,7 @@ def test_first_look(twenty):
     assert {name: arm.stopped_at for name, arm in by_arm.items()} == {
         "no-loss": 1, "no-null": 1, "no-edge": 0, "no-noisy": 0,
     }  # fmt: skip
-    assert [row.variant for row in state.going_on] == ["no-edge", "no-noisy"]
+    assert [row.variant for row in state.undecided] == ["no-edge", "no-noisy"]
     assert not state.done
     effect = by_arm["no-loss"].effect
     differences = np.subtract(twenty["no-loss"][:5], twenty["baseline"][:5])
@@ -82,7 +82,7 @@ def test_first_look(twenty):
 def test_next_look_needs_only_what_goes_on(twenty):
     state = looked(twenty, 1)
     assert state.next_seeds == SEEDS[:10]
-    assert {arm for arm, _ in state.needed} == {"baseline", "no-edge", "no-noisy"}
+    assert {arm for arm, _ in state.needed_runs} == {"baseline", "no-edge", "no-noisy"}
     assert set(missing_runs(state, at(twenty, 5), ACCURACY)) == {
         (arm, seed) for arm in ("baseline", "no-edge", "no-noisy") for seed in range(5, 10)
     }
@@ -94,7 +94,7 @@ def test_next_look_needs_only_what_goes_on(twenty):
 def test_stopped_arms_are_frozen_and_m_stays(twenty):
     first, last = looked(twenty, 1), looked(twenty, 3)
     assert last.done
-    assert last.going_on == () == last.needed
+    assert last.undecided == () == last.needed_runs
     assert take_look(last, run_table(twenty), ACCURACY, 0.5) is last
     for before, after in zip(first.arms, last.arms, strict=True):
         if before.stopped_at:
@@ -114,12 +114,12 @@ def test_stopped_arms_are_frozen_and_m_stays(twenty):
 
 
 def test_seeds_beyond_the_look_are_not_read(twenty):
-    state = begin(planned(*ARMS), SEEDS)
+    state = start_monitoring(planned(*ARMS), SEEDS)
     assert take_look(state, at(twenty, 5), ACCURACY, 0.5) == take_look(state, run_table(twenty), ACCURACY, 0.5)
 
 
 def test_planned_order_of_seeds_decides_which_are_read(twenty):
-    state = begin(planned(*ARMS), tuple(reversed(SEEDS)))
+    state = start_monitoring(planned(*ARMS), tuple(reversed(SEEDS)))
     effect = take_look(state, run_table(twenty), ACCURACY, 0.5).effects[0]
     assert effect.evidence.paired.seeds == (15, 16, 17, 18, 19)
 
@@ -131,7 +131,7 @@ def test_arrays_and_tables_agree():
         baseline = 93 + generator.normal(0, 0.3, 20)
         values = baseline + np.array([0, -0.3, -0.6, -1.2])[:, None] + generator.normal(0, 0.3, (4, 20))
         table = run_table({"baseline": baseline, **dict(zip(ARMS, values, strict=True))})
-        state, arrays = begin(planned(*ARMS), SEEDS), LookArrays.before((1, 4))
+        state, arrays = start_monitoring(planned(*ARMS), SEEDS), LookArrays.initial((1, 4))
         for n, alpha in zip(Looks().seeds, Looks().alphas, strict=True):
             state = take_look(state, table, ACCURACY, 0.5)
             arrays = advance(arrays, paired_t((values - baseline)[None, :, :n], 0.5, alpha, 4), alpha, 0.5)
@@ -145,7 +145,7 @@ def test_arrays_and_tables_agree():
 
 def test_failures_and_few_seeds_do_not_stop_an_arm(twenty):
     runs = with_status(run_table(twenty), "no-loss", [2], "failed")
-    state = take_look(begin(planned(*ARMS), SEEDS), runs, ACCURACY, 0.5)
+    state = take_look(start_monitoring(planned(*ARMS), SEEDS), runs, ACCURACY, 0.5)
     assert state.effects[0].verdict == "preliminary: clear and important loss"
     assert state.arms[0].stopped_at == 0
     state = take_look(state, runs, ACCURACY, 0.5)
@@ -153,13 +153,13 @@ def test_failures_and_few_seeds_do_not_stop_an_arm(twenty):
 
 
 def test_an_arm_without_runs_goes_on(twenty):
-    state = take_look(begin(planned("no-loss", "no-runs"), SEEDS), run_table(twenty), ACCURACY, 0.5)
-    assert [row.variant for row in state.going_on] == ["no-runs"]
+    state = take_look(start_monitoring(planned("no-loss", "no-runs"), SEEDS), run_table(twenty), ACCURACY, 0.5)
+    assert [row.variant for row in state.undecided] == ["no-runs"]
     assert state.arms[1].p_seq == 1.0
 
 
 def test_a_single_look_at_full_alpha_is_the_fixed_study(twenty):
-    state = begin(planned(*ARMS), SEEDS, Looks((20,), (0.05,)))
+    state = start_monitoring(planned(*ARMS), SEEDS, Looks((20,), (0.05,)))
     for look, fixed in zip(
         take_look(state, run_table(twenty), ACCURACY, 0.5).effects,
         estimate_effects(run_table(twenty), planned(*ARMS), ACCURACY, 0.5),
@@ -180,12 +180,12 @@ def test_bad_looks():
     ):
         with pytest.raises(UserError):
             Looks(seeds, alphas)
-    with pytest.raises(UserError, match="reads 20 different seeds, 10 are planned"):
-        begin(planned("no-a"), range(10))
+    with pytest.raises(UserError, match="needs 20 different seeds, but 10 are planned"):
+        start_monitoring(planned("no-a"), range(10))
 
 
 def test_replay_takes_every_look_that_is_complete(twenty):
-    start = begin(planned(*ARMS, n_planned=20), SEEDS)
+    start = start_monitoring(planned(*ARMS, n_planned=20), SEEDS)
     assert replay(start, at(twenty, 4), ACCURACY, 0.5) is start
     assert replay(start, at(twenty, 7), ACCURACY, 0.5) == looked(twenty, 1)  # between looks the last one stands
     assert replay(start, run_table(twenty), ACCURACY, 0.5) == looked(twenty, 3)

@@ -169,13 +169,13 @@ def _interactions(analysis: Analysis) -> Iterator[Plot]:
 def _half_normal(analysis: Analysis) -> Iterator[Plot]:
     if analysis.factorial is None:
         return
-    points, limits = analysis.factorial.half_normal, analysis.factorial.screening
+    averages, limits = analysis.factorial.averages, analysis.factorial.screening
     caption = (
         "Effects that are pure noise lie on a straight line through the origin; those above Lenth's limits stand out "
         "(ME: one looked at alone, SME: all looked at together)."
     )
     arguments = {
-        "contrasts": points.sizes, "names": [*map(in_words, points.labels)], "me": limits.me, "sme": limits.sme,
+        "contrasts": [*averages.values()], "names": [*map(in_words, averages)], "me": limits.me, "sme": limits.sme,
         "unit": _unit(analysis),
     }  # fmt: skip
     words = "Half-normal plot with Lenth's limits"

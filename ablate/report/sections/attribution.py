@@ -6,7 +6,7 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
 from ablate.report.sections.plots import MOST_ROWS, Plots, shown
-from ablate.stats.attribution import AliasGroup, Contrast, likeliest
+from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
 from ablate.wording import count
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
@@ -47,7 +47,7 @@ def _factorial(analysis: Analysis) -> str:
     return "\n\n".join(["### Main effects", escape(words), table(columns, rows, numeric=range(1, 5))])
 
 
-def _contrast(row: Contrast, digits: int) -> list[str]:
+def _contrast(row: FactorialContrast, digits: int) -> list[str]:
     return [
         escape(row.term),
         signed(row.estimate, digits),
@@ -79,7 +79,7 @@ def _shapley(analysis: Analysis) -> str:
     )
     check = (
         f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "
-        f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.words}"
+        f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.description}"
     )
     value = "Shapley value" if shares.source == "full factorial" else "Shapley value (half-sum)"
     columns = ["component", "leave-one-out", value, "add-one-in"]
@@ -122,10 +122,10 @@ def _synergy_words(analysis: Analysis) -> str:
     return escape(words)
 
 
-def _aliased(row: Contrast, analysis: Analysis) -> tuple[str, str]:
+def _aliased(row: FactorialContrast, analysis: Analysis) -> tuple[str, str]:
     """What a pair cannot be told from, and which of them all to suspect."""
     effects = {main.term: main.estimate for main in analysis.main_contrasts}
-    return escape(" = ".join(row.aliases)) or DASH, escape(likeliest(row.term, row.aliases, effects))
+    return escape(" = ".join(row.aliases)) or DASH, escape(likeliest_pair(row.term, row.aliases, effects))
 
 
 def _aliases(analysis: Analysis) -> str:

@@ -15,7 +15,7 @@ from ablate.report.sources.declarations import declared_facts, declared_limits, 
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.runs.run_table import run_table
-from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, begin, missing_runs, replay
+from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, missing_runs, replay, start_monitoring
 from ablate.stats.metric import Metric
 from ablate.tracking import PlanEntry, StudyRecord, Tracker
 from ablate.wording import count
@@ -80,13 +80,15 @@ def looks_of(layout: Mapping[str, Any]) -> Looks | None:
 
 def _with_looks(study: StudyData, looks: Looks) -> StudyData:
     """What is missing of such a study is what the next look still reads; arms that were clear get no more runs."""
-    start = begin(study.comparisons, study.seeds, looks)
+    start = start_monitoring(study.comparisons, study.seeds, looks)
     state = replay(start, study.runs, study.metric, study.margin)
     wanted = set(missing_runs(state, study.runs, study.metric))
     counts = study.counts
     missing = [pair for pair in counts.missing if pair in wanted]
     words = f"{state.taken} of the looks at {', '.join(map(str, looks.seeds))} seeds taken"
-    words += "; every comparison has ended" if state.done else f"; {count(len(state.going_on), 'comparison')} not ended"
+    words += (
+        "; every comparison has ended" if state.done else f"; {count(len(state.undecided), 'comparison')} not ended"
+    )
     spared = len(counts.missing) - len(missing) if state.done else 0
     alphas = ", ".join(f"{alpha:g}" for alpha in looks.alphas)
     return replace(

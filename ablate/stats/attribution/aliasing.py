@@ -1,4 +1,7 @@
-"""Two-level designs as tables of factor columns: coding, resolution, and aliases found by brute force."""
+"""Two-level designs: coding, resolution, and aliases found by brute force.
+
+A design is a table with one row per variant and one boolean column per factor, true if the factor is on.
+"""
 
 from __future__ import annotations
 
@@ -22,59 +25,36 @@ Term = tuple[str, ...]
 TOLERANCE = 1e-9
 
 
-def design_table(runs: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
-    """The design of a run table: a row a variant, a true/false column a factor.
-
-    Raises UserError for a missing column, an entry that is neither true nor false, a variant whose rows disagree, and
-    two variants with the same factors on.
-    """
-    missing = [name for name in factors if name not in runs.columns]
-    if missing:
-        raise UserError(f"the run table has no column for the factor {', '.join(missing)}")
-    rows = runs[["variant", *factors]].drop_duplicates()
-    for name in factors:
-        odd = [value for value in rows[name].tolist() if value not in (True, False)]
-        if odd:
-            raise UserError(f"the factor column {name} holds {odd[0]!r}: only true and false can be read")
-    doubled = rows[rows.duplicated("variant")]["variant"].tolist()
-    if doubled:
-        raise UserError(f"the rows of {doubled[0]} disagree on which factors are on")
-    table = rows.set_index("variant").astype(bool)
-    same = table[table.duplicated(keep=False)].index.tolist()
-    if same:
-        raise UserError(f"{' and '.join(map(str, same[:2]))} have the same factors on: leave one out or rename it")
-    return table
-
-
-def coded(design: pd.DataFrame) -> Floats:
-    """The design as -1 (off) and +1 (on), runs x factors."""
+def coded_matrix(design: pd.DataFrame) -> Floats:
+    """Return the design coded as -1 (off) and +1 (on), runs x factors."""
     return np.where(design.to_numpy(dtype=bool), 1.0, -1.0)
 
 
 def orthogonal_part(design: pd.DataFrame) -> pd.DataFrame:
-    """The rows on which main effects are balanced and orthogonal: all, or all but an added baseline or bare arm.
+    """Return the rows in which the main effects are balanced and orthogonal.
 
-    Raises UserError where there are none, as in leave-one-out.
+    These are all rows, or all except an added full recipe, bare recipe or both. Raises UserError if there are none, as
+    in a leave-one-out design.
     """
     ends = [design.all(axis=1), ~design.any(axis=1)]
-    for left_out in ([], [ends[0]], [ends[1]], ends):
+    for excluded in ([], [ends[0]], [ends[1]], ends):
         part = design
-        for end in left_out:
+        for end in excluded:
             part = part[~end.loc[part.index]]
-        matrix = np.column_stack([np.ones(len(part)), coded(part)])
+        matrix = np.column_stack([np.ones(len(part)), coded_matrix(part)])
         if len(part) and np.allclose(matrix.T @ matrix, len(part) * np.eye(matrix.shape[1]), atol=TOLERANCE):
             return part
     raise UserError(
-        "these runs are no balanced two-level design: factorial effects need a factorial or a fraction of one"
+        "These runs are not a balanced two-level design: factorial effects need a full or fractional factorial design"
     )
 
 
 def resolution(design: pd.DataFrame) -> int | None:
-    """The length of the shortest word: the fewest factors whose product is correlated with the constant.
+    """Return the length of the shortest defining word: the fewest factors whose product correlates with the constant.
 
-    None for a full factorial. Partial aliasing (Plackett-Burman) counts, so such designs have resolution III.
+    None for a full factorial. Partial aliasing counts, so Plackett-Burman designs have resolution III.
     """
-    matrix = coded(design)
+    matrix = coded_matrix(design)
     factors = matrix.shape[1]
     if len({tuple(row) for row in matrix.tolist()}) == 2**factors == len(matrix):
         return None
@@ -87,10 +67,12 @@ def resolution(design: pd.DataFrame) -> int | None:
 
 @dataclass(frozen=True)
 class AliasGroup:
-    """Terms whose columns coincide up to sign: they can only be estimated together.
+    """Terms with equal columns up to sign, which can only be estimated together.
 
-    `terms[0]`, of the lowest order, names the group; `signs` are relative to it. `partial` lists other terms that are
-    correlated with it, with their correlation. The empty term is the constant.
+    Attributes:
+        terms: The terms; the first has the lowest order and names the group. The empty term is the constant.
+        signs: The sign of each term's column relative to the first.
+        partial: Other terms that correlate with the first, and their correlations.
     """
 
     terms: tuple[Term, ...]
@@ -99,44 +81,47 @@ class AliasGroup:
 
     @property
     def order(self) -> int:
-        """Factors in the leading term."""
+        """The number of factors in the first term."""
         return len(self.terms[0])
 
     @property
     def label(self) -> str:
-        """The leading term in words."""
+        """The first term as text."""
         return term_label(self.terms[0])
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """The other terms in words, with a minus where the sign is turned."""
+        """The other terms as text, with a minus sign if their column is negated."""
         pairs = zip(self.terms[1:], self.signs[1:], strict=True)
         return tuple(("" if sign > 0 else "-") + term_label(term) for term, sign in pairs)
 
 
 def term_label(term: Term) -> str:
-    """A term in words: "augment", "augment x dropout"; the empty one is "mean"."""
+    """Return a term as text: "augment", "augment x dropout"; "mean" for the empty term."""
     return " x ".join(term) or "mean"
 
 
-def column(design: pd.DataFrame, term: Term) -> Floats:
-    """The -1/+1 column of a term."""
-    return np.asarray(coded(design[list(term)]).prod(axis=1), dtype=np.float64)
+def term_column(design: pd.DataFrame, term: Term) -> Floats:
+    """Return the -1/+1 column of a term."""
+    return np.asarray(coded_matrix(design[list(term)]).prod(axis=1), dtype=np.float64)
 
 
 def terms_up_to(factors: Sequence[str], order: int) -> Iterator[Term]:
-    """All terms of 0 to `order` factors, the constant first."""
+    """Yield all terms of 0 to `order` factors, the constant first."""
     for length in range(order + 1):
         yield from itertools.combinations(factors, length)
 
 
 def alias_groups(design: pd.DataFrame, order: int = 2) -> list[AliasGroup]:
-    """Every term up to `order` in its group, the constant's group first; read off the columns, so for any design."""
+    """Return the alias groups of all terms up to `order`, that of the constant first.
+
+    The groups are found from the columns, so the design may be irregular.
+    """
     terms = list(terms_up_to([str(name) for name in design.columns], order))
-    columns = {term: column(design, term) for term in terms}
+    columns = {term: term_column(design, term) for term in terms}
     groups: dict[tuple[float, ...], list[Term]] = {}
     for term in terms:
-        signed = columns[term] * columns[term][0]  # the same for a column and its mirror image
+        signed = columns[term] * columns[term][0]  # equal for a column and its negative
         groups.setdefault(tuple(signed.tolist()), []).append(term)
     leaders = [members[0] for members in groups.values()]
     correlations = _correlations(np.stack([columns[leader] for leader in leaders]))
@@ -155,15 +140,15 @@ def _correlations(columns: Floats) -> Floats:
 
 
 def estimable_groups(design: pd.DataFrame, order: int = 2) -> list[AliasGroup]:
-    """Main effects, then the interaction columns that are orthogonal to all else up to `order`."""
+    """Return the main effects, then the interactions that are orthogonal to all other terms up to `order`."""
     groups = [group for group in alias_groups(design, order) if group.order]
     return [group for group in groups if group.order == 1 or not group.partial]
 
 
-def widest_order(design: pd.DataFrame, most_terms: int = 1024) -> int:
-    """The highest order whose terms number at most `most_terms`: enough to span every column of a usual design."""
+def widest_order(design: pd.DataFrame, max_terms: int = 1024) -> int:
+    """Return the highest order with at most `max_terms` terms, which spans all columns of a typical design."""
     factors, order, terms = design.shape[1], 0, 1
-    while order < factors and terms + math.comb(factors, order + 1) <= most_terms:
+    while order < factors and terms + math.comb(factors, order + 1) <= max_terms:
         order += 1
         terms += math.comb(factors, order)
     return order

@@ -1,4 +1,4 @@
-"""Factorial effects and synergies as contrasts by seed, with tests that respect how many seeds there are."""
+"""Factorial effects and synergies as contrasts by seed, tested by a method that suits the number of seeds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ablate.errors import UserError
 from ablate.stats.attribution.aliasing import (
     AliasGroup,
     Floats,
-    column,
     estimable_groups,
     orthogonal_part,
+    term_column,
     widest_order,
 )
-from ablate.stats.attribution.screening import HalfNormal, Lenth, half_normal, lenth
+from ablate.stats.attribution.screening import Lenth, lenth
 from ablate.stats.effects.inference import CODES, NO_VARIANCE, PairedT, holm, judge, paired_t, t_statistics
 from ablate.stats.effects.types import ALPHA, Verdict
 from ablate.stats.metric import Goal
@@ -31,12 +31,17 @@ RULES = {code: rule for rule, code in CODES.items()}
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """An effect of a factorial design, or a synergy: what being *on* adds, in the unit of the scores.
+class FactorialContrast:
+    """An effect of a factorial design, or a synergy: the gain from switching a term *on*, in the scores' unit.
 
-    `aliases` are the terms that it cannot be told from; `synergy`, for pairs, is twice the interaction effect. For
-    one seed `low` to `high` is the estimate -+ Lenth's ME, `fw_low` to `fw_high` -+ SME, and there are no p values.
-    `verdict` follows the rules for comparisons, so a gain is a gain by having the component.
+    The verdict follows the rules of comparisons, so "gain" means a gain from having the component. With one seed there
+    are no p-values, `low` to `high` is the estimate -+ Lenth's ME, and `fw_low` to `fw_high` is the estimate -+ SME.
+
+    Attributes:
+        term: The factors, joined by " x ".
+        aliases: Terms that the design cannot distinguish from this one.
+        synergy: Twice the interaction effect for pairs, NaN otherwise.
+        by_seed: The contrast at each seed.
     """
 
     term: str
@@ -62,41 +67,57 @@ class Contrast:
 
 @dataclass(frozen=True)
 class FactorialAnalysis:
-    """All contrasts of a design, the seeds they rest on, those left out as incomplete, and the half-normal plot.
+    """The contrasts of a factorial design.
 
-    `screening` (Lenth) judges the seed-averaged contrasts of all columns, `half_normal` places them.
+    Attributes:
+        contrasts: Main effects, then interactions.
+        method: The test, by number of seeds.
+        runs: The number of variants.
+        seeds: Seeds with a score for every variant.
+        incomplete_seeds: Seeds left out because a variant lacks a score.
+        averages: The contrast of every estimable term, averaged over the seeds, for a half-normal plot.
+        screening: Lenth's limits for `averages`.
     """
 
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[FactorialContrast, ...]
     method: Method
     runs: int
     seeds: tuple[int, ...]
     incomplete_seeds: tuple[int, ...]
+    averages: dict[str, float]
     screening: Lenth
-    half_normal: HalfNormal
 
 
 def factorial_effects(
     design: pd.DataFrame, scores: pd.DataFrame, margin: float, goal: Goal = "max", order: int = 2
 ) -> FactorialAnalysis:
-    """Main effects and estimable interactions of a two-level design.
+    """Return the main effects and estimable interactions of a two-level design.
 
-    `design`: variants x factors, true where on; an added baseline that unbalances it is left out. `scores`: variants x
-    seeds in shown units (`effects.score_table`). With 3 seeds or more each effect is e_s = (2/N) X'y_s by seed and a
-    one-sample t; with 2, OLS with seed blocks; with 1, Lenth. Holm over the main effects and over the estimable
-    interaction columns apart. Raises UserError for no balanced design and no complete seed.
+    With at least 3 seeds each effect is e_s = (2/N) X'y_s by seed, tested by a one-sample t test. With 2 seeds it is
+    ordinary least squares with seed blocks, with 1 seed Lenth's method. Holm's correction is applied to the main
+    effects and to the estimable interactions separately.
+
+    Args:
+        design: Variants x factors, true if the factor is on. A full or bare recipe that unbalances it is left out.
+        scores: Variants x seeds, scaled (`effects.score_table`).
+        margin: The smallest difference that matters.
+        goal: Whether higher ("max") or lower ("min") is better.
+        order: The highest order of interactions.
+
+    Raises:
+        UserError: If the design is not balanced or no seed has a score for every variant.
     """
     part = orthogonal_part(design)
     table = scores.reindex(part.index)
     complete = table.loc[:, table.notna().all(axis=0)]
     if complete.shape[1] == 0:
-        raise UserError("no seed has a result for every run of the design, so its effects cannot be computed")
+        raise UserError("Factorial effects need at least one seed with a result for every run of the design")
     values = complete.to_numpy(dtype=np.float64)
     groups = estimable_groups(part, order)
     every = estimable_groups(part, max(order, widest_order(part)))
     averages = contrasts_by_seed(part, every, values).mean(axis=1)
     fit = Fit(contrasts_by_seed(part, groups, values), pooled_error(part, groups, values), lenth(averages))
-    found: list[Contrast] = []
+    found: list[FactorialContrast] = []
     for family, main in (("main effects", True), ("interactions", False)):
         places = [place for place, group in enumerate(groups) if (group.order == 1) == main]
         if places:
@@ -107,27 +128,28 @@ def factorial_effects(
         runs=len(part),
         seeds=tuple(int(seed) for seed in complete.columns),
         incomplete_seeds=tuple(int(seed) for seed in table.columns if seed not in complete.columns),
+        averages=dict(zip((group.label for group in every), averages.tolist(), strict=True)),
         screening=fit.screening,
-        half_normal=half_normal(averages, [group.label for group in every]),
     )
 
 
 def contrasts_by_seed(design: pd.DataFrame, groups: Sequence[AliasGroup], values: Floats) -> Floats:
-    """(2/N) X'y: each group's contrast by seed, from values of runs x seeds (Box, Hunter & Hunter, 2005)."""
-    columns = np.array([column(design, group.terms[0]) for group in groups]).reshape(len(groups), len(values))
+    """Return each group's contrast by seed, (2/N) X'y, from values of runs x seeds (Box, Hunter and Hunter, 2005)."""
+    columns = np.array([term_column(design, group.terms[0]) for group in groups]).reshape(len(groups), len(values))
     return np.asarray(2 / len(values) * columns @ values, dtype=np.float64)
 
 
 def pooled_error(design: pd.DataFrame, groups: Sequence[AliasGroup], values: Floats) -> tuple[float, int]:
-    """Standard error of an effect by least squares with seed blocks, and its degrees of freedom (NaN if none).
+    """Return the standard error of an effect from least squares with seed blocks, and its degrees of freedom.
 
-    The columns are orthogonal to each other and to the blocks, so one error serves all effects.
+    The columns are orthogonal to each other and to the blocks, so all effects share one error. It is NaN without
+    residual degrees of freedom.
     """
     from statsmodels.regression.linear_model import OLS
 
     runs, seeds = values.shape
     blocks = np.kron(np.eye(seeds), np.ones((runs, 1)))
-    columns = np.column_stack([column(design, group.terms[0]) for group in groups])
+    columns = np.column_stack([term_column(design, group.terms[0]) for group in groups])
     regressors = np.column_stack([blocks, np.tile(columns / 2, (seeds, 1))])
     freedom = len(regressors) - regressors.shape[1]
     if freedom <= 0:
@@ -137,7 +159,7 @@ def pooled_error(design: pd.DataFrame, groups: Sequence[AliasGroup], values: Flo
 
 @dataclass(frozen=True)
 class Fit:
-    """Contrasts (terms x seeds), the pooled error with its freedom, and Lenth's limits: one of them is used."""
+    """The contrasts (terms x seeds) and what each method needs: the pooled error, Lenth's limits."""
 
     by_seed: Floats
     pooled: tuple[float, int]
@@ -145,22 +167,22 @@ class Fit:
 
     @property
     def seeds(self) -> int:
-        """Complete seeds."""
+        """The number of complete seeds."""
         return int(self.by_seed.shape[1])
 
     @property
     def method(self) -> Method:
-        """What so many seeds allow."""
+        """The method for this number of seeds."""
         if self.seeds >= 3:
             return "per-seed contrasts"
         return "OLS with seed blocks" if self.seeds == 2 else "Lenth, exploratory"
 
     def only(self, places: list[int]) -> Fit:
-        """The same for some of the terms."""
+        """Return the fit of some of the terms."""
         return Fit(self.by_seed[places], self.pooled, self.screening)
 
     def statistics(self, margin: float) -> PairedT:
-        """The tests of all terms, as one family."""
+        """Return the tests of all terms as one family."""
         m = len(self.by_seed)
         if self.seeds >= 3:
             return paired_t(self.by_seed, margin, ALPHA, m)
@@ -175,34 +197,34 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A term in words, what it is aliased with, and its synergy per unit of estimate (NaN where it has none)."""
+class TermName:
+    """The name of a term, its aliases, and its synergy per unit of the estimate (NaN if it has none)."""
 
     term: str
     aliases: tuple[str, ...] = ()
     synergy: float = math.nan
 
 
-def _family(groups: Sequence[AliasGroup], fit: Fit, family: str, margin: float, goal: Goal) -> list[Contrast]:
-    """The contrasts of one family of a factorial design."""
-    names = [Named(group.label, group.aliases, 2.0 if group.order == 2 else math.nan) for group in groups]
-    return judged(names, list(fit.by_seed), fit.statistics(margin), fit.method, family, margin, goal)
+def _family(groups: Sequence[AliasGroup], fit: Fit, family: str, margin: float, goal: Goal) -> list[FactorialContrast]:
+    """Return the contrasts of one family of a factorial design."""
+    names = [TermName(group.label, group.aliases, 2.0 if group.order == 2 else math.nan) for group in groups]
+    return family_contrasts(names, list(fit.by_seed), fit.statistics(margin), fit.method, family, margin, goal)
 
 
-def judged(
-    names: Sequence[Named],
+def family_contrasts(
+    names: Sequence[TermName],
     by_seed: Sequence[Floats],
     statistics: PairedT,
     method: Method,
     family: str,
     margin: float,
     goal: Goal,
-) -> list[Contrast]:
-    """The contrasts of one family: Holm over it, and a verdict each; `statistics` are arrays over its terms."""
+) -> list[FactorialContrast]:
+    """Return the contrasts of one family with Holm's p-values and verdicts. `statistics` are arrays over its terms."""
     p_holm, p_tost_holm = holm(statistics.p), holm(statistics.p_tost)
     codes = judge(statistics, p_holm, p_tost_holm, False, margin, 1 if goal == "max" else -1)
     return [
-        Contrast(
+        FactorialContrast(
             term=name.term,
             aliases=name.aliases,
             family=family,
@@ -228,7 +250,7 @@ def judged(
 
 
 def _verdict(rule: Verdict, seeds: int, sd: float) -> str:
-    """The rule, unless there are too few seeds for one."""
+    """Return the rule, or the verdict for too few seeds."""
     if seeds < 3:
         return Verdict.SINGLE if seeds == 1 else Verdict.TOO_FEW
     if seeds < 5:

@@ -1,21 +1,19 @@
-"""Unreplicated designs: Lenth's pseudo standard error and the half-normal plot."""
+"""Screening of unreplicated designs by Lenth's pseudo standard error."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from ablate.stats.effects.inference import quantile
 
 
 @dataclass(frozen=True)
 class Lenth:
-    """Pseudo standard error, margin of error (95 %, one contrast) and simultaneous margin of error (all of them)."""
+    """Pseudo standard error, margin of error (95 %, one contrast) and simultaneous margin of error (all contrasts)."""
 
     pse: float
     me: float
@@ -23,7 +21,7 @@ class Lenth:
 
 
 def lenth(contrasts: ArrayLike, level: float = 0.95) -> Lenth:
-    """Lenth's (1989) limits for m contrasts of a design without replication; NaN for none.
+    """Return Lenth's (1989) limits for m contrasts of a design without replication. NaN for m = 0.
 
     s0 = 1.5 med|c|, PSE = 1.5 med{|c| : |c| < 2.5 s0}, ME = t(.975, m/3) PSE, SME with (1 + .95^(1/m))/2.
     """
@@ -36,24 +34,3 @@ def lenth(contrasts: ArrayLike, level: float = 0.95) -> Lenth:
     freedom = sizes.size / 3
     simultaneous = (1 + level ** (1 / sizes.size)) / 2
     return Lenth(pse, quantile((1 + level) / 2, freedom) * pse, quantile(simultaneous, freedom) * pse)
-
-
-@dataclass(frozen=True)
-class HalfNormal:
-    """Points of a half-normal plot, smallest first: quantiles against absolute contrasts, with labels."""
-
-    quantiles: tuple[float, ...]
-    sizes: tuple[float, ...]
-    labels: tuple[str, ...]
-
-
-def half_normal(contrasts: ArrayLike, labels: Sequence[str]) -> HalfNormal:
-    """Half-normal coordinates (Daniel, 1959): the i-th smallest |c| of m against the (1 + (i - .5)/m)/2 quantile."""
-    sizes = np.abs(np.asarray(contrasts, dtype=np.float64))
-    order = np.argsort(sizes, kind="stable")
-    places = (np.arange(sizes.size) + 0.5) / max(sizes.size, 1)
-    return HalfNormal(
-        quantiles=tuple(float(value) for value in special.ndtri((1 + places) / 2)),
-        sizes=tuple(float(value) for value in sizes[order]),
-        labels=tuple(labels[place] for place in order),
-    )

@@ -1,4 +1,4 @@
-"""Leave-one-out, add-one-in and Shapley: how much of the whole difference each component accounts for."""
+"""Leave-one-out, add-one-in and Shapley values: the share of each component in the total difference."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from ablate.stats.effects.types import ALPHA
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = Literal["full factorial", "half-sums"]
-Outcome = Literal["higher interactions", "no sign of higher interactions", "cannot tell"]
+ShapleySource = Literal["full factorial", "half-sums"]
+ResidualOutcome = Literal["higher interactions", "no sign of higher interactions", "cannot tell"]
+ScoresBySet = dict[frozenset[str], Floats]  # by the enabled factors; one score per seed
 
 
 @dataclass(frozen=True)
 class Share:
-    """One factor: its Shapley value beside leave-one-out and add-one-in, each with its interval over seeds.
+    """The Shapley value, leave-one-out and add-one-in effect of one factor, with intervals over seeds.
 
-    All three are what the factor *adds*: v(full) - v(full less it), v(it alone) - v(none), and their Shapley average.
+    All three are gains from having the factor: v(full) - v(full without it), v(factor alone) - v(none), and their
+    Shapley average.
     """
 
     factor: str
@@ -44,40 +46,40 @@ class Share:
 
 @dataclass(frozen=True)
 class Residual:
-    """The sum of the half-sums minus [v(full) - v(none)]: 0 where there are no interactions of three or more."""
+    """The sum of the half-sums minus [v(full) - v(none)], which is 0 without interactions of three or more factors."""
 
     estimate: float
     low: float
     high: float
     n: int
-    outcome: Outcome
+    outcome: ResidualOutcome
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The outcome as a sentence."""
         if self.outcome == "higher interactions":
             return (
-                "Interactions of three or more factors show in the sum: the half-sums are not the Shapley values here; "
-                "the full factorial would give them."
+                "The sum shows interactions of three or more factors, so the half-sums are not Shapley values; a full "
+                "factorial design would give them."
             )
         if self.outcome == "cannot tell":
-            return "These seeds cannot tell whether there are interactions of three or more factors."
-        return "There is no sign of higher interactions in the sum (terms can cancel)."
+            return "These seeds cannot show whether there are interactions of three or more factors."
+        return "No sign of higher interactions in the sum (terms can cancel)."
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """The shares of all factors, where the Shapley values come from, the residual check, and v(full) - v(none)."""
+    """The shares of all factors, the source of the Shapley values, the residual check, and v(full) - v(none)."""
 
     shares: tuple[Share, ...]
-    source: Source
+    source: ShapleySource
     residual: Residual
     total: float
     seeds: tuple[int, ...]
 
 
-def attributable(design: pd.DataFrame) -> Source | None:
-    """Whether a design gives Shapley values from all 2^k runs, from half-sums, or not at all (None)."""
+def shapley_source(design: pd.DataFrame) -> ShapleySource | None:
+    """Return whether a design gives Shapley values from all 2^k runs, from half-sums, or not at all (None)."""
     factors = [str(name) for name in design.columns]
     rows = {tuple(row) for row in design.to_numpy(dtype=bool).tolist()}
     if len(rows) == 2 ** len(factors):
@@ -89,15 +91,15 @@ def attributable(design: pd.DataFrame) -> Source | None:
 
 
 def shapley_values(values: ArrayLike) -> Floats:
-    """Shapley (1953) values of k players from v of all 2^k sets, shape (2^k, ...) -> (k, ...).
+    """Return Shapley's (1953) values of k players from v of all 2^k sets, shape (2^k, ...) -> (k, ...).
 
-    Bit i of the row number says whether player i is in the set. phi_i = sum over S without i of
+    Player i is in a set if bit i of the row number is set. phi_i = sum over S without i of
     |S|! (k - |S| - 1)!/k! [v(S + i) - v(S)].
     """
     table = np.asarray(values, dtype=np.float64)
     players = table.shape[0].bit_length() - 1
     if table.shape[0] != 2**players:
-        raise ValueError(f"{table.shape[0]} values are not those of all sets of some players")
+        raise ValueError(f"Expected one value per set of players, 2^k in all, not {table.shape[0]}")
     sets = np.arange(table.shape[0])
     sizes = np.array([int(number).bit_count() for number in sets])
     shares = []
@@ -113,17 +115,18 @@ def _weight(size: int, players: int) -> float:
 
 
 def half_sums(full: ArrayLike, none: ArrayLike, without: ArrayLike, alone: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Leave-one-out, add-one-in, and their mean; `without` and `alone` have a leading axis of factors."""
+    """Return leave-one-out, add-one-in, and their mean. `without` and `alone` have a leading axis of factors."""
     leave_one_out = np.asarray(full, dtype=np.float64) - np.asarray(without, dtype=np.float64)
     add_one_in = np.asarray(alone, dtype=np.float64) - np.asarray(none, dtype=np.float64)
     return leave_one_out, add_one_in, (leave_one_out + add_one_in) / 2
 
 
 def attribute(design: pd.DataFrame, scores: pd.DataFrame, margin: float) -> Attribution:
-    """Shapley values with leave-one-out, add-one-in and the residual check, over the seeds that all arms have.
+    """Return Shapley values, leave-one-out, add-one-in and the residual check, over the seeds that all arms share.
 
-    From all 2^k runs where some seed has them, else from the half-sums, which agree where no three factors interact.
-    `design` and `scores` as for factorial_effects. Raises UserError where the design has neither.
+    The Shapley values come from all 2^k runs if some seed has them, otherwise from the half-sums, which are equal
+    without interactions of three or more factors. `design` and `scores` are as in `factorial_effects`. Raises UserError
+    if the runs support neither.
     """
     factors = [str(name) for name in design.columns]
     source, values, seeds = _values(design, scores)
@@ -139,11 +142,11 @@ def attribute(design: pd.DataFrame, scores: pd.DataFrame, margin: float) -> Attr
     return Attribution(tuple(shares), source, residual, float((full - none).mean()), seeds)
 
 
-def _values(design: pd.DataFrame, scores: pd.DataFrame) -> tuple[Source, dict[frozenset[str], Floats], tuple[int, ...]]:
-    """The scores by set of factors that are on, from all 2^k sets if some seed has them, else the corners."""
+def _values(design: pd.DataFrame, scores: pd.DataFrame) -> tuple[ShapleySource, ScoresBySet, tuple[int, ...]]:
+    """Return the scores by set of enabled factors: all 2^k sets if some seed has them, else the corners."""
     factors = [str(name) for name in design.columns]
     arms = arms_by_factors(design, scores)
-    if attributable(design) == "full factorial":
+    if shapley_source(design) == "full factorial":
         values, seeds = _complete(arms, _all_sets(factors), scores)
         if seeds:
             return "full factorial", values, seeds
@@ -152,21 +155,21 @@ def _values(design: pd.DataFrame, scores: pd.DataFrame) -> tuple[Source, dict[fr
     values, seeds = _complete(arms, [every, frozenset(), *single, *(every - one for one in single)], scores)
     if not seeds:
         raise UserError(
-            "Shapley values need the full recipe, the bare one, and each factor left out and alone, at a common seed"
+            "Shapley values need the full recipe, the bare recipe, and each factor left out and alone, at a common seed"
         )
     return "half-sums", values, seeds
 
 
 def _all_sets(factors: Sequence[str]) -> list[frozenset[str]]:
-    """All sets of factors; bit i of the place says whether factor i is in."""
+    """Return all sets of factors. Factor i is in a set if bit i of its position is set."""
     numbers = range(2 ** len(factors))
     return [frozenset(name for bit, name in enumerate(factors) if number >> bit & 1) for number in numbers]
 
 
 def _complete(
-    arms: dict[frozenset[str], Floats], sets: Sequence[frozenset[str]], scores: pd.DataFrame
-) -> tuple[dict[frozenset[str], Floats], tuple[int, ...]]:
-    """The scores of these sets at the seeds that all of them have."""
+    arms: ScoresBySet, sets: Sequence[frozenset[str]], scores: pd.DataFrame
+) -> tuple[ScoresBySet, tuple[int, ...]]:
+    """Return the scores of these sets at the seeds that all of them share."""
     if any(members not in arms for members in sets):
         return {}, ()
     kept = ~np.isnan(np.array([arms[members] for members in sets])).any(axis=0)
@@ -175,22 +178,23 @@ def _complete(
 
 
 def _interval(values: Floats) -> list[tuple[float, float, float]]:
-    """Mean and 95 % t interval over seeds (the last axis), by factor; NaN ends for one seed."""
+    """Return mean and 95 % t interval over seeds (the last axis) by factor. The ends are NaN for one seed."""
     statistics = paired_t(values, margin=1.0, alpha=ALPHA)
     means = values.mean(axis=-1)
     return [(float(means[i]), float(statistics.low[i]), float(statistics.high[i])) for i in range(len(values))]
 
 
 def check_residual(residuals: ArrayLike, margin: float) -> Residual:
-    """The three outcomes, from the residual by seed.
+    """Return the residual check from the residual at each seed.
 
-    An interval that excludes 0 is flagged; one wholly within the margin shows no sign; else the seeds cannot tell. One
-    seed has no interval: it is flagged beyond the margin, and cannot tell within.
+    The outcome is "higher interactions" if the interval excludes 0, "no sign of higher interactions" if it is within
+    the margin, and "cannot tell" otherwise. One seed has no interval: the outcome is "higher interactions" beyond the
+    margin and "cannot tell" within it.
     """
     values = np.asarray(residuals, dtype=np.float64)
     statistics = paired_t(values, margin)
     estimate, low, high = float(statistics.delta), float(statistics.low), float(statistics.high)
-    outcome: Outcome = "cannot tell"
+    outcome: ResidualOutcome = "cannot tell"
     if low > 0 or high < 0 or (values.size == 1 and abs(estimate) > margin):
         outcome = "higher interactions"
     elif -margin < low and high < margin:

@@ -1,4 +1,4 @@
-"""Synergies of pairs at a corner of the design, as leave-two-out and its mirror image measure them."""
+"""Synergies of pairs at a corner of the design, from leave-two-out or add-two-in arms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ablate.stats.attribution.aliasing import Floats
-from ablate.stats.attribution.contrasts import Contrast, Named, judged
+from ablate.stats.attribution.contrasts import FactorialContrast, TermName, family_contrasts
 from ablate.stats.effects.inference import paired_t
 from ablate.stats.effects.sequential import stack
 from ablate.stats.effects.types import ALPHA
@@ -23,7 +23,7 @@ Corner = Literal["full", "none"]
 
 
 def arms_by_factors(design: pd.DataFrame, scores: pd.DataFrame) -> dict[frozenset[str], Floats]:
-    """The scores by seed (NaN where missing) of each set of factors that are on."""
+    """Return the scores by seed (NaN if missing) of each set of enabled factors."""
     factors = [str(name) for name in design.columns]
     found = {}
     for label, row in zip(design.index, design.to_numpy(dtype=bool), strict=True):
@@ -35,11 +35,12 @@ def arms_by_factors(design: pd.DataFrame, scores: pd.DataFrame) -> dict[frozense
 
 def pair_synergies(
     design: pd.DataFrame, scores: pd.DataFrame, margin: float, goal: Goal = "max", corner: Corner = "full"
-) -> list[Contrast]:
-    """v(AB) - v(A) - v(B) + v(none) of each pair, the others all on ("full": leave-two-out) or all off ("none").
+) -> list[FactorialContrast]:
+    """Return the synergy v(AB) - v(A) - v(B) + v(none) of each pair of factors.
 
-    `estimate` is the synergy itself, over the seeds that all four arms have. The family holds every pair of the
-    design's factors, those without runs too. `design` and `scores` as for factorial_effects.
+    The other factors are all on (corner "full": leave-two-out) or all off ("none"). `estimate` is the synergy, over
+    the seeds that all four arms share. The family contains every pair of factors, with or without runs. `design` and
+    `scores` are as in `factorial_effects`.
     """
     arms = arms_by_factors(design, scores)
     unknown = np.full(scores.shape[1], np.nan)
@@ -49,19 +50,23 @@ def pair_synergies(
         rest = frozenset(factors) - set(pair) if corner == "full" else frozenset()
         both, first, second, neither = (arms.get(rest | set(on), unknown) for on in (pair, pair[:1], pair[1:], ()))
         values = both - first - second + neither
-        names.append(Named(" x ".join(pair), synergy=1.0))
+        names.append(TermName(" x ".join(pair), synergy=1.0))
         by_seed.append(values[~np.isnan(values)])
     if not names:
         return []
     statistics = stack([paired_t(values, margin, ALPHA, len(names)) for values in by_seed])
-    return judged(names, by_seed, statistics, "per-seed contrasts", "synergies", margin, goal)
+    return family_contrasts(names, by_seed, statistics, "per-seed contrasts", "synergies", margin, goal)
 
 
-def likeliest(pair: str, aliases: Iterable[str], effects: Mapping[str, float]) -> str:
-    """Return the one of aliased pairs whose two main effects have the largest product in size: a hint, no finding.
+def likeliest_pair(pair: str, aliases: Iterable[str], effects: Mapping[str, float]) -> str:
+    """Return the aliased pair whose main effects have the largest product: a hint, not a result.
 
-    Effect heredity: interactions are likelier between factors that matter by themselves (Hamada and Wu, 1992).
-    `effects`: the main effects by factor.
+    Effect heredity: interactions are more likely between factors with large main effects (Hamada and Wu, 1992).
+
+    Args:
+        pair: The pair that names the alias group.
+        aliases: The other terms of the group.
+        effects: The main effects by factor.
     """
     pairs = [name for name in (pair, *aliases) if name.count(" x ") == 1]
     size = {name: math.prod(abs(effects.get(factor, 0.0)) for factor in name.split(" x ")) for name in pairs}

@@ -1,6 +1,6 @@
-"""Paired effects with intervals, multiplicity correction, equivalence tests and verdicts that admit doubt."""
+"""Paired effects: confidence intervals, multiple comparisons, equivalence tests, power and verdicts."""
 
-from ablate.stats.effects.estimate import check_plan, effects_table, estimate_effects
+from ablate.stats.effects.estimate import check_comparisons, effects_table, estimate_effects
 from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
@@ -23,7 +23,15 @@ from ablate.stats.effects.noise import (
 from ablate.stats.effects.pairing import STATUSES, score_table
 from ablate.stats.effects.power import detectable_effect_size, minimum_detectable_effect, seeds_needed
 from ablate.stats.effects.sentences import sentence
-from ablate.stats.effects.sequential import Looks, MonitoredArm, Monitoring, begin, missing_runs, replay, take_look
+from ablate.stats.effects.sequential import (
+    Looks,
+    MonitoredArm,
+    Monitoring,
+    missing_runs,
+    replay,
+    start_monitoring,
+    take_look,
+)
 from ablate.stats.effects.types import (
     EFFECT_COLUMNS,
     Comparison,
@@ -51,8 +59,7 @@ __all__ = [
     "TwoScopes",
     "Verdict",
     "always_valid_half_width",
-    "begin",
-    "check_plan",
+    "check_comparisons",
     "detectable_effect_size",
     "effects_table",
     "estimate_effects",
@@ -69,6 +76,7 @@ __all__ = [
     "sentence",
     "sign_flip_can_reach",
     "sign_flip_p",
+    "start_monitoring",
     "take_look",
     "two_scopes",
     "welch_p",

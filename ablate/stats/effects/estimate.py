@@ -1,4 +1,4 @@
-"""From the run table to effects: pair, test, adjust by family, judge, assemble."""
+"""Estimate effects from the run table: pair the seeds, test, adjust within families, choose the verdict."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
-    """What every comparison of a study shares: the metric, the margin in its shown unit, the protocol."""
+class Criteria:
+    """The criteria shared by all comparisons of a study: metric, margin (scaled as displayed), protocol."""
 
     metric: Metric
     margin: float
@@ -49,8 +49,8 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Tested:
-    """One comparison's p values before and after Holm, the size of its family and the alpha it was judged at."""
+class PValues:
+    """The p-values of one comparison before and after Holm, the size of its family, and its error rate."""
 
     p: float
     p_holm: float
@@ -67,69 +67,75 @@ def estimate_effects(
     margin: float,
     protocol: Protocol | None = None,
 ) -> list[Effect]:
-    """Every planned comparison as an Effect, in the order given; Holm within each family.
+    """Return the effect of every planned comparison, in the given order, with Holm's correction within each family.
 
-    `runs` has a row a run: variant, seed, status, the metric (in the table's unit; `margin` is in the shown one, so
-    0.5 points for fractions). Comparisons without runs stay in, with n = 0, and count in their family. Raises
-    UserError for a table that cannot be read, a margin that is not positive, or a comparison listed twice.
+    Args:
+        runs: One row per run with the columns variant, seed, status and the metric, unscaled.
+        comparisons: The planned comparisons. Those without runs are kept, with n = 0, and count in their family.
+        metric: The metric; its floor replaces non-finite values of unstable runs.
+        margin: The smallest difference that matters, scaled as displayed: 0.5 points for a fraction.
+        protocol: What was fixed before the runs; everything by default.
+
+    Raises:
+        UserError: If the table is invalid, the margin is not positive or a comparison is listed twice.
     """
-    check_plan(comparisons, margin)
-    question = Question(metric, margin, protocol or Protocol())
+    check_comparisons(comparisons, margin)
+    criteria = Criteria(metric, margin, protocol or Protocol())
     arms = read_arms(runs, metric)
     effects: dict[int, Effect] = {}
     for places in families(comparisons):
         family = [comparisons[place] for place in places]
-        effects.update(zip(places, _family(family, [pair(arms, row) for row in family], question), strict=True))
+        effects.update(zip(places, _family(family, [pair(arms, row) for row in family], criteria), strict=True))
     return [effects[place] for place in range(len(comparisons))]
 
 
-def check_plan(comparisons: Sequence[Comparison], margin: float) -> None:
-    """Raise UserError for a margin that is not positive or a comparison that its family lists twice."""
+def check_comparisons(comparisons: Sequence[Comparison], margin: float) -> None:
+    """Raise UserError if the margin is not positive or a family lists a comparison twice."""
     if not (math.isfinite(margin) and margin > 0):
-        raise UserError(f"the margin is {margin}: give the smallest difference that matters, above 0")
+        raise UserError(f"The margin must be positive, not {margin}: set it to the smallest difference that matters")
     seen: set[tuple[str, str, str]] = set()
     for row in comparisons:
         key = (row.family, row.variant, row.reference)
         if key in seen:
-            raise UserError(f"{row.variant} against {row.reference} is planned twice in the family {row.family}")
+            raise UserError(f"The family {row.family!r} lists {row.variant} against {row.reference} twice")
         seen.add(key)
 
 
 def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
-    """The places of each family's comparisons, families in order of appearance."""
+    """Return the indices of each family's comparisons, families in order of appearance."""
     places: dict[str, list[int]] = {}
     for place, comparison in enumerate(comparisons):
         places.setdefault(comparison.family, []).append(place)
     return list(places.values())
 
 
-def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], question: Question) -> list[Effect]:
-    """The effects of one family at a fixed number of seeds."""
+def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:
+    """Return the effects of one family at a fixed number of seeds."""
     m = len(comparisons)
-    statistics = [paired_t(differences(pair), question.margin, ALPHA, m) for pair in pairs]
+    statistics = [paired_t(differences(pair), criteria.margin, ALPHA, m) for pair in pairs]
     p, p_tost = [float(row.p) for row in statistics], [float(row.p_tost) for row in statistics]
-    tested = [Tested(*values, m) for values in zip(p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), strict=True)]
-    return [assemble(question, *parts) for parts in zip(comparisons, pairs, statistics, tested, strict=True)]
+    p_values = [PValues(*values, m) for values in zip(p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), strict=True)]
+    return [assemble(criteria, *parts) for parts in zip(comparisons, pairs, statistics, p_values, strict=True)]
 
 
 def differences(pair: PairedSeeds) -> Floats:
-    """Variant - reference by seed."""
+    """Return variant - reference by seed."""
     return np.subtract(pair.variant, pair.reference, dtype=np.float64)
 
 
 def assemble(
-    question: Question,
+    criteria: Criteria,
     comparison: Comparison,
     pair: PairedSeeds,
     statistics: PairedT,
-    tested: Tested,
+    p_values: PValues,
 ) -> Effect:
-    """The Effect of one comparison."""
+    """Return the effect of one comparison from its statistics and adjusted p-values."""
     sd = float(statistics.sd)
-    m, alpha, margin = tested.comparisons, tested.alpha, question.margin
-    rule = rule_of(pair, statistics, tested.p_holm, tested.p_tost_holm, margin, question.metric.better)
+    m, alpha, margin = p_values.comparisons, p_values.alpha, criteria.margin
+    rule = rule_of(pair, statistics, p_values.p_holm, p_values.p_tost_holm, margin, criteria.metric.better)
     low, high = wilson(len(pair.unstable), pair.n)
-    protocol = question.protocol
+    protocol = criteria.protocol
     evidence = Evidence(
         paired=pair,
         comparisons=m,
@@ -143,25 +149,25 @@ def assemble(
         extended=protocol.extended,
     )
     columns: dict[str, Any] = {
-        **_plan_columns(comparison),
+        **_comparison_columns(comparison),
         **_arm_columns(pair),
         **_statistics_columns(statistics),
-        **_sensitivity_columns(pair, question.metric),
+        **_sensitivity_columns(pair, criteria.metric),
         "level": 1 - alpha,
-        "p": tested.p,
-        "p_holm": tested.p_holm,
+        "p": p_values.p,
+        "p_holm": p_values.p_holm,
         "margin": margin,
-        "p_tost": tested.p_tost,
-        "p_tost_holm": tested.p_tost_holm,
+        "p_tost": p_values.p_tost,
+        "p_tost_holm": p_values.p_tost_holm,
         "mde": minimum_detectable_effect(sd, pair.n, m, alpha),
         "verdict": with_prefixes(rule, pair, comparison, protocol),
     }
     return Effect(**columns, evidence=evidence)
 
 
-def _plan_columns(comparison: Comparison) -> dict[str, Any]:
+def _comparison_columns(comparison: Comparison) -> dict[str, Any]:
     return {
-        "factor": comparison.named,
+        "factor": comparison.label,
         "variant": comparison.variant,
         "reference": comparison.reference,
         "change": comparison.change,
@@ -192,7 +198,7 @@ def _statistics_columns(statistics: PairedT) -> dict[str, float]:
 
 
 def _sensitivity_columns(pair: PairedSeeds, metric: Metric) -> dict[str, float]:
-    """Survivors, Welch, sign-flip, probability of improvement and rho."""
+    """Return the difference among survivors, Welch, sign-flip, probability of improvement and rho."""
     change = differences(pair)
     wins = float(np.sum(change * metric.better > 0) + 0.5 * np.sum(change == 0))
     low, high = wilson(wins, pair.n)
@@ -217,7 +223,7 @@ def _sd(values: Sequence[float]) -> float:
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:
-    """The columns of effects.csv, a row an effect."""
+    """Return the table of effects.csv, one row per effect."""
     import pandas as pd
 
     return pd.DataFrame([effect.row() for effect in effects], columns=list(EFFECT_COLUMNS))

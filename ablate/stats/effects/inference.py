@@ -1,4 +1,4 @@
-"""The tests and intervals, as functions of plain arrays: one study, or thousands of simulated ones at once."""
+"""Tests and intervals on plain arrays, for one study or for thousands of simulated studies at once."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from ablate.stats.effects.types import ALPHA, Verdict
 Floats = NDArray[np.float64]
 
 NO_VARIANCE = 1e-12
-EXACT_FLIPS_TO = 14
+MAX_SEEDS_EXACT_FLIPS = 14
 RANDOM_FLIPS = 50_000
 
 CODES: dict[Verdict, int] = {verdict: code for code, verdict in enumerate(Verdict)}
 
 
 def upper_tail(statistic: ArrayLike, freedom: float) -> Floats:
-    """P(T > statistic) for Student's t with `freedom` degrees of freedom."""
+    """Return P(T > statistic) for Student's t with `freedom` degrees of freedom."""
     return np.asarray(special.stdtr(freedom, -np.asarray(statistic, dtype=np.float64)), dtype=np.float64)
 
 
 def quantile(probability: float, freedom: float) -> float:
-    """The `probability` quantile of Student's t with `freedom` degrees of freedom."""
+    """Return the `probability` quantile of Student's t with `freedom` degrees of freedom."""
     return float(special.stdtrit(freedom, probability))
 
 
 @dataclass(frozen=True)
 class PairedT:
-    """Paired t statistics; each array has the shape of the differences without their last axis, the seeds."""
+    """Paired t statistics. Each array has the shape of the differences without their last axis, the seeds."""
 
     n: int
     delta: Floats
@@ -48,11 +48,16 @@ class PairedT:
 
 
 def paired_t(differences: ArrayLike, margin: float, alpha: float = ALPHA, comparisons: int = 1) -> PairedT:
-    """Paired t test, its intervals at 1 - alpha and 1 - alpha/comparisons, and TOST against the margin.
+    """Return the paired t test (Student, 1908) and two one-sided tests (TOST; Schuirmann, 1987).
 
-    `differences` has shape (..., n): variant - reference by seed (Student, 1908; two one-sided tests: Schuirmann,
-    1987). Without variance (sd <= 1e-12) p is 1 for a zero difference, else 0; p_tost 0 inside the margin, else 1.
-    Below two seeds everything but the difference itself is NaN.
+    Without variance (sd <= 1e-12) p is 1 for a zero difference, else 0, and p_tost is 0 inside the margin, else 1.
+    Below two seeds all statistics except the difference are NaN.
+
+    Args:
+        differences: Variant - reference by seed, shape (..., n).
+        margin: The equivalence margin of TOST.
+        alpha: Error rate; the intervals have levels 1 - alpha and 1 - alpha/comparisons.
+        comparisons: Size of the family.
     """
     values = np.asarray(differences, dtype=float)
     n = values.shape[-1]
@@ -66,7 +71,7 @@ def paired_t(differences: ArrayLike, margin: float, alpha: float = ALPHA, compar
 def t_statistics(
     delta: Floats, sd: Floats, n: int, freedom: float, margin: float, alpha: float = ALPHA, comparisons: int = 1
 ) -> PairedT:
-    """The tests and intervals of paired_t from estimates with standard errors sd/sqrt(n) and their freedom."""
+    """Return the statistics of `paired_t` from estimates with standard error sd/sqrt(n) and `freedom` degrees."""
     flat = sd <= NO_VARIANCE
     error = np.where(flat, 1.0, sd) / math.sqrt(n)
     size = np.abs(delta)
@@ -80,7 +85,7 @@ def t_statistics(
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Holm's adjusted p values over the last axis (Holm, 1979); a missing (NaN) p enters as 1."""
+    """Return Holm's (1979) adjusted p-values over the last axis. A missing (NaN) p counts as 1."""
     values = np.asarray(p, dtype=float)
     values = np.where(np.isnan(values), 1.0, values)
     order = np.argsort(values, axis=-1, kind="stable")
@@ -91,21 +96,21 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def unreliable(unstable: ArrayLike, reference_unstable: ArrayLike, n: ArrayLike) -> NDArray[np.bool_]:
-    """Whether an arm is unstable in at least half of its seeds while the reference is in none."""
+    """Return whether an arm is unstable in at least half of its seeds and the reference in none."""
     count = np.asarray(unstable)
     often = (count > 0) & (2 * count >= np.asarray(n))
     return np.asarray(often & (np.asarray(reference_unstable) == 0), dtype=np.bool_)
 
 
 def judge(
-    statistics: PairedT, p_holm: Floats, p_tost_holm: Floats, trains_badly: ArrayLike, margin: float, better: int = 1
+    statistics: PairedT, p_holm: Floats, p_tost_holm: Floats, is_unreliable: ArrayLike, margin: float, better: int = 1
 ) -> NDArray[np.int_]:
-    """The codes of the first rule that matches, by array; `better` is +1 where higher is better, else -1."""
+    """Return the code of the first matching rule, elementwise. `better` is +1 if higher is better, else -1."""
     falls, rises = statistics.fw_high < -margin, statistics.fw_low > margin
     lost, gained = (falls, rises) if better > 0 else (rises, falls)
     differs, equivalent = p_holm < ALPHA, p_tost_holm < ALPHA
     rules = {
-        Verdict.UNRELIABLE: np.broadcast_to(np.asarray(trains_badly, dtype=bool), np.shape(p_holm)),
+        Verdict.UNRELIABLE: np.broadcast_to(np.asarray(is_unreliable, dtype=bool), np.shape(p_holm)),
         Verdict.LOSS: lost,
         Verdict.GAIN: gained,
         Verdict.NEGLIGIBLE: differs & equivalent,
@@ -116,7 +121,7 @@ def judge(
 
 
 def welch_p(variant: Sequence[float], reference: Sequence[float]) -> float:
-    """Welch's t test, without pairing (Welch, 1947): a sensitivity row. NaN where neither arm varies."""
+    """Return the p-value of Welch's (1947) unpaired t test, as a sensitivity analysis. NaN if neither arm varies."""
     from scipy import stats
 
     if len(variant) < 2 or len(reference) < 2:
@@ -130,12 +135,12 @@ def welch_p(variant: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
-    """Two-sided sign-flip test of the mean (Fisher, 1935): exact to n = 14, then 50,000 seeded flips."""
+    """Return p of the two-sided sign-flip test of the mean (Fisher, 1935): exact to n = 14, then 50,000 samples."""
     from scipy import stats
 
     n = len(differences)
     if n < 2:
-        return 1.0 if n else math.nan  # a lone difference is as large as its mirror image
+        return 1.0 if n else math.nan  # one difference is as extreme as its mirror image
     largest = max(abs(difference) for difference in differences)
     if largest == 0:
         return 1.0
@@ -143,7 +148,7 @@ def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
         (np.asarray(differences, dtype=np.float64) / largest,),
         _rounded_mean,
         permutation_type="samples",
-        n_resamples=2**n if n <= EXACT_FLIPS_TO else RANDOM_FLIPS,  # 2^n makes it exact
+        n_resamples=2**n if n <= MAX_SEEDS_EXACT_FLIPS else RANDOM_FLIPS,  # 2^n makes it exact
         vectorized=True,
         batch=10_000,
         rng=np.random.default_rng(seed),
@@ -152,17 +157,17 @@ def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
 
 
 def _rounded_mean(sample: Floats, axis: int) -> Floats:
-    """The mean without its last bits, so that flips that tie are counted as ties."""
+    """Return the mean, rounded so that tied flips compare equal."""
     return np.asarray(np.round(sample.mean(axis=axis), 12), dtype=np.float64)
 
 
 def sign_flip_can_reach(n: int, comparisons: int) -> bool:
-    """Whether the smallest sign-flip p, 2/2^n, can pass Holm's first step over `comparisons`."""
+    """Return whether the smallest sign-flip p, 2/2^n, can pass Holm's first step over `comparisons`."""
     return n > 0 and 2.0 / 2**n <= ALPHA / comparisons
 
 
 def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson, 1927); half successes (ties) are allowed."""
+    """Return Wilson's (1927) score interval of a proportion. Half successes (ties) are allowed."""
     if n == 0:
         return math.nan, math.nan
     z = float(special.ndtri(0.5 + level / 2))
@@ -173,7 +178,7 @@ def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, f
 
 
 def correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Pearson's rho of the paired values; NaN below three seeds or where an arm does not vary."""
+    """Return Pearson's rho of the paired values. NaN below three seeds or if an arm does not vary."""
     if len(first) < 3 or min(np.std(first), np.std(second)) <= NO_VARIANCE:
         return math.nan
     return float(np.corrcoef(first, second)[0, 1])
@@ -181,7 +186,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float:
 
 @functools.cache
 def _sequence_width(n: int, alpha: float) -> float:
-    """Half-width of the always-valid interval in units of the SD."""
+    """Return the half-width of the always-valid interval in units of the SD."""
     if n < 2:
         return math.inf
     size = 1 + n
@@ -192,10 +197,11 @@ def _sequence_width(n: int, alpha: float) -> float:
 
 
 def always_valid_half_width(sd: float, n: int, alpha: float = ALPHA) -> float:
-    """Half-width of an interval that holds at every n at once, so that seeds may be added at will.
+    """Return the half-width of a confidence interval that is valid at every n, so that seeds may be added at any time.
 
-    A = 1 + n, c = (A/alpha^2)^(1/n), (s/sqrt n) sqrt((n-1)(c-1)/(1-c/A)); infinite when c >= A. It is the confidence
-    sequence of the t statistic's mixture martingale with a unit prior variance (Robbins, 1970; Wang & Ramdas, 2023).
+    A = 1 + n, c = (A/alpha^2)^(1/n), (s/sqrt n) sqrt((n-1)(c-1)/(1-c/A)); infinite if c >= A. This is the
+    confidence sequence of the t statistic's mixture martingale with a unit prior variance (Robbins, 1970; Wang and
+    Ramdas, 2023).
     """
     width = _sequence_width(n, alpha)
     return width if math.isinf(width) else sd * width

@@ -1,4 +1,4 @@
-"""Noise: two scopes of it (new seeds; new seeds and new images), a budget of it, and the best of n trials."""
+"""Noise: its two scopes (new seeds; new seeds and new images), the noise budget, and the best of n trials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ BUDGET_DIFFERENCES = (0.1, 0.2, 0.5)
 
 @dataclass(frozen=True)
 class TwoScopes:
-    """One mean difference with two standard errors: new seeds on this test set; new seeds and new images."""
+    """A mean difference with the standard errors and intervals of two scopes.
+
+    `seed`: new seeds on the same test set. `total`: new seeds and new test images.
+    """
 
     delta: float
     n_seeds: int
@@ -37,7 +40,7 @@ class TwoScopes:
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Mean squares of an S x N table without replication: seeds, images, and their interaction with the rest."""
+    """Mean squares of an S x N table without replication: seeds, images, and interaction (with the error)."""
 
     seeds: float
     images: float
@@ -45,10 +48,10 @@ class MeanSquares:
 
 
 def mean_squares(table: ArrayLike) -> MeanSquares:
-    """Two-way mean squares of a table of S seeds x N images; UserError below 2 x 2."""
+    """Return the two-way mean squares of a table of S seeds x N images. Raises UserError below 2 x 2."""
     values = np.asarray(table, dtype=float)
     if values.ndim != 2 or min(values.shape) < 2:
-        raise UserError(f"two scopes of noise need 2 seeds and 2 images or more, got a table of {values.shape}")
+        raise UserError(f"Two scopes of noise need at least 2 seeds and 2 images, not a table of shape {values.shape}")
     n_seeds, n_images = values.shape
     mean, by_seed, by_image = values.mean(), values.mean(axis=1), values.mean(axis=0)
     residual = values - by_seed[:, None] - by_image[None, :] + mean
@@ -60,10 +63,10 @@ def mean_squares(table: ArrayLike) -> MeanSquares:
 
 
 def two_scopes(differences: ArrayLike, scale: float = 100.0, alpha: float = ALPHA) -> TwoScopes:
-    """Both standard errors of the mean of D, the S x N table of paired per-image differences (-1, 0, 1).
+    """Return both standard errors of the mean of D, the S x N table of paired per-image differences (-1, 0, 1).
 
     se_seed = sqrt(MS_s/(SN)); se_total = sqrt((MS_s + MS_i - MS_e)/(SN)), floored at either single term, with
-    Satterthwaite's (1946) degrees of freedom; where the floor holds, those of the term it is. Results times `scale`.
+    Satterthwaite's (1946) degrees of freedom, or those of the single term if the floor applies. All are times `scale`.
     """
     values = np.asarray(differences, dtype=float)
     squares = mean_squares(values)
@@ -91,10 +94,14 @@ def two_scopes(differences: ArrayLike, scale: float = 100.0, alpha: float = ALPH
 
 @dataclass(frozen=True)
 class NoiseBudget:
-    """How large the noise is and what it costs; `seeds` maps a true difference to the seeds that it needs.
+    """The size of the noise and the seeds that it requires.
 
-    `seed_sd`: of the reference over seeds. `difference_sd`: of a paired difference, the median over comparisons.
-    `image_se`: standard error of one mean score from the finite test set, NaN where its size is not known.
+    Attributes:
+        seed_sd: Standard deviation of the reference over seeds.
+        difference_sd: Standard deviation of a paired difference, the median over comparisons.
+        image_se: Standard error of one mean score from the finite test set; NaN if unknown.
+        comparisons: Size of the family.
+        seeds: Seeds needed to detect each true difference; None above a million.
     """
 
     seed_sd: float
@@ -111,17 +118,17 @@ def noise_budget(
     image_se: float = math.nan,
     targets: Sequence[float] = BUDGET_DIFFERENCES,
 ) -> NoiseBudget:
-    """The noise budget from the reference's scores by seed and the SD of each comparison's paired difference."""
+    """Return the noise budget from the reference's scores by seed and the SD of each comparison's paired difference."""
     seed_sd = float(np.std(reference, ddof=1)) if len(reference) > 1 else math.nan
     known = [sd for sd in difference_sds if math.isfinite(sd)]
-    # without comparisons: two independent arms as noisy as the reference
+    # without comparisons, assume two independent arms as noisy as the reference
     sd = float(np.median(known)) if known else math.sqrt(2) * seed_sd
     needed = {target: seeds_needed(target, sd, comparisons) for target in targets}
     return NoiseBudget(seed_sd, sd, image_se, comparisons, needed)
 
 
 def image_standard_error(correct: ArrayLike, scale: float = 100.0) -> float:
-    """Standard error of an arm's mean score over images, from S x N correctness: sqrt(MS_i/(SN)) x scale.
+    """Return the standard error of an arm's mean score over images from S x N correctness: sqrt(MS_i/(SN)) x scale.
 
     For one seed this is the binomial sqrt(p (1 - p)/(N - 1)).
     """
@@ -132,13 +139,14 @@ def image_standard_error(correct: ArrayLike, scale: float = 100.0) -> float:
 
 
 def expected_best(scores: Sequence[float], goal: Goal = "max") -> list[float]:
-    """E[best of n trials] for n = 1..B from the scores of B trials: sum x_(i) [C(i,n) - C(i-1,n)]/C(B,n).
+    """Return E[best of n trials] for n = 1..B from the scores of B trials: sum x_(i) [C(i,n) - C(i-1,n)]/C(B,n).
 
-    Unbiased, without replacement (Tang et al., 2020). For goal "min" the lowest is best. UserError for NaN.
+    Unbiased, without replacement (Tang et al., 2020). With goal "min" the lowest score is best. Raises UserError for a
+    NaN score.
     """
     ascending = sorted(scores, reverse=goal == "min")
     if any(math.isnan(score) for score in scores):
-        raise UserError("a budget curve needs a score for every trial; leave failed trials out")
+        raise UserError("A budget curve needs a score for every trial: leave failed trials out")
     size = len(ascending)
     return [
         sum(

@@ -1,4 +1,4 @@
-"""The run table, read once: which seeds two arms share, with which values, and what happened to the rest."""
+"""Read the run table: the seeds that two arms share, their scores, and the runs without a score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_VALUE = "without a value"  # a finished run whose metric is missing or not fi
 
 @dataclass
 class ArmRuns:
-    """One variant's runs: scaled values and unstable seeds by seed, and counts of what is left out, by status."""
+    """The runs of one variant: scaled scores by seed, unstable and attempted seeds, excluded runs by status."""
 
     values: dict[int, float] = field(default_factory=dict)
     unstable: set[int] = field(default_factory=set)
@@ -33,16 +33,24 @@ class ArmRuns:
 
 
 def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None = None) -> dict[str, ArmRuns]:
-    """The arms of a run table with the columns variant, seed, status and the metric; `seeds` keeps only those.
+    """Return the arms of a run table by variant.
 
-    An unstable run counts at its recorded value, at the metric's floor if that is not finite. Raises UserError for
-    missing columns, unknown statuses, seeds that are no whole numbers, and two usable runs of one variant and seed.
+    An unstable run counts as its recorded value, or as the metric's floor if that is not finite.
+
+    Args:
+        runs: One row per run with the columns variant, seed, status and the metric.
+        metric: The metric.
+        seeds: The seeds to read; all by default.
+
+    Raises:
+        UserError: For a missing column, an unknown status, a seed that is not an integer, or two usable runs of one
+            variant and seed.
     """
     _check(runs, metric)
     arms: dict[str, ArmRuns] = {}
     columns = runs["variant"].tolist(), _numbers(runs["seed"]), runs["status"].tolist(), _numbers(runs[metric.name])
-    for variant, whole, status, number in zip(*columns, strict=True):
-        seed = int(whole)
+    for variant, seed_value, status, number in zip(*columns, strict=True):
+        seed = int(seed_value)
         if seeds is not None and seed not in seeds:
             continue
         arm = arms.setdefault(str(variant), ArmRuns())
@@ -58,43 +66,44 @@ def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None 
 
 
 def _recorded(number: float, metric: Metric, variant: str, seed: int) -> float:
-    """The value that an unstable run counts at."""
+    """Return the value that an unstable run counts as."""
     if math.isfinite(number):
         return number
     if metric.floor is None:
         raise UserError(
-            f"{variant} seed {seed} is unstable without a finite {metric.name}: say what that counts as (the floor)"
+            f"{variant} seed {seed} is unstable and its {metric.name} is not finite: set the floor that it counts as"
         )
     return metric.floor
 
 
 def _check(runs: pd.DataFrame, metric: Metric) -> None:
-    """Raise UserError for a table that cannot be read, naming the rows."""
+    """Raise UserError for an invalid table, naming the rows."""
     missing = [name for name in ("variant", "seed", "status", metric.name) if name not in runs.columns]
     if missing:
-        raise UserError(f"the run table has no column {', '.join(missing)}; it has {', '.join(map(str, runs.columns))}")
+        columns = ", ".join(map(str, runs.columns))
+        raise UserError(f"Missing column in the run table: {', '.join(missing)}. Its columns are {columns}")
     unknown = runs[~runs["status"].isin(STATUSES)]
     if len(unknown):
-        raise UserError(f"unknown status in {_rows(unknown, 'status')}: use one of {', '.join(STATUSES)}")
-    nameless = runs[runs["variant"].isna()]
-    if len(nameless):
-        raise UserError(f"no variant in row {', '.join(map(str, nameless.index[:5]))} of the run table")
+        raise UserError(f"Unknown status in {_rows(unknown, 'status')}. Use one of {', '.join(STATUSES)}")
+    unnamed = runs[runs["variant"].isna()]
+    if len(unnamed):
+        raise UserError(f"Missing variant in row {', '.join(map(str, unnamed.index[:5]))} of the run table")
     seeds = np.array(_numbers(runs["seed"]))
-    odd = runs[~(np.isfinite(seeds) & (np.floor(seeds) == seeds))]
-    if len(odd):
-        raise UserError(f"the seed is no whole number in {_rows(odd, 'seed')}")
+    fractional = runs[~(np.isfinite(seeds) & (np.floor(seeds) == seeds))]
+    if len(fractional):
+        raise UserError(f"The seed is not an integer in {_rows(fractional, 'seed')}")
     empty = runs[metric.name].isna() | runs[metric.name].astype(str).str.strip().str.lower().isin(["", "nan"])
-    words = runs[np.isnan(_numbers(runs[metric.name])) & ~empty.to_numpy(dtype=bool)]
-    if len(words):
-        raise UserError(f"{metric.name} is no number in {_rows(words, metric.name)}")
+    not_numeric = runs[np.isnan(_numbers(runs[metric.name])) & ~empty.to_numpy(dtype=bool)]
+    if len(not_numeric):
+        raise UserError(f"{metric.name} is not a number in {_rows(not_numeric, metric.name)}")
     usable = runs[runs["status"].isin(USABLE)]
-    doubled = usable[usable.duplicated(["variant", "seed"], keep=False)].drop_duplicates(["variant", "seed"])
-    if len(doubled):
-        raise UserError(f"more than one finished run of {_rows(doubled, 'seed')}: keep one row a variant and seed")
+    duplicates = usable[usable.duplicated(["variant", "seed"], keep=False)].drop_duplicates(["variant", "seed"])
+    if len(duplicates):
+        raise UserError(f"More than one finished run of {_rows(duplicates, 'seed')}: keep one row per variant and seed")
 
 
 def _rows(rows: pd.DataFrame, column: str) -> str:
-    """The first offending rows in words, counting the rest."""
+    """Return the first invalid rows as text, with the number of the others."""
     named = [
         f"{variant} seed {seed}" + ("" if column == "seed" else f" ({value})")
         for variant, seed, value in zip(
@@ -105,7 +114,7 @@ def _rows(rows: pd.DataFrame, column: str) -> str:
 
 
 def _numbers(column: pd.Series) -> list[float]:
-    """A column as floats, NaN for what is no number."""
+    """Return a column as floats, NaN for values that are not numbers."""
     import pandas as pd
 
     return [
@@ -114,7 +123,7 @@ def _numbers(column: pd.Series) -> list[float]:
 
 
 def pair(arms: Mapping[str, ArmRuns], comparison: Comparison) -> PairedSeeds:
-    """The seeds that both arms of a comparison have, with their values."""
+    """Return the scores of both arms of a comparison at their shared seeds."""
     variant = arms.get(comparison.variant, ArmRuns())
     reference = arms.get(comparison.reference, ArmRuns())
     seeds = sorted(variant.values.keys() & reference.values.keys())
@@ -129,7 +138,7 @@ def pair(arms: Mapping[str, ArmRuns], comparison: Comparison) -> PairedSeeds:
 
 
 def score_table(runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Scaled values, a row a variant and a column a seed; NaN where there is no usable run."""
+    """Return scaled scores, one row per variant and one column per seed. NaN marks a missing score."""
     import pandas as pd
 
     arms = read_arms(runs, metric)

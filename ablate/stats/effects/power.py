@@ -1,4 +1,4 @@
-"""What so many seeds can detect, and how many a difference needs."""
+"""Statistical power: the smallest detectable effect, and the number of seeds that an effect needs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import math
 from ablate.stats.effects.inference import NO_VARIANCE, quantile
 from ablate.stats.effects.types import ALPHA, POWER
 
-LARGEST_EFFECT_SIZE = 10.0
-MOST_SEEDS = 1_000_000
+MAX_EFFECT_SIZE = 10.0
+MAX_SEEDS = 1_000_000
 
 
 def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA) -> float:
-    """Power of the two-sided paired t test for a true difference of `effect_size` SDs of the difference.
+    """Return the power of the two-sided paired t test for a true difference of `effect_size` SDs.
 
     P(|T'| > t) for the noncentral T' with n - 1 degrees of freedom and noncentrality effect_size sqrt(n).
     """
@@ -21,15 +21,15 @@ def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA) -> float
 
     critical, shift = quantile(1 - alpha / 2, n - 1), effect_size * math.sqrt(n)
     near = float(stats.nct.sf(critical, n - 1, shift))
-    # scipy's far tail turns NaN as it vanishes; beyond 6 it is under 1e-9
+    # scipy returns NaN for the vanishing far tail; beyond 6 it is below 1e-9
     return near + float(stats.nct.cdf(-critical, n - 1, shift)) if shift < 6 else near
 
 
 @functools.lru_cache(maxsize=4096)
 def detectable_effect_size(n: int, alpha: float, power: float = POWER) -> float:
-    """The effect size (in SDs of the difference) that n seeds detect with the given power.
+    """Return the effect size (in SDs of the difference) that n seeds detect with the given power.
 
-    By a bracketed root of the noncentral-t power. Infinite below 3 seeds and beyond 10 SDs.
+    Solved as a bracketed root of the noncentral-t power. Infinite below 3 seeds and above 10 SDs.
     """
     from scipy import optimize
 
@@ -38,25 +38,32 @@ def detectable_effect_size(n: int, alpha: float, power: float = POWER) -> float:
     high = 1.0 / math.sqrt(n)
     while power_of_paired_t(high, n, alpha) < power:
         high *= 2
-        if high > 2 * LARGEST_EFFECT_SIZE:
+        if high > 2 * MAX_EFFECT_SIZE:
             return math.inf
     root = float(optimize.brentq(lambda size: power_of_paired_t(size, n, alpha) - power, 0.0, high, xtol=1e-12))
-    return root if root <= LARGEST_EFFECT_SIZE else math.inf
+    return root if root <= MAX_EFFECT_SIZE else math.inf
 
 
 def minimum_detectable_effect(sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> float:
-    """The smallest true difference found with power .8 at alpha/comparisons; infinite means "not detectable".
+    """Return the smallest true difference detected with power .8 at level alpha/comparisons.
 
-    `sd` is that of the paired difference, in the unit of the result; NaN if it is unknown and n would do.
+    Args:
+        sd: Standard deviation of the paired difference, in the unit of the result.
+        n: Number of seeds.
+        comparisons: Size of the family.
+        alpha: Error rate of the family.
+
+    Returns:
+        The difference; infinite if none is detectable with `n` seeds, NaN if `sd` is unknown.
     """
     size = detectable_effect_size(n, alpha / comparisons)
     return size if math.isinf(size) else sd * size
 
 
 def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: float = ALPHA) -> int | None:
-    """The fewest seeds (3 or more) that detect a true `difference` with power .8 at alpha/comparisons.
+    """Return the smallest number of seeds (at least 3) that detects `difference` with power .8 at alpha/comparisons.
 
-    None where the SD is unknown or a million would not do. The power grows with n, so halving finds it.
+    Found by bisection, since the power grows with n. None if `sd` is unknown or a million seeds do not suffice.
     """
     if not (math.isfinite(sd) and difference > 0):
         return None
@@ -69,7 +76,7 @@ def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: floa
     low, high = 2, 3
     while not enough(high):
         low, high = high, high * 2
-        if low >= MOST_SEEDS:
+        if low >= MAX_SEEDS:
             return None
     while high - low > 1:
         middle = (low + high) // 2

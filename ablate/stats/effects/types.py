@@ -1,4 +1,4 @@
-"""The nouns of the statistics: a metric, a planned comparison, the protocol, and the effect that comes out."""
+"""Data types: a planned comparison, the protocol of a study, paired scores, and the estimated effect."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from typing import Any, Literal
 Change = Literal["removed", "added", "changed"]
 Estimand = Literal["drop-in", "re-tuned"]
 
-ALPHA = 0.05  # of every family; the difference and the equivalence tests are two families
+ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One variant against one reference; `planned` says whether it was fixed before the runs.
+    """A comparison of one variant with one reference.
 
-    `factor` is the component, or the arm's own name where the arm is not one factor (`change` is then "changed").
-    The size of a family is the number of comparisons that name it, whether or not they have runs.
+    Attributes:
+        variant: The arm that is compared.
+        reference: The arm that it is compared with.
+        factor: The component that differs, or the variant's name if the arms differ in more than one (`change` is
+            then "changed").
+        change: What the variant does to the factor.
+        family: The Holm family. Its size is the number of comparisons in it, with or without runs.
+        n_planned: The planned number of seeds.
+        planned: Whether the comparison was fixed before the runs.
     """
 
     variant: str
@@ -32,17 +39,20 @@ class Comparison:
     planned: bool = True
 
     @property
-    def named(self) -> str:
-        """The factor, or the arm where no factor is given."""
+    def label(self) -> str:
+        """The factor, or the variant if no factor is given."""
         return self.factor or self.variant
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What was fixed beforehand and what was not; every field that is off its default shows in the verdicts.
+    """What was fixed before the runs. A field that differs from its default qualifies every verdict.
 
-    `selected_on_test`: something (settings, epoch, seed) was chosen on the test set. `extended`: seeds were added to
-    a fixed-n study after its report.
+    Attributes:
+        planned: Whether margin, metric and comparisons were fixed before the runs.
+        selected_on_test: Whether something (settings, epoch, seed) was selected on the test set.
+        extended: Whether seeds were added to a fixed-n study after its report.
+        estimand: Whether the variants keep the baseline's settings or were tuned again.
     """
 
     planned: bool = True
@@ -52,7 +62,7 @@ class Protocol:
 
 
 class Verdict(StrEnum):
-    """The outcomes of the rule table, in the order of its rules, then those that override it."""
+    """The verdicts, in the order of their rules, followed by the verdicts that override the rules."""
 
     UNRELIABLE = "trains unreliably"
     LOSS = "clear and important loss"
@@ -66,12 +76,21 @@ class Verdict(StrEnum):
     IDENTICAL = "identical differences"
 
 
-FINAL = (Verdict.LOSS, Verdict.GAIN, Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)  # what ends an arm of --until-clear
+FINAL = (Verdict.LOSS, Verdict.GAIN, Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)  # these end an arm of --until-clear
 
 
 @dataclass(frozen=True)
 class PairedSeeds:
-    """The seeds that both arms have, in ascending order, with scaled values and what happened to the other runs."""
+    """The scores of two arms at their shared seeds.
+
+    Attributes:
+        seeds: The shared seeds, ascending.
+        reference: Scaled scores of the reference by seed.
+        variant: Scaled scores of the variant by seed.
+        unstable: Shared seeds at which the variant is unstable.
+        reference_unstable: Shared seeds at which the reference is unstable.
+        excluded: Number of the variant's runs without a score, by status.
+    """
 
     seeds: tuple[int, ...]
     reference: tuple[float, ...]
@@ -87,18 +106,28 @@ class PairedSeeds:
 
     @property
     def survivors(self) -> tuple[bool, ...]:
-        """Per seed, whether both arms were stable."""
+        """Whether both arms are stable, by seed."""
         lost = {*self.unstable, *self.reference_unstable}
         return tuple(seed not in lost for seed in self.seeds)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an effect's verdict and sentence rest on beside its columns.
+    """The values behind an effect's verdict and sentence that are not columns of effects.csv.
 
-    `comparisons` is m; `alpha` the error rate that this row was judged at (.05, or a look's share); `rule` the
-    verdict without its prefixes; `seeds_needed` for a true difference as large as the margin, None beyond a million.
-    `look` counts the looks of `--until-clear` from 1, 0 outside; `stopped_early` says the arm ended before the last.
+    Attributes:
+        paired: The paired scores.
+        comparisons: The size m of the family.
+        alpha: The error rate of this row's intervals: .05, or the share of a look.
+        sd_difference: Standard deviation of the paired difference.
+        seeds_needed: Seeds needed to detect a true difference equal to the margin; None above a million.
+        unstable_low: Lower end of the Wilson interval of the share of unstable seeds.
+        unstable_high: Upper end of that interval.
+        rule: The verdict without prefixes.
+        estimand: "drop-in" or "re-tuned".
+        extended: Whether seeds were added after a report.
+        look: The look of `--until-clear` that gave the verdict, from 1; 0 for a fixed number of seeds.
+        stopped_early: Whether the arm ended before the last look.
     """
 
     paired: PairedSeeds
@@ -119,8 +148,8 @@ class Evidence:
 class Effect:
     """One row of effects.csv: a comparison with its estimate, intervals, tests and verdict.
 
-    `delta` = variant - reference, in points for fractions and raw units else; `mde` is infinite where nothing is
-    detectable; a number that cannot be had is NaN. `evidence` is no column.
+    All fields except `evidence` are columns. `delta` = variant - reference, in percentage points for fractions and in
+    the metric's unit otherwise. `mde` is infinite if no effect is detectable. Unavailable numbers are NaN.
     """
 
     factor: str
@@ -159,11 +188,11 @@ class Effect:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the verdict answers the question, if only preliminarily."""
+        """Whether the verdict decides the question, even if only preliminarily."""
         return self.evidence.rule in (Verdict.UNRELIABLE, *FINAL)
 
     def row(self) -> dict[str, Any]:
-        """The columns of effects.csv, in order."""
+        """Return the columns of effects.csv in order."""
         return {name: getattr(self, name) for name in EFFECT_COLUMNS}
 
 

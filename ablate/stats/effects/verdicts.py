@@ -1,4 +1,4 @@
-"""Verdicts: the first rule that matches, then what overrides or qualifies it."""
+"""Verdicts: the first matching rule, its overrides, and the prefixes that qualify it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RULES = {code: rule for rule, code in CODES.items()}
 def rule_of(
     pair: PairedSeeds, statistics: PairedT, p_holm: float, p_tost_holm: float, margin: float, better: int
 ) -> Verdict:
-    """The verdict of one comparison, without prefixes."""
+    """Return the verdict of one comparison, without prefixes."""
     if pair.n < 3:
         return Verdict.SINGLE if pair.n == 1 else Verdict.TOO_FEW
     trains_badly = unreliable(len(pair.unstable), len(pair.reference_unstable), pair.n)
@@ -25,26 +25,26 @@ def rule_of(
 
 
 def with_prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> str:
-    """The verdict with what qualifies it in front, an unstable reference first."""
+    """Return the verdict with its prefixes."""
     return "".join(f"{prefix}: " for prefix in prefixes(rule, pair, comparison, protocol)) + rule
 
 
 def prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> list[str]:
-    """What qualifies a verdict, in the order in which it is written."""
+    """Return the prefixes that qualify a verdict, in order."""
     found = []
     if pair.reference_unstable:
-        found.append(f"reference unstable in {in_seeds(pair.reference_unstable)}")
+        found.append(f"reference unstable in {seed_list(pair.reference_unstable)}")
     if pair.n in (3, 4) and rule is not Verdict.IDENTICAL:
         found.append("preliminary")
     if protocol.extended or not (comparison.planned and protocol.planned):
         found.append("exploratory")
     if protocol.selected_on_test:
         found.append("optimistic")
-    if pair.unstable and rule is not Verdict.UNRELIABLE:  # that rule says so itself
+    if pair.unstable and rule is not Verdict.UNRELIABLE:  # the verdict itself reports this
         found.append(f"unstable in {len(pair.unstable)} of {pair.n} seed{'s' * (pair.n > 1)}")
     return found
 
 
-def in_seeds(seeds: tuple[int, ...]) -> str:
-    """Seeds in words: "seed 3", "seeds 1, 3"."""
+def seed_list(seeds: tuple[int, ...]) -> str:
+    """Return seeds as text: "seed 3", "seeds 1, 3"."""
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
