@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ablate.errors import UserError
-from ablate.stats.attribution.aliasing import Floats
 from ablate.stats.attribution.synergies import arms_by_factors
-from ablate.stats.effects.inference import paired_t
+from ablate.stats.effects.inference import Floats, paired_t
 from ablate.stats.effects.types import ALPHA
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ablate.stats.attribution.aliasing import Floats
 from ablate.stats.attribution.contrasts import FactorialContrast, TermName, family_contrasts
-from ablate.stats.effects.inference import paired_t
+from ablate.stats.effects.inference import Floats, paired_t
 from ablate.stats.effects.sequential import stack
 from ablate.stats.effects.types import ALPHA
 from ablate.stats.metric import Goal

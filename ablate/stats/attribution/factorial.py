@@ -1,0 +1,164 @@
+"""Factorial effects, tested by a method that suits the number of seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ablate.errors import UserError
+from ablate.stats.attribution.aliasing import (
+    AliasGroup,
+    estimable_groups,
+    orthogonal_part,
+    term_column,
+    widest_order,
+)
+from ablate.stats.attribution.contrasts import FactorialContrast, Method, TermName, family_contrasts
+from ablate.stats.attribution.screening import Lenth, lenth
+from ablate.stats.effects.inference import Floats, PairedT, paired_t, t_statistics
+from ablate.stats.effects.types import ALPHA
+from ablate.stats.metric import Goal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class FactorialAnalysis:
+    """The contrasts of a factorial design.
+
+    Attributes:
+        contrasts: Main effects, then interactions.
+        method: The test, by number of seeds.
+        runs: The number of variants.
+        seeds: Seeds with a score for every variant.
+        incomplete_seeds: Seeds left out because a variant lacks a score.
+        averages: The contrast of every estimable term, averaged over the seeds, for a half-normal plot.
+        screening: Lenth's limits for `averages`.
+    """
+
+    contrasts: tuple[FactorialContrast, ...]
+    method: Method
+    runs: int
+    seeds: tuple[int, ...]
+    incomplete_seeds: tuple[int, ...]
+    averages: dict[str, float]
+    screening: Lenth
+
+
+def factorial_effects(
+    design: pd.DataFrame, scores: pd.DataFrame, margin: float, goal: Goal = "max", order: int = 2
+) -> FactorialAnalysis:
+    """Return the main effects and estimable interactions of a two-level design.
+
+    With at least 3 seeds each effect is e_s = (2/N) X'y_s by seed, tested by a one-sample t test. With 2 seeds it is
+    ordinary least squares with seed blocks, with 1 seed Lenth's method. Holm's correction is applied to the main
+    effects and to the estimable interactions separately.
+
+    Args:
+        design: Variants x factors, true if the factor is on. A full or bare recipe that unbalances it is left out.
+        scores: Variants x seeds, scaled (`effects.score_table`).
+        margin: The smallest difference that matters.
+        goal: Whether higher ("max") or lower ("min") is better.
+        order: The highest order of interactions.
+
+    Raises:
+        UserError: If the design is not balanced or no seed has a score for every variant.
+    """
+    part = orthogonal_part(design)
+    table = scores.reindex(part.index)
+    complete = table.loc[:, table.notna().all(axis=0)]
+    if complete.shape[1] == 0:
+        raise UserError("Factorial effects need at least one seed with a result for every run of the design")
+    values = complete.to_numpy(dtype=np.float64)
+    groups = estimable_groups(part, order)
+    every = estimable_groups(part, max(order, widest_order(part)))
+    averages = contrasts_by_seed(part, every, values).mean(axis=1)
+    fit = Fit(contrasts_by_seed(part, groups, values), pooled_error(part, groups, values), lenth(averages))
+    found: list[FactorialContrast] = []
+    for family, main in (("main effects", True), ("interactions", False)):
+        places = [place for place, group in enumerate(groups) if (group.order == 1) == main]
+        if places:
+            found.extend(_family([groups[i] for i in places], fit.only(places), family, margin, goal))
+    return FactorialAnalysis(
+        contrasts=tuple(found),
+        method=fit.method,
+        runs=len(part),
+        seeds=tuple(int(seed) for seed in complete.columns),
+        incomplete_seeds=tuple(int(seed) for seed in table.columns if seed not in complete.columns),
+        averages=dict(zip((group.label for group in every), averages.tolist(), strict=True)),
+        screening=fit.screening,
+    )
+
+
+def contrasts_by_seed(design: pd.DataFrame, groups: Sequence[AliasGroup], values: Floats) -> Floats:
+    """Return each group's contrast by seed, (2/N) X'y, from values of runs x seeds (Box, Hunter and Hunter, 2005)."""
+    columns = np.array([term_column(design, group.terms[0]) for group in groups]).reshape(len(groups), len(values))
+    return np.asarray(2 / len(values) * columns @ values, dtype=np.float64)
+
+
+def pooled_error(design: pd.DataFrame, groups: Sequence[AliasGroup], values: Floats) -> tuple[float, int]:
+    """Return the standard error of an effect from least squares with seed blocks, and its degrees of freedom.
+
+    The columns are orthogonal to each other and to the blocks, so all effects share one error. It is NaN without
+    residual degrees of freedom.
+    """
+    from statsmodels.regression.linear_model import OLS
+
+    runs, seeds = values.shape
+    blocks = np.kron(np.eye(seeds), np.ones((runs, 1)))
+    columns = np.column_stack([term_column(design, group.terms[0]) for group in groups])
+    regressors = np.column_stack([blocks, np.tile(columns / 2, (seeds, 1))])
+    freedom = len(regressors) - regressors.shape[1]
+    if freedom <= 0:
+        return math.nan, 0
+    return float(OLS(values.T.ravel(), regressors).fit().bse[-1]), freedom
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The contrasts (terms x seeds) and what each method needs: the pooled error, Lenth's limits."""
+
+    by_seed: Floats
+    pooled: tuple[float, int]
+    screening: Lenth
+
+    @property
+    def seeds(self) -> int:
+        """The number of complete seeds."""
+        return int(self.by_seed.shape[1])
+
+    @property
+    def method(self) -> Method:
+        """The method for this number of seeds."""
+        if self.seeds >= 3:
+            return "per-seed contrasts"
+        return "OLS with seed blocks" if self.seeds == 2 else "Lenth, exploratory"
+
+    def only(self, places: list[int]) -> Fit:
+        """Return the fit of some of the terms."""
+        return Fit(self.by_seed[places], self.pooled, self.screening)
+
+    def statistics(self, margin: float) -> PairedT:
+        """Return the tests of all terms as one family."""
+        m = len(self.by_seed)
+        if self.seeds >= 3:
+            return paired_t(self.by_seed, margin, ALPHA, m)
+        estimates, unknown = self.by_seed.mean(axis=1), np.full(m, np.nan)
+        error, freedom = self.pooled
+        if self.seeds == 2 and freedom:
+            sd = np.full(m, error * math.sqrt(2))
+            return t_statistics(estimates, sd, 2, freedom, margin, ALPHA, m)
+        me, sme = (self.screening.me, self.screening.sme) if self.seeds == 1 else (math.nan, math.nan)
+        ends = estimates - me, estimates + me, estimates - sme, estimates + sme
+        return PairedT(self.seeds, estimates, unknown, *ends, unknown, unknown)
+
+
+def _family(groups: Sequence[AliasGroup], fit: Fit, family: str, margin: float, goal: Goal) -> list[FactorialContrast]:
+    """Return the contrasts of one family of a factorial design."""
+    names = [TermName(group.label, group.aliases, 2.0 if group.order == 2 else math.nan) for group in groups]
+    return family_contrasts(names, list(fit.by_seed), fit.statistics(margin), fit.method, family, margin, goal)
