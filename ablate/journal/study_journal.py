@@ -93,7 +93,7 @@ class StudyJournals:
             return False
         return known == Delivered(store, self.size(name))
 
-    def delivered(self, name: str, store: str, size: int) -> None:
+    def mark_delivered(self, name: str, store: str, size: int) -> None:
         """Note that a store has the first `size` bytes of a study's record."""
         write_in_place(receipt_path(self.path(name)), asdict(Delivered(store, size)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ablate.errors import StoreError, UnreachableError
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import PlanEntry, StudyRecord
-from ablate.tracking.background_delivery import Writer
+from ablate.tracking.background_delivery import BackgroundDelivery, DeliveryObserver
 from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
 from ablate.tracking.journal_tracker import JournalTracker
@@ -19,6 +19,8 @@ from ablate.tracking.run_names import run_title
 
 __all__ = [
     "SINGLE_RUNS",
+    "BackgroundDelivery",
+    "DeliveryObserver",
     "JournalTracker",
     "MlflowTracker",
     "PlanEntry",
@@ -30,7 +32,6 @@ __all__ = [
     "StudyTracker",
     "Tracker",
     "UnreachableError",
-    "Writer",
     "catch_up",
     "deliver_study",
     "masked",

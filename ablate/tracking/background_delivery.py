@@ -1,87 +1,113 @@
-"""The thread that brings journals into the store while training goes on."""
+"""Background delivery: a thread that copies journals to the tracking store while runs train."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.mlflow_handshake import WANTED, hand_over
+from ablate.journal.receipt import stamp
+from ablate.journal.study_journal import StudyJournals
+from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import Tracker
+from ablate.tracking.project import Project
 
 INTERVAL = 1.0
-BEAT = 60.0
-LONGEST_PAUSE = 30.0
-PATIENCE = 60.0
-LAST_CHANCE = 15.0
+"""Seconds between two deliveries."""
+
+LONGEST_INTERVAL = 30.0
+"""Seconds between two attempts at a store that fails."""
+
+HEARTBEAT_INTERVAL = 60.0
+CLOSE_TIMEOUT = 60.0
+CLOSE_TIMEOUT_AFTER_FAILURE = 15.0
 _END = b'{"record": "end"'
 _WORTH_DELIVERING = (b'{"record": "metrics"', WANTED, _END)
+
+
+class DeliveryObserver(Protocol):
+    """Receives the failure of a background delivery, in the delivery's thread."""
+
+    def delivery_failed(self, error: StoreError) -> None:
+        """Handle the first failure. The delivery continues to retry and reports no further ones."""
 
 
 @dataclass
 class _Followed:
     journal: Path
-    delivered: tuple[int, int] | None = None  # size and time of change at the last delivery
+    delivered: tuple[int, int] | None = None  # stamp of the journal at the last delivery
     touched: float = 0.0
     handed_over: int = 0
 
 
-class Writer:
-    """Follows journals and delivers what is new about once a second; training never waits for it.
+class BackgroundDelivery:
+    """Delivers journals about once a second; training never waits for it.
 
-    Nothing of the store is imported before a journal has its first metrics. A store that fails is told once, through
-    `on_error`, and tried again at longer intervals and at `close`. `prepare` is called before the first delivery, and
-    `tidy` once after it, to deliver and close what earlier commands left.
+    The store's libraries are imported once a journal has its first metrics. The record of `study` is delivered before
+    the first journal, and what earlier commands could not deliver after it. If the store fails, `observer` is informed
+    once, and the delivery is retried at longer intervals and in `close`.
     """
 
     def __init__(
         self,
         tracker: Tracker,
-        on_error: Callable[[StoreError], None],
-        tidy: Callable[[], object] | None = None,
-        prepare: Callable[[], object] | None = None,
+        project: Project,
+        observer: DeliveryObserver,
+        *,
+        study: str | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._tracker = tracker
-        self._on_error = on_error
-        self._tidy = tidy
-        self._prepare = prepare
+        self._project = project
+        self._observer = observer
+        self._undelivered_study = study
         self._interval = interval
+        self._caught_up = False
         self._lock = threading.Lock()
         self._followed: dict[Path, _Followed] = {}
         self._identifiers: dict[str, str] = {}
+        self._refused: list[StoreError] = []
         self._failure: StoreError | None = None
-        self._told = False
+        self._has_reported = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
         self._thread.start()
 
     def follow(self, journal: Path) -> None:
-        """Deliver a journal from now on; it need not be there yet."""
+        """Deliver a journal from now on; it need not exist yet."""
         with self._lock:
             self._followed.setdefault(journal, _Followed(journal))
 
     @property
     def failure(self) -> StoreError | None:
-        """Why something is not delivered, or None."""
+        """The error of the last attempt, or None if it succeeded."""
         return self._failure
 
-    def close(self, timeout: float | None = None) -> dict[str, str]:
-        """Deliver all that is left, and return the identifiers by name of the run.
+    @property
+    def refused(self) -> Sequence[StoreError]:
+        """The errors of study records of earlier commands that the store does not accept."""
+        with self._lock:
+            return tuple(self._refused)
 
-        A store gets `timeout` seconds for it, unless given PATIENCE, or LAST_CHANCE if it failed already.
+    def close(self, timeout: float | None = None) -> dict[str, str]:
+        """Deliver the rest, and return the store's identifiers by run name.
+
+        Args:
+            timeout: Seconds that the store is given. Default: CLOSE_TIMEOUT, or CLOSE_TIMEOUT_AFTER_FAILURE if the
+                last attempt failed.
         """
         if timeout is None:
-            timeout = LAST_CHANCE if self._failure else PATIENCE
+            timeout = CLOSE_TIMEOUT_AFTER_FAILURE if self._failure else CLOSE_TIMEOUT
         self._stop.set()
         self._thread.join(timeout)
         if self._thread.is_alive():
-            self._fail(UnreachableError(f"the tracking store {self._tracker.uri} gave no answer for {timeout:.0f} s"))
+            self._fail(UnreachableError(f"Tracking store {self._tracker.uri} did not answer within {timeout:.0f} s"))
         with self._lock:
             return dict(self._identifiers)
 
@@ -98,47 +124,45 @@ class Writer:
         stopping = False
         while not stopping:
             stopping = self._stop.wait(pause)
-            failure = self._round(stopping)
+            failure = self._deliver_all(stopping)
             if failure:
                 self._fail(failure)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, LONGEST_INTERVAL)
             else:
                 self._failure = None
                 pause = self._interval
 
-    def _round(self, last: bool) -> StoreError | None:
-        """Deliver what is new, and return the first failure; a journal that fails does not keep back the others."""
+    def _deliver_all(self, is_last: bool) -> StoreError | None:
+        """Deliver every journal that changed and return the first failure; one failure does not stop the others."""
         with self._lock:
             followed = list(self._followed.values())
         failures: list[StoreError] = []
         for one in followed:
             try:
-                self._attend(one, last)
+                self._deliver_one(one, is_last)
             except UnreachableError as error:
-                return error  # to ask for the others would only take time
+                return error  # the other journals would only wait for the same timeout
             except UserError as error:
                 failures.append(error if isinstance(error, StoreError) else StoreError(str(error)))
-            except Exception as error:  # nothing that goes wrong here may reach the training
-                failures.append(StoreError(f"delivery failed: {type(error).__name__}: {error}"))
+            except Exception as error:  # no failure of the store may reach the training
+                failures.append(StoreError(f"Delivery failed: {type(error).__name__}: {error}"))
         return failures[0] if failures else None
 
-    def _attend(self, one: _Followed, last: bool) -> None:
+    def _deliver_one(self, one: _Followed, is_last: bool) -> None:
         if not one.journal.is_file():
             return
-        stamp, now = _stamp(one.journal), time.monotonic()
-        if stamp == one.delivered:
-            if now - one.touched > BEAT:
+        current, now = stamp(one.journal), time.monotonic()
+        if current == one.delivered:
+            if now - one.touched > HEARTBEAT_INTERVAL:
                 one.touched = now
-                self._tracker.beat(one.journal)
+                self._tracker.heartbeat(one.journal)
             return
         content = one.journal.read_bytes()
-        if not last and not any(mark in content for mark in _WORTH_DELIVERING):
+        if not is_last and not any(mark in content for mark in _WORTH_DELIVERING):
             return
-        if self._prepare is not None:
-            self._prepare()
-            self._prepare = None
+        self._deliver_study()
         identifier = self._tracker.deliver(one.journal)
-        one.delivered, one.touched = stamp, now
+        one.delivered, one.touched = current, now
         if identifier and (wanted := content.count(b"\n" + WANTED)) > one.handed_over:
             hand_over(one.journal, self._tracker.address(identifier))
             one.handed_over = wanted
@@ -147,20 +171,22 @@ class Writer:
                 self._identifiers[one.journal.stem] = identifier
             if content.rstrip().rpartition(b"\n")[2].startswith(_END):
                 self._followed.pop(one.journal, None)
-        self._clear_up()
+        self._catch_up()
 
-    def _clear_up(self) -> None:
-        if self._tidy is not None:
-            tidy, self._tidy = self._tidy, None
-            tidy()
+    def _deliver_study(self) -> None:
+        if self._undelivered_study is not None:
+            deliver_study(self._tracker, StudyJournals(self._project.studies), self._undelivered_study)
+            self._undelivered_study = None
+
+    def _catch_up(self) -> None:
+        if not self._caught_up:
+            self._caught_up = True
+            refused = catch_up(self._tracker, self._project)
+            with self._lock:
+                self._refused += refused
 
     def _fail(self, error: StoreError) -> None:
         self._failure = error
-        if not self._told:
-            self._told = True
-            self._on_error(error)
-
-
-def _stamp(journal: Path) -> tuple[int, int]:
-    found = journal.stat()
-    return found.st_size, found.st_mtime_ns
+        if not self._has_reported:
+            self._has_reported = True
+            self._observer.delivery_failed(error)

@@ -1,8 +1,6 @@
-"""What earlier commands could not deliver: studies and runs that the store does not have yet."""
+"""Deliver the studies and runs that earlier commands could not deliver."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.receipt import delivering, store_of
@@ -11,17 +9,23 @@ from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.contract import StudyTracker, Tracker
 from ablate.tracking.journal_tracker import JournalTracker
+from ablate.tracking.project import Project
 
 
-def catch_up(
-    tracker: Tracker, journals: Journals, studies: StudyJournals, tell: Callable[[StoreError], object]
-) -> None:
-    """Deliver the studies and the ended runs that no store has, and close runs that are provably dead.
+def catch_up(tracker: Tracker, project: Project) -> list[StoreError]:
+    """Deliver a project's studies and ended runs that no store has, and close runs whose process is gone.
 
-    What another store has stays there: only `ablate sync` takes it to this one, too, which may be a whole team's.
-    Raises UnreachableError if the store does not answer; `tell` is told of anything else that it does not take.
+    Records that another store has are left to `ablate sync`: this store may be a whole team's.
+
+    Returns:
+        The errors of the study records that the store does not accept.
+
+    Raises:
+        UnreachableError: The store does not answer.
     """
+    journals, studies = Journals(project.journals), StudyJournals(project.studies)
     ours = (None, tracker.identity)
+    refused = []
     for name in studies.names():
         if store_of(studies.path(name)) not in ours:
             continue
@@ -30,43 +34,47 @@ def catch_up(
         except UnreachableError:
             raise
         except StoreError as error:
-            tell(error)
+            refused.append(error)
     tracker.close_orphans(path for path in journals.paths() if store_of(path) in ours)
+    return refused
 
 
 def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
-    """Bring a study's record into the store unless the store has it, or a newer one; return whether it had to be.
+    """Deliver a study's record unless the store has it, or a newer one; return whether the store lacked it.
 
-    Doing it twice changes nothing. Raises StoreError if the store fails.
+    Repeating a delivery changes nothing.
+
+    Raises:
+        StoreError: The store failed.
     """
     if isinstance(tracker, JournalTracker):
-        return False  # the record is where it belongs
+        return False  # it reads the study journals themselves
     store = tracker.identity
     if studies.is_delivered(name, store):
         return False
     with delivering(studies.path(name)):
         if studies.is_delivered(name, store):
-            return False  # another process was at it
+            return False  # by another process, meanwhile
         return _deliver(tracker, studies, name)
 
 
 def _deliver(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
-    size = studies.size(name)  # what comes after it is not delivered
+    size = studies.size(name)  # what is appended after this is not covered by the receipt
     record, report = studies.read(name), studies.report(name)
     if record is None:
         return False
-    is_new = _is_news(record, _recorded(tracker, name))
+    is_new = _is_newer(record, _stored_record(tracker, name))
     if is_new:
         tracker.open_study(record)
         if record.status != "running":
             tracker.close_study(name, record.status)
     if report:
         tracker.attach_report(name, *report)
-    studies.delivered(name, tracker.identity, size)
+    studies.mark_delivered(name, tracker.identity, size)
     return is_new
 
 
-def _recorded(tracker: StudyTracker, name: str) -> StudyRecord | None:
+def _stored_record(tracker: StudyTracker, name: str) -> StudyRecord | None:
     try:
         return tracker.study(name)
     except StoreError:
@@ -75,7 +83,7 @@ def _recorded(tracker: StudyTracker, name: str) -> StudyRecord | None:
         return None
 
 
-def _is_news(record: StudyRecord, there: StudyRecord | None) -> bool:
-    if there is None or there.recorded < record.recorded:
+def _is_newer(record: StudyRecord, stored: StudyRecord | None) -> bool:
+    if stored is None or stored.recorded < record.recorded:
         return True
-    return there.recorded == record.recorded and record.status not in ("running", there.status)
+    return stored.recorded == record.recorded and record.status not in ("running", stored.status)

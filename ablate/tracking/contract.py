@@ -26,7 +26,7 @@ class RunTracker(Protocol):
     def undelivered(self, journals: Iterable[Path]) -> list[Path]:
         """Return the journals with something that the store does not have yet, or whose run is still open."""
 
-    def beat(self, journal: Path) -> None:
+    def heartbeat(self, journal: Path) -> None:
         """Say that the run of a journal that was delivered before is still alive."""
 
     def runs(self, experiment: str | None = None) -> list[Run]:

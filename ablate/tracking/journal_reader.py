@@ -30,7 +30,7 @@ class JournalledRuns:
         """Return where the artifacts of a journal's run lie."""
         return journal.with_suffix(".files")
 
-    def beat(self, journal: Path) -> None:
+    def heartbeat(self, journal: Path) -> None:
         """Do nothing: the journal's own process is the sign of life."""
 
     def runs(self, experiment: str | None = None) -> list[Run]:

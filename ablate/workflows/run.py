@@ -15,9 +15,9 @@ from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, Run, records
 from ablate.runs.runner import Purpose, make
 from ablate.studies.job import Job
-from ablate.tracking import JournalTracker, Project, Tracker, Writer
-from ablate.workflows.messages import not_delivered, scale_of
-from ablate.workflows.store import deliver_leftovers
+from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker
+from ablate.workflows.messages import scale_of
+from ablate.workflows.store import DeliveryWarnings, warn_refused
 
 WEIGHTS = "weights"
 """The folder of the weights among the artifacts of a run."""
@@ -78,7 +78,7 @@ class _Observer:
     """Shows a run on the terminal, and has its journal delivered."""
 
     view: console.RunView
-    writer: Writer
+    writer: BackgroundDelivery
 
     def started(self, journal: Path) -> None:
         self.writer.follow(journal)
@@ -101,14 +101,11 @@ def describe_run(job: Job, preset: str) -> str:
 def train_run(job: Job, purpose: Purpose, project: Project, tracker: Tracker) -> RunResult:
     """Train a job, or return its earlier result, and deliver its journal to the store meanwhile."""
     journals = Journals(project.journals)
-    with Writer(
-        tracker,
-        lambda error: console.warn(not_delivered(error)),
-        tidy=lambda: deliver_leftovers(project, tracker),
-    ) as writer:
+    with BackgroundDelivery(tracker, project, DeliveryWarnings()) as writer:
         with console.RunView(job.recipe.settings["epochs"]) as view:
             run, is_new = make(job, journals, purpose, _Observer(view, writer))
         writer.follow(journals.path(run.name))
+    warn_refused(writer.refused)
     if writer.failure:
         tracker = JournalTracker(project)  # asking the store again would fail again
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UsageError
-from ablate.journal.run_journal import Journals
-from ablate.tracking import JournalTracker, Project, StudyJournals, Tracker, catch_up, open_tracker
+from ablate.tracking import JournalTracker, Project, Tracker, catch_up, open_tracker
+from ablate.workflows.messages import not_delivered
 
 
 def open_store(project: Project, tracking_uri: str | None = None, *, offline: bool = False) -> Tracker:
@@ -33,17 +35,21 @@ def open_current_store(project: Project, tracking_uri: str | None = None, *, off
     tracker = open_store(project, tracking_uri, offline=offline)
     if not offline:
         try:
-            deliver_leftovers(project, tracker)
+            warn_refused(catch_up(tracker, project))
         except UnreachableError as error:
             raise UnreachableError(f"{error}. --offline reads the local journals instead") from None
     return tracker
 
 
-def deliver_leftovers(project: Project, tracker: Tracker) -> None:
-    """Deliver the journals of runs and studies that earlier commands left; warn about each that the store refuses."""
-    catch_up(tracker, Journals(project.journals), StudyJournals(project.studies), _warn_refused)
+class DeliveryWarnings:
+    """Warns on the terminal when a background delivery fails."""
+
+    def delivery_failed(self, error: StoreError) -> None:
+        """Warn that the store failed while runs train."""
+        console.warn(not_delivered(error))
 
 
-def _warn_refused(error: StoreError) -> None:
-    """Warn that the store refused a journal."""
-    console.warn(str(error))
+def warn_refused(errors: Iterable[StoreError]) -> None:
+    """Warn of each record of an earlier command that the store does not accept."""
+    for error in errors:
+        console.warn(str(error))

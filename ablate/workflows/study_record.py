@@ -14,17 +14,17 @@ from ablate.report.publish import publish_report
 from ablate.report.tuning_report import TuningReport
 from ablate.report.write import Report
 from ablate.tracking import (
+    BackgroundDelivery,
     JournalTracker,
     Project,
     StoreError,
     StudyJournals,
     StudyRecord,
     Tracker,
-    Writer,
-    catch_up,
     deliver_study,
 )
 from ablate.workflows.messages import not_delivered
+from ablate.workflows.store import warn_refused
 
 
 @dataclass
@@ -38,9 +38,14 @@ class Recording:
     """Whether the store did not take all at the last try; the user was told."""
 
     @property
+    def project(self) -> Project:
+        """The project of the journals."""
+        return Project(self.journals.folder.parent.parent)
+
+    @property
     def studies(self) -> StudyJournals:
         """Where the record is kept before the store has it."""
-        return StudyJournals(self.journals.folder.parent / "studies")
+        return StudyJournals(self.project.studies)
 
     @property
     def is_delivered(self) -> bool:
@@ -53,12 +58,11 @@ class Recording:
         self.studies.open(record)
 
     @contextmanager
-    def writer(self) -> Iterator[Writer]:
-        """Deliver the journals that the writer is told to follow, and what earlier commands left."""
-        prepare = lambda: deliver_study(self.tracker, self.studies, self.name)  # noqa: E731  # the writer calls it
-        tidy = lambda: catch_up(self.tracker, self.journals, self.studies, _say_refused)  # noqa: E731  # as well
-        with Writer(self.tracker, self._say_not_delivered, prepare=prepare, tidy=tidy) as writer:
+    def writer(self) -> Iterator[BackgroundDelivery]:
+        """Deliver the record, the journals that the delivery follows, and those of earlier commands."""
+        with BackgroundDelivery(self.tracker, self.project, self, study=self.name) as writer:
             yield writer
+        warn_refused(writer.refused)
         self.store_failed = writer.failure is not None
 
     def close(self, record: StudyRecord, status: str) -> None:
@@ -71,21 +75,18 @@ class Recording:
             deliver_study(self.tracker, self.studies, self.name)
             self.tracker.close_orphans(self.journals.paths())  # what a killed command left undelivered
         except StoreError as error:
-            self._say_not_delivered(error)
+            self.delivery_failed(error)
 
-    def _say_not_delivered(self, error: StoreError) -> None:
+    def delivery_failed(self, error: StoreError) -> None:
+        """Warn, once, that the store does not accept deliveries."""
         if not self.store_failed:
             console.warn(not_delivered(error))
         self.store_failed = True
 
 
-def _say_refused(error: StoreError) -> None:
-    console.warn(str(error))
-
-
 def write_recorded(recording: Recording, folder: Path, pool: Executor) -> Report | TuningReport:
     """Write the report of a study; what the store does not give comes from the journals."""
-    journals = JournalTracker(Project(recording.journals.folder.parent.parent))
+    journals = JournalTracker(recording.project)
     try:
         return publish_report(
             recording.name, journals if recording.store_failed else recording.tracker, folder, pool=pool

@@ -14,7 +14,7 @@ from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor
 from ablate.runs.journal_watcher import Follower
 from ablate.studies.job import Job
-from ablate.tracking import StudyRecord, Writer
+from ablate.tracking import BackgroundDelivery, StudyRecord
 from ablate.tuning import Following, Ticket, TooManyFailures, Trial, best, carry_out
 from ablate.tuning.importances import importances
 from ablate.tuning.search import Search
@@ -36,7 +36,7 @@ class Making:
     ticket: Ticket
     search: Search
     journals: Journals
-    writer: Writer
+    writer: BackgroundDelivery
     view: console.SweepView
 
     def __post_init__(self) -> None:

@@ -12,10 +12,10 @@ from ablate.journal.mlflow_handshake import await_address, hand_over
 from ablate.journal.run_journal import Journal
 from ablate.runs.run_log import RunLog
 from ablate.runs.sweep import _Nobody
-from ablate.tracking import Writer
+from ablate.tracking import BackgroundDelivery, Project
 from ablate.tracking.mlflow_backend.records import OWN_PARAMS, batches
 from tests.samples.memory_tracker import MemoryTracker
-from tests.samples.tracking import end, start
+from tests.samples.tracking import NoFailure, end, start
 
 
 def test_an_address_is_for_its_owner_and_is_taken_away(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_store_that_gives_no_run_fails_the_training_only_in_the_end(tmp_path: 
 def test_the_writer_answers_each_time_it_is_asked(tmp_path: Path) -> None:
     with Journal(tmp_path / "0123456789ab-feed-0.jsonl") as journal:
         start(journal)
-        with Writer(MemoryTracker(), pytest.fail, interval=0.02) as writer:
+        with BackgroundDelivery(MemoryTracker(), Project(tmp_path), NoFailure(), interval=0.02) as writer:
             writer.follow(journal.path)
             log = RunLog(journal, _Nobody())
             with ThreadPoolExecutor(1) as pool:

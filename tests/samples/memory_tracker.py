@@ -8,6 +8,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class MemoryTracker(JournalledRuns):
             self.deliver(journal)
 
     def deliver(self, journal: Path) -> str | None:
-        """Take up a journal; it is read again whenever its run is asked for."""
+        """Note a journal; it is read whenever its run is needed."""
         run = load(journal)
         if run is None:
             return None
@@ -46,23 +47,26 @@ class MemoryTracker(JournalledRuns):
         return self._identifier(run.name)
 
     def undelivered(self, journals: Iterable[Path]) -> list[Path]:
-        """Return the journals that were not taken up yet, or whose run is still open."""
+        """Return the journals that were not delivered yet, or whose run is still open."""
         open_runs = {run.name for run in self._loaded() if run.status == "running"}
         return [path for path in journals if path.stem not in self._journals or path.stem in open_runs]
 
     def delete(self, run: Run) -> None:
-        """Forget a run."""
+        """Remove a run."""
         del self._journals[run.name]
 
     def close_orphans(self, journals: Iterable[Path]) -> list[str]:
-        """Take up the journals and return the names of the runs whose process is provably dead."""
+        """Deliver the journals of runs that are over and return the names of those whose process is gone."""
         before = set(self._closed)
         for journal in journals:
-            self.deliver(journal)
+            with suppress(UserError):  # a damaged journal
+                run = load(journal)
+                if run and (run.status != "running" or is_alive(run.process) is False):
+                    self.deliver(journal)
         return sorted(set(self._closed) - before)
 
     def close_as_killed(self, run: Run) -> None:
-        """Hold an open run for killed."""
+        """Mark an open run as killed."""
         self._closed[run.name] = time.time()
 
     def open_study(self, study: StudyRecord) -> str:

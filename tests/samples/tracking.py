@@ -12,11 +12,18 @@ from typing import Any
 
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal
-from ablate.tracking import MlflowTracker, Project
+from ablate.tracking import MlflowTracker, Project, StoreError
 
 KEY = "0123456789ab"
 DEAD = {**this_process(), "boot": "an earlier boot"}
 ELSEWHERE = {**this_process(), "host": "another-host.example"}
+
+
+class NoFailure:
+    """An observer of deliveries that must not fail."""
+
+    def delivery_failed(self, error: StoreError) -> None:
+        raise AssertionError(error)
 
 
 def start(journal: Journal, **changes: Any) -> None:

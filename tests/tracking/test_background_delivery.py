@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ablate.journal.run_journal import Journal
-from ablate.tracking import Project, StoreError, Writer, open_tracker
+from ablate.tracking import BackgroundDelivery, Project, StoreError, open_tracker
 from tests import ROOT
 from tests.samples.memory_tracker import MemoryTracker
-from tests.samples.tracking import DEAD, KEY, end, epoch, mlflow_project, new_project, start, write_run
+from tests.samples.tracking import DEAD, KEY, NoFailure, end, epoch, mlflow_project, new_project, start, write_run
 
 
 class Unsteady(MemoryTracker):
@@ -52,8 +52,11 @@ def until(condition: Callable[[], bool], timeout: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def fail(error: StoreError) -> None:
-    raise AssertionError(error)
+class Failures(list[StoreError]):
+    """An observer that keeps the failures."""
+
+    def delivery_failed(self, error: StoreError) -> None:
+        self.append(error)
 
 
 @pytest.fixture
@@ -64,23 +67,29 @@ def project(tmp_path: Path) -> Project:
 def test_what_is_new_arrives_while_the_run_goes_on_and_the_rest_at_the_end(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     tracker = open_tracker(project, project.tracking_uri(f"sqlite:///{project.database}"))
-    with Writer(tracker, fail, interval=0.05) as writer, Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
-        writer.follow(journal.path)
+    with (
+        BackgroundDelivery(tracker, project, NoFailure(), interval=0.05) as delivery,
+        Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal,
+    ):
+        delivery.follow(journal.path)
         start(journal)
         epoch(journal, 0)
         until(lambda: [len(tracker.history(run)) for run in tracker.runs()] == [1])
         epoch(journal, 1)
         until(lambda: len(tracker.find(KEY).history) == 2)
         end(journal)
-    assert writer.close() == {journal.name: tracker.identifier(tracker.find(KEY))}
+    assert delivery.close() == {journal.name: tracker.identifier(tracker.find(KEY))}
     assert tracker.find(KEY).status == "finished"
-    assert writer.failure is None
+    assert delivery.failure is None
 
 
 def test_nothing_is_delivered_before_the_first_metrics(project: Project) -> None:
     tracker = Unsteady(None)
-    with Writer(tracker, fail, interval=0.01) as writer, Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
-        writer.follow(journal.path)
+    with (
+        BackgroundDelivery(tracker, project, NoFailure(), interval=0.01) as delivery,
+        Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal,
+    ):
+        delivery.follow(journal.path)
         start(journal)
         time.sleep(0.1)
         assert tracker.asked == 0
@@ -92,57 +101,57 @@ def test_nothing_is_delivered_before_the_first_metrics(project: Project) -> None
 
 def test_a_run_that_failed_before_its_first_metrics_is_delivered_at_the_end(project: Project) -> None:
     tracker = MemoryTracker()
-    with Writer(tracker, fail) as writer:
-        writer.follow(write_run(project, epochs=-1, status="failed"))
+    with BackgroundDelivery(tracker, project, NoFailure()) as delivery:
+        delivery.follow(write_run(project, epochs=-1, status="failed"))
     assert [run.status for run in tracker.runs()] == ["failed"]
 
 
 @pytest.mark.parametrize("error", [StoreError("the store is down"), ZeroDivisionError("a bug")])
 def test_a_store_that_fails_is_told_once_and_tried_again_at_the_end(project: Project, error: Exception) -> None:
-    told: list[StoreError] = []
+    told = Failures()
     tracker = Unsteady(error)
-    writer = Writer(tracker, told.append, interval=0.01)
-    writer.follow(write_run(project))
+    delivery = BackgroundDelivery(tracker, project, told, interval=0.01)
+    delivery.follow(write_run(project))
     until(lambda: tracker.asked >= 3)
-    assert writer.failure
+    assert delivery.failure
     tracker.broken = None
-    assert list(writer.close()) == [f"{KEY}-feed-0"]
+    assert list(delivery.close()) == [f"{KEY}-feed-0"]
     assert len(told) == 1
     assert str(error) in str(told[0])
-    assert writer.failure is None
+    assert delivery.failure is None
 
 
 def test_a_journal_that_fails_does_not_keep_back_the_others(project: Project) -> None:
-    told: list[StoreError] = []
+    told = Failures()
     tracker = MemoryTracker()
     bad = project.journals / f"0{KEY[1:]}-feed-0.jsonl"
     bad.parent.mkdir()
     bad.write_text('{"record": "metrics"}\n')
-    with Writer(tracker, told.append) as writer:
-        writer.follow(bad)
-        writer.follow(write_run(project, f"f{KEY[1:]}-feed-0"))
+    with BackgroundDelivery(tracker, project, told) as delivery:
+        delivery.follow(bad)
+        delivery.follow(write_run(project, f"f{KEY[1:]}-feed-0"))
     assert [run.key[0] for run in tracker.runs()] == ["f"]
     assert len(told) == 1
     assert bad.name in str(told[0])
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_end(project: Project) -> None:
-    told: list[StoreError] = []
+    told = Failures()
     tracker = Hung()
-    writer = Writer(tracker, told.append, interval=0.01)
-    writer.follow(write_run(project))
+    delivery = BackgroundDelivery(tracker, project, told, interval=0.01)
+    delivery.follow(write_run(project))
     began = time.monotonic()
-    assert writer.close(timeout=0.2) == {}
+    assert delivery.close(timeout=0.2) == {}
     assert time.monotonic() - began < 2
-    assert "no answer" in str(told[0])
+    assert "did not answer" in str(told[0])
     tracker.released.set()
 
 
 def test_what_earlier_commands_left_is_delivered_and_closed(project: Project) -> None:
-    left = write_run(project, f"d{KEY[1:]}-feed-0", status=None, process=DEAD)
+    write_run(project, f"d{KEY[1:]}-feed-0", status=None, process=DEAD)
     tracker = MemoryTracker()
-    with Writer(tracker, fail, tidy=lambda: tracker.close_orphans([left])) as writer:
-        writer.follow(write_run(project))
+    with BackgroundDelivery(tracker, project, NoFailure()) as delivery:
+        delivery.follow(write_run(project))
     assert {run.key[0]: run.status for run in tracker.runs()} == {"0": "finished", "d": "killed"}
 
 
@@ -150,21 +159,22 @@ IN_A_FRESH_PROCESS = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from tests.samples.tracking import end, epoch, start
+from tests.samples.tracking import NoFailure, end, epoch, start
 from ablate.journal.run_journal import Journal
-from ablate.tracking import Project, Writer, open_tracker
+from ablate.tracking import BackgroundDelivery, Project, open_tracker
 project = Project(Path(sys.argv[2]))
 heavy = ("mlflow", "torch", "pandas", "numpy", "sqlalchemy", "filelock")
 path = project.journals / "0123456789ab-a-0.jsonl"
-with Writer(open_tracker(project), print, interval=0.01) as writer, Journal(path) as journal:
-    writer.follow(journal.path)
+delivery = BackgroundDelivery(open_tracker(project), project, NoFailure(), interval=0.01)
+with delivery, Journal(path) as journal:
+    delivery.follow(journal.path)
     start(journal)
     time.sleep(0.2)
     assert not [name for name in heavy if name in sys.modules], "nothing is imported before it is needed"
     epoch(journal, 0)
     end(journal)
 assert "mlflow" in sys.modules and "torch" not in sys.modules
-print(len(writer.close()))
+print(len(delivery.close()))
 """
 
 

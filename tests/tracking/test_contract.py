@@ -77,7 +77,7 @@ def test_a_delivered_run_reads_back_as_its_journal_has_it(tracker: Tracker, proj
 def test_an_open_run_is_seen_as_far_as_it_is(tracker: Tracker, project: Project) -> None:
     path = write_run(project, epochs=2, status=None)
     tracker.deliver(path)
-    tracker.beat(path)
+    tracker.heartbeat(path)
     run = tracker.find(KEY)
     assert (run.status, run.ended, len(run.history)) == ("running", None, 3)
 

@@ -95,7 +95,7 @@ def test_every_command_that_reads_reads_the_journals(alone: Path) -> None:
 
 def test_offline_and_an_address_contradict_each_other(alone: Path) -> None:
     answer = ablate("list", "--offline", "--tracking-uri", "http://127.0.0.1:9", folder=alone, code=2)
-    assert "give one of them" in answer.stderr
+    assert "Give one of them" in answer.stderr
 
 
 def test_reading_offline_what_was_delivered_finds_the_artifacts(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_report_that_was_written_offline_is_attached_later(tmp_path: Path) -> 
 def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has(tmp_path: Path) -> None:
     """Nobody's own runs go to a team's server because the address was set once."""
     own, team = mlflow_project(tmp_path / "own"), mlflow_project(tmp_path / "team")
-    journals, studies = Journals(own.journals), StudyJournals(own.studies)
+    studies = StudyJournals(own.studies)
     private, public = write_run(own), write_run(own, "ba9876543210-feed-0")
     studies.open(STUDY)
     tracker = open_tracker(own)
@@ -223,7 +223,7 @@ def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has
     studies.open(replace(STUDY, name="depths"))
     theirs = open_tracker(own, f"sqlite:///{team.database}")
     for _ in range(2):
-        catch_up(theirs, journals, studies, print)
+        assert catch_up(theirs, own) == []
         assert [run.name for run in theirs.runs()] == [public.stem]
         with pytest.raises(UserError, match="Known: depths"):
             theirs.study("widths")

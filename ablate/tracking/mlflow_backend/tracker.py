@@ -54,7 +54,7 @@ class MlflowTracker:
         """Return the journals with something that the store does not have yet, or whose run is still open."""
         return delivery.undelivered(self._store, journals)
 
-    def beat(self, journal: Path) -> None:
+    def heartbeat(self, journal: Path) -> None:
         """Say that the run of a journal that was delivered before is still alive."""
         known = receipt.read(journal, self._store.identity)
         if known and not known.closed:
