@@ -70,7 +70,7 @@ def main_effects(
         groups.setdefault(text(record, "kind"), []).append(row)
     if not groups:
         raise ValueError("there is no effect to draw")
-    label = f"effect on {metric} of having it, on average ({unit})"
+    label = f"effect on {metric} of having it ({unit})"
     figure = rows_figure(list(groups.items()), margin, label, title, "95 % interval")
     return save(figure, path)
 

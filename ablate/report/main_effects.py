@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ablate.stats.attribution import FactorialAnalysis
 
 FAMILY = "main effects"
+AVERAGED = "averaged over the other components"
+"""What every sentence, table and plot of main effects says."""
 
 
 def off(factor: object) -> str:

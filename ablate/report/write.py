@@ -17,8 +17,9 @@ from ablate.report.formats.latex import latex_table
 from ablate.report.plots.render import Plot, draw_all
 from ablate.report.plots.study_plots import study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
-from ablate.report.sections.answer import answer, box, head, missing_lines, plain_answer, runs_line
+from ablate.report.sections.answer import answer, answer_facts, plain_answer
 from ablate.report.sections.document import markdown
+from ablate.report.sections.head import head, incomplete_lines, runs_line
 from ablate.report.sections.results_table import console_rows
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import effects_table
@@ -52,7 +53,7 @@ class Report:
     @property
     def incomplete(self) -> list[str]:
         """What has no result, or was unstable, a line a kind."""
-        return missing_lines(self.analysis.study)
+        return incomplete_lines(self.analysis.study)
 
     @property
     def answer(self) -> list[str]:
@@ -88,7 +89,7 @@ class Report:
             "goal": study.metric.goal,
             "margin": study.margin,
             "runs": asdict(study.counts),
-            "answer": dict(box(self.analysis)),
+            "answer": answer_facts(self.analysis),
             "cautions": list(study.cautions),
             "effects": [effect.row() for effect in self.analysis.effects],
             "interactions": interactions_rows(self.analysis),

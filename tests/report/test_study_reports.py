@@ -19,6 +19,7 @@ from ablate.report.plots.curves import curve_caption
 from ablate.report.plots.render import figure_pool
 from ablate.report.plots.study_plots import study_plots
 from ablate.report.publish import publish_report
+from ablate.report.sections.answer import answer
 from ablate.report.sources.study import from_study
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks, effects_table
@@ -59,7 +60,7 @@ def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
 def test_the_answer_says_what_matters_and_what_is_open(tmp_path: Path) -> None:
     text = report_text(tracked(small_study(), tmp_path / "journals"))
     answer = text.partition("## Answer")[2].partition("## Study card")[0]
-    assert "2 clearly help (augment and batch norm)" in answer
+    assert "Clearly helpful: augment and batch norm." in answer
     assert re.search(
         r"Removing augment cost \d\.\d\d points \[.*\] \(5 paired seeds.*\): a clear and important loss\.", answer
     )
@@ -79,10 +80,10 @@ def test_failed_and_missing_runs_are_said_at_the_top(tmp_path: Path) -> None:
 
     text = report_text(tracked(small_study(), tmp_path / "journals", change))
     top = text.partition("## Answer")[0]
-    assert "25 runs planned; 20 finished, 1 unstable, 1 failed, 1 out of memory, 1 running, 1 not there yet." in top
+    assert "25 runs planned; 20 finished, 1 unstable, 1 failed, 1 out of memory, 1 running, 1 missing." in top
     assert "**Failed:** no-augment (seed 0)" in top
-    assert "**No run yet:** no-residual (seed 2)" in top
-    assert "**Still running:** no-residual (seed 3)" in top
+    assert "**Missing:** no-residual (seed 2)" in top
+    assert "**Running:** no-residual (seed 3)" in top
     assert "**Unstable:** no-dropout (seed 4)" in top
     assert "Unstable in 1 of 5 seeds: Removing dropout" in text
     assert "3 of 5" in text
@@ -92,7 +93,7 @@ def test_a_study_without_any_run_yet_is_reported(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     tracker.open_study(record_of(small_study(), status="running"))
     text = report_text(tracker)
-    assert "25 runs planned; 25 not there yet." in text
+    assert "25 runs planned; 25 missing." in text
     assert "too few seeds" in text
 
 
@@ -107,7 +108,7 @@ def test_a_study_without_answers_in_its_plan_is_read_from_its_experiment(tmp_pat
 
 def test_runs_of_other_studies_answer_the_plan_and_are_counted(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "j", lambda v, s: {"study": "earlier"} if v == "baseline" else {})
-    assert "5 of them reused from other studies" in report_text(tracker)
+    assert "5 reused from other studies" in report_text(tracker)
 
 
 def test_unknown_studies_are_an_error(tmp_path: Path) -> None:
@@ -271,6 +272,25 @@ def test_every_design_is_reported(tmp_path: Path, design: str, words: list[str])
         assert set(main["family"]) == {design}
 
 
+def test_main_effects_are_called_averages_wherever_they_are_stated(tmp_path: Path) -> None:
+    tracker = tracked(small_study(design="factorial", seeds=3), tmp_path / "journals")
+    report = write_report(from_study("small", tracker), tmp_path / "report")
+    words = "averaged over the other components"
+    sentences = re.compile(rf"^(?:Preliminary: )?Removing [a-z ]+, {words}[,:] ")
+    in_terminal = [line.removeprefix("  - ") for line in report.answer if line.startswith("  - ")]
+    in_json = [text for texts in report.facts["answer"].values() for text in texts]
+    in_markdown = re.findall(r"^- (.*Removing .*)$", (report.folder / "report.md").read_text(), re.MULTILINE)
+    for found in (in_terminal, in_json, in_markdown, [report.note.partition("- ")[2]]):
+        assert found
+        assert all(sentences.match(text) for text in found)
+    assert len(in_terminal) == len(in_json) == len(in_markdown) == len(WORTH)
+    assert words in answer(report.analysis).partition("Clearly")[0]
+    labels = {
+        plot.section: plot.arguments["metric"] for plot in study_plots(report.analysis) if "effects" in plot.arguments
+    }
+    assert labels == {"forest": f"test accuracy, {words},", "main_effects": f"test accuracy, {words},"}
+
+
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_few_seeds_give_observations_only(tmp_path: Path, seeds: int) -> None:
     numbers = tuple(range(seeds))
@@ -298,11 +318,11 @@ def test_looks_of_until_clear(tmp_path: Path) -> None:
     found = analyse(from_study("small", tracker))
     assert [effect.n for effect in found.effects][:2] == [5, 5]
     assert found.effects[0].level == pytest.approx(0.985)
-    assert "No run yet" not in text
+    assert "**Missing:**" not in text
     assert "Seeds added until it is clear" in text
     early = tracked(study, tmp_path / "early", lambda variant, seed: {"leave out": seed > 2}, details=layout)
     top = report_text(early)
-    assert "The first look reads 5 seeds" in top
+    assert "The first look needs 5 seeds" in top
 
 
 def test_an_older_report_is_replaced_and_other_files_stay(tmp_path: Path) -> None:

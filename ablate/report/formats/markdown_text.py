@@ -45,6 +45,11 @@ def bold(text: object) -> str:
     return f"**{escape(text)}**"
 
 
+def caution(text: object) -> str:
+    """A quoted line that warns."""
+    return f"> **Caution:** {escape(text)}"
+
+
 def bullets(lines: Iterable[str]) -> str:
     """A list of lines that are Markdown already."""
     return "\n".join(f"- {line}" for line in lines)

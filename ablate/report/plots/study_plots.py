@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.numbers import in_words
+from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.curves import chosen_curves, curve_caption
 from ablate.report.plots.render import Plot
 from ablate.report.study_data import Histories
@@ -39,10 +40,13 @@ def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
 
 def _forest(analysis: Analysis) -> Iterator[Plot]:
     rows, seeds = [], {}
+    metric = analysis.study.metric.words
+    if analysis.main_effects:
+        metric += f", {AVERAGED},"
     for effect in _with_seeds(analysis.headline):
         row = effect.row()
         if analysis.main_effects:
-            row |= {"variant": f"no {effect.factor.replace('_', ' ')}", "reference": "having it, averaged"}
+            row |= {"variant": f"no {in_words(effect.factor)}", "reference": "having it"}
         rows.append(row)
         pair = effect.evidence.paired
         seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
@@ -55,8 +59,7 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval", "interval at the level of the last look")
     arguments = {
-        "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis),
-        "metric": analysis.study.metric.words,
+        "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis), "metric": metric,
     }  # fmt: skip
     yield Plot("forest", "forest.png", "Differences with intervals, every seed a dot", caption, "forest", arguments)
 
@@ -127,7 +130,7 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
     ]  # fmt: skip
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "unit": _unit(analysis),
-        "metric": analysis.study.metric.words,
+        "metric": f"{analysis.study.metric.words}, {AVERAGED},",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
     caption = "What having each component adds on average over all settings of the others, and how pairs interact."

@@ -1,4 +1,4 @@
-"""The top of a report: what was asked, what the answer is, what it rests on, and what it does not say."""
+"""The answer: the verdict sentences, established results first, a summary before them and how to read them after."""
 
 from __future__ import annotations
 
@@ -7,242 +7,139 @@ from collections.abc import Mapping, Sequence
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import in_words, listed
-from ablate.report.main_effects import off
-from ablate.report.study_data import RunCounts, StudyData
+from ablate.report.main_effects import AVERAGED, FAMILY
+from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
 from ablate.stats.metric import Metric
 from ablate.wording import count
 
 MOST_SENTENCES = 40
-_OUT = "left out of every estimate"
-_UNUSUAL = (
-    ("failed", "Failed", _OUT),
-    ("out_of_memory", "Out of memory", _OUT),
-    ("killed", "Killed", _OUT),
-    ("pruned", "Stopped early by a tuner", _OUT),
-    ("unstable", "Unstable", "diverged or no better than guessing, which is a finding and counts in every estimate"),
-)
-_CHANGES = ("removed", "added", "changed")
-_GROUPS = (
-    ((Verdict.LOSS,), {"removed": "clearly helps", "added": "clearly hurts when added", "changed": "is clearly worse"}),
+RETUNED = "Re-tuned"
+_HELPFUL, _HARMFUL = "Clearly helpful", "Clearly harmful"
+_OUTCOMES: Sequence[tuple[Verdict, Mapping[str, str]]] = (
+    (Verdict.LOSS, {"removed": _HELPFUL, "added": _HARMFUL, "changed": "Clearly worse"}),
+    (Verdict.GAIN, {"removed": _HARMFUL, "added": _HELPFUL, "changed": "Clearly better"}),
+    (Verdict.UNRESOLVED, {"": "Real effect of unresolved importance"}),
+    (Verdict.NEGLIGIBLE, {"": "Real but negligible effect"}),
+    (Verdict.NO_EFFECT, {"": "No practically meaningful effect"}),
     (
-        (Verdict.GAIN,),
-        {"removed": "clearly hurts", "added": "clearly helps when added", "changed": "is clearly better"},
-    ),
-    ((Verdict.UNRESOLVED,), dict.fromkeys(_CHANGES, "makes a real difference of unresolved importance")),
-    ((Verdict.NEGLIGIBLE,), dict.fromkeys(_CHANGES, "makes a real but negligible difference")),
-    ((Verdict.NO_EFFECT,), dict.fromkeys(_CHANGES, "makes no practical difference")),
-    (
-        (Verdict.UNRELIABLE,),
+        Verdict.UNRELIABLE,
         {
-            "removed": "is needed to train reliably",
-            "added": "makes training unreliable",
-            "changed": "trains unreliably",
+            "removed": "Needed for reliable training",
+            "added": "Makes training unreliable",
+            "changed": "Trains unreliably",
         },
     ),
+    (Verdict.INCONCLUSIVE, {"": "Inconclusive"}),
 )
-
-
-RETUNED = "With both arms tuned alike (re-tuned)"
-
-
-def head(study: StudyData) -> str:
-    """Title with the scale, and how many runs stand behind it; what went wrong or is missing, before any result."""
-    lines = [f"# {escape(study.name)} ({escape(study.scale)})"]
-    if study.question:
-        lines.append(f"**Question:** {escape(study.question)}")
-    lines.append(f"**Runs:** {escape(runs_line(study.counts))}")
-    lines += [f"> **{escape(text).replace(':', ':**', 1)}" for text in missing_lines(study)]
-    lines += [f"> **Caution:** {escape(text)}" for text in study.cautions]
-    return "\n\n".join(lines)
-
-
-def runs_line(counts: RunCounts) -> str:
-    """Planned, finished, unstable, failed and missing runs in one line."""
-    words = {"out_of_memory": "out of memory"}
-    known = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
-    parts = [
-        f"{counts.statuses[status]} {words.get(status, status)}" for status in known if counts.statuses.get(status)
-    ]
-    if counts.missing:
-        parts.append(f"{len(counts.missing)} not there yet")
-    if counts.spared:
-        parts.append(f"{counts.spared} not needed, since it was clear without them")
-    if counts.reused:
-        parts.append(f"{counts.reused} of them reused from other studies")
-    planned = count(counts.planned, "run") + " planned" if counts.planned is not None else "number planned unknown"
-    return f"{planned}; {', '.join(parts) or 'none made yet'}."
-
-
-def missing_lines(study: StudyData) -> list[str]:
-    """What has no result, by status, with the runs' names."""
-    lines = []
-    counts = study.counts
-    if counts.running:
-        lines.append(f"Still running: {_named(counts.running)}.")
-    if counts.missing:
-        lines.append(f"No run yet: {_named(counts.missing)}. What follows rests on the others.")
-    table = study.runs
-    for status, word, words in _UNUSUAL:
-        rows = table[table["status"] == status]
-        if len(rows):
-            names = list(zip(rows["variant"].tolist(), rows["seed"].tolist(), strict=True))
-            lines.append(f"{word}: {_named(names)}, {words}.")
-    return lines
-
-
-def _named(pairs: Sequence[tuple[str, int]]) -> str:
-    seeds: dict[str, list[int]] = {}
-    for variant, seed in pairs:
-        seeds.setdefault(str(variant), []).append(int(seed))
-    texts = [
-        f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()
-    ]
-    return listed(texts, 8)
+"""What a verdict says of a component, by what was done to it; the empty text where that makes no difference."""
 
 
 def answer(analysis: Analysis) -> str:
-    """A sentence for each component, those that settle something first, then those that do not."""
+    """Return the section: one sentence per comparison, grouped by what is established."""
     effects, metric = analysis.headline, analysis.study.metric
     if not effects:
-        return f"## Answer\n\n{nothing_yet(analysis.study)}"
-    parts = ["## Answer", summary(analysis)]
-    for title, chosen in groups_of(effects).items():
+        return f"## Answer\n\n{no_answer(analysis.study)}"
+    parts = ["## Answer", summary(effects)]
+    for title, chosen in [*groups_of(effects).items(), (RETUNED, analysis.retuned)]:
         if chosen:
-            parts += [bold(title), _sentences(chosen, metric)]
-    if analysis.retuned:
-        parts += [bold(RETUNED), bullets(escape(retuned_sentence(row, metric)) for row in analysis.retuned)]
-    parts.append(_reading(analysis))
+            parts += [bold(title), bullets(map(escape, _sentences(chosen, metric)))]
+    parts.append(_how_to_read(analysis.study))
     return "\n\n".join(parts)
 
 
-def retuned_sentence(effect: Effect, metric: Metric) -> str:
-    """The verdict sentence of a re-tuned comparison, its estimand first."""
-    text = sentence(effect, metric)
-    before, colon, rest = text.partition("Removing") if "Removing" in text else text.partition("Adding")
-    return f"{before}Re-tuned: {colon[:1].lower()}{colon[1:]}{rest}" if colon else f"Re-tuned: {text}"
+def plain_answer(analysis: Analysis) -> list[str]:
+    """Return the answer as lines for a terminal."""
+    lines = []
+    for title, chosen in [*groups_of(analysis.headline).items(), (RETUNED, analysis.retuned)]:
+        if chosen:
+            lines += ["", f"{title}:", *(f"  - {text}" for text in _sentences(chosen, analysis.study.metric))]
+    return lines or [no_answer(analysis.study)]
+
+
+def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
+    """Return the answer as plain data: all sentences by `established`, `unresolved` and `open`."""
+    metric = analysis.study.metric
+    groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
+    return {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
-    """The effects by how much is known of them; the last group is what the runs leave open."""
+    """Return the effects by how much is known of them; the last group is the open ones."""
     unresolved = [effect for effect in effects if effect.evidence.rule is Verdict.UNRESOLVED]
+    settled = [effect for effect in effects if effect.is_settled]
     return {
-        "What these runs establish": [effect for effect in effects if effect.is_settled],
-        "Real, but whether it matters is open": unresolved,
-        "What these runs do not establish": [
-            effect for effect in effects if not effect.is_settled and effect not in unresolved
-        ],
+        "Established": settled,
+        "Real effects of unresolved importance": unresolved,
+        "Not established": [effect for effect in effects if effect not in settled and effect not in unresolved],
     }
 
 
-def summary(analysis: Analysis) -> str:
-    """The answer in one sentence or two, as Markdown."""
-    effects, groups = analysis.headline, []
-    for rules, words in _GROUPS:
-        for change, verb in words.items():
-            names = [_name(row) for row in effects if row.evidence.rule in rules and row.change == change]
-            if names:
-                groups.append(f"{len(names)} {verb if len(names) == 1 else _plural(verb)} ({listed(names)})")
-    *_, left = groups_of(effects).values()
-    if left:
-        groups.append(f"{len(left)} could not be settled ({listed([_name(effect) for effect in left])})")
-    which = "components" if all(effect.change == "removed" for effect in effects) else "comparisons"
-    which = which if len(effects) > 1 else which[:-1]
-    return f"Of {len(effects)} {which}, {'; '.join(groups)}. {_tentative(effects)}".strip()
+def effect_sentence(effect: Effect, metric: Metric) -> str:
+    """Return the verdict sentence of an effect; that of an average or of re-tuned arms says so."""
+    if effect.family == FAMILY:
+        return sentence(effect, metric, AVERAGED)
+    return sentence(effect, metric, "both arms re-tuned" if effect.evidence.estimand == "re-tuned" else "")
 
 
-def _plural(verb: str) -> str:
-    """The words of a group for several: "clearly helps" becomes "clearly help"."""
-    irregular = {"is": "are"}
-    words = verb.split(" ")
-    place = 1 if words[0] == "clearly" else 0
-    words[place] = irregular.get(words[place], words[place].removesuffix("s"))
-    return " ".join(words)
-
-
-def _tentative(effects: Sequence[Effect]) -> str:
+def summary(effects: Sequence[Effect]) -> str:
+    """Return the answer in short, as Markdown: the components by outcome."""
+    which = "component" if all(effect.change == "removed" for effect in effects) else "comparison"
+    averaged = f", each {AVERAGED}" if effects[0].family == FAMILY else ""
+    parts = [f"{count(len(effects), which)}{averaged}"]
+    outcomes: dict[str, list[str]] = {label: [] for _, labels in _OUTCOMES for label in labels.values()}
+    for effect in effects:
+        outcomes.setdefault(_outcome(effect), []).append(_name(effect))
+    parts += [f"{label}: {listed(names)}" for label, names in outcomes.items() if names]
     if all(effect.evidence.paired.n in (3, 4) for effect in effects):
-        return "With 3 or 4 seeds each verdict is preliminary."
-    if all(effect.evidence.paired.n < 3 for effect in effects):
-        return "With fewer than 3 seeds nothing can be settled: these are observations, not results."
-    return ""
+        parts.append("All verdicts are preliminary (3 or 4 seeds)")
+    elif all(effect.evidence.paired.n < 3 for effect in effects):
+        parts.append("With fewer than 3 seeds these are observations, not results")
+    return ". ".join(parts) + "."
+
+
+def _outcome(effect: Effect) -> str:
+    labels = dict(_OUTCOMES).get(effect.evidence.rule, {"": "No verdict"})
+    return labels.get(effect.change) or labels[""]
 
 
 def _name(effect: Effect) -> str:
-    """A component, with what was done to it where that is not switching it off."""
-    if effect.change == "removed" and effect.factor != effect.variant:
-        return escape(in_words(effect.factor))
-    if effect.change == "added" and effect.factor != effect.variant:
-        return f"adding {escape(in_words(effect.factor))}"
-    return code(effect.variant)
+    """Return a component, with the change where that is not its removal, as Markdown."""
+    if effect.change == "changed" or effect.factor == effect.variant:
+        return code(effect.variant)
+    name = escape(in_words(effect.factor))
+    return f"adding {name}" if effect.change == "added" else name
 
 
-def _sentences(effects: Sequence[Effect], metric: Metric) -> str:
-    lines = [said(effect, metric) for effect in effects[:MOST_SENTENCES]]
+def _sentences(effects: Sequence[Effect], metric: Metric) -> list[str]:
+    lines = [effect_sentence(effect, metric) for effect in effects[:MOST_SENTENCES]]
     if len(effects) > MOST_SENTENCES:
-        lines.append(f"{len(effects) - MOST_SENTENCES} more: see effects.csv.")
-    return bullets(lines)
+        lines.append(f"{len(effects) - MOST_SENTENCES} more in effects.csv")
+    return lines
 
 
-def said(effect: Effect, metric: Metric) -> str:
-    """The verdict sentence as Markdown; a main effect says that it is an average, an addition to what it was."""
-    text = sentence(effect, metric)
-    start = {"removed": "Removing", "added": "Adding"}.get(effect.change, "")
-    name = f"{start} {in_words(effect.factor)}"
-    if effect.variant == off(effect.factor):
-        text = text.replace(f"{name}:", f"{name}, averaged over the other components:", 1)
-        text = text.replace(f"{name} ", f"{name}, averaged over the other components, ", 1)
-    elif effect.change == "added" and effect.reference != "baseline":
-        base = "the bare recipe" if effect.reference == "none" else effect.reference
-        text = text.replace(name, f"{name} to {base}", 1)
-    return escape(text)
-
-
-def _reading(analysis: Analysis) -> str:
-    """One paragraph that lets a newcomer read the sentences above."""
-    study = analysis.study
-    words, fixed = study.metric.words, study.counts.fixed
+def _how_to_read(study: StudyData) -> str:
+    """Return one paragraph that explains the sentences to a newcomer."""
     metric = study.metric
-    own = f"differences are of {words}{f', in {metric.own_unit}' if metric.own_unit else ''}"
-    first = f"a point is one percentage point of {words}" if metric.in_points else own
+    if metric.in_points:
+        unit = f"one point is one percentage point of {metric.words}"
+    else:
+        unit = f"differences are in {metric.words}{f' ({metric.own_unit})' if metric.own_unit else ''}"
     return escape(
-        f"How to read this: {first}. The brackets hold the 95 % interval: differences that the runs are compatible "
-        "with. "
-        f"A difference within the margin of {metric.with_own_unit(f'{study.margin:g}')}{fixed} is too small to "
-        "matter. "
-        '"Could not be settled" means that the seeds are too few to tell, not that there is no effect.'
+        f"How to read this: {unit}. The brackets contain the 95 % confidence interval: the differences that are "
+        f"compatible with the runs. Differences within the margin of {metric.with_own_unit(f'{study.margin:g}')}"
+        f'{study.counts.fixed} are too small to matter. "Inconclusive" means that there are too few seeds to decide, '
+        "not that there is no effect."
     )
 
 
-def box(analysis: Analysis) -> Mapping[str, list[str]]:
-    """The answer as plain lines, for the terminal and for machines."""
-    metric = analysis.study.metric
-    groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
-    return {name: [sentence(effect, metric) for effect in effects] for name, effects in groups}
-
-
-def plain_answer(analysis: Analysis) -> list[str]:
-    """The answer as lines for a terminal."""
-    lines = []
-    for title, effects in groups_of(analysis.headline).items():
-        if effects:
-            texts = [sentence(effect, analysis.study.metric) for effect in effects]
-            lines += ["", f"{title}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
-        if len(effects) > MOST_SENTENCES:
-            lines.append(f"  - and {len(effects) - MOST_SENTENCES} more: see effects.csv")
-    if analysis.retuned:
-        texts = [retuned_sentence(effect, analysis.study.metric) for effect in analysis.retuned]
-        lines += ["", f"{RETUNED}:", *(f"  - {text}" for text in texts[:MOST_SENTENCES])]
-    return lines or [nothing_yet(analysis.study)]
-
-
-def nothing_yet(study: StudyData) -> str:
-    """Why there is no answer."""
+def no_answer(study: StudyData) -> str:
+    """Return the reason why there are no effects yet."""
     if study.looks is not None:
-        return f"The first look reads {study.looks.seeds[0]} seeds of every arm, and they are not all there yet."
+        return f"The first look needs {study.looks.seeds[0]} seeds of every arm, and some are missing."
     if study.design.shape[1] > 1 and not study.comparisons:
         return (
-            "A factorial design is read as a whole: as long as no seed has a result for every arm, or where the arms "
-            "are not balanced over the components, there is nothing to state."
+            "No effects yet: a factorial design needs at least one seed with a result for every arm, and arms that are "
+            "balanced over the components."
         )
-    return "There is nothing to compare yet."
+    return "No effects yet: no variant can be compared with its reference."

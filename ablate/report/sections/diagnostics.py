@@ -5,7 +5,7 @@ from __future__ import annotations
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
-from ablate.report.sections.answer import missing_lines
+from ablate.report.sections.head import incomplete_lines
 from ablate.report.sections.plots import MOST_ROWS
 from ablate.stats.effects import Effect, sign_flip_can_reach
 
@@ -13,7 +13,7 @@ from ablate.stats.effects import Effect, sign_flip_can_reach
 def diagnostics(analysis: Analysis) -> str:
     """Failures, sensitivity rows, and what other methods say."""
     parts = ["## Diagnostics"]
-    failures = [*missing_lines(analysis.study), *_errors(analysis)]
+    failures = [*incomplete_lines(analysis.study), *_errors(analysis)]
     parts.append(bullets(map(escape, failures)) if failures else "Every run that is here ended well.")
     rows = [_sensitivity(effect, analysis) for effect in analysis.headline if effect.n > 1][:MOST_ROWS]
     if rows:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.plots.render import Plot
-from ablate.report.sections.answer import answer, head
+from ablate.report.sections.answer import answer
 from ablate.report.sections.appendix import file_list, glossary, reproduce
 from ablate.report.sections.attribution import attribution_section
 from ablate.report.sections.diagnostics import diagnostics
+from ablate.report.sections.head import head
 from ablate.report.sections.limits import limits
 from ablate.report.sections.noise import noise_section
 from ablate.report.sections.plots import figures_section

@@ -12,7 +12,7 @@ from ablate.report.formats.numbers import (
     listed,
     plain,
 )
-from ablate.report.sections.answer import runs_line
+from ablate.report.sections.head import runs_line
 from ablate.stats.effects import detectable_effect_size
 from ablate.wording import count
 

@@ -9,21 +9,27 @@ from ablate.stats.effects.types import Effect, Verdict
 from ablate.stats.metric import Metric
 
 
-def sentence(effect: Effect, metric: Metric) -> str:
-    """The verdict sentence of an effect, with what qualifies it before and after.
+def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
+    """Return the verdict sentence of an effect, with the prefixes of its verdict before it and notes after it.
+
+    `qualifier` follows the subject between commas: "Removing batch norm, averaged over the other components, cost ...".
 
     Examples: "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .001): a clear and
     important loss."; "Adding ema lowered perplexity by 1.2 [0.9, 1.5] (...): a clear and important gain."
     """
-    return " ".join([*_before(effect), _core(effect, metric), *_after(effect, metric)])
+    return " ".join([*_before(effect), _core(effect, metric, qualifier), *_after(effect, metric)])
 
 
 def subject(effect: Effect) -> str:
-    """What was done: "Removing batch norm", "Adding mixup", or the arm's name."""
-    verb = {"removed": "Removing", "added": "Adding"}.get(effect.change)
-    if verb is None or effect.factor == effect.variant:
+    """Return the change: "Removing batch norm", "Adding mixup to the bare recipe", or the arm's name."""
+    if effect.change == "changed" or effect.factor == effect.variant:
         return f"Variant {effect.variant}"
-    return f"{verb} {effect.factor.replace('_', ' ')}"
+    name = effect.factor.replace("_", " ")
+    if effect.change == "removed":
+        return f"Removing {name}"
+    if effect.reference == "baseline" or effect.evidence.estimand == "re-tuned":
+        return f"Adding {name}"
+    return f"Adding {name} to {'the bare recipe' if effect.reference == 'none' else effect.reference}"
 
 
 def decimals_for(margin: float, metric: Metric) -> int:
@@ -78,9 +84,10 @@ def _changed(effect: Effect, metric: Metric) -> str:
     )
 
 
-def _core(effect: Effect, metric: Metric) -> str:
+def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
     """The sentence itself, by rule."""
-    name, rule = subject(effect), effect.evidence.rule
+    start = subject(effect) + (f", {qualifier}" if qualifier else "")
+    name, rule = f"{start}," if qualifier else start, effect.evidence.rule
     if rule in (Verdict.LOSS, Verdict.GAIN):
         return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
     if rule is Verdict.UNRESOLVED:
@@ -100,13 +107,9 @@ def _core(effect: Effect, metric: Metric) -> str:
         beyond = f"a difference beyond {_margin(effect, metric)} is ruled out"
         return f"{name} {_changed(effect, metric)}; {beyond}: {rule}."
     if rule is Verdict.INCONCLUSIVE:
-        return f"{_stated(effect, metric)}. Inconclusive: {_power(effect, metric)}."
-    return _no_verdict(effect, metric)
-
-
-def _stated(effect: Effect, metric: Metric) -> str:
-    bounds = interval(effect.ci_low, effect.ci_high, effect, metric)
-    return f"{subject(effect)}: {amount(effect.delta, effect, metric)} {bounds}"
+        bounds = interval(effect.ci_low, effect.ci_high, effect, metric)
+        return f"{start}: {amount(effect.delta, effect, metric)} {bounds}. Inconclusive: {_power(effect, metric)}."
+    return f"{start}: {_no_verdict(effect, metric)}"
 
 
 def _power(effect: Effect, metric: Metric) -> str:
@@ -127,17 +130,17 @@ def _margin(effect: Effect, metric: Metric) -> str:
 
 
 def _no_verdict(effect: Effect, metric: Metric) -> str:
-    """The sentences of the overriding verdicts."""
-    name, rule, evidence = subject(effect), effect.evidence.rule, effect.evidence
+    """The rest of the sentence, after the subject, for the overriding verdicts."""
+    rule, evidence = effect.evidence.rule, effect.evidence
     if rule is Verdict.UNRELIABLE:
         low, high = 100 * evidence.unstable_low, 100 * evidence.unstable_high
         return (
-            f"{name}: trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
+            f"trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
             f"{low:.0f} to {high:.0f} %), the reference in none."
         )
     if effect.n == 0:
-        return f"{name}: no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
-    found = f"{name}: {amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
+        return f"no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
+    found = f"{amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
     if rule is Verdict.SINGLE:
         known = (
             "whose interval is only Lenth's (1989), for exploring"

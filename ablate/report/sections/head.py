@@ -1,0 +1,73 @@
+"""The top of a report: title with the scale, question, run counts, incomplete runs and cautions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ablate.report.formats.markdown_text import caution, escape
+from ablate.report.formats.numbers import listed
+from ablate.report.study_data import RunCounts, StudyData
+from ablate.wording import count
+
+_IN_ORDER = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
+_EXCLUDED = "excluded from all estimates"
+_INCOMPLETE = (
+    ("failed", "Failed", _EXCLUDED),
+    ("out_of_memory", "Out of memory", _EXCLUDED),
+    ("killed", "Killed", _EXCLUDED),
+    ("pruned", "Pruned", _EXCLUDED),
+    ("unstable", "Unstable", "diverged or no better than chance, which is a result and included in all estimates"),
+)
+"""Statuses that a reader must know of, with their heading and what they mean for the estimates."""
+
+
+def head(study: StudyData) -> str:
+    """Return the top of the report: the scale, and all that limits the results, before any result."""
+    lines = [f"# {escape(study.name)} ({escape(study.scale)})"]
+    if study.question:
+        lines.append(f"**Question:** {escape(study.question)}")
+    lines.append(f"**Runs:** {escape(runs_line(study.counts))}")
+    lines += [f"> **{escape(text).replace(':', ':**', 1)}" for text in incomplete_lines(study)]
+    lines += [caution(text) for text in study.cautions]
+    return "\n\n".join(lines)
+
+
+def runs_line(counts: RunCounts) -> str:
+    """Return the numbers of planned, finished, unstable, failed and missing runs in one line."""
+    found = [(counts.statuses.get(status, 0), status.replace("_", " ")) for status in _IN_ORDER]
+    parts = [f"{number} {status}" for number, status in found if number]
+    if counts.missing:
+        parts.append(f"{len(counts.missing)} missing")
+    if counts.spared:
+        parts.append(f"{counts.spared} not needed because their comparison stopped early")
+    if counts.reused:
+        parts.append(f"{counts.reused} reused from other studies")
+    planned = "planned number unknown" if counts.planned is None else f"{count(counts.planned, 'run')} planned"
+    return f"{planned}; {', '.join(parts) or 'none started'}."
+
+
+def incomplete_lines(study: StudyData) -> list[str]:
+    """Return the running, missing, failed and unstable runs by name, one line per status."""
+    lines = []
+    if study.counts.running:
+        lines.append(f"Running: {_named(study.counts.running)}.")
+    if study.counts.missing:
+        lines.append(f"Missing: {_named(study.counts.missing)}. The results below use the other runs.")
+    table = study.runs
+    for status, heading, meaning in _INCOMPLETE:
+        rows = table[table["status"] == status]
+        if len(rows):
+            names = list(zip(rows["variant"].tolist(), rows["seed"].tolist(), strict=True))
+            lines.append(f"{heading}: {_named(names)}, {meaning}.")
+    return lines
+
+
+def _named(runs: Sequence[tuple[str, int]]) -> str:
+    """Return runs by variant, with their seeds in brackets."""
+    seeds: dict[str, list[int]] = {}
+    for variant, seed in runs:
+        seeds.setdefault(str(variant), []).append(int(seed))
+    texts = [
+        f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()
+    ]
+    return listed(texts, 8)
