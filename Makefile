@@ -35,7 +35,7 @@ lint: .venv/installed ## Check style and types
 bench: .venv/installed ## Measure speed against the references, side by side
 	$(BIN)/python -m benchmarks
 
-simulate: .venv/installed ## Check the statistics on 20,000 simulated studies a cell and write the table
+simulate: .venv/installed ## Check the statistics on 20,000 simulated studies per cell and write the table
 	$(BIN)/python -m tests.simulation --repetitions 20000 --output reports/simulation.md
 
 docs: .venv/installed ## Refresh what the pages take from reports and from the tree

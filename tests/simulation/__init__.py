@@ -1,4 +1,4 @@
-"""The statistics, tested by simulation: known effects in, the shipped verdict code, error rates out.
+"""Simulation of the statistics: error rates of the shipped verdict code in studies with known effects.
 
-`python -m tests.simulation --repetitions 20000 --output reports/simulation.md` writes the full tier as Markdown.
+`make simulate` runs the full simulation and writes `reports/simulation.md`. A small one runs with the tests.
 """

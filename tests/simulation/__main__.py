@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: the full tier; exits with 1 if a rate misses its limit."""
+"""`python -m tests.simulation`: simulate every cell and write the error rates as Markdown."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tests.simulation.studies import PEEKING, cells, naive_peeking, simulate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tiers, write the page, and return 1 if a limit is missed."""
+    """Simulate studies with known effects, write the error rates, and exit with 1 if a rate is outside its limits."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=main.__doc__)
-    parser.add_argument("--repetitions", type=int, default=20_000, help="simulated studies a cell")
-    parser.add_argument("--seeds", type=int, nargs="*", default=[3, 5, 10, 0], help="seeds a study; 0: until clear")
-    parser.add_argument("--seed", type=int, default=0, help="of the simulation itself")
-    parser.add_argument("--output", type=Path, help="the Markdown file; standard output without it")
+    add = parser.add_argument
+    add("--repetitions", type=int, default=20_000, help="studies per cell; with far fewer, chance can break the limits")
+    add("--seeds", type=int, nargs="*", default=[3, 5, 10, 0], help="numbers of seeds per study; 0 is --until-clear")
+    add("--seed", type=int, default=0, help="random seed of the simulation")
+    add("--output", type=Path, help="Markdown file; standard output by default")
     options = parser.parse_args(arguments)
     if options.repetitions < 1 or any(n != 0 and n < 3 for n in options.seeds):
-        parser.error("repetitions must be 1 or more, seeds 3 or more (or 0 for until clear)")
+        parser.error("--repetitions must be at least 1, --seeds at least 3 (or 0 for --until-clear)")
     rates = simulate(cells(options.seeds), options.repetitions, options.seed)
     peeking = naive_peeking(options.repetitions, np.random.default_rng(options.seed))
     page = markdown(rates, peeking, options.repetitions, options.seed)

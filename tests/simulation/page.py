@@ -1,4 +1,4 @@
-"""The outcome of a simulation as a Markdown page."""
+"""The result of a simulation as a Markdown page."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, PEEKING
 
 
 def markdown(rates: Sequence[Rates], peeking: tuple[float, float], repetitions: int, seed: int) -> str:
-    """The outcome as a Markdown page: limits and worst cells first, then every cell."""
+    """Return the result as Markdown: broken limits and worst cells first, then every cell."""
     misses = [f"- {_name(row.cell)}: {miss}" for row in rates for miss in row.misses]
-    verdict = "Every gated cell holds its limits." if not misses else "These cells break their limits:"
+    summary = "All cells are within their limits." if not misses else "These cells are outside their limits:"
     lines = [
-        "# The statistics, tested by simulation",
+        "# Simulation of the statistics",
         "",
-        f"{repetitions:,} simulated studies a cell, seed {seed}: seven arms against a shared reference of SD {SEED_SD} "
-        f"points, margin {MARGIN}; the shipped verdict code on each. {verdict}",
+        f"{repetitions:,} simulated studies per cell, random seed {seed}: seven arms against a shared reference with a "
+        f"standard deviation of {SEED_SD} points, margin {MARGIN}, judged by the shipped verdict code. {summary}",
         *misses,
         "",
-        f"Teeth: peeking after every seed from 3 to 20 finds a difference that is not there in {peeking[0]:.3f} of "
-        f"studies (must exceed {PEEKING}), three unadjusted TOST looks a false equivalence in {peeking[1]:.3f}.",
+        f"Positive control: uncorrected tests after every seed from 3 to 20 find a false difference in "
+        f"{peeking[0]:.3f} of the studies (must exceed {PEEKING}), three uncorrected TOST looks find a false "
+        f"equivalence in {peeking[1]:.3f}.",
         "",
         *_summary(rates),
         "",
-        "Skewed noise of unequal SD breaks every t procedure: those cells are reported, not gated. Coverage is of "
-        "the intervals of stable pairs; until clear, of the interval at which an arm ended. `runs`: mean per study.",
+        "Skewed noise with unequal standard deviations invalidates every t procedure: these cells are reported, but "
+        "the limits do not apply. Coverage refers to the intervals of stable pairs, and with `--until-clear` to the "
+        "interval at the look that ended the arm. `runs` is the mean number of runs per study.",
         "",
         "| seeds | noise | SD ratio | rho | effects | divergence | coverage | false difference | false equivalence "
         "| false verdict | runs |",
@@ -35,19 +37,19 @@ def markdown(rates: Sequence[Rates], peeking: tuple[float, float], repetitions: 
 
 
 def _summary(rates: Sequence[Rates]) -> list[str]:
-    """The worst cell of each kind."""
+    """Return a table of the worst cell of each kind."""
     lines = [
         f"| cells | coverage, normal | worst false difference (limit {FAMILY_WISE}) | worst false equivalence "
         f"(limit {FAMILY_WISE}) | worst false verdict (limit {FALSE_VERDICT}) |",
         "|---|---|---|---|---|",
     ]
-    for name, sequential, gated in (
+    for name, sequential, limited in (
         ("fixed seeds", False, True),
         ("until clear", True, True),
-        ("fixed seeds, skewed and unequal (not gated)", False, False),
-        ("until clear, skewed and unequal (not gated)", True, False),
+        ("fixed seeds, skewed and unequal (no limits)", False, False),
+        ("until clear, skewed and unequal (no limits)", True, False),
     ):
-        rows = [row for row in rates if row.cell.gated == gated and (row.cell.n == 0) == sequential]
+        rows = [row for row in rates if row.cell.has_limits == limited and (row.cell.n == 0) == sequential]
         if not rows:
             continue
         normal = [row.coverage for row in rows if row.cell.noise == "normal"]

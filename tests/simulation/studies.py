@@ -1,4 +1,4 @@
-"""Simulated studies with known effects, judged by the shipped code, and the rates at which it errs."""
+"""Simulate studies with known effects, judge them with the shipped code, and compute its error rates."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ PEEKING = 0.15
 
 @dataclass(frozen=True)
 class Cell:
-    """One setting: seeds (0: looks at 5, 10, 20), SD of the variants over the reference's, noise, truth."""
+    """One cell of the simulation.
+
+    Attributes:
+        n: Number of seeds; 0 for looks at 5, 10 and 20 seeds.
+        sd_ratio: Standard deviation of the variants divided by that of the reference.
+        rho: Correlation between arms over seeds.
+        noise: Distribution of the noise.
+        effects: Name of the true effects, a key of `EFFECTS`.
+        divergence: Probability that a run diverges.
+    """
 
     n: int
     sd_ratio: float
@@ -42,8 +51,8 @@ class Cell:
     divergence: float
 
     @property
-    def gated(self) -> bool:
-        """Whether the limits hold here: skewed noise of unequal SD breaks any t procedure, and is only reported."""
+    def has_limits(self) -> bool:
+        """Whether the limits apply. Skewed noise with unequal SDs invalidates any t procedure and is only reported."""
         return not (self.noise == "skewed" and self.sd_ratio != 1)
 
     @property
@@ -54,10 +63,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rates:
-    """What happened in a cell: shares of studies, but for `coverage` (of intervals) and `runs` (mean per study).
+    """The rates of one cell.
 
-    `false_difference`: some p_holm < .05 for a true zero. `false_equivalence`: some p_tost_holm < .05 for a true
-    difference at the margin or beyond. `false_verdict`: some verdict that the truth contradicts.
+    Attributes:
+        cell: The cell.
+        coverage: Share of intervals that contain the true difference.
+        false_difference: Share of studies with p_holm < .05 for a true difference of zero.
+        false_equivalence: Share of studies with p_tost_holm < .05 for a true difference at or beyond the margin.
+        false_verdict: Share of studies with a verdict that contradicts the truth.
+        runs: Mean number of runs per study.
     """
 
     cell: Cell
@@ -69,8 +83,8 @@ class Rates:
 
     @property
     def misses(self) -> list[str]:
-        """The limits that this cell breaks, in words."""
-        if not self.cell.gated:
+        """The limits that this cell breaks, as text."""
+        if not self.cell.has_limits:
             return []
         found = []
         if self.cell.n and self.cell.noise == "normal" and not COVERAGE[0] <= self.coverage <= COVERAGE[1]:
@@ -86,8 +100,8 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the shipped code said of many studies; arrays (repetitions, arms)."""
+class Results:
+    """Results of the shipped code for many studies. Arrays have shape (repetitions, arms)."""
 
     p_holm: Floats
     p_tost_holm: Floats
@@ -96,7 +110,7 @@ class Outcome:
     high: Floats
 
     def rates(self, cell: Cell, counted: NDArray[np.bool_], runs: float) -> Rates:
-        """The rates of a cell; `counted` are the intervals whose coverage counts."""
+        """Return the rates of a cell. `counted` marks the intervals that enter the coverage."""
         truth = cell.truth
         zero, important = truth == 0, np.abs(truth) >= MARGIN
         covered = (self.low <= truth) & (truth <= self.high)
@@ -112,7 +126,7 @@ class Outcome:
 
 
 def draw(cell: Cell, n: int, repetitions: int, generator: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
-    """Accuracies in points and which runs diverged, both (repetitions, 1 + arms, n); arm 0 is the reference."""
+    """Return accuracies in points and divergence flags, both (repetitions, 1 + arms, n). Arm 0 is the reference."""
     shape = (repetitions, ARMS + 1, n)
     shared = _standard(cell.noise, (repetitions, 1, n), generator)
     noise = np.sqrt(cell.rho) * shared + np.sqrt(1 - cell.rho) * _standard(cell.noise, shape, generator)
@@ -123,7 +137,7 @@ def draw(cell: Cell, n: int, repetitions: int, generator: np.random.Generator) -
 
 
 def _standard(noise: Noise, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
-    """Noise of mean 0 and variance 1; skewed to the left, as accuracies are."""
+    """Return noise with mean 0 and variance 1. Skewed noise is skewed to the left, like accuracies."""
     if noise == "normal":
         return np.asarray(generator.standard_normal(shape))
     if noise == "t4":
@@ -132,9 +146,9 @@ def _standard(noise: Noise, shape: tuple[int, ...], generator: np.random.Generat
 
 
 def contradicted(codes: NDArray[np.int_], low: Floats, high: Floats, truth: Floats) -> NDArray[np.bool_]:
-    """Which verdicts the truth contradicts; arrays (repetitions, arms), truth (arms,).
+    """Return which verdicts contradict the truth. Arrays have shape (repetitions, arms), `truth` (arms,).
 
-    "Real" is false for a true zero, and where its interval names the wrong direction (its sentence then does too).
+    "Real" is false if the true difference is zero or the interval, and thus the sentence, has the wrong sign.
     """
     zero, important = truth == 0, np.abs(truth) >= MARGIN
     false: dict[Verdict, NDArray[np.bool_]] = {
@@ -149,18 +163,18 @@ def contradicted(codes: NDArray[np.int_], low: Floats, high: Floats, truth: Floa
 
 
 def fixed_n(cell: Cell, repetitions: int, generator: np.random.Generator) -> Rates:
-    """Many studies of a fixed number of seeds."""
+    """Return the rates of studies with a fixed number of seeds."""
     values, diverged = draw(cell, cell.n, repetitions, generator)
     statistics = paired_t(values[:, 1:] - values[:, :1], MARGIN, ALPHA, ARMS)
     p_holm, p_tost_holm = holm(statistics.p), holm(statistics.p_tost)
     codes = judge(statistics, p_holm, p_tost_holm, _unreliable_arms(diverged), MARGIN)
     stable = np.logical_not(diverged[:, 1:].any(axis=-1) | diverged[:, :1].any(axis=-1))
-    outcome = Outcome(p_holm, p_tost_holm, codes, statistics.low, statistics.high)
-    return outcome.rates(cell, stable, cell.n * (ARMS + 1.0))
+    results = Results(p_holm, p_tost_holm, codes, statistics.low, statistics.high)
+    return results.rates(cell, stable, cell.n * (ARMS + 1.0))
 
 
 def until_clear(cell: Cell, repetitions: int, generator: np.random.Generator) -> Rates:
-    """Many studies by `--until-clear`: the shipped looks, each arm until its verdict is final."""
+    """Return the rates of studies with `--until-clear`: the shipped looks, each arm until its verdict is final."""
     looks = Looks()
     values, diverged = draw(cell, looks.seeds[-1], repetitions, generator)
     state = LookArrays.initial((repetitions, ARMS))
@@ -171,22 +185,22 @@ def until_clear(cell: Cell, repetitions: int, generator: np.random.Generator) ->
         state = advance(state, statistics, alpha, MARGIN, is_unreliable=_unreliable_arms(diverged[..., :n]))
         low, high = np.where(undecided, statistics.low, low), np.where(undecided, statistics.high, high)
         seeds = np.where(undecided, n, seeds)
-    runs = float((seeds.sum(axis=1) + seeds.max(axis=1)).mean())  # the reference goes on with its last arm
-    outcome = Outcome(state.p_holm, state.p_tost_holm, state.codes, low, high)
-    return outcome.rates(cell, np.ones_like(state.stopped), runs)
+    runs = float((seeds.sum(axis=1) + seeds.max(axis=1)).mean())  # the reference needs as many seeds as the last arm
+    results = Results(state.p_holm, state.p_tost_holm, state.codes, low, high)
+    return results.rates(cell, np.ones_like(state.stopped), runs)
 
 
 def _unreliable_arms(diverged: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The unreliable arms, (repetitions, arms)."""
+    """Return which arms train unreliably, shape (repetitions, arms)."""
     counts = diverged.sum(axis=-1)
     return unreliable(counts[:, 1:], counts[:, :1], diverged.shape[-1])
 
 
 def naive_peeking(repetitions: int, generator: np.random.Generator) -> tuple[float, float]:
-    """What the looks guard against, for one arm of normal noise.
+    """Return the error rates that the looks prevent, for one arm with normal noise.
 
-    False positives of peeking after every seed from 3 to 20 at p < .05; false equivalences, at the margin, of three
-    unadjusted TOST looks.
+    The false positives of testing at p < .05 after every seed from 3 to 20, and the false equivalences of three
+    uncorrected TOST looks with a true difference at the margin.
     """
     noise = SEED_SD * generator.standard_normal((repetitions, 20))
     peeks = [paired_t(noise[:, :n], MARGIN).p < ALPHA for n in range(3, 21)]
@@ -195,14 +209,14 @@ def naive_peeking(repetitions: int, generator: np.random.Generator) -> tuple[flo
 
 
 def cells(sizes: Sequence[int]) -> list[Cell]:
-    """The grid over SD ratio, rho, noise, effects and divergence, for each number of seeds (0: until clear)."""
+    """Return the grid over SD ratio, rho, noise, effects and divergence for each number of seeds (0: until clear)."""
     noises: tuple[Noise, ...] = ("normal", "t4", "skewed")
     grid = itertools.product(sizes, noises, (1.0, 4.0), (0.0, 0.5), EFFECTS, (0.0, 0.02))
     return [Cell(n, ratio, rho, noise, effects, share) for n, noise, ratio, rho, effects, share in grid]
 
 
 def simulate(chosen: Iterable[Cell], repetitions: int, seed: int = 0) -> list[Rates]:
-    """The rates of each cell, each from its own stream of the seed."""
+    """Return the rates of each cell, each from its own random stream."""
     return [
         (fixed_n if cell.n else until_clear)(cell, repetitions, np.random.default_rng([seed, place]))
         for place, cell in enumerate(chosen)

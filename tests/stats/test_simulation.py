@@ -33,8 +33,8 @@ def test_small_tier_holds_its_limits():
     rates = simulate(cells([5]), REPETITIONS, seed=1)
     assert misses(rates) == []
     assert len(rates) == 72
-    skewed = [row for row in rates if not row.cell.gated]
-    assert max(row.false_difference for row in skewed) > 0.06  # why they are not gated, and named under Limits
+    skewed = [row for row in rates if not row.cell.has_limits]
+    assert max(row.false_difference for row in skewed) > 0.06  # hence no limits, and a line under Limits
 
 
 def test_until_clear_holds_its_limits_and_saves_runs():
@@ -136,13 +136,13 @@ def test_command_writes_markdown(tmp_path, capsys):
     output = tmp_path / "deep" / "simulation.md"
     code = main(["--repetitions", "40", "--seeds", "5", "0", "--output", str(output)])
     text = output.read_text(encoding="utf-8")
-    assert code in (0, 1)  # forty repetitions promise nothing
-    assert text.startswith("# The statistics, tested by simulation\n")
+    assert code in (0, 1)  # forty repetitions are too few for the limits
+    assert text.startswith("# Simulation of the statistics\n")
     assert text.count("\n| 5 |") == 72
     assert text.count("\n| until clear | normal |") == 24
     assert capsys.readouterr().out == ""
     main(["--repetitions", "10", "--seeds", "5"])
-    assert capsys.readouterr().out.startswith("# The statistics")
+    assert capsys.readouterr().out.startswith("# Simulation of the statistics")
     with pytest.raises(SystemExit):
         main(["--repetitions", "0"])
 
