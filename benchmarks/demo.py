@@ -29,14 +29,15 @@ def train(seed: int, how: Conditions, **settings: Any) -> tuple[float, float]:
     from ablate.data import ImageSource, open_dataset
     from ablate.studies.job import Job
     from ablate.studies.recipe import Recipe
-    from ablate.workloads.resnet9.run import divide, open_data, start
+    from ablate.workloads.resnet9.images import load_parts
+    from ablate.workloads.resnet9.run import open_data, start
     from ablate.workloads.resnet9.training import evaluate
     from ablate.workloads.resnet9.workload import WORKLOAD, training_plan
 
     source, log = ImageSource("digits"), Quiet()
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, **settings}, seed)
     dataset = open_dataset(source, recipe.settings["image_size"])
-    parts = divide(dataset, recipe, how.device)
+    parts = load_parts(dataset, recipe, how.device)
     job = Job(recipe, open_data(source, recipe), how)
     training = start(training_plan(recipe, len(dataset.classes)), parts.train, job)
     training.run(parts.validation, log)

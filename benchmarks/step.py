@@ -92,7 +92,7 @@ def augmentation(*, width: int) -> Measurement:
 
     from ablate.studies.recipe import Recipe
     from ablate.workloads.resnet9 import workload as resnet9
-    from ablate.workloads.resnet9.training import image_changer
+    from ablate.workloads.resnet9.training import image_transform
 
     count = COUNTS[width]
     epoch = full_recipe(width=width, threads=1, count=count)
@@ -100,7 +100,7 @@ def augmentation(*, width: int) -> Measurement:
     batch = torch.from_numpy(random_pixels(BATCH)).float().div_(255)
 
     def measure() -> float:
-        change = image_changer(plan, 0, 0)
+        change = image_transform(plan, 0, 0)
         change(batch)
         started = time.perf_counter()
         for _ in range(count // BATCH):

@@ -35,8 +35,8 @@ def full_recipe(
     from ablate.studies.recipe import Recipe
     from ablate.workloads.resnet9 import workload as resnet9
     from ablate.workloads.resnet9.devices import prepare, resolve_conditions
+    from ablate.workloads.resnet9.images import Images
     from ablate.workloads.resnet9.run import start
-    from ablate.workloads.resnet9.training import Images
 
     prepare(threads)
     conditions = resolve_conditions(RequestedConditions(device, precision, threads, compiled, fused))
@@ -163,7 +163,10 @@ def operations_an_image(width: int) -> float:
     from ablate.workloads.resnet9.model import build
     from ablate.workloads.resnet9.plan import Net
 
-    model, images = build(Net(width=width, batch_norm=True, residual=True), seed=0), torch.rand(2, 3, 32, 32)
+    model, images = (
+        build(Net(width, classes=10, image_size=32, batch_norm=True, residual=True), seed=0),
+        torch.rand(2, 3, 32, 32),
+    )
     with FlopCounterMode(display=False) as counter:
         model(images).sum().backward()
     return float(counter.get_total_flops()) / len(images)

@@ -57,7 +57,7 @@ def show(
 
       ablate data show --data-dir cifar10.tgz --rotation --rotation-degrees 30
     """
-    from ablate.workloads.resnet9.run import draw_data
+    from ablate.workloads.resnet9.artifacts import draw_data
 
     recipe = selection.recipe("notebook", seed)
     with console.DecodingBar() as bar:

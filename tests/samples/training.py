@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ablate.studies.recipe import Recipe
 from ablate.workloads.resnet9 import workload as resnet9
-from ablate.workloads.resnet9.plan import TrainingPlan
-from ablate.workloads.resnet9.training import Images, Training
+from ablate.workloads.resnet9.images import Images
+from ablate.workloads.resnet9.plan import Net, TrainingPlan
+from ablate.workloads.resnet9.training import Training
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 CLASSES = 4
@@ -37,6 +38,11 @@ def recipe_of(factors: Iterable[str] | None = None, seed: int = 0, **values: Any
 def plan_of(factors: Iterable[str] | None = None, **values: Any) -> TrainingPlan:
     """Return the plan of a tiny recipe."""
     return resnet9.training_plan(recipe_of(factors, **values), CLASSES)
+
+
+def bare_net(**values: Any) -> Net:
+    """Return a bare network of the notebook's size; `values` override its fields."""
+    return Net(**{"width": 64, "classes": 10, "image_size": 32, **values})
 
 
 class ListLog:

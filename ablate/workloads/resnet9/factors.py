@@ -33,7 +33,7 @@ def augment(
 
     if pad >= plan.net.image_size:
         raise UsageError(f"augment.pad must be less than the image size, {plan.net.image_size}, not {pad}")
-    return plan.change_images("augment", partial(crop_and_flip, pad=pad, flip=flip))
+    return plan.add_image_step("augment", partial(crop_and_flip, pad=pad, flip=flip))
 
 
 @_register.factor()
@@ -51,7 +51,7 @@ def residual(plan: TrainingPlan) -> TrainingPlan:
 @_register.factor()
 def dropout(plan: TrainingPlan, *, p: Annotated[float, Range(0, 0.95, tune=(0, 0.6))] = 0.2) -> TrainingPlan:
     """Dropout before the linear layer (Srivastava et al., 2014)."""
-    return plan.change_net(dropout=p)
+    return plan.change_net(dropout=p, dropout_stream="dropout")
 
 
 @_register.factor()
@@ -92,7 +92,7 @@ def color_jitter(
     from ablate.workloads.resnet9.augment import color_jitter
 
     jitter = partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation)
-    return plan.change_images("color_jitter", jitter)
+    return plan.add_image_step("color_jitter", jitter)
 
 
 @_register.candidate()
@@ -100,7 +100,7 @@ def rotation(plan: TrainingPlan, *, degrees: Annotated[float, Range(0, 180, tune
     """Random rotation."""
     from ablate.workloads.resnet9.augment import rotate
 
-    return plan.change_images("rotation", partial(rotate, degrees=degrees))
+    return plan.add_image_step("rotation", partial(rotate, degrees=degrees))
 
 
 @_register.candidate()
@@ -108,7 +108,7 @@ def resized_crop(plan: TrainingPlan, *, smallest: Annotated[float, Range(0.05, 1
     """Random crop, resized to the full image size (Szegedy et al., 2015)."""
     from ablate.workloads.resnet9.augment import resized_crop
 
-    return plan.change_images("resized_crop", partial(resized_crop, smallest=smallest))
+    return plan.add_image_step("resized_crop", partial(resized_crop, smallest=smallest))
 
 
 @_register.candidate()
@@ -126,7 +126,7 @@ def mixup(
     """Mixup: convex combinations of pairs of images and of their labels (Zhang et al., 2018)."""
     from ablate.workloads.resnet9.augment import mixup
 
-    return plan.change_batch("mixup", partial(mixup, alpha=alpha))
+    return plan.add_batch_step("mixup", partial(mixup, alpha=alpha))
 
 
 @_register.candidate()
@@ -134,7 +134,7 @@ def cutout(plan: TrainingPlan, *, size: Annotated[int, Range(1, 64, tune=(2, 16)
     """Cutout: a random square of each image set to the mean (DeVries and Taylor, 2017)."""
     from ablate.workloads.resnet9.augment import cutout
 
-    return plan.change_batch("cutout", partial(cutout, size=size))
+    return plan.add_batch_step("cutout", partial(cutout, size=size))
 
 
 @_register.candidate()

@@ -1,7 +1,8 @@
-"""ResNet9 and its switches: the network of the notebook, module for module.
+"""ResNet9: the network of the notebook, with components that can be switched off.
 
-The names in its state dict (`conv1.0.weight`, `res1.0.1.running_mean`, `classifier.3.bias`) do not depend on the
-switches, so that variants share their initial weights and a checkpoint of the notebook loads into the baseline.
+The names in its state dict (`conv1.0.weight`, `res1.0.1.running_mean`, `classifier.3.bias`) are the same with and
+without these components. Variants therefore share their initial weights, and a checkpoint of the notebook loads into
+the baseline.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from ablate.workloads.resnet9.plan import Net
 
 
 class StreamDropout(nn.Module):
-    """Dropout that draws from its own generator, so that it disturbs no other draw."""
+    """Dropout that draws from a generator of its own, the random stream `stream`."""
 
-    def __init__(self, p: float, generator: Generator | None) -> None:
+    generator: Generator | None = None
+
+    def __init__(self, p: float, stream: str) -> None:
         super().__init__()
         self.p = p
-        self.generator = generator
+        self.stream = stream
 
     def forward(self, features: Tensor) -> Tensor:
-        """Zero a share `p` of the features while training and scale up the rest."""
+        """In training, set each feature to zero with probability `p` and scale the others by 1 / (1 - p)."""
         if not self.training or self.p == 0:
             return features
         kept = torch.empty_like(features).bernoulli_(1 - self.p, generator=self.generator)
@@ -33,11 +36,11 @@ class StreamDropout(nn.Module):
 
 
 class Block(nn.Sequential):
-    """Convolution, norm, ReLU and, where asked for, a pool that halves height and width.
+    """Convolution, batch norm, optional 2 x 2 max pool, ReLU.
 
-    The pool comes before the ReLU: both orders give the same values and gradients, bit for bit (the maximum of what is
-    positive is the positive part of the maximum), and so the ReLU has a quarter of the work. Where `is_fused`, all
-    that follows the convolution is computed at once while training: the same to rounding.
+    Pooling before the ReLU gives the same values and gradients, bit for bit, as after it, and leaves the ReLU a quarter
+    of the work. If `is_fused`, the compiled CPU kernels compute norm, pool and ReLU in one pass in training, with the
+    same results up to rounding.
     """
 
     is_fused = False
@@ -52,7 +55,7 @@ class Block(nn.Sequential):
         self.side = 2 if pool else 1
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features of the images."""
+        """Return the features of the images."""
         convolution, norm, *others = self
         assert isinstance(convolution, nn.Conv2d)
         if not self.is_fused:
@@ -67,9 +70,9 @@ class Block(nn.Sequential):
 
 
 class ResNet9(nn.Module):
-    """Images N x 3 x S x S to logits N x classes, S a multiple of 8."""
+    """Map images (N x 3 x S x S, S a multiple of 8) to logits (N x classes)."""
 
-    def __init__(self, net: Net, dropout_stream: Generator | None = None) -> None:
+    def __init__(self, net: Net) -> None:
         super().__init__()
         w = net.width
         self.residual = net.residual
@@ -80,9 +83,9 @@ class ResNet9(nn.Module):
         self.conv4 = Block(4 * w, 8 * w, net, pool=True)
         self.res2 = nn.Sequential(Block(8 * w, 8 * w, net), Block(8 * w, 8 * w, net))
         self.classifier = nn.Sequential(
-            nn.MaxPool2d(net.image_size // 8),  # what three pools leave of the image: 4 x 4 of 32 x 32
+            nn.MaxPool2d(net.image_size // 8),  # the size after three pools: 4 x 4 for images of 32 x 32
             nn.Flatten(),
-            StreamDropout(net.dropout, dropout_stream),
+            StreamDropout(net.dropout, net.dropout_stream),
             nn.Linear(8 * w, net.classes),
         )
 
@@ -92,14 +95,14 @@ class ResNet9(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the convolutions make of images: N x 8w x S/8 x S/8. Nothing in it draws at random."""
+        """Return the output of the convolutions, N x 8w x S/8 x S/8. It draws no random numbers."""
         features = self.conv2(self.conv1(images))  # N x 2w x S/2 x S/2
         features = self._skip(self.res1, features)
         features = self.conv4(self.conv3(features))
         return self._skip(self.res2, features)
 
     def fuse(self) -> None:
-        """Let the blocks compute norm, pool and ReLU at once while training."""
+        """Use the compiled CPU kernels in all blocks."""
         for module in self.modules():
             if isinstance(module, Block):
                 module.is_fused = True
@@ -112,16 +115,16 @@ class ResNet9(nn.Module):
 def build(net: Net, seed: int, device: str = "cpu") -> ResNet9:
     """Return the network with initial weights drawn under `seed`.
 
-    PyTorch's default initialisation (uniform within 1/sqrt(fan-in), for weights and biases alike), one stream a
-    parameter, drawn on the CPU: the same on every device and for every combination of switches.
+    PyTorch's default initialisation, uniform within 1/sqrt(fan-in) for weights and biases, with one random stream per
+    parameter, drawn on the CPU: the same weights on every device and in every variant.
     """
-    with torch.random.fork_rng(devices=[]):  # what PyTorch draws here is drawn anew below
+    with torch.random.fork_rng(devices=[]):  # the constructor draws from the global generator; overwritten below
         model = ResNet9(net)
     for path, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             _fill(module, path, seed)
         elif isinstance(module, StreamDropout):
-            module.generator = torch_stream(seed, "dropout", device)
+            module.generator = torch_stream(seed, module.stream, device)
     placed: ResNet9 = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
     return placed
 
@@ -133,10 +136,10 @@ def _fill(module: nn.Conv2d | nn.Linear, path: str, seed: int) -> None:
         parameter.uniform_(-bound, bound, generator=torch_stream(seed, f"init/{path}.{name}"))
 
 
-def net_of(state: dict[str, Tensor], *, image_size: int = 32, residual: bool = True, dropout: float = 0.0) -> Net:
-    """Return the switches that a state dict was made with; it does not tell of those without weights.
+def net_of(state: dict[str, Tensor], *, image_size: int, residual: bool, dropout: float) -> Net:
+    """Return the architecture of a state dict. The arguments are what a state dict does not contain.
 
-    Raises KeyError where it is not a ResNet9's.
+    Raises KeyError if it is not the state dict of a ResNet9.
     """
     return Net(
         width=state["conv1.0.weight"].shape[0],

@@ -1,6 +1,6 @@
-"""What a training is made of: the ingredients that a recipe gathers and the only thing that the trainer reads.
+"""A training plan: the ingredients that a recipe's factors add up to, and the only input of the training loop.
 
-`TrainingPlan()` is bare. Factors add to it and never take away, so ablating a component means not applying its factor.
+A plan starts bare. Factors only add to it, so a component is ablated by not applying its factor.
 """
 
 from __future__ import annotations
@@ -21,41 +21,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageStep:
-    """A change of a batch of images in [0, 1], N x C x H x W; `name` is its random stream."""
+    """A transform of a batch of images in [0, 1], N x C x H x W, that draws from the random stream `stream`."""
 
-    name: str
+    stream: str
     apply: ImageFunction
 
 
 @dataclass(frozen=True)
 class BatchStep:
-    """A change of normalised images and target probabilities (N x classes) together; `name` is its random stream."""
+    """A transform of normalised images and target probabilities (N x classes) that draws from the stream `stream`."""
 
-    name: str
+    stream: str
     apply: BatchFunction
 
 
 @dataclass(frozen=True)
 class Net:
-    """The switches of the network; `width` is the number of channels after the first convolution."""
+    """The architecture of the network. `width` is the number of channels after the first convolution."""
 
-    width: int = 64
-    classes: int = 10
-    image_size: int = 32
+    width: int
+    classes: int
+    image_size: int
     batch_norm: bool = False
     residual: bool = False
     dropout: float = 0.0
+    dropout_stream: str = ""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The ingredients of one training. `lr` is the constant rate, or the peak where there is a schedule."""
+    """The ingredients of one training. `lr` is the constant learning rate, or the peak of the schedule.
 
-    net: Net = Net()
-    epochs: int = 16
-    batch_size: int = 400
-    lr: float = 0.01
-    optimizer: str = "adam"
+    Raises ValueError if two components draw from the same random stream.
+    """
+
+    net: Net
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: str
     image_steps: tuple[ImageStep, ...] = ()
     batch_steps: tuple[BatchStep, ...] = ()
     label_smoothing: float = 0.0
@@ -64,14 +68,24 @@ class TrainingPlan:
     schedule: Schedule | None = None
     averaging: float | None = None
 
-    def change_images(self, name: str, apply: ImageFunction) -> Self:
-        """Add a step on the images of a batch."""
-        return replace(self, image_steps=(*self.image_steps, ImageStep(name, apply)))
+    def __post_init__(self) -> None:
+        if len(set(self.streams)) < len(self.streams):
+            raise ValueError(f"Two components draw from the same random stream: {', '.join(self.streams)}")
 
-    def change_batch(self, name: str, apply: BatchFunction) -> Self:
-        """Add a step on images and targets together."""
-        return replace(self, batch_steps=(*self.batch_steps, BatchStep(name, apply)))
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The random streams that the components draw from."""
+        names = [step.stream for step in self.image_steps] + [step.stream for step in self.batch_steps]
+        return (*names, self.net.dropout_stream) if self.net.dropout else tuple(names)
 
-    def change_net(self, **switches: bool | float) -> Self:
-        """Turn switches of the network."""
-        return replace(self, net=replace(self.net, **switches))  # type: ignore[arg-type]  # the names are Net's fields
+    def add_image_step(self, stream: str, apply: ImageFunction) -> Self:
+        """Add a transform of the images of a batch."""
+        return replace(self, image_steps=(*self.image_steps, ImageStep(stream, apply)))
+
+    def add_batch_step(self, stream: str, apply: BatchFunction) -> Self:
+        """Add a transform of images and targets together."""
+        return replace(self, batch_steps=(*self.batch_steps, BatchStep(stream, apply)))
+
+    def change_net(self, **values: bool | float | str) -> Self:
+        """Change fields of the network's architecture."""
+        return replace(self, net=replace(self.net, **values))  # type: ignore[arg-type]  # the names are Net's fields

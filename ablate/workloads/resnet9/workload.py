@@ -1,4 +1,4 @@
-"""The built-in workload: the notebook's ResNet9 on images, its settings and its scales."""
+"""The built-in workload: the notebook's ResNet9, with its settings and presets."""
 
 from __future__ import annotations
 
@@ -16,37 +16,53 @@ SETTINGS = (
         int,
         64,
         Range(1, 1024),
-        "channels after the first convolution; all others scale with it",
+        "network width: channels after the first convolution",
         scale_text="width {0}",
     ),
-    Setting("epochs", int, 16, Range(1, 10_000), "passes over the training images", scale_text="{0} epochs"),
-    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "images a step", tunable=True),
+    Setting("epochs", int, 16, Range(1, 10_000), "training epochs", scale_text="{0} epochs"),
+    Setting("batch_size", int, 400, Range(2, 100_000, log=True, tune=(64, 1024)), "batch size", tunable=True),
     Setting(
-        "lr", float, 0.01, Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)), "learning rate, or its peak", tunable=True
+        "lr",
+        float,
+        0.01,
+        Range(1e-7, 100, log=True, tune=(1e-4, 1e-1)),
+        "learning rate, or the peak of the schedule",
+        tunable=True,
     ),
-    Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "what follows the gradient"),
+    Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "optimizer"),
     Setting(
         "train_size",
         int,
         None,
         Range(2, 10**9),
-        "training images to use, default all",
+        "number of training images, default all",
         optional=True,
         scale_text="{0} training images",
     ),
-    Setting("val_size", float, 0.1, Range(0.001, 0.9), "share of the training images held out for validation"),
-    Setting("validate_on", str, "val", OneOf(("val", "test")), "curves from held-out or, as the notebook, test images"),
+    Setting("val_size", float, 0.1, Range(0.001, 0.9), "fraction of the training images held out for validation"),
     Setting(
-        "image_size", int, 32, Range(16, 256), "height and width, a multiple of 8", scale_text="of {0} x {0} pixels"
+        "validate_on",
+        str,
+        "val",
+        OneOf(("val", "test")),
+        "images for the validation curves: held-out training images or, as in the notebook, test images",
+    ),
+    Setting(
+        "image_size",
+        int,
+        32,
+        Range(16, 256),
+        "image height and width, a multiple of 8",
+        scale_text="of {0} x {0} pixels",
     ),
 )
 
 PRESETS = (
-    Preset("notebook", "the notebook's own scale: width 64, all images, 16 epochs", {}),
-    Preset("laptop", "minutes a run on two cores: width 16, 10,000 images", {"width": 16, "train_size": 10_000}),
+    Preset("notebook", "the scale of the notebook: width 64, all images, 16 epochs", {}),
+    Preset("laptop", "minutes per run on two cores: width 16, 10,000 images", {"width": 16, "train_size": 10_000}),
     Preset(
         "demo",
-        "seconds a run: the digits that scikit-learn ships, width 8",
+        "seconds per run: scikit-learn's digits, width 8",
         {"width": 8, "image_size": 16, "epochs": 12, "batch_size": 100},
         dataset="digits",
     ),
@@ -68,11 +84,14 @@ WORKLOAD = Workload(
 
 
 def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
-    """Return the plan of a recipe: the bare plan at its settings, then each factor that is on, in menu order."""
+    """Return the training plan of a recipe: a bare plan with its settings, to which every factor that is on is added.
+
+    Raises UsageError for values that do not fit together.
+    """
     settings = recipe.settings
     if settings["image_size"] % 8:
         raise UsageError(f"image_size must be a multiple of 8, not {settings['image_size']}")
-    made = TrainingPlan(
+    plan = TrainingPlan(
         net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
         epochs=settings["epochs"],
         batch_size=settings["batch_size"],
@@ -82,5 +101,5 @@ def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
     for name in recipe.factors:
         factor = FACTORS[name]
         values = {item.name.split(".")[1]: recipe.hyperparameters[item.name] for item in factor.hyperparameters}
-        made = factor.add(made, **values)
-    return made
+        plan = factor.add(plan, **values)
+    return plan

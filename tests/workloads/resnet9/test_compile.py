@@ -52,7 +52,7 @@ def test_compiled_runs_are_conditions_of_their_own() -> None:
     assert not comparable(made_before, wanted)
     assert comparable(made_before, replace(wanted, compiled=False))
     assert comparable({**made_before, "compiled": True}, wanted)
-    with pytest.raises(UsageError, match="--compile is for the built-in network"):
+    with pytest.raises(UsageError, match="--compile applies to the built-in network"):
         custom_conditions(RequestedConditions(compiled=True))
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from ablate.seeding import torch_stream
 from ablate.workloads.resnet9.model import Block, StreamDropout, build, net_of
-from ablate.workloads.resnet9.plan import Net
 from tests.samples.notebook import ResNet9 as NotebookResNet9
+from tests.samples.training import bare_net
 
-BASELINE = Net(batch_norm=True, residual=True, dropout=0.2)
+BASELINE = bare_net(batch_norm=True, residual=True, dropout=0.2)
 SWITCHES = [
     {"batch_norm": batch_norm, "residual": residual, "dropout": dropout}
     for batch_norm, residual, dropout in itertools.product([False, True], [False, True], [0.0, 0.3])
@@ -63,7 +63,7 @@ def _with_lively_statistics(network: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("switches", SWITCHES)
 @pytest.mark.parametrize(("width", "image_size", "count"), [(1, 32, 1), (3, 16, 1), (3, 16, 5), (7, 64, 2)])
 def test_every_combination_trains_one_step(switches, width, image_size, count):
-    model = build(Net(width=width, classes=5, image_size=image_size, **switches), seed=1)
+    model = build(bare_net(width=width, classes=5, image_size=image_size, **switches), seed=1)
     images = torch.randn(count, 3, image_size, image_size, generator=torch_stream(0, "images"))
     logits = model.train()(images)
     assert logits.shape == (count, 5)
@@ -77,7 +77,7 @@ def test_every_combination_trains_one_step(switches, width, image_size, count):
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
-    block = Block(3, 8, Net(batch_norm=batch_norm), pool=True)
+    block = Block(3, 8, bare_net(batch_norm=batch_norm), pool=True)
     usual = nn.Sequential(block[0], block[1], nn.ReLU(), nn.MaxPool2d(2))
     images = torch.randint(0, 4, (6, 3, 16, 16), generator=torch_stream(0, "images")).float()  # coarse: with ties
     results = []
@@ -94,7 +94,10 @@ def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
 
 @pytest.mark.parametrize("switches", SWITCHES)
 def test_shared_parameters_start_the_same_whatever_the_switches(switches):
-    model, full = build(Net(width=4, **switches), seed=3), build(Net(width=4, batch_norm=True, residual=True), seed=3)
+    model, full = (
+        build(bare_net(width=4, **switches), seed=3),
+        build(bare_net(width=4, batch_norm=True, residual=True), seed=3),
+    )
     reference = dict(full.named_parameters())
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, reference[name]), name
@@ -103,7 +106,7 @@ def test_shared_parameters_start_the_same_whatever_the_switches(switches):
 
 
 def test_the_initial_weights_are_torchs_default_distribution():
-    model = build(Net(width=16, batch_norm=True), seed=0)
+    model = build(bare_net(width=16, batch_norm=True), seed=0)
     scaled_biases = []
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -126,27 +129,28 @@ def _is_uniform(values: torch.Tensor) -> bool:
 
 def test_seeds_differ_and_no_global_generator_is_drawn_from():
     before = torch.get_rng_state()
-    first, second = build(Net(width=4), seed=0), build(Net(width=4), seed=1)
+    first, second = build(bare_net(width=4), seed=0), build(bare_net(width=4), seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 def test_dropout_keeps_the_mean_and_draws_from_its_stream_only():
-    dropout = StreamDropout(0.3, torch_stream(0, "dropout"))
+    dropout = StreamDropout(0.3, "dropout")
+    dropout.generator = torch_stream(0, "dropout")
     before, features = torch.get_rng_state(), torch.full((200, 500), 2.0)
     out = dropout.train()(features)
     assert torch.equal(torch.get_rng_state(), before)
     kept = out != 0
     assert kept.float().mean() == pytest.approx(0.7, abs=4 * (0.21 / kept.numel()) ** 0.5)
     torch.testing.assert_close(out[kept], torch.full_like(out[kept], 2 / 0.7))
-    again = StreamDropout(0.3, torch_stream(0, "dropout")).train()(features)
-    assert torch.equal(out, again)
+    dropout.generator = torch_stream(0, "dropout")
+    assert torch.equal(out, dropout(features))
     assert dropout.eval()(features) is features
 
 
 @pytest.mark.parametrize("switches", SWITCHES)
 def test_the_net_of_a_state_dict_is_found(switches):
-    net = Net(width=3, classes=7, image_size=16, **switches)
+    net = bare_net(width=3, classes=7, image_size=16, **switches)
     state = build(net, seed=0).state_dict()
     assert net_of(state, image_size=16, residual=net.residual, dropout=net.dropout) == net
 
@@ -157,7 +161,7 @@ def test_the_weights_are_channels_last(baseline):
 
 def test_a_notebook_of_another_width_agrees_with_ours():
     images = torch.randn(4, 3, 32, 32, generator=torch_stream(0, "images"))
-    ours, notebook = build(Net(width=8, batch_norm=True, residual=True), 0), NotebookResNet9(width=8)
+    ours, notebook = build(bare_net(width=8, batch_norm=True, residual=True), 0), NotebookResNet9(width=8)
     notebook.load_state_dict(ours.state_dict())
     notebook.classifier[2].p = 0.0
     torch.testing.assert_close(ours.train()(images), notebook.train()(images), rtol=1e-4, atol=1e-5)

@@ -13,8 +13,9 @@ from ablate.seeding import torch_stream
 from ablate.workloads.resnet9 import model
 from ablate.workloads.resnet9 import training as trainer
 from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.plan import TrainingPlan
-from ablate.workloads.resnet9.training import Images, Training
+from ablate.workloads.resnet9.training import Training
 from tests.samples.training import plan_of
 
 IMAGES, BATCH = 40, 16
@@ -75,7 +76,7 @@ def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> list[i
         training = Training(plan, Images(pixels, members % 4, members, half, half), seed=0)
         log = StepLog(waits)
         with pytest.raises(DataDependentOutputException):  # the sums, once, at the end
-            training._train_epoch(log)
+            training.train_epoch(log)
     return log.by_step
 
 
@@ -92,7 +93,7 @@ def test_waiting_would_show(monkeypatch):
     def impatient(images, generator):
         return images + torch.ones(1, device="cpu").to(images.device)
 
-    counts = waits_by_step(plan_of(batch_size=BATCH).change_images("impatient", impatient), monkeypatch)
+    counts = waits_by_step(plan_of(batch_size=BATCH).add_image_step("impatient", impatient), monkeypatch)
     assert counts == [counts[0], counts[0] + 1, counts[0] + 2]
 
 
@@ -100,4 +101,4 @@ def test_reading_would_show(monkeypatch):
     def curious(images, generator):
         return images * images.mean().item()
 
-    assert waits_by_step(plan_of(batch_size=BATCH).change_images("curious", curious), monkeypatch) == []
+    assert waits_by_step(plan_of(batch_size=BATCH).add_image_step("curious", curious), monkeypatch) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,10 +16,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.model import build
 from ablate.workloads.resnet9.optim import WeightAverage, clip_and_measure, make_optimizer, one_cycle, without_compiler
-from ablate.workloads.resnet9.plan import Net, TrainingPlan
+from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from ablate.workloads.resnet9.workload import WORKLOAD
-from tests.samples.training import plan_of, tiny_images, train
+from tests.samples.training import bare_net, plan_of, tiny_images, train
 
 OPTIMIZERS = next(setting.domain.words for setting in WORKLOAD.settings if setting.name == "optimizer")
 
@@ -52,7 +53,7 @@ def test_a_parameter_without_a_gradient_is_passed_over():
 
 
 def plan(optimizer: str, weight_decay: float, lr: float = 0.01) -> TrainingPlan:
-    return TrainingPlan(optimizer=optimizer, weight_decay=weight_decay, lr=lr)
+    return replace(plan_of([], optimizer=optimizer, lr=lr), weight_decay=weight_decay)
 
 
 def stepped(optimizer: str, weight_decay: float, start: Tensor, gradients: list[Tensor]) -> Tensor:
@@ -119,7 +120,7 @@ def test_without_the_compiler_optimisers_are_torchs_bit_for_bit(kind):
 
 
 def test_all_parameters_decay_as_the_notebook_has_it():
-    model = build(Net(width=2, batch_norm=True), seed=0)
+    model = build(bare_net(width=2, batch_norm=True), seed=0)
     groups = make_optimizer(model.parameters(), plan("adam", 0.1)).param_groups
     assert [group["weight_decay"] for group in groups] == [0.1]
     assert len(groups[0]["params"]) == len(list(model.parameters()))
@@ -198,6 +199,6 @@ def test_the_average_is_what_is_scored_and_does_not_disturb_the_training():
 
 
 def test_a_fresh_average_scores_as_the_network():
-    model = build(Net(width=2, batch_norm=True), seed=0)
+    model = build(bare_net(width=2, batch_norm=True), seed=0)
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert torch.equal(WeightAverage(model, 0.9).model.eval()(images), model.eval()(images))

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from ablate.workloads.resnet9 import run as classification
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.images import Images, split_members
 from ablate.workloads.resnet9.model import StreamDropout
 from ablate.workloads.resnet9.plan import BatchStep, ImageStep, TrainingPlan
-from ablate.workloads.resnet9.training import Images, Training
+from ablate.workloads.resnet9.run import digest
+from ablate.workloads.resnet9.training import Training
 from tests.samples.training import CLASSES, TINY, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
 
 EVERYTHING = tuple(FACTORS)
@@ -71,10 +72,10 @@ def record(plan: TrainingPlan, seed: int = 0) -> Recording:
 def _observed_image_step(step: ImageStep, made: Recording) -> ImageStep:
     def apply(images: Tensor, generator: Generator) -> Tensor:
         fixed = torch.linspace(0, 1, images.numel()).view(images.shape)
-        made.draws.setdefault(step.name, []).append(step.apply(fixed, copy.deepcopy(generator)))
+        made.draws.setdefault(step.stream, []).append(step.apply(fixed, copy.deepcopy(generator)))
         return step.apply(images, generator)
 
-    return ImageStep(step.name, apply)
+    return ImageStep(step.stream, apply)
 
 
 def _observed_batch_step(step: BatchStep, made: Recording) -> BatchStep:
@@ -82,16 +83,17 @@ def _observed_batch_step(step: BatchStep, made: Recording) -> BatchStep:
         fixed = torch.linspace(0.1, 1, images.numel()).view(images.shape)
         hot = torch.eye(CLASSES)[torch.arange(len(images)) % CLASSES]
         changed = step.apply(fixed, hot, copy.deepcopy(generator))
-        made.draws.setdefault(step.name, []).append(torch.cat([part.flatten() for part in changed]))
+        made.draws.setdefault(step.stream, []).append(torch.cat([part.flatten() for part in changed]))
         return step.apply(images, targets, generator)
 
-    return BatchStep(step.name, apply)
+    return BatchStep(step.stream, apply)
 
 
 def _record_dropout(module: StreamDropout, features: Tensor, made: Recording) -> None:
     if module.training:
-        drawn = StreamDropout(module.p, copy.deepcopy(module.generator)).train()(torch.ones_like(features))
-        made.draws.setdefault("dropout", []).append(drawn.detach().float())
+        twin = StreamDropout(module.p, module.stream)
+        twin.generator = copy.deepcopy(module.generator)
+        made.draws.setdefault(module.stream, []).append(twin(torch.ones_like(features)).detach().float())
 
 
 def recorded(factors: Iterable[str], seed: int = 0) -> Recording:
@@ -109,9 +111,16 @@ def reference() -> dict[tuple[str, ...], Recording]:
 
 def test_the_recording_sees_every_factor_that_draws(reference):
     everything = reference[EVERYTHING]
-    assert set(everything.draws) == {
-        "augment", "dropout", "color_jitter", "rotation", "resized_crop", "mixup", "cutout",
-    }  # fmt: skip
+    assert set(everything.draws) == set(plan_of(EVERYTHING).streams)
+    assert {
+        "augment",
+        "dropout",
+        "color_jitter",
+        "rotation",
+        "resized_crop",
+        "mixup",
+        "cutout",
+    } <= everything.draws.keys()
     for name, draws in everything.draws.items():
         assert len(draws) == 3 * EPOCHS, name
         for number, draw in enumerate(draws):
@@ -127,10 +136,15 @@ def test_a_factor_switched_changes_nothing_that_is_not_its_own(reference, factor
     assert [name for name in shared if not torch.equal(before.initial[name], after.initial[name])] == []
     assert len(before.order) == len(after.order)
     assert all(torch.equal(one, other) for one, other in zip(before.order, after.order, strict=True))
-    assert before.draws.keys() ^ after.draws.keys() <= {factor}
+    assert before.draws.keys() ^ after.draws.keys() == set(plan_of([factor]).streams)
     for name in before.draws.keys() & after.draws.keys():
         pairs = zip(before.draws[name], after.draws[name], strict=True)
         assert all(torch.equal(one, other) for one, other in pairs), f"{factor} changed the draws of {name}"
+
+
+def test_two_components_cannot_share_a_stream():
+    with pytest.raises(ValueError, match="same random stream: mixup, mixup"):
+        plan_of(["mixup"]).add_image_step("mixup", lambda images, generator: images)
 
 
 def test_another_seed_changes_everything(reference):
@@ -156,10 +170,10 @@ def test_every_epoch_sees_every_image_once_in_a_new_order(reference):
 def test_the_split_belongs_to_the_seed_alone(factor, digits):
     for start in ((), EVERYTHING):
         one, other = recipe_of(start), recipe_of(set(start) ^ {factor})
-        for first, second in zip(*(classification.divide_indices(digits, r) for r in (one, other)), strict=True):
+        for first, second in zip(*(split_members(digits, r) for r in (one, other)), strict=True):
             assert np.array_equal(first, second)
-    train_part, _ = classification.divide_indices(digits, recipe_of(()))
-    reseeded, _ = classification.divide_indices(digits, recipe_of((), seed=1))
+    train_part, _ = split_members(digits, recipe_of(()))
+    reseeded, _ = split_members(digits, recipe_of((), seed=1))
     assert not np.array_equal(train_part, reseeded)
 
 
@@ -210,7 +224,9 @@ def train_with_a_crash(plan: TrainingPlan, folder, after: int, precision: str = 
     with pytest.raises(CrashError):
         Training(plan, images, 2, precision=precision).run(validation, log, Checkpoint(folder, every_seconds=0))
     resumed = Training(plan, images, 2, precision=precision)
-    Checkpoint(folder).restore(resumed)
+    state = Checkpoint(folder).restore()
+    assert state is not None
+    resumed.load_state_dict(state)
     assert resumed.epoch == after
     rest = ListLog()
     rest.rates = log.rates
@@ -246,7 +262,7 @@ def test_every_factor_does_something(factor):
     """No arm of a study is a no-op by mistake: the final weights (for ema: those scored) differ."""
     bare, _ = train(plan_of([]), tiny_images(40), seed=2)
     changed, _ = train(plan_of([factor]), tiny_images(40), seed=2)
-    one, other = (classification.digest(training.scored_model) for training in (bare, changed))
+    one, other = (digest(training.scored_model) for training in (bare, changed))
     assert one != other
 
 

@@ -18,11 +18,11 @@ from torch import nn
 from ablate.data import Dataset, Split
 from ablate.errors import UserError
 from ablate.workloads.resnet9.model import build
-from ablate.workloads.resnet9.plan import Net
 from ablate.workloads.resnet9.weights import classify, load_classifier, save_weights
 from tests.samples import notebook
+from tests.samples.training import bare_net
 
-NET = Net(width=3, classes=4, image_size=16, batch_norm=True, residual=True, dropout=0.2)
+NET = bare_net(width=3, classes=4, image_size=16, batch_norm=True, residual=True, dropout=0.2)
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 pytestmark = pytest.mark.usefixtures("one_thread", "global_seed")
@@ -41,9 +41,9 @@ def some_images(size: int, count: int = 5) -> list[np.ndarray]:
     "net",
     [
         NET,
-        Net(width=2, classes=4, image_size=16),
-        Net(width=2, classes=4, image_size=32, residual=True),
-        Net(width=2, classes=4, image_size=32, batch_norm=True, dropout=0.5),
+        bare_net(width=2, classes=4, image_size=16),
+        bare_net(width=2, classes=4, image_size=32, residual=True),
+        bare_net(width=2, classes=4, image_size=32, batch_norm=True, dropout=0.5),
     ],
 )
 def test_weights_come_back_as_they_were(net, tmp_path):
@@ -64,7 +64,7 @@ def test_weights_come_back_as_they_were(net, tmp_path):
 
 
 def test_saved_weights_are_a_bare_state_dict_that_the_notebooks_class_loads(tmp_path):
-    net = Net(width=64, classes=10, batch_norm=True, residual=True, dropout=0.2)
+    net = bare_net(width=64, classes=10, batch_norm=True, residual=True, dropout=0.2)
     save_weights(tmp_path / "weights.pth", build(net, seed=0), dataset(), net)
     state = torch.load(tmp_path / "weights.pth", weights_only=True)
     assert all(value.is_contiguous() and value.device.type == "cpu" for value in state.values())

@@ -26,9 +26,8 @@ from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.kernels import compiler, library
 from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
 from ablate.workloads.resnet9.model import Block
-from ablate.workloads.resnet9.plan import Net
 from tests.samples.report import report_text, small_study, tracked
-from tests.samples.training import differing, plan_of, tiny_images, train, weights
+from tests.samples.training import bare_net, differing, plan_of, tiny_images, train, weights
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
@@ -38,7 +37,7 @@ EXACT = {torch.float32: 3e-6, torch.bfloat16: 6e-3}
 
 def blocks(channels: int, pool: bool, seed: int) -> tuple[Block, Block]:
     """Return the same block twice, fused and in double precision; some scales of its norm are negative, one is zero."""
-    fused, exact = (Block(3, channels, Net(batch_norm=True), pool=pool) for _ in range(2))
+    fused, exact = (Block(3, channels, bare_net(batch_norm=True), pool=pool) for _ in range(2))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in fused.parameters():
@@ -161,7 +160,7 @@ def test_what_is_no_number_stays_visible(dtype):
 
 @pytest.mark.parametrize("pool", [False, True])
 def test_scoring_odd_sizes_and_single_pixels_are_pytorch_s_own(pool):
-    fused, plain = (Block(3, 8, Net(batch_norm=True), pool=pool) for _ in range(2))
+    fused, plain = (Block(3, 8, bare_net(batch_norm=True), pool=pool) for _ in range(2))
     plain.load_state_dict(fused.state_dict())
     fused.is_fused = True
     images = torch.randn(2, 3, 8, 8)
@@ -272,7 +271,7 @@ def test_the_cpu_fuses_unless_told(monkeypatch):
     assert not resolve_conditions(RequestedConditions("cpu", compiled=True)).fused
     with pytest.raises(UsageError, match="without --compile"):
         resolve_conditions(RequestedConditions("cpu", compiled=True, fused=True))
-    with pytest.raises(UsageError, match="--no-fused are for the built-in network"):
+    with pytest.raises(UsageError, match="--no-fused apply to the built-in network"):
         custom_conditions(RequestedConditions(fused=True))
 
 

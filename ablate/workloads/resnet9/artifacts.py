@@ -1,0 +1,54 @@
+"""The artifacts of a run: curves, confusion matrix, example images, and which test images were classified correctly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablate.data import DataProgress, Dataset, ImageSource, open_dataset
+from ablate.studies.job import Log
+from ablate.studies.recipe import Recipe
+from ablate.workloads.resnet9.images import Images, Parts, load_parts
+from ablate.workloads.resnet9.plan import TrainingPlan
+from ablate.workloads.resnet9.training import Training, image_transform
+from ablate.workloads.resnet9.workload import training_plan
+
+
+def write_artifacts(
+    log: Log, training: Training, parts: Parts, dataset: Dataset, predicted: Tensor, title: str
+) -> None:
+    """Write the artifacts of a completed training. `predicted` holds the predicted classes of the test images."""
+    from ablate import figures
+
+    labels = parts.test.labels.cpu()
+    matrix = np.zeros((len(dataset.classes),) * 2, dtype=np.int64)
+    np.add.at(matrix, (labels.numpy(), predicted.numpy()), 1)
+    np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
+    figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title=f"{title}: test images")
+    figures.curves(log.history, log.file("curves.png"), title=title, lr_steps=log.recorded("lr_step"))
+    draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
+
+
+def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: int = 8) -> None:
+    """Draw training images before and after the augmentation of the first step."""
+    from ablate import figures
+
+    device = train.pixels.device
+    images, _ = train.scaled(torch.arange(min(count, len(train)), device=device))
+    changed = image_transform(plan, seed, 0)(images)
+    before, after = (
+        (batch.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for batch in (images, changed)
+    )
+    figures.before_after(before, after, path, names=("original", "as trained on"))
+
+
+def draw_data(
+    source: ImageSource, recipe: Recipe, count: int, path: Path, progress: DataProgress | None = None
+) -> None:
+    """Draw training images of a source, before and after the augmentation of `recipe`."""
+    dataset = open_dataset(source, recipe.settings["image_size"], progress)
+    plan = training_plan(recipe, len(dataset.classes))
+    draw_batch(plan, recipe.seed, load_parts(dataset, recipe, "cpu").train, path, count)
