@@ -1,4 +1,4 @@
-"""No secret is written down: what records keep of a text is the text with `***` for passwords and tokens."""
+"""Redaction: passwords, tokens and secret environment variables are replaced by `***` before a text is written."""
 
 from __future__ import annotations
 
@@ -7,45 +7,71 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-_CREDENTIALS = re.compile(r"([a-z][a-z0-9+.\-]*://[^\s/@:\"'<>]*:)[^\s\"'<>]+@", re.IGNORECASE)
-_TOKEN_ALONE = re.compile(r"([a-z][a-z0-9+.\-]*://)[^\s/@:\"'<>]+@", re.IGNORECASE)
-_OPTION = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret|key)[^=&\s]*=)[^&\s\"'#]+", re.IGNORECASE)
+_URI = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s\"'<>]+", re.IGNORECASE)
+_USER_INFO = re.compile(
+    r"""^(?P<kept>[a-z][a-z0-9+.\-]*://[^/@:]*:)(?P<secret>.+)@   # scheme://user:password@, up to the last @
+    |  ^(?P<scheme>[a-z][a-z0-9+.\-]*://)(?P<token>[^/@:]+)@""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key)[^=&;]*=)"
+_WEB_OPTION = re.compile(_OPTION + r"(?P<secret>[^&#]+)", re.IGNORECASE)  # a URL's fragment follows "#"
+_DATABASE_OPTION = re.compile(_OPTION + r"(?P<secret>[^&]+)", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
-_SHORTEST = 6
-"""A variable's value that is shorter may be a word of its own, which must not vanish from every text."""
+_SHORTEST_SECRET = 6
+"""Shorter values of variables are not masked: they may be ordinary words."""
 
 
-def masked_addresses(text: str) -> str:
-    """Return a text without the passwords and tokens of the addresses in it."""
-    if "://" not in text:
-        return text
-    return _OPTION.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", _TOKEN_ALONE.sub(r"\1***@", text)))
+def mask_uri(uri: str) -> str:
+    """Return a URI with `***` in place of its password or token, and of query options like `password`."""
+    masked = _USER_INFO.sub(lambda found: f"{found['kept'] or found['scheme']}***@", uri)
+    return _option(uri).sub(lambda found: f"{found['kept']}***", masked)
 
 
-def masked_text(text: str) -> str:
-    """Return a text without the passwords of addresses in it and without the values of secret variables.
+def mask_uris(text: str) -> str:
+    """Return a text with every URI in it masked as `mask_uri` does."""
+    return _URI.sub(lambda found: mask_uri(found[0]), text) if "://" in text else text
 
-    A variable of the environment is secret if its name says so (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`).
-    Not for names that are compared later: such a value may be a plain word.
-    """
-    text = masked_addresses(text)
-    for secret in _secrets():
+
+def mask_secrets_of(uri: str, text: str) -> str:
+    """Return a text, for instance an error message, without the secrets of `uri`, wherever they occur."""
+    text = text.replace(uri, mask_uri(uri))
+    secrets = [found["secret"] or found["token"] for found in _USER_INFO.finditer(uri)]
+    secrets += [found["secret"] for found in _option(uri).finditer(uri)]
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
 
-def masked_values(value: Any, mask: Callable[[str], str] = masked_text) -> Any:
-    """Return plain data with every text in it masked, names included."""
+def mask_secrets(text: str) -> str:
+    """Return a text without the secrets of URIs and without the values of secret environment variables.
+
+    A variable is secret if its name says so (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`). Do not use it for
+    names that are compared later: such a value may be an ordinary word.
+    """
+    text = mask_uris(text)
+    for secret in _secret_variables():
+        text = text.replace(secret, "***")
+    return text
+
+
+def mask_values(value: Any, mask: Callable[[str], str] = mask_secrets) -> Any:
+    """Return plain data with every text in it masked, keys included."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, Mapping):
-        return {masked_values(name, mask): masked_values(item, mask) for name, item in value.items()}
+        return {mask_values(name, mask): mask_values(item, mask) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [masked_values(item, mask) for item in value]
+        return [mask_values(item, mask) for item in value]
     return value
 
 
-def _secrets() -> list[str]:
-    """Return the secrets of the environment, longest first, so that none is left in part."""
-    found = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
-    return sorted(found, key=len, reverse=True)
+def _option(uri: str) -> re.Pattern[str]:
+    return _WEB_OPTION if uri.lower().startswith("http") else _DATABASE_OPTION
+
+
+def _secret_variables() -> list[str]:
+    """Return the secret values in the environment, longest first, so that no secret is masked in part."""
+    secret = {
+        value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+    }
+    return sorted(secret, key=len, reverse=True)

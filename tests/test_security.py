@@ -21,7 +21,7 @@ import ablate
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, records
-from ablate.redaction import masked_text, masked_values
+from ablate.redaction import mask_secrets, mask_values
 from ablate.report.write import plain_cells
 from ablate.tracking import Project, StudyRecord, open_tracker
 from ablate.workloads.resnet9.checkpoint import Checkpoint
@@ -102,7 +102,7 @@ WORD = st.text("abcdefgh0123456789_~!$^*()+,;=%/:.-", min_size=8)
 
 @given(password=WORD, before=st.sampled_from(["", "see ", '"', "remote: "]), after=st.sampled_from(["", '"', " x"]))
 def test_a_password_in_an_address_is_masked_wherever_it_stands(password: str, before: str, after: str) -> None:
-    text = masked_text(f"{before}https://anna:{password}@host.example:80/x{after}")
+    text = mask_secrets(f"{before}https://anna:{password}@host.example:80/x{after}")
     assert text == f"{before}https://anna:***@host.example:80/x{after}"
 
 
@@ -117,15 +117,15 @@ def test_a_password_in_an_address_is_masked_wherever_it_stands(password: str, be
     ],
 )
 def test_what_holds_no_secret_stays(text: str) -> None:
-    assert masked_text(text) == text
+    assert mask_secrets(text) == text
 
 
 def test_tokens_and_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abc/def+ghi")
     monkeypatch.setenv("SHORT_TOKEN", "abc")
-    assert masked_text("https://ghp_123@git.example/x") == "https://***@git.example/x"
-    assert masked_text("https://h.example/x?a=1&api_key=123#y") == "https://h.example/x?a=1&api_key=***#y"
-    assert masked_values({"x": ["abc/def+ghi", 3, None, "abc"]}) == {"x": ["***", 3, None, "abc"]}
+    assert mask_secrets("https://ghp_123@git.example/x") == "https://***@git.example/x"
+    assert mask_secrets("https://h.example/x?a=1&api_key=123#y") == "https://h.example/x?a=1&api_key=***#y"
+    assert mask_values({"x": ["abc/def+ghi", 3, None, "abc"]}) == {"x": ["***", 3, None, "abc"]}
 
 
 def test_a_secret_that_is_a_plain_word_spoils_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from ablate.cli.options.common import JsonFlag, ServerFlags, StoreFlags
 from ablate.cli.options.recipe import grouped
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.tracking import Project, masked, run_title
+from ablate.redaction import mask_uri
+from ablate.tracking import Project, run_title
 from ablate.wording import count, unknown
 from ablate.workflows.messages import headline, said, settings_of
 from ablate.workloads.resnet9.workload import WORKLOAD
@@ -129,7 +130,7 @@ def ui(
 
     project = Project.find()
     uri = project.tracking_uri(store.tracking_uri)
-    console.say(f"starting the MLflow UI on {masked(uri)} ...")
+    console.say(f"starting the MLflow UI on {mask_uri(uri)} ...")
     with serving(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}")
         console.say("Ctrl-C ends it")

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from ablate.doctor.types import Finding, Surroundings, many, some
 from ablate.errors import UserError
 from ablate.journal.process_identity import SILENCE, is_alive
-from ablate.tracking import StoreError, masked, run_title
+from ablate.redaction import mask_uri
+from ablate.tracking import StoreError, run_title
 
 _PATIENCE = 2.0
 
@@ -25,7 +26,7 @@ def check_store(here: Surroundings) -> list[Finding]:
                 "store", "note", "MLflow is not installed: runs are kept in journals", "pip install mlflow fills it"
             )
         ]
-    place = masked(here.uri)
+    place = mask_uri(here.uri)
     if here.database is None:
         names = here.tracker().studies()
         return [Finding("store", "ok", f"{place} answers; it has {many(len(names), 'study').replace('ys', 'ies')}")]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ablate.redaction import masked_values
+from ablate.redaction import mask_values
 
 ENDS = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
 """The statuses that a run can end with."""
@@ -18,7 +18,7 @@ _PROCESS = ("host", "boot", "pid", "started")
 
 def line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
     """Return a record as a whole line; numbers that are not finite are written as null, secrets as `***`."""
-    free = {name: masked_values(value) for name, value in fields.items() if name in _FREE_TEXT}
+    free = {name: mask_values(value) for name, value in fields.items() if name in _FREE_TEXT}
     text = json.dumps({"record": record, "time": time, **_finite({**fields, **free})}, allow_nan=False)
     return text.encode() + b"\n"
 

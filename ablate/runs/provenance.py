@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ablate
-from ablate.redaction import masked_text
+from ablate.redaction import mask_secrets
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
@@ -31,7 +31,7 @@ def commit(project: Path) -> Commit | None:
     for folder in (project, Path(ablate.__file__).parent):
         found = _git(folder, "rev-parse", "HEAD")
         if found:
-            return Commit(found.strip(), masked_text(_git(folder, "diff", "HEAD") or ""))
+            return Commit(found.strip(), mask_secrets(_git(folder, "diff", "HEAD") or ""))
     return None
 
 

@@ -14,7 +14,7 @@ from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Trac
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import mlflow_package
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
-from ablate.tracking.project import Project, masked
+from ablate.tracking.project import Project
 from ablate.tracking.run_names import run_title
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "UnreachableError",
     "catch_up",
     "deliver_study",
-    "masked",
     "open_tracker",
     "run_title",
 ]

@@ -11,9 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from ablate.errors import UsageError
 
-_PASSWORD_OPTION = re.compile(r"((?:password|passwd|pwd|token|secret)[^=&]*=)[^&]+", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.\-]*://)(.*)@", re.IGNORECASE | re.DOTALL)
-
 
 @dataclass(frozen=True)
 class Project:
@@ -99,23 +96,6 @@ def sqlite_path(uri: str) -> Path | None:
         return None
     name = uri.partition("://")[2].removeprefix("/").partition("?")[0]
     return Path(name).absolute() if name not in ("", ":memory:") else None
-
-
-def masked(uri: str) -> str:
-    """Return `uri` as it may be shown: with `***` for a password or a token."""
-    found = None if is_sqlite(uri) else _CREDENTIALS.match(uri)
-    if found:
-        user, colon, _ = found[2].partition(":")
-        uri = f"{found[1]}{user + ':' if colon else ''}***@{uri[found.end() :]}"
-    return _PASSWORD_OPTION.sub(r"\1***", uri)
-
-
-def without_secrets(text: str, uri: str) -> str:
-    """Return a message with the password of `uri` masked wherever it stands."""
-    text = text.replace(uri, masked(uri))
-    found = _CREDENTIALS.match(uri)
-    secret = found[2].partition(":")[2] or found[2] if found else ""
-    return text.replace(secret, "***") if secret else text
 
 
 def _file_store(uri: str) -> Path | None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import UsageError
-from ablate.tracking import Project, StoreError, masked, open_tracker
-from ablate.tracking.project import sqlite_path, without_secrets
+from ablate.redaction import mask_secrets_of, mask_uri
+from ablate.tracking import Project, StoreError, open_tracker
+from ablate.tracking.project import sqlite_path
 from tests.samples.tracking import empty_database, mlflow_project, new_project, write_run
 
 
@@ -78,15 +79,15 @@ def test_a_database_in_memory_is_refused(tmp_path: Path, address: str) -> None:
     ],
 )
 def test_passwords_are_masked(address: str, shown: str) -> None:
-    assert masked(address) == shown
+    assert mask_uri(address) == shown
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=8))
 def test_no_password_survives(password: str) -> None:
     address = f"postgresql://anna:{password}@db.example:5432/runs"
-    hidden = masked(address)
+    hidden = mask_uri(address)
     assert hidden == "postgresql://anna:***@db.example:5432/runs"
-    message = without_secrets(f"could not connect to {address}: {password} is wrong", address)
+    message = mask_secrets_of(address, f"could not connect to {address}: {password} is wrong")
     assert password not in message
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ablate.errors import StoreError
-from ablate.tracking.project import masked
+from ablate.redaction import mask_uri
 
 _REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*[\"']([0-9a-f]+)[\"']", re.MULTILINE)
 _LEFTOVERS = ("-wal", "-shm", "-journal")
@@ -63,7 +63,7 @@ def check_remote(uri: str) -> None:
         with engine.connect() as connection:
             if sqlalchemy.inspect(connection).has_table("alembic_version"):
                 found = connection.execute(sqlalchemy.text("select version_num from alembic_version")).scalar()
-                explain(found, masked(uri), masked(uri))
+                explain(found, mask_uri(uri), mask_uri(uri))
     finally:
         engine.dispose()
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ablate.errors import StoreError, UnreachableError
-from ablate.tracking.project import is_server, masked, without_secrets
+from ablate.redaction import mask_secrets_of, mask_uri
+from ablate.tracking.project import is_server
 
 _ERROR_CODE = re.compile(r"(?:error code |too many )(\d{3})\b")
 _UNTRUSTED = "give the authority's certificate by MLFLOW_TRACKING_SERVER_CERT_PATH=/path/to/ca.pem"
@@ -14,7 +15,7 @@ _UNTRUSTED = "give the authority's certificate by MLFLOW_TRACKING_SERVER_CERT_PA
 
 def explained(error: Exception, uri: str) -> StoreError:
     """Return what an exception of the store at `uri` means; passwords are masked."""
-    place = masked(uri)
+    place = mask_uri(uri)
     if is_server(uri) and (reason := _of_a_server(error)):
         return UnreachableError(f"the tracking server {place} {reason}")
     if "database is locked" in str(error):
@@ -22,7 +23,7 @@ def explained(error: Exception, uri: str) -> StoreError:
     if isinstance(error, ModuleNotFoundError):
         return StoreError(f"the tracking store {place} needs a driver that is not installed: pip install {error.name}")
     lines = str(error).strip().splitlines()[:1]
-    text = without_secrets(lines[0] if lines else type(error).__name__, uri)
+    text = mask_secrets_of(uri, lines[0] if lines else type(error).__name__)
     kind = UnreachableError if type(error).__name__ == "OperationalError" else StoreError  # of a database's driver
     return kind(f"the tracking store {place} failed: {text}")
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from ablate.cores import collector_paused
 from ablate.errors import StoreError
+from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import database
 from ablate.tracking.mlflow_backend.errors import explained
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, keep_quiet
 from ablate.tracking.mlflow_backend.records import Batch, Point
 from ablate.tracking.mlflow_backend.stored_run import StoredRun
-from ablate.tracking.project import is_server, masked, sqlite_path
+from ablate.tracking.project import is_server, sqlite_path
 
 PAGE = 5000
 
@@ -76,7 +77,7 @@ class Store:
         except StoreError:
             raise
         except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
-            secret = masked(self.uri) != self.uri  # which the other libraries' messages repeat
+            secret = mask_uri(self.uri) != self.uri  # which the other libraries' messages repeat
             raise explained(error, self.uri) from (None if secret else error)
 
     def address(self, run: str) -> dict[str, str]:

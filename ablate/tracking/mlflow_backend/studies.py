@@ -11,7 +11,7 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.study_record import StudyRecord
-from ablate.redaction import masked_addresses, masked_text, masked_values
+from ablate.redaction import mask_secrets, mask_uris, mask_values
 from ablate.tracking.mlflow_backend.delivery import study_run
 from ablate.tracking.mlflow_backend.records import (
     STATUSES,
@@ -51,8 +51,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
 
 
 def _without_secrets(study: StudyRecord) -> StudyRecord:
-    declared, details = (masked_values(plain, masked_addresses) for plain in (study.declared, study.details))
-    return replace(study, question=masked_text(study.question), declared=declared, details=details)
+    declared, details = (mask_values(plain, mask_uris) for plain in (study.declared, study.details))
+    return replace(study, question=mask_secrets(study.question), declared=declared, details=details)
 
 
 def close_study(store: Store, name: str, status: str) -> None:

@@ -13,11 +13,11 @@ from ablate.journal import receipt
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
 from ablate.journal.study_record import StudyRecord
+from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import delivery, studies
 from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, rows, run_of
-from ablate.tracking.project import masked
 from ablate.tracking.run_names import find_run, run_title
 from ablate.wording import unknown
 
@@ -39,7 +39,7 @@ class MlflowTracker:
     @property
     def uri(self) -> str:
         """The address of the store, with passwords masked."""
-        return masked(self._store.uri)
+        return mask_uri(self._store.uri)
 
     @property
     def identity(self) -> str:

@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from ablate.errors import UsageError, UserError
+from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.project import Project, is_server, masked
+from ablate.tracking.project import Project, is_server
 
 _PATIENCE = 90.0
 _GRACE = 5.0
@@ -48,7 +49,7 @@ def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 500
     Raises UsageError where a server has a UI already, UserError if the port is taken or the server does not come up.
     """
     if is_server(uri):
-        raise UsageError(f"the tracking server has a UI of its own: open {masked(uri)}")
+        raise UsageError(f"the tracking server has a UI of its own: open {mask_uri(uri)}")
     _check_free(host, port)
     Store(uri, project.artifacts).connect()
     with tempfile.TemporaryFile() as log:
