@@ -30,22 +30,22 @@ def delete(
       ablate delete 6226cb8375d9 --yes
     """
     from ablate.journal.run_journal import Journals
-    from ablate.tracking import Project, run_title
-    from ablate.tracking.delete import find, remove
+    from ablate.tracking import Project, delete_run, plan_deletion, run_title
 
     project = Project.find()
     tracker, journals = store.open(project), Journals(project.journals)
-    doomed = list({found.run.name: found for found in (find(text, tracker, journals) for text in runs)}.values())
-    for one in doomed:
+    planned = [plan_deletion(text, tracker, journals) for text in runs]
+    deletions = {deletion.run.name: deletion for deletion in planned}.values()
+    for one in deletions:
         console.say(f"{run_title(one.run)}, {one.run.status}, {one.run.name}")
         for line in one.losses:
             console.warn(line)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked: --yes removes without asking")
-        if not typer.confirm(f"Remove {len(doomed)} run{'s' * (len(doomed) > 1)} for good?", err=True):
+        if not typer.confirm(f"Remove {len(deletions)} run{'s' * (len(deletions) > 1)} for good?", err=True):
             console.say("nothing was removed")
             return
-    for one in doomed:
-        remove(one, tracker, journals)
+    for one in deletions:
+        delete_run(one, tracker, journals)
         console.result(f"removed {run_title(one.run)}")

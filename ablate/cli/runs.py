@@ -126,12 +126,12 @@ def ui(
 
       ablate ui --port 5001
     """
-    from ablate.tracking.mlflow_backend.ui import serving
+    from ablate.tracking import serve_ui
 
     project = Project.find()
     uri = project.tracking_uri(store.tracking_uri)
     console.say(f"starting the MLflow UI on {mask_uri(uri)} ...")
-    with serving(project, uri, host, port) as server:
+    with serve_ui(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}")
         console.say("Ctrl-C ends it")
         try:

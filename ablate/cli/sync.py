@@ -14,8 +14,7 @@ from ablate.errors import UserError
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.tracking import StoreError
-    from ablate.tracking.sync import Account
+    from ablate.tracking import SyncResult
 
 
 @grouped(WORKLOAD)
@@ -43,27 +42,25 @@ def sync(
 
       ablate sync reports/demo
     """
-    from ablate.tracking import Project, UnreachableError
-    from ablate.tracking.sync import sync as bring
+    from ablate.tracking import Project, UnreachableError, sync_journals
 
     if folder and not folder.is_dir():
         raise UserError(f"there is no folder {folder} to bring journals from")
     project = Project.find()
     tracker = store.open(project)
-    refused: list[StoreError] = []
     try:
-        found = bring(folder, project, tracker, refused.append)
+        found = sync_journals(folder, project, tracker)
     except UnreachableError as error:
         raise UserError(f"{error}; the journals keep everything, the same command delivers it later") from None
     if as_json:
         console.emit(_facts(found, folder or project.root, tracker.uri))
     else:
         _say(found, tracker.uri)
-    if refused:
-        raise UserError(f"{len(refused)} could not be delivered, the first: {refused[0]}")
+    if found.refused:
+        raise UserError(f"{len(found.refused)} could not be delivered, the first: {found.refused[0]}")
 
 
-def _facts(found: Account, source: Path, uri: str) -> dict[str, Any]:
+def _facts(found: SyncResult, source: Path, uri: str) -> dict[str, Any]:
     return {
         "source": str(source),
         "new": len(found.new),
@@ -76,7 +73,7 @@ def _facts(found: Account, source: Path, uri: str) -> dict[str, Any]:
     }
 
 
-def _say(found: Account, uri: str) -> None:
+def _say(found: SyncResult, uri: str) -> None:
     studies = f"; studies: {', '.join(found.studies)}" if found.studies else ""
     console.result(
         f"runs: {len(found.new)} new, {len(found.known)} already there, {len(found.running)} still running, "

@@ -15,7 +15,7 @@ from ablate.journal import line_format as journal_lines
 from ablate.journal import receipt
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import load
-from ablate.tracking import StoreError, run_title
+from ablate.tracking import StoreError, run_title, schema_version
 
 
 def mend(here: Surroundings, *, others: bool = False) -> Iterator[str]:
@@ -78,12 +78,10 @@ def _is_run(path: Path) -> bool:
 
 def _mend_database(here: Surroundings) -> Iterator[str]:
     """Move a database that is broken aside; the journals fill a new one. One of another schema is left alone."""
-    from ablate.tracking.mlflow_backend import database
-
     path = here.database
     if path is None or not here.has_store or not path.stat().st_size:
         return
-    if database.revision(path) is not None and integrity(path) is None:
+    if schema_version(path) is not None and integrity(path) is None:
         return
     artifacts = {journal: identifier for journal, _ in here.attempts() if (identifier := receipt.run_id(journal))}
     kept = aside(here, path)

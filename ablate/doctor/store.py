@@ -13,7 +13,7 @@ from ablate.doctor.types import Finding, Surroundings, many, some
 from ablate.errors import UserError
 from ablate.journal.process_identity import SILENCE, is_alive
 from ablate.redaction import mask_uri
-from ablate.tracking import StoreError, run_title
+from ablate.tracking import StoreError, check_schema, run_title, schema_version
 
 _PATIENCE = 2.0
 
@@ -36,12 +36,10 @@ def check_store(here: Surroundings) -> list[Finding]:
 
 
 def _database_finding(path: Path, place: str) -> Finding:
-    from ablate.tracking.mlflow_backend import database
-
     try:
-        database.check(path)
+        check_schema(path)
     except StoreError as error:
-        text, _, remedy = str(error).partition(": ")
+        text, _, remedy = str(error).partition(". ")
         return Finding("store", "problem", text, remedy)
     damage = integrity(path)
     if damage:
@@ -50,7 +48,7 @@ def _database_finding(path: Path, place: str) -> Finding:
     if is_locked(path):
         remedy = "wait for it, or end it; runs go on meanwhile and are delivered later"
         return Finding("store", "problem", f"another process holds {path} locked for writing", remedy)
-    return Finding("store", "ok", f"{place}, schema {database.revision(path)}, {path.stat().st_size / 1e6:.1f} MB")
+    return Finding("store", "ok", f"{place}, schema {schema_version(path)}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def integrity(path: Path) -> str | None:

@@ -10,8 +10,7 @@ from typing import Literal
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.tracking import MlflowTracker, Project, open_tracker
-from ablate.tracking.project import sqlite_path
+from ablate.tracking import MlflowTracker, Project, open_tracker, sqlite_path
 
 
 @dataclass(frozen=True)

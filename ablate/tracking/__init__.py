@@ -1,9 +1,12 @@
-"""Tracking: where runs go and come back from.
+"""Tracking: from journals into the tracking store, and back. `mlflow_backend` is the only importer of MLflow.
 
-Runs are written as journals; `Tracker.deliver` brings them into a store, `Writer` does so while training goes on.
+May import `studies`, `journal` and the leaf modules. Importing this package does not import MLflow.
 """
 
 from __future__ import annotations
+
+import subprocess
+from contextlib import AbstractContextManager
 
 from ablate.errors import StoreError, UnreachableError
 from ablate.journal.study_journal import StudyJournals
@@ -11,15 +14,18 @@ from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.tracking.background_delivery import BackgroundDelivery, DeliveryObserver
 from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
+from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.journal_tracker import JournalTracker
-from ablate.tracking.mlflow_backend.database import mlflow_package
+from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
-from ablate.tracking.project import Project
+from ablate.tracking.project import Project, sqlite_path
 from ablate.tracking.run_names import run_title
+from ablate.tracking.sync import SyncResult, sync_journals
 
 __all__ = [
     "SINGLE_RUNS",
     "BackgroundDelivery",
+    "Deletion",
     "DeliveryObserver",
     "JournalTracker",
     "MlflowTracker",
@@ -30,19 +36,43 @@ __all__ = [
     "StudyJournals",
     "StudyRecord",
     "StudyTracker",
+    "SyncResult",
     "Tracker",
     "UnreachableError",
     "catch_up",
+    "check_schema",
+    "delete_run",
     "deliver_study",
     "open_tracker",
+    "plan_deletion",
     "run_title",
+    "schema_version",
+    "serve_ui",
+    "sqlite_path",
+    "sync_journals",
 ]
 
 
 def open_tracker(project: Project, tracking_uri: str | None = None) -> MlflowTracker:
     """Return the tracker of a project's store: `tracking_uri`, else MLFLOW_TRACKING_URI, else its own database.
 
-    Raises StoreError where MLflow is not installed.
+    Raises:
+        UsageError: The tracking URI cannot be used.
+        StoreError: MLflow is not installed.
     """
-    mlflow_package()
+    find_mlflow()
     return MlflowTracker(project.tracking_uri(tracking_uri), project.artifacts)
+
+
+def serve_ui(
+    project: Project, uri: str, host: str = "127.0.0.1", port: int = 5000
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Return a context in which the MLflow UI serves the store at `uri`; its value is the server's process.
+
+    Raises:
+        UsageError: The store is a server, which has its own UI.
+        UserError: The port is in use, or the server does not start.
+    """
+    from ablate.tracking.mlflow_backend.ui import serving
+
+    return serving(project, uri, host, port)

@@ -1,4 +1,4 @@
-"""Names of runs: how a run is shown, and which run a name refers to."""
+"""Names of runs: the title that users see, and the run that a name refers to."""
 
 from __future__ import annotations
 
@@ -6,28 +6,47 @@ from collections.abc import Callable, Sequence
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
+from ablate.wording import listed, nearest
 
-
-def find_run(text: str, found: Sequence[tuple[str, Run]], known: Callable[[], Sequence[str]]) -> tuple[str, Run]:
-    """Return the one of `found` (identifier and run) that `text` names; see `RunTracker.find`.
-
-    A name that is whole wins over beginnings. Raises UserError with the candidates, or with what `known` returns.
-    """
-    found = found if text else ()
-    by_title = [pair for pair in found if run_title(pair[1]) == text]
-    if by_title:
-        return max(by_title, key=lambda pair: pair[1].started)
-    whole = [pair for pair in found if text in (pair[0], pair[1].name)]
-    matching = whole or [pair for pair in found if pair[0].startswith(text) or pair[1].name.startswith(text)]
-    if not matching:
-        examples = f"; there is {', '.join(known()[:5])}" if known() else "; there are no runs yet"
-        raise UserError(f"no run is named {text!r}: give the start of its identifier or key, or variant/s0{examples}")
-    if len(matching) > 1:
-        candidates = ", ".join(f"{pair[0][:12]} ({run_title(pair[1])})" for pair in matching[:8])
-        raise UserError(f"{text!r} names {len(matching)} runs: {candidates}; give more of the name")
-    return matching[0]
+_CANDIDATES_LISTED = 8
 
 
 def run_title(run: Run) -> str:
-    """Return how a run is shown: `no-augment/s3`."""
+    """Return the title of a run: `no-augment/s3`."""
     return f"{run.variant}/s{run.seed}"
+
+
+def find_run(text: str, runs: Sequence[tuple[str, Run]], newest: Callable[[], Sequence[str]]) -> tuple[str, Run]:
+    """Return the run that `text` names, and its identifier; see `RunTracker.find`.
+
+    A complete name takes precedence over the start of one.
+
+    Args:
+        text: A title, or the start of an identifier or of a run's name.
+        runs: Identifiers and runs to search.
+        newest: Returns titles of recent runs, as examples for the error message.
+
+    Raises:
+        UserError: No run, or more than one, has that name.
+    """
+    runs = runs if text else ()
+    by_title = [pair for pair in runs if run_title(pair[1]) == text]
+    if by_title:
+        return max(by_title, key=lambda pair: pair[1].started)
+    complete = [pair for pair in runs if text in (pair[0], pair[1].name)]
+    matching = complete or [pair for pair in runs if pair[0].startswith(text) or pair[1].name.startswith(text)]
+    if not matching:
+        raise UserError(_unknown_run(text, newest()))
+    if len(matching) > 1:
+        candidates = [f"{identifier[:12]} ({run_title(run)})" for identifier, run in matching]
+        raise UserError(
+            f"{text!r} names {len(matching)} runs: {listed(candidates, _CANDIDATES_LISTED)}. Give more of the name"
+        )
+    return matching[0]
+
+
+def _unknown_run(text: str, newest: Sequence[str]) -> str:
+    near = nearest(text, newest)
+    hint = f" Did you mean {near!r}?" if near else ""
+    examples = f"Newest runs: {listed(newest, 5)}" if newest else "No runs yet"
+    return f"Unknown run {text!r}.{hint} Give variant/s0, or the start of a key or identifier. {examples}"

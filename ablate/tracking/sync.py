@@ -1,91 +1,103 @@
-"""Bringing in runs and studies that were recorded elsewhere, and delivering them: exactly once however often.
+"""Import the journals of another project, and deliver every journal that the store lacks. Repeating it changes nothing.
 
-A journal is brought in by its content: one that continues what is here extends it, one that is here already changes
-nothing, any other becomes an attempt of its own. So neither the machine nor the name that it had there matters.
+Journals are compared by content: one that continues a local journal extends it, one that exists already is skipped, any
+other becomes a new attempt. The machine of origin and the original file name do not matter.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import UserError
+from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.journal.study_journal import ENDING, fold, lines_of, study_files
-from ablate.tracking import Project, StoreError, StudyJournals, Tracker, UnreachableError, deliver_study
+from ablate.journal.study_journal import ENDING, StudyJournals, fold, lines_of, study_files
+from ablate.tracking.catch_up import deliver_study
+from ablate.tracking.contract import Tracker
 from ablate.tracking.journal_tracker import delivered_files
+from ablate.tracking.project import Project
 
-_PLACES = ("", "journal", "studies", "mlruns/journal", "mlruns/studies")
-_PATIENCE = 120.0
+_SUBFOLDERS = ("", "journal", "studies", "mlruns/journal", "mlruns/studies")
+_LOCK_TIMEOUT = 120.0
 
 
 @dataclass
-class Account:
-    """What became of every journal: names of runs, and of files with what is wrong with them."""
+class SyncResult:
+    """The result of a sync.
+
+    Attributes:
+        new: Names of the runs that were imported, extended or delivered.
+        known: Names of the runs that were complete already.
+        running: Hosts of the runs that have no end yet, by name of the run.
+        damaged: Reasons why files were skipped, by name of the file.
+        studies: Names of the studies that were imported, extended or delivered.
+        refused: Errors for what the store did not accept.
+    """
 
     new: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     studies: list[str] = field(default_factory=list)
+    refused: list[StoreError] = field(default_factory=list)
 
 
-def sync(source: Path | None, project: Project, tracker: Tracker, tell: Callable[[StoreError], object]) -> Account:
-    """Bring in what lies in the folder `source` (None: nothing), and deliver all that the store does not have.
+def sync_journals(source: Path | None, project: Project, tracker: Tracker) -> SyncResult:
+    """Import the journals of the folder `source`, if given, and deliver every journal that the store lacks.
 
-    `tell` is told what the store does not take. Raises UserError for a folder without journals, and UnreachableError
-    if the store does not answer: what was brought in is safe then, and the next call delivers it.
+    Raises:
+        UserError: `source` holds no journals.
+        UnreachableError: The store does not answer. Imported journals are kept, and the next call delivers them.
     """
-    account = Account()
-    journals, studies = Journals(project.journals), StudyJournals(project.studies)
-    places: dict[Path, bool] = {}
+    result = SyncResult()
+    imported: dict[Path, bool] = {}
     if source:
-        with _alone(project):
-            places = _bring_in(source, project, account)
-    delivered = _deliver(tracker, journals, studies, account, tell)
-    for path in places or dict.fromkeys(journals.paths(), False):
-        _count(path, account, is_new=places.get(path, False) or path in delivered)
-    account.studies = sorted(set(account.studies))
-    return account
+        with _locked(project):
+            imported = _import_journals(source, project, result)
+    delivered = _deliver(tracker, project, result)
+    for path in imported or dict.fromkeys(Journals(project.journals).paths(), False):
+        _count(path, result, is_new=imported.get(path, False) or path in delivered)
+    result.studies = sorted(set(result.studies))
+    return result
 
 
-def _count(path: Path, account: Account, *, is_new: bool) -> None:
-    run = _checked(path, account)
+def _count(path: Path, result: SyncResult, *, is_new: bool) -> None:
+    run = _checked(path, result)
     if run is None:
         return
     if run.status == "running" and is_alive(run.process) is not False:
-        account.running[run.name] = str(run.process["host"])
+        result.running[run.name] = str(run.process["host"])
     else:
-        (account.new if is_new else account.known).append(run.name)
+        (result.new if is_new else result.known).append(run.name)
 
 
-def _bring_in(source: Path, project: Project, account: Account) -> dict[Path, bool]:
-    """Bring in every journal and study record; return the journals here, and whether each brought something new."""
-    folders = [folder for place in _PLACES if (folder := source / place).is_dir()]
-    found = [path for folder in folders for path in sorted(Journals(folder).paths(), key=_attempt)]
+def _import_journals(source: Path, project: Project, result: SyncResult) -> dict[Path, bool]:
+    """Import every journal and study record; return the local journals, and whether each is new or was extended."""
+    folders = [folder for place in _SUBFOLDERS if (folder := source / place).is_dir()]
+    journals = [path for folder in folders for path in sorted(Journals(folder).paths(), key=_attempt)]
     records = [path for folder in folders for path in study_files(folder)]
-    if not found and not records:
+    if not journals and not records:
         raise UserError(
-            f"there are no journals in {source}: give a project's folder, its mlruns, or a folder with *.jsonl journals"
+            f"No journals in {source}. Give the folder of a project, its mlruns, or a folder with *.jsonl journals"
         )
-    places: dict[Path, bool] = {}
+    imported: dict[Path, bool] = {}
     names: dict[str, str] = {}
-    for path in found:
-        if _checked(path, account):
-            place, is_new = _bring_run(path, project)
-            places[place] = is_new
-            names[path.stem] = place.stem
+    for path in journals:
+        if _checked(path, result):
+            local, is_new = _import_run(path, project)
+            imported[local] = is_new
+            names[path.stem] = local.stem
     renamed = {old: new for old, new in names.items() if old != new}
     for path in records:
-        _bring_study(path, StudyJournals(project.studies), renamed, account)
-    return places
+        _import_study(path, StudyJournals(project.studies), renamed, result)
+    return imported
 
 
 def _attempt(path: Path) -> tuple[str, int]:
@@ -93,25 +105,25 @@ def _attempt(path: Path) -> tuple[str, int]:
     return recipe, int(number)
 
 
-def _checked(path: Path, account: Account) -> Run | None:
-    """Return the run of a journal, or None if it is damaged, which is noted."""
+def _checked(path: Path, result: SyncResult) -> Run | None:
+    """Return the run of a journal; add a damaged journal to the result and return None."""
     try:
         run = load(path)
         if run is None:
-            account.damaged[path.name] = "it was cut off in its first line"
+            result.damaged[path.name] = "its first line is incomplete"
         elif f"{run.key}-{run.data}" != _attempt(path)[0]:
-            account.damaged[path.name] = "its name is another recipe's"
+            result.damaged[path.name] = "its file name belongs to another recipe"
         else:
             return run
     except UserError as error:
-        account.damaged[path.name] = str(error)
+        result.damaged[path.name] = str(error)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        account.damaged[path.name] = "something is missing in its lines"
+        result.damaged[path.name] = "fields are missing in its lines"
     return None
 
 
-def _bring_run(path: Path, project: Project) -> tuple[Path, bool]:
-    """Return the journal here that has all of `path`, and whether it had to be made or extended."""
+def _import_run(path: Path, project: Project) -> tuple[Path, bool]:
+    """Return the local journal with the content of `path`, and whether it was created or extended."""
     journals = Journals(project.journals)
     recipe, number = _attempt(path)
     key, data = recipe.split("-")
@@ -120,22 +132,22 @@ def _bring_run(path: Path, project: Project) -> tuple[Path, bool]:
     for here in attempts:
         if here.samefile(path) or _whole_lines(here).startswith(content):
             if not receipt_path(here).exists():
-                _bring_files(path, here, project)
+                _copy_files(path, here, project)
             return here, False
     is_claimed = journals.is_claimed(key, data)
     for here in attempts:
         before = _whole_lines(here)
         if before and content.startswith(before) and not is_claimed:
-            _bring_files(path, here, project)
+            _copy_files(path, here, project)
             with here.open("r+b") as file:
                 file.truncate(len(before))
                 file.seek(len(before))
                 file.write(content[len(before) :])
             return here, True
     last = max((_attempt(here)[1] for here in attempts), default=-1)
-    # whoever holds the claim may be about to write the next attempt: leave its number free
+    # the owner of the claim may be about to write the next attempt: leave its number free
     here = journals.path(f"{recipe}-{max(number, last + 1 + is_claimed)}")
-    _bring_files(path, here, project)
+    _copy_files(path, here, project)
     new = here.with_name(f".{here.name}.new")
     new.write_bytes(content)
     new.replace(here)
@@ -147,8 +159,8 @@ def _whole_lines(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def _bring_files(journal: Path, here: Path, project: Project) -> None:
-    """Copy the artifacts of a journal's run, from where they wait or from its project's local store; all or none."""
+def _copy_files(journal: Path, here: Path, project: Project) -> None:
+    """Copy the artifacts of a run, from the files not delivered yet or from its project's local store; all or none."""
     target = here.with_suffix(".files")
     waiting = journal.with_suffix(".files")
     files = waiting if waiting.is_dir() else delivered_files(journal, journal.parent.parent / "artifacts")
@@ -161,7 +173,7 @@ def _bring_files(journal: Path, here: Path, project: Project) -> None:
     new.replace(target)
 
 
-def _bring_study(path: Path, studies: StudyJournals, renamed: Mapping[str, str], account: Account) -> None:
+def _import_study(path: Path, studies: StudyJournals, renamed: Mapping[str, str], result: SyncResult) -> None:
     name = path.name.removesuffix(ENDING)
     lines = lines_of(path)
     try:
@@ -169,60 +181,57 @@ def _bring_study(path: Path, studies: StudyJournals, renamed: Mapping[str, str],
         if found is None or found.name != name:
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
-        account.damaged[path.name] = "it is no study's record"
+        result.damaged[path.name] = "it is not a study record"
         return
-    if studies.add(name, [json.dumps(_with_names(line, renamed)).encode() for line in lines]):
-        account.studies.append(name)
+    if studies.add(name, [json.dumps(_renamed_runs(line, renamed)).encode() for line in lines]):
+        result.studies.append(name)
 
 
-def _with_names(line: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return a line of a study's record with the names that its runs have here."""
+def _renamed_runs(line: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return a line of a study record with the local names of its runs."""
     if "plan" not in line or not renamed:
         return line
     plan = [{**planned, "run": renamed.get(planned["run"], planned["run"])} for planned in line["plan"]]
     return {**line, "plan": plan}
 
 
-def _deliver(
-    tracker: Tracker,
-    journals: Journals,
-    studies: StudyJournals,
-    account: Account,
-    tell: Callable[[StoreError], object],
-) -> set[Path]:
-    """Deliver studies, then runs; return the journals of which the store got something."""
+def _deliver(tracker: Tracker, project: Project, result: SyncResult) -> set[Path]:
+    """Deliver studies, then runs; return the journals of which the store received something."""
+    journals, studies = Journals(project.journals), StudyJournals(project.studies)
     for name in studies.names():
-        with _told(tell):
-            account.studies += [name] if deliver_study(tracker, studies, name) else []
+        with _collecting(result.refused):
+            result.studies += [name] if deliver_study(tracker, studies, name) else []
     delivered = set()
     for path in tracker.undelivered(journals.paths()):
-        if _checked(path, account):
-            with _told(tell):
+        if _checked(path, result):
+            with _collecting(result.refused):
                 delivered |= {path} if tracker.deliver(path) else set()
-    with _told(tell):
+    with _collecting(result.refused):
         tracker.close_orphans(journals.paths())
     return delivered
 
 
 @contextmanager
-def _told(tell: Callable[[StoreError], object]) -> Iterator[None]:
-    """Tell what the store does not take, and go on; one that does not answer ends it all."""
+def _collecting(refused: list[StoreError]) -> Iterator[None]:
+    """Collect what the store does not accept; an unreachable store raises."""
     try:
         yield
     except UnreachableError:
         raise
     except StoreError as error:
-        tell(error)
+        refused.append(error)
 
 
 @contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Wait until no other process brings something into the project. Raises UserError when that takes too long."""
+def _locked(project: Project) -> Iterator[None]:
+    """Hold the lock on imports into a project. Raises UserError after _LOCK_TIMEOUT."""
     from filelock import FileLock, Timeout
 
     project.mlruns.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(project.mlruns / "sync.lock", timeout=_PATIENCE):
+        with FileLock(project.mlruns / "sync.lock", timeout=_LOCK_TIMEOUT):
             yield
     except Timeout:
-        raise UserError(f"another `ablate sync` has been at work for {_PATIENCE:.0f} s: try again later") from None
+        raise UserError(
+            f"Another `ablate sync` has held the lock of this project for {_LOCK_TIMEOUT:.0f} s. Try again later"
+        ) from None

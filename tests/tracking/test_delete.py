@@ -10,8 +10,7 @@ from typer.testing import CliRunner, Result
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
-from ablate.tracking import PlanEntry, Project, StudyRecord, open_tracker
-from ablate.tracking.delete import find, remove
+from ablate.tracking import PlanEntry, Project, StudyRecord, delete_run, open_tracker, plan_deletion
 from tests.samples.tracking import DEAD, ELSEWHERE, KEY, epoch, mlflow_project, start, write_run
 
 
@@ -31,18 +30,18 @@ def delete(*arguments: str, code: int = 0, answer: str | None = None) -> Result:
 
 def test_a_run_goes_from_everywhere_and_its_neighbours_stay(project: Project) -> None:
     tracker = open_tracker(project)
-    doomed, kept = write_run(project), write_run(project, "aaaaaaaaaaaa-feed-0", variant="baseline")
-    for path in (doomed, kept):
+    deleted, kept = write_run(project), write_run(project, "aaaaaaaaaaaa-feed-0", variant="baseline")
+    for path in (deleted, kept):
         tracker.deliver(path)
     run = tracker.find("no-augment/s3")
     artifacts = tracker.artifact(run, "recipe.json").parent
-    doomed.with_suffix(".checkpoint").mkdir()
+    deleted.with_suffix(".checkpoint").mkdir()
     assert "removed no-augment/s3" in delete("no-augment/s3", "--yes").stdout
     assert [run.variant for run in open_tracker(project).runs()] == ["baseline"]
     assert not artifacts.exists()
-    assert {path.suffix for path in project.journals.glob(f"{doomed.stem}*")} == set()
+    assert {path.suffix for path in project.journals.glob(f"{deleted.stem}*")} == set()
     assert kept.exists()
-    assert "no run is named" in delete("no-augment/s3", "--yes", code=1).stderr
+    assert "Unknown run" in delete("no-augment/s3", "--yes", code=1).stderr
 
 
 def test_a_run_that_was_never_delivered_can_be_named_by_its_journal(project: Project) -> None:
@@ -75,7 +74,7 @@ def test_a_claimed_recipe_is_refused(project: Project) -> None:
     open_tracker(project).deliver(path)
     journals = Journals(project.journals)
     with journals.claim(KEY, path.stem.split("-")[1]), pytest.raises(UserError, match="is running"):
-        find("no-augment/s3", open_tracker(project), journals)
+        plan_deletion("no-augment/s3", open_tracker(project), journals)
 
 
 def test_a_run_whose_process_is_gone_can_be_removed(project: Project) -> None:
@@ -102,7 +101,7 @@ def test_what_a_study_loses_is_said(project: Project) -> None:
     key, data, _ = path.stem.split("-")
     listed = PlanEntry(key, data, "no-augment", 3, path.stem)
     tracker.open_study(StudyRecord("crumbs", "Why?", {}, [listed]))
-    assert "the study crumbs loses no-augment/s3" in delete("no-augment/s3", "--yes").stderr
+    assert "Study crumbs loses no-augment/s3" in delete("no-augment/s3", "--yes").stderr
 
 
 def test_a_run_named_twice_is_removed_once(project: Project) -> None:
@@ -117,5 +116,5 @@ def test_runs_of_others_in_the_store_can_be_removed(project: Project) -> None:
     identifier = store.create(store.experiment("theirs"), "something", 1000, {})
     store.close(identifier, "FINISHED", 2000)
     journals = Journals(project.journals)
-    remove(find(identifier[:12], tracker, journals), tracker, journals)
+    delete_run(plan_deletion(identifier[:12], tracker, journals), tracker, journals)
     assert open_tracker(project).runs("theirs") == []

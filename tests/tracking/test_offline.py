@@ -18,8 +18,15 @@ from PIL import Image
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
 from ablate.journal.study_journal import fold, lines_of
-from ablate.tracking import JournalTracker, StudyJournals, StudyRecord, catch_up, deliver_study, open_tracker
-from ablate.tracking.sync import sync
+from ablate.tracking import (
+    JournalTracker,
+    StudyJournals,
+    StudyRecord,
+    catch_up,
+    deliver_study,
+    open_tracker,
+    sync_journals,
+)
 from tests.cli.test_commands import TINY, ablate
 from tests.samples.report import record_of, small_study
 from tests.samples.tracking import DEAD, KEY, mlflow_project, new_project, write_run
@@ -70,7 +77,7 @@ def test_a_sweep_and_its_report_need_no_mlflow(blocked: Path, alone: Path, proje
     shutil.rmtree(project / "mlruns")
     shutil.copytree(alone / "mlruns", project / "mlruns")
     refused = without_mlflow(blocked, *SWEEP, folder=project, code=1)
-    assert refused.stderr.endswith("error: MLflow is not installed: `pip install mlflow`, or go on with --offline\n")
+    assert refused.stderr.endswith("error: MLflow is not installed. Run `pip install mlflow`, or use --offline\n")
     swept = without_mlflow(blocked, *SWEEP, "--seeds", "2", "--offline", folder=project)
     assert "4 runs planned, 2 reused, 2 made, 0 failed" in swept.stdout
     assert (project / "reports" / "alone" / "report.md").is_file()
@@ -227,5 +234,5 @@ def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has
         assert [run.name for run in theirs.runs()] == [public.stem]
         with pytest.raises(UserError, match="Known: depths"):
             theirs.study("widths")
-    assert sync(None, own, theirs, print).new == [private.stem]
+    assert sync_journals(None, own, theirs).new == [private.stem]
     assert theirs.study("widths") == STUDY

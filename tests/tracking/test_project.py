@@ -105,7 +105,7 @@ def test_an_old_file_store_in_the_way_breaks_nothing(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("version", "message"),
-    [("451aebb31d03", "older MLflow.*mlflow db upgrade"), ("ffffffffffff", "newer MLflow.*install a newer")],
+    [("451aebb31d03", "older MLflow.*mlflow db upgrade"), ("ffffffffffff", "newer MLflow.*Install a newer")],
 )
 def test_another_schema_is_explained_and_left_alone(tmp_path: Path, version: str, message: str) -> None:
     project = mlflow_project(tmp_path)
@@ -123,7 +123,7 @@ def test_another_schema_is_explained_and_left_alone(tmp_path: Path, version: str
 def test_a_file_that_is_no_database_is_explained_and_left_alone(tmp_path: Path, content: bytes) -> None:
     project = new_project(tmp_path)
     project.database.write_bytes(content)
-    with pytest.raises(StoreError, match="no whole MLflow database"):
+    with pytest.raises(StoreError, match="not a complete MLflow database"):
         open_tracker(project).runs()
     assert project.database.read_bytes() == content
 
@@ -133,7 +133,7 @@ def test_a_half_made_database_is_explained(tmp_path: Path) -> None:
     with closing(sqlite3.connect(project.database)) as connection:
         connection.execute("drop table alembic_version")
         connection.commit()
-    with pytest.raises(StoreError, match="no whole MLflow database"):
+    with pytest.raises(StoreError, match="not a complete MLflow database"):
         open_tracker(project).runs()
 
 
@@ -167,5 +167,5 @@ def test_a_database_elsewhere_keeps_its_artifacts_beside_it(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file in the way")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="Cannot create"):
         open_tracker(Project(tmp_path)).runs()

@@ -22,8 +22,7 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, load
-from ablate.tracking import JournalTracker, Project, StoreError, StudyJournals, open_tracker
-from ablate.tracking.sync import Account, sync
+from ablate.tracking import JournalTracker, Project, StudyJournals, SyncResult, open_tracker, sync_journals
 from tests import ROOT
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import ELSEWHERE, KEY, end, epoch, mlflow_project, new_project, start, write_run
@@ -46,18 +45,16 @@ def here(tmp_path: Path) -> Project:
     return new_project(tmp_path / "here")
 
 
-def refuse(error: StoreError) -> None:
-    raise AssertionError(error)
-
-
-def bring(source: Path | Project | None, project: Project) -> Account:
+def bring(source: Path | Project | None, project: Project) -> SyncResult:
     """Sync without MLflow."""
     folder = source.root if isinstance(source, Project) else source
-    return sync(folder, project, JournalTracker(project), refuse)
+    result = sync_journals(folder, project, JournalTracker(project))
+    assert result.refused == []
+    return result
 
 
-def counts(account: Account) -> tuple[int, int, int, int]:
-    return len(account.new), len(account.known), len(account.running), len(account.damaged)
+def counts(result: SyncResult) -> tuple[int, int, int, int]:
+    return len(result.new), len(result.known), len(result.running), len(result.damaged)
 
 
 def content(project: Project) -> dict[str, bytes]:
@@ -86,7 +83,7 @@ def test_any_folder_around_journals_will_do(there: Project, here: Project, place
 
 
 def test_a_folder_without_journals_is_one_clear_line(tmp_path: Path, here: Project) -> None:
-    with pytest.raises(UserError, match="no journals in"):
+    with pytest.raises(UserError, match="No journals in"):
         bring(tmp_path, here)
 
 
@@ -126,9 +123,9 @@ def test_a_journal_cut_off_anywhere_loses_at_most_that_line_and_is_mended_by_its
     path.write_bytes(whole[:cut])
     lines = whole[:cut].count(b"\n")
     for _ in range(repeats):
-        account = bring(there, here)
+        result = bring(there, here)
     if lines == 0:
-        assert counts(account)[3] == 1
+        assert counts(result)[3] == 1
         assert Journals(here.journals).paths() == []
     else:
         assert (here.journals / path.name).read_bytes() == b"".join(whole.splitlines(keepends=True)[:lines])
@@ -142,9 +139,9 @@ def test_a_damaged_journal_is_named_and_left_out(there: Project, here: Project, 
     write_run(there)
     bad = there.journals / "ba9876543210-feed-0.jsonl"
     bad.write_text(damage)
-    account = bring(there, here)
-    assert counts(account) == (1, 0, 0, 1)
-    assert list(account.damaged) == [bad.name]
+    result = bring(there, here)
+    assert counts(result) == (1, 0, 0, 1)
+    assert list(result.damaged) == [bad.name]
 
 
 def test_a_journal_under_another_recipes_name_is_left_out(there: Project, here: Project) -> None:
@@ -159,8 +156,8 @@ def test_a_study_is_brought_in_with_its_runs_under_their_names_here(there: Proje
     StudyJournals(there.studies).close("small", "finished")
     twin, other = record_of(study).planned_runs[:2]
     write_run(here, f"{twin.run}", variant="baseline", study="small")
-    account = bring(there, here)
-    assert (counts(account), account.studies) == ((10, 0, 0, 0), ["small"])
+    result = bring(there, here)
+    assert (counts(result), result.studies) == ((10, 0, 0, 0), ["small"])
     found = JournalTracker(here).study("small")
     assert found.status == "finished"
     assert [planned.run for planned in found.planned_runs[:2]] == [f"{twin.key}-feed-1", other.run]
@@ -233,12 +230,11 @@ def test_two_machines_with_runs_of_one_name_are_two_runs_in_the_store(tmp_path: 
 SYNC = """
 import sys
 from pathlib import Path
-from ablate.tracking.sync import sync
-from ablate.tracking import JournalTracker, Project, open_tracker
+from ablate.tracking import JournalTracker, Project, open_tracker, sync_journals
 project = Project(Path(sys.argv[2]))
 tracker = open_tracker(project) if sys.argv[3] == "mlflow" else JournalTracker(project)
-account = sync(Path(sys.argv[1]), project, tracker, print)
-print(len(account.new), len(account.known))
+result = sync_journals(Path(sys.argv[1]), project, tracker)
+print(len(result.new), len(result.known))
 """
 
 
