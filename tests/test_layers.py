@@ -23,7 +23,7 @@ LAYERS = (
     ("tracking",),
     ("studies",),
     ("journal", "stats", "data", "figures"),
-    ("console", "errors", "wording", "cores", "seeding", "redaction"),
+    ("console", "errors", "wording", "cores", "paths", "seeding", "redaction"),
 )
 """Folders and leaf modules, top to bottom: each may import what stands below it, and nothing else."""
 

@@ -4,7 +4,6 @@ May import the leaf modules only. Start at `open_dataset(ImageSource(...))`. Imp
 nothing heavier.
 """
 
-from ablate.data.cache import cache_folder
 from ablate.data.decoding import read_image
 from ablate.data.loading import describe, fetch, open_dataset
 from ablate.data.named_datasets import DATASETS
@@ -17,7 +16,6 @@ __all__ = [
     "Dataset",
     "ImageSource",
     "Split",
-    "cache_folder",
     "describe",
     "fetch",
     "open_dataset",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -16,14 +15,7 @@ from typing import Any
 from ablate.data.array_files import ARRAY_FILES, CHANNELS, FORMAT, METADATA, write_arrays
 from ablate.data.types import DataProgress, ImageStream, LocatedSource, printable
 from ablate.errors import UserError
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads and decoded data: ABLATE_CACHE, or else the system's cache folder."""
-    import platformdirs
-
-    chosen = os.environ.get("ABLATE_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("ablate"))
+from ablate.paths import cache_folder
 
 
 def cached_arrays(source: LocatedSource, image_size: int, progress: DataProgress | None) -> tuple[Path, dict[str, Any]]:

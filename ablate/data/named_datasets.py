@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ablate.data.cache import cache_errors, cache_folder, cache_lock
+from ablate.data.cache import cache_errors, cache_lock
 from ablate.data.cifar_batches import batch_files, read_batches_archive
 from ablate.data.decoding import array_blocks
 from ablate.data.types import DataProgress, ImageBlock, ImageStream, Labels, LocatedSource, Pixels, printable
 from ablate.errors import UsageError, UserError
+from ablate.paths import cache_folder
 from ablate.wording import unknown
 
 DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")

@@ -19,7 +19,7 @@ LITTLE, VERY_LITTLE = 2e9, 2e8
 
 def check_caches(_here: Surroundings) -> list[Finding]:
     """Look for decoded data that is broken or was never finished."""
-    from ablate.data.cache import cache_folder
+    from ablate.paths import cache_folder
 
     folder = cache_folder()
     entries, broken, unfinished = cached(folder)
@@ -49,7 +49,7 @@ def cached(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
 
 def check_disk(here: Surroundings) -> list[Finding]:
     """Check that there is room where runs and data are kept."""
-    from ablate.data.cache import cache_folder
+    from ablate.paths import cache_folder
 
     free = {_existing(folder): 0 for folder in (here.project.mlruns, cache_folder())}
     free = {folder: shutil.disk_usage(folder).free for folder in free}

@@ -131,7 +131,8 @@ def _cleared(here: Surroundings, leftover: Leftover) -> str:
 
 
 def _clear_caches(_here: Surroundings) -> Iterator[str]:
-    from ablate.data.cache import cache_folder, cache_lock, read_entry, remove_leftovers
+    from ablate.data.cache import cache_lock, read_entry, remove_leftovers
+    from ablate.paths import cache_folder
 
     folder = cache_folder()
     _, broken, unfinished = cached(folder)

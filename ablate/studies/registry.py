@@ -17,13 +17,17 @@ Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Factor:
-    """One component of a recipe, switched on or off: what it adds to a training plan, and its hyperparameters."""
+    """One component of a recipe, switched on or off.
+
+    `add` adds it to a training plan. `caveat` is a sentence that reports print with the effect of the factor.
+    """
 
     name: str
     add: Callable[..., Any]
     help: str
     hyperparameters: tuple[Setting, ...]
     in_baseline: bool
+    caveat: str = ""
 
     @property
     def words(self) -> str:
@@ -76,22 +80,22 @@ class RegistryBuilder:
     def __init__(self) -> None:
         self._factors: list[Factor] = []
 
-    def factor(self) -> Callable[[Declared], Declared]:
+    def factor(self, *, caveat: str = "") -> Callable[[Declared], Declared]:
         """Declare a factor that is on in the baseline."""
-        return self._declare(in_baseline=True)
+        return self._declare(in_baseline=True, caveat=caveat)
 
-    def candidate(self) -> Callable[[Declared], Declared]:
+    def candidate(self, *, caveat: str = "") -> Callable[[Declared], Declared]:
         """Declare a factor that is off by default."""
-        return self._declare(in_baseline=False)
+        return self._declare(in_baseline=False, caveat=caveat)
 
     def registry(self) -> FactorRegistry:
         """Return the factors declared so far."""
         return FactorRegistry(tuple(self._factors))
 
-    def _declare(self, *, in_baseline: bool) -> Callable[[Declared], Declared]:
+    def _declare(self, *, in_baseline: bool, caveat: str) -> Callable[[Declared], Declared]:
         def declare(add: Declared) -> Declared:
             summary = inspect.cleandoc(add.__doc__ or "").split("\n", 1)[0].rstrip(".")
-            self._factors.append(Factor(add.__name__, add, summary, _hyperparameters(add), in_baseline))
+            self._factors.append(Factor(add.__name__, add, summary, _hyperparameters(add), in_baseline, caveat))
             return add
 
         return declare

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -69,6 +69,9 @@ class Workload:
         """Pickle as the name, or as the study's file."""
         return (resolve(_FROM_STUDY_FILE), (self.study_file,)) if self.study_file else (find, (self.name,))
 
+    def __repr__(self) -> str:
+        return f"Workload({self.name!r})"
+
     @property
     def identity(self) -> str:
         """The workload's part of a run's identity: its name and version."""
@@ -110,6 +113,12 @@ def find(name: str) -> Workload:
         raise UsageError(unknown("workload", name, BUILT_IN))
     workload: Workload = resolve(BUILT_IN.get(name, name))
     return workload
+
+
+def caveats(workload: str, factors: Iterable[str]) -> list[str]:
+    """Return the caveats of factors of a built-in workload. Unknown workloads and factors have none."""
+    known = find(workload).factors if workload in BUILT_IN else {}
+    return [known[name].caveat for name in factors if name in known and known[name].caveat]
 
 
 def resolve(reference: Any) -> Any:

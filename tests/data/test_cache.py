@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablate.data import ImageSource, cache_folder, open_dataset
+from ablate.data import ImageSource, open_dataset
 from ablate.errors import UserError
+from ablate.paths import cache_folder
 from tests.samples.data import pixels_in, write_folder, zip_of
 
 OPEN = """

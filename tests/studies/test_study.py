@@ -97,3 +97,16 @@ def test_the_docstring_is_the_question(tmp_path: Path) -> None:
     path = tmp_path / "why.py"
     path.write_text('"""Why?"""\nfrom ablate import Study\nstudy = Study(seeds=1)\n')
     assert (load_study(path).question, load_study(path).name) == ("Why?", "why")
+
+
+def test_a_study_and_its_recipes_are_shown_on_one_line() -> None:
+    study = Study(name="why", factors=["augment"], seeds=range(100))
+    assert repr(study) == (
+        "Study(name='why', design='leave-one-out', factors=['augment'], seeds=range(0, 100), preset='laptop', "
+        "workload='resnet9')"
+    )
+    assert "factors=the baseline's" in repr(Study(seeds=list(range(100))))
+    assert len(repr(Study(seeds=list(range(100))))) < 200
+    baseline = study.baseline
+    assert repr(baseline) == f"Recipe('baseline', workload='resnet9', seed=0, key='{baseline.key}')"
+    assert repr(study.workload) == "Workload('resnet9')"

@@ -1,4 +1,4 @@
-"""What a workload says of itself: its metric, its scale, its identity."""
+"""Workloads: scale, caveats, presets, references to functions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
+from ablate.studies.workload import caveats, resolve
 from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples import toy
 
@@ -30,3 +31,16 @@ def test_a_recipe_answers_by_name() -> None:
 def test_the_default_preset_is_the_workloads_own() -> None:
     assert (WORKLOAD.preset().name, toy.WORKLOAD.preset().name) == ("laptop", "default")
     assert (WORKLOAD.identity, WORKLOAD.study_file) == ("resnet9", None)
+
+
+def test_caveats_are_those_of_built_in_factors() -> None:
+    expected = [factor.caveat for factor in WORKLOAD.factors.values() if factor.caveat]
+    assert expected
+    assert caveats("resnet9", WORKLOAD.factors) == expected
+    assert caveats("resnet9", ["removed_since"]) == []
+    assert caveats("another", WORKLOAD.factors) == []
+
+
+def test_references_are_imported_and_all_else_is_unchanged() -> None:
+    assert resolve("tests.samples.toy:WORKLOAD") is toy.WORKLOAD
+    assert resolve(toy.train) is toy.train

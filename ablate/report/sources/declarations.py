@@ -11,6 +11,7 @@ from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import in_words
 from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
+from ablate.studies.workload import caveats
 from ablate.tracking import StudyRecord
 from ablate.wording import count
 
@@ -81,11 +82,8 @@ def declared_limits(record: StudyRecord) -> list[str]:
             "Validation used the test images (the notebook's protocol): nothing was chosen by them here, but whoever "
             "tunes by these curves tunes on the test set."
         )
-    if "lr_schedule" in record.details.get("factors", ()):
-        lines.append(
-            "Without lr_schedule both the learning rate and Adam's beta1 are constant: the schedule moves both, so its "
-            "effect is that of the two together."
-        )
+    if "code" not in record.declared:  # a study's own training has no registry, and could have a built-in's name
+        lines += caveats(record.declared.get("workload", ""), record.details.get("factors", ()))
     return [*lines, CONDITIONAL] if record.details.get("tuning") else lines
 
 

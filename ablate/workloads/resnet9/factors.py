@@ -70,7 +70,10 @@ def grad_clip(
     return replace(plan, clip_value=value)
 
 
-@_register.factor()
+@_register.factor(
+    caveat="Without lr_schedule, both the learning rate and Adam's beta1 are constant. The schedule changes both, so "
+    "its effect is their joint effect."
+)
 def lr_schedule(
     plan: TrainingPlan, *, warmup: Annotated[float, Range(0.01, 0.99, tune=(0.05, 0.6))] = 0.3
 ) -> TrainingPlan:

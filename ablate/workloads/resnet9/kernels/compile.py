@@ -12,8 +12,8 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from ablate.data import cache_folder
 from ablate.errors import UserError
+from ablate.paths import cache_folder
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
 _NAMES = ("norm_pool_relu", "convolution_float32", "convolution_bfloat16")
