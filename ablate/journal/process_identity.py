@@ -1,7 +1,7 @@
 """Whether the process that a record names is still alive.
 
-A process is named by host, boot, pid and start: a pid alone is given out again. On Linux the start is counted from the
-boot, so that a clock that is set back changes nothing.
+A process is identified by host, boot, process id and start time, because process ids are reused. On Linux the start is
+counted from the boot, so changes of the clock do not matter.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 SILENCE = 15 * 60.0
-"""After how many seconds without a sign of life a run of another host may be held for dead."""
+"""Seconds without a heartbeat after which a run on another host is considered dead."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def this_process() -> dict[str, Any]:
-    """Return what names this process."""
+    """Return the identity of this process: `host`, `boot`, `pid` and `started`."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "boot": _boot(), "pid": pid, "started": _started(pid)}
 
 
 def is_alive(process: Mapping[str, Any]) -> bool | None:
-    """Return whether `process` runs on this host, or None if it belongs to another one and nobody here can know."""
+    """Return whether `process` runs on this host, or None if it belongs to another host."""
     if process["host"] != socket.gethostname():
         return None
     return bool(process["boot"] == _boot() and process["started"] == _started(int(process["pid"])))
@@ -40,14 +40,18 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when `pid` started, or None if there is no such process or it only waits to be reaped."""
-    stat = Path(f"/proc/{pid}/stat")
+    """Return when `pid` started, or None if there is no such process or it is a zombie."""
     if _BOOT_ID.exists():
         try:
-            state, *fields = stat.read_text().rpartition(")")[2].split()  # the name before ")" may hold spaces
+            stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             return None
+        state, *fields = stat.rpartition(")")[2].split()  # the name before ")" may contain spaces
         return None if state in "ZX" else fields[18]  # starttime, in clock ticks since boot (proc(5), field 22)
     import psutil
 
-    return f"{psutil.Process(pid).create_time():.2f}" if psutil.pid_exists(pid) else None
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.NoSuchProcess:  # also if it ends meanwhile
+        return None

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
-from ablate.journal.process_identity import is_alive, this_process
+from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Journals, load, records
 
 KEY, DATA = "0123456789ab", "feedbeef0000"
@@ -156,16 +156,3 @@ def test_a_claim_excludes_others_and_goes_with_its_process(tmp_path: Path) -> No
     holder.join()
     with journals.claim(KEY, DATA, timeout=5):
         assert not journals.is_claimed("ba9876543210", DATA)
-
-
-def test_liveness() -> None:
-    me = this_process()
-    assert is_alive(me) is True
-    assert is_alive({**me, "started": "1"}) is False
-    assert is_alive({**me, "boot": "another"}) is False
-    assert is_alive({**me, "host": "another"}) is None
-    child = multiprocessing.get_context("spawn").Process(target=int)
-    child.start()
-    gone = {**me, "pid": child.pid}
-    child.join()
-    assert is_alive(gone) is False

@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Run, load
-from ablate.tracking import JournalTracker, PlanEntry, Project, StudyRecord, Tracker, open_tracker
+from ablate.tracking import (
+    JournalTracker,
+    MlflowTracker,
+    PlanEntry,
+    Project,
+    StudyJournals,
+    StudyRecord,
+    Tracker,
+    open_tracker,
+)
 from ablate.tracking.mlflow_backend.records import milliseconds
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import (
@@ -278,12 +288,27 @@ def test_an_unknown_study_is_an_error_with_those_that_there_are(tracker: Tracker
         tracker.attach_report("depths", tmp_path, "", {})
 
 
-def test_a_report_is_kept_with_its_study(tracker: Tracker, tmp_path: Path) -> None:
+def kept_report(tracker: Tracker, project: Project) -> tuple[str, str, Mapping[str, float]]:
+    """Return the text, the note and the metrics of the report that a tracker keeps with the study `widths`."""
+    if isinstance(tracker, MlflowTracker):
+        client = mlflow.MlflowClient(tracker.uri)
+        (run,) = client.search_runs(
+            [client.get_experiment_by_name("widths").experiment_id], "tags.`ablate.kind` = 'study'"
+        )
+        text = Path(client.download_artifacts(run.info.run_id, "report/report.md")).read_text()
+        return text, run.data.tags["mlflow.note.content"], run.data.metrics
+    found = tracker.reports["widths"] if isinstance(tracker, MemoryTracker) else None
+    folder, note, metrics = found or StudyJournals(project.studies).report("widths") or (project.root, "", {})
+    return (folder / "report.md").read_text(), note, metrics
+
+
+def test_the_newest_report_is_kept_with_its_study(tracker: Tracker, project: Project, tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.md").write_text("# Widths\n")
     tracker.open_study(STUDY)
-    tracker.attach_report("widths", tmp_path / "report", "It does.", {"delta": -1.5})
-    tracker.attach_report("widths", tmp_path / "report", "It does.", {"delta": -1.6})
+    for text, note, delta in (("# Widths\n", "It does.", -1.5), ("# Widths, once more\n", "It does not.", -1.6)):
+        (tmp_path / "report" / "report.md").write_text(text)
+        tracker.attach_report("widths", tmp_path / "report", note, {"delta": delta})
+        assert kept_report(tracker, project) == (text, note, {"delta": delta})
 
 
 def test_files_of_a_run_that_is_still_open_stay(tracker: Tracker, project: Project) -> None:
