@@ -1,4 +1,4 @@
-"""The command line: every command, and what happens to errors."""
+"""The command line: all commands, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -14,27 +14,37 @@ from ablate import console
 from ablate.cli import compare, delete, doctor, init, predict, report, run, runs, sweep, sync, tune
 from ablate.cli import data as data_commands
 from ablate.cli.completion import complete
-from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup
+from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup, LongCommand, StudyCommand
 from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import collect_garbage_seldom, share_cores
 from ablate.errors import UserError, explain
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-app = typer.Typer(
-    name="ablate",
-    cls=HelpfulGroup,
-    rich_markup_mode=None,
-    epilog=EXIT_CODES,
-    pretty_exceptions_enable=False,
-    context_settings=_CONTEXT,
+_OUT_OF_MEMORY = "Out of memory. Use fewer --jobs, or a smaller --batch-size or --width"
+_COMMANDS: tuple[tuple[str, str, Callable[..., None], type[HelpfulCommand]], ...] = (
+    ("Run", "run", run.run, LongCommand),
+    ("Run", "sweep", sweep.sweep, StudyCommand),
+    ("Run", "tune", tune.tune, StudyCommand),
+    ("Run", "init", init.init, HelpfulCommand),
+    ("Inspect", "list", runs.list_runs, HelpfulCommand),
+    ("Inspect", "show", runs.show, HelpfulCommand),
+    ("Inspect", "compare", compare.compare, HelpfulCommand),
+    ("Inspect", "report", report.report, LongCommand),
+    ("Inspect", "ui", runs.ui, HelpfulCommand),
+    ("Inspect", "predict", predict.predict, HelpfulCommand),
+    ("Maintain", "sync", sync.sync, HelpfulCommand),
+    ("Maintain", "doctor", doctor.doctor, HelpfulCommand),
+    ("Maintain", "delete", delete.delete, HelpfulCommand),
+)
+_DATA_COMMANDS: tuple[tuple[str, Callable[..., None], type[HelpfulCommand]], ...] = (
+    ("info", data_commands.info, HelpfulCommand),
+    ("show", data_commands.show, StudyCommand),
+    ("fetch", data_commands.fetch, HelpfulCommand),
 )
 
 
-_NO_MEMORY = "out of memory: fewer --jobs, a smaller --batch-size or --width need less"
-
-
-def _exiting(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn a user's mistake into one line and an exit code, without a traceback unless --debug asks for it."""
+def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn a user's error into one line and an exit code. With --debug its traceback is kept."""
 
     @wraps(command)
     def guarded(**arguments: Any) -> None:
@@ -51,41 +61,35 @@ def _exiting(command: Callable[..., None]) -> Callable[..., None]:
         except (OSError, MemoryError) as error:
             if shows_tracebacks():
                 raise
-            console.complain(explain(error) if isinstance(error, OSError) else _NO_MEMORY)
+            console.complain(explain(error) if isinstance(error, OSError) else _OUT_OF_MEMORY)
             raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
-            console.complain("interrupted; the same command goes on from where it was")
+            console.complain("Interrupted. The same command resumes the work")
             raise typer.Exit(130) from None
 
     return guarded
 
 
-for _panel, _name, _command in (
-    ("Make runs", "run", run.run),
-    ("Make runs", "sweep", sweep.sweep),
-    ("Make runs", "tune", tune.tune),
-    ("Make runs", "init", init.init),
-    ("Look at runs", "list", runs.list_runs),
-    ("Look at runs", "show", runs.show),
-    ("Look at runs", "report", report.report),
-    ("Look at runs", "compare", compare.compare),
-    ("Look at runs", "ui", runs.ui),
-    ("Look at runs", "predict", predict.predict),
-    ("Keep runs", "sync", sync.sync),
-    ("Keep runs", "doctor", doctor.doctor),
-    ("Keep runs", "delete", delete.delete),
-):
-    app.command(_name, cls=HelpfulCommand, rich_help_panel=_panel)(_exiting(_command))
+app = typer.Typer(
+    name="ablate",
+    cls=HelpfulGroup,
+    rich_markup_mode=None,
+    epilog=EXIT_CODES,
+    pretty_exceptions_enable=False,
+    context_settings=_CONTEXT,
+)
+for _panel, _name, _command, _kind in _COMMANDS:
+    app.command(_name, cls=_kind, rich_help_panel=_panel)(_with_exit_code(_command))
 data = typer.Typer(cls=HelpfulGroup, rich_markup_mode=None)
-for _name, _command in (("info", data_commands.info), ("show", data_commands.show), ("fetch", data_commands.fetch)):
-    data.command(_name, cls=HelpfulCommand)(_exiting(_command))
-app.add_typer(complete(data), name="data", rich_help_panel="Look at data")
+for _name, _command, _kind in _DATA_COMMANDS:
+    data.command(_name, cls=_kind)(_with_exit_code(_command))
+app.add_typer(complete(data), name="data", rich_help_panel="Maintain")
 complete(app)
 
 
 @data.callback(invoke_without_command=True)
-def about_data(ctx: typer.Context) -> None:
-    """Look at the images, or fetch them.
+def show_data_help(ctx: typer.Context) -> None:
+    """Inspect or download data sets.
 
     Examples:
       ablate data info --dataset digits
@@ -99,12 +103,12 @@ def about_data(ctx: typer.Context) -> None:
 @app.callback(invoke_without_command=True)
 def options(
     ctx: typer.Context,
-    debug: Annotated[  # noqa: ARG001  # read off the arguments, so that it may stand after the command, too
-        bool, typer.Option("--debug", help="Show the traceback of an error; goes with every command.")
+    debug: Annotated[  # noqa: ARG001  # read from sys.argv, since it may also follow the command
+        bool, typer.Option("--debug", help="Show tracebacks of errors, with any command.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
-    """Which parts of a training recipe matter, by how much, and how sure can we be.
+    """Ablation studies of training recipes: which components matter, by how much, and how certain that is.
 
     Examples:
       ablate run --preset demo --no-augment

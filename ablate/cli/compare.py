@@ -1,4 +1,4 @@
-"""The command that sets runs side by side."""
+"""`ablate compare`: two runs or variants side by side."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Annotated, Any
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import JsonFlag, TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.journal.run_journal import Run
 from ablate.tracking import Project, Tracker, run_title
 from ablate.workflows.messages import headline, said, settings_of
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def compare(
-    one: Annotated[str, typer.Argument(metavar="A", help="A run (no-augment/s0) or a variant (no-augment).")],
-    other: Annotated[str, typer.Argument(metavar="B", help="What to hold against it.")],
-    store: StoreFlags,
+    one: Annotated[str, typer.Argument(metavar="A", help="Run (no-augment/s0) or variant (no-augment).")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Run or variant to compare with it.")],
+    store: TrackingFlags,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set two runs, or two variants over their seeds, side by side: what differs, then the metrics.
+    """Compare two runs, or two variants over their seeds.
+
+    Prints the parameters that differ, then the metrics.
 
     Examples:
       ablate compare baseline/s0 no-augment/s0
@@ -51,15 +52,16 @@ def compare(
     if different:
         console.table(["differs", *heads], [[name, said(name, a), said(name, b)] for name, (a, b) in different.items()])
     else:
-        console.say("both have the same recipe")
+        console.say("Both have the same recipe")
     columns = ["metric", *heads, "B - A"]
     console.table(columns, [[name, *_cells(name, left, right)] for name in metrics], title="")
     if max(len(left), len(right)) > 1:
-        console.say(f"± is the SD over seeds; intervals: ablate report {_study([*left, *right], tracker)}")
+        study = _study([*left, *right], tracker)
+        console.say(f"± is the standard deviation over seeds. For intervals: ablate report {study}")
 
 
 def _side(text: str, tracker: Tracker) -> list[Run]:
-    """Return the run that `text` names, or the newest run of each seed of the variant of that name at one scale."""
+    """Return the run of that name, or the newest run of each seed of the variant of that name, all at one scale."""
     runs = [run for run in tracker.runs() if run.variant == text and run.is_result]
     if not runs:
         return [tracker.find(text)]
@@ -82,7 +84,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any], *, many: bool
 
 
 def _metrics(left: Sequence[Run], right: Sequence[Run]) -> dict[str, tuple[float, float, float]]:
-    """Return the means and their difference of each metric that both have; times, which say least, come last."""
+    """Return the means and their difference for each metric that both have, times last."""
     names = [name for name in left[0].metrics if name in right[0].metrics]
     means = {name: (mean(_values(left, name)), mean(_values(right, name))) for name in names}
     ordered = sorted(names, key=lambda name: name.startswith("time/"))
@@ -90,7 +92,7 @@ def _metrics(left: Sequence[Run], right: Sequence[Run]) -> dict[str, tuple[float
 
 
 def _cells(name: str, left: Sequence[Run], right: Sequence[Run]) -> list[str]:
-    """Return a metric of both sides and their difference, to the same number of decimals."""
+    """Return a metric of both sides and their difference, with the same number of decimals."""
     one, other = _values(left, name), _values(right, name)
     if all(value.is_integer() for value in (*one, *other)) and len({*one}) == len({*other}) == 1:
         return [f"{one[0]:,.0f}", f"{other[0]:,.0f}", f"{other[0] - one[0]:+,.0f}"]
@@ -100,7 +102,7 @@ def _cells(name: str, left: Sequence[Run], right: Sequence[Run]) -> list[str]:
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    """Return the mean, with the SD where there are several seeds."""
+    """Return the mean, with the standard deviation of several seeds."""
     shown = f"{mean(values):,.{digits}f}"
     return f"{shown} ± {stdev(values):,.{digits}f}" if len(values) > 1 and all(map(math.isfinite, values)) else shown
 
@@ -110,6 +112,6 @@ def _values(runs: Sequence[Run], name: str) -> list[float]:
 
 
 def _study(runs: Sequence[Run], tracker: Tracker) -> str:
-    """Return the name of the study that has all of the runs, as a shell takes it, or what stands for one."""
+    """Return the shell-quoted name of the study of all runs, or `STUDY` if they have several."""
     names = {run.study for run in runs}
     return shlex.quote(names.pop()) if len(names) == 1 and names <= {*tracker.studies()} else "STUDY"

@@ -1,4 +1,8 @@
-"""What the Tab key offers: names read off declarations, folders and the first lines of journals; never off a store."""
+"""Shell completion of option values and arguments.
+
+Names come from declarations, folders and the first lines of journals. The store is never opened: that would take too
+long for a Tab key.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,15 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from typer.models import ParameterInfo
 
+from ablate.cli.options import names
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
-from ablate.studies.designs import DESIGNS
 from ablate.studies.settings import OneOf
 from ablate.tracking import Project
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 _JOURNALS = 1000
-"""How many of the newest journals are read for a list of runs."""
+"""Number of journals, newest first, that are read for a list of runs."""
 
 
 def _starts() -> Iterable[Mapping[str, Any]]:
@@ -57,14 +61,14 @@ def _words(domain: OneOf) -> Callable[[], Iterable[str]]:
     return lambda: domain.words
 
 
-_NAMES: Mapping[str, Callable[[], Iterable[str]]] = {
-    "preset": lambda: (preset.name for preset in WORKLOAD.presets),
-    "design": lambda: DESIGNS,
-    "dataset": lambda: ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits"),
-    "device": lambda: ("auto", "cpu", "cuda", "mps"),
-    "precision": lambda: ("auto", "bf16", "fp32"),
-    "executor": lambda: ("serial", "processes", "ray"),
-    "metric_goal": lambda: ("max", "min"),
+_VALUES: Mapping[str, Callable[[], Iterable[str]]] = {
+    "preset": lambda: names.PRESETS,
+    "design": lambda: names.DESIGN_NAMES,
+    "dataset": lambda: names.DATASETS,
+    "device": lambda: names.DEVICES,
+    "precision": lambda: names.PRECISIONS,
+    "executor": lambda: names.EXECUTORS,
+    "metric_goal": lambda: names.GOALS,
     "file": _study_files,
     "study": _studies,
     "experiment": _studies,
@@ -73,17 +77,17 @@ _NAMES: Mapping[str, Callable[[], Iterable[str]]] = {
     "other": _sides,
     **{setting.name: _words(setting.domain) for setting in WORKLOAD.settings if isinstance(setting.domain, OneOf)},
 }
-"""What can stand for a parameter, by its name, whichever command has it."""
+"""Possible values by the name of the parameter, the same in all commands."""
 
 
 def complete(app: typer.Typer) -> typer.Typer:
-    """Give every parameter of an app's commands whose values are known its completion."""
+    """Add completion to the parameters of an app's commands whose values are known."""
     for command in app.registered_commands:
         assert command.callback is not None
         for parameter in inspect.signature(command.callback, eval_str=True).parameters.values():
             info = _declaration(parameter.annotation)
-            if info and parameter.name in _NAMES:
-                info.autocompletion = _offering(_NAMES[parameter.name])
+            if info and parameter.name in _VALUES:
+                info.autocompletion = _completer(_VALUES[parameter.name])
             elif info and parameter.name == "factors":
                 info.autocompletion = _factor_lists
     return app
@@ -95,18 +99,18 @@ def _declaration(annotation: Any) -> ParameterInfo | None:
     return next((item for item in get_args(annotation)[1:] if isinstance(item, ParameterInfo)), None)
 
 
-def _offering(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    def offer(incomplete: str) -> list[str]:
+def _completer(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    def complete_value(incomplete: str) -> list[str]:
         try:
-            return sorted({name for name in names() if name.startswith(incomplete)})
+            return sorted({value for value in values() if value.startswith(incomplete)})
         except (OSError, ValueError, KeyError, UserError):
-            return []  # a shell that waits for the Tab key has no use for an error
+            return []  # a shell cannot show an error here
 
-    return offer
+    return complete_value
 
 
 def _factor_lists(incomplete: str) -> list[str]:
-    """Offer the next name of a comma-separated list of factors."""
+    """Complete the last name of a comma-separated list of factors."""
     done, comma, begun = incomplete.rpartition(",")
     taken = done.split(",")
     return [

@@ -1,4 +1,4 @@
-"""The commands that look at data."""
+"""`ablate data`: describe, show and download data sets."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from typing import Annotated
 import typer
 
 from ablate import console
+from ablate.cli.options import names
 from ablate.cli.options.common import DataFlags, JsonFlag
-from ablate.cli.options.recipe import Selection, grouped
+from ablate.cli.options.groups import expand_groups
+from ablate.cli.options.recipe import RecipeFlags
 from ablate.workloads.resnet9.workload import WORKLOAD
 
+_IMAGE_SIZE = int(str(WORKLOAD.setting("image_size").default))
 
-@grouped(WORKLOAD)
+
+@expand_groups
 def info(
     flags: DataFlags,
-    image_size: Annotated[int, typer.Option(help="Height and width to decode to.")] = 32,
+    image_size: Annotated[int, typer.Option(help="Height and width of the decoded images.")] = _IMAGE_SIZE,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what the data is: classes, images, normalisation, fingerprint, where it is kept.
+    """Describe a data set: classes, images, normalisation, fingerprint, cache.
 
     Examples:
       ablate data info --dataset digits
@@ -42,15 +46,15 @@ def _text(name: str, value: object) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def show(
-    selection: Selection,
+    recipe: RecipeFlags,
     flags: DataFlags,
-    to: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("data.png"),
-    count: Annotated[int, typer.Option(help="How many images.", min=1, max=400)] = 32,
-    seed: Annotated[int, typer.Option(help="The seed of order and augmentation.", min=0)] = 0,
+    to: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("data.png"),
+    count: Annotated[int, typer.Option(help="Number of images.", min=1, max=400)] = 32,
+    seed: Annotated[int, typer.Option(help="Random seed of order and augmentation.", min=0)] = 0,
 ) -> None:
-    """Write a grid of training images, as they are and as training sees them.
+    """Draw a grid of training images, before and after augmentation.
 
     Examples:
       ablate data show --dataset digits
@@ -59,17 +63,18 @@ def show(
     """
     from ablate.workloads.resnet9.artifacts import draw_data
 
-    recipe = selection.recipe("notebook", seed)
     with console.DecodingBar() as bar:
-        draw_data(flags.source(), recipe, count, to, bar)
+        draw_data(flags.source(), recipe.recipe(names.GPU_PRESET, seed), count, to, bar)
     console.result(str(to))
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def fetch(
-    name: Annotated[str, typer.Argument(help="cifar10, cifar100, svhn, fashion-mnist or digits.")] = "cifar10",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help=f"{names.alternatives(names.DATASETS)}.")
+    ] = names.DEFAULT_DATASET,
 ) -> None:
-    """Download a data set, check it and decode it, for use without a network later.
+    """Download, verify and decode a data set for offline use.
 
     Examples:
       ablate data fetch digits

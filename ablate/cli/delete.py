@@ -1,4 +1,4 @@
-"""The command that removes runs."""
+"""`ablate delete`: delete runs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.errors import UsageError
-from ablate.workloads.resnet9.workload import WORKLOAD
+from ablate.wording import count
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def delete(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="no-augment/s0, or the beginning of a key or MLflow id.")
+        list[str],
+        typer.Argument(metavar="RUN", help="VARIANT/sSEED, or the start of a key or MLflow id."),
     ],
-    store: StoreFlags,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    store: TrackingFlags,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove runs: from MLflow, with artifacts, journal, weights and checkpoint.
+    """Delete runs with their artifacts, journals, weights and checkpoints.
 
     Examples:
       ablate delete no-augment/s0
@@ -42,10 +43,10 @@ def delete(
             console.warn(line)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("nobody is there to be asked: --yes removes without asking")
-        if not typer.confirm(f"Remove {len(deletions)} run{'s' * (len(deletions) > 1)} for good?", err=True):
-            console.say("nothing was removed")
+            raise UsageError("Cannot ask for confirmation without a terminal. --yes deletes without asking")
+        if not typer.confirm(f"Permanently delete {count(len(deletions), 'run')}?", err=True):
+            console.say("Nothing was deleted")
             return
     for one in deletions:
         delete_run(one, tracker, journals)
-        console.result(f"removed {run_title(one.run)}")
+        console.result(f"Deleted {run_title(one.run)}")

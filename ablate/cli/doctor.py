@@ -1,4 +1,4 @@
-"""The command that looks for what is wrong and mends it."""
+"""`ablate doctor`: check the project, and repair what can be repaired."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import JsonFlag, TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.errors import UsageError, UserError
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.doctor import Finding
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def doctor(
-    store: StoreFlags,
+    store: TrackingFlags,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what can be mended; nothing of value is removed.")
+        bool, typer.Option("--repair", help="Repair what can be repaired. No result is deleted.")
     ] = False,
     others: Annotated[
-        bool, typer.Option("--others", help="With --repair: close silent runs of other machines, too.")
+        bool, typer.Option("--others", help="With --repair, also close runs of other machines that no longer respond.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Look whether all is well: store, journals, runs that nobody runs, data caches, disk, versions, device.
+    """Check the store, journals, data caches, disk, versions and device.
 
     Examples:
 
@@ -40,7 +39,7 @@ def doctor(
     from ablate.tracking import Project
 
     if others and not repair:
-        raise UsageError("--others says what --repair may do: give both")
+        raise UsageError("--others applies to --repair. Give both")
     here = Surroundings(Project.find(), store.tracking_uri)
     done = list(mend(here, others=others)) if repair else []
     findings = examine(here)
@@ -49,14 +48,14 @@ def doctor(
         facts = {"findings": [asdict(finding) for finding in findings], "problems": len(problems), "repaired": done}
         console.emit(facts)
     else:
-        for line in done or ["nothing: there was nothing to mend"] * repair:
+        for line in done or ["nothing: no problem that can be repaired"] * repair:
             console.result(f"repaired  {line}")
         for finding in findings:
             console.result(_line(finding))
     if problems:
         first = problems[0]
         rest = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise UserError(f"{first.check}{rest}: {first.text}" + (f": {first.remedy}" if first.remedy else ""))
+        raise UserError(f"{first.check}{rest}: {first.text}" + (f". {first.remedy}" if first.remedy else ""))
 
 
 def _line(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""Help, usage errors and the start screen of the command line."""
+"""Help of the command line: its layout at any width, the start screen, and `--help-all`."""
 
 from __future__ import annotations
 
@@ -6,70 +6,97 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from inspect import cleandoc
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ablate import console
+from ablate.cli.options import panels
+from ablate.cli.usage_errors import UsageMistake, explain_mistake
 
 START = """\
-Which parts of a training recipe matter, by how much, and how sure can you be?
+Ablation studies of training recipes: which components matter, by how much, and how certain that is.
 
-Start here: handwritten digits, nothing to download.
+Start with handwritten digits; nothing has to be downloaded.
 
   ablate run --preset demo
-      trains once; seconds
+      Train once (seconds).
   ablate run --preset demo --no-batch-norm
-      the same with one component off
+      Train with one component off.
   ablate sweep --preset demo --seeds 3 --name first
-      the study: each component off, three seeds; minutes.
-      Its report lies in reports/first when it is done.
+      Switch each component off in turn, under three seeds (minutes), and
+      write a report to reports/first.
 
-  ablate --help           every command
-  ablate run --help       every component, knob and setting"""
+  ablate --help           List all commands.
+  ablate run --help       List all components and settings."""
 
 EXIT_CODES = """\
-Exit codes: 0 done (an unstable run is a result), 1 something failed, 2 wrong usage, 130 interrupted."""
+Exit codes: 0 success (an unstable run is a result), 1 failure, 2 usage error, 130 interrupted."""
 
-_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)  # click's, whichever click Typer brings
-_TYPES = {"bool": "", "int": "N", "int range": "N", "float": "X", "float range": "X", "str": "TEXT", "path": "PATH"}
-"""What stands for a value in the help where the option names nothing better."""
+_HELP_ALL = "--help-all"
+_TYPES = {"bool": "", "int": "INT", "int range": "INT", "float": "FLOAT", "float range": "FLOAT", "str": "TEXT"}
+"""Placeholders of option values in the help, by Typer's names of types. Other types keep their name, in capitals."""
 
-_SYNONYMS = {
-    **dict.fromkeys(("--reference", "--control"), "--baseline"),
-    **dict.fromkeys(("--n-seeds", "--repeats"), "--seeds"),
-    **dict.fromkeys(("--workers", "--parallel"), "--jobs"),
-    "--learning-rate": "--lr",
-    "--batch": "--batch-size",
-}
-"""What other tools call our options."""
+_LAST = ("Options", panels.TRACKING, panels.ADVANCED)
 
 
 class HelpfulCommand(TyperCommand):
-    """A command with our help."""
+    """A command with a short help: only `--help-all` lists the options under the headings in `only_in_full`."""
 
-    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # Any: click's own types have no public name
+    only_in_full: ClassVar[frozenset[str]] = frozenset({panels.ADVANCED})
+
+    def folded(self) -> list[str]:
+        """Return the headings that only `--help-all` lists."""
+        headings = dict.fromkeys(getattr(parameter, "rich_help_panel", None) for parameter in self.params)
+        return _ordered([heading for heading in headings if heading in self.only_in_full])
+
+    def get_help_option_names(self, ctx: Any) -> list[str]:  # Any: click's own types have no public name
+        """Return the names of the help option."""
+        return [*super().get_help_option_names(ctx), *([_HELP_ALL] if self.folded() else [])]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note whether the full help is asked for, then parse the arguments."""
+        ctx.meta[_HELP_ALL] = _HELP_ALL in args
+        return super().parse_args(ctx, args)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the command does, then its examples."""
         _write_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each group of arguments and options."""
-        _write_rows(ctx, formatter)
+        folded, is_full = self.folded(), ctx.meta.get(_HELP_ALL, False)
+        rows = [row for row in _parameter_rows(ctx, is_full=is_full) if is_full or row[0] not in folded]
+        if folded:
+            names = ", ".join(heading.partition(",")[0].lower() for heading in folded)
+            rows.append(("Options", (_HELP_ALL, f"Show all options, also: {names}.")))
+        _write_sections(rows, formatter)
+
+
+class LongCommand(HelpfulCommand):
+    """A command with many options: its short help also leaves out hyperparameters and tracking."""
+
+    only_in_full = HelpfulCommand.only_in_full | {panels.HYPERPARAMETERS, panels.TRACKING}
+
+
+class StudyCommand(LongCommand):
+    """A command on a study: its short help leaves out all options of the baseline recipe."""
+
+    only_in_full = LongCommand.only_in_full | {panels.FACTORS, panels.CANDIDATES, panels.SETTINGS}
 
 
 class HelpfulGroup(TyperGroup):
-    """A group of commands with our help; a mistake in what was typed is told in one line."""
+    """A group of commands. Its help has a section for each group of commands, and usage errors take one line."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the commands are for, then examples."""
+        """Write what the commands do, then examples."""
         _write_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write a section for each group of options and commands."""
-        _write_rows(ctx, formatter)
+        """Write a section for each group of commands, then the options."""
+        _write_sections([*_command_rows(ctx), *_parameter_rows(ctx, is_full=False)], formatter)
 
     def main(
         self,
@@ -80,13 +107,13 @@ class HelpfulGroup(TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command line; exit 2 if it asks for what does not exist."""
+        """Run a command line; exit 2 on a usage error."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
-        except _UsageError as error:
-            console.complain(_explained(error))
+        except UsageMistake as error:
+            console.complain(explain_mistake(error))
             sys.exit(2)
         except typer.Abort:
             sys.exit(130)
@@ -94,7 +121,7 @@ class HelpfulGroup(TyperGroup):
 
 
 def _write_text(ctx: Any, formatter: Any) -> None:
-    """Write a docstring: its paragraphs wrapped, its examples as they are typed."""
+    """Write a docstring: its paragraphs wrapped, its examples unchanged."""
     text, _, examples = cleandoc(ctx.command.help or "").partition("Examples:")
     formatter.write_paragraph()
     formatter.write_text(text.strip())
@@ -104,57 +131,56 @@ def _write_text(ctx: Any, formatter: Any) -> None:
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
-def _write_rows(ctx: Any, formatter: Any) -> None:
-    """Write names and their texts, group by group; names stay whole at every width."""
-    rows: dict[str, list[tuple[str, str]]] = {}
-    for heading, row in _rows(ctx):
-        rows.setdefault(heading, []).append(row)
-    for heading, lines in rows.items():
+def _write_sections(rows: Sequence[tuple[str, tuple[str, str]]], formatter: Any) -> None:
+    """Write names and their texts under their headings. Names are never wrapped."""
+    for heading in _ordered([heading for heading, _ in rows]):
         with _section(formatter, heading):
+            lines = [row for other, row in rows if other == heading]
             formatter.write_dl(lines, col_max=min(36, formatter.width // 3))
 
 
-def _rows(ctx: Any) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield what the help lists: the heading of a group, and a name with its text."""
-    for parameter in ctx.command.get_params(ctx):
+def _ordered(headings: Sequence[str]) -> list[str]:
+    """Return headings in the order of their first appearance, except that general and rare options come last."""
+    return sorted(dict.fromkeys(headings), key=lambda heading: _LAST.index(heading) + 1 if heading in _LAST else 0)
+
+
+def _parameter_rows(ctx: Any, *, is_full: bool) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the heading, the name and the text of each argument and option."""
+    for parameter in sorted(ctx.command.get_params(ctx), key=lambda parameter: parameter.param_type_name != "argument"):
         record = parameter.get_help_record(ctx)
-        if record is not None:
-            usual = "Options" if parameter.param_type_name == "option" else "Arguments"
-            yield getattr(parameter, "rich_help_panel", None) or usual, (_name(record[0]), record[1])
-    if isinstance(ctx.command, TyperGroup):
-        for name, command in ctx.command.commands.items():
-            first = cleandoc(command.help or "").split("\n\n")[0].replace("\n", " ")
-            yield getattr(command, "rich_help_panel", None) or "Commands", (name, first)
+        if record is None:
+            continue
+        if parameter.param_type_name == "argument":
+            yield "Arguments", (record[0].split()[0], _option_text(record[1], is_full=is_full))
+        else:
+            heading = getattr(parameter, "rich_help_panel", None) or "Options"
+            yield heading, (_option_name(record[0]), _option_text(record[1], is_full=is_full))
 
 
-def _name(text: str) -> str:
-    """Return an option's name with `N` or `TEXT` where Typer writes `<int range>` or `<str>`."""
-    return re.sub(r"<([a-z ]+)>", lambda found: _TYPES.get(found[1], found[1].upper()), text).strip()
+def _command_rows(ctx: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the heading, the name and the summary of each command."""
+    for name, command in ctx.command.commands.items():
+        summary = cleandoc(command.help or "").split("\n\n")[0].replace("\n", " ")
+        yield getattr(command, "rich_help_panel", None) or "Commands", (name, summary)
+
+
+def _option_name(text: str) -> str:
+    """Return `--jobs INT` for Typer's `--jobs <int range>`, and `--[no-]x` for `--x / --no-x`."""
+    text = re.sub(r"<([a-z ]+)>", lambda found: _TYPES.get(found[1], found[1].upper()), text)
+    return re.sub(rf", {_HELP_ALL}\b", "", re.sub(r"--(\S+) / --no-\1", r"--[no-]\1", text)).strip()
+
+
+def _option_text(text: str, *, is_full: bool) -> str:
+    """Return a text without Typer's parentheses around defaults. Ranges and citations are in the full help only."""
+    found = re.fullmatch(r"(.*?)  \[([^\[\]]*)\]", text)
+    summary, facts = (found[1], found[2].split("; ")) if found else (text, [])
+    if not is_full:
+        summary = re.sub(r" \([A-Z][^()]* \d{4}\)", "", summary)
+        facts = [fact for fact in facts if fact.startswith("default: ")]
+    shown = re.sub(r"default: \((.*)\)", r"default: \1", "; ".join(facts))
+    return f"{summary}  [{shown}]" if shown else summary
 
 
 def _section(formatter: Any, heading: str) -> Any:
-    is_plain = "NO_COLOR" in os.environ  # no terminal: click takes the style away itself
+    is_plain = "NO_COLOR" in os.environ  # without a terminal, click removes the style itself
     return formatter.section(heading if is_plain else typer.style(heading, bold=True))
-
-
-def _explained(error: Any) -> str:
-    """Return a usage error in one line: what is wrong, the nearest thing that exists, where to look."""
-    ctx = error.ctx
-    where = f"`{ctx.command_path} --help`" if ctx else "`ablate --help`"
-    wrong = getattr(error, "option_name", None)
-    if wrong and hasattr(error, "possibilities"):
-        names = [name for parameter in ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
-        meant = _SYNONYMS.get(wrong)
-        near = _nearest(meant, names, likeness=0.9) if meant else _nearest(wrong, names)  # --seed will do for --seeds
-        return f"there is no option {wrong}{near}; {where} lists them"
-    unknown = re.match(r"No such command '(.*?)'\.", error.format_message())
-    if unknown:
-        near = _nearest(unknown[1], list(ctx.command.commands))
-        return f"there is no command {unknown[1]!r}{near}; {where} lists them"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{message[:1].lower()}{message[1:]}; {where} tells more"
-
-
-def _nearest(wrong: str, known: Sequence[str], likeness: float = 0.6) -> str:
-    near = get_close_matches(wrong, known, n=1, cutoff=likeness)
-    return f"; did you mean {near[0]}?" if near else ""

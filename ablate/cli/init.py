@@ -1,4 +1,4 @@
-"""The command that writes a study to start from."""
+"""`ablate init`: write a study file to start from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ablate.errors import UsageError, UserError
 
 
 class Kind(StrEnum):
-    """What a study trains by: a function, a function with PyTorch, a program's command line."""
+    """The training of a study: a Python function, one that uses PyTorch, or a program's command line."""
 
     FUNCTION = "function"
     TORCH = "torch"
@@ -22,12 +22,15 @@ class Kind(StrEnum):
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="Where to write the study.")] = Path("experiments/own.py"),
+    path: Annotated[Path, typer.Argument(metavar="STUDY.py", help="Study file to write.")] = Path("experiments/own.py"),
     kind: Annotated[
-        Kind, typer.Option(help="A Python function, one with PyTorch, or the command line of any program.")
+        Kind,
+        typer.Option(help="function, torch (a function with PyTorch) or command (any program).", metavar="NAME"),
     ] = Kind.FUNCTION,
 ) -> None:
-    """Write a commented study of a training of your own, which runs as it is.
+    """Write a commented study file for your own training.
+
+    The file runs unchanged; replace its training step by step.
 
     Examples:
       ablate init
@@ -35,22 +38,22 @@ def init(
       ablate init experiments/pipeline.py --kind command
     """
     if path.suffix != ".py":
-        raise UsageError(f"a study is a Python file: ablate init {path.with_suffix('.py')}")
+        raise UsageError(f"A study is a Python file: ablate init {path.with_suffix('.py')}")
     program = path.with_suffix(".sh")
     texts = {path: _template(f"{kind}.py").replace("@PROGRAM@", program.name)}
     if kind is Kind.COMMAND:
         texts[program] = _template("command.sh")
     for place in texts:
         if place.exists():
-            raise UserError(f"{place} is there already: give another path, or move it away")
+            raise UserError(f"{place} already exists. Give another path, or move the file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for place, text in texts.items():
             place.write_text(text)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
-    console.result(f"wrote {' and '.join(str(place) for place in texts)}")
-    console.say(f"next: ablate sweep {path} --dry-run, then without --dry-run; comments in the file explain it")
+        raise UserError(f"Cannot write {path}: {error.strerror}") from None
+    console.result(f"Wrote {' and '.join(str(place) for place in texts)}")
+    console.say(f"Next: ablate sweep {path} --dry-run, then without --dry-run. Comments in the file explain it")
 
 
 def _template(name: str) -> str:

@@ -8,26 +8,25 @@ from typing import Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import JsonFlag, TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.errors import UsageError
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    store: StoreFlags,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.", show_default=False)],
+    store: TrackingFlags,
     run: Annotated[
         str | None,
-        typer.Option(help="The run whose weights answer; the newest one unless given.", show_default=False),
+        typer.Option(help="Run whose weights to use.", metavar="NAME", show_default="the newest with weights"),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="A file of weights instead, such as the notebook's own.", show_default=False)
+        Path | None, typer.Option(help="File of weights, such as a checkpoint of the notebook.", show_default=False)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what images show: classes with probabilities.
+    """Classify images with the weights of a run.
 
     Examples:
       ablate predict frog.png --run baseline/s0

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import StoreFlags
-from ablate.cli.options.recipe import grouped
-from ablate.cli.options.report import ExternalFlags, ReportFlags
+from ablate.cli.options.common import TrackingFlags
+from ablate.cli.options.groups import expand_groups
+from ablate.cli.options.report import ExternalRunFlags, ReportFlags
 from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
 from ablate.tracking import Project
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.report.check_claims import NumericClaim
@@ -26,21 +25,19 @@ _OPTIONAL_COLUMNS = ("reference", "p (Holm)", "seeds")
 """Columns of the main table that a narrow terminal leaves out; the sentences above the table contain them too."""
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def report(
     flags: ReportFlags,
-    external: ExternalFlags,
-    store: StoreFlags,
+    external: ExternalRunFlags,
+    store: TrackingFlags,
     study: Annotated[
         str | None,
-        typer.Argument(
-            metavar="STUDY", help="A study's name; for other runs, what to call the report.", show_default=False
-        ),
+        typer.Argument(metavar="STUDY", help="Name of the study, or of the report on other runs.", show_default=False),
     ] = None,
 ) -> None:
-    """Write what a study found: reports/STUDY with report.md, tables and figures.
+    """Write the report of a study: Markdown, tables and figures.
 
-    Works while the study still runs, and says what is missing.
+    The study may still be running: the report lists the missing runs.
 
     Examples:
 
@@ -48,7 +45,7 @@ def report(
 
       ablate report --runs runs.csv --baseline full --margin 0.5
 
-      ablate report --experiment their-study --metric val_acc --variant-param model --seed-param random_state
+      ablate report --experiment theirs --metric val_acc --variant-param model
 
       ablate report demo --check README.md
     """
@@ -76,7 +73,7 @@ def report(
         show_report(written)
 
 
-def _check_usage(flags: ReportFlags, external: ExternalFlags, study: str | None) -> None:
+def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
     if external.runs and external.experiment:
         raise UsageError("--runs and --experiment exclude each other. Give one of them")
     if not (study or external.runs or external.experiment):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ablate import console
-from ablate.cli.options.common import DataFlags, RunFlags, StoreFlags, WhereFlags, shows_tracebacks
-from ablate.cli.options.recipe import Selection, grouped
+from ablate.cli.options import names
+from ablate.cli.options.common import ComputeFlags, DataFlags, RunFlags, TrackingFlags, shows_tracebacks
+from ablate.cli.options.groups import expand_groups
+from ablate.cli.options.recipe import RecipeFlags
 from ablate.errors import UserError
 from ablate.tracking import Project, run_title
 from ablate.workloads.resnet9.workload import WORKLOAD
@@ -18,23 +18,12 @@ if TYPE_CHECKING:
     from ablate.workflows.run import RunResult
 
 
-@grouped(WORKLOAD)
-def run(
-    selection: Selection,
-    data: DataFlags,
-    where: WhereFlags,
-    store: StoreFlags,
-    flags: RunFlags,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="The scale: notebook, laptop or demo; by the hardware unless given.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The seed of every random stream.", min=0)] = 0,
-) -> None:
+@expand_groups
+def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeFlags, store: TrackingFlags) -> None:
     """Train one recipe and record it in MLflow.
 
-    Switch components off (--no-augment --no-residual) or candidates on (--mixup), turn their knobs, choose a scale.
-    The same recipe on the same data runs once; asked for again, its result is shown.
+    Switch factors of the baseline off (--no-augment) and candidates on (--mixup). A finished run is not repeated: its
+    result is shown.
 
     Examples:
       ablate run --preset demo
@@ -47,18 +36,18 @@ def run(
     from ablate.studies.job import Job, open_data
     from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
 
-    conditions = where.conditions(WORKLOAD)
-    scale = preset or ("notebook" if conditions.device == "cuda" else "laptop")
-    recipe = selection.recipe(scale, seed)
+    conditions = compute.conditions(WORKLOAD)
+    preset = flags.preset or (names.GPU_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
+    chosen = recipe.recipe(preset, flags.seed)
     project = Project.find()
     tracker = store.open(project)
     purpose = Purpose(project.root, tags=flags.tags, again=flags.again)
     if flags.save_weights:
         check_writable(flags.save_weights)
     with console.DecodingBar() as bar:
-        opened = open_data(recipe, data.source(WORKLOAD.preset(scale).dataset), bar)
-    job = Job(recipe, opened, conditions, keep_weights=True)
-    console.say(describe_run(job, scale if preset else f"{scale} (chosen by the hardware)"))
+        opened = open_data(chosen, data.source(WORKLOAD.preset(preset).dataset), bar)
+    job = Job(chosen, opened, conditions, keep_weights=True)
+    console.say(describe_run(job, preset if flags.preset else f"{preset} (default for this hardware)"))
     result = train_run(job, purpose, project, tracker)
     if flags.save_weights and result.run.is_result:
         copy_weights(result, flags.save_weights)

@@ -1,4 +1,4 @@
-"""The commands that look at runs that were made."""
+"""`ablate list`, `ablate show` and `ablate ui`: inspect recorded runs."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Annotated, Any
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, ServerFlags, StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import JsonFlag, StoreFlags, TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
 from ablate.redaction import mask_uri
 from ablate.tracking import Project, run_title
 from ablate.wording import count, unknown
 from ablate.workflows.messages import headline, said, settings_of
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def list_runs(
-    store: StoreFlags,
-    experiment: Annotated[str | None, typer.Option(help="Only the runs of this study.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(help="How many of the newest to show.", min=1)] = 20,
+    store: TrackingFlags,
+    experiment: Annotated[
+        str | None, typer.Option(help="List the runs of this study only.", metavar="NAME", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Number of the newest runs to list.", min=1)] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """List what has been run, the newest last.
+    """List recorded runs, newest last.
 
     Examples:
       ablate list
@@ -41,7 +42,7 @@ def list_runs(
         console.emit([_row(run) for run in runs])
         return
     if not runs:
-        console.say("nothing was run yet: try `ablate run --preset demo`")
+        console.say("No runs yet. Start with `ablate run --preset demo`")
         return
     shown = runs[-limit:]
     same = len({headline(run) for run in shown}) == 1
@@ -49,11 +50,11 @@ def list_runs(
     spare = ("key", "device", "started", "scale", "experiment")
     console.table(list(rows[0]), [list(row.values()) for row in rows], spare=spare)
     if len(runs) > limit:
-        console.say(f"{len(runs) - limit} older ones not shown (--limit {len(runs)})")
+        console.say(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
 
 
 def _row(run: Run, head: str = "") -> dict[str, Any]:
-    """Return what is shown of a run; under `head` its score with the metric's name, else under that name."""
+    """Return the columns of a run. The score is under `head` with its metric's name, or under the metric's name."""
     name = headline(run).removeprefix("final/").replace("/", " ").replace("_", " ")
     score = run.metrics.get(headline(run))
     return {
@@ -76,13 +77,15 @@ def _scale_words(run: Run) -> str:
     return scale + (f", {int(images):,} images" if images else "")
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def show(
-    run: Annotated[str, typer.Argument(help="no-augment/s0, or the beginning of a run's key or MLflow id.")],
-    store: StoreFlags,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run: VARIANT/sSEED, or the start of its key or MLflow id.")
+    ],
+    store: TrackingFlags,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one run: its recipe, how it went, where it lies.
+    """Show one run: recipe, metrics, history and artifacts.
 
     Examples:
       ablate show no-augment/s0
@@ -111,15 +114,15 @@ def show(
     console.table(columns, history, title="History", spare=("train/accuracy", "lr"))
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def ui(
-    store: ServerFlags,
-    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 5000,
+    store: StoreFlags,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; whoever reaches it can change runs.")
+        str, typer.Option(help="Address to listen on. Anyone who can connect can change runs.")
     ] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow UI on this project's store; Ctrl-C ends it.
+    """Serve the MLflow UI of this project until Ctrl-C.
 
     Examples:
       ablate ui
@@ -130,13 +133,13 @@ def ui(
 
     project = Project.find()
     uri = project.tracking_uri(store.tracking_uri)
-    console.say(f"starting the MLflow UI on {mask_uri(uri)} ...")
+    console.say(f"Starting the MLflow UI on {mask_uri(uri)} ...")
     with serve_ui(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}")
-        console.say("Ctrl-C ends it")
+        console.say("Press Ctrl-C to stop")
         try:
             server.wait()
         except KeyboardInterrupt:
-            console.say("the UI has ended")
+            console.say("Stopped the MLflow UI")
             return
-    raise UserError(f"the MLflow UI ended by itself, with exit code {server.returncode}")
+    raise UserError(f"The MLflow UI exited with code {server.returncode}")

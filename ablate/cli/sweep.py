@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import DataFlags, StoreFlags, WhereFlags
-from ablate.cli.options.recipe import Selection, grouped
+from ablate.cli.options.common import ComputeFlags, DataFlags, TrackingFlags
+from ablate.cli.options.groups import expand_groups
+from ablate.cli.options.recipe import RecipeFlags
 from ablate.cli.options.study import StudyFlags, SweepFlags
 from ablate.errors import UserError
 from ablate.wording import count
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor as PoolExecutor
@@ -29,19 +29,25 @@ if TYPE_CHECKING:
 from ablate.studies.job import open_data
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def sweep(
     flags: StudyFlags,
     how: SweepFlags,
-    selection: Selection,
+    recipe: RecipeFlags,
     data: DataFlags,
-    where: WhereFlags,
-    store: StoreFlags,
-    file: Annotated[Path | None, typer.Argument(metavar="STUDY.py", help="A study's file.", show_default=False)] = None,
+    compute: ComputeFlags,
+    store: TrackingFlags,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="STUDY.py", help="Study file. Without one, the options define the study.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Make every run of a study: each arm of a design under the same seeds.
+    """Run a study: train every variant under the same seeds.
 
-    What was run before is reused; whatever interrupts it, the same command goes on, and nothing finished is repeated.
+    Finished runs are reused, and the same command resumes an interrupted sweep. Factors, hyperparameters and settings
+    (--no-augment, --epochs 4) change the baseline.
 
     Examples:
 
@@ -56,11 +62,11 @@ def sweep(
     from ablate.workflows.dry_run import announce, foretell
 
     began = time.perf_counter()
-    study = flags.study(file, selection)
+    study = flags.study(file, recipe)
     if how.until_clear:
         study = _looked_at(study, keep_seeds=flags.seeds is not None)
     project = Project.find()
-    session = _session(study, how, data, where, project, store.open(project))
+    session = _session(study, how, data, compute, project, store.open(project))
     slots = session.executor.slots
     announce(study, session.planned, slots)
     for caution in code_cautions(study, session.planned, session.journals):
@@ -81,7 +87,7 @@ def _looked_at(study: Study, *, keep_seeds: bool) -> Study:
 
 
 def _session(
-    study: Study, how: SweepFlags, data: DataFlags, where: WhereFlags, project: Project, tracker: Tracker
+    study: Study, how: SweepFlags, data: DataFlags, compute: ComputeFlags, project: Project, tracker: Tracker
 ) -> SweepSession:
     """Return the session that makes a study's runs: what is planned, and what the journals hold of it."""
     from ablate.journal.run_journal import Journals
@@ -91,11 +97,11 @@ def _session(
     from ablate.workflows.sweep import SweepSession
 
     workload, journals = study.workload, Journals(project.journals)
-    wanted = where.conditions(workload)
-    slots = how.slots(wanted, where.threads)
-    conditions = replace(wanted, threads=where.threads or max(1, wanted.threads // slots))
+    wanted = compute.conditions(workload)
+    slots = how.slots(wanted, compute.threads)
+    conditions = replace(wanted, threads=compute.threads or max(1, wanted.threads // slots))
     with console.DecodingBar() as bar:
-        source = data.wanted(workload.preset(study.preset).dataset)
+        source = data.source_or_none(workload.preset(study.preset).dataset)
         opened = open_data(study.baseline, source, bar)
     return SweepSession(
         study,

@@ -1,4 +1,4 @@
-"""The command that brings in what was recorded elsewhere, and delivers what waits."""
+"""`ablate sync`: deliver journals to the store, those of this project or of another one."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate import console
-from ablate.cli.options.common import JsonFlag, StoreFlags
-from ablate.cli.options.recipe import grouped
+from ablate.cli.options.common import JsonFlag, TrackingFlags
+from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.tracking import SyncResult
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def sync(
-    store: StoreFlags,
+    store: TrackingFlags,
     folder: Annotated[
         Path | None,
         typer.Argument(
             metavar="DIR",
-            help="Another project, its mlruns, or a folder of journals; this project's own unless given.",
-            show_default=False,
+            help="Project, its mlruns/, or a folder of journals to import.",
+            show_default="this project",
         ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring in runs and studies recorded elsewhere or offline, and deliver what MLflow does not have yet.
+    """Deliver runs and studies recorded offline or elsewhere to MLflow.
 
-    However often it is called, everything is there once; what was cut off in the middle goes on.
+    Repeating the command changes nothing; an interrupted delivery is resumed.
 
     Examples:
 
@@ -45,19 +44,19 @@ def sync(
     from ablate.tracking import Project, UnreachableError, sync_journals
 
     if folder and not folder.is_dir():
-        raise UserError(f"there is no folder {folder} to bring journals from")
+        raise UserError(f"Folder not found: {folder}")
     project = Project.find()
     tracker = store.open(project)
     try:
         found = sync_journals(folder, project, tracker)
     except UnreachableError as error:
-        raise UserError(f"{error}; the journals keep everything, the same command delivers it later") from None
+        raise UserError(f"{error}. The journals have everything; the same command delivers it later") from None
     if as_json:
         console.emit(_facts(found, folder or project.root, tracker.uri))
     else:
         _say(found, tracker.uri)
     if found.refused:
-        raise UserError(f"{len(found.refused)} could not be delivered, the first: {found.refused[0]}")
+        raise UserError(f"{len(found.refused)} could not be delivered. The first: {found.refused[0]}")
 
 
 def _facts(found: SyncResult, source: Path, uri: str) -> dict[str, Any]:
@@ -76,14 +75,14 @@ def _facts(found: SyncResult, source: Path, uri: str) -> dict[str, Any]:
 def _say(found: SyncResult, uri: str) -> None:
     studies = f"; studies: {', '.join(found.studies)}" if found.studies else ""
     console.result(
-        f"runs: {len(found.new)} new, {len(found.known)} already there, {len(found.running)} still running, "
+        f"Runs: {len(found.new)} new, {len(found.known)} already present, {len(found.running)} still running, "
         f"{len(found.damaged)} damaged{studies}; in {uri}"
     )
     hosts = sorted(set(found.running.values()))
     if hosts:
         console.say(
-            f"{len(found.running)} runs have no end yet (on {', '.join(hosts)}); they are here as far as they are, "
-            "sync again when they have ended"
+            f"{len(found.running)} runs have not ended yet (on {', '.join(hosts)}). They were imported so far; "
+            "repeat the command when they have ended"
         )
     for name, reason in list(found.damaged.items())[:5]:
-        console.warn(f"{name} is left out: {reason}")
+        console.warn(f"Skipped {name}: {reason}")

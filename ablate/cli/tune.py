@@ -1,4 +1,4 @@
-"""The command that searches settings and knobs, of one recipe or of every arm of a study."""
+"""`ablate tune`: tune one recipe, or every variant of a study."""
 
 from __future__ import annotations
 
@@ -12,35 +12,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
-from ablate.cli.options.common import DataFlags, StoreFlags, WhereFlags
-from ablate.cli.options.recipe import Selection, grouped
+from ablate.cli.options.common import ComputeFlags, DataFlags, TrackingFlags
+from ablate.cli.options.groups import expand_groups
+from ablate.cli.options.recipe import RecipeFlags
 from ablate.errors import UsageError
 from ablate.studies.job import Job
 from ablate.workflows.messages import scale_of
-from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.studies.job import Data
     from ablate.studies.study import Study
-from ablate.cli.options.tune import MakeFlags, SearchFlags
+from ablate.cli.options.tune import SearchFlags, TrialFlags
 from ablate.studies.job import open_data
 
 
-@grouped(WORKLOAD)
+@expand_groups
 def tune(
     search: SearchFlags,
-    how: MakeFlags,
-    selection: Selection,
+    how: TrialFlags,
+    recipe: RecipeFlags,
     data: DataFlags,
-    where: WhereFlags,
-    store: StoreFlags,
+    compute: ComputeFlags,
+    store: TrackingFlags,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[STUDY.py]", help="A study's file.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="STUDY.py", help="Study file. The default is the baseline recipe.", show_default=False),
     ] = None,
 ) -> None:
-    """Search settings and knobs by validation score; with --per-variant, for every arm of a study alike.
+    """Tune hyperparameters and settings with Optuna, by validation score.
 
-    The recipe as it is comes first. The same command goes on with a search, and several may work on one.
+    The first trial is the unchanged recipe. The same command resumes a search, and several commands can share one.
+    Factors, hyperparameters and settings (--no-augment, --epochs 4) change the recipe.
 
     Examples:
 
@@ -58,18 +60,18 @@ def tune(
     from ablate.workflows.tune_variants import tune_variants
 
     began = time.time()
-    study = _checked(search.study(file, selection), how)
-    means = how.means(study.workload, where)
+    study = _checked(search.study(file, recipe), how)
+    means = how.means(study.workload, compute)
     opened, project = _open_data(study, data), Project.find()
     context = Context(
         search, how, study, opened, means.conditions, project, store.open(project), means.executor,
-        began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, selection),
+        began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, recipe),
     )  # fmt: skip
     console.say(scale_of(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
     (tune_variants if search.per_variant else tune_one)(context, began)
 
 
-def _checked(study: Study, how: MakeFlags) -> Study:
+def _checked(study: Study, how: TrialFlags) -> Study:
     """Return the study; raises for what would be a pity to find out after the search."""
     from ablate.tuning import objectives_of
     from ablate.tuning.save_winner import check_savable
@@ -83,7 +85,7 @@ def _checked(study: Study, how: MakeFlags) -> Study:
 
 def _open_data(study: Study, flags: DataFlags) -> Data:
     with console.DecodingBar() as bar:
-        source = flags.wanted(study.workload.preset(study.preset).dataset)
+        source = flags.source_or_none(study.workload.preset(study.preset).dataset)
         return open_data(study.baseline, source, bar)
 
 
@@ -92,7 +94,7 @@ def _refuse_test_images(study: Study) -> None:
         raise UsageError("with validate_on test, tuning would choose by the test images: --validate-on val")
 
 
-def _command(file: Path | None, search: SearchFlags, how: MakeFlags, selection: Selection) -> str:
+def _command(file: Path | None, search: SearchFlags, how: TrialFlags, recipe: RecipeFlags) -> str:
     """Return the command that does the same again."""
     words = ["ablate", "tune", *([file.name if file.is_absolute() else str(file)] if file else [])]
     for flags, left_out in (
@@ -104,7 +106,7 @@ def _command(file: Path | None, search: SearchFlags, how: MakeFlags, selection: 
             if value != field.default and field.name not in left_out:
                 flag = f"--{field.name.replace('_', '-')}"
                 words += [flag] if value is True else [flag, str(value)]
-    words += [f"--{'' if is_on else 'no-'}{name.replace('_', '-')}" for name, is_on in selection.switches.items()]
-    for name, value in selection.values.items():
+    words += [f"--{'' if is_on else 'no-'}{name.replace('_', '-')}" for name, is_on in recipe.switches.items()]
+    for name, value in recipe.values.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", "all" if value is None else str(value)]
     return shlex.join(words)

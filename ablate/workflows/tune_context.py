@@ -14,7 +14,7 @@ from ablate.tuning import Space, Ticket, Tuning
 from ablate.workflows.study_record import Recording
 
 if TYPE_CHECKING:
-    from ablate.cli.options.tune import MakeFlags, SearchFlags
+    from ablate.cli.options.tune import SearchFlags, TrialFlags
     from ablate.runs.executors import Executor
     from ablate.studies.conditions import Conditions
     from ablate.studies.job import Data
@@ -27,7 +27,7 @@ class Context:
     """All that a tune command resolved before its first trial."""
 
     search: SearchFlags
-    how: MakeFlags
+    how: TrialFlags
     study: Study
     data: Data
     conditions: Conditions

@@ -118,7 +118,7 @@ def test_looking_at_runs(kitchen: Path) -> None:
     assert re.search(r"^augment +on +off", differs, re.MULTILINE)
     assert "batch_norm" not in differs
     assert re.search(r"^test/accuracy( +0\.\d{4}){2} +[+-]0\.\d{4} *$", compared, re.MULTILINE)
-    assert "SD" not in compared
+    assert "±" not in compared
 
 
 def test_comparing_variants_shows_the_spread_over_seeds(project: Path) -> None:
@@ -148,7 +148,7 @@ def test_comparing_variants_shows_the_spread_over_seeds(project: Path) -> None:
     ):
         scores = [tracker.find(f"{variant}/s{seed}").metrics["test/accuracy"] for seed in (0, 1)]
         assert (shown_mean, shown_sd) == (f"{mean(scores):.4f}", f"{stdev(scores):.4f}")
-    assert answer.stderr.endswith("± is the SD over seeds; intervals: ablate report twice\n")
+    assert answer.stderr.endswith("± is the standard deviation over seeds. For intervals: ablate report twice\n")
 
 
 def test_predicting(kitchen: Path) -> None:
@@ -210,12 +210,12 @@ def test_a_mistake_is_one_clear_line(project: Path, arguments: Sequence[str], co
 
 
 def test_every_factor_knob_and_setting_has_its_flag() -> None:
-    text = ablate("run", "--help", folder=Path.cwd()).stdout
+    text = ablate("run", "--help-all", folder=Path.cwd()).stdout
     hyperparameters = [setting.name for setting in FACTORS.hyperparameters]
-    for name in (*FACTORS, *hyperparameters, *(setting.name for setting in SETTINGS)):
+    for name in (*hyperparameters, *(setting.name for setting in SETTINGS)):
         assert "--" + name.replace(".", "-").replace("_", "-") in text
     for factor in FACTORS.values():
-        assert f"--no-{factor.flag}" in text
+        assert f"--[no-]{factor.flag}" in text
         assert factor.help.split()[0] in text
 
 
@@ -254,7 +254,7 @@ def test_what_is_interrupted_is_killed_in_the_store(project: Path, command: list
     process.send_signal(number)
     _, messages = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; the same command goes on" in messages
+    assert "Interrupted. The same command resumes" in messages
     assert "Traceback" not in messages
     runs = [load(other) for other in Journals(path.parent).paths()]
     assert {run.status for run in runs if run} == {"killed"}

@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ablate.cli import completion
 from ablate.cli.app import app
+from ablate.cli.options import names
 from ablate.data import named_datasets
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import EXECUTORS
 from ablate.studies.designs import DESIGNS
+from ablate.workloads.resnet9.devices import PRECISIONS
 from ablate.workloads.resnet9.factors import FACTORS
 
 
@@ -49,6 +52,8 @@ def offered(line: str) -> list[str]:
     [
         ("ablate sw", ["sweep"]),
         ("ablate run --no-aug", ["--no-augment"]),
+        ("ablate run --compi", ["--compile"]),
+        ("ablate sweep --help-a", ["--help-all"]),
         ("ablate run --optimizer adamw", ["adamw"]),
         ("ablate run --preset l", ["laptop"]),
         ("ablate sweep ", ["experiments/mine.py"]),
@@ -71,9 +76,12 @@ def test_nothing_is_offered_where_nothing_is(project: Path) -> None:
 
 
 def test_the_words_are_those_that_the_commands_take() -> None:
-    assert set(completion._NAMES["dataset"]()) == set(named_datasets.DATASETS)
+    assert names.DATASETS == named_datasets.DATASETS
+    assert names.EXECUTORS == EXECUTORS
+    assert names.PRECISIONS == PRECISIONS
+    for device in set(names.DEVICES) - {"auto"}:
+        assert torch.device(device).type == device
     assert set(completion._factor_lists("")) == {factor.flag for factor in FACTORS.values()}
-    assert set(completion._NAMES["executor"]()) == set(EXECUTORS)
 
 
 def test_it_imports_nothing_heavy(runs: Path) -> None:

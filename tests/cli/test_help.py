@@ -1,4 +1,4 @@
-"""How the command line meets a shell: where to start, help at every width, mistakes with suggestions, no colour."""
+"""Help of the command line: start screen, help at every width, usage errors with suggestions, no colour."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from typer.testing import CliRunner
 
 from ablate import console
 from ablate.cli.app import app
-from ablate.cli.help import START
+from ablate.cli.help import START, HelpfulCommand
+from ablate.cli.options import names
+from ablate.cli.options.report import ExternalRunFlags
 from ablate.console import printing
+from ablate.data import ImageSource
+from ablate.report.sources.table import TableOptions
+from ablate.runs.until_clear import planned_looks
+from ablate.studies.settings import Range
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 WIDTHS = (60, 80, 120)
 
@@ -52,7 +59,9 @@ def test_the_version_is_all_that_version_says() -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "ablate")
 def test_help_fits_and_names_stay_whole(words: Sequence[str], width: int) -> None:
-    text = CliRunner().invoke(app, [*words, "--help"], terminal_width=width).stdout
+    command = COMMANDS[tuple(words)]
+    flag = "--help-all" if folded(command) else "--help"
+    text = CliRunner().invoke(app, [*words, flag], terminal_width=width).stdout
     head, _, rest = text.partition("\nExamples:\n")
     examples, _, tail = rest.partition("\n\n")
     assert examples, "every command's help has examples"
@@ -60,40 +69,110 @@ def test_help_fits_and_names_stay_whole(words: Sequence[str], width: int) -> Non
     for line in (*head.splitlines(), *tail.splitlines()):
         assert len(line) <= width, line
     assert "…" not in text
-    for parameter in COMMANDS[tuple(words)].params:
+    for parameter in command.params:
         for option in (*parameter.opts, *parameter.secondary_opts):
-            assert option in text or not option.startswith("--")
+            assert listed(option, text) or not option.startswith("--")
+
+
+def folded(command: Any) -> list[str]:
+    return command.folded() if isinstance(command, HelpfulCommand) else []
+
+
+def listed(option: str, text: str) -> bool:
+    """Whether a help lists an option; a pair of switches is listed as `--[no-]x`."""
+    return option in text or f"--[no-]{option.removeprefix('--').removeprefix('no-')}" in text
+
+
+RARE = {
+    *("--compile", "--no-fused", "--mix", "--address", "--max-failures", "--sampler-seed", "--storage", "--resolution"),
+    *("--tracking-uri", "--dropout-p"),
+}
+
+
+@pytest.mark.parametrize("name", ["run", "sweep", "tune"])
+def test_the_short_help_leaves_rare_options_to_the_full_help(name: str) -> None:
+    command = COMMANDS[(name,)]
+    short = CliRunner().invoke(app, [name, "--help"], terminal_width=80).stdout
+    full = CliRunner().invoke(app, [name, "--help-all"], terminal_width=80).stdout
+    rare = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} & RARE
+    assert len(rare) >= 4
+    for option in rare:
+        assert not listed(option, short)
+        assert listed(option, full)
+    assert f"--help-all  Show all options, also: {folded(command)[0].partition(',')[0].lower()}" in short
+    assert len(short.splitlines()) <= SCREEN[name] < len(full.splitlines())
+    for option in ("--preset", "--device", "--dataset", "--json"):
+        assert option in short
+
+
+SCREEN = {"run": 80, "sweep": 60, "tune": 70}
+"""Lines of the short help at 80 columns, at most."""
+
+
+def test_defaults_are_shown_as_they_are_and_ranges_in_the_full_help() -> None:
+    short = CliRunner().invoke(app, ["run", "--help"], terminal_width=120).stdout
+    full = CliRunner().invoke(app, ["run", "--help-all"], terminal_width=120).stdout
+    assert "Random seed.  [default: 0]\n" in short
+    assert "Random seed.  [default: 0; x>=0]\n" in full
+    assert "[default: cifar10, or the preset's]" in short
+    lr = WORKLOAD.setting("lr")
+    assert isinstance(lr.domain, Range)
+    assert f"[{lr.domain.low:g} to {lr.domain.high:g}]" in full
+    for hyperparameter in WORKLOAD.factors.hyperparameters:
+        assert f"[default: {hyperparameter.default:g}]" in full
+    assert "et al." in full
+    assert "et al." not in short
+
+
+def test_a_look_of_the_sequential_test_is_named_in_the_help() -> None:
+    first, second, last = map(str, planned_looks()[0])
+    assert f"at {first}, {second} and {last} seeds" in CliRunner().invoke(app, ["sweep", "--help"]).stdout
+
+
+def test_defaults_of_options_are_those_of_the_code_that_reads_them() -> None:
+    external, options = ExternalRunFlags(), TableOptions()
+    assert (external.baseline, external.seed_param) == (options.baseline, options.seed)
+    assert ImageSource().dataset == names.DEFAULT_DATASET
+    assert names.GPU_PRESET in names.PRESETS
 
 
 def test_exit_codes_are_told() -> None:
     text = " ".join(invoke("--help").stdout.split())
-    assert "0 done" in text
+    assert "0 success" in text
     assert "130 interrupted" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--no-agument"], "there is no option --no-agument; did you mean --no-augment?"),
-        (["sweep", "--dry-rum"], "did you mean --dry-run?"),
-        (["report", "--runs", "x.csv", "--reference", "no-dropout"], "no option --reference; did you mean --baseline?"),
-        (["report", "--control=full"], "did you mean --baseline?"),
-        (["sweep", "--n-seeds", "3"], "did you mean --seeds?"),
-        (["sweep", "--repeats", "3"], "did you mean --seeds?"),
-        (["sweep", "--workers", "2"], "did you mean --jobs?"),
-        (["tune", "--parallel", "2"], "did you mean --jobs?"),
-        (["run", "--learning-rate", "1"], "did you mean --lr?"),
-        (["run", "--batch", "64"], "did you mean --batch-size?"),
-        (["run", "--repeats", "3"], "there is no option --repeats; did you mean --seed?"),
-        (["run", "--workers", "2"], "there is no option --workers; `ablate run --help` lists them"),
-        (["swep"], "there is no command 'swep'; did you mean sweep?"),
-        (["data", "ifno"], "did you mean info?; `ablate data --help`"),
-        (["frobnicate"], "there is no command 'frobnicate'; `ablate --help` lists them"),
-        (["show"], "missing argument 'run'; `ablate show --help` tells more"),
+        (
+            ["run", "--no-agument"],
+            "Unknown option '--no-agument'. Did you mean '--no-augment'? See `ablate",
+        ),
+        (["sweep", "--dry-rum"], "Did you mean '--dry-run'?"),
+        (
+            ["report", "--runs", "x.csv", "--reference", "no-dropout"],
+            "Unknown option '--reference'. Did you mean '--baseline'?",
+        ),
+        (["report", "--control=full"], "Did you mean '--baseline'?"),
+        (["sweep", "--n-seeds", "3"], "Did you mean '--seeds'?"),
+        (["sweep", "--repeats", "3"], "Did you mean '--seeds'?"),
+        (["sweep", "--workers", "2"], "Did you mean '--jobs'?"),
+        (["tune", "--parallel", "2"], "Did you mean '--jobs'?"),
+        (["run", "--learning-rate", "1"], "Did you mean '--lr'?"),
+        (["run", "--batch", "64"], "Did you mean '--batch-size'?"),
+        (["run", "--repeats", "3"], "Unknown option '--repeats'. Did you mean '--seed'?"),
+        (["run", "--workers", "2"], "Unknown option '--workers'. See `ablate run --help-all`"),
+        (["swep"], "Unknown command 'swep'. Did you mean 'sweep'? See `ablate --help`"),
+        (["list", "--limt", "3"], "Unknown option '--limt'. Did you mean '--limit'? See `ablate list --help`"),
+        (["list", "--limit", "0"], "Invalid value for '--limit': "),
+        (["data", "ifno"], "Did you mean 'info'? See `ablate data --help`"),
+        (["frobnicate"], "Unknown command 'frobnicate'. See `ablate --help`"),
+        (["show"], "Missing argument 'RUN'. See `ablate show --help`"),
         (["sweep", "--preset", "dmeo"], "Did you mean 'demo'?"),
         (["sweep", "--design", "leave-one-in"], "Did you mean 'leave-one-out'?"),
         (["sweep", "--factors", "batchnorm"], "Did you mean 'batch_norm'?"),
-        (["data", "info", "--dataset", "cifar-10"], "did you mean cifar10?"),
+        (["data", "info", "--dataset", "cifar-10"], "Did you mean 'cifar10'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

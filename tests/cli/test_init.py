@@ -18,7 +18,7 @@ EXPERIMENTS = ROOT / "experiments"
 @pytest.mark.parametrize("kind", Kind)
 def test_a_study_that_is_written_runs_as_it_is(tmp_path: Path, kind: Kind) -> None:
     said = ablate("init", "studies/mine.py", "--kind", kind, folder=tmp_path)
-    assert "wrote studies/mine.py" in said.stdout
+    assert "Wrote studies/mine.py" in said.stdout
     assert "ablate sweep studies/mine.py" in said.stderr
     study = load_study(tmp_path / "studies" / "mine.py")
     assert study.question.splitlines()[0].endswith("?")
@@ -32,16 +32,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     ablate("init", folder=tmp_path)
     path = tmp_path / "experiments" / "own.py"
     path.write_text("mine")
-    assert "is there already" in ablate("init", folder=tmp_path, code=1).stderr
+    assert "already exists" in ablate("init", folder=tmp_path, code=1).stderr
     (tmp_path / "other.sh").write_text("mine")
-    assert (
-        "other.sh is there already" in ablate("init", "other.py", "--kind", "command", folder=tmp_path, code=1).stderr
-    )
+    assert "other.sh already exists" in ablate("init", "other.py", "--kind", "command", folder=tmp_path, code=1).stderr
     assert not (tmp_path / "other.py").exists()
     assert path.read_text() == "mine"
     assert "ablate init other.py" in ablate("init", "other", folder=tmp_path, code=2).stderr
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in ablate("init", "file/x.py", folder=tmp_path, code=1).stderr
+    assert "Cannot write" in ablate("init", "file/x.py", folder=tmp_path, code=1).stderr
 
 
 @pytest.mark.parametrize("name", ["sklearn_digits", "torch_digits", "shell_program"])

@@ -75,10 +75,10 @@ def _after_an_edit(project: Path) -> None:
         (["--data-dir", "."], "the built-in images"),
         (
             ["--no-augment"],
-            "--no-augment is for resnet9, and this study trains own: --factors chooses among cache",
+            "--no-augment applies to resnet9, but this study trains own. Choose factors with --factors (cache",
         ),
-        (["--width", "3"], "--width is for resnet9"),
-        (["--dropout-p", "0.3"], "--dropout-p is for resnet9"),
+        (["--width", "3"], "--width applies to resnet9"),
+        (["--dropout-p", "0.3"], "--dropout-p applies to resnet9"),
         (["--preset", "laptop"], "Unknown preset 'laptop'"),
         (["--factors", "cahce"], "Did you mean 'cache'"),
     ],

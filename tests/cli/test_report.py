@@ -40,7 +40,7 @@ def call(*arguments: str, code: int = 0) -> Any:
 
 def test_help_is_instant_and_names_every_flag() -> None:
     began = time.process_time()
-    output = call("--help").output
+    output = call("--help-all").output
     assert time.process_time() - began < 1
     flags = "runs experiment margin baseline variant-param factor-params seed-param metric metric-goal html check json"
     for flag in (*flags.split(), "tracking-uri", "output"):

@@ -36,7 +36,7 @@ def test_a_run_goes_from_everywhere_and_its_neighbours_stay(project: Project) ->
     run = tracker.find("no-augment/s3")
     artifacts = tracker.artifact(run, "recipe.json").parent
     deleted.with_suffix(".checkpoint").mkdir()
-    assert "removed no-augment/s3" in delete("no-augment/s3", "--yes").stdout
+    assert "Deleted no-augment/s3" in delete("no-augment/s3", "--yes").stdout
     assert [run.variant for run in open_tracker(project).runs()] == ["baseline"]
     assert not artifacts.exists()
     assert {path.suffix for path in project.journals.glob(f"{deleted.stem}*")} == set()
@@ -107,7 +107,7 @@ def test_what_a_study_loses_is_said(project: Project) -> None:
 def test_a_run_named_twice_is_removed_once(project: Project) -> None:
     path = write_run(project)
     open_tracker(project).deliver(path)
-    assert delete("no-augment/s3", KEY, "--yes").stdout.count("removed") == 1
+    assert delete("no-augment/s3", KEY, "--yes").stdout.count("Deleted") == 1
 
 
 def test_runs_of_others_in_the_store_can_be_removed(project: Project) -> None:

@@ -91,7 +91,7 @@ def test_a_run_goes_on_without_its_server_and_says_so_once(fault: str, project: 
     if fault == "hung":
         return
     assert "1 new" in ablate("sync", folder=project).stdout, "into the project's own store"
-    assert "0 new, 1 already there" in ablate("sync", folder=project).stdout
+    assert "0 new, 1 already present" in ablate("sync", folder=project).stdout
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -222,7 +222,7 @@ def test_a_server_that_goes_away_in_mid_run_gets_the_rest_later(kind: str, tmp_p
         (run,) = tracker.runs()
         assert (run.status, len(tracker.history(run))) == ("finished", 41)
         assert tracker.artifact(run, "history.csv").is_file()
-        assert "0 new, 1 already there" in ablate("sync", "--tracking-uri", server.address, folder=project).stdout
+        assert "0 new, 1 already present" in ablate("sync", "--tracking-uri", server.address, folder=project).stdout
 
 
 @pytest.mark.slow

@@ -136,7 +136,7 @@ def test_the_whole_life_against_a_server_on_postgresql(server: MlflowServer, tmp
     carl = new_member(tmp_path / "carl")
     ablate("run", *TINY, "--seed", "7", "--offline", folder=carl)
     assert "1 new" in ablate("sync", folder=carl).stdout
-    assert "0 new, 1 already there" in ablate("sync", folder=carl).stdout
+    assert "0 new, 1 already present" in ablate("sync", folder=carl).stdout
     tracker = open_tracker(Project(bert), server.address)
     assert [run.params["seed"] for run in tracker.runs() if run.variant == "baseline" and run.seed == 7] == [7]
     assert tracker.study("team").status == "finished"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cli.options.tune import MakeFlags, SearchFlags
+from ablate.cli.options.tune import SearchFlags, TrialFlags
 from ablate.errors import UsageError
 from ablate.report.analysis import analyse
 from ablate.report.search_data import SearchResult
@@ -42,12 +42,12 @@ def kitchen(**changes: object) -> Study:
 
 
 def context(
-    folder: Path, study: Study, tracker: MemoryTracker, how: MakeFlags | None = None, **asked: object
+    folder: Path, study: Study, tracker: MemoryTracker, how: TrialFlags | None = None, **asked: object
 ) -> Context:
     flags = SearchFlags(**{"trials": TRIALS, "space": "lr", **asked})  # type: ignore[arg-type]
     (folder / "mlruns").mkdir(exist_ok=True)
     return Context(
-        flags, how or MakeFlags(), study, toy.open_data(None, None), Conditions("cpu", "fp32", 1), Project(folder),
+        flags, how or TrialFlags(), study, toy.open_data(None, None), Conditions("cpu", "fp32", 1), Project(folder),
         tracker, SerialExecutor(), math.inf, "ablate tune --per-variant fair.py",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def context(
 def fair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryTracker]:
     """A study whose baseline has the best rate for sugar, tuned arm by arm."""
     folder, tracker = tmp_path_factory.mktemp("fair"), MemoryTracker()
-    saved = MakeFlags(save=folder / "experiments" / "tuned.py")
+    saved = TrialFlags(save=folder / "experiments" / "tuned.py")
     tune_variants(context(folder, kitchen(), tracker, saved), 0.0)
     return folder, tracker
 

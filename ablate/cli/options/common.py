@@ -1,4 +1,4 @@
-"""Groups of flags that several commands share."""
+"""Groups of options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablate.cli.options import names, panels
 from ablate.errors import UsageError
+from ablate.studies.conditions import RequestedConditions
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.data import ImageSource
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
     from ablate.studies.workload import Workload
     from ablate.tracking import Project, Tracker
 
-_DATA, _WHERE, _OUTPUT = "Data", "Where and how it computes", "What comes out"
+JSON_HELP = "Print one JSON object on standard output."
+JsonFlag = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 
 
 def shows_tracebacks() -> bool:
@@ -25,110 +29,109 @@ def shows_tracebacks() -> bool:
     return "--debug" in sys.argv
 
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-
-
 @dataclass(frozen=True)
 class DataFlags:
-    """Where the images come from."""
+    """The images to train on."""
 
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="cifar10 (unless the preset says otherwise), cifar100, svhn, fashion-mnist or digits.",
+            help=f"Data set: {names.alternatives(names.DATASETS)}.",
             metavar="NAME",
-            rich_help_panel=_DATA,
-            show_default=False,
+            rich_help_panel=panels.DATA,
+            show_default=f"{names.DEFAULT_DATASET}, or the preset's",
         ),
     ] = None
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="A CIFAR folder, an image folder (train/CLASS/*, test/CLASS/*), or an archive of one.",
+            help="CIFAR folder, image folder (train/CLASS/*, test/CLASS/*) or archive.",
             metavar="PATH",
-            rich_help_panel=_DATA,
+            rich_help_panel=panels.DATA,
             show_default=False,
         ),
     ] = None
 
-    def source(self, otherwise: str | None = None) -> ImageSource:
-        """Return the source that the flags name; `otherwise` is the data set if they name none."""
+    def source(self, default: str | None = None) -> ImageSource:
+        """Return the source of the images: the one given, else the data set `default`, else CIFAR-10."""
         from ablate.data import ImageSource
 
         folder = self.data_dir.expanduser().absolute() if self.data_dir else None
-        return ImageSource(self.dataset or otherwise or "cifar10", folder)
+        return ImageSource(self.dataset or default or names.DEFAULT_DATASET, folder)
 
-    def wanted(self, usual: str | None) -> ImageSource | None:
-        """Return the source that the flags or a scale's `usual` data set name, or None: the workload knows its own."""
-        return self.source(usual) if usual or self.dataset or self.data_dir else None
+    def source_or_none(self, default: str | None) -> ImageSource | None:
+        """Return the source given, else the data set `default`, or None where the workload brings its own data."""
+        return self.source(default) if default or self.dataset or self.data_dir else None
 
 
 @dataclass(frozen=True)
-class WhereFlags:
-    """What computes, and how."""
+class ComputeFlags:
+    """The hardware, and how it is used."""
 
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=_WHERE)] = "auto"
+    device: Annotated[
+        str, typer.Option(help=f"{names.alternatives(names.DEVICES)}.", metavar="NAME", rich_help_panel=panels.COMPUTE)
+    ] = RequestedConditions.device
     precision: Annotated[
-        str, typer.Option(help="auto (bf16 where the hardware is faster in it), bf16 or fp32.", rich_help_panel=_WHERE)
-    ] = "auto"
+        str,
+        typer.Option(
+            help=f"{names.alternatives(names.PRECISIONS)}.",
+            metavar="NAME",
+            rich_help_panel=panels.COMPUTE,
+        ),
+    ] = RequestedConditions.precision
     threads: Annotated[
         int | None,
-        typer.Option(help="CPU threads; all cores unless given.", min=1, rich_help_panel=_WHERE, show_default=False),
-    ] = None
-
+        typer.Option(help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by cores"),
+    ] = RequestedConditions.threads
     compiled: Annotated[
         bool,
         typer.Option(
             "--compile",
-            help="Compile the convolutions once a network: for a GPU; on a CPU it costs more than it brings.",
-            rich_help_panel=_WHERE,
+            help="Compile the network with torch.compile. Pays off on a GPU only.",
+            rich_help_panel=panels.ADVANCED,
         ),
-    ] = False
-
+    ] = RequestedConditions.compiled
     fused: Annotated[
         bool | None,
         typer.Option(
             "--fused/--no-fused",
-            help="On a CPU: faster convolutions, and norm, pool and ReLU at once, by kernels that are compiled"
-            " here once; without the flag where there is a C++ compiler.",
-            rich_help_panel=_WHERE,
-            show_default=False,
+            help="Use the compiled CPU kernels (Winograd convolution, fused norm-pool-ReLU).",
+            rich_help_panel=panels.ADVANCED,
+            show_default="on if they compile",
         ),
-    ] = None
+    ] = RequestedConditions.fused
 
     def conditions(self, workload: Workload) -> Conditions:
-        """Return the conditions that the flags stand for on this machine."""
-        from ablate.studies.conditions import RequestedConditions
-
+        """Return the conditions of a run on this machine."""
         requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
         return workload.conditions(requested)
 
 
 @dataclass(frozen=True)
-class ServerFlags:
-    """Which MLflow store."""
+class StoreFlags:
+    """The MLflow store."""
 
     tracking_uri: Annotated[
         str | None,
         typer.Option(
-            help="The MLflow store; else MLFLOW_TRACKING_URI, else the project's own.",
+            help="MLflow tracking URI.",
             metavar="URI",
-            rich_help_panel=_OUTPUT,
-            show_default=False,
+            rich_help_panel=panels.TRACKING,
+            show_default="MLFLOW_TRACKING_URI, or the project's database",
         ),
     ] = None
 
 
 @dataclass(frozen=True)
-class StoreFlags(ServerFlags):
-    """Where runs are tracked."""
+class TrackingFlags(StoreFlags):
+    """Where runs are recorded: the MLflow store, or the local journals alone."""
 
     offline: Annotated[
         bool,
         typer.Option(
             "--offline",
-            help="Without MLflow: the journals are the store; `ablate sync` brings them in later.",
-            rich_help_panel=_OUTPUT,
+            help="Use local journals instead of MLflow; `ablate sync` delivers them later.",
+            rich_help_panel=panels.TRACKING,
         ),
     ] = False
 
@@ -147,22 +150,30 @@ class StoreFlags(ServerFlags):
 
 @dataclass(frozen=True)
 class RunFlags:
-    """What is kept and printed of a run."""
+    """The scale and the seed of a run, and its output."""
 
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Scale: {names.alternatives(names.PRESETS)}.",
+            metavar="NAME",
+            rich_help_panel=panels.RUN,
+            show_default=f"{WORKLOAD.default_preset}, with CUDA {names.GPU_PRESET}",
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(help="Random seed.", min=0, rich_help_panel=panels.RUN)] = 0
+    again: Annotated[bool, typer.Option("--again", help="Rerun a finished run.", rich_help_panel=panels.RUN)] = False
     save_weights: Annotated[
         Path | None,
-        typer.Option(help="Also write the weights here.", metavar="PATH", rich_help_panel=_OUTPUT, show_default=False),
+        typer.Option(
+            help="Also save the weights to this file.", metavar="PATH", rich_help_panel=panels.RUN, show_default=False
+        ),
     ] = None
     tag: Annotated[
         list[str] | None,
-        typer.Option(help="Tag the run; may be repeated.", metavar="KEY=VALUE", rich_help_panel=_OUTPUT),
+        typer.Option(help="Add an MLflow tag; can be repeated.", metavar="KEY=VALUE", rich_help_panel=panels.RUN),
     ] = None
-    again: Annotated[
-        bool, typer.Option("--again", help="Run although there is a result already.", rich_help_panel=_OUTPUT)
-    ] = False
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.", rich_help_panel=_OUTPUT)
-    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP, rich_help_panel=panels.RUN)] = False
 
     @property
     def tags(self) -> dict[str, str]:

@@ -1,125 +1,88 @@
-"""Command-line flags made from declarations.
-
-A factor, knob or setting that is declared on a menu has its flag. A command takes groups of flags as one value each: a
-parameter of type `Selection` stands for the flags of a workload, one whose type is a dataclass for its fields.
-"""
+"""Options of a recipe, made from the declarations of factors, hyperparameters and settings."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
-from typing import Annotated, Any, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import typer
 
+from ablate.cli.options import names, panels
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Setting, Value
 from ablate.studies.workload import Workload
+from ablate.workloads.resnet9.workload import WORKLOAD
 
-_ALL = "all"
-"""The word for no limit, where a setting is optional."""
+_NO_LIMIT = "all"
+"""The option value that stands for no limit, where a setting is optional."""
+
+_METAVARS = {int: "INT", float: "FLOAT", str: "NAME"}
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What the flags asked for: factors switched, values given; nothing for what was left alone."""
+class RecipeFlags:
+    """Factors that the command line switches on or off, and values that it changes."""
 
-    workload: Workload
     switches: Mapping[str, bool]
     values: Mapping[str, Value]
 
+    @classmethod
+    def option_parameters(cls) -> Sequence[inspect.Parameter]:
+        """Return an option for each factor, hyperparameter and setting of the built-in workload."""
+        parameters = []
+        for factor in WORKLOAD.factors.values():
+            panel = panels.FACTORS if factor.in_baseline else panels.CANDIDATES
+            switch = f"--{factor.flag}/--no-{factor.flag}"
+            option = typer.Option(switch, help=f"{factor.help}.", rich_help_panel=panel, show_default=False)
+            parameters.append(_parameter(factor.name, bool | None, option))
+        for setting in WORKLOAD.factors.hyperparameters:
+            text = f"{_range(setting)}.  [default: {setting.default:g}]"
+            parameters.append(_value_parameter(setting, text, panels.HYPERPARAMETERS))
+        settings = [_value_parameter(setting, _setting_text(setting), panels.SETTINGS) for setting in WORKLOAD.settings]
+        return [*parameters, *settings]
+
+    @classmethod
+    def from_options(cls, values: Mapping[str, Any]) -> Self:
+        """Return the switches and values that were given."""
+        declared = (*WORKLOAD.factors.hyperparameters, *WORKLOAD.settings)
+        given = {setting.name: values[_identifier(setting)] for setting in declared}
+        return cls(
+            {name: values[name] for name in WORKLOAD.factors if values[name] is not None},
+            {name: None if value == _NO_LIMIT else value for name, value in given.items() if value is not None},
+        )
+
     def recipe(self, preset: str, seed: int = 0) -> Recipe:
-        """Return the preset's recipe with what the flags ask for. Raises UsageError for what does not fit together."""
-        on = set(self.workload.factors.baseline)
+        """Return the preset's recipe with these changes. Raises UsageError for changes that contradict each other."""
+        on = set(WORKLOAD.factors.baseline)
         on |= {name for name, is_on in self.switches.items() if is_on}
         on -= {name for name, is_on in self.switches.items() if not is_on}
-        return Recipe.of(self.workload, on, {**self.workload.preset(preset).settings, **self.values}, seed)
+        return Recipe.of(WORKLOAD, on, {**WORKLOAD.preset(preset).settings, **self.values}, seed)
 
     def check(self, workload: Workload) -> None:
-        """Raise UsageError for a flag that means nothing to `workload`, which a study brings."""
-        known = {*workload.factors, *(setting.name for setting in workload.settings)}
-        known |= {setting.name for setting in workload.factors.hyperparameters}
+        """Raise UsageError for an option that a study's own workload does not have."""
+        settings = (*workload.settings, *workload.factors.hyperparameters)
+        known = {*workload.factors, *(setting.name for setting in settings)}
         for name in (*self.switches, *self.values):
             if name not in known:
-                flag = f"--{'no-' * (self.switches.get(name) is False)}{name.replace('.', '-').replace('_', '-')}"
+                prefix = "no-" if self.switches.get(name) is False else ""
                 raise UsageError(
-                    f"{flag} is for {self.workload.name}, and this study trains {workload.name}: --factors chooses "
-                    f"among {', '.join(workload.factors)}; on=, off= and values= in the study's file change the rest"
+                    f"--{prefix}{_dashed(name)} applies to {WORKLOAD.name}, but this study trains {workload.name}. "
+                    f"Choose factors with --factors ({', '.join(workload.factors)}); change the rest by on=, off= "
+                    "and values= in the study file"
                 )
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Flags that a command receives as one value."""
-
-    parameters: tuple[inspect.Parameter, ...]
-    gather: Callable[[Mapping[str, Any]], Any]
-
-
-def grouped(workload: Workload) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Spread the groups among a command's parameters into flags, and gather them again when it is called."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(command, include_extras=True)
-        signature = inspect.signature(command)
-        groups = {name: group for name in signature.parameters if (group := _group(hints[name], workload))}
-        spread = [
-            spelled
-            for name, parameter in signature.parameters.items()
-            for spelled in (groups[name].parameters if name in groups else (parameter.replace(annotation=hints[name]),))
-        ]
-
-        @wraps(command)
-        def with_groups(**given: Any) -> None:
-            gathered = {
-                name: group.gather({parameter.name: given.pop(parameter.name) for parameter in group.parameters})
-                for name, group in groups.items()
-            }
-            command(**given, **gathered)
-
-        keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in spread]
-        with_groups.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]  # typer reads it
-        with_groups.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
-        return with_groups
-
-    return decorate
-
-
-def _group(kind: Any, workload: Workload) -> _Group | None:
-    if kind is Selection:
-        return _Group(tuple(_recipe_parameters(workload)), lambda given: _selection(workload, given))
-    if not (isinstance(kind, type) and is_dataclass(kind)):
-        return None
-    hints = get_type_hints(kind, include_extras=True)
-    parameters = tuple(
-        inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=hints[item.name])
-        for item in fields(kind)
-    )
-    return _Group(parameters, lambda given: kind(**given))
-
-
-def _recipe_parameters(workload: Workload) -> Iterator[inspect.Parameter]:
-    for factor in workload.factors.values():
-        panel = "Factors, on in the baseline" if factor.in_baseline else "Candidate factors, off unless asked for"
-        flags = f"--{factor.flag}/--no-{factor.flag}"
-        option = typer.Option(flags, help=f"{factor.help}.", rich_help_panel=panel, show_default=False)
-        yield _parameter(factor.name, bool | None, option)
-    for setting in workload.factors.hyperparameters:
-        text = f"{_domain(setting)}; {setting.default} unless given."
-        yield _value_parameter(setting, text, "Hyperparameters of factors that are on")
-    for setting in workload.settings:
-        text = f"{setting.help[0].upper()}{setting.help[1:]} ({_domain(setting)})."
-        yield _value_parameter(setting, text, "Settings, shared by all arms; the preset fills in")
-
-
 def _value_parameter(setting: Setting, text: str, panel: str) -> inspect.Parameter:
-    flag = "--" + setting.name.replace(".", "-").replace("_", "-")
-    metavar = {int: "INTEGER", float: "NUMBER", str: "WORD"}[setting.kind] + ("|all" if setting.optional else "")
     option = typer.Option(
-        flag, help=text, rich_help_panel=panel, show_default=False, parser=_parser(setting), metavar=metavar
+        f"--{_dashed(setting.name)}",
+        help=text,
+        rich_help_panel=panel,
+        show_default=False,
+        parser=_parser(setting),
+        metavar=_METAVARS[setting.kind] + (f"|{_NO_LIMIT}" if setting.optional else ""),
     )
     return _parameter(_identifier(setting), str | None, option)
 
@@ -132,29 +95,32 @@ def _identifier(setting: Setting) -> str:
     return setting.name.replace(".", "__")
 
 
-def _domain(setting: Setting) -> str:
+def _dashed(name: str) -> str:
+    return name.replace(".", "-").replace("_", "-")
+
+
+def _setting_text(setting: Setting) -> str:
+    """Return the help of a setting, with the values that it can take."""
+    text = setting.help[0].upper() + setting.help[1:]
     if isinstance(setting.domain, OneOf):
-        return ", ".join(setting.domain.words)
-    if setting.kind is int:
-        return f"{setting.domain.low:,} to {setting.domain.high:,}"
-    return f"{setting.domain.low:g} to {setting.domain.high:g}"
+        return f"{text}: {names.alternatives(setting.domain.words)}."
+    return f"{text}.  [{_range(setting)}]"
+
+
+def _range(setting: Setting) -> str:
+    """Return the range of a number: `1 to 1,024`."""
+    assert not isinstance(setting.domain, OneOf)
+    form = ",d" if setting.kind is int else "g"
+    return f"{setting.domain.low:{form}} to {setting.domain.high:{form}}"
 
 
 def _parser(setting: Setting) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        if setting.optional and text == _ALL:
-            return _ALL
+        if setting.optional and text == _NO_LIMIT:
+            return _NO_LIMIT
         try:
             return setting.kind(text)
         except ValueError:
             raise typer.BadParameter(f"{text!r} is not {'an integer' if setting.kind is int else 'a number'}") from None
 
     return parse
-
-
-def _selection(workload: Workload, given: Mapping[str, Any]) -> Selection:
-    declared = (*workload.factors.hyperparameters, *workload.settings)
-    values = {setting.name: given[_identifier(setting)] for setting in declared}
-    switches = {name: given[name] for name in workload.factors if given[name] is not None}
-    chosen = {name: None if value == _ALL else value for name, value in values.items() if value is not None}
-    return Selection(workload, switches, chosen)

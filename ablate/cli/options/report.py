@@ -9,55 +9,77 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ablate.cli.options import names, panels
+from ablate.cli.options.common import JSON_HELP
 from ablate.errors import UsageError
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.report.sources.table import TableOptions
 
-_GOALS = ("max", "min")
+
+def _report(*flags: str, text: str, **more: Any) -> Any:
+    return typer.Option(*flags, help=text, rich_help_panel=panels.REPORT, **more)
 
 
-def _external(*names: str, text: str, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel="Runs recorded elsewhere", show_default=False, **more)
+def _external(*flags: str, text: str, panel: str = panels.EXTERNAL_RUNS, **more: Any) -> Any:
+    return typer.Option(*flags, help=text, rich_help_panel=panel, **{"show_default": False, **more})
 
 
 @dataclass(frozen=True)
-class ExternalFlags:
-    """Runs that were recorded elsewhere, and how to read them."""
+class ExternalRunFlags:
+    """Runs that were recorded elsewhere, and the meaning of their columns."""
 
     runs: Annotated[
         Path | None,
         _external(
-            text="A CSV, a row a run: variant, seed, status, the metric, a true/false column a factor.",
+            text="CSV file with one row per run: variant, seed, status, metric, factors (true/false).",
             metavar="FILE.csv",
         ),
     ] = None
-    experiment: Annotated[str | None, _external(text="An MLflow experiment, whoever made it.", metavar="NAME")] = None
+    experiment: Annotated[str | None, _external(text="MLflow experiment.", metavar="NAME")] = None
     metric: Annotated[
-        str | None, _external(text="The column or MLflow metric; test_accuracy unless given.", metavar="NAME")
+        str | None,
+        _external(
+            text="Column or MLflow metric to compare.",
+            metavar="NAME",
+            show_default=f"{WORKLOAD.metric.name} or a variant of it",
+        ),
     ] = None
-    metric_goal: Annotated[str | None, _external(text="Whether higher or lower is better.", metavar="max|min")] = None
+    metric_goal: Annotated[
+        str | None,
+        _external(text="Whether higher (max) or lower (min) is better.", metavar="|".join(names.GOALS)),
+    ] = None
     baseline: Annotated[
-        str, _external(text="The variant that the others are held against; 'baseline' unless given.")
+        str, _external(text="Variant to compare the others with.", metavar="NAME", show_default=True)
     ] = "baseline"
-    variant_param: Annotated[str | None, _external(text="What names the variant.", metavar="NAME")] = None
-    factor_params: Annotated[
-        str | None, _external(text="The true/false columns or params that are factors.", metavar="A,B,...")
+    variant_param: Annotated[
+        str | None, _external(text="Column or param that contains the variant.", metavar="NAME")
     ] = None
-    seed_param: Annotated[str, _external(text="What names the seed; 'seed' unless given.", metavar="NAME")] = "seed"
+    factor_params: Annotated[
+        str | None, _external(text="Columns or params (true/false) that are factors.", metavar="A,B,...")
+    ] = None
+    seed_param: Annotated[
+        str, _external(text="Column or param that contains the seed.", metavar="NAME", show_default=True)
+    ] = "seed"
     floor: Annotated[
-        float | None, _external(text="What an unstable run without a value counts as.", metavar="NUMBER")
+        float | None, _external(text="Score of unstable runs that have none.", metavar="FLOAT", panel=panels.ADVANCED)
     ] = None
     exploratory: Annotated[
-        bool, _external("--exploratory", text="The comparisons were not planned before the runs.")
+        bool,
+        _external(
+            "--exploratory",
+            text="State in the report that the comparisons were not planned before the runs.",
+            panel=panels.ADVANCED,
+        ),
     ] = False
 
     def table_options(self, margin: float | None) -> TableOptions:
         """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
         from ablate.report.sources.table import TableOptions
 
-        if self.metric_goal not in (None, *_GOALS):
-            raise UsageError(f"--metric-goal is max or min, not {self.metric_goal!r}")
+        if self.metric_goal not in (None, *names.GOALS):
+            raise UsageError(f"--metric-goal must be max or min, not {self.metric_goal!r}")
         factors = tuple(name.strip() for name in (self.factor_params or "").split(",") if name.strip())
         return TableOptions(
             margin=margin,
@@ -85,26 +107,25 @@ class ExternalFlags:
 
 @dataclass(frozen=True)
 class ReportFlags:
-    """What a report contains, and where it goes."""
+    """The content of a report, and where it is written."""
 
     margin: Annotated[
         float | None,
-        typer.Option(
-            help="The smallest difference that matters, in points of accuracy; the study's own unless given.",
-            show_default=False,
+        _report(
+            text="Smallest difference that matters, in percentage points or the metric's unit.",
+            show_default="the study's",
         ),
     ] = None
     output: Annotated[
-        Path | None,
-        typer.Option(help="The folder to write; reports/STUDY unless given.", metavar="PATH", show_default=False),
+        Path | None, _report(text="Folder of the report.", metavar="PATH", show_default="reports/STUDY")
     ] = None
-    html: Annotated[bool, typer.Option("--html", help="Also write one self-contained HTML file.")] = False
+    html: Annotated[bool, _report("--html", text="Also write one self-contained HTML file.")] = False
     check: Annotated[
         Path | None,
-        typer.Option(
-            help="Check the numbers that a text states about the study; write nothing.",
+        _report(
+            text="Check the numbers in a text against the study instead of writing a report.",
             metavar="FILE.md",
             show_default=False,
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+    as_json: Annotated[bool, _report("--json", text=JSON_HELP)] = False

@@ -1,0 +1,26 @@
+"""Names that option values can take, for the help and for completion.
+
+The registries that check these names load heavy libraries, so the names are repeated here. A test compares both.
+"""
+
+from __future__ import annotations
+
+from ablate.studies.designs import DESIGNS
+from ablate.wording import listed
+from ablate.workloads.resnet9.workload import WORKLOAD
+
+DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")
+DEFAULT_DATASET = "cifar10"
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "bf16", "fp32")
+EXECUTORS = ("serial", "processes", "ray")
+GOALS = ("max", "min")
+GPU_PRESET = "notebook"
+"""The preset of `ablate run` on a CUDA GPU."""
+PRESETS = tuple(preset.name for preset in WORKLOAD.presets)
+DESIGN_NAMES = tuple(DESIGNS)
+
+
+def alternatives(names: tuple[str, ...]) -> str:
+    """Return names as a list in words: `serial, processes or ray`."""
+    return f"{listed(names[:-1])} or {names[-1]}"

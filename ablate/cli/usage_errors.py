@@ -1,0 +1,47 @@
+"""Usage errors of the command line in one line, with the nearest option or command that exists."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import typer
+
+from ablate.wording import nearest
+
+UsageMistake = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+"""Click's UsageError, of whichever click Typer uses."""
+
+_SYNONYMS = {
+    **dict.fromkeys(("--reference", "--control"), "--baseline"),
+    **dict.fromkeys(("--n-seeds", "--repeats"), "--seeds"),
+    **dict.fromkeys(("--workers", "--parallel"), "--jobs"),
+    **dict.fromkeys(("--rerun", "--force", "--overwrite"), "--again"),
+    "--learning-rate": "--lr",
+    "--batch": "--batch-size",
+}
+"""Names of our options in other tools."""
+
+
+def explain_mistake(error: Any) -> str:
+    """Return a usage error in one line: what is wrong, the nearest name that exists, and where all are listed."""
+    ctx = error.ctx
+    command = ctx.command_path if ctx else "ablate"
+    option = getattr(error, "option_name", None)
+    if option and hasattr(error, "possibilities"):
+        parameters = ctx.command.get_params(ctx)
+        names = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)]
+        synonym = _SYNONYMS.get(option)
+        near = nearest(synonym, names, 0.9) if synonym else nearest(option, names)  # --seed is near --seeds
+        return _unknown("option", option, near, f"`{command} {'--help-all' if '--help-all' in names else '--help'}`")
+    name = re.match(r"No such command '(.*?)'\.", error.format_message())
+    if name:
+        return _unknown("command", name[1], nearest(name[1], list(ctx.command.commands)), f"`{command} --help`")
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message[:1].upper()}{message[1:]}. See `{command} --help`"
+
+
+def _unknown(kind: str, name: str, near: str | None, where: str) -> str:
+    """Return the message for an unknown name where the known ones are too many to list."""
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"Unknown {kind} {name!r}.{hint} See {where}"
