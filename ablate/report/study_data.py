@@ -76,7 +76,6 @@ class StudyData:
     counts: RunCounts
     protocol: Protocol = field(default_factory=Protocol)
     design_name: str = ""
-    generators: Sequence[str] = ()
     seeds: Sequence[int] = ()
     facts: Sequence[tuple[str, str]] = ()
     cautions: Sequence[str] = ()

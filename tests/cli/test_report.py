@@ -89,10 +89,10 @@ def test_wrong_numbers_in_a_text_are_found(csv: Path) -> None:
     [
         ([], 2, "Name a study"),
         (["--runs", "a.csv", "--experiment", "b"], 2, "Give one of them"),
-        (["--runs", "none.csv"], 1, "there is no file none.csv"),
+        (["--runs", "none.csv"], 1, "File not found: none.csv"),
         (["--runs", "runs.csv", "--metric-goal", "up"], 2, "max or min"),
         (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),
-        (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "did you mean accuracy"),
+        (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "Did you mean 'accuracy'"),
         (["--runs", "runs.csv", "--check", "none.md"], 2, "File not found: none.md"),
     ],
 )
@@ -130,7 +130,7 @@ def test_an_experiment_that_others_made_is_reported(tmp_path: Path, monkeypatch:
     reading = TableOptions(variant="model", seed="random_state", metric="val_acc")
     found = from_experiment("theirs", tracker, reading)
     assert found.counts.statuses == {"finished": 14, "failed": 1}
-    assert any("Left out" in text and "sweep" in text for text in found.cautions)
+    assert any("Excluded" in text and "sweep" in text for text in found.cautions)
     from ablate.report.analysis import analyse
 
     batch_norm, clip = analyse(found).effects

@@ -149,7 +149,7 @@ def test_a_margin_that_changed_makes_verdicts_exploratory(tmp_path: Path) -> Non
     study = small_study()
     earlier = ({**study.declared, "margin": 2.0},)
     text = report_text(tracked(study, tmp_path / "journals", earlier=earlier))
-    assert "Changed after the study had begun: margin was 2.0, is 0.5" in text.partition("## Answer")[0]
+    assert "Changed after the start of the study: margin from 2.0 to 0.5" in text.partition("## Answer")[0]
     assert "Exploratory: Removing augment" in text
     asked = analyse(from_study("small", tracked(study, tmp_path / "b"), margin=0.1))
     assert asked.effects[0].verdict.startswith("exploratory: ")
@@ -167,9 +167,9 @@ def test_a_family_that_shrank_makes_verdicts_exploratory(tmp_path: Path, left_ou
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        (0, ("before any of its runs had ended", "fixed before the runs,")),
-        (5, ("when 5 of its 25 results were there", "fixed before 20 of the 25 runs,")),
-        (25, ("when 25 of its 25 results were there", "recorded after the runs,")),
+        (0, ("before the end of any run", "fixed before the runs,")),
+        (5, ("after 5 of 25 results, so this record cannot show", "fixed before 20 of the 25 runs,")),
+        (25, ("after 25 of 25 results, so this record cannot show", "recorded after the runs,")),
     ],
 )
 def test_a_report_says_whether_the_record_came_before_the_runs(
@@ -319,7 +319,7 @@ def test_looks_of_until_clear(tmp_path: Path) -> None:
     assert [effect.n for effect in found.effects][:2] == [5, 5]
     assert found.effects[0].level == pytest.approx(0.985)
     assert "**Missing:**" not in text
-    assert "Seeds added until it is clear" in text
+    assert "Sequential testing" in text
     early = tracked(study, tmp_path / "early", lambda variant, seed: {"leave out": seed > 2}, details=layout)
     top = report_text(early)
     assert "The first look needs 5 seeds" in top
@@ -375,4 +375,4 @@ def test_the_command_asks_for_the_precision_that_all_runs_had(tmp_path: Path, od
     text = report_text(tracked(small_study(), tmp_path / "journals", change))
     assert ("--precision bf16 --compile\n" in text) == (not odd)
     assert ("--precision" in text) == (not odd)
-    assert ("The runs mix conditions" in text) == bool(odd)
+    assert ("Mixed conditions" in text) == bool(odd)

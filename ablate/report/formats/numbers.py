@@ -66,7 +66,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def listed(names: Sequence[str], most: int = 12) -> str:
+def enumerated(names: Sequence[str], most: int = 12) -> str:
     """Names in a row: a, b and c; beyond `most` the rest is counted."""
     shown = list(names[:most])
     if len(names) > most:

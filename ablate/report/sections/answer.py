@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
-from ablate.report.formats.numbers import in_words, listed
+from ablate.report.formats.numbers import enumerated, in_words
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
@@ -90,7 +90,7 @@ def summary(effects: Sequence[Effect]) -> str:
     outcomes: dict[str, list[str]] = {label: [] for _, labels in _OUTCOMES for label in labels.values()}
     for effect in effects:
         outcomes.setdefault(_outcome(effect), []).append(_name(effect))
-    parts += [f"{label}: {listed(names)}" for label, names in outcomes.items() if names]
+    parts += [f"{label}: {enumerated(names)}" for label, names in outcomes.items() if names]
     if all(effect.evidence.paired.n in (3, 4) for effect in effects):
         parts.append("All verdicts are preliminary (3 or 4 seeds)")
     elif all(effect.evidence.paired.n < 3 for effect in effects):

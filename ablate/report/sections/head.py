@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate.report.formats.markdown_text import caution, escape
-from ablate.report.formats.numbers import listed
+from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.wording import count
 
@@ -70,4 +70,4 @@ def _named(runs: Sequence[tuple[str, int]]) -> str:
     texts = [
         f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()
     ]
-    return listed(texts, 8)
+    return enumerated(texts, 8)

@@ -9,7 +9,7 @@ from ablate.report.formats.markdown_text import escape, table
 from ablate.report.formats.numbers import (
     digits_of,
     duration,
-    listed,
+    enumerated,
     plain,
 )
 from ablate.report.sections.head import runs_line
@@ -39,7 +39,7 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
             "the smallest difference that matters",
         ),
         ("Design", _design(analysis)),
-        ("Seeds", f"{listed([str(seed) for seed in study.seeds], 25)} ({len(study.seeds)})"),
+        ("Seeds", f"{enumerated([str(seed) for seed in study.seeds], 25)} ({len(study.seeds)})"),
         ("Power of so many seeds", _power(analysis)),
         ("Runs", runs_line(counts)),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ablate.report.formats.markdown_text import bullets, code, escape, table
-from ablate.report.formats.numbers import DASH, duration, listed, signed, value_text
+from ablate.report.formats.numbers import DASH, duration, enumerated, signed, value_text
 from ablate.report.search_data import SearchResult
 from ablate.wording import count
 
@@ -50,7 +50,7 @@ def method(search: SearchResult) -> list[str]:
         f"Stopped early: {search.pruning}.",
     ]
     ranges = [f"{dimension.name} ({dimension.text})" for dimension in search.space.dimensions]
-    return [*lines, f"Searched: {listed(ranges, 30)}.", UNREAD]
+    return [*lines, f"Searched: {enumerated(ranges, 30)}.", UNREAD]
 
 
 def trials_summary(search: SearchResult) -> str:

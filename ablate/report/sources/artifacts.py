@@ -1,4 +1,4 @@
-"""What runs keep beside their numbers: histories and per-image correctness, read for many runs at once."""
+"""Read the artifacts of many runs at once: histories and per-image correctness."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ablate.tracking import PlanEntry, Tracker
 
 
 def read_curves(results: Mapping[PlanEntry, Run], tracker: Tracker) -> dict[str, list[History]]:
-    """The histories by variant: from the tables that ended runs keep, quicker to read, else from the store."""
+    """Return the histories by variant: from the `history.csv` of finished runs (faster), else from the store."""
     tables = tracker.artifacts(results.values(), "history.csv")
     found: dict[str, list[History]] = {}
-    for planned, run in results.items():
+    for entry, run in results.items():
         rows = _read_history(tables[run.name]) if run.name in tables else tracker.history(run)
-        found.setdefault(planned.variant, []).append(rows)
+        found.setdefault(entry.variant, []).append(rows)
     return found
 
 
@@ -31,27 +31,27 @@ def _read_history(path: Path) -> History:
 
 
 def read_correct(results: Mapping[PlanEntry, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:
-    """Per-image correctness by variant and seed, of the runs that kept it."""
+    """Return per-image correctness by variant and seed, of the runs that kept it; `tracked` names the accuracy."""
     import numpy as np
 
     paths = tracker.artifacts(results.values(), "correct.npy")
     found: dict[str, dict[int, Any]] = {}
-    for planned, run in results.items():
+    for entry, run in results.items():
         if run.name not in paths:
             continue
         try:
             bits = np.unpackbits(np.load(paths[run.name], allow_pickle=False))
         except (OSError, ValueError, TypeError):
-            continue  # no such array: the report goes without the second scope
+            continue  # unreadable: the report omits the second scope of noise
         images = _images(int(bits.sum()), run.metrics.get(tracked, math.nan), len(bits))
         if images is not None:
-            found.setdefault(planned.variant, {})[planned.seed] = bits[:images]
+            found.setdefault(entry.variant, {})[entry.seed] = bits[:images]
     return found
 
 
-def _images(correct: int, share: float, padded: int) -> int | None:
-    """How many images stand behind padded bits: what fits the recorded accuracy; None if nothing does."""
+def _images(correct: int, accuracy: float, padded: int) -> int | None:
+    """Return the number of images in `padded` bits that agrees with the recorded accuracy; None if none does."""
     if correct == 0:
-        return padded if share == 0 else None
-    images = round(correct / share) if share > 0 else 0
+        return padded if accuracy == 0 else None
+    images = round(correct / accuracy) if accuracy > 0 else 0
     return images if padded - 8 < images <= padded else None

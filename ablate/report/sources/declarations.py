@@ -1,4 +1,4 @@
-"""What a study declared, in words: its scale, the lines of its card, the limits that follow from it."""
+"""The declaration of a study in words: scale, lines of the study card, limits, commands to reproduce it."""
 
 from __future__ import annotations
 
@@ -15,80 +15,74 @@ from ablate.studies.workload import caveats
 from ablate.tracking import StudyRecord
 from ablate.wording import count
 
-_APART = (
+_NOT_SETTINGS = (
     *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),
     "tuning",
 )
 
 
 def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
-    """The scale that a study speaks of, for the first line: preset, the settings that set it, the data."""
-    name, said = record.details.get("data", {}).get("name"), record.details.get("scale")
+    """Return the scale of the study for the first line: preset, the settings that determine it, data."""
+    name, scale = record.details.get("data", {}).get("name"), record.details.get("scale")
     data = [name] if name else sorted({run.data for run in runs})
     words = f"{record.declared.get('workload', 'workload')}, preset {record.declared.get('preset', 'none')}"
-    words += f": {said}" if said else ""
+    words += f": {scale}" if scale else ""
     return words + (f"; data {', '.join(data)}" if data else "")
 
 
 def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
-    """The lines of the study card that were fixed before the runs."""
+    """Return the lines of the study card that the declaration determines."""
     declared = record.declared
-    settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _APART]
+    settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _NOT_SETTINGS]
     meanings = record.details.get("meanings", {})
     factors = [
         in_words(str(name)) + (f" ({meanings[name]})" if meanings.get(name) else "")
         for name in declared.get("factors", ())
     ]
     validated = declared.get("validate_on")
-    protocol = "one run a recipe and seed; the score is " + (
-        "the last epoch's, on the test set, which is scored once" if validated else "what the training ends with"
-    )
+    score = "test set, scored once, after the last epoch" if validated else "final value of the training"
+    protocol = f"one run per recipe and seed; score: {score}"
     if validated == "test":
-        protocol += "; curves are of the test images themselves, and all training images train"
+        protocol += "; curves: the test images; training uses all training images"
     elif validated:
-        protocol += "; curves are of validation images held out from training"
+        protocol += "; curves: validation images held out from training"
     described = record.details.get("data", {}).get("description")
     return [
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
-        ("Components in question", (", " if not meanings else "; ").join(factors)),
-        ("Settings, the same in every arm" + (", drop-in" if "tuning" in declared else ""), ", ".join(settings)),
+        ("Components", (", " if not meanings else "; ").join(factors)),
+        ("Settings of every variant" + (" (drop-in)" if "tuning" in declared else ""), ", ".join(settings)),
         ("Tuning", str(declared.get("tuning", ""))),
-        ("Code that trains", str(declared.get("code", ""))),
+        ("Training code", str(declared.get("code", ""))),
     ]
 
 
 def recorded_facts(record: StudyRecord, counts: RunCounts) -> list[tuple[str, str]]:
-    """When the study was recorded first, and whether that was before its runs."""
+    """Return when the study was first recorded, and how many of its results are older than that."""
     if counts.before is None:
         return []
     when = f"{datetime.fromtimestamp(record.since, UTC):%Y-%m-%d %H:%M} UTC"
     if not counts.before:
-        return [("Recorded", f"{when}, before any of its runs had ended")]
-    return [
-        (
-            "Recorded",
-            f"{when}, when {counts.before} of its {count(counts.results, 'result')} were there: that the plan "
-            "came before those, this record cannot show",
-        )
-    ]
+        return [("Recorded", f"{when}, before the end of any run")]
+    late = f"after {counts.before} of {count(counts.results, 'result')}"
+    return [("Recorded", f"{when}, {late}, so this record cannot show that the plan was preregistered")]
 
 
 def declared_limits(record: StudyRecord) -> list[str]:
-    """What the declarations of a study leave open."""
+    """Return the limits that follow from the declaration."""
     lines = []
     if record.declared.get("validate_on") == "test":
         lines.append(
-            "Validation used the test images (the notebook's protocol): nothing was chosen by them here, but whoever "
-            "tunes by these curves tunes on the test set."
+            "Validation used the test images (the notebook's protocol). Nothing was selected by them here, but "
+            "choosing settings by these curves would be tuning on the test set."
         )
     if "code" not in record.declared:  # a study's own training has no registry, and could have a built-in's name
         lines += caveats(record.declared.get("workload", ""), record.details.get("factors", ()))
     return [*lines, CONDITIONAL] if record.details.get("tuning") else lines
 
 
-def reproducing(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
-    """The commands that make a study and its report again, in the precision of `runs`, its results."""
+def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
+    """Return the commands that repeat a study and its report, in the precision of its results `runs`."""
     declared = record.declared
     if command := record.details.get("tuning", {}).get("command"):
         return [command, shlex.join(["ablate", "report", record.name])]
@@ -99,25 +93,27 @@ def reproducing(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
     words += ["--factors", ",".join(declared.get("factors", []))]
     words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
     words += ["--margin", f"{declared.get('margin'):g}", "--preset", declared.get("preset")]
-    if file:  # it holds all else
+    if file:  # which contains everything else
         return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
-    for part in str(declared.get("baseline", "baseline")).split("+"):  # what the baseline has on or off of its own
+    for part in str(declared.get("baseline", "baseline")).split("+"):  # differences from the preset's baseline
         words += [f"--{part.removeprefix('with-')}"] if part.startswith(("with-", "no-")) else []
-    chosen = {name: value for name, value in declared.items() if name not in _APART and not name.startswith("design.")}
-    for name, value in {**chosen, **_knobs(runs)}.items():
+    chosen = {
+        name: value for name, value in declared.items() if name not in _NOT_SETTINGS and not name.startswith("design.")
+    }
+    for name, value in {**chosen, **_hyperparameters(runs)}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
     words += [*record.details.get("data", {}).get("flags", []), *_precision(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
 
 
-def _knobs(runs: Sequence[Run]) -> dict[str, Any]:
-    """The knobs (`dropout.p`) of all factors that some arm has on."""
+def _hyperparameters(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the hyperparameters (`dropout.p`) of all factors that are on in at least one variant."""
     return {name: value for run in runs for name, value in run.params.items() if "." in name}
 
 
 def _precision(runs: Sequence[Run]) -> list[str]:
-    """The flags of what `auto` became and of compiled code, where all runs were made alike."""
+    """Return the flags of the precision and of compilation, if all runs used the same."""
     made = {(run.conditions.get("precision"), run.conditions.get("compiled", False)) for run in runs}
     if len(made) != 1:
         return []

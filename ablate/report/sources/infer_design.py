@@ -1,4 +1,4 @@
-"""What is compared with what, where nobody wrote it down: read off which factors each arm has on."""
+"""Infer the comparisons of a table: from the factors that are on in each variant, or from the names of variants."""
 
 from __future__ import annotations
 
@@ -16,49 +16,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED_DESIGNS = ("leave-one-out", "add-one-in", "both-ways", "pairs")
-_PLAIN = "against the baseline"
+_AGAINST_BASELINE = "against the baseline"
 _WORD = re.compile(r"(no|only|with)_(.+)")
 
 
 @dataclass(frozen=True)
 class InferredDesign:
-    """The comparisons of a study, the arms by factor, the design's name, and all that in words."""
+    """The name of a design (empty if none fits), its comparisons, the variants by factor, and a description."""
 
     name: str
     comparisons: Sequence[Comparison]
-    design: pd.DataFrame
-    words: str
+    variants: pd.DataFrame
+    description: str
 
 
 def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned: bool) -> InferredDesign:
-    """Compare as the named design would whose arms these are, else every other variant with the baseline.
+    """Return the named design with exactly these variants, or else a comparison of each variant with the baseline.
 
-    `design` has a row a variant and a true/false column a factor; without columns, names such as `no-augment`,
-    `only-augment` and `none` are read. One family. With three factors or more in question, arms that are exactly those
-    of leave-one-out, add-one-in, both-ways or pairs are compared as these do.
+    `design` has one row per variant and one true/false column per factor; without columns, the factors are read from
+    names such as `no-augment`, `only-augment` and `none`. The comparisons are one family. The designs that are
+    recognised, with three factors or more, are leave-one-out, add-one-in, both-ways and pairs.
     """
     variants = list(dict.fromkeys(runs["variant"]))
-    by_columns = bool(design.shape[1])
-    if not by_columns:
-        design = from_names(variants, baseline)
+    if not design.shape[1]:
+        design = design_from_names(variants, baseline)
     arms = {name: arm for name, arm in _arms(design).items() if name in variants}
     shared = Counter(arms.values())
-    if len(shared) < len(arms):  # some variants differ in something else: those have no factor, and there is no design
+    if len(shared) < len(arms):  # some variants differ in something else, so they have no factor
         arms = {name: arm for name, arm in arms.items() if name == baseline or shared[arm] == 1}
         design = design.iloc[:, :0]
     seeds = int(runs["seed"].nunique())
     found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
     if found:
-        return InferredDesign(
-            found[0], found[1], design.loc[list(arms)], f"as in the design {found[0]}, which these arms are"
-        )
+        name, comparisons = found
+        return InferredDesign(name, comparisons, design.loc[list(arms)], f"design {name}, recognised by its variants")
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
-    return InferredDesign("", comparisons, kept, "every other variant with the baseline, as one family")
+    return InferredDesign("", comparisons, kept, "each variant against the baseline, as one family")
 
 
 def _arms(design: pd.DataFrame) -> dict[str, Arm]:
-    """The factors that are on, by variant."""
+    """Return the factors that are on, by variant."""
     factors = [str(name) for name in design.columns]
     rows = zip(map(str, design.index), design.to_numpy(dtype=bool).tolist(), strict=True)
     return {name: frozenset(itertools.compress(factors, row)) for name, row in rows} if factors else {}
@@ -67,23 +65,23 @@ def _arms(design: pd.DataFrame) -> dict[str, Arm]:
 def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool) -> Comparison:
     flipped = arms[name] ^ arms[baseline] if name in arms and baseline in arms else frozenset()
     if len(flipped) != 1:
-        return Comparison(name, baseline, "", "changed", _PLAIN, seeds, planned)
+        return Comparison(name, baseline, "", "changed", _AGAINST_BASELINE, seeds, planned)
     (factor,) = flipped
     change = "removed" if factor in arms[baseline] else "added"
-    return Comparison(name, baseline, factor, change, _PLAIN, seeds, planned)  # type: ignore[arg-type]  # one of two words
+    return Comparison(name, baseline, factor, change, _AGAINST_BASELINE, seeds, planned)  # type: ignore[arg-type]  # one of two words
 
 
 def _as_designed(
     arms: Mapping[str, Arm], baseline: str, seeds: int, planned: bool
 ) -> tuple[str, list[Comparison]] | None:
-    """The design whose arms these are, with its comparisons."""
+    """Return the name and the comparisons of the design that has exactly these variants."""
     factors = sorted({factor for arm in arms.values() for factor in arm ^ arms[baseline]})
     if len(factors) < 3:  # with two, several designs have the same arms
         return None
     names = {arm: name for name, arm in arms.items()}
     for title in _NAMED_DESIGNS:
-        layout = DESIGNS[title](arms[baseline], factors)
-        if set(layout.arms) != set(names):
+        design = DESIGNS[title](arms[baseline], factors)
+        if set(design.arms) != set(names):
             continue
         comparisons = [
             Comparison(
@@ -95,15 +93,18 @@ def _as_designed(
                 seeds,
                 planned,
             )
-            for row in layout.contrasts
+            for row in design.contrasts
         ]
         order = list(arms)
         return title, sorted(comparisons, key=lambda row: order.index(row.variant))
     return None
 
 
-def from_names(variants: Sequence[str], baseline: str) -> pd.DataFrame:
-    """The arms by factor, from names such as `no-augment+no-dropout`, `only-residual` and `none`; else no columns."""
+def design_from_names(variants: Sequence[str], baseline: str) -> pd.DataFrame:
+    """Return one row per variant and one true/false column per factor, from names such as `no-augment+no-dropout`.
+
+    There are no columns where no name has this form.
+    """
     import pandas as pd
 
     parts = {

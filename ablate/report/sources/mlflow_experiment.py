@@ -1,4 +1,4 @@
-"""Anyone's MLflow experiment as a table: params, metrics and the run's name."""
+"""Read an MLflow experiment of any code as a table: parameters, metrics, tags and run names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ablate.journal.run_journal import Run
 from ablate.report.sources.table import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
+from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,37 +21,36 @@ _SEED_AT_END = re.compile(r"[/_\- ]*(?:s|seed)[_=\-]?\d+$", re.IGNORECASE)
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
-    """The study of an MLflow experiment that anybody's code logged; rows in messages are its runs.
+    """Return the runs of an MLflow experiment.
 
-    The variant is a param or tag (`options.variant`, else `variant`), else the run's name without its seed. Raises
-    UserError for an experiment without runs, and what `from_table` raises.
+    The variant is a parameter or tag (`options.variant`, else `variant`), else the run's name without its seed. Raises
+    UserError for an experiment without runs, and the errors of `from_table`, whose messages name runs.
     """
     runs = tracker.runs(experiment)
     if not runs:
-        raise UserError(f"there are no runs in an experiment named {experiment!r} in {tracker.uri}")
-    table, left_out = table_of(runs, options)
+        raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
+    table, excluded = table_of(runs, options)
     study = from_table(experiment, f"the MLflow experiment {experiment}", table, options, "run")
-    if left_out:
-        names = ", ".join(left_out[:5]) + (f" and {len(left_out) - 5} more" if len(left_out) > 5 else "")
-        study = study.with_cautions(f"Left out, since they have neither a seed nor a metric: {names}.")
+    if excluded:
+        study = study.with_cautions(f"Excluded because they have neither a seed nor a metric: {listed(excluded, 5)}.")
     return study
 
 
 def table_of(runs: Sequence[Run], options: TableOptions) -> tuple[pd.DataFrame, list[str]]:
-    """A row a run, its cells text, its index the run's name; and the runs that are no trainings, such as parents."""
+    """Return a table of text cells, indexed by run name, and the runs that are not trainings, such as parent runs."""
     import pandas as pd
 
-    rows, names, left_out = [], [], []
+    rows, names, excluded = [], [], []
     for run in runs:
         if not run.metrics and options.seed not in run.params:
-            left_out.append(run.variant)
+            excluded.append(run.variant)
             continue
         rows.append(_row(run, options))
         names.append(run.name)
     table = pd.DataFrame(rows, index=names).fillna("")
     for column in table.columns:
         table[column] = table[column].map(_text)
-    return table, left_out
+    return table, excluded
 
 
 def _row(run: Run, options: TableOptions) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _row(run: Run, options: TableOptions) -> dict[str, Any]:
 
 
 def _seed(run: Run) -> Any:
-    """The seed of a run whose params do not name it: from its own name, if that ends in one."""
+    """Return the seed of a run without a seed parameter: the number at the end of its name."""
     found = re.search(r"(?:s|seed)[_=\-]?(\d+)$", run.variant, re.IGNORECASE)
     return found[1] if found else run.seed if run.key else ""
 

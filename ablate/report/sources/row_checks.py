@@ -1,37 +1,36 @@
-"""Checks of somebody's rows: every message names the rows, so that they can be mended."""
+"""Checks of the rows of a table: seeds, statuses, duplicates. Every message names the rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
-from ablate.stats.effects import STATUSES, Comparison
+from ablate.stats.effects import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SPELLINGS = {"scheduled": "running", "success": "finished", "completed": "finished", "oom": "out_of_memory"}
 _OPEN = "running"
-_NAMED = 5
+_NAMED_ROWS = 5
 
 
-def named(rows: pd.DataFrame, word: str, column: str | None = None) -> str:
-    """Rows in words: `line 3 (baseline, seed 1: '0.9x'), line 7 ...`; the rest is counted."""
+def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> str:
+    """Return rows as text, `line 3 (baseline, seed 1: '0.9x'), line 7 ...`: the first ones and the number of others."""
     texts = []
-    for place, row in list(rows.iterrows())[:_NAMED]:
+    for place, row in list(rows.iterrows())[:_NAMED_ROWS]:
         known = [str(row["variant"])] if row.get("variant") else []
         known += [f"seed {row['seed']}"] if str(row.get("seed", "")) else []
         value = f": {row[column]!r}" if column else ""
-        texts.append(f"{word} {place}" + (f" ({', '.join(known)}{value})" if known or value else ""))
-    return ", ".join(texts) + (f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else "")
+        texts.append(f"{row_word} {place}" + (f" ({', '.join(known)}{value})" if known or value else ""))
+    return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
 
 
-def read_statuses(table: pd.DataFrame, word: str) -> tuple[pd.DataFrame, list[str]]:
-    """The table with statuses in our words; without a column, or in an empty cell, a run with a value has finished.
+def read_statuses(table: pd.DataFrame, row_word: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with known statuses, and cautions; without a status, a run counts as finished.
 
-    Raises UserError for words that nobody knows.
+    Raises UserError for unknown statuses.
     """
     cautions = []
     table = table.copy()
@@ -41,27 +40,28 @@ def read_statuses(table: pd.DataFrame, word: str) -> tuple[pd.DataFrame, list[st
     table["status"] = statuses.map(lambda text: _SPELLINGS.get(text, text))
     empty = table["status"] == ""
     if empty.any():
-        cautions.append(f"No status in {named(table[empty], word)}: taken as finished.")
+        cautions.append(f"No status in {named_rows(table[empty], row_word)}: counted as finished.")
         table.loc[empty, "status"] = "finished"
-    unknown = table[~table["status"].isin([*STATUSES, _OPEN])]
-    if len(unknown):
-        raise UserError(f"unknown status in {named(unknown, word, 'status')}: write {', '.join(STATUSES)} or {_OPEN}")
+    odd = table[~table["status"].isin([*STATUSES, _OPEN])]
+    if len(odd):
+        found = named_rows(odd, row_word, "status")
+        raise UserError(f"Unknown status in {found}. Known: {', '.join(STATUSES)}, {_OPEN}")
     return table, cautions
 
 
-def read_seeds(table: pd.DataFrame, word: str) -> pd.DataFrame:
-    """The table with whole numbers as seeds; raises UserError for rows without a variant or such a seed."""
+def read_seeds(table: pd.DataFrame, row_word: str) -> pd.DataFrame:
+    """Return the table with integers as seeds; raise UserError for rows without a variant or an integer seed."""
     nameless = table[table["variant"].map(str).str.strip() == ""]
     if len(nameless):
-        raise UserError(f"no variant in {named(nameless, word)}")
-    bad = table[table["seed"].map(_whole).isna()]
+        raise UserError(f"No variant in {named_rows(nameless, row_word)}")
+    bad = table[table["seed"].map(_integer).isna()]
     if len(bad):
-        hint = "; which column is the seed? --seed-param NAME" if len(bad) == len(table) else ""
-        raise UserError(f"the seed is no whole number in {named(bad, word, 'seed')}{hint}")
-    return table.assign(seed=table["seed"].map(_whole).astype(int))
+        hint = ". Choose the seed column with --seed-param NAME" if len(bad) == len(table) else ""
+        raise UserError(f"The seed is not an integer in {named_rows(bad, row_word, 'seed')}{hint}")
+    return table.assign(seed=table["seed"].map(_integer).astype(int))
 
 
-def _whole(text: object) -> float:
+def _integer(text: object) -> float:
     try:
         value = float(str(text))
     except ValueError:
@@ -69,23 +69,18 @@ def _whole(text: object) -> float:
     return value if abs(value) < 2**53 and value == math.floor(value) else math.nan
 
 
-def check_rows(table: pd.DataFrame, word: str, metric: str) -> list[str]:
-    """Cautions about rows that are left out or matter; UserError for two results of one variant and seed."""
+def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
+    """Return cautions about excluded and running rows; raise UserError for two results of one variant and seed."""
     cautions = []
     usable = table[table["status"].isin(["finished", "unstable"])]
     doubled = usable[usable.duplicated(["variant", "seed"], keep=False)]
     if len(doubled):
         ordered = doubled.sort_values(["variant", "seed"], kind="stable")
-        raise UserError(f"doubled results: {named(ordered, word)}; keep one row for each variant and seed")
+        raise UserError(f"Duplicate results: {named_rows(ordered, row_word)}. Keep one row per variant and seed")
     empty = table[(table["status"] == "finished") & table[metric].isna()]
     if len(empty):
-        cautions.append(f"No {metric} in {named(empty, word)}: these finished runs are left out.")
+        cautions.append(f"No {metric} in {named_rows(empty, row_word)}: these finished runs are excluded.")
     open_runs = table[table["status"] == _OPEN]
     if len(open_runs):
-        cautions.append(f"Still running: {named(open_runs, word)}.")
+        cautions.append(f"Still running: {named_rows(open_runs, row_word)}.")
     return cautions
-
-
-def said(comparisons: Sequence[Comparison]) -> str:
-    """How many comparisons, in words."""
-    return f"{len(comparisons)} comparison{'s' * (len(comparisons) != 1)}"

@@ -1,4 +1,4 @@
-"""Anyone's runs, as a table: which columns mean what, what is wrong with the rows, what is compared with what."""
+"""Read a table of runs: find its columns, check its rows, infer its comparisons."""
 
 from __future__ import annotations
 
@@ -9,22 +9,34 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import find_factors, find_metric, label_variants, read_metric, require
-from ablate.report.sources.infer_design import InferredDesign, infer_design
-from ablate.report.sources.row_checks import check_rows, read_seeds, read_statuses, said
+from ablate.report.sources.infer_design import infer_design
+from ablate.report.sources.row_checks import check_rows, read_seeds, read_statuses
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
 from ablate.stats.metric import Metric
+from ablate.wording import count, listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+DEFAULT_MARGIN = 0.5
+"""In points, of accuracies."""
+
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How somebody's runs are to be read; None means: find out, or say what is missing.
+    """How to read a table of runs; None where the table itself shows it.
 
-    `margin` is in points for fractions, in the metric's own unit else. `floor` is what an unstable run without a value
-    counts as, in the table's unit. `exploratory` says that the comparisons were not planned.
+    Attributes:
+        margin: Smallest difference that matters, in points for fractions, otherwise in the metric's unit.
+        baseline: Name of the variant that the others are compared with.
+        variant: Column of the variant.
+        factors: True/false columns that are factors.
+        seed: Column of the seed.
+        metric: Column of the metric.
+        goal: `max` or `min`.
+        floor: Value of an unstable run without a finite one, in the table's unit.
+        exploratory: Whether the comparisons were not planned.
     """
 
     margin: float | None = None
@@ -39,138 +51,134 @@ class TableOptions:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV file as it stands, each cell as text; the index counts the file's lines, the first row being line 2.
+    """Return a CSV file with every cell as text; the index counts the lines of the file, so the first row is line 2.
 
-    Raises UserError for what is no table.
+    Raises UserError for a file that is not a table.
     """
     import pandas as pd
 
     if not path.is_file():
-        raise UserError(f"there is no file {path}")
+        raise UserError(f"File not found: {path}")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} cannot be read as CSV: {str(error).strip().splitlines()[0]}") from error
-    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the head
-        raise UserError(f"{path} has rows with more cells than its first line has names: give every column a name")
+        raise UserError(f"Cannot read {path} as CSV: {str(error).strip().splitlines()[0]}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the header
+        raise UserError(f"{path} has rows with more cells than the header. Name every column")
     table.index = table.index + 2
     table.columns = [str(name).strip() for name in table.columns]
     doubled = [name for name in table.columns if table.columns.tolist().count(name) > 1]
     if doubled:
-        raise UserError(f"{path} has more than one column {doubled[0]!r}")
+        raise UserError(f"{path} has several columns named {doubled[0]!r}")
     table = table.map(str.strip)
     return table[~(table == "").all(axis=1)]
 
 
 def from_table(name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line") -> StudyData:
-    """The study of anyone's runs: `table` has a row a run, its cells text; `row_word` names a row in messages.
+    """Return the study in a table with one row per run and text cells; `row_word` names a row in messages.
 
-    Every other variant is held against the baseline, unless the arms are those of a named design (see `infer_design`).
-    Raises UserError, naming the rows, for what cannot be read; what can be read but should be known is a caution.
+    Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
+    Raises UserError, naming the rows, for values that cannot be read. Assumptions and excluded rows become cautions.
     """
     if table.empty:
-        raise UserError(f"{source} holds no runs")
-    cautions: list[str] = []
-    given_factors = [require(table, factor, "factor", "--factor-params") for factor in options.factors]
-    table = label_variants(table, options.variant, given_factors, options.baseline)
-    column = find_metric(table, options.metric, options.seed, given_factors)
-    seeds = require(table, options.seed, "seed", "--seed-param")
-    table = table.rename(columns={column: _as_name(column), seeds: "seed"})
-    column = _as_name(column)
-    table, found = read_statuses(table, row_word)
-    cautions += found
-    table = read_seeds(table, row_word)
-    table, metric, found = read_metric(table, column, options.goal, options.floor, row_word)
-    cautions += found
-    cautions += check_rows(table, row_word, column)
+        raise UserError(f"No runs in {source}")
+    factor_columns = [require(table, factor, "factor", "--factor-params") for factor in options.factors]
+    rows, metric, cautions = _checked(table, options, factor_columns, row_word)
     margin = _margin(options.margin, metric)
-    factors, design = find_factors(table, given_factors, row_word)
-    _require_baseline(table, options.baseline)
-    usable = table[table["status"].isin(STATUSES)].reset_index(drop=True)
-    inferred = infer_design(usable, design, options.baseline, planned=not options.exploratory)
+    factors, variants = find_factors(rows, factor_columns, row_word)
+    _require_baseline(rows, options.baseline)
+    usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
+    design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)
     return StudyData(
         name=name,
         question="",
         scale=f"scale not stated; runs from {source}",
-        runs=_arranged(usable, metric, factors),
+        runs=_ordered(usable, metric, factors),
         metric=metric,
         margin=margin,
-        comparisons=inferred.comparisons,
+        comparisons=design.comparisons,
         factors=factors,
-        design=inferred.design,
+        design=design.variants,
         baseline=options.baseline,
-        counts=_run_counts(table),
+        counts=_run_counts(rows),
         protocol=Protocol(planned=not options.exploratory),
-        design_name=inferred.name,
+        design_name=design.name,
         seeds=sorted(set(usable["seed"])),
-        facts=[("Source", source), ("Compared", inferred.words)],
+        facts=[("Source", source), ("Comparisons", design.description)],
         cautions=cautions,
-        notes=_assumptions(options, metric, inferred),
-        limits=_limits(),
-        commands=[],
+        notes=_assumptions(options, metric, len(design.comparisons)),
+        limits=_LIMITS,
     )
 
 
-def _as_name(column: str) -> str:
-    """A metric's name as it stands everywhere but in MLflow: `test/accuracy` is `test_accuracy`."""
-    return column.removeprefix("metrics.").replace("/", "_")
+def _checked(
+    table: pd.DataFrame, options: TableOptions, factor_columns: Sequence[str], row_word: str
+) -> tuple[pd.DataFrame, Metric, list[str]]:
+    """Return the table with known column names, statuses, seeds and scores, the metric, and cautions."""
+    table = label_variants(table, options.variant, factor_columns, options.baseline)
+    found = find_metric(table, options.metric, options.seed, factor_columns)
+    seeds = require(table, options.seed, "seed", "--seed-param")
+    column = found.removeprefix("metrics.").replace("/", "_")  # MLflow's `test/accuracy` is `test_accuracy`
+    table, cautions = read_statuses(table.rename(columns={found: column, seeds: "seed"}), row_word)
+    table = read_seeds(table, row_word)
+    table, metric, more = read_metric(table, column, options.goal, options.floor, row_word)
+    return table, metric, [*cautions, *more, *check_rows(table, row_word, column)]
 
 
 def _margin(margin: float | None, metric: Metric) -> float:
     if margin is not None:
         return margin
     if metric.in_points:
-        return 0.5
+        return DEFAULT_MARGIN
     raise UsageError(
-        f"--margin is needed: the smallest difference in {metric.name} that matters, in its own unit (accuracies have "
-        "0.5 points)"
+        f"--margin is needed for {metric.name}: the smallest difference that matters, in the metric's unit. Only "
+        f"accuracies have a default, {DEFAULT_MARGIN} points"
     )
 
 
 def _require_baseline(table: pd.DataFrame, baseline: str) -> None:
     variants = list(dict.fromkeys(table["variant"]))
     if baseline not in variants:
-        shown = ", ".join(variants[:10]) + (" ..." if len(variants) > 10 else "")
-        raise UserError(f"no run has the variant {baseline!r}: name the baseline with --baseline (there is: {shown})")
+        raise UserError(
+            f"No run has the variant {baseline!r}. Choose the baseline with --baseline. Known: {listed(variants)}"
+        )
     if len(variants) == 1:
-        raise UserError(f"every run has the variant {baseline!r}: there is nothing to compare it with")
+        raise UserError(f"All runs have the variant {baseline!r}. A comparison needs another variant")
 
 
-def _arranged(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd.DataFrame:
+def _ordered(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd.DataFrame:
     first = ["variant", "seed", "status", metric.name, *factors]
     return table[[*first, *(name for name in table.columns if name not in first)]]
 
 
 def _run_counts(table: pd.DataFrame) -> RunCounts:
-    statuses = table["status"].value_counts().to_dict()
+    statuses = {str(name): int(number) for name, number in table["status"].value_counts().items()}
     open_runs = table[table["status"] == "running"]
     running = list(zip(map(str, open_runs["variant"]), map(int, open_runs["seed"]), strict=True))
-    return RunCounts(
-        planned=None, statuses={str(name): int(count) for name, count in statuses.items()}, running=running
-    )
+    return RunCounts(planned=None, statuses=statuses, running=running)
 
 
-def _assumptions(options: TableOptions, metric: Metric, inferred: InferredDesign) -> list[str]:
-    """What was taken for granted, since the runs themselves do not say it."""
-    assumed = (
-        "were declared exploratory: each verdict says so"
-        if options.exploratory
-        else "were taken as planned before the runs; if they were not, --exploratory says so in each verdict"
-    )
+def _assumptions(options: TableOptions, metric: Metric, comparisons: int) -> list[str]:
+    """Return the assumptions about these runs, and the flags that change them."""
+    number = count(comparisons, "comparison")
+    if options.exploratory:
+        planned = f"{number}, declared exploratory in each verdict."
+    else:
+        planned = f"{number}, assumed to be planned before the runs. If they were not, use --exploratory."
     better = "lower" if metric.goal == "min" else "higher"
-    margin = "as given" if options.margin is not None else "the default, which nobody chose for these runs"
+    goal = f"{better} is better" + ("" if options.goal else " (assumed; change it with --metric-goal)")
+    margin = "as given" if options.margin is not None else "the default, not chosen for these runs"
     return [
-        f"The comparisons ({said(inferred.comparisons)}) {assumed}.",
-        f"{metric.name}: {better} is better{'' if options.goal else ' (assumed; --metric-goal says otherwise)'}. "
-        f"The margin is {margin}.",
-        "Runs of one seed were taken as paired: the same data order, initial weights and splits in every arm. If your "
-        "seeds do not do that, pairing is still valid but gains little: see rho, and Welch's test under Diagnostics.",
-        "How many runs were planned is not known, so runs that were left out cannot be seen here.",
+        planned,
+        f"{metric.name}: {goal}. Margin: {margin}.",
+        "Runs with the same seed are assumed to be paired: the same data order, initial weights and splits in every "
+        "variant. If the seeds do not control these, pairing is still valid but gains little: see rho, and Welch's "
+        "test under Diagnostics.",
+        "The number of planned runs is unknown, so missing runs cannot be detected.",
     ]
 
 
-def _limits() -> list[str]:
-    return [
-        "These runs were not made by this tool: that each value is the final one, and was not chosen on the test set, "
-        "is the word of whoever made them."
-    ]
+_LIMITS = (
+    "These runs were recorded by other software. This report cannot verify that each value is the final one and was "
+    "not selected on the test set.",
+)

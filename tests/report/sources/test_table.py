@@ -148,13 +148,13 @@ def test_other_metrics_keep_their_unit_and_need_a_margin(tmp_path: Path) -> None
 def test_unknown_words_are_found_in_their_rows(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     for column, place, value, message in (
-        ("status", 3, "dnf", r"unknown status in line 5 \(baseline, seed 3: 'dnf'\)"),
-        ("seed", 6, "x", r"the seed is no whole number in line 8"),
-        ("seed", 6, "", r"the seed is no whole number in line 8"),
-        ("variant", 6, "", r"no variant in line 8"),
-        ("test_accuracy", 6, "high", r"test_accuracy is no number in line 8 \(no-batch-norm, seed 1: 'high'\)"),
-        ("test_accuracy", 6, -0.2, r"test_accuracy is no accuracy.* line 8"),
-        ("seed", 6, 0, r"doubled results: line 7 .*line 8"),
+        ("status", 3, "dnf", r"Unknown status in line 5 \(baseline, seed 3: 'dnf'\)"),
+        ("seed", 6, "x", r"The seed is not an integer in line 8"),
+        ("seed", 6, "", r"The seed is not an integer in line 8"),
+        ("variant", 6, "", r"No variant in line 8"),
+        ("test_accuracy", 6, "high", r"test_accuracy is not a number in line 8 \(no-batch-norm, seed 1: 'high'\)"),
+        ("test_accuracy", 6, -0.2, r"test_accuracy is not an accuracy.* line 8"),
+        ("seed", 6, 0, r"Duplicate results: line 7 .*line 8"),
     ):
         broken = table.astype(object)
         broken.loc[place, column] = value
@@ -172,7 +172,7 @@ def test_a_finished_run_without_a_value_is_left_out_and_said(tmp_path: Path) -> 
 
 def test_a_missing_baseline_names_what_there_is(tmp_path: Path) -> None:
     table = rows({"full": BASELINE, "no-batch-norm": NO_BATCH_NORM})
-    with pytest.raises(UserError, match=r"--baseline \(there is: full, no-batch-norm\)"):
+    with pytest.raises(UserError, match=r"--baseline\. Known: full, no-batch-norm"):
         material(table, tmp_path)
     assert analyse(material(table, tmp_path, baseline="full")).effects[0].reference == "full"
 
@@ -182,7 +182,7 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     table = table.rename(columns={"variant": "model", "seed": "random_state"}).drop(columns="status")
     found = analyse(material(table, tmp_path, variant="model", seed="random_state", metric="val_acc"))
     assert found.effects[0].delta == pytest.approx(-3.022)
-    with pytest.raises(UsageError, match="did you mean model"):
+    with pytest.raises(UsageError, match="Did you mean 'model'"):
         material(table, tmp_path, variant="modle", seed="random_state", metric="val_acc")
     with pytest.raises(UsageError, match="--metric NAME"):
         material(table, tmp_path, variant="model", seed="random_state")
@@ -198,7 +198,7 @@ def test_unstable_runs_count_and_failed_ones_do_not(tmp_path: Path) -> None:
     assert without.verdict.startswith("unstable in 1 of 5 seeds: ")
     assert clip.verdict.startswith("preliminary: ")
     table.loc[5, "test_accuracy"] = math.nan
-    with pytest.raises(UserError, match=r"unstable without a finite test_accuracy: line 7.*--floor"):
+    with pytest.raises(UserError, match=r"Unstable runs without a finite test_accuracy: line 7.*--floor"):
         material(table, tmp_path)
     assert analyse(material(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(without.delta)
 
@@ -207,7 +207,7 @@ def test_exploratory_comparisons_say_so(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     assert analyse(material(table, tmp_path, exploratory=True)).effects[0].verdict.startswith("exploratory: ")
     planned = write_report(material(table, tmp_path), tmp_path / "report")
-    assert "were taken as planned" in (planned.folder / "report.md").read_text()
+    assert "assumed to be planned before the runs" in (planned.folder / "report.md").read_text()
 
 
 def both_ways(seeds: int = 5) -> pd.DataFrame:
@@ -281,5 +281,5 @@ def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError):
             from_table("x", "runs.csv", read_csv(path), TableOptions())
-    with pytest.raises(UserError, match="there is no file"):
+    with pytest.raises(UserError, match="File not found"):
         read_csv(tmp_path / "none.csv")
