@@ -21,18 +21,23 @@ from PIL import Image
 
 from ablate.cores import share_cores
 from ablate.figures import style
+from tests.samples.processes import fork_server
 from tests.samples.tracking import mlflow_project
 
 RENDER = style.render
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let a test take its time, threads that wait leave, and commands be interrupted, also where a shell forbade it."""
     settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ablate")
     share_cores()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not _is_worker():
+        server = fork_server()
+        server.__enter__()
+        config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +59,12 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that all processes of this session share: kernels take seconds to compile."""
     own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return own.parent if _is_worker() else own
+
+
+def _is_worker() -> bool:
+    """Return whether pytest-xdist started this process."""
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 def sketch(_figure: Figure) -> bytes:

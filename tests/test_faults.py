@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +24,7 @@ from tests.faults.others import OTHERS
 from tests.faults.tally import Tally, table
 from tests.faults.trials import TrialAuditor
 from tests.samples import toy
+from tests.samples.processes import start_program
 from tests.samples.tracking import mlflow_project
 from tests.tuning.test_search import search as searched
 from tests.tuning.test_search import tuning
@@ -35,10 +34,11 @@ QUICK = "ablate run`$|store is made"
 
 def make_faults(*arguments: str, patience: float) -> str:
     """Make faults in a process of its own, from which it forks; return the table."""
-    command = [sys.executable, "-m", "tests.faults", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    code = "import sys; from tests.faults.__main__ import main; sys.exit(main())"
+    program = start_program(*arguments, folder=ROOT, code=code)
+    page, messages = program.communicate(patience)
+    assert program.returncode == 0, page + messages
+    return page
 
 
 def test_a_little_of_the_fault_suite() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
+import sqlite3
 import subprocess
-import sys
-import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -25,6 +24,7 @@ from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, open_tracker
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.workload import SETTINGS
+from tests.samples.processes import start_program, until
 from tests.samples.tracking import mlflow_project
 
 TINY = ("--preset", "demo", "--epochs", "2", "--width", "2", "--threads", "1")
@@ -43,17 +43,6 @@ def ablate(*arguments: str, folder: Path, code: int = 0) -> Answer:
     unexpected = result.exception if not isinstance(result.exception, SystemExit) else None
     assert result.exit_code == code, f"exit code {result.exit_code}\n{result.output}\n{unexpected!r}"
     return Answer(result.stdout, result.stderr)
-
-
-def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "ablate", *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -219,15 +208,24 @@ def test_every_factor_knob_and_setting_has_its_flag() -> None:
         assert factor.help.split()[0] in text
 
 
-def _wait_for_epoch(folder: Path, patience: float = 60) -> Path:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        for path in Journals(folder / "mlruns" / "journal").paths():
-            run = load(path)
-            if run and len(run.history) > 2:
-                return path
-        time.sleep(0.05)
-    raise AssertionError("the run never got to its second epoch")
+def _wait_for_epoch(folder: Path) -> Path:
+    """Wait until a run has recorded two epochs, and return its journal."""
+
+    def running() -> list[Path]:
+        runs = [(path, load(path)) for path in Journals(folder / "mlruns" / "journal").paths()]
+        return [path for path, run in runs if run and len(run.history) > 2]
+
+    until(lambda: bool(running()), pause=0.1)
+    return running()[0]
+
+
+def _is_stored(folder: Path, path: Path) -> bool:
+    """Return whether the run of a journal is in the store, with values of an epoch."""
+    with closing(sqlite3.connect(Project(folder).database)) as store:
+        query = (
+            "select count(*) from metrics join tags using (run_uuid) where tags.key = 'ablate.run' and tags.value = ?"
+        )
+        return bool(store.execute(query, [path.stem]).fetchone()[0])
 
 
 LONG = ("--preset", "demo", "--epochs", "400", "--width", "2", "--threads", "1")
@@ -235,8 +233,8 @@ LONG = ("--preset", "demo", "--epochs", "400", "--width", "2", "--threads", "1")
 
 def test_from_a_shell(project: Path) -> None:
     """The one test that starts the command as a shell does: exit codes, streams, no warnings, no leftovers."""
-    process = start("run", *TINY, "--json", folder=project)
-    output, messages = process.communicate(timeout=120)
+    process = start_program("run", *TINY, "--json", folder=project, fresh=True)
+    output, messages = process.communicate()
     assert process.returncode == 0, messages
     assert json.loads(output)["status"] in ("finished", "unstable")
     assert not re.search(r"Traceback|\w+Warning:", messages), messages
@@ -245,14 +243,14 @@ def test_from_a_shell(project: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "number"),
-    [(["run"], signal.SIGTERM), (["sweep", "--factors", "augment", "--seeds", "1"], signal.SIGINT)],
+    [(["run"], signal.SIGTERM), (["sweep", "--factors", "augment", "--seeds", "1", "--jobs", "1"], signal.SIGINT)],
     ids=["run", "sweep"],
 )
 def test_what_is_interrupted_is_killed_in_the_store(project: Path, command: list[str], number: signal.Signals) -> None:
-    process = start(*command, *LONG, folder=project)
+    process = start_program(*command, *LONG, folder=project)
     path = _wait_for_epoch(project)
     process.send_signal(number)
-    _, messages = process.communicate(timeout=60)
+    _, messages = process.communicate()
     assert process.returncode == 130
     assert "Interrupted. The same command resumes" in messages
     assert "Traceback" not in messages
@@ -262,20 +260,21 @@ def test_what_is_interrupted_is_killed_in_the_store(project: Path, command: list
 
 
 def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> None:
-    process = start("run", *LONG, folder=project)
+    process = start_program("run", *LONG, folder=project)
     path = _wait_for_epoch(project)
-    time.sleep(4)  # long enough to be in the store
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    until(lambda: _is_stored(project, path), pause=0.1)
+    process.kill_all()
     ablate("run", *TINY, folder=project)
     assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
 
 
 def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
     (project / "mlruns" / "mlflow.db").unlink()
-    processes = [start("run", *TINY, "--epochs", "1", "--seed", str(seed % 2), folder=project) for seed in range(3)]
+    processes = [
+        start_program("run", *TINY, "--epochs", "1", "--seed", str(seed % 2), folder=project) for seed in range(3)
+    ]
     for process in processes:
-        output, messages = process.communicate(timeout=240)
+        output, messages = process.communicate()
         assert process.returncode == 0, messages
         assert "test accuracy" in output
     runs = open_tracker(Project.find(project)).runs()
@@ -321,11 +320,10 @@ def test_a_sweep_from_flags(project: Path) -> None:
 def test_a_sweep_that_is_shot_again_and_again_ends_with_every_run_once(project: Path) -> None:
     arguments = ("sweep", *TINY, "--factors", "augment,batch-norm", "--seeds", "2", "--epochs", "30", "--name", "shot")
     for _ in range(3):
-        process = start(*arguments, folder=project)
-        time.sleep(7)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process = start_program(*arguments, folder=project)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(3)
+        process.kill_all()
     facts = json.loads(ablate(*arguments, "--json", folder=project).stdout)
     assert facts["failed"] == 0
     assert [run["status"] for run in facts["runs"]] == ["finished"] * 6

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -24,6 +20,7 @@ from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, load
 from ablate.tracking import JournalTracker, Project, StudyJournals, SyncResult, open_tracker, sync_journals
 from tests import ROOT
+from tests.samples.processes import Program, start_program
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import ELSEWHERE, KEY, end, epoch, mlflow_project, new_project, start, write_run
 
@@ -238,9 +235,8 @@ print(len(result.new), len(result.known))
 """
 
 
-def in_a_process(there: Project, here: Project, kind: str = "journals") -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SYNC, str(there.root), str(here.root), kind]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+def in_a_process(there: Project, here: Project, kind: str = "journals") -> Program:
+    return start_program(str(there.root), str(here.root), kind, code=SYNC, folder=here.root)
 
 
 def test_two_syncs_at_once_bring_everything_once(tmp_path: Path, there: Project) -> None:
@@ -248,7 +244,7 @@ def test_two_syncs_at_once_bring_everything_once(tmp_path: Path, there: Project)
     for number in range(6):
         write_run(there, f"{number}{KEY[1:]}-feed-0", epochs=1)
     StudyJournals(there.studies).open(record_of(small_study(seeds=1)))
-    answers = [process.communicate(timeout=120)[0] for process in [in_a_process(there, here, "mlflow") for _ in "ab"]]
+    answers = [process.communicate()[0] for process in [in_a_process(there, here, "mlflow") for _ in "ab"]]
     assert all(sum(map(int, answer.split())) == 6 for answer in answers), answers
     with contextlib.closing(sqlite3.connect(here.database)) as store:
         assert store.execute("select count(*) from runs").fetchone() == (7,), "six runs and one study"
@@ -265,9 +261,7 @@ def kill_syncs(there: Project, here: Project, moments: list[float]) -> None:
         while process.poll() is None and not here.journals.is_dir():
             time.sleep(0.001)
         time.sleep(moment)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill_all()
         for path in Journals(here.journals).paths():
             assert path.read_bytes() == (there.journals / path.name).read_bytes(), "whole or not at all"
         assert bring(there, here).damaged == {}

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -24,6 +20,7 @@ from ablate.journal.receipt import delivering, receipt_path
 from ablate.journal.run_journal import Journal
 from ablate.tracking import MlflowTracker, PlanEntry, Project, StoreError, StudyRecord, open_tracker
 from ablate.tracking.mlflow_backend import store
+from tests.samples.processes import Program, start_program
 from tests.samples.tracking import DEAD, KEY, empty_database, end, epoch, mlflow_project, new_project, start, write_run
 
 
@@ -295,12 +292,9 @@ print(*[open_tracker(project).deliver(project.journals / f"{name}.jsonl") for na
 """
 
 
-def first_use(project: Project, *names: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONWARNINGS": "default"}
-    command = [sys.executable, "-c", FIRST_USE, str(project.root), *names]
-    return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+def first_use(project: Project, *names: str, fresh: bool = False) -> Program:
+    warn = {"PYTHONWARNINGS": "default"}
+    return start_program(str(project.root), *names, code=FIRST_USE, folder=project.root, environment=warn, fresh=fresh)
 
 
 @pytest.mark.slow  # test_cli has eight whole runs at once
@@ -308,8 +302,8 @@ def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once
     project = new_project(tmp_path)
     shared = write_run(project, "aaaaaaaaaaaa-feed-0", epochs=2).stem
     own = [write_run(project, f"{number}{KEY[1:]}-feed-0", epochs=2).stem for number in range(8)]
-    processes = [first_use(project, shared, name) for name in own]
-    answers = [process.communicate(timeout=120) for process in processes]
+    processes = [first_use(project, shared, name, fresh=True) for name in own]
+    answers = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 8, answers
     assert [error for _, error in answers] == [""] * 8, "MLflow keeps still"
     assert len({answer.split()[0] for answer, _ in answers}) == 1
@@ -350,9 +344,7 @@ def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:
         while process.poll() is None and not list(project.mlruns.glob("mlflow.db*")):
             time.sleep(0.01)
         time.sleep(moment)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill_all()
         tracker = open_tracker(project)
         tracker.deliver(path)
         assert [(run.name, run.status) for run in tracker.runs()] == [(path.stem, "finished")]
@@ -361,7 +353,7 @@ def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:
 
 
 def test_a_first_use_that_is_killed_leaves_nothing_broken(tmp_path: Path) -> None:
-    kill_first_uses(tmp_path, [0.6])
+    kill_first_uses(tmp_path, [0.3])
 
 
 @pytest.mark.slow
