@@ -19,7 +19,7 @@ from ablate.studies.settings import Setting, Value
 from ablate.wording import unknown
 
 BUILT_IN = {"resnet9": "ablate.workloads.resnet9.workload:WORKLOAD"}
-_FROM_STUDY_FILE = "ablate.workloads.custom.study_file:workload_of"
+_FROM_STUDY_FILE = "ablate.workloads.custom.study_file:load_workload"
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--preset", "demo", "--tracking-uri", "./mlruns"], 2, "file store"),
     (["run", "--data-dir", "nowhere"], 1, "nowhere"),
     (["run", "--dataset", "digit"], 2, "digits"),
-    (["sweep", "nowhere.py"], 2, "there is no study file"),
+    (["sweep", "nowhere.py"], 2, "Unknown study file 'nowhere.py'"),
     (["sweep", "--factors", "augmnet"], 2, "Did you mean 'augment'?"),
     (["sweep", "--seeds", "many"], 2, "--seeds takes"),
     (["sweep", "--preset", "demo", "--design", "latin"], 2, "Unknown design"),

@@ -77,11 +77,11 @@ def test_a_design_option_that_does_not_exist() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "there is no study file"),
-        ("import nothing_like_this", "does not run: ModuleNotFoundError"),
-        ("study = 3", "holds no study"),
+        (None, "Unknown study file"),
+        ("import nothing_like_this", "Cannot run .*: ModuleNotFoundError"),
+        ("study = 3", "defines no study"),
         ("from ablate import Study\nstudy = Study(factors=['agument'])", "Did you mean 'augment'"),
-        ("def (", "does not run: SyntaxError"),
+        ("def (", "Cannot run .*: SyntaxError"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, message: str) -> None:

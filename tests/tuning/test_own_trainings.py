@@ -96,7 +96,7 @@ def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
     ("change", "flags", "words"),
     [
         (("validation=Metric('val_taste'),", ""), (), "own names no metric that tuning may look at: validation="),
-        (("'val_taste'),\n    ),", "'taste'),\n    ),"), (), "taste is the metric of the results, which"),
+        (("'val_taste'),\n    ),", "'taste'),\n    ),"), (), "validation must not be taste, the metric of the results"),
         (("", ""), ("--space", "heet"), "Did you mean 'heat'"),
         (("", ""), ("--space", "stirs"), "--space stirs=1:10"),
         (("", ""), ("--lr", "1"), "--lr is for resnet9, and this study trains own"),
@@ -120,9 +120,9 @@ def test_a_training_that_gives_no_validation_metric_is_told_what_is_missing(proj
 
 def test_validation_is_a_metric_of_its_own() -> None:
     declared: dict[str, Any] = {"factors": {"sugar": "sweet"}, "metric": Metric("taste")}
-    with pytest.raises(UsageError, match="validation is a metric"):
+    with pytest.raises(UsageError, match="validation must be a metric"):
         from_function(print, **declared, validation="val_taste")
-    with pytest.raises(UsageError, match="recorded of every run"):
+    with pytest.raises(UsageError, match="val_taste is reserved"):
         from_function(print, **declared, settings={"val_taste": 1}, validation=Metric("val_taste"))
 
 

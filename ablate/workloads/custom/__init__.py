@@ -1,7 +1,7 @@
-"""Workloads that a study brings: a function of its own, or a program with a command line.
+"""The user's own training as a workload: a Python function (`from_function`) or a command line (`from_command`).
 
-`from_function` and `from_command` make them; `declared` holds what both say of factors, settings and data, `identity`
-what of their code is part of a run's identity, `loading` how a worker finds them again.
+May import `studies` and everything below it. A study file declares the factors, settings, metric and data of its
+training; workers import the same file.
 """
 
 from ablate.workloads.custom.command import from_command

@@ -1,4 +1,4 @@
-"""A workload out of a command with placeholders: a program in any language, or one that nobody may change."""
+"""A workload from a command line with placeholders: a program in any language, run without changes."""
 
 from __future__ import annotations
 
@@ -19,29 +19,36 @@ from ablate.errors import UsageError, UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
+from ablate.wording import unknown
 from ablate.workloads.custom import output_parsing
-from ablate.workloads.custom.command_template import Template, fill_values
-from ablate.workloads.custom.declarations import Declarations, Meaning, metric_of, outcome, workload
+from ablate.workloads.custom.command_template import CommandTemplate, fill_values
+from ablate.workloads.custom.declarations import (
+    FactorDescription,
+    WorkloadDeclaration,
+    declared_metric,
+    declared_workload,
+    make_outcome,
+)
 from ablate.workloads.custom.fingerprint import content_digest, digest
-from ablate.workloads.custom.program_runner import Program, TimeUp, run
+from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, running
 
-OUTPUT, ERRORS = "stdout.txt", "stderr.txt"
-"""The artifacts that hold what a program printed."""
+STDOUT, STDERR = "stdout.txt", "stderr.txt"
+"""The artifacts with a program's output."""
 
-_PLACES = ("seed", "threads", "device", "python", "here", "files", "checkpoint")
-"""Placeholders beside settings: interpreter, the study's folder, the folders of artifacts and checkpoint."""
+_PLACEHOLDERS = ("seed", "threads", "device", "python", "here", "files", "checkpoint")
+"""Placeholders as well as settings: interpreter, the study's folder, the folders of artifacts and checkpoint, ..."""
 
-_KILLED = 137
+_KILLED = 128 + 9
 
 
-class CommandDeclarations(Declarations, total=False):
-    """What `from_command` takes beside the command.
+class CommandDeclaration(WorkloadDeclaration, total=False):
+    """Keyword arguments of `from_command`, as well as those of every declaration.
 
-    The metric is read from the last JSON line on standard output, unless `json_file` names a file that the program
-    writes, or `pattern` a regular expression whose first group is the number; what is read is multiplied by `times`
-    (0.01 for percentages). `folder` is where the program runs, relative to the study's file; placeholders may stand in
-    `folder`, `json_file` and the values of `environment`. After `time_limit` seconds a run has failed. With `mlflow`
-    the program finds its own run in the tracking store (MLFLOW_RUN_ID) and may log to it.
+    The metric is read from the last JSON line on standard output that contains it, unless `json_file` names a file that
+    the program writes, or `pattern` is a regular expression whose first group is the number. The value is multiplied by
+    `times` (0.01 for percentages). `folder` is the working folder of the program, relative to the study file. `folder`,
+    `json_file` and the values of `environment` may contain placeholders. A run that exceeds `time_limit` seconds fails.
+    With `mlflow`, the program finds its own run in the tracking store (MLFLOW_RUN_ID) and can log to it.
     """
 
     json_file: str
@@ -53,61 +60,66 @@ class CommandDeclarations(Declarations, total=False):
     mlflow: bool
 
 
-def from_command(command: str, **declared: Unpack[CommandDeclarations]) -> Workload:
-    """Return the workload that trains by running `command`; see `template` for its placeholders.
+def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Workload:
+    """Return the workload that trains by running `command`.
 
-    `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless `candidates` names it. `{seed}`,
-    `{threads}` and every setting stand for their values, `{python}` for this interpreter, `{here}` for the folder of
-    the study's file, `{files}` for a folder whose files are kept with the run, `{checkpoint}` for one that is kept
-    until the run is done. Raises UsageError for declarations that do not fit together.
+    `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless it is listed in `candidates`.
+    Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting, `{python}` for this interpreter,
+    `{here}` for the folder of the study file, `{files}` for a folder whose files become artifacts, and `{checkpoint}`
+    for a folder that is kept until the run has finished. Raises UsageError for an invalid declaration.
     """
-    template = Template.read(command)
-    settings = declared.get("settings", {})
-    _check_reading(declared)
-    template.check(dict.fromkeys([*_PLACES, *settings]))
-    base: Declarations = {name: declared[name] for name in Declarations.__optional_keys__ if name in declared}  # type: ignore[assignment, literal-required]  # keys of the one are keys of the other
-    meanings: dict[str, Meaning] = {**template.meanings}
-    asked = {**declared.get("factors", {}), **declared.get("candidates", {})}
-    for name in asked:
-        if name not in meanings:
-            raise UsageError(f"the command has no {{{name}:on|off}} for the factor {name}")
-    candidates = declared.get("candidates", {})
-    base["factors"] = {name: asked.get(name, words) for name, words in meanings.items() if name not in candidates}
-    trainer = Command(
+    template = CommandTemplate.parse(command)
+    _check_metric_source(declaration)
+    template.check(dict.fromkeys([*_PLACEHOLDERS, *declaration.get("settings", {})]))
+    names = WorkloadDeclaration.__optional_keys__
+    common: WorkloadDeclaration = {name: declaration[name] for name in names if name in declaration}  # type: ignore[assignment, literal-required]  # the keys of one are keys of the other
+    common["factors"] = _baseline_factors(template, declaration)
+    trainer = CommandTrainer(
         command,
-        metric_of(declared),
-        json_file=declared.get("json_file", ""),
-        pattern=declared.get("pattern", ""),
-        times=declared.get("times", 1.0),
-        folder=declared.get("folder", ""),
-        environment=declared.get("environment", {}),
-        time_limit=declared.get("time_limit"),
-        logs_itself=declared.get("mlflow", False),
-        more_code=tuple(declared.get("code", ())),
+        declared_metric(declaration),
+        json_file=declaration.get("json_file", ""),
+        pattern=declaration.get("pattern", ""),
+        times=declaration.get("times", 1.0),
+        folder=declaration.get("folder", ""),
+        environment=declaration.get("environment", {}),
+        time_limit=declaration.get("time_limit"),
+        logs_to_mlflow=declaration.get("mlflow", False),
+        more_code=tuple(declaration.get("code", ())),
     )
-    return workload(trainer, base)
+    return declared_workload(trainer, common)
 
 
-def _check_reading(declared: CommandDeclarations) -> None:
-    file, pattern = declared.get("json_file", ""), declared.get("pattern", "")
+def _baseline_factors(template: CommandTemplate, declaration: CommandDeclaration) -> dict[str, FactorDescription]:
+    """Return the factors of the command that are not candidates, described by the declaration or by their texts."""
+    texts = template.factor_texts
+    candidates = declaration.get("candidates", {})
+    descriptions = {**declaration.get("factors", {}), **candidates}
+    for name in descriptions:
+        if name not in texts:
+            raise UsageError(f"{unknown('factor', name, texts)}. Add it to the command: {{{name}:on|off}}")
+    return {name: descriptions.get(name, text) for name, text in texts.items() if name not in candidates}
+
+
+def _check_metric_source(declaration: CommandDeclaration) -> None:
+    file, pattern = declaration.get("json_file", ""), declaration.get("pattern", "")
     if file and pattern:
-        raise UsageError("the metric is read from `json_file` or by `pattern`, not both")
-    if file and "{" not in file + declared.get("folder", ""):
+        raise UsageError("Declare either `json_file` or `pattern`, not both")
+    if file and "{" not in file + declaration.get("folder", ""):
         raise UsageError(
-            f"runs at the same time would all write {file}: have the program write to {{files}}/{Path(file).name}, "
-            "or run in a folder of its own, folder='{files}'"
+            f"Concurrent runs would all write {file}. Let the program write to {{files}}/{Path(file).name}, or run it "
+            "in a folder of its own: folder='{files}'"
         )
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise UsageError(f"the pattern {pattern!r} is no regular expression: {error}") from None
+        raise UsageError(f"Invalid regular expression {pattern!r}: {error}") from None
     if pattern and not groups:
-        raise UsageError(f"the pattern {pattern!r} needs a group for the number: accuracy: ([\\d.]+)")
+        raise UsageError(f"The pattern {pattern!r} needs a group for the number, as in accuracy: ([\\d.]+)")
 
 
 @dataclass(frozen=True)
-class Command:
-    """A trainer that runs a program; see `CommandDeclarations`."""
+class CommandTrainer:
+    """A trainer that runs a program; see `CommandDeclaration`."""
 
     command: str
     metric: Metric
@@ -117,12 +129,12 @@ class Command:
     folder: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     time_limit: float | None = None
-    logs_itself: bool = False
+    logs_to_mlflow: bool = False
     more_code: tuple[str, ...] = ()
     file: Path | None = None
 
-    def placed(self, file: Path) -> Self:
-        """Return this trainer as the study's file brings it."""
+    def bound_to(self, file: Path) -> Self:
+        """Return this trainer with paths relative to the study file `file`."""
         return replace(self, file=file)
 
     @cached_property
@@ -131,39 +143,36 @@ class Command:
         return self.file.parent
 
     @cached_property
-    def _template(self) -> Template:
-        return Template.read(self.command)
+    def _template(self) -> CommandTemplate:
+        return CommandTemplate.parse(self.command)
 
     @cached_property
-    def code(self) -> str:
-        """Digits that name the command, how its metric is read, and the content of the files that it names."""
-        spelled = json.dumps(
+    def code_digest(self) -> str:
+        """The digest of the command, the source of its metric, and the content of the files that it names."""
+        options = json.dumps(
             [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         )
         words = [fill_values(word, {"here": self._here}) for word in self._template.arguments]
         folder = self._here if "{" in self.folder else self._here / self.folder
         named = [word for word in words if "/" in word or "." in word]
         files = [str(folder / word) for word in named if (folder / word).is_file()]
-        return digest([spelled, content_digest([*files, *self.more_code], self._here)])
+        return digest([options, content_digest([*files, *self.more_code], self._here)])
 
     def __call__(self, job: Job, log: Log) -> Outcome:
-        """Run the program; JSON lines on standard output that name a step are recorded as they come."""
+        """Run the program; JSON lines with a step on its standard output are logged as they are written."""
         values = self._values(job, log)
         program = self._program(job, log, values)
-        began, lines = time.time(), output_parsing.Lines(program.output)
-
-        def watch() -> None:
-            for line in lines.new():
-                if found := output_parsing.step_of(line):
-                    log(found[0], **found[1])
-
+        began = time.time()
         try:
-            code = run(program, watch)
-        except TimeUp:
-            raise UserError(f"the program took longer than its {self.time_limit:g} seconds and was ended") from None
-        _check_end(code, program)
+            with running(program) as process:
+                for line in process.lines():
+                    if step := output_parsing.step_metrics(line):
+                        log(step[0], **step[1])
+        except TimeLimitExceededError:
+            raise UserError(f"The program exceeded its time limit of {self.time_limit:g} seconds") from None
+        _check_exit_code(process.exit_code, program)
         found = {name: value * self._factor(name) for name, value in self._read(program, values, began).items()}
-        return outcome(found, self.metric, "the program", {"code": self.code})
+        return make_outcome(found, self.metric, "The program", {"code": self.code_digest})
 
     def _values(self, job: Job, log: Log) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
@@ -174,7 +183,7 @@ class Command:
             "device": job.conditions.device,
             "python": sys.executable,
             "here": self._here,
-            "files": log.file(OUTPUT).parent,
+            "files": log.file(STDOUT).parent,
             "checkpoint": log.checkpoint,
         }
 
@@ -182,37 +191,38 @@ class Command:
         arguments = self._template.fill(job.recipe.__getitem__, values)
         folder = self._here / fill_values(self.folder, values)
         if not folder.is_dir():
-            raise UserError(f"there is no folder {folder} to run the program in")
+            raise UserError(f"Working folder of the program not found: {folder}")
         environment = {
             **thread_limits(job.conditions.threads),
             "PYTHONUNBUFFERED": "1",
             **os.environ,
-            **(log.waiting_run() if self.logs_itself else {}),
+            **(log.waiting_run() if self.logs_to_mlflow else {}),
             **{name: fill_values(value, values) for name, value in self.environment.items()},
         }
-        looked_for = str(folder / arguments[0]) if "/" in arguments[0] else arguments[0]
-        if shutil.which(looked_for, path=environment.get("PATH")) is None:
-            raise UserError(f"there is no program {arguments[0]} that can be run (from {folder})")
-        return Program(arguments, folder, environment, log.file(OUTPUT), log.file(ERRORS), self.time_limit)
+        executable = str(folder / arguments[0]) if "/" in arguments[0] else arguments[0]
+        if shutil.which(executable, path=environment.get("PATH")) is None:
+            raise UserError(f"Program not found or not executable: {arguments[0]} (in {folder})")
+        return Program(arguments, folder, environment, log.file(STDOUT), log.file(STDERR), self.time_limit)
 
     def _read(self, program: Program, values: Mapping[str, object], began: float) -> dict[str, float]:
         output = program.output.read_text(errors="replace")
         if self.pattern:
             errors = program.errors.read_text(errors="replace")
-            return {self.metric.name: output_parsing.matched(self.pattern, [output, errors])}
+            return {self.metric.name: output_parsing.from_pattern(self.pattern, [output, errors])}
         if self.json_file:
-            return output_parsing.json_file(program.folder / fill_values(self.json_file, values), began - 1)
-        return output_parsing.last_line(output, self.metric.name)
+            path = program.folder / fill_values(self.json_file, values)
+            return output_parsing.from_json_file(path, began - 1)  # clocks of file systems may be coarse
+        return output_parsing.from_last_line(output, self.metric.name)
 
     def _factor(self, name: str) -> float:
         return self.times if name == self.metric.name else 1.0
 
 
-def _check_end(code: int, program: Program) -> None:
-    """Raise for a program that did not end well."""
+def _check_exit_code(code: int, program: Program) -> None:
+    """Raise MemoryError for SIGKILL, and UserError for another exit code than 0."""
     if code == _KILLED:
-        raise MemoryError("the program was ended by SIGKILL, as a machine that runs out of memory does")
+        raise MemoryError("The program was ended by SIGKILL, probably because the machine ran out of memory")
     if code:
-        said = program.errors.read_text(errors="replace").strip() or program.output.read_text(errors="replace").strip()
-        last = said.splitlines()[-1][:300] if said else "it printed nothing"
-        raise UserError(f"the program ended with exit code {code}: {last}")
+        texts = [path.read_text(errors="replace").strip() for path in (program.errors, program.output)]
+        last = next((text.splitlines()[-1][:300] for text in texts if text), "it printed nothing")
+        raise UserError(f"The program failed with exit code {code}: {last}")

@@ -1,8 +1,9 @@
-"""A command with placeholders: which factors it has, and the list of arguments that a recipe makes of it. Pure.
+"""Command lines with placeholders: the factors that they declare, and their arguments for a recipe.
 
-`{name}` is a value, `{name:on|off}` what a factor is when it is on and when it is off, `{{name}}` the text {name};
-other braces stand for themselves. The text is split into arguments as a shell would, before anything is filled in, so a
-value stays one argument whatever it holds; a factor that is an argument of its own may become several, or none.
+`{name}` is a value, `{name:on|off}` the text of a factor when it is on and when it is off, `{{name}}` the literal text
+{name}; other braces are literal too. The command is split into arguments, by the rules of a shell, before placeholders
+are replaced, so a value is always part of one argument. A factor that is an argument of its own may become several
+arguments, or none.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from ablate.wording import unknown
 _PART = r"(?:[^{}|]|\{\w+\})*"
 _SWITCH = re.compile(rf"\{{(\w+):({_PART})\|({_PART})\}}")
 _LITERAL = re.compile(r"\{\{(\w+)\}\}")
-_VALUE = re.compile(r"\{(\w+)\}|\x01(\w+)\x02")
+_VALUE = re.compile(r"\{(\w+)\}|\x01(\w+)\x02")  # a placeholder, or a literal as marked by `read`
 _MARK = "\x00"
 _MARKED = re.compile(rf"{_MARK}(\d+){_MARK}")
 
 
 @dataclass(frozen=True)
-class Switch:
+class FactorSwitch:
     """A factor in a command: the texts for on and off."""
 
     factor: str
@@ -34,30 +35,30 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Template:
-    """A command that was read: its arguments, in which marks stand for the switches."""
+class CommandTemplate:
+    """A parsed command: its arguments, in which marks replace the switches."""
 
     arguments: tuple[str, ...]
-    switches: tuple[Switch, ...]
+    switches: tuple[FactorSwitch, ...]
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Return the template that `text` says. Raises UsageError for what cannot be split into arguments."""
+    def parse(cls, text: str) -> Self:
+        """Return the template of a command. Raises UsageError if it cannot be split into arguments."""
         text = _LITERAL.sub("\x01\\1\x02", text)
-        switches: list[Switch] = []
+        switches: list[FactorSwitch] = []
 
         def marked(found: re.Match[str]) -> str:
-            switches.append(Switch(*found.groups()))
+            switches.append(FactorSwitch(*found.groups()))
             return f"{_MARK}{len(switches) - 1}{_MARK}"
 
         arguments = _split(_SWITCH.sub(marked, text))
         if not arguments:
-            raise UsageError("the command of a study is empty")
+            raise UsageError("The command is empty")
         return cls(tuple(arguments), tuple(switches))
 
     @property
-    def meanings(self) -> dict[str, tuple[str, str]]:
-        """What each factor is when it is on and when it is off, in all of its places."""
+    def factor_texts(self) -> dict[str, tuple[str, str]]:
+        """The texts of each factor for on and off, from all of its switches."""
         found: dict[str, tuple[str, str]] = {}
         for switch in self.switches:
             on, off = found.get(switch.factor, ("", ""))
@@ -65,7 +66,7 @@ class Template:
         return found
 
     def check(self, known: Mapping[str, object]) -> None:
-        """Raise UsageError for a placeholder that stands for nothing."""
+        """Raise UsageError for a placeholder that is not in `known`."""
         texts = [*self.arguments, *(text for switch in self.switches for text in (switch.on, switch.off))]
         for text in texts:
             for name, _literal in _VALUE.findall(text):
@@ -75,7 +76,7 @@ class Template:
                     )
 
     def fill(self, is_on: Callable[[str], bool], values: Mapping[str, object]) -> list[str]:
-        """Return the arguments under the switches and values of a recipe."""
+        """Return the arguments for the factors and values of a recipe."""
         chosen = [switch.on if is_on(switch.factor) else switch.off for switch in self.switches]
         filled: list[str] = []
         for argument in self.arguments:
@@ -86,7 +87,7 @@ class Template:
 
 
 def fill_values(text: str, values: Mapping[str, object]) -> str:
-    """Return `text` with `{name}` replaced by values; braces of a value stay as they are."""
+    """Return `text` with placeholders replaced by values; unknown ones, and braces in values, are kept."""
     return _VALUE.sub(lambda at: f"{{{at[2]}}}" if at[2] else str(values.get(at[1], at[0])), text)
 
 
@@ -94,4 +95,4 @@ def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"the command {text!r} cannot be split into arguments: {error}") from None
+        raise UsageError(f"Cannot split the command {text!r} into arguments: {error}") from None

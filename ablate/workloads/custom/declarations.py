@@ -1,11 +1,11 @@
-"""What a study says of a training of its own: factors, settings, the metric, data, code."""
+"""What a study file declares of its own training (factors, settings, metric, data, code), checked and as a workload."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 
 from ablate.errors import UsageError
 from ablate.stats.metric import Metric
@@ -13,29 +13,32 @@ from ablate.studies.job import FINAL, Data, Job, Log, Outcome
 from ablate.studies.registry import Factor, FactorRegistry
 from ablate.studies.settings import Anything, OneOf, Range, Setting, Value
 from ablate.studies.workload import Preset, Workload
+from ablate.wording import unknown
 from ablate.workloads.custom.fingerprint import content_digest
 
-Meaning = str | tuple[str, str]
-"""What a factor is when it is on; or what it is when it is on and when it is off."""
+if TYPE_CHECKING:
+    from ablate.data import DataProgress
 
-_TAKEN = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
-"""Names of what is recorded of every run."""
+FactorDescription = str | tuple[str, str]
+"""What a factor is when it is on; or a pair, for on and off."""
+
+_RESERVED = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
+"""Names that are recorded for every run."""
 
 
-class Declarations(TypedDict, total=False):
-    """What `from_function` and `from_command` take beside the training; `metric` is needed.
+class WorkloadDeclaration(TypedDict, total=False):
+    """Keyword arguments of `from_function` and `from_command`; only `metric` is required.
 
-    `factors` are on in the baseline, `candidates` off. `settings` are values that all arms share; `ranges` says where
-    they may lie, and that tuning may search them; `presets` are other scales: values by name. `data` names files or
-    folders, relative to the study's file, whose content is part of a run's identity; `code` names further ones whose
-    code trains. `version` stands for the code where it should not be told by itself whether it changed. `floor` is what
-    guessing scores: runs no better than that count as unstable. `validation` is the metric that tuning may look at: one
-    that the training logs at its steps or ends with, and never reads off the test data. `name` is the file's stem
-    unless given.
+    `factors` are on in the baseline, `candidates` are off. `settings` are values that all arms share; `ranges` are the
+    ranges of settings, which tuning searches; `presets` are other scales, as values by name. `data` lists files or
+    folders, relative to the study file, whose content is part of a run's identity; `code` lists further training code.
+    `version` replaces the digest of the code, so that edits do not change the identity of runs. `floor` is the score of
+    guessing: runs that do not exceed it are unstable. `validation` is the metric that tuning may use: logged at every
+    step or returned by the training, and never computed on the test data. `name` defaults to the stem of the file.
     """
 
-    factors: Mapping[str, Meaning]
-    candidates: Mapping[str, Meaning]
+    factors: Mapping[str, FactorDescription]
+    candidates: Mapping[str, FactorDescription]
     settings: Mapping[str, Value]
     ranges: Mapping[str, Range | OneOf]
     presets: Mapping[str, Mapping[str, Value]]
@@ -49,123 +52,128 @@ class Declarations(TypedDict, total=False):
 
 
 class Trainer(Protocol):
-    """What trains: knows its place once the study's file is known, and the digest of its code."""
+    """The train function of a declared workload."""
 
     def __call__(self, job: Job, log: Log) -> Outcome:
-        """Make the run that `job` asks for."""
+        """Execute the run of `job`."""
 
-    def placed(self, file: Path) -> Self:
-        """Return this trainer as the study's file `file` brings it."""
+    def bound_to(self, file: Path) -> Self:
+        """Return this trainer with paths relative to the study file `file`."""
 
     @property
-    def code(self) -> str:
-        """Hexadecimal digits that name the code."""
+    def code_digest(self) -> str:
+        """The digest of the training code."""
 
 
 @dataclass(frozen=True)
-class OwnData:
-    """The data that a study names, or none: what a training reads by itself is its own affair."""
+class DeclaredData:
+    """The data files that a study declares, if any; other data that the training reads is not tracked."""
 
     paths: tuple[str, ...] = ()
     floor: float | None = None
     folder: Path = Path()
 
-    def __call__(self, source: object, _recipe: object, progress: Callable[[str, int, int], None] | None) -> Data:
-        """Return the data's name and the digest of its content; no recipe changes it.
+    def __call__(self, source: object, _recipe: object, progress: DataProgress | None) -> Data:
+        """Return the name and the content digest of the data, which are the same for every recipe.
 
-        Raises UsageError for a file that is not there, and where flags ask for a `source` of images.
+        Raises UsageError for a missing file, and if options select a `source` of images.
         """
         if source is not None:
             raise UsageError(
-                "--dataset and --data-dir are for the built-in images: this study's training reads its own data, "
-                "which `data=[...]` in the study's file may name"
+                "--dataset and --data-dir select the built-in images, but this study trains on its own data. "
+                "Leave them out, and declare data files in the study file: data=[...]"
             )
         if not self.paths:
             return Data("not named", "none", self.floor)
         name = ", ".join(Path(path).name for path in self.paths)
         return Data(name, content_digest(self.paths, self.folder, progress), self.floor)
 
-    def placed(self, file: Path) -> Self:
-        """Return this with paths relative to the folder of `file`."""
+    def bound_to(self, file: Path) -> Self:
+        """Return this data with paths relative to the folder of the study file `file`."""
         return replace(self, folder=file.parent)
 
 
-def workload(trainer: Trainer, declared: Declarations) -> Workload:
-    """Return the workload of a study. Raises UsageError for declarations that do not fit together."""
-    metric, settings = metric_of(declared), declared.get("settings", {})
-    meanings = {**declared.get("factors", {}), **declared.get("candidates", {})}
-    if not meanings:
-        raise UsageError("a study of its own training needs factors: factors=dict(scaling='standardise the inputs')")
-    validation = _validation_of(declared)
-    _check_names(meanings, settings, [metric.name, *([validation.name] if validation else [])])
-    baseline = declared.get("factors", {})
-    ranges = declared.get("ranges", {})
+def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration) -> Workload:
+    """Return the workload of a declaration. Raises UsageError for an invalid declaration."""
+    metric, settings = declared_metric(declaration), declaration.get("settings", {})
+    baseline, ranges = declaration.get("factors", {}), declaration.get("ranges", {})
+    descriptions = {**baseline, **declaration.get("candidates", {})}
+    if not descriptions:
+        raise UsageError("A custom training needs factors. Declare some: factors=dict(scaling='standardised inputs')")
+    validation = _declared_validation(declaration)
+    _check_names(descriptions, settings, [metric.name, *([validation.name] if validation else [])])
     for name in ranges:
         if name not in settings:
-            raise UsageError(f"there is a range for {name}, but no setting of that name")
-    presets = {"default": {}, **declared.get("presets", {})}
+            raise UsageError(f"{unknown('setting', name, settings)}. A range needs a setting of the same name")
+    presets = {"default": {}, **declaration.get("presets", {})}
     return Workload(
-        name=declared.get("name", ""),
-        factors=FactorRegistry(tuple(_factor(name, meaning, name in baseline) for name, meaning in meanings.items())),
+        name=declaration.get("name", ""),
+        factors=FactorRegistry(tuple(_factor(name, text, name in baseline) for name, text in descriptions.items())),
         settings=tuple(_setting(name, value, ranges.get(name)) for name, value in settings.items()),
         presets=tuple(Preset(name, "declared by the study", values) for name, values in presets.items()),
         metric=metric,
         train_function=trainer,
-        data_function=OwnData(tuple(declared.get("data", ())), declared.get("floor")),
-        version=declared.get("version", ""),
+        data_function=DeclaredData(tuple(declaration.get("data", ())), declaration.get("floor")),
+        version=declaration.get("version", ""),
         validation=validation,
     )
 
 
-def metric_of(declared: Declarations) -> Metric:
-    """Return the metric, or raise UsageError where there is none."""
-    metric = declared.get("metric")
+def declared_metric(declaration: WorkloadDeclaration) -> Metric:
+    """Return the declared metric. Raises UsageError if there is none."""
+    metric = declaration.get("metric")
     if not isinstance(metric, Metric):
-        raise UsageError('a study of its own training needs a metric: metric=Metric("accuracy")')
+        raise UsageError('A custom training needs a metric. Declare one: metric=Metric("accuracy")')
     return replace(metric, tracked=FINAL + metric.name) if metric.tracked == metric.name else metric
 
 
-def _validation_of(declared: Declarations) -> Metric | None:
-    validation = declared.get("validation")
+def _declared_validation(declaration: WorkloadDeclaration) -> Metric | None:
+    validation = declaration.get("validation")
     if validation is None:
         return None
     if not isinstance(validation, Metric):
-        raise UsageError(f'validation is a metric: validation=Metric("val_accuracy"), not {validation!r}')
-    if validation.name == metric_of(declared).name:
+        raise UsageError(f'validation must be a metric, such as Metric("val_accuracy"), not {validation!r}')
+    if validation.name == declared_metric(declaration).name:
         raise UsageError(
-            f"{validation.name} is the metric of the results, which tuning must not see: validation names another one, "
-            "read off other data"
+            f"validation must not be {validation.name}, the metric of the results, which tuning must not use. "
+            "Declare a metric that is computed on other data"
         )
     return validation
 
 
-def _check_names(meanings: Mapping[str, Meaning], settings: Mapping[str, Value], metrics: Sequence[str]) -> None:
-    for name in (*meanings, *settings):
+def _check_names(
+    descriptions: Mapping[str, FactorDescription], settings: Mapping[str, Value], metrics: Sequence[str]
+) -> None:
+    for name in (*descriptions, *settings):
         if not name.isidentifier():
-            raise UsageError(f"a factor or setting is named by letters, digits and underscores, not {name!r}")
-        if name in {*_TAKEN, *metrics}:
-            raise UsageError(f"{name} is recorded of every run already: give the factor or setting another name")
-    if both := sorted(set(meanings) & set(settings)):
-        raise UsageError(f"{both[0]} is declared as a factor and as a setting: give one of them another name")
+            raise UsageError(f"Invalid name {name!r} of a factor or setting. Use letters, digits and underscores")
+        if name in {*_RESERVED, *metrics}:
+            raise UsageError(f"The name {name} is reserved: every run records it. Rename the factor or setting")
+    if both := sorted(set(descriptions) & set(settings)):
+        raise UsageError(f"{both[0]} is declared both as a factor and as a setting. Rename one of them")
 
 
-def _factor(name: str, meaning: Meaning, in_baseline: bool) -> Factor:
-    words = meaning if isinstance(meaning, str) else f"{meaning[0] or 'nothing'}; off: {meaning[1] or 'nothing'}"
-    return Factor(name, lambda plan: plan, words, (), in_baseline)
+def _factor(name: str, description: FactorDescription, in_baseline: bool) -> Factor:
+    if isinstance(description, str):
+        text = description
+    else:
+        on, off = description
+        text = f"{on or 'nothing'}; off: {off or 'nothing'}"
+    return Factor(name, lambda plan: plan, text, (), in_baseline)
 
 
 def _setting(name: str, value: Value, domain: Range | OneOf | None) -> Setting:
     if value is None:
-        raise UsageError(f"the setting {name} needs a value: a number, a word, true or false")
+        raise UsageError(f"The setting {name} needs a value: a number, a word, true or false")
     setting = Setting(name, type(value), value, domain or Anything(), name, tunable=domain is not None)
     setting.check(value)
     return replace(setting, scale_text=f"{name.replace('_', ' ')} {{0}}")
 
 
-def outcome(returned: Any, metric: Metric, what: str, facts: Mapping[str, Value]) -> Outcome:
-    """Return what a training gave back as an outcome: a mapping of numbers, or the metric alone.
+def make_outcome(returned: Any, metric: Metric, trainer: str, params: Mapping[str, Value]) -> Outcome:
+    """Return the result of a training, a mapping of numbers or the metric alone, as an outcome.
 
-    Raises UsageError, in which `what` names the training, for anything else.
+    Raises UsageError for other results; the message begins with the name of the `trainer`.
     """
     values = returned if isinstance(returned, Mapping) else {metric.name: returned}
     numbers = {}
@@ -174,10 +182,10 @@ def outcome(returned: Any, metric: Metric, what: str, facts: Mapping[str, Value]
             numbers[FINAL + str(name)] = float(value)
         except (TypeError, ValueError):
             raise UsageError(
-                f"{what} gave {name} = {value!r}, which is no number: it must give {{{metric.name!r}: number}}"
+                f"{trainer} returned {name} = {value!r}, which is not a number. Return {{{metric.name!r}: number}}"
             ) from None
     if FINAL + metric.name not in numbers:
-        gave = ", ".join(map(str, values)) or "nothing"
-        raise UsageError(f"{what} gave no {metric.name}, which is the metric (it gave: {gave})")
+        found = ", ".join(map(str, values)) or "nothing"
+        raise UsageError(f"{trainer} returned no {metric.name}, the metric (found: {found})")
     numbers[metric.tracked] = numbers.pop(FINAL + metric.name)
-    return Outcome(numbers, dict(facts))
+    return Outcome(numbers, dict(params))

@@ -1,33 +1,37 @@
-"""What of code and data is part of a run's identity: digests of what they hold, not of how it is written."""
+"""Digests of training code and data, which are part of a run's identity; formatting and dates do not change them."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
+
+if TYPE_CHECKING:
+    from ablate.data import DataProgress
 
 _DIGITS = 12
 
 
 def digest(parts: Iterable[str]) -> str:
-    """Return hexadecimal digits that name texts in their order."""
+    """Return the first hexadecimal digits of the SHA-256 of texts, in their order."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGITS]
 
 
 def training_code(text: str) -> str:
-    """Return what of a Python file's code may change a training.
+    """Return the code of a Python file that can affect a training, in normalised form.
 
-    Left out are comments, layout, docstrings, what is imported from `ablate`, and the statement `study = ...` but for
-    lambdas in it: more seeds or another margin train nothing otherwise.
+    Comments, formatting, docstrings, imports from `ablate` and the statement `study = ...`, except for lambdas in it,
+    are left out: another number of seeds or another margin does not affect a training.
     """
     tree = ast.parse(text)
     kept: list[ast.AST] = []
     for statement in tree.body:
-        if _sets_study(statement):
+        if _assigns_study(statement):
             kept += [node for node in ast.walk(statement) if isinstance(node, ast.Lambda)]
         elif not (isinstance(statement, ast.ImportFrom) and statement.module == "ablate"):
             kept.append(statement)
@@ -42,18 +46,18 @@ def training_code(text: str) -> str:
     return "\n".join(ast.unparse(node) for node in kept)
 
 
-def _sets_study(statement: ast.stmt) -> bool:
+def _assigns_study(statement: ast.stmt) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
     return any(isinstance(target, ast.Name) and target.id == "study" for target in targets)
 
 
-def content_digest(paths: Iterable[str], folder: Path, progress: Callable[[str, int, int], None] | None = None) -> str:
-    """Return hexadecimal digits that name the content of files and folders, relative to `folder`.
+def content_digest(paths: Iterable[str], folder: Path, progress: DataProgress | None = None) -> str:
+    """Return the digest of the content of files and folders, given relative to `folder`.
 
-    A file is told by its place in what was named, and by what it holds: dates and permissions do not matter.
-    Raises UsageError for what is not there.
+    Relative names and content of the files count; dates and permissions do not.
+    Raises UsageError for a path that does not exist.
     """
-    found = [(name, path) for named in paths for name, path in _files(named, folder)]
+    found = [(name, path) for declared in paths for name, path in _files(declared, folder)]
     lines = []
     for done, (name, path) in enumerate(found, start=1):
         with path.open("rb") as file:
@@ -63,13 +67,13 @@ def content_digest(paths: Iterable[str], folder: Path, progress: Callable[[str, 
     return digest(lines)
 
 
-def _files(named: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    top = (folder / Path(named).expanduser()).resolve()
+def _files(declared: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    top = (folder / Path(declared).expanduser()).resolve()
     if top.is_file():
         yield top.name, top
         return
     if not top.is_dir():
-        raise UsageError(f"there is no file or folder {top}, which the study names")
+        raise UsageError(f"File or folder not found: {top}. Correct `data` or `code` in the study file")
     for place, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
         yield from ((str((Path(place) / name).relative_to(top)), Path(place) / name) for name in sorted(names))

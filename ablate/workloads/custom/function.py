@@ -1,4 +1,4 @@
-"""A workload out of a function `train(recipe, log)`."""
+"""A workload from a Python function `train(recipe, log)`."""
 
 from __future__ import annotations
 
@@ -15,63 +15,71 @@ from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
-from ablate.workloads.custom.declarations import Declarations, metric_of, outcome, workload
+from ablate.workloads.custom.declarations import (
+    WorkloadDeclaration,
+    declared_metric,
+    declared_workload,
+    make_outcome,
+)
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
 
 OUTPUT = "output.txt"
-"""The artifact that holds what a training printed."""
+"""The artifact with the printed output of a training."""
 
 
-def from_function(train: Callable[..., Any], **declared: Unpack[Declarations]) -> Workload:
-    """Return the workload that trains by `train(recipe, log)`, or `train(recipe, log, conditions)`.
+def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDeclaration]) -> Workload:
+    """Return the workload that trains by calling `train(recipe, log)` or `train(recipe, log, conditions)`.
 
-    `recipe["pca"]` says whether a factor is on, `recipe["epochs"]` the value of a setting, `recipe.seed` the seed.
-    `log(step, loss=...)` records numbers as it goes, `log.checkpoint` is a folder that is kept until the run is done,
-    `log.file("model.bin")` the path of an artifact. `conditions` holds device, precision and threads. It returns the
-    metrics by name, or the headline metric alone. Raises UsageError for declarations that do not fit together.
+    The function returns its metrics by name, or the headline metric alone.
+
+    `recipe["pca"]` is True if the factor is on, `recipe["epochs"]` is the value of a setting, `recipe.seed` the seed.
+    `log(step, loss=...)` records metrics, `log.checkpoint` is a folder that is kept until the run has finished, and
+    `log.file("model.bin")` is the path of an artifact. `conditions` has the device, precision and number of threads.
+    Raises UsageError for an invalid declaration.
     """
-    return workload(Function(train, metric_of(declared), tuple(declared.get("code", ()))), declared)
+    trainer = FunctionTrainer(train, declared_metric(declaration), tuple(declaration.get("code", ())))
+    return declared_workload(trainer, declaration)
 
 
 @dataclass(frozen=True)
-class Function:
-    """A trainer that calls a function of the study's file, or one that the file imports."""
+class FunctionTrainer:
+    """A trainer that calls a function that the study file defines or imports."""
 
     train: Callable[..., Any]
     metric: Metric
     more_code: tuple[str, ...] = ()
     file: Path | None = None
 
-    def placed(self, file: Path) -> Self:
-        """Return this trainer as the study's file brings it."""
+    def bound_to(self, file: Path) -> Self:
+        """Return this trainer with paths relative to the study file `file`."""
         return replace(self, file=file)
 
     @cached_property
-    def code(self) -> str:
-        """Digits that name the code of the study's file, of the file that defines the function, and of `more_code`."""
+    def code_digest(self) -> str:
+        """The digest of the study file, of the file that defines the function, and of `more_code`."""
         assert self.file is not None
-        files = dict.fromkeys([self.file, *_sources(self.train)])
-        further = [content_digest(self.more_code, self.file.parent)] if self.more_code else []
-        return digest([*(training_code(path.read_text()) for path in files), *further])
+        files = dict.fromkeys([self.file, *_source_files(self.train)])
+        more = [content_digest(self.more_code, self.file.parent)] if self.more_code else []
+        return digest([*(training_code(path.read_text()) for path in files), *more])
 
     def __call__(self, job: Job, log: Log) -> Outcome:
-        """Call the function; what it prints is kept as an artifact."""
-        arguments = (job.recipe, log, job.conditions)[: _taken(self.train)]
+        """Call the function; its printed output becomes an artifact."""
+        arguments = (job.recipe, log, job.conditions)[: _argument_count(self.train)]
         path = log.file(OUTPUT)
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
             with limited(job.conditions.threads), path.open("a", buffering=1) as output, redirect_stdout(output):
                 returned = self.train(*arguments)
         except SystemExit as error:
-            raise UserError(f"{_name(self.train)} ended itself with exit code {error.code}") from error
+            raise UserError(f"{_name(self.train)} exited with code {error.code}") from error
         finally:
             if path.exists() and not path.stat().st_size:
                 path.unlink()
-        return outcome(returned, self.metric, _name(self.train), {"code": self.code})
+        return make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})
 
 
-def _sources(train: Callable[..., Any]) -> list[Path]:
-    """Return the file that defines a function, if there is one."""
+def _source_files(train: Callable[..., Any]) -> list[Path]:
+    """Return a list of the file that defines a function, empty if there is none."""
     innermost = train.func if isinstance(train, partial) else inspect.unwrap(train)
     try:
         found = inspect.getsourcefile(innermost)
@@ -80,16 +88,16 @@ def _sources(train: Callable[..., Any]) -> list[Path]:
     return [Path(found).resolve()] if found else []
 
 
-def _taken(train: Callable[..., Any]) -> int:
-    """Return how many of recipe, log and conditions a function takes."""
+def _argument_count(train: Callable[..., Any]) -> int:
+    """Return how many of the arguments recipe, log and conditions a function takes."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    needed = [
+    required = [
         parameter
         for parameter in inspect.signature(train).parameters.values()
         if parameter.kind in kinds and parameter.default is parameter.empty
     ]
-    return 3 if len(needed) > 2 else 2
+    return 3 if len(required) > 2 else 2
 
 
 def _name(train: Callable[..., Any]) -> str:
-    return str(getattr(train, "__name__", "the training"))
+    return str(getattr(train, "__name__", "The training function"))

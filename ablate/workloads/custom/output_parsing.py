@@ -1,10 +1,10 @@
-"""Numbers out of what a program prints or writes."""
+"""Extract numbers from the output of a program or from a file that it writes."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +13,23 @@ from ablate.errors import UserError
 _STEPS = ("step", "epoch")
 
 
-class Lines:
-    """Follows a file that grows, and returns its JSON objects, a line each."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._read = path, path.stat().st_size if path.exists() else 0
-
-    def new(self) -> Iterator[dict[str, Any]]:
-        """Yield the objects of the whole lines that are new."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._read)
-            whole = file.read().rpartition(b"\n")[0]
-        self._read += len(whole) + (1 if whole else 0)
-        for line in whole.splitlines():
-            found = _object(line.decode(errors="replace"))
-            if found is not None:
-                yield found
+def step_metrics(line: str) -> tuple[int, dict[str, float]] | None:
+    """Return the step and the metrics of a JSON line, or None if the line is not JSON or has no step."""
+    found = _json_object(line) or {}
+    step = next((found[name] for name in _STEPS if type(found.get(name)) is int), None)
+    return None if step is None else (step, numbers(found))
 
 
-def _object(line: str) -> dict[str, Any] | None:
+def _json_object(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(line)
+        found = json.loads(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
 
 
-def step_of(line: Mapping[str, Any]) -> tuple[int, dict[str, float]] | None:
-    """Return the step that a JSON line names and its numbers, or None if it names none."""
-    step = next((line[name] for name in _STEPS if type(line.get(name)) is int), None)
-    return None if step is None else (step, numbers(line))
-
-
 def numbers(found: Mapping[str, Any]) -> dict[str, float]:
-    """Return what is a number, but for the step."""
+    """Return the numeric values of an object, without the step."""
     return {
         name: float(value)
         for name, value in found.items()
@@ -56,33 +37,36 @@ def numbers(found: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def last_line(output: str, metric: str) -> dict[str, float]:
-    """Return the numbers of the last JSON line that has the metric. Raises UserError if none has."""
-    found = [line for text in output.splitlines() if (line := _object(text)) is not None]
+def from_last_line(output: str, metric: str) -> dict[str, float]:
+    """Return the numbers of the last JSON line that contains the metric.
+
+    Raises UserError if no line does.
+    """
+    found = [line for text in output.splitlines() if (line := _json_object(text)) is not None]
     for line in reversed(found):
         if metric in numbers(line):
             return numbers(line)
-    what = f"the last JSON line has: {', '.join(found[-1])}" if found else "it printed no JSON line"
-    raise UserError(f'the program printed no line like {{"{metric}": 0.93}} on standard output ({what})')
+    problem = f"the last JSON line has {', '.join(found[-1])}" if found else "there is no JSON line"
+    raise UserError(f'No "{metric}" in the standard output: {problem}. Print a line like {{"{metric}": 0.93}}')
 
 
-def json_file(path: Path, since: float) -> dict[str, float]:
+def from_json_file(path: Path, since: float) -> dict[str, float]:
     """Return the numbers of a JSON file that was written after `since` (seconds since the epoch).
 
-    Raises UserError if it was not, or holds no object.
+    Raises UserError if it was not written or contains no object.
     """
     if not path.is_file() or path.stat().st_mtime < since:
-        raise UserError(f"the program did not write {path}")
-    found = _object(path.read_text(errors="replace"))
+        raise UserError(f"The program did not write {path}")
+    found = _json_object(path.read_text(errors="replace"))
     if found is None:
-        raise UserError(f"{path} holds no JSON object")
+        raise UserError(f"{path} contains no JSON object")
     return numbers(found)
 
 
-def matched(pattern: str, texts: list[str]) -> float:
-    """Return the number in the first group of the last match, in the first text that has one.
+def from_pattern(pattern: str, texts: list[str]) -> float:
+    """Return the number in the first group of the last match, in the first of `texts` with a match.
 
-    Raises UserError if none has, or if it is no number.
+    Raises UserError if no text has one, or if the group is not a number.
     """
     for text in texts:
         found = list(re.finditer(pattern, text, re.MULTILINE))
@@ -90,5 +74,5 @@ def matched(pattern: str, texts: list[str]) -> float:
             try:
                 return float(found[-1][1].replace(",", ""))
             except ValueError:
-                raise UserError(f"the pattern {pattern!r} found {found[-1][1]!r}, which is no number") from None
-    raise UserError(f"the pattern {pattern!r} is not in what the program printed")
+                raise UserError(f"The pattern {pattern!r} matches {found[-1][1]!r}, which is not a number") from None
+    raise UserError(f"The pattern {pattern!r} does not match the program's output")

@@ -1,9 +1,9 @@
-"""Runs a program and ends all of it when the process that asked for it says so, or is gone. Started by `program`.
+"""Guard of a program: ends it, with its descendants, when the process that requested it closes a pipe or dies.
 
-`python guard.py CHANNEL ARGUMENT...` runs the program of these arguments in a process group of its own. When the pipe
-CHANNEL closes at its other end, by whatever death, the program and all that it started get SIGTERM, and SIGKILL after
-GRACE seconds; what a program leaves behind when it ends goes the same way. The exit code is the program's, or 128 and
-the number of the signal that ended it.
+`python process_guard.py PIPE ARGUMENT...` runs the program with these arguments in a process group of its own. When the
+other end of the file descriptor PIPE closes, for any reason, the program and its descendants get SIGTERM, and SIGKILL
+after `GRACE` seconds. Descendants that are still alive when the program ends are ended in the same way. The exit code
+is that of the program, or 128 + N if signal N ended it. Started by `program_runner`.
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ GRACE = 5.0
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 
 
-def main(channel: int, arguments: list[str]) -> int:
-    """Run the program, and return its exit code when all of it is gone."""
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # the channel ends it; SIG_IGN would be inherited
+def main(pipe: int, arguments: list[str]) -> int:
+    """Run the program; return its exit code once it and its descendants have ended."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # only the pipe ends it; SIG_IGN would be inherited
     _adopt_orphans()
     program = subprocess.Popen(arguments, process_group=0)
-    threading.Thread(target=_end_with_channel, args=(channel, program.pid), daemon=True).start()
+    threading.Thread(target=_end_with_pipe, args=(pipe, program.pid), daemon=True).start()
     code = program.wait()
-    end(program.pid)
+    end_group(program.pid)
     return code if code >= 0 else 128 - code
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of whatever descends from here and loses its own; elsewhere than on Linux they get away."""
+    """Become the parent of orphaned descendants, on Linux; on other systems those that leave the group escape."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_with_channel(channel: int, group: int) -> None:
-    os.read(channel, 1)  # returns when the other end is closed
-    end(group)
+def _end_with_pipe(pipe: int, group: int) -> None:
+    os.read(pipe, 1)  # returns when the other end is closed
+    end_group(group)
 
 
-def end(group: int) -> None:
-    """End a process group, and all that descends from this process, kindly at first."""
+def end_group(group: int) -> None:
+    """End a process group and the descendants of this process: SIGTERM, and SIGKILL after `GRACE` seconds."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         members = _members(group)
         for process in members:
             with suppress(psutil.Error):
                 process.send_signal(kind)
         deadline = time.monotonic() + GRACE
-        while any(map(_lives, members)) and time.monotonic() < deadline:
+        while any(map(_is_alive, members)) and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
 def _members(group: int) -> list[psutil.Process]:
-    """Return what lives of a process group, and of what descends from this process: some may have left the group."""
+    """Return the live processes of a group and the live descendants of this process, which may have left the group."""
     found = set(psutil.Process().children(recursive=True))
     for process in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError):
             if os.getpgid(process.pid) == group:
                 found.add(process)
-    return [process for process in found if _lives(process)]
+    return [process for process in found if _is_alive(process)]
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

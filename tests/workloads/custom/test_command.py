@@ -1,4 +1,4 @@
-"""Programs that nobody may change: what they are told, what is read of them, and that nothing of them is left."""
+"""Programs as trainings: their arguments and environment, their output, and that no process outlives them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,7 @@ from ablate.workloads.custom.study_file import load_study
 from tests import ROOT
 from tests.samples.custom import artifact, command_study, eventually, is_alive, runs_of, written
 
-SAYS = """
+PRINTS = """
     import json, os, sys
     print("warming up")
     print(json.dumps({"epoch": 1, "loss": 0.5}))
@@ -35,8 +36,8 @@ COMMAND = "{python} {here}/program.py --seed {seed} {fast:--fast|--slow} --name 
 NAMED = {"settings": {"name": "$HOME; rm -rf *"}}
 
 
-def test_the_last_json_line_is_the_result_and_steps_are_recorded(tmp_path: Path) -> None:
-    study = command_study(tmp_path, COMMAND, SAYS, **NAMED)
+def test_the_last_json_line_is_the_result_and_steps_are_logged(tmp_path: Path) -> None:
+    study = command_study(tmp_path, COMMAND, PRINTS, **NAMED)
     made = runs_of(study, tmp_path)
     assert {run.variant: run.metrics["final/score"] for run in made} == {"baseline": 0.75, "none": 0.5}
     assert made[0].metrics["final/size"] == 3
@@ -45,12 +46,12 @@ def test_the_last_json_line_is_the_result_and_steps_are_recorded(tmp_path: Path)
     assert json.loads(printed[3])["arguments"] == ["--seed", "0", "--fast", "--name", "$HOME; rm -rf *"]
     assert printed[4] == f"None {tmp_path} 1"
     assert "accuracy" in artifact(tmp_path, made[0], "stderr.txt")
-    assert not runs_of(study, tmp_path), "nothing finished is repeated"
+    assert not runs_of(study, tmp_path), "finished runs are reused"
 
 
 def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> None:
     by_pattern = command_study(
-        tmp_path / "one", COMMAND, SAYS, pattern=r"accuracy: ([\d,]+)/", times=1e-4,
+        tmp_path / "one", COMMAND, PRINTS, pattern=r"accuracy: ([\d,]+)/", times=1e-4,
         environment={"WHO": "seed {seed}"}, folder="..", **NAMED,
     )  # fmt: skip
     made = runs_of(by_pattern, tmp_path)
@@ -70,18 +71,18 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
     [
         ("import sys; sys.exit('no such layer')", {}, "failed", "exit code 1: no such layer"),
         ("import os; os.kill(os.getpid(), 9)", {}, "out_of_memory", "ended by SIGKILL"),
-        ("print('done')", {}, "failed", 'no line like {"score": 0.93} on standard output (it printed no JSON line)'),
-        ("print('{\"f1\": 1}')", {}, "failed", "(the last JSON line has: f1)"),
+        ("print('done')", {}, "failed", 'No "score" in the standard output: there is no JSON line'),
+        ("print('{\"f1\": 1}')", {}, "failed", "the last JSON line has f1"),
         ("print('{\"score\": NaN}')", {}, "unstable", "no better than guessing"),
         ('print(\'{"step": 1, "loss": NaN}\', flush=True)\nimport time; time.sleep(60)', {}, "unstable", "not finite"),
-        ("print('score: high')", {"pattern": "score: (.*)"}, "failed", "found 'high', which is no number"),
-        ("print(1)", {"pattern": "score: (.*)"}, "failed", "is not in what the program printed"),
+        ("print('score: high')", {"pattern": "score: (.*)"}, "failed", "matches 'high', which is not a number"),
+        ("print(1)", {"pattern": "score: (.*)"}, "failed", "does not match the program's output"),
         ("print(1)", {"json_file": "{files}/x.json"}, "failed", "did not write"),
-        ("import time; time.sleep(60)", {"time_limit": 0.5}, "failed", "longer than its 0.5 seconds"),
-        ("print(1)", {"folder": "nowhere"}, "failed", "no folder"),
+        ("import time; time.sleep(60)", {"time_limit": 0.5}, "failed", "exceeded its time limit of 0.5 seconds"),
+        ("print(1)", {"folder": "nowhere"}, "failed", "Working folder of the program not found"),
     ],
 )
-def test_every_end_is_recorded(
+def test_every_outcome_is_recorded(
     tmp_path: Path, program: str, declared: dict[str, object], status: str, error: str
 ) -> None:
     study = command_study(tmp_path, "{python} {here}/program.py {a:x|y}", program, **declared)
@@ -90,9 +91,9 @@ def test_every_end_is_recorded(
     assert error in str(made[0].error)
 
 
-def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_program(tmp_path: Path) -> None:
     made = runs_of(command_study(tmp_path, "no-such-program-here {a:x|y}", ""), tmp_path)
-    assert "there is no program no-such-program-here" in str(made[0].error)
+    assert "Program not found or not executable: no-such-program-here" in str(made[0].error)
 
 
 FAMILY = """
@@ -114,6 +115,7 @@ FAMILY = """
 
 
 def _family(folder: Path) -> list[int]:
+    """Return the process ids that FAMILY has written: two descendants and, last, the program."""
     path = folder / "pids"
     return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
@@ -123,19 +125,16 @@ def _family_study(folder: Path, how: str, **declared: object) -> Path:
     return folder / "own.py"
 
 
-@pytest.mark.parametrize(
-    ("how", "declared"),
-    [
-        ("ends", {}),
-        ("stays", {"time_limit": 1}),
-        pytest.param("stubborn", {"time_limit": 1}, marks=pytest.mark.slow, id="stubborn"),
-    ],
-)
-def test_what_a_program_started_ends_with_it(tmp_path: Path, how: str, declared: dict[str, object]) -> None:
-    study = load_study(_family_study(tmp_path, how, **declared))
-    runs_of(study, tmp_path, most=1)
+@pytest.mark.parametrize("how", ["ends", "stays", pytest.param("stubborn", marks=pytest.mark.slow)])
+def test_descendants_of_a_program_end_with_it(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The time limit is reached when the program and its descendants have started, and not before.
+    clock = SimpleNamespace(monotonic=lambda: 61.0 if len(_family(tmp_path)) == 3 else 0.0)
+    monkeypatch.setattr("ablate.workloads.custom.program_runner.time", clock)
+    (run,) = runs_of(load_study(_family_study(tmp_path, how, time_limit=60)), tmp_path, most=1)
+    assert run.status == ("finished" if how == "ends" else "failed")
+    assert how == "ends" or "exceeded its time limit" in str(run.error)
     pids = _family(tmp_path)
-    assert len(pids) >= 2
+    assert len(pids) == (2 if how == "ends" else 3)
     assert not [pid for pid in pids if is_alive(pid)]
 
 
@@ -159,13 +158,15 @@ def _signal_the_command(process: subprocess.Popen[bytes], kind: signal.Signals) 
 def _kill_the_worker(process: subprocess.Popen[bytes], _kind: signal.Signals) -> None:
     import psutil
 
+    process.send_signal(signal.SIGSTOP)  # it must not replace the worker before it gets SIGTERM
     for worker in psutil.Process(process.pid).children():
         worker.kill()
     process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize(
-    ("executor", "strike", "kind"),
+    ("executor", "stop", "kind"),
     [
         ("SerialExecutor()", _signal_the_command, signal.SIGINT),
         ("SerialExecutor()", _signal_the_command, signal.SIGTERM),
@@ -174,16 +175,16 @@ def _kill_the_worker(process: subprocess.Popen[bytes], _kind: signal.Signals) ->
         ("ProcessExecutor(1)", _kill_the_worker, signal.SIGKILL),
     ],
 )
-def test_nothing_outlives_whoever_asked_for_it(
-    tmp_path: Path, executor: str, strike: Callable[..., None], kind: signal.Signals
+def test_no_process_outlives_the_main_process_or_the_worker(
+    tmp_path: Path, executor: str, stop: Callable[..., None], kind: signal.Signals
 ) -> None:
     study = _family_study(tmp_path, "stays")
     program = RUNNER.format(path=[str(ROOT)], study=str(study), folder=str(tmp_path), executor=executor)
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL)
     try:
         assert eventually(lambda: len(_family(tmp_path)) == 3)
-        strike(process, kind)
-        process.wait(30)
+        stop(process, kind)
+        process.wait(60)
         pids = _family(tmp_path)
         assert eventually(lambda: not [pid for pid in pids if is_alive(pid)])
     finally:
@@ -195,15 +196,15 @@ def test_nothing_outlives_whoever_asked_for_it(
     assert run.status == ("running" if kind == signal.SIGKILL else "killed")
 
 
-def test_files_of_the_command_are_its_code(tmp_path: Path) -> None:
+def test_files_named_by_the_command_are_its_code(tmp_path: Path) -> None:
     keys = []
-    for program in (SAYS, SAYS, SAYS.replace("0.75", "0.8")):
+    for program in (PRINTS, PRINTS, PRINTS.replace("0.75", "0.8")):
         keys.append({recipe.key for recipe in command_study(tmp_path, COMMAND, program, **NAMED).recipes()})
     assert keys[0] == keys[1]
     assert not keys[0] & keys[2]
-    limited = command_study(tmp_path, COMMAND, SAYS, time_limit=9, **NAMED)
+    limited = command_study(tmp_path, COMMAND, PRINTS, time_limit=9, **NAMED)
     assert {recipe.key for recipe in limited.recipes()} == keys[0]
-    other = command_study(tmp_path, COMMAND + " --more", SAYS, **NAMED)
+    other = command_study(tmp_path, COMMAND + " --more", PRINTS, **NAMED)
     assert not {recipe.key for recipe in other.recipes()} & keys[0]
 
 
@@ -212,23 +213,25 @@ def test_files_of_the_command_are_its_code(tmp_path: Path) -> None:
     [
         ("run {sed} {a:x|y}", {}, "Did you mean 'seed'"),
         ("run {seed}", {}, "needs factors"),
-        ("run {a:x|y}", {"json_file": "out.json"}, "runs at the same time would all write out.json"),
+        ("run {a:x|y}", {"json_file": "out.json"}, "Concurrent runs would all write out.json"),
         ("run {a:x|y}", {"json_file": "{files}/x", "pattern": "(x)"}, "not both"),
-        ("run {a:x|y}", {"pattern": "("}, "no regular expression"),
-        ("run {a:x|y}", {"pattern": "score"}, "needs a group"),
-        ("run {a:x|y}", {"factors": {"b": "?"}}, "no {b:on|off} for the factor b"),
+        ("run {a:x|y}", {"pattern": "("}, "Invalid regular expression"),
+        ("run {a:x|y}", {"pattern": "score"}, "needs a group for the number"),
+        ("run {a:x|y}", {"factors": {"b": "?"}}, "Unknown factor 'b'. Known: a. Add it to the command: {b:on|off}"),
         ("run {a:x|y}", {"metric": "3"}, "needs a metric"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path: Path, command: str, declared: dict[str, object], message: str) -> None:
+def test_invalid_declarations_give_a_one_line_error(
+    tmp_path: Path, command: str, declared: dict[str, object], message: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         command_study(tmp_path, command, "", **declared)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_workers_run_programs_side_by_side(tmp_path: Path) -> None:
-    study = command_study(tmp_path, COMMAND, SAYS, **NAMED)
+def test_workers_run_programs_in_parallel(tmp_path: Path) -> None:
+    study = command_study(tmp_path, COMMAND, PRINTS, **NAMED)
     made = runs_of(study.change(seeds=2), tmp_path, ProcessExecutor(2))
     assert [run.status for run in made] == ["finished"] * 4
 

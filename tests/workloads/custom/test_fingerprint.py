@@ -1,4 +1,4 @@
-"""What makes a run another one: code that trains and content of data, not how either is written down."""
+"""A run's identity covers training code and data content, but not formatting and dates."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def keys(folder: Path, text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("change", SAME)
-def test_what_trains_nothing_otherwise_repeats_nothing(tmp_path: Path, change: str) -> None:
+def test_changes_that_do_not_affect_training_keep_the_keys(tmp_path: Path, change: str) -> None:
     assert SAME[change][0] in LATENCY
     assert keys(tmp_path, LATENCY) <= keys(tmp_path, LATENCY.replace(*SAME[change]))
 
 
 @pytest.mark.parametrize("change", OTHER)
-def test_other_code_makes_other_runs_unless_a_version_stands_for_it(tmp_path: Path, change: str) -> None:
+def test_changed_code_changes_the_keys_unless_a_version_is_declared(tmp_path: Path, change: str) -> None:
     before, after = LATENCY, LATENCY.replace(*OTHER[change])
     assert before != after
     assert not keys(tmp_path, before) & keys(tmp_path, after)
@@ -54,7 +54,7 @@ def test_other_code_makes_other_runs_unless_a_version_stands_for_it(tmp_path: Pa
     assert not keys(tmp_path, versioned[0]) & keys(tmp_path, before)
 
 
-def test_the_module_that_a_study_imports_its_function_from_counts(tmp_path: Path) -> None:
+def test_the_module_of_an_imported_function_is_part_of_the_code(tmp_path: Path) -> None:
     text = "from ablate import Metric, Study, from_function\nfrom own_model import train\n"
     text += "study = Study(workload=from_function(train, factors={'a': 'b'}, metric=Metric('score'), code=['lib']))\n"
     written(tmp_path, "x = 1", "lib/layers.py")
@@ -73,13 +73,13 @@ def training_digest(folder: Path, text: str) -> str:
     return study_file.code_digest
 
 
-def test_lambdas_of_the_study_itself_train() -> None:
+def test_lambdas_in_the_study_statement_are_part_of_the_code() -> None:
     one, other = (f"study = Study(workload=from_function(lambda recipe, log: {number}))" for number in (1, 2))
     assert training_code(one) != training_code(other)
-    assert training_code("def f():\n    'only words'") == training_code("def f():\n    pass")
+    assert training_code("def f():\n    'docstring'") == training_code("def f():\n    pass")
 
 
-def test_data_is_told_by_its_content(tmp_path: Path) -> None:
+def test_data_is_identified_by_names_and_content(tmp_path: Path) -> None:
     written(tmp_path, "1,2", "data/train.csv")
     before = content_digest(["data"], tmp_path)
     (tmp_path / "data" / "train.csv").touch()
@@ -88,11 +88,11 @@ def test_data_is_told_by_its_content(tmp_path: Path) -> None:
     renamed = content_digest(["data"], tmp_path)
     written(tmp_path, "1,3", "data/test.csv")
     assert len({before, renamed, content_digest(["data"], tmp_path)}) == 3
-    with pytest.raises(UsageError, match="no file or folder"):
+    with pytest.raises(UsageError, match="File or folder not found"):
         content_digest(["dta"], tmp_path)
 
 
-def test_runs_of_other_code_are_told_of(tmp_path: Path) -> None:
+def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
     journals, conditions = Journals(tmp_path / "mlruns" / "journal"), Conditions("cpu", "own", 1)
     texts = [LATENCY, LATENCY.replace("30 *", "40 *")]
     versioned = [text.replace("settings=", 'version="1", settings=') for text in texts]
@@ -102,7 +102,7 @@ def test_runs_of_other_code_are_told_of(tmp_path: Path) -> None:
         planned = plan(asked.recipes(), open_data(asked.baseline, None), conditions, journals)
         return " ".join(code_cautions(asked, planned, journals))
 
-    assert cautions(texts[0]) == "", "nothing has been run"
+    assert cautions(texts[0]) == "", "there are no runs"
     runs_of(load_study(written(tmp_path, texts[0])), tmp_path, most=3)
     assert cautions(texts[0]) == ""
     assert "has changed since 3 runs of own" in cautions(texts[1])

@@ -1,4 +1,4 @@
-"""Trainings that are a function of the study's file: everything that holds for the built-in one holds for them."""
+"""Functions of a study file as trainings: executors, outcomes, resuming, declarations."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ def training(body: str, folder: Path, declared: str = "factors={'a': 'b'}, metri
     return study(folder, "\n".join(lines))
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
-def test_every_executor_makes_the_same_runs(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else []) for name in EXECUTORS]
+)
+def test_all_executors_give_the_same_runs(tmp_path: Path, name: str) -> None:
     if name == "ray":
         pytest.importorskip("ray")
     made = runs_of(study(tmp_path).change(seeds=1), tmp_path, make_executor(name, 2))
@@ -42,10 +44,10 @@ def test_every_executor_makes_the_same_runs(tmp_path: Path, name: str) -> None:
     assert first.params["steps"] == 3
     assert artifact(tmp_path, first, "output.txt") == "answered under seed 0\n"
     assert artifact(tmp_path, first, "model.txt") == "weights"
-    assert not runs_of(study(tmp_path).change(seeds=1), tmp_path), "nothing finished is repeated"
+    assert not runs_of(study(tmp_path).change(seeds=1), tmp_path), "finished runs are reused"
 
 
-def test_a_study_says_what_it_declares(tmp_path: Path) -> None:
+def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
     asked = study(tmp_path)
     assert (asked.name, asked.question, asked.preset) == ("own", "Which caches matter for latency?", "default")
     assert asked.declared["metric"] == "latency"
@@ -58,30 +60,30 @@ def test_a_study_says_what_it_declares(tmp_path: Path) -> None:
     ("body", "status", "error"),
     [
         ("raise ValueError('burnt')", "failed", "ValueError: burnt"),
-        ("raise SystemExit(3)", "failed", "train ended itself with exit code 3"),
+        ("raise SystemExit(3)", "failed", "train exited with code 3"),
         ("raise MemoryError('no room')", "out_of_memory", "MemoryError: no room"),
         ("log(1, loss=math.nan)", "unstable", "loss is not finite"),
         ("return {'score': math.inf}", "unstable", "no better than guessing"),
-        ("return None", "failed", "score = None, which is no number"),
-        ("return {'sore': 1}", "failed", "gave no score, which is the metric (it gave: sore)"),
-        ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is no number"),
+        ("return None", "failed", "train returned score = None, which is not a number"),
+        ("return {'sore': 1}", "failed", "train returned no score, the metric (found: sore)"),
+        ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is not a number"),
         ("return recipe['b']", "failed", "Unknown factor or setting 'b'"),
         ("log(1, **{'a=b': 1})", "failed", "cannot be stored"),
     ],
 )
-def test_every_end_is_recorded(tmp_path: Path, body: str, status: str, error: str) -> None:
+def test_every_outcome_is_recorded(tmp_path: Path, body: str, status: str, error: str) -> None:
     made = runs_of(training(body, tmp_path), tmp_path)
     assert {run.status for run in made} == {status}
     assert error in str(made[0].error)
 
 
-def test_no_better_than_guessing_is_unstable(tmp_path: Path) -> None:
+def test_scores_near_the_floor_are_unstable(tmp_path: Path) -> None:
     declared = "factors={'a': 'b'}, metric=Metric('score'), floor=0.5"
     made = runs_of(training("return 0.9 if recipe['a'] else 0.52", tmp_path, declared), tmp_path)
     assert {run.variant: run.status for run in made} == {"baseline": "finished", "none": "unstable"}
 
 
-def test_a_killed_run_goes_on_from_what_it_kept(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_its_checkpoint(tmp_path: Path) -> None:
     body = (
         "place = log.checkpoint / 'step'\n"
         "start = int(place.read_text()) if place.exists() else 0\n"
@@ -100,25 +102,25 @@ def test_a_killed_run_goes_on_from_what_it_kept(tmp_path: Path) -> None:
     assert not list(kept.glob("*.checkpoint"))
 
 
-def test_what_is_logged_twice_at_a_step_is_one_row(tmp_path: Path) -> None:
+def test_metrics_of_one_step_are_one_row(tmp_path: Path) -> None:
     made = runs_of(training("log(1, loss=2)\nlog(1, rate=3)\nlog(1, loss=9)\nreturn 1", tmp_path), tmp_path)
     assert made[0].history == ({"step": 1, "loss": 2, "rate": 3},)
 
 
-def test_a_third_parameter_gets_the_conditions(tmp_path: Path) -> None:
+def test_a_third_parameter_receives_the_conditions(tmp_path: Path) -> None:
     text = LATENCY.replace("def train(recipe, log):", "def train(recipe, log, conditions):")
     text = text.replace('"memory": 3', '"memory": conditions.threads')
     assert {run.metrics["final/memory"] for run in runs_of(study(tmp_path, text), tmp_path)} == {1}
 
 
-def test_a_worker_refuses_code_that_changed_meanwhile(tmp_path: Path) -> None:
+def test_a_worker_rejects_code_that_has_changed(tmp_path: Path) -> None:
     packed = pickle.dumps(study(tmp_path).workload)
     assert pickle.loads(packed).name == "own"
     written(tmp_path, LATENCY.replace("30 *", "40 *"), "own.py")
-    from ablate.workloads.custom.study_file import workload_of
+    from ablate.workloads.custom.study_file import load_workload
 
-    workload_of.cache_clear()
-    with pytest.raises(UsageError, match="changed while its runs were being made"):
+    load_workload.cache_clear()
+    with pytest.raises(UsageError, match="changed during the sweep"):
         pickle.loads(packed)
 
 
@@ -146,16 +148,19 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
         ("factors={'a': 'b'}", "needs a metric"),
         ("factors={'a': 'b'}, metric='score'", "needs a metric"),
         ("factors={'a-b': 'c'}, metric=Metric('score')", "letters, digits and underscores"),
-        ("factors={'a': 'b'}, settings={'a': 1}, metric=Metric('score')", "as a factor and as a setting"),
-        ("factors={'seed': 'b'}, metric=Metric('score')", "seed is recorded of every run"),
-        ("factors={'score': 'b'}, metric=Metric('score')", "score is recorded of every run"),
-        ("factors={'a': 'b'}, settings={'n': None}, metric=Metric('score')", "n needs a value"),
-        ("factors={'a': 'b'}, ranges={'n': Range(0, 1)}, metric=Metric('score')", "no setting of that name"),
+        ("factors={'a': 'b'}, settings={'a': 1}, metric=Metric('score')", "both as a factor and as a setting"),
+        ("factors={'seed': 'b'}, metric=Metric('score')", "seed is reserved"),
+        ("factors={'score': 'b'}, metric=Metric('score')", "score is reserved"),
+        ("factors={'a': 'b'}, settings={'n': None}, metric=Metric('score')", "setting n needs a value"),
+        (
+            "factors={'a': 'b'}, ranges={'n': Range(0, 1)}, metric=Metric('score')",
+            "Unknown setting 'n'. Known: none. A range needs",
+        ),
         ("factors={'a': 'b'}, metric=Metric('score', goal='low')", "'max' or 'min'"),
         ("factors={'a': 'b'}, metirc=Metric('score')", "needs a metric"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path: Path, declared: str, message: str) -> None:
+def test_invalid_declarations_give_a_one_line_error(tmp_path: Path, declared: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         training("return 1", tmp_path, declared)
     assert "\n" not in str(caught.value)
