@@ -1,16 +1,17 @@
-"""Every figure, drawn by matplotlib: arrays, tables and plain mappings in, PNG files and bytes out.
+"""Figures, drawn by Matplotlib from arrays, tables and plain mappings. The only folder that imports Matplotlib.
 
-Each function returns the PNG as bytes and also writes it where it is given a path. Import this inside the function
-that wants a picture: it loads matplotlib.
+Each function returns the PNG as bytes and writes it to `path` if given. Import this package inside the function that
+needs a figure, since it loads Matplotlib. May import `errors` and `wording` only.
 """
 
-from ablate.figures.attribution import half_normal, interaction_grid, main_effects, shapley_bars
+from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, image_grid
 from ablate.figures.noise import noise_budget
 from ablate.figures.retuned import budget_curves, estimands
-from ablate.figures.single_run import confusion, curves
-from ablate.figures.training import training_curves
+from ablate.figures.shapley import shapley_bars
+from ablate.figures.single_run import confusion, learning_curves
+from ablate.figures.training_curves import training_curves
 from ablate.figures.tuning import (
     importance_bars,
     parallel_coordinates,
@@ -23,13 +24,13 @@ __all__ = [
     "before_after",
     "budget_curves",
     "confusion",
-    "curves",
     "estimands",
     "forest",
     "half_normal",
     "image_grid",
     "importance_bars",
     "interaction_grid",
+    "learning_curves",
     "main_effects",
     "noise_budget",
     "parallel_coordinates",

@@ -1,4 +1,4 @@
-"""What a study found: effects with their verdicts, and the paired seeds that they rest on."""
+"""Forest plot of effects with intervals and verdicts, and slopes of the paired scores by seed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 
 from ablate.figures.interval_rows import Row, rows_figure
 from ablate.figures.labels import BODY, SMALL, decimals, fit
-from ablate.figures.rows import number, records, text
-from ablate.figures.style import BLUE, GREY, WIDTH, new_figure, save, styled
+from ablate.figures.style import BLUE, GREY, WIDTH, panel_grid, save, styled
+from ablate.figures.table_cells import number, records, text
 
 PANELS_ACROSS = 5
 
@@ -30,16 +30,23 @@ def forest(
     seeds: Mapping[str, Sequence[float]] | None = None,
     title: str | None = None,
 ) -> bytes:
-    """Differences with both intervals, sorted, a panel a reference, as PNG bytes, written to `path` if given.
+    """Plot differences with both intervals, sorted, one panel per reference.
 
-    `effects`: a table or sequence of mappings with the columns of effects.csv (`variant`, `reference`, `delta`,
-    `level`, `ci_low`, `ci_high`, `fw_low`, `fw_high`, `n_unstable`, `verdict`; what is missing or NaN is not drawn).
-    `margin`: the smallest difference that matters, in `unit`. `seeds`: the paired differences of each variant. What
-    lies outside the axis, of unstable arms or of intervals from very few seeds, ends in an arrow at its edge.
+    An arrow at the edge marks values outside the axis, such as unstable arms or intervals from very few seeds.
+
+    Args:
+        effects: A table or sequence of mappings with the columns of effects.csv: `variant`, `reference`, `delta`,
+            `level`, `ci_low`, `ci_high`, `fw_low`, `fw_high`, `n_unstable`, `verdict`. Missing values are not drawn.
+        margin: The smallest difference that matters, in `unit`.
+        unit: The unit of the differences.
+        metric: The metric's name.
+        seeds: The paired differences of each variant.
+        path: PNG file to write.
+        title: Figure title.
     """
     table = records(effects)
     if not table:
-        raise ValueError("a forest plot needs at least one comparison")
+        raise ValueError("A forest plot needs at least one comparison")
     groups: dict[str, list[Row]] = {}
     for record in table:
         groups.setdefault(text(record, "reference", "baseline"), []).append(
@@ -49,7 +56,7 @@ def forest(
     against = fit(next(iter(groups)), 2.5, lines=1) if alone else "the reference"
     headed = [("" if alone else f"against {fit(name, 2.5, lines=1)}", rows) for name, rows in groups.items()]
     levels = {number(row, "level") for row in table} if "level" in table[0] else {0.95}
-    level = f"{100 * levels.pop():.4g} % interval" if len(levels) == 1 else "interval at its row's level"
+    level = f"{100 * levels.pop():.4g} % interval" if len(levels) == 1 else "interval (level by row)"
     figure = rows_figure(headed, margin, f"difference in {metric} from {against} ({unit})", title, level)
     return save(figure, path)
 
@@ -78,35 +85,38 @@ def slopes(
     rho: Mapping[str, float] | None = None,
     title: str | None = None,
 ) -> bytes:
-    """A panel a variant, a line a seed from the reference's value to the variant's, as PNG bytes, written to `path`.
+    """Plot paired scores, one panel per variant and one line per seed from the reference to the variant.
 
-    `pairs`: for each variant its (reference, variant) values, in the unit that `metric` names; pairs with a NaN are
-    left out. `rho`: the correlation over seeds for each variant; computed (Pearson) where it is not given. Each panel
-    has its own scale: parallel lines mean that pairing removes noise, and the forest plot compares the sizes.
+    Parallel lines mean that pairing removes noise. Each panel has its own scale; sizes are compared by the forest plot.
+
+    Args:
+        pairs: The (reference, variant) scores of each variant, in the unit that `metric` names. Pairs with a NaN are
+            left out.
+        reference: Name of the reference.
+        metric: The label of the y axis.
+        rho: The correlation over seeds of each variant; Pearson's by default.
+        path: PNG file to write.
+        title: Figure title.
     """
     if not pairs:
-        raise ValueError("paired slopes need at least one variant")
+        raise ValueError("A plot of paired scores needs at least one variant")
     columns = min(PANELS_ACROSS, len(pairs))
-    lines = -(-len(pairs) // columns)
-    figure = new_figure(WIDTH, 2.35 * lines + 0.4, title)
-    grid = figure.subplots(lines, columns, squeeze=False)
-    for axes, (variant, values) in zip(grid.flat, pairs.items(), strict=False):
+    figure, panels, first_column = panel_grid(len(pairs), columns, 2.35, title)
+    for axes, (variant, values) in zip(panels, pairs.items(), strict=True):
         points = np.asarray(values, dtype=np.float64).reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
         known = (rho or {}).get(variant, _correlation(points))
         _slope_panel(axes, points, reference, WIDTH / columns)
-        described = f"rho = {known:.2f}" if np.isfinite(known) else "no rho"
+        described = f"rho = {known:.2f}" if np.isfinite(known) else "rho undefined"
         axes.set_title(f"{fit(variant, WIDTH / columns - 0.5, size=BODY, lines=3)}\n{described}, n = {len(points)}")
-    for axes in grid.flat[len(pairs) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
+    for axes in first_column:
         axes.set_ylabel(metric)
-    figure.supxlabel("a line a seed, the thick one their mean; every panel has its own scale", fontsize=SMALL)
+    figure.supxlabel("thin lines: seeds; thick line: their mean; each panel has its own scale", fontsize=SMALL)
     return save(figure, path)
 
 
 def _correlation(points: npt.NDArray[np.float64]) -> float:
-    """Pearson's correlation of the pairs; NaN for fewer than 3 of them or where either side does not vary."""
+    """Return Pearson's correlation of the pairs. NaN for fewer than 3 pairs or if a side does not vary."""
     if len(points) < 3 or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 1e-12:
         return float("nan")
     return statistics.correlation(points[:, 0].tolist(), points[:, 1].tolist())

@@ -1,4 +1,4 @@
-"""Grids of small images, every pixel of them visible."""
+"""Grids of small images, enlarged by whole factors without smoothing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ablate.figures.style import DPI, GREY, WIDTH, new_figure, save, styled
 Pixels = npt.NDArray[np.uint8]
 
 GAP = 8  # pixels between images
-LINE = 1.35 * SMALL / 72 * DPI  # the height of a line of small text in pixels
-MARGIN = 10  # pixels around it all
+LINE = 1.35 * SMALL / 72 * DPI  # height of a line of small text in pixels
+MARGIN = 10  # pixels around the page
 LARGEST_CELL = 224  # pixels
 
 
@@ -31,15 +31,19 @@ def image_grid(
     columns: int = 8,
     heading: str | None = None,
 ) -> bytes:
-    """Images in rows of `columns`, each under its title, as PNG bytes, written to `path` if given.
+    """Draw images in rows of `columns`, each below its title.
 
-    `images`: uint8, N x H x W x 3 (or x 1, or N x H x W for grey). Small ones grow by a whole factor without smoothing.
-    `titles`: N texts; a line break in one is kept, and what is too wide is shortened.
+    Args:
+        images: uint8, N x H x W x 3 (or x 1, or N x H x W for grey). Small images are enlarged by a whole factor.
+        path: PNG file to write.
+        titles: N titles. Line breaks are kept, long lines are shortened.
+        columns: Images per row.
+        heading: Figure title.
     """
     pixels = _checked(images, titles)
     columns = max(1, min(columns, len(pixels)))
     rows = [range(start, min(start + columns, len(pixels))) for start in range(0, len(pixels), columns)]
-    layout = [(pixels[row.start : row.stop], [titles[place] for place in row] if titles else [], "") for row in rows]
+    layout = [(pixels[row.start : row.stop], [titles[index] for index in row] if titles else [], "") for row in rows]
     return save(_page(layout, columns, heading), path)
 
 
@@ -54,13 +58,20 @@ def before_after(
     columns: int = 8,
     heading: str | None = None,
 ) -> bytes:
-    """Each image above what became of it, as PNG bytes, written to `path` if given.
+    """Draw each image above its transformed version.
 
-    `before` and `after` are as `image_grid` takes them, equally many; `names` stand at the left of their rows.
+    Args:
+        before: Images, as in `image_grid`.
+        after: Their transformed versions.
+        path: PNG file to write.
+        titles: Title of each image.
+        names: Labels of the two kinds of rows.
+        columns: Images per row.
+        heading: Figure title.
     """
     first, second = _checked(before, titles), _checked(after, None)
     if len(first) != len(second):
-        raise ValueError(f"{len(first)} images before and {len(second)} after")
+        raise ValueError(f"Expected as many images after as before, not {len(second)} and {len(first)}")
     columns = max(1, min(columns, len(first)))
     layout: list[tuple[Pixels, Sequence[str], str]] = []
     for start in range(0, len(first), columns):
@@ -75,14 +86,14 @@ def _checked(images: npt.ArrayLike, titles: Sequence[str] | None) -> Pixels:
     if pixels.ndim == 3:
         pixels = pixels[..., None]
     if pixels.ndim != 4 or pixels.dtype != np.uint8 or pixels.shape[-1] not in (1, 3) or not len(pixels):
-        raise ValueError(f"images must be uint8, N x H x W x 3: these are {pixels.dtype}, {pixels.shape}")
+        raise ValueError(f"Images must be uint8, N x H x W x 3, not {pixels.dtype}, {pixels.shape}")
     if titles is not None and len(titles) != len(pixels):
-        raise ValueError(f"{len(titles)} titles for {len(pixels)} images")
+        raise ValueError(f"Expected {len(pixels)} titles, one per image, not {len(titles)}")
     return np.broadcast_to(pixels, (*pixels.shape[:3], 3))
 
 
 def _page(layout: Sequence[tuple[Pixels, Sequence[str], str]], columns: int, heading: str | None) -> Figure:
-    """Rows of (images, their titles, the row's name) on one page, placed to the pixel so that none is smoothed."""
+    """Return a page with rows of (images, titles, name of the row), aligned to pixels to avoid smoothing."""
     side = max(round(DPI * text_width(name, BODY)) + 12 if name else 0 for _, _, name in layout)
     room = (WIDTH * DPI - 2 * MARGIN - side) // columns - GAP
     shape = _cell(layout[0][0].shape[1:3], int(room))
@@ -106,11 +117,11 @@ def _page(layout: Sequence[tuple[Pixels, Sequence[str], str]], columns: int, hea
     for (images, _, name), titles, head in zip(layout, shown, heads, strict=True):
         level += head
         line = round(level)
-        for place, image in enumerate(images):
-            left = MARGIN + side + place * (shape[1] + GAP)
+        for index, image in enumerate(images):
+            left = MARGIN + side + index * (shape[1] + GAP)
             page[line : line + shape[0], left : left + shape[1]] = _resized(image, shape)
             if titles:
-                _write(figure, left, height - line + 3, titles[place], size=SMALL, va="bottom")
+                _write(figure, left, height - line + 3, titles[index], size=SMALL, va="bottom")
         if name:
             _write(figure, MARGIN, height - line - shape[0] / 2, name, size=BODY, va="center", color=GREY)
         level = line + shape[0] + GAP
@@ -119,7 +130,7 @@ def _page(layout: Sequence[tuple[Pixels, Sequence[str], str]], columns: int, hea
 
 
 def _cell(shape: tuple[int, int], room: int) -> tuple[int, int]:
-    """Height and width at which an image is shown: a whole multiple of its pixels, or smaller where it has too many."""
+    """Return the displayed height and width: a whole multiple of the image's size, or smaller for large images."""
     height, width = shape
     factor = min(room, LARGEST_CELL) / max(width, height)
     factor = int(factor) if factor >= 1 else factor
@@ -132,11 +143,11 @@ def _resized(image: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 def _fit_lines(title: str, pixels: int) -> str:
-    """Each line of a title cut to a width in pixels."""
+    """Return a title with each line shortened to a width in pixels."""
     return "\n".join(fit(line, pixels / DPI, lines=1) for line in title.splitlines())
 
 
 def _write(figure: Figure, left: float, bottom: float, text: str, **look: Any) -> None:
-    """Text at a place in pixels from the lower left corner."""
+    """Write text at a position in pixels from the lower left corner."""
     width, height = figure.get_size_inches() * DPI
     figure.text(left / width, bottom / height, text, **{"va": "top", **look})

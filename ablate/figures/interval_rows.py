@@ -1,4 +1,4 @@
-"""Rows of estimates with two intervals each, every seed a dot, the margin shaded: what forest plots are made of."""
+"""The rows of forest plots: estimates with two intervals, seeds as dots, the margin shaded."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ablate.figures.labels import BODY, SMALL, fit, readable, signed
 from ablate.figures.style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, WIDTH, new_figure
 
 NAME_WIDTH, VERDICT_WIDTH = 1.9, 2.0  # inches
-LINE_HEIGHT = 0.14  # inches of a row for each line of its texts
+LINE_HEIGHT = 0.14  # inches per line of a row's text
 ROW_PADDING = 0.15  # inches
 UNRELIABLE = "trains unreliably"
-STRETCH = 4.0  # how many times wider than the other rows unstable rows may make the axis
-ZOOM_BEYOND = 14  # margins that the axis must span before the small effects get a second, zoomed panel
-LEAST_ZOOM = 3  # times narrower that panel must be: as one of two it has half the width, so 3 enlarge by 1.5
-NEARBY = 0.1  # of the enlarged range: a row whose estimate lies no further beyond it belongs to it
-WIDEST = 1.6  # how many times wider such rows may make that range
+STRETCH = 4.0  # unstable rows may widen the axis by this factor
+ZOOM_BEYOND = 14  # an axis that spans more margins gets a second panel that enlarges the small effects
+MIN_ZOOM = 3  # least factor between the two axes; each panel has half the width, so 3 enlarges by 1.5
+NEARBY = 0.1  # share of the enlarged range: rows with an estimate this close to it are included
+WIDEST = 1.6  # such rows may widen that range by this factor
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison as it is drawn; what is unknown is NaN or empty."""
+    """One comparison to draw. Unknown values are NaN or empty."""
 
     name: str
     delta: float
@@ -38,11 +38,11 @@ class Row:
     verdict: str = ""
     unstable: bool = False
     seeds: Sequence[float] = ()
-    digits: int = 2  # after the point of the estimate
+    digits: int = 2  # decimals of the estimate
 
     @property
-    def look(self) -> tuple[str, str]:
-        """Colour and marker: what was established is filled and coloured, what was not is an open grey circle."""
+    def marker(self) -> tuple[str, str]:
+        """Colour and marker: filled and coloured for a decided comparison, an open grey circle otherwise."""
         if UNRELIABLE in self.verdict:
             return INK, "X"
         if "loss" in self.verdict:
@@ -55,12 +55,12 @@ class Row:
 
     @property
     def points(self) -> list[float]:
-        """The finite values that must be in view: the estimate and the seeds."""
+        """The finite values that must be visible: the estimate and the seeds."""
         return [value for value in (self.delta, *self.seeds) if math.isfinite(value)]
 
 
 class View(NamedTuple):
-    """The range of a panel's axis, and the rows that are drawn in it; of others an arrow shows where they are."""
+    """The range of a panel's axis, and the rows drawn in it. Other rows are marked by an arrow."""
 
     low: float
     high: float
@@ -68,16 +68,16 @@ class View(NamedTuple):
 
     @property
     def width(self) -> float:
-        """What the axis spans."""
+        """The length of the axis."""
         return self.high - self.low
 
 
 def rows_figure(
     groups: Sequence[tuple[str, Sequence[Row]]], margin: float, label: str, title: str | None, level: str
 ) -> Figure:
-    """A panel of rows under each heading, sorted, with a second, enlarged one beside it where it is needed.
+    """Return a figure with one panel of sorted rows per heading, and a second that enlarges small effects if needed.
 
-    What lies outside a panel ends in an arrow at its edge. `label` names the axis, `level` the thick interval.
+    Values outside a panel end in an arrow at its edge. `label` is the axis label, `level` names the thick interval.
     """
     groups = [(heading, sorted(rows, key=lambda row: (math.isnan(row.delta), row.delta))) for heading, rows in groups]
     heights = [sum(_height(row) for row in rows) + 0.1 for _, rows in groups]
@@ -90,7 +90,7 @@ def rows_figure(
         _annotate(line[0], line[-1], rows)
         line[0].set_title(heading)
         if len(views) > 1:
-            line[1].set_title("the small ones, enlarged")
+            line[1].set_title("small differences, enlarged")
     for axes in panels[-1]:
         axes.set_xlabel(fit(label, 5 / len(views), size=BODY, lines=3))
         axes.xaxis.set_major_locator(MaxNLocator(7 if len(views) == 1 else 5))
@@ -99,7 +99,7 @@ def rows_figure(
 
 
 def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: float, level: str) -> None:
-    """What the marks mean, below the panels: only those that are there."""
+    """Add a legend of the marks in use, below the panels."""
     entries: list[Line2D | Patch] = [Line2D([], [], color=GREY, linewidth=3.2, label=level)]
     if any(math.isfinite(end) for row in rows for end in row.familywise):
         entries.append(Line2D([], [], color=GREY, linewidth=1, label="family-wise interval"))
@@ -107,14 +107,14 @@ def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: 
         dot = Line2D([], [], color=INK, alpha=0.55, marker=".", linestyle="", markersize=6, mew=0, label="one seed")
         entries.append(dot)
     if any(_beyond(row, view) for row in rows for view in views):
-        entries.append(Line2D([], [], color=GREY, marker="<", linestyle="", markersize=5, label="goes on outside"))
+        entries.append(Line2D([], [], color=GREY, marker="<", linestyle="", markersize=5, label="outside the axis"))
     if margin > 0:
-        entries.append(Patch(facecolor=PALE, alpha=0.55, label=f"within ±{margin:g}: too small to matter"))
+        entries.append(Patch(facecolor=PALE, alpha=0.55, label=f"margin ±{margin:g}: too small to matter"))
     figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), columnspacing=1.5)
 
 
 def _texts(row: Row) -> tuple[str, str]:
-    """The name at the left and the verdict at the right, with the estimate unless the verdict forbids one."""
+    """Return the name and the verdict, with the estimate unless the verdict excludes one."""
     estimate = "" if math.isnan(row.delta) or UNRELIABLE in row.verdict else signed(row.delta, row.digits)
     verdict = " · ".join(part for part in (estimate, row.verdict) if part)
     return fit(row.name, NAME_WIDTH), fit(verdict, VERDICT_WIDTH, lines=3)
@@ -125,19 +125,19 @@ def _height(row: Row) -> float:
 
 
 def _views(rows: Sequence[Row], margin: float) -> list[View]:
-    """The ranges of the axes: one of all rows, and where the large effects hide the small ones, a second of those."""
+    """Return the view of all rows and, if large effects hide small ones, a second view of the small ones."""
     whole = View(*_view(rows, margin), rows)
     small = [row for row in rows if abs(row.delta) < 2 * margin]
     if len(small) < 2 or whole.width < ZOOM_BEYOND * margin:
         return [whole]
     near = _with_neighbours(View(*_view(small, margin), small), rows)
-    return [whole, near] if whole.width >= LEAST_ZOOM * near.width else [whole]
+    return [whole, near] if whole.width >= MIN_ZOOM * near.width else [whole]
 
 
 def _with_neighbours(view: View, rows: Sequence[Row]) -> View:
-    """The view widened to hold whole every row whose estimate lies in it or just beyond, nearest first.
+    """Return the view, widened to include every row whose estimate is in it or close to it, nearest first.
 
-    Family-wise intervals are held where there is room; a row for which even the rest needs too much is left out.
+    Family-wise intervals are included if there is room. Rows that would widen the view too much are left out.
     """
     widest = WIDEST * view.width
     others = [row for row in rows if math.isfinite(row.delta) and row not in view.rows]
@@ -154,15 +154,15 @@ def _with_neighbours(view: View, rows: Sequence[Row]) -> View:
 
 
 def _widened(view: View, values: Sequence[float]) -> tuple[float, float]:
-    """The ends of a view in which the finite values lie clear of the edges."""
-    finite, air = [value for value in values if math.isfinite(value)], 0.05 * view.width
-    return min([view.low, *(value - air for value in finite)]), max([view.high, *(value + air for value in finite)])
+    """Return the ends of a view that shows the finite values at a distance from its edges."""
+    finite, pad = [value for value in values if math.isfinite(value)], 0.05 * view.width
+    return min([view.low, *(value - pad for value in finite)]), max([view.high, *(value + pad for value in finite)])
 
 
 def _view(rows: Sequence[Row], margin: float) -> tuple[float, float]:
-    """Estimates, seeds and margin are in view always; intervals as far as they do not dwarf those.
+    """Return the range that shows estimates, seeds, margin, and intervals unless they are much longer.
 
-    Unstable rows count unless they would make the rest unreadable.
+    Unstable rows count unless they would make the others unreadable.
     """
     counted = rows
     low, high = _range(rows, margin)
@@ -183,7 +183,7 @@ def _range(rows: Sequence[Row], margin: float) -> tuple[float, float]:
 
 
 def _levels(rows: Sequence[Row]) -> list[float]:
-    """The middle of each row, in inches from the top of its panel; the last value is the panel's end."""
+    """Return the middle of each row in inches from the top of its panel, then the panel's height."""
     level, levels = 0.0, []
     for row in rows:
         levels.append(level + _height(row) / 2)
@@ -205,16 +205,16 @@ def _panel(axes: Axes, rows: Sequence[Row], view: View, margin: float) -> None:
 
 
 def _annotate(first: Axes, last: Axes, rows: Sequence[Row]) -> None:
-    """Names at the left of the first panel, verdicts at the right of the last."""
+    """Write the names to the left of the first panel and the verdicts to the right of the last."""
     levels = _levels(rows)[:-1]
     first.set_yticks(levels, [_texts(row)[0] for row in rows])
     for row, level in zip(rows, levels, strict=True):
         verdict = last.text(1.03, level, _texts(row)[1], transform=last.get_yaxis_transform(), va="center", size=SMALL)
-        verdict.set_color(readable(row.look[0]))
+        verdict.set_color(readable(row.marker[0]))
 
 
 def _beyond(row: Row, view: View) -> list[str]:
-    """The sides, "<" and ">", on which something of a row lies out of view, or all of it."""
+    """Return the sides, "<" and ">", on which a part of the row is outside the view."""
     if row not in view.rows:
         return ["<" if row.delta < (view.low + view.high) / 2 else ">"] if math.isfinite(row.delta) else []
     values = [value for value in (*row.points, *row.interval, *row.familywise) if math.isfinite(value)]
@@ -222,9 +222,9 @@ def _beyond(row: Row, view: View) -> list[str]:
     return [side for side, out in sides if out]
 
 
-def _draw(axes: Axes, row: Row, place: float, view: View) -> None:
-    """Intervals above, seeds a little below their row's middle, an arrow at the edge towards what is out of view."""
-    colour, above, below = row.look[0], place - 0.04, place + 0.055
+def _draw(axes: Axes, row: Row, y: float, view: View) -> None:
+    """Draw the intervals above and the seeds below the row's middle, and arrows to values outside the view."""
+    colour, above, below = row.marker[0], y - 0.04, y + 0.055
     for side in _beyond(row, view):
         edge = 0.012 if side == "<" else 0.988
         axes.plot(edge, above, side, color=colour, markersize=5, zorder=5, transform=axes.get_yaxis_transform())
@@ -237,4 +237,4 @@ def _draw(axes: Axes, row: Row, place: float, view: View) -> None:
     axes.plot(inside, [below] * len(inside), ".", color=INK, alpha=0.55, markersize=5, mew=0, zorder=4)
     if view.low <= row.delta <= view.high:
         face, rim = ("white", colour) if colour == GREY else (colour, "white")
-        axes.plot(row.delta, above, row.look[1], markersize=5.5, markerfacecolor=face, markeredgecolor=rim, zorder=6)
+        axes.plot(row.delta, above, row.marker[1], markersize=5.5, markerfacecolor=face, markeredgecolor=rim, zorder=6)

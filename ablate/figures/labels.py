@@ -1,4 +1,4 @@
-"""Words in a figure: cut to fit, kept apart, joined to what they name."""
+"""Text in figures: fit it into a width, keep labels apart, connect them to their points."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from matplotlib.textpath import text_to_path
 
 SMALL, BODY, HEADING = 8.0, 9.0, 10.5  # points
 
-LEADER: dict[str, Any] = {  # the line from a point to its name, which it meets at the left
+LEADER: dict[str, Any] = {  # the line from a point to the left end of its label
     "arrowstyle": "-", "linewidth": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
 }  # fmt: skip
 
 
 def decimals(margin: float, unit: str) -> int:
-    """Digits after the point of a difference, so that a hundredth of the margin shows; at least 2 for points."""
+    """Return the decimals of a difference that resolve a hundredth of the margin, at least 2 for points."""
     least = 2 if unit == "points" else 0
     return max(least, 1 - math.floor(math.log10(margin))) if margin > 0 else 2
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A difference with its sign, a true minus included."""
+    """Return a difference with its sign (a minus sign, not a hyphen)."""
     return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 @functools.cache
 def _advance(character: str) -> float:
-    """The width of one character, in units of the font size."""
+    """Return the width of a character in units of the font size."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         width, _, _ = text_to_path.get_text_width_height_descent(character, FontProperties(size=100), ismath=False)
-    return float(width) / 100 or 0.32  # a blank measures nothing, but takes about a third
+    return float(width) / 100 or 0.32  # a space has no extent, but advances by about a third
 
 
 def text_width(line: str, size: float = SMALL) -> float:
-    """The width of one line of text in inches (an upper estimate by about 5 %)."""
+    """Return the width of one line of text in inches, overestimated by about 5 %."""
     return sum(_advance(character) + 0.03 for character in line) * size / 72
 
 
 def fit(name: object, inches: float, *, size: float = SMALL, lines: int = 2) -> str:
-    """Break a name into at most `lines` lines of `inches`; what is still too long loses its middle to an ellipsis."""
+    """Return a name broken into at most `lines` lines of `inches`, its middle replaced by an ellipsis if too long."""
     whole = re.sub(r" (?=%)", "\N{NO-BREAK SPACE}", " ".join(str(name).split()))
     for kept in range(len(whole), 2, -1):
         head, tail = (kept + 1) // 2, kept // 2
@@ -69,14 +69,15 @@ def _break(name: str, inches: float, size: float) -> list[str]:
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move positions as little as needed to lie `gap` apart within [low, high] (below `low` if there are too many).
+    """Return positions moved as little as needed to be `gap` apart within [low, high].
 
-    Neighbours that would touch form a block around their mean: isotonic regression, by pooling adjacent violators.
+    Overlapping neighbours form a block around their mean (isotonic regression by pooling adjacent violators). If there
+    are too many positions, the lowest are below `low`.
     """
-    order = sorted(range(len(positions)), key=lambda place: positions[place])
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
     blocks: list[tuple[float, int]] = []  # mean of (position - rank * gap), size
-    for rank, place in enumerate(order):
-        mean, size = positions[place] - rank * gap, 1
+    for rank, index in enumerate(order):
+        mean, size = positions[index] - rank * gap, 1
         while blocks and blocks[-1][0] > mean:
             before, count = blocks.pop()
             mean, size = (before * count + mean * size) / (count + size), count + size
@@ -84,13 +85,13 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     slack = high - (len(positions) - 1) * gap
     moved = [min(max(mean, low), slack) for mean, size in blocks for _ in range(size)]
     result = [0.0] * len(positions)
-    for rank, place in enumerate(order):
-        result[place] = moved[rank] + rank * gap
+    for rank, index in enumerate(order):
+        result[index] = moved[rank] + rank * gap
     return result
 
 
 def readable(colour: str) -> tuple[float, float, float]:
-    """The colour of words that belong to a mark of this colour: darker, for thin strokes on white need contrast."""
+    """Return a darker colour for text next to marks of this colour, since thin strokes need contrast."""
     red, green, blue = to_rgb(colour)
     return 0.7 * red, 0.7 * green, 0.7 * blue
 
@@ -98,7 +99,7 @@ def readable(colour: str) -> tuple[float, float, float]:
 def margin_labels(
     axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str], colours: Sequence[str]
 ) -> None:
-    """Write each text in the right margin, level with its point where there is room, with a thin line to the point."""
+    """Write each text in the right margin, at the height of its point if possible, with a thin line to the point."""
     notes = [
         axes.annotate(
             words,
@@ -116,8 +117,8 @@ def margin_labels(
     ]
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # the layout settles here: only now is the height of a label known
-    height = axes.get_window_extent().height  # a label's own extent is asked of Text: an annotation adds its line
+    figure.draw_without_rendering()  # computes the layout, and thus the height of labels
+    height = axes.get_window_extent().height  # extents come from Text, since an annotation's include its line
     tallest = max((Text.get_window_extent(note).height for note in notes), default=0.0) / height
     levels = [axes.transAxes.inverted().transform(axes.transData.transform(point))[1] for point in points]
     for note, level in zip(notes, spread(levels, 1.15 * tallest, 0.0, 1.0), strict=True):

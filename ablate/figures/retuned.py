@@ -1,4 +1,4 @@
-"""Drop-in beside re-tuned: the two differences of each arm, and what each number of trials was worth."""
+"""Plots of re-tuned ablations: drop-in and re-tuned differences, expected best score by number of trials."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ablate.figures.labels import SMALL, fit, margin_labels
-from ablate.figures.style import BLUE, GREY, PALE, SERIES, VERMILLION, WIDTH, new_figure, save, styled
+from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, WIDTH, new_figure, save, styled
 
 
 @styled
 def estimands(
     pairs: Sequence[Mapping[str, Any]], path: Path | str | None = None, *, margin: float, metric: str, unit: str
 ) -> bytes:
-    """Two differences with intervals for each comparison, drop-in above re-tuned, as PNG bytes, written to `path`.
+    """Plot the drop-in and the re-tuned difference of each comparison, with intervals.
 
-    `pairs`: `name`, and under `drop-in` and `re-tuned` the difference with the ends of its interval (NaN: none).
+    `pairs`: mappings with `name`, and for `drop-in` and `re-tuned` the difference and the ends of its interval (NaN or
+    None if unknown).
     """
     figure = new_figure(WIDTH, 1.2 + 0.55 * len(pairs))
     axes = figure.subplots()
@@ -28,27 +29,27 @@ def estimands(
     axes.axvline(0, color=GREY, linewidth=1)
     ordered = sorted(pairs, key=lambda row: -row["drop-in"][0])
     for kind, shift, colour, marker in (("drop-in", 0.14, VERMILLION, "s"), ("re-tuned", -0.14, BLUE, "o")):
-        for place, row in enumerate(ordered):
+        for index, row in enumerate(ordered):
             delta, low, high = (math.nan if value is None else float(value) for value in row[kind])
             if math.isfinite(low) and math.isfinite(high):
-                axes.plot([low, high], [place + shift] * 2, color=colour, linewidth=2)
-            axes.plot(delta, place + shift, marker, color=colour, markersize=6, label=kind if place == 0 else None)
+                axes.plot([low, high], [index + shift] * 2, color=colour, linewidth=2)
+            axes.plot(delta, index + shift, marker, color=colour, markersize=6, label=kind if index == 0 else None)
     axes.set_yticks(range(len(ordered)), [fit(row["name"], 2.0) for row in ordered])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"difference in {metric} ({unit}); 95 % intervals, conditional on the chosen settings")
+    axes.set_xlabel(f"difference in {metric} ({unit}), 95 % intervals conditional on the chosen settings")
     figure.legend(loc="outside lower center", ncols=2)
     return save(figure, path)
 
 
 @styled
 def budget_curves(curves: Mapping[str, Sequence[float]], path: Path | str | None = None, *, metric: str) -> bytes:
-    """The expected best score of n trials for each arm, as PNG bytes, written to `path` if given."""
+    """Plot the expected best score of n trials for each arm."""
     figure = new_figure(WIDTH, 4.0)
     axes = figure.subplots()
     ends, names, colours = [], [], []
-    for place, (label, curve) in enumerate(curves.items()):
-        style = SERIES[place % len(SERIES)]
+    for index, (label, curve) in enumerate(curves.items()):
+        style = LINE_STYLES[index % len(LINE_STYLES)]
         trials = np.arange(1, len(curve) + 1)
         axes.plot(
             trials,

@@ -1,4 +1,4 @@
-"""The pictures of a single run: its learning curves and its confusion matrix."""
+"""Figures of a single run: learning curves and confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,47 +14,53 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
 from ablate.figures.labels import BODY, SMALL, fit
-from ablate.figures.rows import number, records
 from ablate.figures.style import (
     BLUE,
     INK,
     VERMILLION,
     WIDTH,
-    Series,
+    LineStyle,
     new_figure,
     plain_log,
     save,
     shared_legend,
     styled,
 )
+from ablate.figures.table_cells import number, records
 
-CELLS_WITH_TEXT = 20  # classes up to which the counts are written into the cells
-NAMED_CLASSES = 40  # classes up to which each has its name; beyond, every second, third, ... one
-SEVERAL_DECADES = 100.0  # a loss whose largest value is this many times its smallest is drawn on a log scale
+MAX_CLASSES_WITH_COUNTS = 20  # with more classes, cells have no counts
+MAX_NAMED_CLASSES = 40  # with more classes, only every second, third, ... class is named
+SEVERAL_DECADES = 100.0  # ratio of largest to smallest loss above which the axis is logarithmic
 
-TRAIN, VALIDATION = Series(BLUE, "--", "o"), Series(VERMILLION, "-", "s")
+TRAIN, VALIDATION = LineStyle(BLUE, "--", "o"), LineStyle(VERMILLION, "-", "s")
 
 
 @styled
-def curves(
+def learning_curves(
     history: Sequence[Mapping[str, Any]],
     path: Path | str | None = None,
     *,
     title: str,
     lr_steps: Sequence[float] | None = None,
 ) -> bytes:
-    """Accuracy, loss and learning rate side by side, as PNG bytes, written to `path` if given.
+    """Plot accuracy, loss and learning rate of one run.
 
-    `history`: a row an epoch with `step` (0 = before training) and any of `train/accuracy`, `val/accuracy` (0 to 1),
-    `train/loss`, `val/loss`, `lr`; what is missing, NaN or infinite is not drawn. `lr_steps`: the learning rate of
-    every optimiser step, drawn instead of the epochs'. Raises UserError where there is nothing to draw.
+    Args:
+        history: One row per epoch with `step` (0: before training) and any of `train/accuracy`, `val/accuracy` (0 to
+            1), `train/loss`, `val/loss`, `lr`. Values that are missing, NaN or infinite are not drawn.
+        lr_steps: The learning rate of every optimizer step, drawn instead of the epochs' learning rates.
+        path: PNG file to write.
+        title: Figure title.
+
+    Raises:
+        UserError: If the history has no accuracy, loss or learning rate.
     """
     rows = records(history)
     accuracy, loss = (_pair(rows, metric) for metric in ("accuracy", "loss"))
     rates = _steps(lr_steps) if lr_steps is not None and len(lr_steps) else _series(rows, "lr")
     panels = [name for name, there in (("accuracy", accuracy), ("loss", loss), ("lr", len(rates))) if there]
     if not panels:
-        raise UserError("there are no curves to draw: the run recorded no accuracy, loss or learning rate")
+        raise UserError("The run recorded no accuracy, loss or learning rate to plot")
     figure = new_figure(WIDTH * max(len(panels), 2) / 3, 3.1, title)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         if panel == "lr":
@@ -66,7 +72,7 @@ def curves(
 
 
 def _pair(rows: list[dict[str, Any]], metric: str) -> dict[str, npt.NDArray[np.float64]]:
-    """The finite (step, value) points of a metric in training and validation, empty ones left out."""
+    """Return the finite (step, value) points of a metric in training and validation, if there are any."""
     both = {part: _series(rows, f"{part}/{metric}") for part in ("train", "val")}
     return {part: points for part, points in both.items() if len(points)}
 
@@ -107,21 +113,27 @@ def _metric(axes: Axes, metric: str, both: Mapping[str, npt.NDArray[np.float64]]
 def _learning_rate(axes: Axes, rates: npt.NDArray[np.float64], *, by_step: bool) -> None:
     marker = "" if by_step or len(rates) > 40 else "o"
     axes.plot(rates[:, 0], rates[:, 1], color=INK, marker=marker)
-    axes.set(title="Learning rate", xlabel="step (batch)" if by_step else "epoch", ylabel="learning rate")
+    axes.set(title="Learning rate", xlabel="optimizer step" if by_step else "epoch", ylabel="learning rate")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
 
 
 @styled
 def confusion(matrix: npt.ArrayLike, classes: Sequence[str], path: Path | str | None = None, *, title: str) -> bytes:
-    """The confusion matrix as PNG bytes, written to `path` if given.
+    """Plot a confusion matrix.
 
-    `matrix`: counts, row = true class, column = predicted class, N x N for the N names of `classes`. The shade of a
-    cell is its share of the true class, on a square-root scale, so that rare mistakes show beside a full diagonal.
+    The shade of a cell is its share of the true class on a square-root scale, so that rare errors are visible next to
+    a full diagonal.
+
+    Args:
+        matrix: Counts, N x N, with true classes in rows and predicted classes in columns.
+        classes: The N class names.
+        path: PNG file to write.
+        title: Figure title.
     """
     counts = np.asarray(matrix, dtype=np.float64)
     if counts.shape != (len(classes), len(classes)):
-        raise ValueError(f"a confusion matrix of shape {counts.shape} does not fit {len(classes)} classes")
+        raise ValueError(f"A confusion matrix of {len(classes)} classes cannot have shape {counts.shape}")
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(WIDTH, 4.0 + 0.34 * len(classes))
     figure = new_figure(side, side * 0.88, title)
@@ -131,17 +143,17 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], path: Path | str | 
     bar = figure.colorbar(shades, ax=axes, shrink=0.8, ticks=[0, 1, 5, 10, 25, 50, 100])
     bar.set_label("share of the true class (%), square-root scale")
     _name_classes(axes, classes)
-    if len(classes) <= CELLS_WITH_TEXT:
+    if len(classes) <= MAX_CLASSES_WITH_COUNTS:
         _write_counts(axes, counts, shares)
     return save(figure, path)
 
 
 def _name_classes(axes: Axes, classes: Sequence[str]) -> None:
-    named = range(0, len(classes), -(-len(classes) // NAMED_CLASSES))
-    names = [fit(classes[place], 1.2, lines=1) for place in named]
+    named = range(0, len(classes), -(-len(classes) // MAX_NAMED_CLASSES))
+    names = [fit(classes[index], 1.2, lines=1) for index in named]
     axes.set_xticks(named, names, rotation=90 if len(classes) > 5 else 0)
     axes.set_yticks(named, names)
-    every = "" if len(named) == len(classes) else f" (one name in {-(-len(classes) // NAMED_CLASSES)} shown)"
+    every = "" if len(named) == len(classes) else f" (one name in {-(-len(classes) // MAX_NAMED_CLASSES)} shown)"
     axes.set(xlabel="predicted class" + every, ylabel="true class" + every)
 
 

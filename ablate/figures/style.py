@@ -1,8 +1,8 @@
-"""How every figure looks and is saved: palette, sizes, layout, PNG bytes.
+"""The style of every figure: palette, sizes, layout, PNG output.
 
-Figures are about 9 inches wide at 160 dots an inch and are shown at about 880 pixels, where 8 points are still
-readable. Colours are those of Okabe and Ito (2008, "Color Universal Design"), which the colour-blind can tell apart;
-line style and marker always repeat what a colour says. Nothing of pyplot is used: no global figure, no window.
+Figures are about 9 inches wide at 160 dots per inch and are displayed at about 880 pixels, where 8 points are still
+readable. The palette is that of Okabe and Ito (2008, "Color Universal Design"), which is safe for colour-blind readers;
+line style and marker always repeat the meaning of a colour. Pyplot is not used, so there is no global figure or window.
 """
 
 from __future__ import annotations
@@ -32,21 +32,29 @@ INK, GREY, PALE = "#222222", "#6E6E6E", "#D9D9D9"
 BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
 
 
-class Series(NamedTuple):
-    """How one line is told from the others: by colour, by dashes and by marker."""
+class LineStyle(NamedTuple):
+    """Colour, dashes and marker of a line."""
 
     colour: str
     dashes: str
     marker: str
 
 
-SERIES = (
-    Series(BLUE, "-", "o"),
-    Series(VERMILLION, "--", "s"),
-    Series(GREEN, "-.", "^"),
-    Series(PURPLE, ":", "D"),
-    Series(INK, "--", "v"),
-    Series(ORANGE, "-", "P"),
+class PanelGrid(NamedTuple):
+    """A figure with a grid of panels, in order, and the panels of the first column."""
+
+    figure: Figure
+    panels: list[Axes]
+    first_column: list[Axes]
+
+
+LINE_STYLES = (
+    LineStyle(BLUE, "-", "o"),
+    LineStyle(VERMILLION, "--", "s"),
+    LineStyle(GREEN, "-.", "^"),
+    LineStyle(PURPLE, ":", "D"),
+    LineStyle(INK, "--", "v"),
+    LineStyle(ORANGE, "-", "P"),
 )
 
 STYLE: dict[str, Any] = {
@@ -60,7 +68,7 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.titlesize": HEADING,
     "text.color": INK,
-    "text.parse_math": False,  # a dollar in the name of an arm is a dollar
+    "text.parse_math": False,  # names may contain dollar signs
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -82,7 +90,7 @@ Result = TypeVar("Result")
 
 
 def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Run `draw` under our style alone: a reader's own matplotlibrc changes nothing, and gets nothing from us."""
+    """Run `draw` with this style only, regardless of the user's matplotlibrc, which stays unchanged."""
 
     @functools.wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -93,7 +101,7 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
 
 def new_figure(width: float, height: float, title: str | None = None) -> Figure:
-    """A figure of `width` x `height` inches whose layout makes room for every label, with its title at the left."""
+    """Return a figure of `width` x `height` inches whose layout leaves room for every label."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.04))
     FigureCanvasAgg(figure)
     if title:
@@ -101,8 +109,20 @@ def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     return figure
 
 
+def panel_grid(
+    count: int, columns: int, height: float, title: str | None = None, *, sharex: bool = False, sharey: bool = False
+) -> PanelGrid:
+    """Return a figure with `count` panels in rows of `columns`, each row `height` inches high."""
+    rows = -(-count // columns)
+    figure = new_figure(WIDTH, height * rows + 0.6, title)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return PanelGrid(figure, list(grid.flat[:count]), list(grid[:, 0]))
+
+
 def shared_legend(figure: Figure) -> None:
-    """One legend for all panels, below them, where it can cover no data."""
+    """Add one legend for all panels below them, where it covers no data."""
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
         entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
@@ -111,7 +131,7 @@ def shared_legend(figure: Figure) -> None:
 
 
 def save(figure: Figure, path: Path | str | None) -> bytes:
-    """Render to PNG, write it to `path` (its folders are made) unless that is None, and return its bytes."""
+    """Return the figure as PNG, written to `path` if given. Missing folders are created."""
     content = render(figure)
     if path is not None:
         path = Path(path)
@@ -121,21 +141,21 @@ def save(figure: Figure, path: Path | str | None) -> bytes:
 
 
 def render(figure: Figure) -> bytes:
-    """Return a figure as PNG: the same one gives the same bytes, nothing of the time or the machine is in them."""
+    """Return a figure as PNG. Equal figures give equal bytes, without date or software."""
     buffer = io.BytesIO()
     dots = min(DPI, LARGEST_SIDE / max(figure.get_size_inches()))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box; a picture still
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
         figure.dpi = dots
         if figure.axes and (layout := figure.get_layout_engine()):
-            layout.execute(figure)  # savefig would draw all of it once more to find out how it lies
+            layout.execute(figure)  # otherwise savefig draws twice to compute the layout
             figure.set_layout_engine("none")
         figure.savefig(buffer, format="png", dpi=dots, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def plain_log(axes: Axes, axis: str = "y", ticks: Sequence[float] = (1.0,)) -> None:
-    """A logarithmic axis whose ticks read 0.01, not a power of ten; `ticks` are those of each decade."""
+    """Set a logarithmic axis with plain numbers as tick labels. `ticks` are the multiples within each decade."""
     (axes.set_yscale if axis == "y" else axes.set_xscale)("log")
     chosen = axes.yaxis if axis == "y" else axes.xaxis
     chosen.set_major_locator(LogLocator(subs=ticks))

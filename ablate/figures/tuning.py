@@ -1,4 +1,4 @@
-"""What a search tried: scores by trial, by setting and by all settings at once, importances, Pareto fronts."""
+"""Figures of a search: history, importances, slices, parallel coordinates, Pareto front."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ablate.figures.style import (
     VERMILLION,
     WIDTH,
     new_figure,
+    panel_grid,
     plain_log,
     save,
     styled,
@@ -32,33 +33,33 @@ PANELS_ACROSS = 3
 SHADES = LinearSegmentedColormap.from_list("pale to blue", [PALE, SKY, BLUE, "#00304D"])
 
 Trials = Sequence[Mapping[str, Any]]
-"""Complete trials: `trial` (number), `score`, `is_baseline`, `values` by setting."""
+"""Complete trials: `trial` (number), `score`, `is_baseline`, `values` by hyperparameter."""
 
 Dimensions = Sequence[Mapping[str, Any]]
-"""Settings: `name`, `low`, `high`, `log`, `words` (empty for numbers)."""
+"""Hyperparameters: `name`, `low`, `high`, `log`, and `words`, the choices (empty for numbers)."""
 
 
 @styled
 def search_history(
     trials: Trials, path: Path | str | None = None, *, goal: str, metric: str, stopped: Sequence[int] = ()
 ) -> bytes:
-    """Score by trial with the best so far, as PNG bytes, written to `path` if given.
+    """Plot the score and the best score so far by trial, with the untuned recipe as a dashed line.
 
-    `stopped`: numbers of trials that were stopped early, which have no score. The baseline is a dashed line.
+    `stopped`: numbers of pruned trials, which have no score.
     """
     figure = new_figure(WIDTH, 3.6)
     axes = figure.subplots()
     numbers = [row["trial"] for row in trials]
     scores = np.array([row["score"] for row in trials], dtype=np.float64)
     best = (np.maximum if goal == "max" else np.minimum).accumulate(scores)
-    axes.scatter(numbers, scores, color=BLUE, s=22, zorder=3, label="a trial")
+    axes.scatter(numbers, scores, color=BLUE, s=22, zorder=3, label="trial")
     axes.step(numbers, best, where="post", color=VERMILLION, label="best so far")
     for row in trials:
         if row["is_baseline"]:
-            axes.axhline(row["score"], color=INK, linestyle="--", linewidth=1, label="the recipe as it was")
+            axes.axhline(row["score"], color=INK, linestyle="--", linewidth=1, label="untuned recipe")
     if stopped:
         axes.plot(stopped, [0.02] * len(stopped), "|", color=GREY, markersize=9, markeredgewidth=1.5,
-                  transform=axes.get_xaxis_transform(), label="stopped early")  # fmt: skip
+                  transform=axes.get_xaxis_transform(), label="pruned")  # fmt: skip
     axes.set(xlabel="trial", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower center", ncols=4)
@@ -67,7 +68,7 @@ def search_history(
 
 @styled
 def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str | None = None) -> bytes:
-    """Importances as bars, a panel an estimator, as PNG bytes, written to `path` if given."""
+    """Plot hyperparameter importances as bars, one panel per estimator."""
     first = next(iter(shares.values()))
     names = sorted(first, key=lambda name: first[name])
     figure = new_figure(WIDTH, 0.9 + 0.34 * len(names))
@@ -75,13 +76,13 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
     for axes, (estimator, found) in zip(grid.flat, shares.items(), strict=True):
         values = [found.get(name, 0.0) for name in names]
         axes.barh(range(len(names)), values, color=BLUE, height=0.6)
-        for place, value in enumerate(values):
-            axes.text(value + 0.02, place, f"{value:.2f}", va="center", size=SMALL)
+        for index, value in enumerate(values):
+            axes.text(value + 0.02, index, f"{value:.2f}", va="center", size=SMALL)
         axes.set_title(estimator)
         axes.set_xlim(0, 1.15)
         axes.set_yticks(range(len(names)), [fit(name, 1.8) for name in names])
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("share of the spread of scores")
+        axes.set_xlabel("relative importance")
     return save(figure, path)
 
 
@@ -89,27 +90,23 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
 def search_slices(
     trials: Trials, path: Path | str | None = None, *, dimensions: Dimensions, metric: str, goal: str
 ) -> bytes:
-    """Score by each setting, a panel a setting, darker for later trials, as PNG bytes, written to `path` if given."""
+    """Plot the score by each hyperparameter, one panel per hyperparameter, darker for later trials."""
     columns = min(PANELS_ACROSS, len(dimensions))
-    lines = -(-len(dimensions) // columns)
-    figure = new_figure(WIDTH, 2.5 * lines + 0.5)
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    figure, panels, first_column = panel_grid(len(dimensions), columns, 2.5, sharey=True)
     scores = [row["score"] for row in trials]
     order = [row["trial"] for row in trials]
     winner = (np.argmax if goal == "max" else np.argmin)(scores)
-    for axes, dimension in zip(grid.flat, dimensions, strict=False):
-        places = [_coordinate(row["values"][dimension["name"]], dimension) for row in trials]
+    for axes, dimension in zip(panels, dimensions, strict=True):
+        indices = [_coordinate(row["values"][dimension["name"]], dimension) for row in trials]
         shades = Normalize(min(order) - 0.6 * (1 + max(order) - min(order)), max(order))
-        axes.scatter(places, scores, c=order, cmap=SHADES, norm=shades, s=24, zorder=3)
-        axes.plot(places[winner], scores[winner], "o", markersize=10, markerfacecolor="none",
+        axes.scatter(indices, scores, c=order, cmap=SHADES, norm=shades, s=24, zorder=3)
+        axes.plot(indices[winner], scores[winner], "o", markersize=10, markerfacecolor="none",
                   markeredgecolor=VERMILLION, markeredgewidth=1.6, zorder=4)  # fmt: skip
         _scale(axes, dimension)
         axes.set_xlabel(fit(dimension["name"], WIDTH / columns - 0.5))
-    for axes in grid.flat[len(dimensions) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
+    for axes in first_column:
         axes.set_ylabel(fit(metric, 2.0))
-    figure.supxlabel("ring: the best trial", fontsize=SMALL)
+    figure.supxlabel("ring: best trial; darker: later trials", fontsize=SMALL)
     return save(figure, path)
 
 
@@ -134,9 +131,9 @@ def _scale(axes: Axes, dimension: Mapping[str, Any]) -> None:
 def parallel_coordinates(
     trials: Trials, path: Path | str | None = None, *, dimensions: Dimensions, metric: str, goal: str
 ) -> bytes:
-    """A line a trial from setting to setting to its score, the darker the better, as PNG bytes, written to `path`.
+    """Plot one line per trial through its hyperparameters to its score, darker for better scores.
 
-    Every axis runs from the low to the high end of its range, logarithmically where the search did.
+    Each axis spans the hyperparameter's range, on a logarithmic scale if the search used one.
     """
     figure = new_figure(WIDTH, 4.2)
     axes = figure.subplots()
@@ -144,29 +141,29 @@ def parallel_coordinates(
     low, high = float(scores.min()), float(scores.max())
     levels = (scores - low) / (high - low) if high > low else np.full(len(scores), 0.5)
     goodness = levels if goal == "max" else 1 - levels
-    for place in np.argsort(goodness):
-        row = trials[int(place)]
+    for index in np.argsort(goodness):
+        row = trials[int(index)]
         heights = [_level(row["values"][one["name"]], one) for one in dimensions]
-        colour = VERMILLION if goodness[place] == goodness.max() else SHADES(float(goodness[place]))
-        width = 2.2 if goodness[place] == goodness.max() else 1.2
-        axes.plot([*heights, levels[place]], color=colour, linewidth=width,
+        colour = VERMILLION if goodness[index] == goodness.max() else SHADES(float(goodness[index]))
+        width = 2.2 if goodness[index] == goodness.max() else 1.2
+        axes.plot([*heights, levels[index]], color=colour, linewidth=width,
                   linestyle="--" if row["is_baseline"] else "-")  # fmt: skip
     names = [*(one["name"] for one in dimensions), metric]
-    for place, one in enumerate(dimensions):
+    for index, one in enumerate(dimensions):
         bottom, top = (one["words"][0], one["words"][-1]) if one["words"] else (one["low"], one["high"])
-        _ends(axes, place, _short(bottom), _short(top))
+        _ends(axes, index, _short(bottom), _short(top))
     _ends(axes, len(dimensions), f"{low:.4g}", f"{high:.4g}")
     axes.set_xticks(range(len(names)), [fit(name, WIDTH / len(names) - 0.15, lines=3) for name in names])
     axes.set_yticks([])
     axes.set_ylim(-0.12, 1.12)
     axes.grid(visible=True, axis="x", color=GREY, linewidth=1)
     axes.spines["left"].set_visible(False)
-    figure.supxlabel("orange-red: the best trial; dashed: the recipe as it was", fontsize=SMALL)
+    figure.supxlabel("orange: best trial; darker: better; dashed: untuned recipe", fontsize=SMALL)
     return save(figure, path)
 
 
 def _level(value: Any, dimension: Mapping[str, Any]) -> float:
-    """Where a value lies on its axis, from 0 to 1."""
+    """Return the position of a value on its axis, from 0 to 1."""
     if dimension["words"]:
         return float(dimension["words"].index(value) / max(1, len(dimension["words"]) - 1))
     low, high = dimension["low"], dimension["high"]
@@ -179,9 +176,9 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _ends(axes: Axes, place: int, low: str, high: str) -> None:
+def _ends(axes: Axes, index: int, low: str, high: str) -> None:
     for height, words, side in ((-0.03, low, "top"), (1.03, high, "bottom")):
-        axes.text(place, height, words, size=SMALL, ha="center", va=side, color=INK,
+        axes.text(index, height, words, size=SMALL, ha="center", va=side, color=INK,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
 
 
@@ -196,26 +193,25 @@ def pareto_front(
     goals: Sequence[str],
     baseline: int | None = None,
 ) -> bytes:
-    """Two objectives against each other, the front as a line, as PNG bytes, written to `path` if given.
+    """Plot two objectives against each other, with the Pareto front as a line. The second is on the x axis.
 
-    `points` are pairs; `front` and `baseline` are places in it, `labels` what the points of the front are called.
-    The second objective lies on the x axis.
+    `points` are pairs of scores with `labels`. `front` and `baseline` are indices into them.
     """
     figure = new_figure(WIDTH, 4.2)
     axes = figure.subplots()
     values = np.asarray(points, dtype=np.float64)
-    chosen = sorted(front, key=lambda place: values[place, 1])
-    axes.scatter(values[:, 1], values[:, 0], color=GREY, s=22, label="a trial", zorder=2)
-    axes.plot(values[chosen, 1], values[chosen, 0], "-o", color=BLUE, label="beaten by none in both", zorder=3,
+    chosen = sorted(front, key=lambda index: values[index, 1])
+    axes.scatter(values[:, 1], values[:, 0], color=GREY, s=22, label="trial", zorder=2)
+    axes.plot(values[chosen, 1], values[chosen, 0], "-o", color=BLUE, label="Pareto front", zorder=3,
               drawstyle="steps-post" if goals[1] == "min" else "steps-pre")  # fmt: skip
     if baseline is not None:
         axes.plot(values[baseline, 1], values[baseline, 0], "s", color=ORANGE, markersize=9, markerfacecolor="none",
-                  markeredgewidth=2, label="the recipe as it was", zorder=4)  # fmt: skip
-    for place in chosen:
-        at = values[place, 1], values[place, 0]
-        axes.annotate(labels[place], at, xytext=(4, 5), textcoords="offset points", size=SMALL)
-    words = {"max": "more is better", "min": "less is better"}
-    axes.set(xlabel=f"{names[1]}: {words[goals[1]]}", ylabel=f"{names[0]}: {words[goals[0]]}")
+                  markeredgewidth=2, label="untuned recipe", zorder=4)  # fmt: skip
+    for index in chosen:
+        at = values[index, 1], values[index, 0]
+        axes.annotate(labels[index], at, xytext=(4, 5), textcoords="offset points", size=SMALL)
+    better = {"max": "higher is better", "min": "lower is better"}
+    axes.set(xlabel=f"{names[1]} ({better[goals[1]]})", ylabel=f"{names[0]} ({better[goals[0]]})")
     axes.margins(0.08)
     figure.legend(loc="outside lower center", ncols=3)
     return save(figure, path)

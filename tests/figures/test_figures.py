@@ -25,6 +25,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
+from scipy import stats
 
 from ablate import figures
 from ablate.errors import UserError
@@ -247,7 +248,7 @@ def test_image_titles_do_not_collide(drawn: Drawn) -> None:
 
 
 def test_curve_words_do_not_collide(drawn: Drawn) -> None:
-    figures.curves(history(), title="no-augment+" * 30, lr_steps=[0.001] * 100_000)
+    figures.learning_curves(history(), title="no-augment+" * 30, lr_steps=[0.001] * 100_000)
     drawn.check()
 
 
@@ -270,7 +271,7 @@ def edges(axes: Axes, band: int = 0) -> np.ndarray[Any, Any]:
 
 def test_curves_show_the_history(drawn: Drawn, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "curves.png"
-    data = figures.curves(history(), path, title="baseline/s0")
+    data = figures.learning_curves(history(), path, title="baseline/s0")
     assert path.read_bytes() == data
     accuracy, loss = named_lines(drawn.axes(0)), named_lines(drawn.axes(1))
     assert accuracy["validation"][0] == pytest.approx((0, 10))
@@ -280,21 +281,23 @@ def test_curves_show_the_history(drawn: Drawn, tmp_path: Path) -> None:
 
 
 def test_curves_take_tables_the_rate_of_every_step_and_gaps(drawn: Drawn) -> None:
-    figures.curves(pd.DataFrame(history()), title="x", lr_steps=[0.1, 0.2, 0.3])  # type: ignore[arg-type]  # duck-typed
+    figures.learning_curves(pd.DataFrame(history()), title="x", lr_steps=[0.1, 0.2, 0.3])  # type: ignore[arg-type]  # duck-typed
     assert points(drawn.axes(2).lines[0]) == [(1, 0.1), (2, 0.2), (3, 0.3)]
-    assert "step (batch)" in drawn.words
-    figures.curves([{"step": 0, "val/loss": 2.3}, {"step": 1, "val/loss": math.inf, "lr": None}], title="diverged")
+    assert "optimizer step" in drawn.words
+    figures.learning_curves(
+        [{"step": 0, "val/loss": 2.3}, {"step": 1, "val/loss": math.inf, "lr": None}], title="diverged"
+    )
     assert len(drawn.figure.axes) == 1
     assert named_lines(drawn.axes())["validation"] == [(0, 2.3)]
 
 
 def test_a_run_without_curves_is_a_clear_error() -> None:
-    with pytest.raises(UserError, match="no curves to draw"):
-        figures.curves([{"step": 0, "val/loss": math.nan}], title="x")
+    with pytest.raises(UserError, match="recorded no accuracy, loss or learning rate"):
+        figures.learning_curves([{"step": 0, "val/loss": math.nan}], title="x")
 
 
 def test_a_matrix_that_does_not_fit_its_classes_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not fit 3 classes"):
+    with pytest.raises(ValueError, match="of 3 classes cannot have shape"):
         figures.confusion(np.eye(2), ["a", "b", "c"], title="x")
 
 
@@ -314,13 +317,13 @@ def test_images_grow_by_whole_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     ("shape", "kind"), [((2, 4, 4, 3), "f4"), ((4, 4), "u1"), ((0, 4, 4, 3), "u1"), ((1, 4, 4, 4), "u1")]
 )
 def test_what_is_no_batch_of_images_is_refused(shape: tuple[int, ...], kind: str) -> None:
-    with pytest.raises(ValueError, match="images must be uint8"):
+    with pytest.raises(ValueError, match="Images must be uint8"):
         figures.image_grid(np.zeros(shape, kind))
 
 
 def test_large_and_grey_images_are_shown_too() -> None:
     assert figures.image_grid(np.zeros((2, 500, 300), np.uint8))
-    with pytest.raises(ValueError, match="3 images before and 2 after"):
+    with pytest.raises(ValueError, match="as many images after as before, not 2 and 3"):
         figures.before_after(np.zeros((3, 4, 4), np.uint8), np.zeros((2, 4, 4), np.uint8))
 
 
@@ -414,7 +417,7 @@ def test_forest_survives_gaps_and_an_arm_that_diverges(drawn: Drawn) -> None:
     figures.forest(rows, margin=0.5, seeds=seeds)
     drawn.check()
     assert drawn.figure.axes[0].get_xlim()[0] > -5
-    assert "goes on outside" in drawn.words
+    assert "outside the axis" in drawn.words
     assert not any("75" in words for words in drawn.words)  # the verdict gives no difference
 
 
@@ -444,7 +447,7 @@ def test_slopes_name_the_correlation(drawn: Drawn) -> None:
     }
     figures.slopes(pairs, rho={"no-augment": -0.5})
     assert "no-batch-norm\nrho = 0.92, n = 5" in drawn.words
-    assert "no-dropout\nno rho, n = 3" in drawn.words
+    assert "no-dropout\nrho undefined, n = 3" in drawn.words
     assert "no-augment\nrho = -0.50, n = 2" in drawn.words
     assert "no shared seeds" in drawn.words
 
@@ -488,7 +491,7 @@ def test_an_axis_is_cut_only_for_far_more_room_and_says_so(drawn: Drawn, start: 
 
 def test_equal_arms_are_drawn_once(drawn: Drawn) -> None:
     figures.training_curves({name: [history()] for name in ["baseline", *arm_names(25)]}, None, "lr")
-    assert "baseline and 25 others, the same" in [words.replace("\n", " ") for words in drawn.words]
+    assert "baseline and 25 identical arms" in [words.replace("\n", " ") for words in drawn.words]
     drawn.check()
 
 
@@ -508,7 +511,7 @@ def test_of_a_crowd_the_reference_and_the_extremes_are_named(drawn: Drawn) -> No
     drawn.check()
     named = {words for words in drawn.words if words.startswith(("arm", "baseline"))}
     assert named == {"baseline", "arm0", "arm1", "arm58", "arm59"}
-    assert "the other 56 arms" in drawn.words
+    assert "56 other arms" in drawn.words
     assert len(drawn.axes().lines) == 61
 
 
@@ -546,6 +549,12 @@ def test_half_normal_names_what_stands_out(drawn: Drawn) -> None:
     figures.half_normal(contrasts, names, 6.7477773, 13.6989596)
     assert {"c0", "c3", "c4", "c7", "c8"} == {words for words in drawn.words if words in names}
     drawn.check()
+    assert points(drawn.axes().lines[0]) == [
+        pytest.approx((quantile, size))
+        for quantile, size in zip(
+            stats.halfnorm.ppf((np.arange(12) + 0.5) / 12), sorted(map(abs, contrasts)), strict=True
+        )
+    ]
     figures.half_normal([1.0, math.nan, -2.0], ["a", "b", "c"], math.nan, math.nan)
     assert "c" in drawn.words
     assert "a" not in drawn.words
@@ -555,14 +564,14 @@ def test_noise_falls_with_the_root_of_the_seeds(drawn: Drawn) -> None:
     figures.noise_budget({"no-dropout": 1.0, "no-noise": 0.0, "unknown": math.nan}, margin=0.5)
     assert points(drawn.axes().lines[0]) == [pytest.approx((n, n**-0.5)) for n, _ in points(drawn.axes().lines[0])]
     assert points(drawn.axes().lines[1]) == [(0, 0.5), (1, 0.5)]
-    assert "a standard error equal to the margin of 0.5" in [words.replace("\n", " ") for words in drawn.words]
+    assert "standard error equal to the margin (0.5)" in [words.replace("\n", " ") for words in drawn.words]
     figures.noise_budget({})
     drawn.check()
 
 
 def test_of_many_noise_lines_the_legend_says_which_are_unnamed(drawn: Drawn) -> None:
     figures.noise_budget({f"arm{place}": 1.0 + place for place in range(5)})
-    assert {"the least, the median and the most noisy variant", "the other 2 variants"} <= set(drawn.words)
+    assert {"variants with the lowest, median and highest noise", "2 other variants"} <= set(drawn.words)
     figures.noise_budget({f"arm{place}": 1.0 + place for place in range(4)})
     assert not any("variant" in words for words in drawn.words)
 

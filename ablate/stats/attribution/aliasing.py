@@ -125,10 +125,10 @@ def alias_groups(design: pd.DataFrame, order: int = 2) -> list[AliasGroup]:
     leaders = [members[0] for members in groups.values()]
     correlations = _correlations(np.stack([columns[leader] for leader in leaders]))
     found = []
-    for place, members in enumerate(groups.values()):
+    for index, members in enumerate(groups.values()):
         first = columns[members[0]]
         signs = tuple(1 if columns[term][0] == first[0] else -1 for term in members)
-        others = ((leader, float(correlations[place, i])) for i, leader in enumerate(leaders) if i != place)
+        others = ((leader, float(correlations[index, i])) for i, leader in enumerate(leaders) if i != index)
         partial = tuple((leader, value) for leader, value in others if abs(value) > TOLERANCE)
         found.append(AliasGroup(tuple(members), signs, partial))
     return found

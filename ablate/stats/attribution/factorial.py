@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,13 +79,8 @@ def factorial_effects(
     every = estimable_groups(part, max(order, widest_order(part)))
     averages = contrasts_by_seed(part, every, values).mean(axis=1)
     fit = Fit(contrasts_by_seed(part, groups, values), pooled_error(part, groups, values), lenth(averages))
-    found: list[FactorialContrast] = []
-    for family, main in (("main effects", True), ("interactions", False)):
-        places = [place for place, group in enumerate(groups) if (group.order == 1) == main]
-        if places:
-            found.extend(_family([groups[i] for i in places], fit.only(places), family, margin, goal))
     return FactorialAnalysis(
-        contrasts=tuple(found),
+        contrasts=tuple(_contrasts(groups, fit, margin, goal)),
         method=fit.method,
         runs=len(part),
         seeds=tuple(int(seed) for seed in complete.columns),
@@ -139,9 +134,9 @@ class Fit:
             return "per-seed contrasts"
         return "OLS with seed blocks" if self.seeds == 2 else "Lenth, exploratory"
 
-    def only(self, places: list[int]) -> Fit:
+    def only(self, indices: list[int]) -> Fit:
         """Return the fit of some of the terms."""
-        return Fit(self.by_seed[places], self.pooled, self.screening)
+        return Fit(self.by_seed[indices], self.pooled, self.screening)
 
     def statistics(self, margin: float) -> PairedT:
         """Return the tests of all terms as one family."""
@@ -158,7 +153,13 @@ class Fit:
         return PairedT(self.seeds, estimates, unknown, *ends, unknown, unknown)
 
 
-def _family(groups: Sequence[AliasGroup], fit: Fit, family: str, margin: float, goal: Goal) -> list[FactorialContrast]:
-    """Return the contrasts of one family of a factorial design."""
-    names = [TermName(group.label, group.aliases, 2.0 if group.order == 2 else math.nan) for group in groups]
-    return family_contrasts(names, list(fit.by_seed), fit.statistics(margin), fit.method, family, margin, goal)
+def _contrasts(groups: Sequence[AliasGroup], fit: Fit, margin: float, goal: Goal) -> Iterator[FactorialContrast]:
+    """Yield the contrasts of the two families, main effects first."""
+    for family, is_main in (("main effects", True), ("interactions", False)):
+        chosen = [index for index, group in enumerate(groups) if (group.order == 1) == is_main]
+        if not chosen:
+            continue
+        members, part = [groups[index] for index in chosen], fit.only(chosen)
+        names = [TermName(group.label, group.aliases, 2.0 if group.order == 2 else math.nan) for group in members]
+        statistics = part.statistics(margin)
+        yield from family_contrasts(names, list(part.by_seed), statistics, part.method, family, margin, goal)

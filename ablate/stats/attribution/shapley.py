@@ -84,7 +84,7 @@ def shapley_source(design: pd.DataFrame) -> ShapleySource | None:
     if len(rows) == 2 ** len(factors):
         return "full factorial"
     size = len(factors)
-    single = {tuple(place == chosen for place in range(size)) for chosen in range(size)}
+    single = {tuple(index == chosen for index in range(size)) for chosen in range(size)}
     needed = {(True,) * size, (False,) * size} | single | {tuple(not on for on in row) for row in single}
     return "half-sums" if needed <= rows else None
 

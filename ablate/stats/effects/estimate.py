@@ -83,10 +83,10 @@ def estimate_effects(
     criteria = Criteria(metric, margin, protocol or Protocol())
     arms = read_arms(runs, metric)
     effects: dict[int, Effect] = {}
-    for places in families(comparisons):
-        family = [comparisons[place] for place in places]
-        effects.update(zip(places, _family(family, [pair(arms, row) for row in family], criteria), strict=True))
-    return [effects[place] for place in range(len(comparisons))]
+    for indices in families(comparisons):
+        family = [comparisons[index] for index in indices]
+        effects.update(zip(indices, _family(family, [pair(arms, row) for row in family], criteria), strict=True))
+    return [effects[index] for index in range(len(comparisons))]
 
 
 def check_comparisons(comparisons: Sequence[Comparison], margin: float) -> None:
@@ -103,10 +103,10 @@ def check_comparisons(comparisons: Sequence[Comparison], margin: float) -> None:
 
 def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
     """Return the indices of each family's comparisons, families in order of appearance."""
-    places: dict[str, list[int]] = {}
-    for place, comparison in enumerate(comparisons):
-        places.setdefault(comparison.family, []).append(place)
-    return list(places.values())
+    indices: dict[str, list[int]] = {}
+    for index, comparison in enumerate(comparisons):
+        indices.setdefault(comparison.family, []).append(index)
+    return list(indices.values())
 
 
 def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:

@@ -163,10 +163,10 @@ def take_look(
     criteria = Criteria(metric, margin, protocol or Protocol())
     runs_by_arm = read_arms(runs, metric, frozenset(state.next_seeds))
     arms = list(state.arms)
-    for places in families([arm.comparison for arm in state.arms]):
-        family = _look_at_family([state.arms[place] for place in places], runs_by_arm, criteria, state)
-        for place, arm in zip(places, family, strict=True):
-            arms[place] = arm
+    for indices in families([arm.comparison for arm in state.arms]):
+        family = _look_at_family([state.arms[index] for index in indices], runs_by_arm, criteria, state)
+        for index, arm in zip(indices, family, strict=True):
+            arms[index] = arm
     return replace(state, arms=tuple(arms), taken=state.taken + 1)
 
 

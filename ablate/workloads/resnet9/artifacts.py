@@ -28,7 +28,7 @@ def write_artifacts(
     np.add.at(matrix, (labels.numpy(), predicted.numpy()), 1)
     np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
     figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title=f"{title}: test images")
-    figures.curves(log.history, log.file("curves.png"), title=title, lr_steps=log.recorded("lr_step"))
+    figures.learning_curves(log.history, log.file("curves.png"), title=title, lr_steps=log.recorded("lr_step"))
     draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
 
 

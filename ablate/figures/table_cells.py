@@ -1,4 +1,4 @@
-"""Cells of tables that may have gaps: pandas tables and sequences of mappings are read alike."""
+"""Read cells, which may be missing, from pandas tables or sequences of mappings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def records(table: Any) -> list[dict[str, Any]]:
-    """Rows as dictionaries, from a pandas table or a sequence of mappings."""
+    """Return the rows of a pandas table or a sequence of mappings as dictionaries."""
     if hasattr(table, "to_dict"):
         return list(table.to_dict("records"))
     return [dict(row) for row in table]
 
 
 def number(row: Mapping[str, Any], name: str) -> float:
-    """The finite number in a row's column; NaN where it is missing, empty, not a number or infinite."""
+    """Return the number in a row's column, NaN if it is missing, not a number or infinite."""
     try:
         value = float(row.get(name, math.nan))
     except (TypeError, ValueError):
@@ -24,7 +24,7 @@ def number(row: Mapping[str, Any], name: str) -> float:
 
 
 def text(row: Mapping[str, Any], name: str, default: str = "") -> str:
-    """The text in a row's column; `default` where it is missing, empty or NaN."""
+    """Return the text in a row's column, `default` if it is missing, empty or NaN."""
     value = row.get(name)
     missing = value is None or (isinstance(value, float) and math.isnan(value))
     return default if missing else str(value) or default
