@@ -21,7 +21,7 @@ import pytest
 import ablate
 import ablate_study
 from ablate.doctor.machine import check_package
-from ablate.doctor.types import Surroundings
+from ablate.doctor.types import DoctorContext
 from ablate.tracking import Project
 from tests import ROOT
 
@@ -203,7 +203,7 @@ def test_a_missing_module_of_ours_is_one_line_and_of_others_a_traceback(
 def test_doctor_finds_the_other_project_before_it_does_harm(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Surroundings(Project(tmp_path))
+    here = DoctorContext(Project(tmp_path))
     assert [finding.state for finding in check_package(here)] == ["ok"]
     for name in ("METADATA", "RECORD"):
         path = tmp_path / "other" / "ablate-0.2.3.dist-info" / name

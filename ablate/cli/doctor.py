@@ -35,14 +35,15 @@ def doctor(
 
       ablate doctor --repair
     """
-    from ablate.doctor import Surroundings, examine, mend
+    from ablate.doctor import DoctorContext, run_checks
+    from ablate.doctor import repair as repair_project
     from ablate.tracking import Project
 
     if others and not repair:
         raise UsageError("--others applies to --repair. Give both")
-    here = Surroundings(Project.find(), store.tracking_uri)
-    done = list(mend(here, others=others)) if repair else []
-    findings = examine(here)
+    context = DoctorContext(Project.find(), store.tracking_uri)
+    done = list(repair_project(context, others=others)) if repair else []
+    findings = run_checks(context)
     problems = [finding for finding in findings if finding.state == "problem"]
     if as_json:
         facts = {"findings": [asdict(finding) for finding in findings], "problems": len(problems), "repaired": done}

@@ -1,4 +1,4 @@
-"""Checks of what lies in the project's folders: damaged journals, and what kills left behind."""
+"""Checks of the files in a project: damaged journals, and leftovers of killed commands."""
 
 from __future__ import annotations
 
@@ -7,95 +7,93 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.doctor.store import seconds_since_change
-from ablate.doctor.types import Finding, Surroundings, many, some
+from ablate.doctor.store import age
+from ablate.doctor.types import DoctorContext, Finding
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
+from ablate.tracking import run_title
+from ablate.wording import count, listed
 
-YOUNG = 600.0
-"""Seconds within which something unfinished may still be somebody's."""
+MINIMUM_AGE = 600.0
+"""Seconds before an unfinished file counts as abandoned."""
 
-_REPORT_IN_THE_MAKING = re.compile(r"\..+-[a-z0-9_]{8}")
-_BESIDE_JOURNALS = (".files", ".checkpoint", ".delivered")
+_UNFINISHED_REPORT = re.compile(r"\..+-[a-z0-9_]{8}")
+_COMPANION_SUFFIXES = (".files", ".checkpoint", ".delivered")
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that nobody needs; where its content may be of value, `is_kept`: moved aside, not removed."""
+    """A file or folder that is no longer needed. One that `may_be_valuable` is moved aside instead of removed."""
 
     path: Path
-    is_kept: bool = False
+    may_be_valuable: bool = False
 
 
-def check_journals(here: Surroundings) -> list[Finding]:
-    """Look for journals that cannot be read, and for runs that were cut off."""
-    damaged = [path.name for path, _ in here.damaged()]
-    attempts = here.attempts()
+def check_journals(context: DoctorContext) -> list[Finding]:
+    """Look for damaged journals and for interrupted runs."""
+    damaged = [path.name for path, _ in context.damaged()]
+    attempts = context.attempts()
     found = []
     if damaged:
-        text = f"{many(len(damaged), 'journal')} damaged: {some(damaged)}"
-        remedy = "--repair moves the file aside and keeps the lines that are whole"
+        text = f"{count(len(damaged), 'journal')} damaged: {listed(damaged, most=3)}"
+        remedy = "--repair moves the file aside and keeps its complete lines"
         found.append(Finding("journals", "problem", text, remedy))
-    cut_off = [run for _, run in attempts if run and run.status == "running" and is_alive(run.process) is False]
-    if cut_off:
-        text = f"{many(len(cut_off), 'run')} cut off before the end: {some([_said(run) for run in cut_off])}"
-        found.append(Finding("journals", "note", text, "the command that made a run goes on with it"))
-    return found or [Finding("journals", "ok", f"{many(len(attempts), 'journal')}, all whole")]
+    interrupted = [run for _, run in attempts if run and run.status == "running" and is_alive(run.process) is False]
+    if interrupted:
+        text = f"{count(len(interrupted), 'run')} interrupted: {listed(map(run_title, interrupted), most=3)}"
+        found.append(Finding("journals", "note", text, "repeat the command to continue them"))
+    return found or [Finding("journals", "ok", f"{count(len(attempts), 'journal')}, none damaged")]
 
 
-def _said(run: Run) -> str:
-    return f"{run.variant}/s{run.seed}"
-
-
-def check_leftovers(here: Surroundings) -> list[Finding]:
-    """Look for what killed commands left behind."""
-    found = [leftover.path.name for leftover in leftovers(here)]
+def check_leftovers(context: DoctorContext) -> list[Finding]:
+    """Look for files that killed commands left."""
+    found = [leftover.path.name for leftover in leftovers(context)]
     if not found:
-        return [Finding("leftovers", "ok", "nothing is left over from killed commands")]
-    text = f"{many(len(found), 'file or folder').replace('folders', 'folders')} left over: {some(found)}"
-    return [Finding("leftovers", "note", text, "harmless; --repair clears them away")]
+        return [Finding("leftovers", "ok", "no leftovers of killed commands")]
+    text = f"{count(len(found), 'leftover')} of killed commands: {listed(found, most=3)}"
+    return [Finding("leftovers", "note", text, "harmless, --repair removes them")]
 
 
-def leftovers(here: Surroundings) -> list[Leftover]:
-    """Return what killed commands left behind, and nothing that a living one may still need."""
-    return [*_beside_journals(here), *_empty_journals(here), *_half_made(here)]
+def leftovers(context: DoctorContext) -> list[Leftover]:
+    """Return the files that killed commands left, and none that a running command may need."""
+    return [*_next_to_journals(context), *_empty_journals(context), *_unfinished(context)]
 
 
-def _beside_journals(here: Surroundings) -> Iterator[Leftover]:
-    folder = here.project.journals
+def _next_to_journals(context: DoctorContext) -> Iterator[Leftover]:
+    folder = context.project.journals
     if not folder.is_dir():
         return
-    damaged = {path.stem for path, _ in here.damaged()}
-    runs = {path.stem: run for path, run in here.attempts()}
+    damaged = {path.stem for path, _ in context.damaged()}
+    runs = {path.stem: run for path, run in context.attempts()}
     for path in sorted(folder.iterdir()):
-        if path.suffix not in _BESIDE_JOURNALS or path.stem in damaged:
+        if path.suffix not in _COMPANION_SUFFIXES or path.stem in damaged:
             continue
         if path.stem not in runs:
-            yield Leftover(path, is_kept=path.suffix != ".delivered")
+            yield Leftover(path, may_be_valuable=path.suffix != ".delivered")
         elif path.suffix == ".checkpoint" and _is_over(runs[path.stem]):
             yield Leftover(path)
 
 
 def _is_over(run: Run | None) -> bool:
-    """Return whether a run has no use for its checkpoint any more."""
+    """Return whether a run no longer needs its checkpoint."""
     return run is not None and run.ended is not None and run.status != "killed"
 
 
-def _empty_journals(here: Surroundings) -> Iterator[Leftover]:
-    for path, run in here.attempts():
+def _empty_journals(context: DoctorContext) -> Iterator[Leftover]:
+    for path, run in context.attempts():
         key, data, _ = path.stem.split("-")
-        if run is None and seconds_since_change(path) > YOUNG and not here.journals.is_claimed(key, data):
+        if run is None and age(path) > MINIMUM_AGE and not context.journals.is_claimed(key, data):
             yield Leftover(path)
 
 
-def _half_made(here: Surroundings) -> Iterator[Leftover]:
-    """Yield databases and reports that were never finished."""
-    if here.database is not None and here.database.exists():
-        for path in sorted(here.database.parent.glob(f"{here.database.name}.new*")):
-            if seconds_since_change(path) > YOUNG:
+def _unfinished(context: DoctorContext) -> Iterator[Leftover]:
+    """Yield unfinished databases and reports."""
+    if context.database is not None and context.database.exists():
+        for path in sorted(context.database.parent.glob(f"{context.database.name}.new*")):
+            if age(path) > MINIMUM_AGE:
                 yield Leftover(path)
-    if here.project.reports.is_dir():
-        for path in sorted(here.project.reports.iterdir()):
-            is_temporary = path.is_dir() and _REPORT_IN_THE_MAKING.fullmatch(path.name)
-            if is_temporary and seconds_since_change(path) > YOUNG:
+    if context.project.reports.is_dir():
+        for path in sorted(context.project.reports.iterdir()):
+            is_temporary = path.is_dir() and _UNFINISHED_REPORT.fullmatch(path.name)
+            if is_temporary and age(path) > MINIMUM_AGE:
                 yield Leftover(path)

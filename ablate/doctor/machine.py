@@ -1,4 +1,4 @@
-"""Checks of this machine: data caches, disk, versions, and what computes."""
+"""Checks of this machine: data cache, disk space, installed packages, device."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import ablate
-from ablate.doctor.types import Finding, Surroundings, many, some
+from ablate.doctor.types import DoctorContext, Finding
 from ablate.errors import UserError
 from ablate.runs.provenance import versions
+from ablate.wording import count, listed
 from ablate_study import DISTRIBUTION, REINSTALL, foreign_version
 
-LITTLE, VERY_LITTLE = 2e9, 2e8
-"""Free bytes below which there is a note, and a problem: a study of 40 runs keeps about 0.1 GB."""
+LOW_DISK, CRITICAL_DISK = 2e9, 2e8
+"""Free bytes below which the check reports a note, or a problem. A study of 40 runs takes about 0.1 GB."""
 
 
-def check_caches(_here: Surroundings) -> list[Finding]:
-    """Look for decoded data that is broken or was never finished."""
+def check_caches(_context: DoctorContext) -> list[Finding]:
+    """Look for damaged and unfinished entries of the data cache."""
     from ablate.paths import cache_folder
 
     folder = cache_folder()
@@ -26,60 +27,59 @@ def check_caches(_here: Surroundings) -> list[Finding]:
     size = sum(path.stat().st_size for entry in entries for path in entry.iterdir() if path.is_file())
     found = []
     if broken:
-        text = f"{many(len(broken), 'data set')} broken in {folder}: {some([path.name for path in broken])}"
-        found.append(Finding("data cache", "note", text, "decoded anew when next used; --repair removes them now"))
+        text = f"{count(len(broken), 'data set')} damaged in {folder}: {listed([path.name for path in broken], most=3)}"
+        found.append(Finding("data cache", "note", text, "decoded again at the next use, --repair removes them now"))
     if unfinished:
-        text = f"{many(len(unfinished), 'unfinished folder')} in {folder}"
-        found.append(Finding("data cache", "note", text, "--repair removes those that nobody is building"))
-    words = f"{folder}: {many(len(entries), 'decoded data set')}, {size / 1e6:,.0f} MB"
-    return found or [Finding("data cache", "ok", words)]
+        text = f"{count(len(unfinished), 'unfinished folder')} in {folder}"
+        found.append(Finding("data cache", "note", text, "--repair removes those that are not in use"))
+    text = f"{folder}: {count(len(entries), 'decoded data set')}, {size / 1e6:,.0f} MB"
+    return found or [Finding("data cache", "ok", text)]
 
 
 def cached(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Return the decoded data sets in a cache: the whole ones, the broken ones, and temporary folders."""
+    """Return the decoded data sets in a cache: complete ones, damaged ones, and temporary folders."""
     from ablate.data.cache import read_entry
 
     decoded = folder / "decoded"
     folders = sorted(path for path in decoded.iterdir() if path.is_dir()) if decoded.is_dir() else []
     unfinished = [path for path in folders if path.suffix == ".tmp"]
     entries = [path for path in folders if path.suffix != ".tmp"]
-    whole = [path for path in entries if read_entry(path) is not None]
-    return whole, [path for path in entries if path not in whole], unfinished
+    complete = [path for path in entries if read_entry(path) is not None]
+    return complete, [path for path in entries if path not in complete], unfinished
 
 
-def check_disk(here: Surroundings) -> list[Finding]:
-    """Check that there is room where runs and data are kept."""
+def check_disk(context: DoctorContext) -> list[Finding]:
+    """Check the free disk space for runs and data."""
     from ablate.paths import cache_folder
 
-    free = {_existing(folder): 0 for folder in (here.project.mlruns, cache_folder())}
-    free = {folder: shutil.disk_usage(folder).free for folder in free}
-    folder, least = min(free.items(), key=lambda item: item[1])
-    text = f"{least / 1e9:,.1f} GB free in {folder}"
-    if least < VERY_LITTLE:
+    folders = {_existing(folder) for folder in (context.project.mlruns, cache_folder())}
+    free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders)
+    text = f"{free / 1e9:,.1f} GB free in {folder}"
+    if free < CRITICAL_DISK:
         return [Finding("disk", "problem", text, "free some space before the next run")]
-    return [
-        Finding("disk", "note" if least < LITTLE else "ok", text, "" if least >= LITTLE else "free some space soon")
-    ]
+    if free < LOW_DISK:
+        return [Finding("disk", "note", text, "free some space soon")]
+    return [Finding("disk", "ok", text)]
 
 
 def _existing(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.is_dir())
 
 
-def check_versions(_here: Surroundings) -> list[Finding]:
-    """Hold the installed packages against those that this version is known to work with."""
-    odd = list(_odd_versions())
-    if odd:
-        missing = [text for text, is_missing in odd if is_missing]
-        text = some([text for text, _ in odd], most=6)
-        state = "problem" if missing else "note"
-        return [Finding("versions", state, text, f"reinstall {DISTRIBUTION} with its dependencies")]  # type: ignore[arg-type]  # one of the words
+def check_versions(_context: DoctorContext) -> list[Finding]:
+    """Compare the installed packages with the versions that this package declares."""
+    deviations = list(_version_deviations())
+    if deviations:
+        text = listed([text for text, _ in deviations], most=6)
+        remedy = f"reinstall {DISTRIBUTION} with its dependencies"
+        is_missing = any(is_missing for _, is_missing in deviations)
+        return [Finding("versions", "problem" if is_missing else "note", text, remedy)]
     shown = ", ".join(f"{name} {number}" for name, number in versions().items())
     return [Finding("versions", "ok", shown)]
 
 
-def _odd_versions() -> Iterator[tuple[str, bool]]:
-    """Yield what is missing or outside the declared range, and whether it is missing; MLflow may be missing."""
+def _version_deviations() -> Iterator[tuple[str, bool]]:
+    """Yield the packages that are missing or outside the declared range, and whether they are missing."""
     from packaging.requirements import Requirement
 
     try:
@@ -92,14 +92,14 @@ def _odd_versions() -> Iterator[tuple[str, bool]]:
         try:
             found = version(wanted.name)
         except PackageNotFoundError:
-            if wanted.name != "mlflow":  # told by the check of the store
+            if wanted.name != "mlflow":  # `check_store` reports it
                 yield f"{wanted.name} is not installed", True
             continue
         if not wanted.specifier.contains(found, prereleases=True):
-            yield f"{wanted.name} {found} is not known to work ({wanted.specifier})", False
+            yield f"{wanted.name} {found} is untested ({wanted.specifier} is tested)", False
 
 
-def check_package(_here: Surroundings) -> list[Finding]:
+def check_package(_context: DoctorContext) -> list[Finding]:
     """Check that the other project named `ablate`, which installs files of the same names, is not installed."""
     other = foreign_version()
     if other is None:
@@ -108,18 +108,25 @@ def check_package(_here: Surroundings) -> list[Finding]:
     return [Finding("package", "problem", text, REINSTALL)]
 
 
-def check_device(_here: Surroundings) -> list[Finding]:
-    """Say what computes, in which precision, with how many threads."""
+def check_device(_context: DoctorContext) -> list[Finding]:
+    """Report the device, the precision and the number of threads."""
     try:
         from ablate.studies.conditions import RequestedConditions
         from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
     except ImportError as error:
-        return [Finding("device", "problem", f"PyTorch cannot be loaded: {error}", "pip install torch torchvision")]
+        return [Finding("device", "problem", f"cannot import PyTorch: {error}", "pip install torch torchvision")]
     try:
         conditions = resolve_conditions(RequestedConditions())
     except UserError as error:
         return [Finding("device", "problem", str(error))]
-    words = f"{conditions.device}, {conditions.precision}, {many(conditions.threads, 'thread')}"
+    text = f"{conditions.device}, {conditions.precision}, {count(conditions.threads, 'thread')}"
     if conditions.device == "cpu" and (reason := why_not_fused()):
-        return [Finding("device", "note", f"{words}; {reason}", "without them training is slower, and the same")]
-    return [Finding("device", "ok", words + ", fused kernels" * conditions.fused)]
+        return [
+            Finding(
+                "device",
+                "note",
+                f"{text}, {reason}",
+                "training is slower without compiled kernels, with the same results",
+            )
+        ]
+    return [Finding("device", "ok", text + ", compiled kernels" * conditions.fused)]

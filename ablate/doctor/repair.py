@@ -1,4 +1,4 @@
-"""What `ablate doctor --repair` does. Nothing of value is removed: what is not understood is moved aside."""
+"""Repairs of `ablate doctor --repair`. Files that may be valuable are moved aside, never removed."""
 
 from __future__ import annotations
 
@@ -9,33 +9,36 @@ from pathlib import Path
 from ablate.doctor.leftovers import Leftover, leftovers
 from ablate.doctor.machine import cached
 from ablate.doctor.store import integrity, undelivered
-from ablate.doctor.types import Surroundings, many, some
+from ablate.doctor.types import DoctorContext
 from ablate.errors import UserError, explain
 from ablate.journal import line_format as journal_lines
 from ablate.journal import receipt
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import load
-from ablate.tracking import StoreError, run_title, schema_version
+from ablate.tracking import StoreError, StudyJournals, deliver_study, run_title, schema_version
+from ablate.wording import count, listed
 
 
-def mend(here: Surroundings, *, others: bool = False) -> Iterator[str]:
-    """Mend what can be mended and yield a line for each thing done, or not done and why.
+def repair(context: DoctorContext, *, others: bool = False) -> Iterator[str]:
+    """Repair a project and yield a line for each repair, and for each that failed.
 
-    `others`: also close the runs of other machines that gave no sign of life for 15 minutes.
+    Args:
+        context: The project.
+        others: Also close the runs of other hosts that had no heartbeat for 15 minutes.
     """
-    steps = [_mend_journals, _mend_database, _deliver, _clear_leftovers, _clear_caches]
+    steps = [_repair_journals, _replace_database, _deliver, _remove_leftovers, _clean_caches]
     for step in steps + [_close_silent] * others:
         try:
-            yield from step(here)
+            yield from step(context)
         except UserError as error:
-            yield f"not done: {error}"
+            yield f"failed: {error}"
         except OSError as error:
-            yield f"not done: {explain(error)}"
+            yield f"failed: {explain(error)}"
 
 
-def aside(here: Surroundings, path: Path) -> Path:
-    """Move a file or folder to `mlruns/aside/` under a name that is free there, and return its new place."""
-    folder = here.project.mlruns / "aside"
+def _move_aside(context: DoctorContext, path: Path) -> Path:
+    """Move a file or folder to `mlruns/aside/`, under a new name if needed, and return its new path."""
+    folder = context.project.mlruns / "aside"
     folder.mkdir(parents=True, exist_ok=True)
     target, number = folder / path.name, 1
     while target.exists():
@@ -43,22 +46,22 @@ def aside(here: Surroundings, path: Path) -> Path:
     return Path(shutil.move(path, target))
 
 
-def _mend_journals(here: Surroundings) -> Iterator[str]:
-    for path, _ in here.damaged():
+def _repair_journals(context: DoctorContext) -> Iterator[str]:
+    for path, _ in context.damaged():
         key, data, _ = path.stem.split("-")
-        with here.journals.claim(key, data, timeout=0):
-            whole = _whole_lines(path)
-            kept = aside(here, path)
-            receipt.receipt_path(path).unlink(missing_ok=True)  # it counts lines; the store takes them all once more
-            path.write_bytes(b"".join(line + b"\n" for line in whole))
+        with context.journals.claim(key, data, timeout=0):
+            complete = _complete_lines(path)
+            kept = _move_aside(context, path)
+            receipt.receipt_path(path).unlink(missing_ok=True)  # it counts lines, and the store skips those it has
+            path.write_bytes(b"".join(line + b"\n" for line in complete))
             if _is_run(path):
-                yield f"{path.name}: {many(len(whole), 'whole line')} kept, the damaged file is {kept}"
+                yield f"{path.name}: {count(len(complete), 'complete line')} kept, damaged file moved to {kept}"
             else:
                 path.unlink()
-                yield f"{path.name} held no run that can be read: it is {kept} now"
+                yield f"{path.name} held no readable run and was moved to {kept}"
 
 
-def _whole_lines(path: Path) -> list[bytes]:
+def _complete_lines(path: Path) -> list[bytes]:
     found = []
     for line in path.read_bytes().split(b"\n"):
         try:
@@ -76,53 +79,54 @@ def _is_run(path: Path) -> bool:
         return False
 
 
-def _mend_database(here: Surroundings) -> Iterator[str]:
-    """Move a database that is broken aside; the journals fill a new one. One of another schema is left alone."""
-    path = here.database
-    if path is None or not here.has_store or not path.stat().st_size:
+def _replace_database(context: DoctorContext) -> Iterator[str]:
+    """Move a damaged database aside and fill a new one from the journals; keep one with another schema."""
+    path = context.database
+    if path is None or not context.has_store or not path.stat().st_size:
         return
     if schema_version(path) is not None and integrity(path) is None:
         return
-    artifacts = {journal: identifier for journal, _ in here.attempts() if (identifier := receipt.run_id(journal))}
-    kept = aside(here, path)
+    artifacts = {journal: identifier for journal, _ in context.attempts() if (identifier := receipt.run_id(journal))}
+    kept = _move_aside(context, path)
     for ending in ("-wal", "-shm"):
-        beside = path.with_name(path.name + ending)
-        if beside.exists():
-            shutil.move(beside, kept.with_name(kept.name + ending))
-    shutil.rmtree(here.project.mlruns / "studies", ignore_errors=True)  # notes of what the old store had
-    yield f"the damaged database is {kept} now; a new one is filled from the journals"
-    tracker = here.tracker()
+        companion = path.with_name(path.name + ending)
+        if companion.exists():
+            shutil.move(companion, kept.with_name(kept.name + ending))
+    yield f"damaged database moved to {kept}, a new one is filled from the journals"
+    tracker, studies = context.tracker(), StudyJournals(context.project.studies)
     for journal, before in artifacts.items():
         now = tracker.deliver(journal)
         old, new = (path.parent / "artifacts" / str(run) for run in (before, now))
         if now and old.is_dir() and not new.exists():
             old.rename(new)
-    yield f"{many(len(artifacts), 'run')} delivered to it, with the artifacts; sweeps record their studies again"
+    delivered = [name for name in studies.names() if deliver_study(tracker, studies, name)]
+    contents = f"{count(len(artifacts), 'run')} and {count(len(delivered), 'study', 'studies')}"
+    yield f"{contents} delivered to the new database, with artifacts"
 
 
-def _deliver(here: Surroundings) -> Iterator[str]:
-    if not here.has_mlflow or not (here.has_store or here.attempts()):
+def _deliver(context: DoctorContext) -> Iterator[str]:
+    if not context.has_mlflow or not (context.has_store or context.attempts()):
         return
-    tracker = here.tracker()
-    before = undelivered(here)
-    closed = tracker.close_orphans(here.journals.paths())
-    left = set(undelivered(here))
+    tracker = context.tracker()
+    before = undelivered(context)
+    closed = tracker.close_orphans(context.journals.paths())
+    left = set(undelivered(context))
     delivered = [path.stem for path in before if path not in left]
     if delivered:
-        yield f"{many(len(delivered), 'journal')} delivered: {some(delivered)}"
+        yield f"{count(len(delivered), 'journal')} delivered: {listed(delivered, most=3)}"
     if closed:
-        yield f"{many(len(closed), 'run')} of processes that are gone closed as killed: {some(closed)}"
+        yield f"{count(len(closed), 'orphaned run')} closed as killed: {listed(closed, most=3)}"
 
 
-def _clear_leftovers(here: Surroundings) -> Iterator[str]:
-    for leftover in leftovers(here):
-        yield _cleared(here, leftover)
+def _remove_leftovers(context: DoctorContext) -> Iterator[str]:
+    for leftover in leftovers(context):
+        yield _removed(context, leftover)
 
 
-def _cleared(here: Surroundings, leftover: Leftover) -> str:
+def _removed(context: DoctorContext, leftover: Leftover) -> str:
     path = leftover.path
-    if leftover.is_kept:
-        return f"{path.name} belongs to no journal: it is {aside(here, path)} now"
+    if leftover.may_be_valuable:
+        return f"{path.name} belongs to no journal and was moved to {_move_aside(context, path)}"
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -130,7 +134,7 @@ def _cleared(here: Surroundings, leftover: Leftover) -> str:
     return f"{path.name} removed"
 
 
-def _clear_caches(_here: Surroundings) -> Iterator[str]:
+def _clean_caches(_context: DoctorContext) -> Iterator[str]:
     from ablate.data.cache import cache_lock, read_entry, remove_leftovers
     from ablate.paths import cache_folder
 
@@ -138,23 +142,23 @@ def _clear_caches(_here: Surroundings) -> Iterator[str]:
     _, broken, unfinished = cached(folder)
     for entry in broken:
         with cache_lock(entry, None):
-            if read_entry(entry) is None:  # nobody has built it meanwhile
+            if read_entry(entry) is None:  # no other process has rebuilt it meanwhile
                 shutil.rmtree(entry, ignore_errors=True)
-                yield f"the broken data set {entry.name} removed from the cache: it is decoded anew when next used"
+                yield f"damaged data set {entry.name} removed from the cache, it is decoded again at the next use"
     if unfinished:
         remove_leftovers(folder / "decoded" / "none")
         left = [path for path in unfinished if path.exists()]
-        yield f"{many(len(unfinished) - len(left), 'unfinished folder')} removed from the data cache"
+        yield f"{count(len(unfinished) - len(left), 'unfinished folder')} removed from the data cache"
 
 
-def _close_silent(here: Surroundings) -> Iterator[str]:
-    if not here.has_store:
+def _close_silent(context: DoctorContext) -> Iterator[str]:
+    if not context.has_store:
         return
-    tracker = here.tracker()
+    tracker = context.tracker()
     for run in tracker.orphans(SILENCE):
         try:
             tracker.close_as_killed(run)
         except StoreError as error:
-            yield f"not done: {error}"
+            yield f"failed: {error}"
         else:
             yield f"{run_title(run)} of {run.process['host']} closed as killed"

@@ -1,4 +1,4 @@
-"""What a check looks at, and what it finds."""
+"""The input and the output of a check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ablate.tracking import MlflowTracker, Project, open_tracker, sqlite_path
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: `ok`, a `note` that needs nothing at once, or a `problem`; and what to do about it."""
+    """The result of a check: `ok`, a `note` that is not urgent, or a `problem`; and the remedy."""
 
     check: str
     state: Literal["ok", "note", "problem"]
@@ -24,20 +24,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """A project and the tracking address that was asked for (None: the usual one)."""
+class DoctorContext:
+    """The project to check, and its tracking URI (None: the default)."""
 
     project: Project
     tracking_uri: str | None = None
 
     @cached_property
     def uri(self) -> str:
-        """The address of the store. Raises UsageError for one that cannot be."""
+        """The URI of the store. Raises UsageError if it cannot be used."""
         return self.project.tracking_uri(self.tracking_uri)
 
     @cached_property
     def database(self) -> Path | None:
-        """The file of the store, where it is one."""
+        """The database file of the store, or None for a server."""
         return sqlite_path(self.uri)
 
     @property
@@ -52,19 +52,19 @@ class Surroundings:
 
     @property
     def has_store(self) -> bool:
-        """Whether there is a store to ask, as far as can be told without asking."""
+        """Whether MLflow is installed and a local store exists; a server is not contacted."""
         return self.has_mlflow and (self.database is None or self.database.exists())
 
     def tracker(self) -> MlflowTracker:
-        """Return a tracker; nothing is connected before it is asked."""
+        """Return a tracker, without connecting yet."""
         return open_tracker(self.project, self.tracking_uri)
 
     def attempts(self) -> list[tuple[Path, Run | None]]:
-        """Return the journals that can be read, each with its run (None: it has no beginning)."""
+        """Return the readable journals, each with its run (None: its first line is missing)."""
         return [(path, run) for path, run, damage in self._read() if damage is None]
 
     def damaged(self) -> list[tuple[Path, str]]:
-        """Return the journals that cannot be read, and why."""
+        """Return the damaged journals and the reasons."""
         return [(path, damage) for path, _, damage in self._read() if damage is not None]
 
     def _read(self) -> list[tuple[Path, Run | None, str | None]]:
@@ -75,13 +75,3 @@ class Surroundings:
             except UserError as error:
                 found.append((path, None, str(error)))
         return found
-
-
-def many(number: int, word: str) -> str:
-    """Return `1 run` or `3 runs`."""
-    return f"{number:,} {word}{'s' * (number != 1)}"
-
-
-def some(names: list[str], most: int = 3) -> str:
-    """Return the first few of some names."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

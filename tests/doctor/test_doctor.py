@@ -16,10 +16,10 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
-from ablate.doctor import CHECKS, Finding, Surroundings, examine, mend
-from ablate.doctor.leftovers import YOUNG
+from ablate.doctor import CHECKS, DoctorContext, Finding, repair, run_checks
+from ablate.doctor.leftovers import MINIMUM_AGE
 from ablate.journal.run_journal import Journals, load
-from ablate.tracking import Project, open_tracker
+from ablate.tracking import Project, StudyJournals, StudyRecord, deliver_study, open_tracker
 from tests.samples.tracking import DEAD, ELSEWHERE, end, epoch, mlflow_project, new_project, start, write_run
 
 
@@ -35,34 +35,34 @@ def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def found(project: Project, check: str) -> list[Finding]:
-    return [finding for finding in examine(Surroundings(project)) if finding.check == check]
+    return [finding for finding in run_checks(DoctorContext(project)) if finding.check == check]
 
 
-def mended(project: Project, *, others: bool = False) -> str:
-    return "\n".join(mend(Surroundings(project), others=others))
+def repaired(project: Project, *, others: bool = False) -> str:
+    return "\n".join(repair(DoctorContext(project), others=others))
 
 
 def old(path: Path) -> Path:
     """Make a file or folder older than anything that is still being made."""
-    then = time.time() - 2 * YOUNG
+    then = time.time() - 2 * MINIMUM_AGE
     os.utime(path, (then, then))
     return path
 
 
-def test_a_sound_project_is_sound_and_nothing_is_mended(sound: Project) -> None:
-    findings = examine(Surroundings(sound))
+def test_a_sound_project_is_sound_and_nothing_is_repaired(sound: Project) -> None:
+    findings = run_checks(DoctorContext(sound))
     assert {finding.check for finding in findings} == set(CHECKS)
     assert [finding for finding in findings if finding.state == "problem"] == []
     before = {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()}
-    assert mended(sound) == ""
+    assert repaired(sound) == ""
     assert {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()} == before
 
 
 def test_a_new_project_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
-    here = Surroundings(Project(tmp_path))
-    assert [finding for finding in examine(here) if finding.state == "problem"] == []
-    assert list(mend(here)) == []
+    here = DoctorContext(Project(tmp_path))
+    assert [finding for finding in run_checks(here) if finding.state == "problem"] == []
+    assert list(repair(here)) == []
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 
@@ -143,18 +143,18 @@ FAULTS: dict[Callable[[Project], None], tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__[1:])
-def test_a_fault_is_found_and_mended(sound: Project, spoil: Callable[[Project], None]) -> None:
+def test_a_fault_is_found_and_repaired(sound: Project, spoil: Callable[[Project], None]) -> None:
     check, line = FAULTS[spoil]
     spoil(sound)
     assert [finding.state for finding in found(sound, check)] == ["note"]
-    assert line in mended(sound)
+    assert line in repaired(sound)
     assert [finding.state for finding in found(sound, check)] == ["ok"]
-    assert mended(sound) == "", "once is enough"
+    assert repaired(sound) == "", "once is enough"
 
 
 def test_what_belongs_to_no_journal_is_moved_aside(sound: Project) -> None:
     _files_without_journal(sound)
-    mended(sound)
+    repaired(sound)
     assert (sound.mlruns / "aside" / "eeeeeeeeeeee-feed-0.files" / "weights.pth").read_text() == "precious"
 
 
@@ -175,7 +175,7 @@ def test_what_lives_is_left_alone(sound: Project) -> None:
     (decoded / "feed-8px.0123abcd.tmp").mkdir(parents=True)
     before = {path for path in sound.journals.iterdir() if path.suffix != ".lock"}
     with FileLock(decoded / "feed-8px.lock"):
-        assert mended(sound, others=True) == "0 unfinished folders removed from the data cache"
+        assert repaired(sound, others=True) == "0 unfinished folders removed from the data cache"
     assert {path for path in sound.journals.iterdir() if path.suffix != ".lock"} == before
     assert sorted(run.status for run in tracker.runs()) == ["finished", "running", "running"]
 
@@ -184,8 +184,8 @@ def test_a_silent_run_of_another_machine_is_only_closed_when_asked_for(sound: Pr
     tracker = open_tracker(sound)
     tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1000, _tags(ELSEWHERE))
     assert "--others" in found(sound, "orphans")[0].remedy
-    assert mended(sound) == ""
-    assert "closed as killed" in mended(sound, others=True)
+    assert repaired(sound) == ""
+    assert "closed as killed" in repaired(sound, others=True)
     assert found(sound, "orphans")[0].state == "ok"
 
 
@@ -195,8 +195,8 @@ def test_a_damaged_journal_keeps_its_whole_lines_and_its_run(sound: Project) -> 
     damaged = b"\n".join([lines[0], b'{"record": "metr\x00\xff', *lines[2:]])
     path.write_bytes(damaged)
     assert found(sound, "journals")[0].state == "problem"
-    text = mended(sound)
-    assert f"{len(lines) - 2} whole lines kept" in text
+    text = repaired(sound)
+    assert f"{len(lines) - 2} complete lines kept" in text
     assert (sound.mlruns / "aside" / path.name).read_bytes() == damaged
     run = load(path)
     assert run is not None
@@ -208,26 +208,29 @@ def test_a_damaged_journal_keeps_its_whole_lines_and_its_run(sound: Project) -> 
 def test_a_file_that_is_no_journal_is_moved_aside(sound: Project) -> None:
     path = sound.journals / "aaaaaaaaaaaa-feed-0.jsonl"
     path.write_bytes(b"\x00\x01\n[]\n")
-    assert "held no run" in mended(sound)
+    assert "held no readable run" in repaired(sound)
     assert not path.exists()
     assert (sound.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
 
 
 def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(sound: Project) -> None:
-    before = open_tracker(sound).runs()[0]
+    before, study = open_tracker(sound).runs()[0], StudyRecord("widths", "How wide?", {"margin": 0.5}, ())
+    StudyJournals(sound.studies).open(study)
+    deliver_study(open_tracker(sound), StudyJournals(sound.studies), "widths")
     content = bytearray(sound.database.read_bytes())
     for ending in ("-wal", "-shm"):
         sound.database.with_name(sound.database.name + ending).unlink(missing_ok=True)
     content[4096 * 3 : 4096 * 40] = os.urandom(4096 * 37)
     sound.database.write_bytes(content)
     assert found(sound, "store")[0].state == "problem"
-    text = mended(sound)
+    text = repaired(sound)
     assert "a new one is filled from the journals" in text
     assert (sound.mlruns / "aside" / "mlflow.db").read_bytes() == bytes(content)
     tracker = open_tracker(sound)
     after = tracker.runs()[0]
     assert (after.name, after.status, after.metrics) == (before.name, before.status, before.metrics)
     assert tracker.artifact(after, "recipe.json").is_file(), "artifacts follow their run"
+    assert tracker.study("widths") == study == StudyJournals(sound.studies).read("widths")
     assert found(sound, "store")[0].state == "ok"
 
 
@@ -238,7 +241,7 @@ def test_a_database_of_another_schema_is_explained_and_never_touched(sound: Proj
         connection.commit()
     before = sound.database.read_bytes()
     assert word in found(sound, "store")[0].text
-    assert "not done" in mended(sound)
+    assert "failed" in repaired(sound)
     assert sound.database.read_bytes() == before
     result = CliRunner().invoke(app, ["doctor", "--repair"])
     assert result.exit_code == 1
@@ -254,15 +257,15 @@ def test_a_locked_database_is_told(sound: Project) -> None:
 def test_without_mlflow_the_rest_is_checked(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     _undelivered(sound)
     monkeypatch.setattr("ablate.doctor.types.find_spec", lambda name: None)
-    findings = {finding.check: finding for finding in examine(Surroundings(sound))}
+    findings = {finding.check: finding for finding in run_checks(DoctorContext(sound))}
     assert "MLflow is not installed" in findings["store"].text
     assert "2 journals not delivered" in findings["delivery"].text
     assert not [finding for finding in findings.values() if finding.state == "problem"]
-    assert mended(sound) == ""
+    assert repaired(sound) == ""
 
 
 def test_an_address_that_cannot_be_is_one_problem(sound: Project) -> None:
-    findings = examine(Surroundings(sound, "./mlruns"))
+    findings = run_checks(DoctorContext(sound, "./mlruns"))
     assert [finding.check for finding in findings if finding.state == "problem"] == ["store"]
 
 
@@ -279,11 +282,11 @@ def test_the_command_prints_a_line_a_check_and_exits_1_while_a_problem_remains(s
     assert [line.split()[0] for line in result.stdout.splitlines()].count("problem") == 1
     assert len(result.stdout.splitlines()) == len(CHECKS)
     assert len(result.stderr.splitlines()) == 1
-    repaired = CliRunner().invoke(app, ["doctor", "--repair", "--json"])
-    assert repaired.exit_code == 0
-    answer = json.loads(repaired.stdout)
+    second = CliRunner().invoke(app, ["doctor", "--repair", "--json"])
+    assert second.exit_code == 0
+    answer = json.loads(second.stdout)
     assert answer["problems"] == 0
-    assert "held no run" in answer["repaired"][0]
+    assert "held no readable run" in answer["repaired"][0]
     assert set(answer["findings"][0]) == {"check", "state", "text", "remedy"}
     assert CliRunner().invoke(app, ["doctor", "--others"]).exit_code == 2
 
@@ -295,5 +298,5 @@ def test_a_store_that_was_never_made_is_made_by_a_repair_that_has_something_to_b
     project = new_project(tmp_path / "project")
     path = write_run(project)
     assert "not delivered" in found(project, "delivery")[0].text
-    assert "1 journal delivered" in mended(project)
+    assert "1 journal delivered" in repaired(project)
     assert [run.name for run in open_tracker(project).runs()] == [path.stem]
