@@ -64,7 +64,7 @@ class Metric:
         return metric
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """The name for use in a sentence: `test accuracy`."""
         return self.name.replace("_", " ")
 
@@ -92,10 +92,10 @@ class Metric:
         """Return a difference with its unit if that is not points: `12 ms`, `1.2`."""
         return f"{number} {self.own_unit}".rstrip()
 
-    def shown(self, value: float | None) -> str:
+    def describe(self, value: float | None) -> str:
         """Return an unscaled value with the metric's name: `test accuracy 0.9031`."""
         number = "unknown" if value is None else f"{value:.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
-        return f"{self.words} {number}"
+        return f"{self.label} {number}"
 
     def at_floor(self, value: float) -> bool:
         """Return whether `value` is not finite or, within the tolerance, not better than the floor."""

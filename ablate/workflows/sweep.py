@@ -174,7 +174,7 @@ class SweepSession:
             return f"{run.status}: {run.error}"
         state = "" if run.status == "finished" else f", {run.status}: {run.error}"
         spent = f" in {console.duration(run.metrics['time/total_s'])}" if is_new else ", made by another process"
-        return f"{self.study.workload.metric.shown(self._score(run))}{state}{spent}"
+        return f"{self.study.workload.metric.describe(self._score(run))}{state}{spent}"
 
     @property
     def record(self) -> StudyRecord:

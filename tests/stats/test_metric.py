@@ -33,9 +33,9 @@ def test_a_metric_is_a_fraction_only_where_it_is_one(
 ) -> None:
     assert (metric.tracked, metric.unit, metric.scale) == (tracked, unit, scale)
     assert metric.in_points is (scale == 100)
-    assert (metric.with_unit("0.5"), metric.shown(0.9)) == (difference, shown)
+    assert (metric.with_unit("0.5"), metric.describe(0.9)) == (difference, shown)
     assert metric.with_own_unit("0.5") == difference.removesuffix(" points")
-    assert metric.shown(None).endswith("unknown")
+    assert metric.describe(None).endswith("unknown")
 
 
 def test_guessing_is_below_for_one_goal_and_above_for_the_other() -> None:

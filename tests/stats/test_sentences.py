@@ -87,10 +87,10 @@ def test_overrides():
     runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
     drop = Comparison("no-a", factor="a")
     assert said(runs[runs["seed"] < 1], drop) == (
-        "Removing a: -2.98 points in 1 seed, a single-run observation, which has no interval."
+        "Removing a: -2.98 points in 1 seed, a single-run observation without an interval."
     )
     screened = replace(estimate_effects(runs[runs["seed"] < 1], [drop], ACCURACY, 0.5)[0], ci_low=-5.0, ci_high=1.0)
-    assert sentence(screened, ACCURACY).endswith("whose interval is only Lenth's (1989), for exploring.")
+    assert sentence(screened, ACCURACY).endswith("a single-run observation with Lenth's (1989) exploratory interval.")
     two = said(runs[runs["seed"] < 2], drop)
     assert two == "Removing a: -2.97 points in 2 seeds; too few seeds for a verdict.", two
     assert said(runs[runs["seed"] < 3], drop).startswith("Preliminary: Removing a cost")

@@ -51,7 +51,7 @@ def latex_table(analysis: Analysis) -> str:
     return (
         "% needs \\usepackage{booktabs}\n"
         "\\begin{table}\n  \\centering\n  \\small\n"
-        f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.words)} ({unit}), mean $\\pm$ SD over "
+        f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.label)} ({unit}), mean $\\pm$ SD over "
         f"seeds, margin {study.margin:g}. {tex(study.scale)}.}}\n"
         "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
         f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"

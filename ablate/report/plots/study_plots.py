@@ -31,7 +31,7 @@ def _unit(analysis: Analysis) -> str:
 def _axis(analysis: Analysis) -> str:
     metric = analysis.study.metric
     unit = "%" if metric.in_points else metric.own_unit
-    return f"{metric.words} ({unit})" if unit else metric.words
+    return f"{metric.label} ({unit})" if unit else metric.label
 
 
 def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
@@ -40,7 +40,7 @@ def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
 
 def _forest(analysis: Analysis) -> Iterator[Plot]:
     rows, seeds = [], {}
-    metric = analysis.study.metric.words
+    metric = analysis.study.metric.label
     if analysis.main_effects:
         metric += f", {AVERAGED},"
     for effect in _with_seeds(analysis.headline):
@@ -130,7 +130,7 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
     ]  # fmt: skip
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "unit": _unit(analysis),
-        "metric": f"{analysis.study.metric.words}, {AVERAGED},",
+        "metric": f"{analysis.study.metric.label}, {AVERAGED},",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
     caption = "What having each component adds on average over all settings of the others, and how pairs interact."
@@ -198,7 +198,7 @@ def _shapley(analysis: Analysis) -> Iterator[Plot]:
         for share in analysis.attribution.shares
     ]  # fmt: skip
     caption = "Three ways to share the credit; bars of one component that differ show that it interacts with others."
-    arguments = {"shares": rows, "unit": _unit(analysis), "metric": analysis.study.metric.words}
+    arguments = {"shares": rows, "unit": _unit(analysis), "metric": analysis.study.metric.label}
     words = "Leave-one-out, Shapley value and add-one-in"
     yield Plot("shapley", "shapley.png", words, caption, "shapley_bars", arguments)
 

@@ -143,7 +143,7 @@ def _estimands(analysis: Analysis) -> Iterator[Plot]:
         "Each comparison under both questions: with the other settings as they are (drop-in), and with both arms tuned "
         "alike (re-tuned); 95 % intervals, conditional on the chosen settings. The grey band is the margin."
     )
-    arguments = {"pairs": pairs, "margin": analysis.study.margin, "metric": metric.words,
+    arguments = {"pairs": pairs, "margin": analysis.study.margin, "metric": metric.label,
                  "unit": "points" if metric.in_points else metric.unit}  # fmt: skip
     words = "Drop-in beside re-tuned differences"
     yield Plot(SECTION, "estimands.png", words, caption, "estimands", arguments)

@@ -122,9 +122,9 @@ def _how_to_read(study: StudyData) -> str:
     """Return one paragraph that explains the sentences to a newcomer."""
     metric = study.metric
     if metric.in_points:
-        unit = f"one point is one percentage point of {metric.words}"
+        unit = f"one point is one percentage point of {metric.label}"
     else:
-        unit = f"differences are in {metric.words}{f' ({metric.own_unit})' if metric.own_unit else ''}"
+        unit = f"differences are in {metric.label}{f' ({metric.own_unit})' if metric.own_unit else ''}"
     return escape(
         f"How to read this: {unit}. The brackets contain the 95 % confidence interval: the differences that are "
         f"compatible with the runs. Differences within the margin of {metric.with_own_unit(f'{study.margin:g}')}"

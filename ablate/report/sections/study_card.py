@@ -32,7 +32,7 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
     shown = "shown in percent, differences in percentage points" if metric.in_points else own
     lines = [("Question", study.question)] if study.question else []
     lines += [
-        ("Metric", f"{metric.words} ({better} is better; {shown})"),
+        ("Metric", f"{metric.label} ({better} is better; {shown})"),
         (
             "Margin",
             f"{metric.with_own_unit(f'{study.margin:g}')}{_points(study.margin) if metric.in_points else ''}: "

@@ -1,4 +1,4 @@
-"""Effects in words: one sentence an effect, by template, in terms that the verdict allows."""
+"""Verdict sentences: one sentence per effect, by template, in terms that its verdict allows."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ def subject(effect: Effect) -> str:
 
 
 def decimals_for(margin: float, metric: Metric) -> int:
-    """Decimals that resolve a hundredth of the margin's leading digit's unit; at least 2 for points."""
+    """Return the decimals that resolve a hundredth of the margin's order of magnitude, at least 2 for points."""
     wanted = 1 - math.floor(math.log10(margin))
     return min(12, max(2 if metric.in_points else 0, wanted))
 
 
 def amount(value: float, effect: Effect, metric: Metric) -> str:
-    """A number with its unit: "3.02 points", "1.2", "0.8 s"."""
+    """Return a number with its unit: "3.02 points", "1.2", "0.8 s"."""
     number = f"{value:.{decimals_for(effect.margin, metric)}f}"
     return f"{number} points" if metric.in_points else metric.with_own_unit(number)
 
 
 def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
-    """An interval in brackets, without unit."""
+    """Return an interval in brackets, without unit."""
     digits = decimals_for(effect.margin, metric)
     return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def p_value(p: float) -> str:
-    """A p value in words: "< .001" or "= .012"."""
+    """Return a p-value as text: "< .001" or "= .012"."""
     if math.isnan(p):
         return "not available"
     return "< .001" if p < 0.001 else f"= {p:.3f}".replace("= 0.", "= .")
 
 
 def _basis(effect: Effect) -> str:
-    """The brackets: seeds, estimand, the interval's level where it is not 95 %, adjusted p."""
+    """Return the parenthesis: seeds, estimand, level of the interval if not 95 %, adjusted p."""
     parts = [f"{effect.n} paired seeds", effect.evidence.estimand]
     if not math.isclose(effect.level, 0.95):
         parts.append(f"{100 * effect.level:g} % interval")
@@ -66,36 +66,36 @@ def _basis(effect: Effect) -> str:
 
 
 def _moved(effect: Effect, metric: Metric) -> str:
-    """The difference as a size with its direction in the verb: "cost 3.02 points [2.83, 3.22]"."""
+    """Return the difference with its direction in the verb: "cost 3.02 points [2.83, 3.22]"."""
     sign = -1.0 if effect.delta < 0 else 1.0
     size = amount(abs(effect.delta), effect, metric)
     ends = sign * effect.ci_low, sign * effect.ci_high
     bounds = interval(min(ends), max(ends), effect, metric)
     if metric.in_points and metric.goal == "max":
         return f"{'cost' if sign < 0 else 'gained'} {size} {bounds}"
-    return f"{'lowered' if sign < 0 else 'raised'} {metric.words} by {size} {bounds}"
+    return f"{'lowered' if sign < 0 else 'raised'} {metric.label} by {size} {bounds}"
 
 
 def _changed(effect: Effect, metric: Metric) -> str:
-    """The difference with its sign: "changed accuracy by -0.00 points [-0.09, 0.09]"."""
+    """Return the difference with its sign: "changed accuracy by -0.00 points [-0.09, 0.09]"."""
     return (
-        f"changed {metric.words} by {amount(effect.delta, effect, metric)} "
+        f"changed {metric.label} by {amount(effect.delta, effect, metric)} "
         f"{interval(effect.ci_low, effect.ci_high, effect, metric)}"
     )
 
 
 def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
-    """The sentence itself, by rule."""
+    """Return the sentence for the verdict's rule."""
     start = subject(effect) + (f", {qualifier}" if qualifier else "")
     name, rule = f"{start}," if qualifier else start, effect.evidence.rule
     if rule in (Verdict.LOSS, Verdict.GAIN):
         return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
     if rule is Verdict.UNRESOLVED:
-        # after several looks p may rest on an earlier one: no direction then, unless the interval has one
-        straddles = effect.ci_low <= 0 <= effect.ci_high
-        said = _changed(effect, metric) if straddles else _moved(effect, metric)
+        # p may come from an earlier look, so the sentence has a direction only if this look's interval has one
+        includes_zero = effect.ci_low <= 0 <= effect.ci_high
+        difference = _changed(effect, metric) if includes_zero else _moved(effect, metric)
         return (
-            f"{name} {said} {_basis(effect)}: real, but whether it exceeds the margin of "
+            f"{name} {difference} {_basis(effect)}: real, but whether it exceeds the margin of "
             f"{_margin(effect, metric)} is unresolved."
         )
     if rule is Verdict.NEGLIGIBLE:
@@ -113,10 +113,10 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
 
 
 def _power(effect: Effect, metric: Metric) -> str:
-    """What these seeds detect, and how many the margin needs."""
+    """Return the detectable difference, and the number of seeds that the margin needs."""
     digits = decimals_for(effect.margin, metric) - 1
     if math.isinf(effect.mde):
-        detect = f"what {effect.n} seeds can detect lies beyond 10 SD"
+        detect = f"{effect.n} seeds cannot detect differences below 10 SD"
     else:
         least = 1 if metric.in_points else 0
         detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
@@ -130,7 +130,7 @@ def _margin(effect: Effect, metric: Metric) -> str:
 
 
 def _no_verdict(effect: Effect, metric: Metric) -> str:
-    """The rest of the sentence, after the subject, for the overriding verdicts."""
+    """Return the rest of the sentence after the subject for verdicts that override the rules."""
     rule, evidence = effect.evidence.rule, effect.evidence
     if rule is Verdict.UNRELIABLE:
         low, high = 100 * evidence.unstable_low, 100 * evidence.unstable_high
@@ -142,25 +142,21 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
         return f"no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
     found = f"{amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
     if rule is Verdict.SINGLE:
-        known = (
-            "whose interval is only Lenth's (1989), for exploring"
-            if math.isfinite(effect.ci_low)
-            else "which has no interval"
-        )
-        return f"{found}, a single-run observation, {known}."
+        known = "with Lenth's (1989) exploratory interval" if math.isfinite(effect.ci_low) else "without an interval"
+        return f"{found}, a single-run observation {known}."
     if rule is Verdict.IDENTICAL:
         return f"{found}, identical differences; no verdict below 5 seeds."
     return f"{found}; too few seeds for a verdict."
 
 
 def _before(effect: Effect) -> list[str]:
-    """What qualifies the sentence, in the order of the verdict's prefixes."""
+    """Return the verdict's prefixes as text before the sentence."""
     words = effect.verdict.split(": ")[:-1]
     return [f"{word[0].upper()}{word[1:]}:" for word in words]
 
 
 def _after(effect: Effect, metric: Metric) -> list[str]:
-    """What the reader must know besides: survivors, early stops, seeds added later."""
+    """Return notes after the sentence: survivors, early stops, seeds added later."""
     evidence, notes = effect.evidence, []
     if evidence.paired.reference_unstable or (effect.n_unstable and evidence.rule is not Verdict.UNRELIABLE):
         if math.isnan(effect.delta_survivors):
