@@ -1,6 +1,6 @@
-"""Which augmentation beyond crop and flip would improve the recipe?
+"""Which augmentation, in addition to crop and flip, improves the recipe?
 
-The three that the notebook leaves commented out, and three later ones, each added to the full recipe.
+The three that the notebook has commented out, and three newer ones, each added to the full recipe.
 """
 
 from ablate import Study

@@ -1,6 +1,6 @@
-"""Which of the seven components matter for telling handwritten digits apart?
+"""Which of the seven components matter for the classification of handwritten digits?
 
-Small and fast, on the digits that scikit-learn ships: it shows what a study looks like, not what CIFAR-10 needs.
+A small and fast study on the digits that scikit-learn includes: an example of a report, not a result for CIFAR-10.
 """
 
 from ablate import Study

@@ -1,7 +1,7 @@
-"""Which components work together, and which stand in each other's way?
+"""Which components reinforce each other, and which interfere with each other?
 
-A sixteenth of the full factorial of seven, of resolution IV: main effects are clear of pairs, and pairs of components
-are estimated in seven groups of three. It holds the full recipe and the bare one.
+A 1/16 fraction of the full factorial design of seven factors, of resolution IV: main effects are not confounded with
+pairs, and pairs of components are estimated in seven groups of three. It includes the full recipe and the bare one.
 """
 
 from ablate import Study

@@ -1,7 +1,7 @@
 """Which of the notebook's seven components matter at the laptop scale?
 
-Width 16, 10,000 training images, 16 epochs: a few minutes a run on two cores. Each component is switched off, with
-everything else as it is, under five seeds.
+Width 16, 10,000 training images, 16 epochs: a few minutes per run on two cores. Each component is switched off alone,
+with five seeds.
 """
 
 from ablate import Study

@@ -1,6 +1,6 @@
 """Which of the notebook's seven components matter at its own scale?
 
-Width 64, all of CIFAR-10, 16 epochs: the recipe as it was published, for a GPU.
+Width 64, all of CIFAR-10, 16 epochs: the published recipe, for a GPU.
 """
 
 from ablate import Study

@@ -1,6 +1,6 @@
-"""Which options of a program matter that is not Python, and that nobody changed?
+"""Which options of an unmodified shell program matter?
 
-The program beside this file, sorting.sh, sorts random numbers and says how long they are once they are compressed.
+The program, sorting.sh in the same folder, sorts random numbers and prints their size after compression.
 """
 
 from ablate import Metric, Study, from_command

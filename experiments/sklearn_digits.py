@@ -1,4 +1,4 @@
-"""Which steps of a classical pipeline matter for telling handwritten digits apart?"""
+"""Which steps of a classical pipeline matter for the classification of handwritten digits?"""
 
 from ablate import Metric, Study, from_function
 

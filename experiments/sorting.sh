@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes random numbers, sorted and without repetitions if asked to, and says how many bytes they take, compressed.
+# Generate random numbers, optionally sorted and without duplicates, and print their size after compression, in bytes.
 seed=0 lines=1000 order=cat unique=cat
 while [ $# -gt 0 ]; do
     case $1 in

@@ -1,13 +1,13 @@
-"""Do dropout, weight decay and a learning-rate schedule matter to a small network in plain PyTorch?
+"""Do dropout, weight decay and a learning-rate schedule matter for a small network in plain PyTorch?
 
-Scored by the loss on held-out digits, so that lower is better and differences are in nats.
+The metric is the loss on held-out digits: lower is better, and differences are in nats.
 """
 
 from ablate import Metric, Study, from_function
 
 
 def train(recipe, log, conditions):
-    """Train for some epochs; after a crash, go on from the last one."""
+    """Train for some epochs; after a crash, continue from the checkpoint."""
     import torch
     from sklearn.datasets import load_digits
     from torch import nn

@@ -1,4 +1,4 @@
-"""Studies that bring their own training, written to files as a user would, and their runs."""
+"""Study files with custom trainings, as a user would write them, and their runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def written(folder: Path, text: str, name: str = "own.py") -> Path:
 
 
 def command_study(folder: Path, command: str, program: str, /, **declared: object) -> Study:
-    """A study of `program.py` in `folder`, whose metric is `score` unless `declared` says otherwise."""
+    """Return a study of the command with `program` as `program.py`; its metric is `score` unless declared."""
     written(folder, program, "program.py")
     more = "".join(f", {name}={value!r}" for name, value in declared.items() if name != "metric")
     metric = declared.get("metric", "Metric('score')")
@@ -66,7 +66,7 @@ def command_study(folder: Path, command: str, program: str, /, **declared: objec
 
 
 def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: int | None = None) -> list[Run]:
-    """Make the runs of a study that are not there, or the first of them, and return them."""
+    """Execute the missing runs of a study, or the first of them, and return them."""
     journals = Journals(folder / "mlruns" / "journal")
     conditions = study.workload.conditions(RequestedConditions(threads=1))
     planned = plan(study.recipes(), open_data(study.baseline, None), conditions, journals)
@@ -81,8 +81,8 @@ def artifact(folder: Path, run: Run, name: str) -> str:
     return (Journals(folder / "mlruns" / "journal").path(run.name).with_suffix(".files") / name).read_text()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether something comes to hold within some seconds."""
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Wait until a condition holds; return whether it did within some seconds."""
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.05)

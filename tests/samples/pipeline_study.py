@@ -1,4 +1,4 @@
-"""Which of eight steps of a pipeline matter for telling handwritten digits apart?"""
+"""Which of eight steps of a pipeline matter for the classification of handwritten digits?"""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ FACTORS = {
     "pca": "20 components",
     "class_weights": "balanced",
     "regularisation": "L2",
-    "intercept": "a bias a class",
+    "intercept": "one bias per class",
     "root": "square roots of the pixels",
-    "crop": "without the outer columns",
-    "sums": "row sums beside the pixels",
+    "crop": "outer columns removed",
+    "sums": "row sums as additional inputs",
 }
 
 
 def train(recipe: Any, log: Any) -> float:
-    """Fit and score; `recipe` is anything that says by name what is on, and has a seed."""
+    """Fit and score; `recipe` maps factors to whether they are on, and has a `seed`."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.decomposition import PCA
