@@ -46,7 +46,7 @@ _READING_ORDER = (
 
 
 _STABILITY = ("grad_clip",)
-"""Factors of which the lore promises a training that does not diverge, not a better score."""
+"""Factors that are expected to prevent divergence, not to improve the score."""
 
 
 def blocks(page: Path) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _front(study: str, up: str) -> str:
 
 
 def _measured(factor: str, up: str) -> str:
-    """What the laptop study found of a factor, held against what is said of it."""
+    """Return the effect of a factor in the laptop study, compared with the usual expectation."""
     found = [row for row in effects("laptop") if row["factor"] == factor]
     if not found:
         return "*Not measured yet: the study is `ablate sweep experiments/laptop.py`.*"
@@ -128,33 +128,33 @@ def _measured(factor: str, up: str) -> str:
     return (
         f"**What our study measured.** Without {FACTORS[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
         f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. "
-        f"{_held_against_lore(row)} ([the report]({up}/reports/laptop/report.md))"
+        f"{_compared_with_expectation(row)} ([the report]({up}/reports/laptop/report.md))"
     )
 
 
-def _held_against_lore(row: Mapping[str, str]) -> str:
+def _compared_with_expectation(row: Mapping[str, str]) -> str:
     verdict, delta = row["verdict"], float(row["delta"])
     if "too few" in verdict or "single-run" in verdict or "inconclusive" in verdict:
-        return "These runs neither confirm the lore nor contradict it."
+        return "The runs neither confirm nor contradict the usual expectation."
     if row["factor"] in _STABILITY:
         return (
-            "The lore promises stability here, not accuracy: the unstable runs, or that there were none, speak to it."
+            "It is expected to improve stability, not accuracy, so the relevant result is the number of unstable runs."
         )
     if "trains unreliably" in verdict:
-        return "This agrees with the lore, and more: without it the recipe does not train reliably."
+        return "This agrees with the usual expectation: without it the recipe does not train reliably."
     if "no practically" in verdict or "negligible" in verdict:
-        return "**This contradicts the lore at this scale**: whatever it does is smaller than what matters."
-    direction = "agrees with the lore" if delta < 0 else "contradicts the lore at this scale"
-    open_end = ", in direction; whether it matters is open" if "unresolved" in verdict else ""
+        return "**This contradicts the usual expectation at this scale**: the effect is too small to matter."
+    direction = "agrees with the usual expectation" if delta < 0 else "contradicts the usual expectation at this scale"
+    open_end = " in direction; whether it matters is open" if "unresolved" in verdict else ""
     return f"This {direction}{open_end}." if delta < 0 else f"**This {direction}**{open_end}."
 
 
 def _together(_: str, up: str) -> str:
-    """What the factorial study found, beside what leaving one out found: averages over the others, and pairs."""
+    """Return the average effects and interactions of the factorial study, next to the leave-one-out effects."""
     averaged, alone = effects("factorial"), {row["factor"]: row for row in effects("laptop")}
     if not averaged:
         return "*Not measured yet: the study is `ablate sweep experiments/factorial.py`.*"
-    lines = ["| switched off | from the full recipe | averaged over the other components | verdict on the average |"]
+    lines = ["| switched off | in the full recipe | averaged over the other components | verdict on the average |"]
     lines.append("|---|---:|---:|---|")
     for row in averaged:
         name, left_out = row["factor"], alone.get(row["factor"])
@@ -164,11 +164,11 @@ def _together(_: str, up: str) -> str:
     pairs = [_pair(row, main) for row in _settled_pairs()]
     parts = [
         f"![Main effects and interactions]({up}/reports/factorial/figures/main-effects.png)",
-        f"In points, with 95 % intervals; the averages are of {averaged[0]['n']} seeds of 16 arms.",
+        f"Differences in points with 95 % intervals. The averages are over 16 arms with {averaged[0]['n']} seeds each.",
         "\n".join(lines),
-        "Pairs that together do more (+), or less (-), than the sum of what each does alone:",
-        "\n".join(pairs) or "- none that these runs settle",
-        f"[The whole report]({up}/reports/factorial/report.md).",
+        "Pairs whose joint effect is larger (+) or smaller (-) than the sum of the two effects:",
+        "\n".join(pairs) or "- none conclusive",
+        f"[Full report]({up}/reports/factorial/report.md).",
     ]
     return "\n\n".join(parts)
 
@@ -178,7 +178,7 @@ def _with_interval(row: Mapping[str, str]) -> str:
 
 
 def _settled_pairs() -> list[Mapping[str, str]]:
-    """The interactions that differ from zero by their verdict, largest first."""
+    """Return the interactions with a verdict other than inconclusive, largest first."""
     with (ROOT / "reports" / "factorial" / "interactions.csv").open(newline="") as file:
         rows = [
             row for row in csv.DictReader(file) if re.search("clear and important|unresolved|real but", row["verdict"])
@@ -191,11 +191,11 @@ def _pair(row: Mapping[str, str], main: Mapping[str, float]) -> str:
     suspect = likeliest_pair(row["pair"], aliases, main)
     others = [name for name in (row["pair"], *aliases) if name != suspect]
     text = f"- {suspect.replace('_', ' ')}: {float(row['synergy']):+.2f} points ({row['verdict']})"
-    return text + (f"; it could also be {' or '.join(others).replace('_', ' ')}" if others else "")
+    return text + (f"; aliased with {' or '.join(others).replace('_', ' ')}" if others else "")
 
 
 def _figure(study: str, up: str) -> str:
-    """The forest plot of a report, if there is one."""
+    """Return the forest plot of a report, if it exists."""
     path = f"reports/{study}/figures/forest.png"
     return (
         f"![Differences with intervals]({up}/{path})"

@@ -147,18 +147,18 @@ def test_the_lessons_treat_every_component() -> None:
 @pytest.mark.parametrize(
     ("verdict", "delta", "words"),
     [
-        ("clear and important loss", -3.0, "agrees with the lore"),
-        ("clear and important gain", 3.0, "contradicts the lore"),
-        ("no practically meaningful effect", 0.01, "contradicts the lore"),
+        ("clear and important loss", -3.0, "agrees with the usual expectation"),
+        ("clear and important gain", 3.0, "contradicts the usual expectation"),
+        ("no practically meaningful effect", 0.01, "contradicts the usual expectation"),
         ("real, importance unresolved", -0.6, "whether it matters is open"),
-        ("preliminary: inconclusive", -9.0, "neither confirm the lore nor contradict"),
+        ("preliminary: inconclusive", -9.0, "neither confirm nor contradict"),
         ("trains unreliably", -60.0, "does not train reliably"),
     ],
 )
-def test_lore_is_contradicted_only_by_a_verdict(verdict: str, delta: float, words: str) -> None:
+def test_an_expectation_is_contradicted_only_by_a_verdict(verdict: str, delta: float, words: str) -> None:
     row = {"factor": "dropout", "verdict": verdict, "delta": str(delta)}
-    assert words in doc_blocks._held_against_lore(row)
-    assert "contradicts" not in doc_blocks._held_against_lore(row | {"factor": "grad_clip"})
+    assert words in doc_blocks._compared_with_expectation(row)
+    assert "contradicts" not in doc_blocks._compared_with_expectation(row | {"factor": "grad_clip"})
 
 
 def test_the_index_names_every_page() -> None:
