@@ -82,7 +82,7 @@ def _is_over(run: Run | None) -> bool:
 def _empty_journals(context: DoctorContext) -> Iterator[Leftover]:
     for path, run in context.attempts():
         key, data, _ = path.stem.split("-")
-        if run is None and age(path) > MINIMUM_AGE and not context.journals.is_claimed(key, data):
+        if run is None and age(path) > MINIMUM_AGE and not context.journals.is_locked(key, data):
             yield Leftover(path)
 
 

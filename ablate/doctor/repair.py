@@ -11,8 +11,8 @@ from ablate.doctor.machine import cached
 from ablate.doctor.store import integrity, undelivered
 from ablate.doctor.types import DoctorContext
 from ablate.errors import UserError, explain
-from ablate.journal import line_format as journal_lines
 from ablate.journal import receipt
+from ablate.journal.line_format import parse_line
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import load
 from ablate.tracking import StoreError, StudyJournals, deliver_study, run_title, schema_version
@@ -49,7 +49,7 @@ def _move_aside(context: DoctorContext, path: Path) -> Path:
 def _repair_journals(context: DoctorContext) -> Iterator[str]:
     for path, _ in context.damaged():
         key, data, _ = path.stem.split("-")
-        with context.journals.claim(key, data, timeout=0):
+        with context.journals.lock(key, data, timeout=0):
             complete = _complete_lines(path)
             kept = _move_aside(context, path)
             receipt.receipt_path(path).unlink(missing_ok=True)  # it counts lines, and the store skips those it has
@@ -65,7 +65,7 @@ def _complete_lines(path: Path) -> list[bytes]:
     found = []
     for line in path.read_bytes().split(b"\n"):
         try:
-            journal_lines.parse(line)
+            parse_line(line)
         except ValueError:
             continue
         found.append(line)

@@ -1,4 +1,4 @@
-"""The append-only record on disk, of runs and of studies.
+"""Journals: append-only records of runs and studies on disk.
 
 May import the leaf modules only.
 """

@@ -1,4 +1,4 @@
-"""A line of a journal: how a record is written, and what it must hold to be read again."""
+"""The format of a journal line: formatting, parsing, and the fields that each kind of record must have."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from ablate.redaction import mask_values
 
-ENDS = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
-"""The statuses that a run can end with."""
+END_STATUSES = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
+"""The final statuses of a run."""
 
 _FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
 _PROCESS = ("host", "boot", "pid", "started")
 
 
-def line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
-    """Return a record as a whole line; numbers that are not finite are written as null, secrets as `***`."""
+def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
+    """Return a record as a line; non-finite numbers become null, secrets `***`."""
     free = {name: mask_values(value) for name, value in fields.items() if name in _FREE_TEXT}
     text = json.dumps({"record": record, "time": time, **_finite({**fields, **free})}, allow_nan=False)
     return text.encode() + b"\n"
@@ -33,17 +33,21 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def parse(line: bytes) -> dict[str, Any]:
-    """Return the record of a line. Raises ValueError for a line that is none; unknown kinds of record may pass."""
+def parse_line(line: bytes) -> dict[str, Any]:
+    """Return the record of a line; the fields of unknown kinds of records are not checked.
+
+    Raises:
+        ValueError: The line is not a record, or a field is missing.
+    """
     try:
         record = json.loads(line)
     except RecursionError:
-        raise ValueError("too deep") from None
+        raise ValueError("nested too deeply") from None
     if not isinstance(record, dict) or not isinstance(record.get("record"), str) or not _is_time(record.get("time")):
-        raise ValueError("no record")
+        raise ValueError("not a record")
     wrong = [name for name, fits in _FIELDS.get(record["record"], {}).items() if not fits(record.get(name))]
     if wrong:
-        raise ValueError(f"no {wrong[0]}")
+        raise ValueError(f"field {wrong[0]!r} is missing or invalid")
     return record
 
 
@@ -51,12 +55,12 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and abs(value) < 2**63
 
 
 def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, float) or _is_whole(value)
+    return value is None or isinstance(value, float) or _is_integer(value)
 
 
 def _is_time(value: object) -> bool:
@@ -72,11 +76,11 @@ def _are_numbers(value: object) -> bool:
 
 
 def _is_recipe(value: object) -> bool:
-    return isinstance(value, Mapping) and _is_whole(value.get("seed"))
+    return isinstance(value, Mapping) and _is_integer(value.get("seed"))
 
 
 def _is_process(value: object) -> bool:
-    return isinstance(value, Mapping) and all(name in value for name in _PROCESS) and _is_whole(value["pid"])
+    return isinstance(value, Mapping) and all(name in value for name in _PROCESS) and _is_integer(value["pid"])
 
 
 _FIELDS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
@@ -89,14 +93,14 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
         "process": _is_process,
     },
     "resume": {"process": _is_process},
-    "metrics": {"step": _is_whole, "values": _are_numbers},
+    "metrics": {"step": _is_integer, "values": _are_numbers},
     "series": {
         "name": _is_text,
-        "first": _is_whole,
+        "first": _is_integer,
         "values": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     },
     "end": {
-        "status": lambda value: value in ENDS,
+        "status": lambda value: value in END_STATUSES,
         "metrics": lambda value: value is None or _are_numbers(value),
         "params": lambda value: value is None or _is_mapping(value),
     },

@@ -1,8 +1,8 @@
-"""How a program that logs to the tracking store itself gets to know its run: the one place where a training waits.
+"""The handshake by which a training program that logs to MLflow itself receives its run.
 
-The training writes the record `wanted` to its journal; the process that writes to the store makes the run, and leaves
-what the program needs to know in a file beside the journal, for its owner's eyes only, since an address may hold a
-password. The training takes the file away.
+The training appends the record `wanted` to its journal and waits. The process that delivers the journal creates the run
+and writes the environment variables that the program needs to a file next to the journal, readable by its owner only,
+because a tracking URI may contain a password. The training reads the file and deletes it.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from pathlib import Path
 from ablate.errors import UserError
 
 WANTED = b'{"record": "wanted"'
-"""How the line begins by which a training asks for its run."""
+"""The start of the journal line that requests a run."""
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 
 
-def await_address(journal: Path, patience: float = PATIENCE) -> Mapping[str, str]:
-    """Return the environment variables that lead a program to its run, once they are there.
+def await_run_environment(journal: Path, timeout: float = TIMEOUT) -> Mapping[str, str]:
+    """Wait for the environment variables by which a program logs to its run, and return them.
 
-    Raises UserError when the store has not made the run in `patience` seconds.
+    Raises:
+        UserError: The store did not create the run within `timeout` seconds.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
             found: Mapping[str, str] = json.loads(_path(journal).read_text())
-        except (FileNotFoundError, ValueError):  # not there, or not whole yet
+        except (FileNotFoundError, ValueError):  # missing or incomplete
             time.sleep(0.05)
             continue
-        withdraw(journal)
+        discard_run_environment(journal)
         return found
-    raise UserError(f"the tracking store made no run in {patience:.0f} s, and the program logs to it itself")
+    raise UserError(f"The tracking store created no run within {timeout:.0f} s, and the program logs to it directly")
 
 
-def hand_over(journal: Path, address: Mapping[str, str]) -> None:
-    """Leave the environment variables for the training that waits."""
+def provide_run_environment(journal: Path, environment: Mapping[str, str]) -> None:
+    """Write the environment variables for the training that waits."""
     file = os.open(_path(journal), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(file, "w") as opened:
-        opened.write(json.dumps(dict(address)))
+        opened.write(json.dumps(dict(environment)))
 
 
-def withdraw(journal: Path) -> None:
-    """Take away what was left for a training."""
+def discard_run_environment(journal: Path) -> None:
+    """Delete the environment variables provided for a training, if any."""
     _path(journal).unlink(missing_ok=True)
 
 

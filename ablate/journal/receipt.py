@@ -1,6 +1,7 @@
-"""What of a journal was delivered: a small file beside it, which is also the lock on its delivery.
+"""Receipts: how much of a journal was delivered to which store.
 
-Losing it is harmless: a delivery from the beginning sends the same again, and the store keeps it once.
+A receipt is a small file next to the journal, and the lock on its delivery. Losing it is harmless: the next delivery
+sends everything again, and the store keeps it once.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from pathlib import Path
 
 from ablate.errors import StoreError
 
-_PATIENCE = 30.0
+_LOCK_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """`records` of a journal are in the store `store` as the run `run_id`; `closed` once the run has a final status.
+    """The delivered part of a run's journal.
 
-    `size` and `changed` are the journal's when it was read: while they stand there is nothing new.
+    Attributes:
+        store: Identity of the store.
+        run_id: The store's identifier of the run.
+        records: Number of delivered records.
+        size: Size of the journal at that time, in bytes.
+        changed: Modification time of the journal at that time, in nanoseconds.
+        closed: Whether the run has a final status in the store.
     """
 
     store: str
@@ -34,23 +41,23 @@ class Receipt:
     closed: bool
 
     def covers(self, journal: Path) -> bool:
-        """Return whether nothing is left to deliver."""
+        """Return whether the journal is completely delivered."""
         return self.closed and (self.size, self.changed) == stamp(journal)
 
 
 def stamp(journal: Path) -> tuple[int, int]:
-    """Return size and time of change (nanoseconds) of a journal."""
+    """Return size and modification time (nanoseconds) of a journal."""
     found = journal.stat()
     return found.st_size, found.st_mtime_ns
 
 
 def receipt_path(journal: Path) -> Path:
-    """Return where the receipt of a journal lies."""
+    """Return the path of a journal's receipt."""
     return journal.with_suffix(".delivered")
 
 
 def read(journal: Path, store: str) -> Receipt | None:
-    """Return the receipt of a journal for one store, or None if there is none that can be trusted."""
+    """Return the receipt of a journal for one store, or None if it is missing, damaged or another store's."""
     try:
         receipt = Receipt(**json.loads(receipt_path(journal).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -59,18 +66,18 @@ def read(journal: Path, store: str) -> Receipt | None:
 
 
 def run_id(journal: Path) -> str | None:
-    """Return the identifier of a journal's run in the store that it was last delivered to."""
-    return _noted(journal, "run_id")
+    """Return the run's identifier in the store that received the journal last."""
+    return _field(journal, "run_id")
 
 
 def store_of(journal: Path) -> str | None:
-    """Return the identity of the store that has something of a journal, or None if no store has."""
-    return _noted(journal, "store")
+    """Return the identity of the store that received the journal last, or None."""
+    return _field(journal, "store")
 
 
-def _noted(journal: Path, fact: str) -> str | None:
+def _field(journal: Path, name: str) -> str | None:
     try:
-        return str(json.loads(receipt_path(journal).read_bytes())[fact])
+        return str(json.loads(receipt_path(journal).read_bytes())[name])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -81,7 +88,7 @@ def write(journal: Path, receipt: Receipt) -> None:
 
 
 def write_in_place(path: Path, facts: Mapping[str, object]) -> None:
-    """Write a receipt in place, for it carries the lock; nothing on a read-only medium."""
+    """Write a receipt without replacing the file, which carries the lock; do nothing on a read-only file system."""
     try:
         file = os.open(path, os.O_WRONLY)
     except OSError:
@@ -95,11 +102,13 @@ def write_in_place(path: Path, facts: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def delivering(journal: Path, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the right to deliver a journal.
+def delivery_lock(journal: Path, timeout: float = _LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the lock on the delivery of a journal; it is released when the process ends.
 
-    The lock goes with its process. On a read-only medium there is nobody to compete with. Raises StoreError if another
-    process holds it longer than `patience` seconds.
+    A read-only file system needs no lock, since nothing is delivered from there by several processes.
+
+    Raises:
+        StoreError: Another process held the lock for `timeout` seconds.
     """
     try:
         file = os.open(receipt_path(journal), os.O_RDWR | os.O_CREAT, 0o644)
@@ -107,11 +116,11 @@ def delivering(journal: Path, patience: float = _PATIENCE) -> Iterator[None]:
         yield
         return
     try:
-        deadline = time.monotonic() + patience
-        while not _locked(file):
+        deadline = time.monotonic() + timeout
+        while not _try_lock(file):
             if time.monotonic() > deadline:
                 raise StoreError(
-                    f"another process has been delivering {journal.name} for {patience:.0f} s: wait for it"
+                    f"Another process has been delivering {journal.name} for {timeout:.0f} s. Wait for it to finish"
                 )
             time.sleep(0.02)
         yield
@@ -119,7 +128,7 @@ def delivering(journal: Path, patience: float = _PATIENCE) -> Iterator[None]:
         os.close(file)
 
 
-def _locked(file: int) -> bool:
+def _try_lock(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,15 +1,15 @@
-"""A run's append-only record, and the claim on a recipe while it runs.
+"""The append-only journal of a run, and the lock on a recipe while it runs.
 
-Each attempt at a recipe writes `<key>-<data>-<attempt>.jsonl` as it goes; everything else (the tracking store, the run
-table, what is reused) is read from there. A line is written whole and flushed, so a crash loses at most the last one.
-Records, each with `record` and `time` (seconds since the epoch):
+Each attempt at a recipe appends to `<key>-<data>-<attempt>.jsonl`; the tracking store, the run table and the reuse of
+runs are all based on it. Every line is written at once and flushed, so a crash loses at most the last one. Records, all
+with `record` and `time` (seconds since the epoch):
 
     start    schema, run, variant, key, data, data_name, study, tags, recipe, params, metric, floor, conditions,
              environment, process
-    resume   process                   a killed run goes on from its checkpoint
-    metrics  step, values              one value a metric
+    resume   process                   a killed run continues from its checkpoint
+    metrics  step, values              one value per metric
     wanted                             the training waits for its run in the store
-    series   name, first, values       one value a step, from step `first` on
+    series   name, first, values       one value per step, from step `first`
     end      status, metrics, params, error, trace
 """
 
@@ -26,18 +26,28 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ablate.errors import UserError
-from ablate.journal import line_format as journal_lines
+from ablate.journal.line_format import format_line, parse_line
 
 SCHEMA = 1
-RESULTS = ("finished", "unstable")
-"""The statuses that answer a recipe: such a run is reused, not repeated."""
+RESULT_STATUSES = ("finished", "unstable")
+"""The statuses of runs that are results of their recipe: they are reused, not repeated."""
 
 _FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>\d+)\.jsonl")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What happened to one recipe. `status` is `running` while there is no end record; `metric` names the headline."""
+    """One run of a recipe.
+
+    Attributes:
+        name: Name of the journal: recipe key, data fingerprint and number of the attempt.
+        status: Final status, or `running` while the journal has no end record.
+        started: Start time, in seconds since the epoch.
+        ended: End time, or None.
+        metrics: Final metrics.
+        history: One row per epoch: `step` and the metrics.
+        metric: Tracked name of the study's headline metric.
+    """
 
     name: str
     key: str
@@ -61,12 +71,12 @@ class Run:
 
     @property
     def is_result(self) -> bool:
-        """Whether this run answers its recipe."""
-        return self.status in RESULTS
+        """Whether this run is a result of its recipe."""
+        return self.status in RESULT_STATUSES
 
 
 class Journal:
-    """The open record of one attempt; a context manager that closes the file."""
+    """The open journal of one attempt; a context manager that closes the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,7 +85,7 @@ class Journal:
 
     @property
     def files(self) -> Path:
-        """The folder of the artifacts that wait for delivery."""
+        """The folder of the artifacts that are not delivered yet."""
         return self.path.with_suffix(".files")
 
     @property
@@ -84,10 +94,10 @@ class Journal:
         return self.path.with_suffix(".checkpoint")
 
     def write(self, record: str, **fields: Any) -> None:
-        """Append one record; numbers that are not finite are written as null, secrets as `***`."""
+        """Append a record; non-finite numbers become null, secrets `***`."""
         if self._file is None:
-            self._file = _open_at_whole_line(self.path)
-        self._file.write(journal_lines.line(record, time.time(), fields))
+            self._file = _open_after_last_line(self.path)
+        self._file.write(format_line(record, time.time(), fields))
         self._file.flush()
 
     def __enter__(self) -> Self:
@@ -102,28 +112,28 @@ class Journal:
 
 
 class Journals:
-    """The journals of a project: one flat folder."""
+    """The journals of a project, in one flat folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def paths(self) -> list[Path]:
-        """Return every journal, in order of name."""
+        """Return the paths of all journals, sorted by name."""
         if not self.folder.is_dir():
             return []
         return sorted(path for path in self.folder.iterdir() if _FILE_NAME.fullmatch(path.name))
 
     def path(self, run: str) -> Path:
-        """Return the path of the journal of the run of that name."""
+        """Return the path of a run's journal."""
         return self.folder / f"{run}.jsonl"
 
     def attempts(self, key: str, data: str) -> list[Path]:
-        """Return the journals of the attempts at one recipe on one data set, oldest first."""
+        """Return the journals of all attempts at a recipe on one data set, oldest first."""
         found = self.folder.glob(f"{key}-{data}-*.jsonl")
         return sorted((path for path in found if _FILE_NAME.fullmatch(path.name)), key=_attempt)
 
     def index(self) -> dict[tuple[str, str], list[Path]]:
-        """Return the journals of every recipe and data set, oldest attempt first."""
+        """Return the journals by recipe key and data fingerprint, oldest attempt first."""
         found: dict[tuple[str, str], list[Path]] = {}
         for path in sorted(self.paths(), key=_attempt):
             key, data, _ = path.stem.split("-")
@@ -131,21 +141,22 @@ class Journals:
         return found
 
     def create(self, key: str, data: str) -> Journal:
-        """Return the journal of a new attempt: an empty file that was not there before, whoever else makes one."""
+        """Create the journal of a new attempt; its file name is unique among concurrent attempts."""
         self.folder.mkdir(parents=True, exist_ok=True)
         attempts = self.attempts(key, data)
         number = _attempt(attempts[-1]) + 1 if attempts else 0
         while True:
-            with suppress(FileExistsError):  # on a shared folder whose locks do not reach the other machine
+            with suppress(FileExistsError):  # on a shared folder, where locks may not reach the other machine
                 self.path(f"{key}-{data}-{number}").touch(exist_ok=False)
                 return Journal(self.path(f"{key}-{data}-{number}"))
             number += 1
 
     @contextmanager
-    def claim(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:
-        """Hold the right to run a recipe; wait for it up to `timeout` seconds (-1: for ever), else raise UserError.
+    def lock(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:
+        """Hold the lock on running a recipe. The operating system releases it when the process ends.
 
-        The lock is the operating system's, so it goes with its process, however that ends.
+        Raises:
+            UserError: Another process held the lock for `timeout` seconds (-1: wait without limit).
         """
         from filelock import FileLock, Timeout
 
@@ -154,56 +165,57 @@ class Journals:
             with FileLock(self.folder / f"{key}-{data}.lock", timeout=timeout):
                 yield
         except Timeout:
-            raise UserError(f"another process runs {key} on this data: {self.holder(key, data)}") from None
+            raise UserError(f"Another process runs {key} on this data: {self.lock_owner(key, data)}") from None
 
-    def is_claimed(self, key: str, data: str) -> bool:
-        """Return whether another process holds the claim just now."""
+    def is_locked(self, key: str, data: str) -> bool:
+        """Return whether another process runs a recipe."""
         try:
-            with self.claim(key, data, timeout=0):
+            with self.lock(key, data, timeout=0):
                 return False
         except UserError:
             return True
 
-    def holder(self, key: str, data: str) -> str:
-        """Return who runs a recipe, as its newest journal tells."""
+    def lock_owner(self, key: str, data: str) -> str:
+        """Return the process that runs a recipe, according to its newest journal."""
         attempts = self.attempts(key, data)
         run = load(attempts[-1]) if attempts else None
-        return f"process {run.process['pid']} on {run.process['host']}" if run else "it has only just begun"
+        return f"process {run.process['pid']} on {run.process['host']}" if run else "a process that has just started"
 
 
 def _attempt(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _open_at_whole_line(path: Path) -> IO[bytes]:
+def _open_after_last_line(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+b")
     file.seek(0)
     whole = file.read().rfind(b"\n") + 1
-    file.truncate(whole)  # a line that a crash cut off
+    file.truncate(whole)  # an incomplete line, after a crash
     file.seek(whole)
     return file
 
 
 def records(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal; a last line that a crash cut off is none.
+    """Return the records of a journal; an incomplete last line is skipped.
 
-    Raises UserError for a file that is not a journal.
+    Raises:
+        UserError: The file is not a journal.
     """
     *whole, _cut_off = path.read_bytes().split(b"\n")
     found: list[dict[str, Any]] = []
     for number, line in enumerate(whole, start=1):
         try:
-            found.append(journal_lines.parse(line))
+            found.append(parse_line(line))
         except ValueError as error:
             raise UserError(
-                f"{path} is not a run's journal (line {number}: {error}): `ablate doctor --repair` moves it aside"
+                f"{path} is not a valid journal (line {number}: {error}). `ablate doctor --repair` moves it aside"
             ) from None
     return found
 
 
 def load(path: Path) -> Run | None:
-    """Return the run that a journal describes, or None if the crash came before its first line was whole."""
+    """Return the run of a journal, or None if its first line is missing."""
     lines = records(path)
     if not lines or lines[0]["record"] != "start":
         return None

@@ -1,10 +1,10 @@
-"""A study's append-only record on disk: what was declared and planned, how its commands ended, its newest report.
+"""The append-only journal of a study: its declarations and plans, the end of its commands, its newest report.
 
-`<name>.study.jsonl` is a set of lines, each with `record` and `time` (seconds since the epoch); their order in the file
-and a line that stands twice mean nothing, so that two such files are brought together by adding lines:
+`<name>.study.jsonl` is a set of lines, all with `record` and `time` (seconds since the epoch). Their order in the file
+and duplicates do not matter, so two such files are merged by adding lines:
 
     study    name, question, declared, earlier, layout, plan
-    status   status                    how a command on it ended
+    status   status                    the end of a command
     report   folder, note, metrics     the newest report, the folder relative to the project
 """
 
@@ -21,57 +21,57 @@ from typing import Any
 from ablate.journal.receipt import receipt_path, write_in_place
 from ablate.journal.study_record import StudyRecord
 
-ENDING = ".study.jsonl"
+SUFFIX = ".study.jsonl"
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """How much of a study's record a store has: the lines that there were when it was delivered."""
+class StudyReceipt:
+    """The delivered part of a study's journal: the identity of the store, and the size in bytes."""
 
     store: str
     size: int
 
 
 class StudyJournals:
-    """The records of a project's studies: one flat folder."""
+    """The study journals of a project, in one flat folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, name: str) -> Path:
-        """Return the path of the record of a study."""
-        return self.folder / f"{name}{ENDING}"
+        """Return the path of a study's journal."""
+        return self.folder / f"{name}{SUFFIX}"
 
     def names(self) -> list[str]:
-        """Return the studies that have a record, in order of name."""
-        return sorted(path.name.removesuffix(ENDING) for path in study_files(self.folder))
+        """Return the names of the studies that have a journal, sorted."""
+        return sorted(path.name.removesuffix(SUFFIX) for path in study_files(self.folder))
 
     def read(self, name: str) -> StudyRecord | None:
-        """Return what a study recorded, or None if it recorded nothing whole."""
-        return fold(lines_of(self.path(name)))
+        """Return the record of a study, or None if there is none."""
+        return replay(lines_of(self.path(name)))
 
-    def says(self, study: StudyRecord) -> bool:
-        """Return whether a study's record says just this, and that its last command came to an end by itself."""
+    def is_current(self, study: StudyRecord) -> bool:
+        """Return whether the journal has the same content as `study` and the last command was not killed."""
         found = self.read(study.name)
-        return found is not None and found.status in ("finished", "failed") and says_the_same(found, study)
+        return found is not None and found.status in ("finished", "failed") and has_same_content(found, study)
 
     def open(self, study: StudyRecord) -> None:
-        """Record what a study declares and plans, unless that is what its record says already."""
+        """Append a study's declarations and plan, unless they are recorded already."""
         before = self.read(study.name)
-        if before is None or before.status != "running" or not says_the_same(before, study):
+        if before is None or before.status != "running" or not has_same_content(before, study):
             self._add(study.name, "study", study.as_dict())
 
     def close(self, name: str, status: str) -> None:
-        """Record how a study's command ended."""
+        """Append the final status of a command."""
         self._add(name, "status", {"status": status})
 
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
-        """Record where the newest report lies, and what it says in short."""
+        """Append the folder of the newest report, its summary and its metrics."""
         relative = os.path.relpath(folder.absolute(), self.folder.absolute())
         self._add(name, "report", {"folder": relative, "note": note, "metrics": dict(metrics)})
 
     def report(self, name: str) -> tuple[Path, str, Mapping[str, float]] | None:
-        """Return folder, note and metrics of the newest report, if its folder is there."""
+        """Return folder, summary and metrics of the newest report, or None if its folder does not exist."""
         found = [line for line in lines_of(self.path(name)) if line["record"] == "report"]
         if not found:
             return None
@@ -79,26 +79,26 @@ class StudyJournals:
         return (folder, found[-1]["note"], found[-1]["metrics"]) if folder.is_dir() else None
 
     def add(self, name: str, lines: Iterable[bytes]) -> bool:
-        """Add those of `lines` that the record does not have yet, and return whether there were any."""
+        """Append the lines that are missing, and return whether there were any."""
         known = set(_whole_lines(self.path(name)))
         new = [line for line in dict.fromkeys(lines) if line not in known]
         self._append(name, new)
         return bool(new)
 
     def is_delivered(self, name: str, store: str) -> bool:
-        """Return whether a store has all of a study's record."""
+        """Return whether a store has the complete journal of a study."""
         try:
-            known = Delivered(**json.loads(receipt_path(self.path(name)).read_bytes()))
+            known = StudyReceipt(**json.loads(receipt_path(self.path(name)).read_bytes()))
         except (OSError, ValueError, TypeError):
             return False
-        return known == Delivered(store, self.size(name))
+        return known == StudyReceipt(store, self.size(name))
 
     def mark_delivered(self, name: str, store: str, size: int) -> None:
-        """Note that a store has the first `size` bytes of a study's record."""
-        write_in_place(receipt_path(self.path(name)), asdict(Delivered(store, size)))
+        """Write the receipt that a store has the first `size` bytes of a study's journal."""
+        write_in_place(receipt_path(self.path(name)), asdict(StudyReceipt(store, size)))
 
     def size(self, name: str) -> int:
-        """Return how many bytes the record of a study has."""
+        """Return the size of a study's journal in bytes."""
         return self.path(name).stat().st_size
 
     def _add(self, name: str, record: str, fields: Mapping[str, Any]) -> None:
@@ -112,17 +112,17 @@ class StudyJournals:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
             file.seek(max(0, file.tell() - 1))
-            cut_off = file.read() not in (b"", b"\n")  # a crash left half a line: it stays apart, and is none
+            cut_off = file.read() not in (b"", b"\n")  # an incomplete line, after a crash: start a new one
             file.write(b"\n" * cut_off + b"".join(line + b"\n" for line in lines))
 
 
 def study_files(folder: Path) -> list[Path]:
-    """Return the records of studies in a folder."""
-    return sorted(folder.glob(f"*{ENDING}"))
+    """Return the study journals in a folder."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a study's record in order of time; what a crash cut off is left out."""
+    """Return the records of a study journal in order of time; incomplete lines are skipped."""
     found = []
     for text in dict.fromkeys(_whole_lines(path)):
         try:
@@ -134,8 +134,8 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [line for _, line in sorted(found, key=lambda pair: pair[0])]
 
 
-def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
-    """Return the study that the lines of its record tell, oldest first."""
+def replay(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
+    """Return the study that results from the records of its journal, oldest first."""
     found: StudyRecord | None = None
     for line in lines:
         if line["record"] == "study":
@@ -147,8 +147,8 @@ def fold(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
     return found
 
 
-def says_the_same(one: StudyRecord, other: StudyRecord) -> bool:
-    """Return whether two records declare and plan the same, whatever was declared before."""
+def has_same_content(one: StudyRecord, other: StudyRecord) -> bool:
+    """Return whether two records have the same declarations and plan; earlier declarations and times are ignored."""
     apart = {"earlier": (), "recorded": 0, "since": 0}
     plain = [json.dumps({**record.as_dict(), **apart}, default=str) for record in (one, other)]
     return plain[0] == plain[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ablate.errors import UserError
-from ablate.journal.mlflow_handshake import await_address, withdraw
+from ablate.journal.mlflow_handshake import await_run_environment, discard_run_environment
 from ablate.journal.run_journal import Journal, records
 
 
@@ -98,9 +98,9 @@ class RunLog:
 
     def waiting_run(self) -> Mapping[str, str]:
         """Ask for the run in the store, and return the environment in which a program logs to it."""
-        withdraw(self._journal.path)
+        discard_run_environment(self._journal.path)
         self._journal.write("wanted")
-        return await_address(self._journal.path)
+        return await_run_environment(self._journal.path)
 
     @property
     def checkpoint(self) -> Path:

@@ -56,7 +56,7 @@ def make(job: Job, journals: Journals, purpose: Purpose, watcher: Watcher) -> tu
     Waits for whoever holds the claim; then takes their result, goes on from a killed run's checkpoint, or starts anew.
     KeyboardInterrupt and Terminated pass through, after the run was recorded as killed.
     """
-    with journals.claim(job.recipe.key, job.data.fingerprint):
+    with journals.lock(job.recipe.key, job.data.fingerprint):
         found = None if purpose.again else answer(journals, job, mix=purpose.mix)
         if found:
             return found, False

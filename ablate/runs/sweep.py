@@ -86,8 +86,8 @@ def perform(task: Task) -> tuple[Run, bool] | Claimed:
     watcher: Watcher = _Nobody()
     journals = Journals(task.journals)
     key, data = task.job.recipe.key, task.job.data.fingerprint
-    if not task.wait and journals.is_claimed(key, data):
-        return Claimed(journals.holder(key, data))
+    if not task.wait and journals.is_locked(key, data):
+        return Claimed(journals.lock_owner(key, data))
     return make(task.job, journals, task.purpose, watcher)
 
 
@@ -144,7 +144,7 @@ def _give_up(task: Task, lost: Lost) -> Run:
     attempts = journals.attempts(key, data)
     if not attempts:
         raise UserError(f"a worker died before its run began: {lost.reason}")
-    with journals.claim(key, data), Journal(attempts[-1]) as journal:
+    with journals.lock(key, data), Journal(attempts[-1]) as journal:
         journal.write("end", status="failed", error=lost.reason)
     run = load(journal.path)
     assert run is not None

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ablate.errors import StoreError, UnreachableError, UserError
-from ablate.journal.mlflow_handshake import WANTED, hand_over
+from ablate.journal.mlflow_handshake import WANTED, provide_run_environment
 from ablate.journal.receipt import stamp
 from ablate.journal.study_journal import StudyJournals
 from ablate.tracking.catch_up import catch_up, deliver_study
@@ -164,7 +164,7 @@ class BackgroundDelivery:
         identifier = self._tracker.deliver(one.journal)
         one.delivered, one.touched = current, now
         if identifier and (wanted := content.count(b"\n" + WANTED)) > one.handed_over:
-            hand_over(one.journal, self._tracker.address(identifier))
+            provide_run_environment(one.journal, self._tracker.run_environment(identifier))
             one.handed_over = wanted
         with self._lock:
             if identifier:

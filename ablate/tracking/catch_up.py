@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablate.errors import StoreError, UnreachableError, UserError
-from ablate.journal.receipt import delivering, store_of
+from ablate.journal.receipt import delivery_lock, store_of
 from ablate.journal.run_journal import Journals
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
@@ -52,7 +52,7 @@ def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
     store = tracker.identity
     if studies.is_delivered(name, store):
         return False
-    with delivering(studies.path(name)):
+    with delivery_lock(studies.path(name)):
         if studies.is_delivered(name, store):
             return False  # by another process, meanwhile
         return _deliver(tracker, studies, name)

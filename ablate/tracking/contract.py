@@ -45,7 +45,7 @@ class RunTracker(Protocol):
     def identifier(self, run: Run) -> str:
         """Return the store's identifier of a run."""
 
-    def address(self, identifier: str) -> Mapping[str, str]:
+    def run_environment(self, identifier: str) -> Mapping[str, str]:
         """Return the environment variables by which a program of its own logs to the run of that identifier."""
 
     def artifact_uri(self, run: Run) -> str:

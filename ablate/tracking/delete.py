@@ -67,8 +67,8 @@ def _find_in_journals(text: str, tracker: Tracker, journals: Journals, not_store
 
 def _check_is_over(run: Run, journal: Path | None, journals: Journals) -> None:
     title = run_title(run)
-    if journal is not None and journals.is_claimed(run.key, run.data):
-        raise UserError(f"{title} is running ({journals.holder(run.key, run.data)}). Stop it first")
+    if journal is not None and journals.is_locked(run.key, run.data):
+        raise UserError(f"{title} is running ({journals.lock_owner(run.key, run.data)}). Stop it first")
     state = load(journal) if journal is not None else run
     if state is not None and state.status == "running" and is_alive(state.process) is not False:
         where = f"process {state.process.get('pid')} on {state.process.get('host')}"
@@ -93,7 +93,7 @@ def delete_run(deletion: Deletion, tracker: Tracker, journals: Journals) -> None
     if not run.key:
         tracker.delete(run)
         return
-    with journals.claim(run.key, run.data, timeout=0):
+    with journals.lock(run.key, run.data, timeout=0):
         if deletion.is_stored:
             tracker.delete(run)
         journal = Journal(journals.path(run.name))

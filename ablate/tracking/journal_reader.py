@@ -53,7 +53,7 @@ class JournalledRuns:
         """Return what names a run here."""
         return self._identifier(self._path(run).stem)
 
-    def address(self, identifier: str) -> Mapping[str, str]:
+    def run_environment(self, identifier: str) -> Mapping[str, str]:
         """Return the identifier alone: there is no store that a program could log to."""
         return {"MLFLOW_RUN_ID": identifier}
 

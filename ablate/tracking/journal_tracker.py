@@ -132,7 +132,7 @@ class JournalTracker(JournalledRuns):
         """Write the end of a run that has none, unless somebody goes on with it just now."""
         key, data, _ = journal.stem.split("-")
         try:
-            with self._journals.claim(key, data, timeout=0):
+            with self._journals.lock(key, data, timeout=0):
                 run = load(journal)
                 if run is None or run.status != "running":
                     return False

@@ -18,7 +18,7 @@ from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.journal.study_journal import ENDING, StudyJournals, fold, lines_of, study_files
+from ablate.journal.study_journal import SUFFIX, StudyJournals, lines_of, replay, study_files
 from ablate.tracking.catch_up import deliver_study
 from ablate.tracking.contract import Tracker
 from ablate.tracking.journal_tracker import delivered_files
@@ -134,7 +134,7 @@ def _import_run(path: Path, project: Project) -> tuple[Path, bool]:
             if not receipt_path(here).exists():
                 _copy_files(path, here, project)
             return here, False
-    is_claimed = journals.is_claimed(key, data)
+    is_claimed = journals.is_locked(key, data)
     for here in attempts:
         before = _whole_lines(here)
         if before and content.startswith(before) and not is_claimed:
@@ -174,10 +174,10 @@ def _copy_files(journal: Path, here: Path, project: Project) -> None:
 
 
 def _import_study(path: Path, studies: StudyJournals, renamed: Mapping[str, str], result: SyncResult) -> None:
-    name = path.name.removesuffix(ENDING)
+    name = path.name.removesuffix(SUFFIX)
     lines = lines_of(path)
     try:
-        found = fold(lines)
+        found = replay(lines)
         if found is None or found.name != name:
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):

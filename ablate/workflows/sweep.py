@@ -193,7 +193,7 @@ class SweepSession:
     @property
     def is_recorded(self) -> bool:
         """Whether nothing is left to do: every run is there, and the store has the study as it is."""
-        return not self.open_jobs and self.recording.studies.says(self.record) and self.recording.is_delivered
+        return not self.open_jobs and self.recording.studies.is_current(self.record) and self.recording.is_delivered
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return what came of the sweep as plain data."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import UserError
-from ablate.journal.mlflow_handshake import await_address, hand_over
+from ablate.journal.mlflow_handshake import await_run_environment, provide_run_environment
 from ablate.journal.run_journal import Journal
 from ablate.runs.run_log import RunLog
 from ablate.runs.sweep import _Nobody
@@ -20,16 +20,16 @@ from tests.samples.tracking import NoFailure, end, start
 
 def test_an_address_is_for_its_owner_and_is_taken_away(tmp_path: Path) -> None:
     journal = tmp_path / "0123456789ab-feed-0.jsonl"
-    hand_over(journal, {"MLFLOW_TRACKING_URI": "https://user:secret@example.org"})
+    provide_run_environment(journal, {"MLFLOW_TRACKING_URI": "https://user:secret@example.org"})
     (left,) = tmp_path.iterdir()
     assert left.stat().st_mode & 0o077 == 0
-    assert await_address(journal)["MLFLOW_TRACKING_URI"] == "https://user:secret@example.org"
+    assert await_run_environment(journal)["MLFLOW_TRACKING_URI"] == "https://user:secret@example.org"
     assert not list(tmp_path.iterdir())
 
 
 def test_a_store_that_gives_no_run_fails_the_training_only_in_the_end(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="made no run"):
-        await_address(tmp_path / "x.jsonl", patience=0.1)
+    with pytest.raises(UserError, match="created no run"):
+        await_run_environment(tmp_path / "x.jsonl", timeout=0.1)
 
 
 def test_the_writer_answers_each_time_it_is_asked(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_new_attempt_never_takes_over_a_file_that_another_machine_just_made(
 def test_a_line_that_lacks_what_it_should_have_is_named(tmp_path: Path, record: str, fields: dict[str, Any]) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes() + json.dumps({"record": record, "time": 1.0, **fields}).encode() + b"\n")
-    with pytest.raises(UserError, match=r"line 5: no .*doctor --repair"):
+    with pytest.raises(UserError, match=r"line 5: field .*doctor --repair"):
         load(path)
 
 
@@ -121,7 +121,7 @@ def test_a_journal_cut_anywhere_loses_at_most_the_line_that_was_cut(
 def test_a_foreign_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / f"{KEY}-{DATA}-0.jsonl"
     path.write_text("hello\n")
-    with pytest.raises(UserError, match=r"is not a run's journal"):
+    with pytest.raises(UserError, match=r"is not a valid journal"):
         records(path)
 
 
@@ -137,7 +137,7 @@ def test_attempts_are_counted(tmp_path: Path) -> None:
 
 
 def _hold(folder: str, ready: Any, release: Any) -> None:
-    with Journals(Path(folder)).claim(KEY, DATA):
+    with Journals(Path(folder)).lock(KEY, DATA):
         ready.set()
         release.wait(30)
 
@@ -149,10 +149,10 @@ def test_a_claim_excludes_others_and_goes_with_its_process(tmp_path: Path) -> No
     holder.start()
     assert ready.wait(30)
     journals = Journals(tmp_path)
-    assert journals.is_claimed(KEY, DATA)
-    with pytest.raises(UserError, match="another process runs"), journals.claim(KEY, DATA, timeout=0.1):
+    assert journals.is_locked(KEY, DATA)
+    with pytest.raises(UserError, match="Another process runs"), journals.lock(KEY, DATA, timeout=0.1):
         pass
     holder.kill()
     holder.join()
-    with journals.claim(KEY, DATA, timeout=5):
-        assert not journals.is_claimed("ba9876543210", DATA)
+    with journals.lock(KEY, DATA, timeout=5):
+        assert not journals.is_locked("ba9876543210", DATA)

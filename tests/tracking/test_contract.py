@@ -95,7 +95,7 @@ def test_an_open_run_is_seen_as_far_as_it_is(tracker: Tracker, project: Project)
 def test_a_program_of_its_own_is_told_which_run_is_its(tracker: Tracker, project: Project, kind: str) -> None:
     identifier = tracker.deliver(write_run(project, epochs=1, status=None))
     assert identifier
-    address = tracker.address(identifier)
+    address = tracker.run_environment(identifier)
     assert address["MLFLOW_RUN_ID"] == identifier
     assert (kind == "mlflow") is ("MLFLOW_TRACKING_URI" in address) is ("MLFLOW_EXPERIMENT_ID" in address)
 

@@ -73,7 +73,7 @@ def test_a_claimed_recipe_is_refused(project: Project) -> None:
     path = write_run(project)
     open_tracker(project).deliver(path)
     journals = Journals(project.journals)
-    with journals.claim(KEY, path.stem.split("-")[1]), pytest.raises(UserError, match="is running"):
+    with journals.lock(KEY, path.stem.split("-")[1]), pytest.raises(UserError, match="is running"):
         plan_deletion("no-augment/s3", open_tracker(project), journals)
 
 

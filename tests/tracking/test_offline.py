@@ -17,7 +17,7 @@ from PIL import Image
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
-from ablate.journal.study_journal import fold, lines_of
+from ablate.journal.study_journal import lines_of, replay
 from ablate.tracking import (
     JournalTracker,
     StudyJournals,
@@ -120,7 +120,7 @@ def test_a_dead_run_is_shown_as_killed_and_closed_when_asked(tmp_path: Path) -> 
     tracker = JournalTracker(project)
     assert tracker.find(KEY).status == "killed"
     assert path.read_bytes() == before, "looking changes nothing"
-    with Journals(project.journals).claim(KEY, "feed"):
+    with Journals(project.journals).lock(KEY, "feed"):
         assert tracker.close_orphans([path]) == [], "somebody goes on with it"
     assert tracker.close_orphans([path]) == [path.stem]
     run = load(path)
@@ -152,8 +152,8 @@ def test_a_study_is_recorded_once_however_often_it_says_the_same(tmp_path: Path)
         studies.open(STUDY)
     assert len(lines_of(studies.path("widths"))) == 1
     studies.close("widths", "finished")
-    assert studies.says(STUDY)
-    assert not studies.says(replace(STUDY, declared={"margin": 1.0}))
+    assert studies.is_current(STUDY)
+    assert not studies.is_current(replace(STUDY, declared={"margin": 1.0}))
     studies.open(STUDY)
     assert studies.read("widths") == replace(STUDY, status="running")
 
@@ -181,7 +181,7 @@ def test_two_records_brought_together_say_the_same_in_any_order(data: st.DataObj
     shuffled = data.draw(st.permutations(lines + data.draw(st.lists(st.sampled_from(lines or [{}]), max_size=3))))
     texts = dict.fromkeys(json.dumps(line) for line in shuffled if line)
     again = sorted((json.loads(text) for text in texts), key=lambda line: float(line["time"]))
-    assert fold(again) == fold(lines)
+    assert replay(again) == replay(lines)
 
 
 def _plain(margin: float) -> dict[str, object]:

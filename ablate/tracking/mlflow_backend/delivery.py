@@ -35,7 +35,7 @@ def deliver(store: Store, journal: Path) -> str | None:
     known = receipt.read(journal, store.identity)
     if known and known.covers(journal):
         return known.run_id
-    with receipt.delivering(journal):
+    with receipt.delivery_lock(journal):
         known = receipt.read(journal, store.identity)  # another process may have been at it
         size, changed = receipt.stamp(journal)
         lines = _whole(journal)

@@ -80,7 +80,7 @@ class Store:
             secret = mask_uri(self.uri) != self.uri  # which the other libraries' messages repeat
             raise explained(error, self.uri) from (None if secret else error)
 
-    def address(self, run: str) -> dict[str, str]:
+    def run_environment(self, run: str) -> dict[str, str]:
         """Return the environment variables by which MLflow in another process resumes a run."""
         with self._explained():
             experiment = str(self._client.get_run(run).info.experiment_id)

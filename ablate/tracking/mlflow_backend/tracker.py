@@ -97,9 +97,9 @@ class MlflowTracker:
             raise UserError(f"the run {run.name} is not in the store {self.uri}: bring it in with `ablate sync`")
         return self._identifiers[_one(run)]
 
-    def address(self, identifier: str) -> Mapping[str, str]:
+    def run_environment(self, identifier: str) -> Mapping[str, str]:
         """Return the environment variables by which MLflow in another process finds the run."""
-        return self._store.address(identifier)
+        return self._store.run_environment(identifier)
 
     def artifact_uri(self, run: Run) -> str:
         """Return the address of a run's artifacts."""

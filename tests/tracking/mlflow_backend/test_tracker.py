@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ablate.errors import UserError
-from ablate.journal.receipt import delivering, receipt_path
+from ablate.journal.receipt import delivery_lock, receipt_path
 from ablate.journal.run_journal import Journal
 from ablate.tracking import MlflowTracker, PlanEntry, Project, StoreError, StudyRecord, open_tracker
 from ablate.tracking.mlflow_backend import store
@@ -331,7 +331,7 @@ def test_deliveries_of_one_journal_at_once_make_one_run(project: Project) -> Non
 
 def test_a_delivery_that_another_process_holds_is_waited_for_and_then_given_up(project: Project) -> None:
     path = write_run(project)
-    with delivering(path), pytest.raises(StoreError, match="another process"), delivering(path, patience=0.1):
+    with delivery_lock(path), pytest.raises(StoreError, match="Another process"), delivery_lock(path, timeout=0.1):
         pass
 
 
