@@ -1,10 +1,27 @@
-"""Which parts of a training recipe matter, by how much, and how sure can we be.
+"""Ablation studies of training recipes: which components matter, by how much, and how certain that is.
 
-from ablate import Study
+A study in a file of its own, run by `ablate sweep FILE.py`:
 
-study = Study(design="leave-one-out", preset="laptop", seeds=5, margin=0.5)
+    from ablate import Study
 
-A study of a training of one's own names it: `workload=from_function(train, factors=..., metric=Metric("accuracy"))`.
+    study = Study(design="leave-one-out", preset="laptop", seeds=5, margin=0.5)
+
+A study of your own training:
+
+    from ablate import Metric, Study, from_function
+
+    workload = from_function(train, factors={"dropout": "p = 0.2"}, metric=Metric("accuracy"))
+    study = Study(workload=workload)
+
+Public names:
+
+- `Study`: a question, a design, seeds and a margin.
+- `Recipe`: one variant: factors that are on, hyperparameters, settings and a seed.
+- `Workload`: what is trained: factors, settings, a metric and a training function.
+- `Metric`: the score of a run: name, goal and unit.
+- `OneOf`, `Range`: the values that a setting can take.
+- `from_function`, `from_command`: make a workload of a Python function, or of a command line.
+- `load_study`: read the study of a file.
 """
 
 from __future__ import annotations
@@ -18,14 +35,25 @@ if TYPE_CHECKING:
     from ablate.studies.study import Study
     from ablate.studies.workload import Workload
     from ablate.workloads.custom import from_command, from_function
+    from ablate.workloads.custom.study_file import load_study
 
 DISTRIBUTION = "ablate-study"
 """Name of this project on the package index, where `ablate` is another project."""
 
 __version__ = "0.1.0"
-__all__ = ["Metric", "OneOf", "Range", "Recipe", "Study", "Workload", "from_command", "from_function"]
+__all__ = [
+    "Metric",
+    "OneOf",
+    "Range",
+    "Recipe",
+    "Study",
+    "Workload",
+    "from_command",
+    "from_function",
+    "load_study",
+]
 
-_HOMES = {
+_MODULES = {
     "Metric": "ablate.stats.metric",
     "OneOf": "ablate.studies.settings",
     "Range": "ablate.studies.settings",
@@ -34,13 +62,20 @@ _HOMES = {
     "Workload": "ablate.studies.workload",
     "from_command": "ablate.workloads.custom",
     "from_function": "ablate.workloads.custom",
+    "load_study": "ablate.workloads.custom.study_file",
 }
+"""Public names by the modules that define them. They are imported on first use, so that `import ablate` is quick."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are first asked for, so that `import ablate` costs nothing."""
-    if name not in _HOMES:
+    """Import a public name on its first use."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'ablate' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the names of the module, public ones that are not imported yet included."""
+    return sorted({*globals(), *__all__})
