@@ -98,7 +98,7 @@ def show_report(written: Report | TuningReport) -> None:
     for line in written.answer:
         console.prose(line)
     columns, rows = written.table
-    console.table(columns, rows, title="", spare=[name for name in _OPTIONAL_COLUMNS if name in columns])
+    console.table(columns, rows, title="", optional=[name for name in _OPTIONAL_COLUMNS if name in columns])
     console.result(f"\n{written.folder / 'report.md'}")
 
 

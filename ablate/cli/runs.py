@@ -47,8 +47,8 @@ def list_runs(
     shown = runs[-limit:]
     same = len({headline(run) for run in shown}) == 1
     rows = [_row(run) if same else _row(run, "score") for run in shown]
-    spare = ("key", "device", "started", "scale", "experiment")
-    console.table(list(rows[0]), [list(row.values()) for row in rows], spare=spare)
+    optional = ("key", "device", "started", "scale", "experiment")
+    console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
         console.say(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
 
@@ -111,7 +111,7 @@ def show(
     columns = [name for name in ("step", *usual) if name in recorded]
     columns = list(recorded)[:8] if columns == ["step"] else columns
     history = [[row.get(name) for name in columns] for row in found.history]
-    console.table(columns, history, title="History", spare=("train/accuracy", "lr"))
+    console.table(columns, history, title="History", optional=("train/accuracy", "lr"))
 
 
 @expand_groups

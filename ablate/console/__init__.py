@@ -1,4 +1,7 @@
-"""The only place that prints: results to standard output, everything else to standard error."""
+"""The terminal: results go to standard output; progress, warnings and errors to standard error.
+
+Nothing else prints. May import no other folder of the package.
+"""
 
 from ablate.console.live import DecodingBar, RunView
 from ablate.console.printing import complain, decimals, duration, emit, prose, result, say, table, warn

@@ -1,4 +1,4 @@
-"""What moves on a terminal; elsewhere it becomes plain lines."""
+"""Progress of data preparation and of a single run: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from ablate.console.printing import MESSAGES, duration, say
 
-_SHOWN = {
+_FORMATS = {
     "train/loss": "loss {:.3f}",
     "val/loss": "val loss {:.3f}",
     "val/accuracy": "val accuracy {:.4f}",
     "images_per_s": "{:,.0f} images/s",
 }
-"""How the metrics of the built-in workload are shown; others go by their names."""
+"""Formats of the metrics of the built-in workload. Other metrics are shown with their names."""
 
 
 class DecodingBar:
-    """Progress of preparing data, shown only when there is something to do."""
+    """Progress of the preparation of data. Nothing is shown if nothing has to be prepared."""
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
@@ -32,20 +32,20 @@ class DecodingBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._tasks:  # one that never started would leave an empty line
+        if self._tasks:  # a bar that never started would leave an empty line
             self._bar.stop()
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that `done` of `total` (0: nobody knows) are done."""
+    def __call__(self, task: str, done: int, total: int) -> None:
+        """Show that `done` of `total` items (0: unknown) of a task are done."""
         if not self._tasks:
             self._bar.start()
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(escape(what), total=total or None)
-        self._bar.update(self._tasks[what], completed=done)
+        if task not in self._tasks:
+            self._tasks[task] = self._bar.add_task(escape(task), total=total or None)
+        self._bar.update(self._tasks[task], completed=done)
 
 
 class RunView:
-    """One run as it goes: a live bar on a terminal, a line an epoch elsewhere."""
+    """Progress of one run: a live bar on a terminal, one line per epoch elsewhere."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
@@ -68,19 +68,19 @@ class RunView:
         self._bar.stop()
 
     def progress(self, done: int, total: int) -> None:
-        """Move the bar; once the first steps are timed, say how long the run will take."""
+        """Move the bar. Print an estimate of the remaining time once a few steps are timed."""
         now = time.perf_counter()
         began, first = self._first = self._first or (now, done)
         seconds, steps = now - began, done - first
         if not self._estimated and steps >= 3 and seconds > 1:
             self._estimated = True
-            say(f"about {duration((total - done) * seconds / steps)} to go, by the first {steps} steps")
+            say(f"About {duration((total - done) * seconds / steps)} left (estimated from {steps} steps)")
         epoch = min((done - 1) * self._epochs // total + 1, self._epochs)
         self._bar.update(self._task, total=total, completed=done, epoch=f"{epoch}/{self._epochs}")
 
     def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show an epoch's numbers."""
-        known = [form.format(metrics[name]) for name, form in _SHOWN.items() if name in metrics]
+        """Show the metrics of an epoch."""
+        known = [form.format(metrics[name]) for name, form in _FORMATS.items() if name in metrics]
         facts = " · ".join(known or [f"{name} {value:.4g}" for name, value in metrics.items()])
         self._bar.update(self._task, facts=escape(facts))
         if not MESSAGES.is_terminal:

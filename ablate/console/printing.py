@@ -1,4 +1,4 @@
-"""Lines, tables and JSON."""
+"""Print lines, tables and JSON."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from rich.markup import escape
 from rich.table import Table
 
 PIPE_WIDTH = 200
-"""How wide tables may be where nobody's terminal limits them."""
+"""Width of tables where there is no terminal."""
 
 MOST_DECIMALS = 7
-"""Smaller numbers are shown by their exponents."""
+"""Numbers that need more decimals are shown with an exponent."""
 
 _Column = tuple[str, Sequence[object]]
-"""A name and the cells below it."""
+"""The name and the cells of a column."""
 
 OUTPUT = Console(highlight=False, soft_wrap=True)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """Tell the user something, on standard error."""
+    """Print a message to standard error."""
     MESSAGES.print(escape(text))
 
 
 def warn(text: str) -> None:
-    """Say what to be careful about, on standard error."""
+    """Print a warning to standard error."""
     MESSAGES.print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def complain(text: str) -> None:
-    """Say what went wrong, on standard error."""
+    """Print an error to standard error."""
     MESSAGES.print(f"[bold red]error:[/] {escape(text)}")
 
 
 def result(text: str) -> None:
-    """Print a line that the command was asked for."""
+    """Print a line of the command's result to standard output."""
     OUTPUT.print(escape(text))
 
 
 def emit(facts: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print one JSON document; what is not finite becomes null."""
+    """Print one JSON document to standard output. Numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n")
 
 
@@ -64,7 +64,7 @@ def _plain(value: Any) -> Any:
 
 
 def prose(text: str) -> None:
-    """Print a line that may be long: between words at a terminal's width, further lines under the first one's text."""
+    """Print a result, wrapped between words on a terminal. Further lines are indented like the first one's text."""
     if not OUTPUT.is_terminal:
         return result(text)
     hang = len(text) - len(text.lstrip(" -"))
@@ -73,14 +73,14 @@ def prose(text: str) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, spare: Sequence[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, optional: Sequence[str] = ()
 ) -> None:
-    """Print a table; columns that hold numbers are set to the right.
+    """Print a table with numbers aligned to the right.
 
-    Where it is too wide, columns named in `spare` are left out, in that order, and it is said which.
+    If it is too wide, the `optional` columns are hidden, in that order, and a message names them.
     """
     lines = [list(row) for row in rows]
-    kept, left_out = _fitting([(name, [line[i] for line in lines]) for i, name in enumerate(columns)], spare)
+    kept, hidden = _fitting([(name, [line[i] for line in lines]) for i, name in enumerate(columns)], optional)
     shown = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for position, (name, cells) in enumerate(kept):
         numeric = all(isinstance(cell, int | float | None) for cell in cells)
@@ -91,19 +91,19 @@ def table(
     if title is not None:
         OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
     Console(highlight=False, width=_width()).print(shown)
-    if left_out:
-        say(f"too narrow to show: {', '.join(left_out)}")
+    if hidden:
+        say(f"Columns hidden for lack of width: {', '.join(hidden)}")
 
 
-def _fitting(columns: Sequence[_Column], spare: Sequence[str]) -> tuple[list[_Column], list[str]]:
-    """Return the columns that are shown, and the names of those that are left out for want of room."""
-    kept, left_out = list(columns), []
-    for name in spare:
+def _fitting(columns: Sequence[_Column], optional: Sequence[str]) -> tuple[list[_Column], list[str]]:
+    """Return the columns that fit, and the names of those that are hidden."""
+    kept, hidden = list(columns), []
+    for name in optional:
         if sum(_width_of(*column) + 2 for column in kept) - 2 <= _width():
             break
         kept = [column for column in kept if column[0] != name]
-        left_out.append(name)
-    return kept, left_out
+        hidden.append(name)
+    return kept, hidden
 
 
 def _width_of(name: str, cells: Sequence[object]) -> int:
@@ -111,25 +111,25 @@ def _width_of(name: str, cells: Sequence[object]) -> int:
 
 
 def _width() -> int:
-    """Return how many columns there are: those of COLUMNS, of the terminal, or as many as a pipe is given."""
+    """Return the width in characters: that of COLUMNS, of the terminal, or of a pipe."""
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isdigit() and int(asked) else OUTPUT.width if OUTPUT.is_terminal else PIPE_WIDTH
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Return how many decimals show four digits of the largest of the numbers: 4 of a fraction, 1 of hundreds."""
+    """Return the number of decimals that shows four digits of the largest number: 4 for fractions, 1 for hundreds."""
     sizes = [abs(value) for value in values if value and math.isfinite(value)]
     return max(0, 4 - math.ceil(math.log10(max(sizes)))) if sizes else 0
 
 
 def _texts(cells: Sequence[object]) -> list[str]:
-    """Return the cells of a column as text; numbers to the same decimals, where that leaves each two digits or more."""
+    """Return the cells of a column as text. Numbers have the same decimals if each then keeps two digits or more."""
     numbers = [cell for cell in cells if isinstance(cell, float)]
     sizes = [abs(number) for number in numbers if number and math.isfinite(number)]
     digits = decimals(sizes)
-    is_alike = digits <= MOST_DECIMALS and min(sizes, default=0) >= 10 ** (1 - digits)
-    is_measured = len(numbers) == sum(cell is not None for cell in cells) and not all(map(float.is_integer, sizes))
-    if not (is_alike and is_measured):
+    is_comparable = digits <= MOST_DECIMALS and min(sizes, default=0) >= 10 ** (1 - digits)
+    is_measurement = len(numbers) == sum(cell is not None for cell in cells) and not all(map(float.is_integer, sizes))
+    if not (is_comparable and is_measurement):
         return [_cell(cell) for cell in cells]
     return ["" if cell is None else f"{cell:.{digits}f}" for cell in cells]
 
@@ -143,7 +143,7 @@ def _cell(value: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Return a duration for display: `8 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

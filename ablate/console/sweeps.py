@@ -1,4 +1,4 @@
-"""A sweep as it goes: how far it is, what runs, and how the arms stand."""
+"""Progress of a sweep or a search: finished runs, running ones, time left, and the differences so far."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ablate.console.printing import MESSAGES, duration, say
 
 
 class SweepView:
-    """Live on a terminal, a line a finished run elsewhere.
+    """A live view on a terminal, one line per finished run elsewhere.
 
-    `reference` gives, for each variant, the variant that it is held against; `scale` turns the metric into what is
-    shown (percentage points of a fraction), `with_unit` names the unit of a difference.
+    `reference` maps each variant to the variant that it is compared with. `scale` converts the metric for display
+    (a fraction to percentage points), `with_unit` adds the unit to a difference.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class SweepView:
             self._live.stop()
 
     def known(self, variant: str, seed: int, score: float | None) -> None:
-        """Count a result towards the tally."""
+        """Add the score of a run to the differences so far."""
         if score is not None:
             self._scores.setdefault(variant, {})[seed] = score * self._scale
 
     def running(self, rows: Sequence[str]) -> None:
-        """Show what runs just now."""
+        """Show the runs in progress."""
         self._running = list(rows)
         self._refresh()
 
     def ended(self, title: str, facts: str, seconds: float | None) -> None:
-        """Count one more finished run; `seconds` of those that were made just now tell the time left."""
+        """Show a finished run. `seconds`, for new runs only, is used to estimate the time left."""
         self._done += 1
         if seconds is not None:
             self._seconds.append(seconds)
@@ -74,10 +74,10 @@ class SweepView:
         spent = duration(time.perf_counter() - self._began)
         head = Text(f"{self._done} of {self._total} runs in {spent}{self._time_left()}")
         bar = ProgressBar(total=self._total, completed=self._done, width=40)
-        self._live.update(Group(head, bar, *(Text(row) for row in self._running), self._tally()))
+        self._live.update(Group(head, bar, *(Text(row) for row in self._running), self._difference_table()))
 
-    def _tally(self) -> Table:
-        """Return where the arms stand: mean paired difference so far, and over how many seeds."""
+    def _difference_table(self) -> Table:
+        """Return the mean paired difference of each variant so far, and its number of seeds."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("so far", "difference", "seeds"):
             table.add_column(name, justify="left" if name == "so far" else "right")
@@ -90,5 +90,5 @@ class SweepView:
 
 
 def _signed(number: float) -> str:
-    """Return a number with its sign and two decimals, or three digits where that is more."""
+    """Return a number with its sign and two decimals; small numbers with three digits."""
     return f"{number:+.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:+.3g}"

@@ -10,12 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ablate import console
 from ablate.cli.app import app
 from ablate.cli.help import START, HelpfulCommand
 from ablate.cli.options import names
 from ablate.cli.options.report import ExternalRunFlags
-from ablate.console import printing
 from ablate.data import ImageSource
 from ablate.report.sources.table import TableOptions
 from ablate.runs.until_clear import planned_looks
@@ -190,64 +188,3 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" in invoke("run", "--help", color=True).stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in invoke("run", "--help", color=True).stdout
-
-
-ROWS = [["no-augment+no-residual/s3", "finished", 0.9123, "2026-11-24 03:24", "0123456789ab"]]
-COLUMNS = ["run", "status", "test accuracy", "started", "key"]
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_table_leaves_out_what_can_be_spared(
-    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    console.table(COLUMNS, ROWS, spare=("key", "started"))
-    shown, said = capsys.readouterr()
-    assert all(len(line) <= width for line in shown.splitlines())
-    for text in ("no-augment+no-residual/s3", "finished", "0.9123"):
-        assert text in shown
-    assert ("0123456789ab" in shown) == (width == 120)
-    assert ("too narrow to show: key" in said) == (width < 120)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "shown"),
-    [
-        ([0.961, 0.9109, None, 0.5], ["0.9610", "0.9109", "", "0.5000"]),
-        ([1.0, 0.96], ["1.0000", "0.9600"]),
-        ([133.42, 99.0, float("nan")], ["133.4", "99.0", "nan"]),
-        ([0.01, 0.000004], ["0.01", "4e-06"]),
-        ([4e-08, 3e-08], ["4e-08", "3e-08"]),
-        ([1.0, 20.0], ["1", "20"]),
-        ([1, 0.961], ["1", "0.961"]),
-    ],
-)
-def test_the_numbers_of_a_column_have_the_same_decimals(
-    numbers: list[float | None], shown: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    console.table(["score"], [[number] for number in numbers])
-    assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == shown
-
-
-def test_a_table_in_a_pipe_is_as_wide_as_it_likes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    console.table(["text"], [["x" * 150]])
-    assert "x" * 150 in capsys.readouterr().out
-
-
-def test_prose_breaks_between_words_on_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds): a clear and important loss."
-    console.prose(text)
-    assert capsys.readouterr().out == text + "\n"
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(printing.Console, "is_terminal", property(lambda self: True))
-    console.prose(text)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) > 1
-    assert all(len(line) <= 60 for line in lines)
-    assert all(line.startswith("    ") for line in lines[1:])
-    assert " ".join(" ".join(lines).split()) == text.strip()

@@ -1,0 +1,57 @@
+"""Progress without a terminal: one line per epoch of a run, one per finished run of a sweep."""
+
+from __future__ import annotations
+
+import pytest
+
+from ablate.console import DecodingBar, RunView, SweepView, sweeps
+
+
+def test_a_run_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    with RunView(2) as view:
+        view.progress(1, 10)
+        view.recorded(1, {"train/loss": 1.23456, "val/accuracy": 0.5, "grad_norm": 3.0})
+        view.recorded(2, {"reward": 12.3456})
+    output, messages = capsys.readouterr()
+    assert output == ""
+    assert messages.splitlines() == [
+        "epoch 1/2: loss 1.235 · val accuracy 0.5000",
+        "epoch 2/2: reward 12.35",
+    ]
+
+
+def test_the_time_left_is_estimated_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter(range(0, 100, 2))
+    monkeypatch.setattr("ablate.console.live.time.perf_counter", lambda: float(next(times)))
+    with RunView(2) as view:
+        for step in range(1, 8):
+            view.progress(step, 100)
+    assert capsys.readouterr().err == "About 3 min 12 s left (estimated from 3 steps)\n"
+
+
+def test_a_sweep_prints_a_line_per_run_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with SweepView(3, 1, {"no-x": "baseline"}, 100, "{} points".format) as view:
+        view.ended("baseline/s0", "accuracy 0.9", None)
+        view.ended("no-x/s0", "accuracy 0.8", 60.0)
+        view.ended("no-x/s1", "accuracy 0.8", 60.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/3] baseline/s0: accuracy 0.9",
+        "[2/3] no-x/s0: accuracy 0.8; about 1 min 0 s left",
+        "[3/3] no-x/s1: accuracy 0.8",
+    ]
+
+
+def test_differences_are_of_paired_seeds() -> None:
+    view = SweepView(4, 1, {"no-x": "baseline", "no-y": "baseline"}, 100, "{} points".format)
+    for variant, seed, score in (("baseline", 0, 0.9), ("baseline", 1, 0.8), ("no-x", 1, 0.7), ("no-y", 2, 0.1)):
+        view.known(variant, seed, score)
+    view.known("no-x", 0, None)
+    table = view._difference_table()
+    assert [list(column.cells) for column in table.columns] == [["no-x - baseline"], ["-10.00 points"], ["1"]]
+    assert sweeps._signed(0.0123) == "+0.0123"
+
+
+def test_nothing_is_shown_where_nothing_is_decoded(capsys: pytest.CaptureFixture[str]) -> None:
+    with DecodingBar():
+        pass
+    assert capsys.readouterr() == ("", "")
