@@ -35,9 +35,10 @@ RUN_ELSEWHERE = {
 }
 
 
+QUICK = ["--epochs", "1", "--width", "2", "--threads", "1"]
 SHORTER = {
-    "ablate run --preset demo --no-augment": ["--epochs", "1", "--threads", "1"],
-    "ablate sweep experiments/demo.py": ["--epochs", "1", "--seeds", "1", "--threads", "1", "--executor", "serial"],
+    "ablate run --preset demo --no-augment": QUICK,
+    "ablate sweep experiments/demo.py": [*QUICK, "--seeds", "1", "--executor", "serial"],
 }
 
 

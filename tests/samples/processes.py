@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -123,6 +124,14 @@ def start_program(
             command, cwd=folder, env=variables, stdout=output, stderr=errors, start_new_session=True
         )
     return Program(started, streams)
+
+
+def output_of(code: str, *arguments: str, fresh: bool = False) -> str:
+    """Run a program, which must succeed, and return what it writes to standard output."""
+    program = start_program(*arguments, folder=ROOT, code=textwrap.dedent(code), fresh=fresh)
+    output, errors = program.communicate()
+    assert program.returncode == 0, errors
+    return output
 
 
 def _forked(request: Mapping[str, object], streams: Sequence[Path]) -> _Fork:

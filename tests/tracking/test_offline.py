@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,39 +26,37 @@ from ablate.tracking import (
     sync_journals,
 )
 from tests.cli.test_commands import TINY, ablate
+from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study
 from tests.samples.tracking import DEAD, KEY, mlflow_project, new_project, write_run
 
 BLOCKED = """
 import sys
 
+MISSING = ("mlflow", "optuna", "ray")
+
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("mlflow", "optuna", "ray"):
+        if name.partition(".")[0] in MISSING:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocker())
-if __name__ == "__main__":
-    from ablate.__main__ import main
-    main()
+for name in [name for name in sys.modules if name.partition(".")[0] in MISSING]:
+    del sys.modules[name]
+from ablate.__main__ import main
+main()
 """
+"""The command, where MLflow, Optuna and Ray are not installed."""
 
-SWEEP = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--jobs", "1")
-
-
-@pytest.fixture
-def blocked(tmp_path: Path) -> Path:
-    """The command, where MLflow, Optuna and Ray are not installed."""
-    (tmp_path / "blocked.py").write_text(BLOCKED)
-    return tmp_path / "blocked.py"
+SWEEP = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--executor", "serial")
 
 
-def without_mlflow(command: Path, *arguments: str, folder: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    answer = subprocess.run(
-        [sys.executable, str(command), *arguments], check=False, cwd=folder, capture_output=True, text=True, timeout=300
-    )
-    assert answer.returncode == code, answer.stderr
-    return answer
+def without_mlflow(*arguments: str, folder: Path, code: int = 0) -> tuple[str, str]:
+    """Return what a command writes to standard output and standard error."""
+    program = start_program(*arguments, code=BLOCKED, folder=folder)
+    output, errors = program.communicate()
+    assert program.returncode == code, errors
+    return output, errors
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +69,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_sweep_and_its_report_need_no_mlflow(blocked: Path, alone: Path, project: Path) -> None:
+def test_a_sweep_and_its_report_need_no_mlflow(alone: Path, project: Path) -> None:
     shutil.rmtree(project / "mlruns")
     shutil.copytree(alone / "mlruns", project / "mlruns")
-    refused = without_mlflow(blocked, *SWEEP, folder=project, code=1)
-    assert refused.stderr.endswith("error: MLflow is not installed. Run `pip install mlflow`, or use --offline\n")
-    swept = without_mlflow(blocked, *SWEEP, "--seeds", "2", "--offline", folder=project)
-    assert "4 runs planned, 2 reused, 2 made, 0 failed" in swept.stdout
+    _, refused = without_mlflow(*SWEEP, folder=project, code=1)
+    assert refused.endswith("error: MLflow is not installed. Run `pip install mlflow`, or use --offline\n")
+    swept, _ = without_mlflow(*SWEEP, "--seeds", "2", "--offline", folder=project)
+    assert "4 runs planned, 2 reused, 2 made, 0 failed" in swept
     assert (project / "reports" / "alone" / "report.md").is_file()
     assert not (project / "mlruns" / "mlflow.db").exists()
 

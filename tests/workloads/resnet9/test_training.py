@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +21,8 @@ from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.training import Training, epoch_stream, evaluate
-from tests import ROOT
 from tests.samples import notebook
+from tests.samples.processes import output_of
 from tests.samples.training import CLASSES, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -366,11 +363,7 @@ def test_no_float_copy_of_the_images_is_made():
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print((after - before) * (1 if sys.platform == "darwin" else 1024))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert int(done.stdout) < 20e6, "bytes beyond what a small part of the set takes"
+    assert int(output_of(program)) < 20e6, "bytes beyond what a small part of the set takes"
 
 
 def test_a_training_imports_no_compiler(tmp_path):
@@ -393,11 +386,7 @@ def test_a_training_imports_no_compiler(tmp_path):
             assert again.epoch == 1
         print(*sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "\n"
+    assert output_of(program, str(tmp_path)) == "\n"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that hands memory back")
@@ -415,8 +404,7 @@ def test_freed_memory_is_kept_for_the_next_step():
         keep_freed_memory()
         print(first, faults())
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
-    before, after = (int(word) for word in done.stdout.split())
+    before, after = (int(word) for word in output_of(program).split())
     assert after < before / 2, "some are new until the heap has its size"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import ctypes
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +25,7 @@ from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.kernels import compiler, library
 from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
 from ablate.workloads.resnet9.model import Block
+from tests.samples.processes import start_program
 from tests.samples.report import report_text, small_study, tracked
 from tests.samples.training import bare_net, differing, plan_of, tiny_images, train, weights
 
@@ -232,8 +232,8 @@ def test_processes_that_compile_at_once_get_whole_kernels(fresh, monkeypatch):
     quick = script(fresh / "quick++", f'exec {compiler()} "$@" -O0')  # so that the test takes seconds
     monkeypatch.setenv("CXX", quick)
     code = "from ablate.workloads.resnet9.kernels import library; print(library().forward_float32 is not None)"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(2)]
-    assert [process.communicate()[0] for process in processes] == [b"True\n"] * 2
+    programs = [start_program(code=code, folder=fresh) for _ in range(2)]
+    assert [program.communicate()[0] for program in programs] == ["True\n"] * 2
     (made,) = (fresh / "cache" / "kernels").iterdir()
     assert made.suffix == ".so"
     before = made.stat().st_mtime_ns
