@@ -1,4 +1,4 @@
-"""The figures of searches: real PNG files for every shape of search, the same bytes each time."""
+"""Figures of a search: every kind gives a PNG file, with equal bytes for equal input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run tables for the tests of the statistics, among them the worked examples."""
+"""Run tables for the tests of the statistics, including the known answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOSS = Metric("perplexity", goal="min", unit="")
 
 
 def run_table(arms: Mapping[str, Sequence[float]], metric: Metric = ACCURACY) -> pd.DataFrame:
-    """Finished runs with seeds 0, 1, ... from values in shown units."""
+    """Return finished runs with seeds 0, 1, ... from scaled values."""
     rows = [
         {"variant": variant, "seed": seed, "status": "finished", metric.name: value / metric.scale}
         for variant, values in arms.items()
@@ -31,7 +31,7 @@ def run_table(arms: Mapping[str, Sequence[float]], metric: Metric = ACCURACY) ->
 def with_status(
     table: pd.DataFrame, variant: str, seeds: Sequence[int], status: str, value: float | None = None
 ) -> pd.DataFrame:
-    """The table with other outcomes for some runs; `value` replaces the metric, in the table's unit."""
+    """Return the table with another status for some runs. `value`, unscaled, replaces their metric."""
     table = table.copy()
     chosen = (table["variant"] == variant) & table["seed"].isin(seeds)
     table.loc[chosen, "status"] = status
@@ -41,5 +41,5 @@ def with_status(
 
 
 def planned(*variants: str, **settings: object) -> list[Comparison]:
-    """Comparisons of these arms with the baseline."""
+    """Return comparisons of these arms with the baseline."""
     return [Comparison(variant, **settings) for variant in variants]  # type: ignore[arg-type]  # test shorthand

@@ -1,4 +1,4 @@
-"""Attribution: the worked examples, aliases by brute force, factorial effects by number of seeds, Shapley's laws."""
+"""Attribution: known answers, aliases, factorial effects by number of seeds, properties of Shapley values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def label(on):
 
 
 def table_of(rows, factors):
-    """A design from rows of true/false, with names by the factors that are on."""
+    """Return a design from rows of booleans, with variants named after their factors."""
     names = [label([name for name, is_on in zip(factors, row, strict=True) if is_on]) for row in rows]
     return pd.DataFrame([list(row) for row in rows], index=names, columns=list(factors), dtype=bool)
 
@@ -46,7 +46,7 @@ def full_factorial(factors):
 
 
 def fraction(base, generators):
-    """A regular two-level fraction: base factors in full, each other one the product of the letters that make it."""
+    """Return a regular two-level fraction: a full design of the base factors, the others as products of them."""
     rows = []
     for row in itertools.product((-1, 1), repeat=len(base)):
         level = dict(zip(base, row, strict=True))
@@ -79,7 +79,7 @@ RESOLUTION_IV = fraction("abcd", {"e": "abc", "f": "bcd", "g": "acd"})
 
 
 def responses(design, function, seeds=5, noise=0.0, seed=0):
-    """Scores by variant and seed: a function of the set of factors that are on, a shift by seed, and noise."""
+    """Return scores by variant and seed: a function of the enabled factors, a shift by seed, and noise."""
     generator = np.random.default_rng(seed)
     shifts = generator.normal(0, 1, seeds)
     rows = [
@@ -106,7 +106,7 @@ def test_resolution_iv_has_the_seven_triples():
     assert all(len(group.terms) == 1 for group in alias_groups(RESOLUTION_IV) if group.order == 1)
 
 
-def test_resolutions_of_the_document():
+def test_resolutions_of_the_specification():
     thirty_two = fraction("abcde", {"f": "abcd", "g": "abde"})
     assert resolution(thirty_two) == 4
     aliased = [group.terms for group in alias_groups(thirty_two) if len(group.terms) > 1]
@@ -271,7 +271,7 @@ def test_resolution_iv_recovers_effects_and_names_aliases():
     assert [contrast.family for contrast in analysis.contrasts].count("interactions") == 7
 
 
-def test_goal_min_turns_the_verdict():
+def test_goal_min_flips_the_verdict():
     analysis = factorial_effects(TWO, SIX, 0.5, goal="min")
     assert by_term(analysis)["a"].verdict == "preliminary: clear and important loss"
 
@@ -413,7 +413,7 @@ def test_shares_have_intervals_over_common_seeds():
     assert share.shapley_low < share.shapley < share.shapley_high
 
 
-def test_a_full_factorial_with_holes_falls_back_to_half_sums():
+def test_an_incomplete_full_factorial_falls_back_to_half_sums():
     design = full_factorial("abcd")
     scores = responses(design, len)
     scores.loc["a+b"] = math.nan
@@ -440,7 +440,7 @@ def test_residual_outcomes(residuals, outcome):
         assert "terms can cancel" in found.description
 
 
-def test_what_can_be_attributed():
+def test_sources_of_shapley_values():
     assert shapley_source(full_factorial("abc")) == "full factorial"
     assert shapley_source(leave_one_out("abcd")) == "half-sums"
     assert shapley_source(leave_one_out("abcd", alone=False)) is None

@@ -1,4 +1,4 @@
-"""Effects: the worked examples, an independent computation, verdicts with their overrides, and bad tables."""
+"""Effects: known answers, comparison with SciPy and statsmodels, verdicts and their overrides, invalid tables."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_known_answer_holm_and_sequence():
 
 @pytest.fixture(scope="module")
 def quick_collections() -> None:
-    """Leave out what is there by now: statsmodels collects garbage at each call, a second with all that is imported."""
+    """Freeze existing objects: statsmodels runs the garbage collector at each call, which takes a second otherwise."""
     gc.freeze()
 
 
@@ -160,7 +160,7 @@ def test_each_rule(shift, spread, verdict):
     assert effect.verdict == verdict
 
 
-def test_goal_min_turns_losses_and_improvements():
+def test_goal_min_flips_losses_and_improvements():
     runs = run_table({"baseline": [20.0, 21, 20.5, 20.2, 20.8], "no-a": [18.0, 19.1, 18.4, 18.3, 20.8]}, LOSS)
     (effect,) = estimate_effects(runs, planned("no-a"), LOSS, 0.5)
     assert effect.delta < 0
@@ -241,7 +241,7 @@ def test_prefixes():
 # unstable and failed runs ----------------------------------------------------------------------------------------
 
 
-def test_unstable_runs_count_at_their_value_with_survivors_beside():
+def test_unstable_runs_count_with_their_value_next_to_the_survivors():
     runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
     runs = with_status(runs, "no-a", [1], "unstable", 0.12)
     runs = with_status(runs, "no-a", [3], "unstable", math.nan)
@@ -308,7 +308,7 @@ def test_only_shared_seeds_are_paired():
     assert effect.baseline_mean == approx(float(np.mean(BASELINE[1:4])))
 
 
-def test_families_are_adjusted_apart_and_order_is_kept():
+def test_families_are_adjusted_separately_and_order_is_kept():
     runs = run_table({"baseline": BASELINE, "none": NO_BATCH_NORM, "no-a": NO_CLIP, "only-a": NO_CLIP})
     plan = [
         Comparison("only-a", "none", "a", "added", "add-one-in"),
@@ -322,7 +322,7 @@ def test_families_are_adjusted_apart_and_order_is_kept():
     assert effects[0].verdict == "clear and important gain"
 
 
-# bad tables ------------------------------------------------------------------------------------------------------
+# invalid tables ------------------------------------------------------------------------------------------------------
 
 
 def test_bad_tables_name_their_rows():
@@ -344,7 +344,7 @@ def test_bad_tables_name_their_rows():
     fails(runs, "lists no-a against baseline twice", plan=("no-a", "no-a"))
 
 
-def test_a_failed_run_beside_its_retry_is_no_double():
+def test_a_failed_run_and_its_retry_are_not_duplicates():
     runs = run_table({"baseline": BASELINE, "no-a": NO_CLIP})
     failed = with_status(runs[(runs["variant"] == "no-a") & (runs["seed"] == 3)], "no-a", [3], "failed")
     (effect,) = estimate_effects(pd.concat([failed, runs]), planned("no-a"), ACCURACY, 0.5)

@@ -1,4 +1,4 @@
-"""Laws that effects obey for any data."""
+"""Properties of effects that hold for any data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def numbers(effect, names=NUMBERS):
 
 @fewer
 @given(arms)
-def test_swapping_arms_turns_the_sign(data):
+def test_swapping_arms_flips_the_sign(data):
     first = effects(run_table(data, RAW))[0]
     swapped = effects(run_table({**data, "baseline": data["no-a"], "no-a": data["baseline"]}, RAW))[0]
     assert swapped.delta == pytest.approx(-first.delta, abs=1e-12)
@@ -88,7 +88,7 @@ def test_scaling_values_and_margin_scales_the_effect(data, factor):
 
 @fewer
 @given(arms)
-def test_intervals_hold_their_estimate_and_nest(data):
+def test_intervals_contain_their_estimate_and_nest(data):
     for effect in effects(run_table(data, RAW)):
         assert effect.fw_low <= effect.ci_low <= effect.delta <= effect.ci_high <= effect.fw_high
         assert effect.improve_low <= effect.p_improve <= effect.improve_high
@@ -99,7 +99,7 @@ def test_intervals_hold_their_estimate_and_nest(data):
 @fewer
 @given(arms, st.sampled_from([0.3, 0.5, 2.0]))
 def test_tests_and_intervals_are_dual(data, margin):
-    """p < .05 exactly when the 95 % interval excludes 0; p_tost < .05 when the 90 % interval lies in the margin."""
+    """p < .05 if and only if the 95 % interval excludes 0; p_tost < .05 if the 90 % interval is within the margin."""
     differences = np.subtract(data["no-a"], data["baseline"])
     ninety_five, ninety = paired_t(differences, margin), paired_t(differences, margin, alpha=0.10)
     if min(abs(float(ninety_five.p) - 0.05), abs(float(ninety.p_tost) - 0.05)) < 1e-9:
@@ -149,7 +149,7 @@ def test_every_comparison_gets_exactly_the_first_rule_that_matches(rows):
 
 
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, 2 * n).map(lambda k: k / 2), st.just(n))))
-def test_wilson_turns_with_the_outcome(outcome):
+def test_wilson_flips_with_the_outcome(outcome):
     wins, n = outcome
     low, high = wilson(wins, n)
     assert 0 <= low <= wins / n <= high <= 1
@@ -159,7 +159,7 @@ def test_wilson_turns_with_the_outcome(outcome):
 @fewer
 @given(arms)
 def test_arrays_of_studies_agree_with_single_ones(data):
-    """The simulation's vectorised path is the one that studies take."""
+    """The simulation and real studies use the same code."""
     names = ("no-a", "no-b")
     stacked = np.stack([np.subtract(data[name], data["baseline"]) for name in names])
     many = paired_t(np.stack([stacked, stacked + 1]), 0.5, 0.05, 2)

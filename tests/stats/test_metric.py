@@ -38,7 +38,7 @@ def test_a_metric_is_a_fraction_only_where_it_is_one(
     assert metric.describe(None).endswith("unknown")
 
 
-def test_guessing_is_below_for_one_goal_and_above_for_the_other() -> None:
+def test_the_floor_is_below_for_one_goal_and_above_for_the_other() -> None:
     accuracy = Metric("accuracy").with_floor(0.1)
     assert accuracy.at_floor(0.12)
     assert not accuracy.at_floor(0.5)

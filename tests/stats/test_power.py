@@ -62,7 +62,7 @@ def test_seeds_needed_is_the_fewest(difference, sd, comparisons):
     assert n == 3 or power_of_paired_t(difference / sd, n - 1, 0.05 / comparisons) < 0.8
 
 
-def test_seeds_needed_where_there_is_no_answer():
+def test_seeds_needed_without_an_answer():
     assert seeds_needed(0.5, math.nan) is None
     assert seeds_needed(1e-6, 1.0) is None
     assert seeds_needed(0.5, 0.0) == 3

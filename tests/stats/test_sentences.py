@@ -1,4 +1,4 @@
-"""Sentences: the three of the document, other metrics, overrides, and words that never stand there."""
+"""Verdict sentences: the templates, other metrics, overrides, and words that never occur."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CL
 SEVEN = ("no-bn", "no-clip", "no-a", "no-b", "no-c", "no-d", "no-e")
 
 
-def said(runs, comparison, metric=ACCURACY, margin=0.5, protocol=None, family=1):
+def sentence_of(runs, comparison, metric=ACCURACY, margin=0.5, protocol=None, family=1):
     plan = [comparison, *planned(*(f"absent-{i}" for i in range(family - 1)))]
     return sentence(estimate_effects(runs, plan, metric, margin, protocol)[0], metric)
 
 
-def test_the_sentences_of_the_document():
+def test_the_sentences_of_the_specification():
     runs = run_table({"baseline": BASELINE, "no-bn": NO_BATCH_NORM, "no-clip": NO_CLIP})
-    assert said(runs, Comparison("no-bn", factor="batch_norm"), family=7) == (
+    assert sentence_of(runs, Comparison("no-bn", factor="batch_norm"), family=7) == (
         "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .001): "
         "a clear and important loss."
     )
-    assert said(runs, Comparison("no-clip", factor="gradient_clipping"), family=7) == (
+    assert sentence_of(runs, Comparison("no-clip", factor="gradient_clipping"), family=7) == (
         "Removing gradient clipping changed accuracy by -0.00 points [-0.09, 0.09]; "
         "a difference beyond 0.5 is ruled out: no practically meaningful effect."
     )
@@ -37,7 +37,7 @@ def test_the_sentences_of_the_document():
 
 def test_inconclusive_prints_power():
     runs = run_table({"baseline": BASELINE, "no-dropout": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])})
-    text = said(runs, Comparison("no-dropout", factor="dropout"), family=7)
+    text = sentence_of(runs, Comparison("no-dropout", factor="dropout"), family=7)
     assert re.fullmatch(
         r"Removing dropout: -0\.20 points \[-0\.7\d, 0\.3\d\]\. Inconclusive: 5 seeds detect 1\.3 or more; "
         r"about 1\d are needed for the margin of 0\.5\.",
@@ -49,36 +49,38 @@ def test_added_and_other_metrics():
     shift = np.array([1.2, 1.25, 1.15, 1.2, 1.2])
     runs = run_table({"none": BASELINE, "only-ema": BASELINE + shift})
     added = Comparison("only-ema", "none", "ema", "added")
-    assert said(runs, added).startswith("Adding ema to the bare recipe gained 1.20 points [1.1")
+    assert sentence_of(runs, added).startswith("Adding ema to the bare recipe gained 1.20 points [1.1")
     perplexity = run_table({"none": BASELINE, "only-ema": BASELINE - shift}, LOSS)
-    assert said(perplexity, added, LOSS).startswith("Adding ema to the bare recipe lowered perplexity by 1.20 [1.1")
-    assert said(perplexity, added, LOSS).endswith("a clear and important gain.")
-    assert "points" not in said(perplexity, added, LOSS)
+    assert sentence_of(perplexity, added, LOSS).startswith(
+        "Adding ema to the bare recipe lowered perplexity by 1.20 [1.1"
+    )
+    assert sentence_of(perplexity, added, LOSS).endswith("a clear and important gain.")
+    assert "points" not in sentence_of(perplexity, added, LOSS)
     removed = Comparison("only-ema", "none", "ema")
-    assert "Removing ema lowered perplexity by 1.2 [" in said(perplexity, removed, LOSS, margin=1.0, family=1)
+    assert "Removing ema lowered perplexity by 1.2 [" in sentence_of(perplexity, removed, LOSS, margin=1.0, family=1)
     seconds = Metric("time", goal="min", unit="s")
-    assert "raised time by 1.20 s [" in said(
+    assert "raised time by 1.20 s [" in sentence_of(
         run_table({"none": BASELINE, "only-ema": BASELINE + shift}, seconds), added, seconds
     )
     errors = Metric("error", goal="min", unit="points")
-    assert "raised error by 1.20 points [" in said(
+    assert "raised error by 1.20 points [" in sentence_of(
         run_table({"none": BASELINE, "only-ema": BASELINE + shift}, errors), added, errors
     )
 
 
-def test_arms_that_are_not_one_factor_are_named():
+def test_arms_that_differ_in_several_factors_are_named():
     runs = run_table({"baseline": BASELINE, "no-a+no-b": NO_BATCH_NORM})
-    assert said(runs, Comparison("no-a+no-b", change="changed")).startswith("Variant no-a+no-b cost 3.02 points")
+    assert sentence_of(runs, Comparison("no-a+no-b", change="changed")).startswith("Variant no-a+no-b cost 3.02 points")
 
 
 def test_negligible_and_unresolved():
     steady = np.array([0.01, -0.02, 0.0, 0.02, -0.01])
     runs = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, -0.2) + steady})
-    assert said(runs, Comparison("no-a", factor="a")).endswith(
+    assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
         "a difference beyond 0.5 is ruled out: real but negligible."
     )
     runs = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, -0.5) + steady})
-    assert said(runs, Comparison("no-a", factor="a")).endswith(
+    assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
         "real, but whether it exceeds the margin of 0.5 is unresolved."
     )
 
@@ -86,24 +88,27 @@ def test_negligible_and_unresolved():
 def test_overrides():
     runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
     drop = Comparison("no-a", factor="a")
-    assert said(runs[runs["seed"] < 1], drop) == (
+    assert sentence_of(runs[runs["seed"] < 1], drop) == (
         "Removing a: -2.98 points in 1 seed, a single-run observation without an interval."
     )
     screened = replace(estimate_effects(runs[runs["seed"] < 1], [drop], ACCURACY, 0.5)[0], ci_low=-5.0, ci_high=1.0)
     assert sentence(screened, ACCURACY).endswith("a single-run observation with Lenth's (1989) exploratory interval.")
-    two = said(runs[runs["seed"] < 2], drop)
+    two = sentence_of(runs[runs["seed"] < 2], drop)
     assert two == "Removing a: -2.97 points in 2 seeds; too few seeds for a verdict.", two
-    assert said(runs[runs["seed"] < 3], drop).startswith("Preliminary: Removing a cost")
-    assert said(runs, drop, protocol=Protocol(planned=False, selected_on_test=True)).startswith(
+    assert sentence_of(runs[runs["seed"] < 3], drop).startswith("Preliminary: Removing a cost")
+    assert sentence_of(runs, drop, protocol=Protocol(planned=False, selected_on_test=True)).startswith(
         "Exploratory: Optimistic: Removing a cost"
     )
-    assert "re-tuned" in said(runs, drop, protocol=Protocol(estimand="re-tuned"))
-    assert said(runs[runs["variant"] == "baseline"], drop) == (
+    assert "re-tuned" in sentence_of(runs, drop, protocol=Protocol(estimand="re-tuned"))
+    assert sentence_of(runs[runs["variant"] == "baseline"], drop) == (
         "Removing a: no seed has a result for both no-a and baseline; too few seeds."
     )
     same = run_table({"baseline": BASELINE[:3], "no-a": BASELINE[:3]})
-    assert said(same, drop) == "Removing a: 0.00 points in 3 seeds, identical differences; no verdict below 5 seeds."
-    extended = said(runs, drop, protocol=Protocol(extended=True))
+    assert (
+        sentence_of(same, drop)
+        == "Removing a: 0.00 points in 3 seeds, identical differences; no verdict below 5 seeds."
+    )
+    extended = sentence_of(runs, drop, protocol=Protocol(extended=True))
     assert extended.startswith("Exploratory: ")
     assert "Seeds were added after a report; the interval that allows for this is [-3.6" in extended
 
@@ -112,13 +117,13 @@ def test_unstable():
     runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
     drop = Comparison("no-a", factor="a")
     one = with_status(runs, "no-a", [1], "unstable", 0.1)
-    text = said(one, drop)
+    text = sentence_of(one, drop)
     assert text.startswith("Unstable in 1 of 5 seeds: Removing a: -")
     assert text.endswith("Among the 4 seeds stable in both arms the difference is -3.03 points.")
-    both = said(with_status(one, "baseline", [0], "unstable", 0.1), drop)
+    both = sentence_of(with_status(one, "baseline", [0], "unstable", 0.1), drop)
     assert both.startswith("Reference unstable in seed 0: Unstable in 1 of 5 seeds: ")
     many = with_status(runs, "no-a", [0, 1, 2], "unstable", 0.1)
-    assert said(many, drop) == (
+    assert sentence_of(many, drop) == (
         "Removing a: trains unreliably, unstable in 3 of 5 seeds (95 % Wilson interval 23 to 88 %), "
         "the reference in none."
     )
@@ -148,13 +153,13 @@ def test_any_effect_has_a_sentence_with_its_numbers(reference, variant, goal, ma
         assert sorted(bounds) == pytest.approx(sorted([abs(effect.ci_low), abs(effect.ci_high)]), abs=0.0051)
 
 
-def test_the_margin_has_the_unit_of_what_is_no_fraction():
+def test_the_margin_has_the_unit_of_a_metric_that_is_not_a_fraction():
     seconds = Metric("time", goal="min", unit="s")
     noisy = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])}, seconds)
     steady = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}, seconds)
     comparison = Comparison("no-x", factor="x")
     assert re.search(r"5 seeds detect [\d.]+ s or more; about \d+ are needed for the margin of 0\.5 s\.$",
-                     said(noisy, comparison, seconds))  # fmt: skip
-    assert "a difference beyond 0.5 s is ruled out" in said(steady, comparison, seconds)
-    assert "a difference beyond 0.5 is ruled out" in said(run_table(
+                     sentence_of(noisy, comparison, seconds))  # fmt: skip
+    assert "a difference beyond 0.5 s is ruled out" in sentence_of(steady, comparison, seconds)
+    assert "a difference beyond 0.5 is ruled out" in sentence_of(run_table(
         {"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}), comparison)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Adding seeds until it is clear: p_seq, frozen arms, what goes on, and the agreement of both code paths."""
+"""Sequential testing: p_seq, stopped and undecided arms, agreement of arrays and tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ARMS = ("no-loss", "no-null", "no-edge", "no-noisy")
 
 @pytest.fixture(scope="module")
 def twenty():
-    """Four arms at 20 seeds: a large loss, nothing, a loss at the margin, and nothing under heavy noise."""
+    """Four arms at 20 seeds: a large loss, no effect, a loss at the margin, and no effect with high noise."""
     generator = np.random.default_rng(7)
     baseline = 93 + generator.normal(0, 0.2, 20)
     shifts = {"no-loss": (-3.0, 0.1), "no-null": (0.0, 0.05), "no-edge": (-0.5, 0.1), "no-noisy": (0.1, 2.0)}
@@ -79,7 +79,7 @@ def test_first_look(twenty):
     assert "98.5 % interval" in sentence(effect, ACCURACY)
 
 
-def test_next_look_needs_only_what_goes_on(twenty):
+def test_next_look_needs_only_undecided_arms(twenty):
     state = looked(twenty, 1)
     assert state.next_seeds == SEEDS[:10]
     assert {arm for arm, _ in state.needed_runs} == {"baseline", "no-edge", "no-noisy"}
@@ -118,14 +118,14 @@ def test_seeds_beyond_the_look_are_not_read(twenty):
     assert take_look(state, at(twenty, 5), ACCURACY, 0.5) == take_look(state, run_table(twenty), ACCURACY, 0.5)
 
 
-def test_planned_order_of_seeds_decides_which_are_read(twenty):
+def test_looks_use_seeds_in_planned_order(twenty):
     state = start_monitoring(planned(*ARMS), tuple(reversed(SEEDS)))
     effect = take_look(state, run_table(twenty), ACCURACY, 0.5).effects[0]
     assert effect.evidence.paired.seeds == (15, 16, 17, 18, 19)
 
 
 def test_arrays_and_tables_agree():
-    """What the simulation checks is what the sweep does."""
+    """The simulation and real studies use the same code."""
     generator = np.random.default_rng(11)
     for _ in range(10):
         baseline = 93 + generator.normal(0, 0.3, 20)
@@ -152,7 +152,7 @@ def test_failures_and_few_seeds_do_not_stop_an_arm(twenty):
     assert (state.arms[0].stopped_at, state.effects[0].n) == (2, 9)
 
 
-def test_an_arm_without_runs_goes_on(twenty):
+def test_an_arm_without_runs_stays_undecided(twenty):
     state = take_look(start_monitoring(planned("no-loss", "no-runs"), SEEDS), run_table(twenty), ACCURACY, 0.5)
     assert [row.variant for row in state.undecided] == ["no-runs"]
     assert state.arms[1].p_seq == 1.0
@@ -187,5 +187,5 @@ def test_bad_looks():
 def test_replay_takes_every_look_that_is_complete(twenty):
     start = start_monitoring(planned(*ARMS, n_planned=20), SEEDS)
     assert replay(start, at(twenty, 4), ACCURACY, 0.5) is start
-    assert replay(start, at(twenty, 7), ACCURACY, 0.5) == looked(twenty, 1)  # between looks the last one stands
+    assert replay(start, at(twenty, 7), ACCURACY, 0.5) == looked(twenty, 1)  # between looks the last verdicts apply
     assert replay(start, run_table(twenty), ACCURACY, 0.5) == looked(twenty, 3)

@@ -1,4 +1,4 @@
-"""The small tier of the simulation, and proof that it would notice broken statistics."""
+"""A small simulation of the statistics, and checks that it detects broken ones."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_the_limits_of_a_report_quote_the_committed_simulation():
         assert re.search(words.format(*rates), SKEWED), (mode, rates)
 
 
-def test_naive_peeking_is_caught():
+def test_naive_peeking_exceeds_its_limit():
     peeking, tosts = naive_peeking(4000, np.random.default_rng(0))
     assert peeking > PEEKING
     assert 0.23 - 0.02 < peeking < 0.23 + 0.02
     assert 0.11 - 0.02 < tosts < 0.11 + 0.02
 
 
-def test_z_instead_of_t_is_noticed(monkeypatch):
+def test_z_instead_of_t_is_detected(monkeypatch):
     monkeypatch.setattr(inference, "upper_tail", lambda statistic, freedom: special.ndtr(-np.asarray(statistic)))
     monkeypatch.setattr(inference, "quantile", lambda probability, freedom: float(special.ndtri(probability)))
     found = misses(simulate(PLAIN, REPETITIONS, seed=1))
@@ -72,7 +72,7 @@ def test_z_instead_of_t_is_noticed(monkeypatch):
     assert any("false equivalence" in miss for _, miss in found)
 
 
-def test_leaving_out_holm_is_noticed(monkeypatch):
+def test_missing_holm_is_detected(monkeypatch):
     monkeypatch.setattr(studies, "holm", lambda p: p)
     monkeypatch.setattr(sequential, "holm", lambda p: p)
     found = misses(simulate(PLAIN, REPETITIONS, seed=1))
@@ -81,7 +81,7 @@ def test_leaving_out_holm_is_noticed(monkeypatch):
     assert misses(simulate(ENDLESS, 1000, seed=1))
 
 
-def test_looks_at_full_alpha_are_noticed(monkeypatch):
+def test_looks_at_full_alpha_are_detected(monkeypatch):
     class Greedy:
         seeds, alphas = (5, 10, 20), (0.05, 0.05, 0.05)
 
