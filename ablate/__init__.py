@@ -21,7 +21,7 @@ Public names:
 - `Metric`: the score of a run: name, goal and unit.
 - `OneOf`, `Range`: the values that a setting can take.
 - `from_function`, `from_command`: make a workload of a Python function, or of a command line.
-- `load_study`: read the study of a file.
+- `load_study`, `find_workload`: read the study of a file, or find a workload by its name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ablate.studies.recipe import Recipe
     from ablate.studies.settings import OneOf, Range
     from ablate.studies.study import Study
-    from ablate.studies.workload import Workload
+    from ablate.studies.workload import Workload, find_workload
     from ablate.workloads.custom import from_command, from_function
     from ablate.workloads.custom.study_file import load_study
 
@@ -48,6 +48,7 @@ __all__ = [
     "Recipe",
     "Study",
     "Workload",
+    "find_workload",
     "from_command",
     "from_function",
     "load_study",
@@ -60,6 +61,7 @@ _MODULES = {
     "Recipe": "ablate.studies.recipe",
     "Study": "ablate.studies.study",
     "Workload": "ablate.studies.workload",
+    "find_workload": "ablate.studies.workload",
     "from_command": "ablate.workloads.custom",
     "from_function": "ablate.workloads.custom",
     "load_study": "ablate.workloads.custom.study_file",

@@ -8,9 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -105,12 +104,12 @@ def share_in_log(*, top: Path) -> Measurement:
     os.environ["ABLATE_CACHE"] = str(top / "cache")
     from ablate.data import ImageSource
     from ablate.journal.run_journal import Journals
+    from ablate.journal.run_log import RunLog
     from ablate.runs import runner
-    from ablate.runs.run_log import RunLog
     from ablate.studies.conditions import RequestedConditions
     from ablate.studies.job import Job
     from ablate.studies.recipe import Recipe
-    from ablate.tracking import Project, Writer, open_tracker
+    from ablate.tracking import BackgroundDelivery, Project, open_tracker
     from ablate.workloads.resnet9.devices import resolve_conditions
     from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -146,24 +145,18 @@ def share_in_log(*, top: Path) -> Measurement:
         nonlocal waited
         waited = 0.0
         tracker = open_tracker(project, f"sqlite:///{project.mlruns / 'mlflow.db'}")
-        with Writer(tracker, lambda error: sys.exit(str(error))) as writer, patch.object(runner, "RunLog", TimedLog):
-            made, _ = runner.make(job, journals, runner.Purpose(project.root, again=True), _Follower(writer.follow))
+        with BackgroundDelivery(tracker, project, _Exit()) as delivery, patch.object(runner, "RunLog", TimedLog):
+            made, _ = runner.make_run(job, journals, runner.RunOptions(project.root, again=True), follower=delivery)
         return 100 * waited / sum(row.get("time/epoch_s", 0.0) for row in made.history)
 
     return measure
 
 
-@dataclass(frozen=True)
-class _Follower:
-    """A watcher that only says where the journal is."""
+class _Exit:
+    """Ends the process if a delivery fails."""
 
-    started: Callable[[Path], None]
-
-    def progress(self, done: int, total: int) -> None:
-        pass
-
-    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        pass
+    def delivery_failed(self, error: Exception) -> None:
+        sys.exit(str(error))
 
 
 def tracking_in_the_loop(goal: float, rounds: int) -> Figure:
@@ -188,7 +181,7 @@ def recording(goal: float, rounds: int, steps: int = 500) -> Figure:
 def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
     from ablate.journal.process_identity import this_process
     from ablate.journal.run_journal import Journals
-    from ablate.runs.run_log import RunLog
+    from ablate.journal.run_log import RunLog
 
     journals = Journals(top / "journal")
 
@@ -199,7 +192,7 @@ def _our_log(*, top: Path, steps: int, epoch: int = 25) -> Measurement:
                 "start", variant="bench", key="feedbeef0000", data="feedbeef0000", study="bench",
                 recipe={"seed": 0}, params={}, floor=None, conditions={}, environment={}, process=this_process(),
             )  # fmt: skip
-            log = RunLog(journal, _Follower(lambda _path: None))
+            log = RunLog(journal)
             for first in range(0, steps, epoch):
                 for step in range(first, first + epoch):
                     log.progress(step, steps)

@@ -108,7 +108,7 @@ def finished(runs: int) -> Iterator[Measurement]:
     """The planning of a sweep whose runs are finished, 16 epochs of 25 steps each in their journals: its seconds."""
     from ablate.journal.process_identity import this_process
     from ablate.journal.run_journal import Journals
-    from ablate.runs.sweep import plan
+    from ablate.runs.sweep import plan_runs
     from ablate.studies.conditions import Conditions
     from ablate.studies.job import Data
     from ablate.studies.study import Study
@@ -132,7 +132,7 @@ def finished(runs: int) -> Iterator[Measurement]:
 
         def plan_it() -> float:
             started = time.perf_counter()
-            assert all(entry.is_done for entry in plan(recipes, data, conditions, journals))
+            assert all(entry.is_done for entry in plan_runs(recipes, data, conditions, journals))
             return time.perf_counter() - started
 
         yield plan_it

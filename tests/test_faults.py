@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import SerialExecutor
-from ablate.runs.runner import Purpose
-from ablate.runs.sweep import Progress, Task, carry_out
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import RunTask, run_tasks
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job
 from ablate.tracking import open_tracker
@@ -88,9 +88,8 @@ def test_runs_of_a_killed_sweep_are_delivered_by_the_next_though_it_has_none_to_
     study, journals = load_study(tmp_path / "kitchen.py"), Journals(project.journals)
     data, conditions = toy.open_data(None, None), Conditions("cpu", "fp32", 1)
     jobs = [Job(recipe, data, conditions) for recipe in study.recipes()]
-    tasks = [Task(job, journals.folder, Purpose(tmp_path, "kitchen")) for job in jobs]
-    ignore = Progress(lambda *_: None, lambda *_: None, lambda *_: None)
-    carry_out(tasks, SerialExecutor(), ignore)
+    tasks = [RunTask(job, journals.folder, RunOptions(tmp_path, "kitchen")) for job in jobs]
+    assert len(list(run_tasks(tasks, SerialExecutor()))) == len(jobs)
     arguments = ["sweep", "kitchen.py", "--jobs", "1", "--threads", "1", "--precision", "fp32", "--json"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

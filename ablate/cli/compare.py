@@ -15,7 +15,7 @@ from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.journal.run_journal import Run
 from ablate.tracking import Project, Tracker, run_title
-from ablate.workflows.messages import headline, said, settings_of
+from ablate.workflows.messages import format_parameter, headline_metric, settings_of
 
 
 @expand_groups
@@ -50,7 +50,10 @@ def compare(
         return
     heads = [f"A: {_name(one, left)}", f"B: {_name(other, right)}"]
     if different:
-        console.table(["differs", *heads], [[name, said(name, a), said(name, b)] for name, (a, b) in different.items()])
+        console.table(
+            ["differs", *heads],
+            [[name, format_parameter(name, a), format_parameter(name, b)] for name, (a, b) in different.items()],
+        )
     else:
         console.say("Both have the same recipe")
     columns = ["metric", *heads, "B - A"]
@@ -70,7 +73,7 @@ def _side(text: str, tracker: Tracker) -> list[Run]:
 
 
 def _scale(run: Run) -> tuple[Any, ...]:
-    return (run.data, headline(run), *sorted((name, str(value)) for name, value in settings_of(run).items()))
+    return (run.data, headline_metric(run), *sorted((name, str(value)) for name, value in settings_of(run).items()))
 
 
 def _name(text: str, runs: Sequence[Run]) -> str:

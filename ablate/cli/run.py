@@ -32,7 +32,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
 
       ablate run --data-dir cifar10.tgz --preset laptop --mixup --mixup-alpha 0.4
     """
-    from ablate.runs.runner import Purpose
+    from ablate.runs.runner import RunOptions
     from ablate.studies.job import Job, open_data
     from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
 
@@ -41,7 +41,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     chosen = recipe.recipe(preset, flags.seed)
     project = Project.find()
     tracker = store.open(project)
-    purpose = Purpose(project.root, tags=flags.tags, again=flags.again)
+    purpose = RunOptions(project.root, tags=flags.tags, again=flags.again)
     if flags.save_weights:
         check_writable(flags.save_weights)
     with console.DecodingBar() as bar:

@@ -15,7 +15,7 @@ from ablate.journal.run_journal import Run
 from ablate.redaction import mask_uri
 from ablate.tracking import Project, run_title
 from ablate.wording import count, unknown
-from ablate.workflows.messages import headline, said, settings_of
+from ablate.workflows.messages import format_parameter, headline_metric, settings_of
 
 
 @expand_groups
@@ -45,7 +45,7 @@ def list_runs(
         console.say("No runs yet. Start with `ablate run --preset demo`")
         return
     shown = runs[-limit:]
-    same = len({headline(run) for run in shown}) == 1
+    same = len({headline_metric(run) for run in shown}) == 1
     rows = [_row(run) if same else _row(run, "score") for run in shown]
     optional = ("key", "device", "started", "scale", "experiment")
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
@@ -55,8 +55,8 @@ def list_runs(
 
 def _row(run: Run, head: str = "") -> dict[str, Any]:
     """Return the columns of a run. The score is under `head` with its metric's name, or under the metric's name."""
-    name = headline(run).removeprefix("final/").replace("/", " ").replace("_", " ")
-    score = run.metrics.get(headline(run))
+    name = headline_metric(run).removeprefix("final/").replace("/", " ").replace("_", " ")
+    score = run.metrics.get(headline_metric(run))
     return {
         "run": run_title(run),
         "status": run.status,
@@ -105,7 +105,9 @@ def show(
         console.emit({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
         return
     console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
-    console.table(["", ""], [[name, said(name, value)] for name, value in found.params.items()], title="Recipe")
+    console.table(
+        ["", ""], [[name, format_parameter(name, value)] for name, value in found.params.items()], title="Recipe"
+    )
     recorded = dict.fromkeys(name for row in found.history for name in row)
     usual = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "lr")
     columns = [name for name in ("step", *usual) if name in recorded]

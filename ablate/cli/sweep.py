@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +18,9 @@ from ablate.errors import UserError
 from ablate.wording import count
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor as PoolExecutor
-
     from ablate.studies.study import Study
     from ablate.tracking import Project, Tracker
+    from ablate.workflows.study_recorder import StudyReporter
     from ablate.workflows.sweep import SweepSession
 from ablate.studies.job import open_data
 
@@ -59,7 +55,7 @@ def sweep(
     """
     from ablate.runs.forecast import code_cautions
     from ablate.tracking import Project
-    from ablate.workflows.dry_run import announce, foretell
+    from ablate.workflows.dry_run import announce_sweep, print_dry_run
 
     began = time.perf_counter()
     study = flags.study(file, recipe)
@@ -68,11 +64,11 @@ def sweep(
     project = Project.find()
     session = _session(study, how, data, compute, project, store.open(project))
     slots = session.executor.slots
-    announce(study, session.planned, slots)
+    announce_sweep(study, session.planned, slots)
     for caution in code_cautions(study, session.planned, session.journals):
         console.warn(caution)
     if how.dry_run:
-        foretell(study, session.planned, session.journals, slots, as_json=how.as_json)
+        print_dry_run(study, session.planned, session.journals, slots, as_json=how.as_json)
         return
     _run_and_report(session, project.reports / study.name, began, as_json=how.as_json)
     _complain_of_failures(session)
@@ -91,9 +87,9 @@ def _session(
 ) -> SweepSession:
     """Return the session that makes a study's runs: what is planned, and what the journals hold of it."""
     from ablate.journal.run_journal import Journals
-    from ablate.runs.runner import Purpose
-    from ablate.runs.sweep import plan
-    from ablate.workflows.study_record import Recording
+    from ablate.runs.runner import RunOptions
+    from ablate.runs.sweep import plan_runs
+    from ablate.workflows.study_recorder import StudyRecorder
     from ablate.workflows.sweep import SweepSession
 
     workload, journals = study.workload, Journals(project.journals)
@@ -105,11 +101,11 @@ def _session(
         opened = open_data(study.baseline, source, bar)
     return SweepSession(
         study,
-        plan(study.recipes(), opened, conditions, journals, mix=how.mix),
+        plan_runs(study.recipes(), opened, conditions, journals, mix=how.mix),
         journals,
-        Purpose(project.root, study.name, again=how.again, mix=how.mix),
+        RunOptions(project.root, study.name, again=how.again, mix=how.mix),
         how.open(slots, conditions),
-        Recording(study.name, tracker, journals),
+        StudyRecorder(study.name, tracker, journals),
         until_clear=how.until_clear,
         retry_failed=how.retry_failed,
         max_failures=how.max_failures,
@@ -117,31 +113,25 @@ def _session(
 
 
 def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_json: bool) -> None:
-    """Make what is missing and write the report; what it needs is loaded while the last run goes on."""
-    is_old_news = session.is_recorded and (folder / "report.md").exists()
-    with ExitStack() as stack:
+    """Make the missing runs and write the report."""
+    from ablate.workflows.study_recorder import StudyReporter
 
-        @cache
-        def draughtsman() -> PoolExecutor:
-            from ablate.report.plots.render import figure_pool
-
-            return stack.enter_context(figure_pool())
-
-        session.on_idle = draughtsman
+    is_up_to_date = session.is_recorded and (folder / "report.md").exists()
+    with StudyReporter(session.recorder, folder) as reporter:
+        session.next_step = reporter
         session.run()
         _conclude(session, time.perf_counter() - began, as_json=as_json)
-        if is_old_news:
-            console.say(f"nothing is new since {folder / 'report.md'}")
+        if is_up_to_date:
+            console.say(f"No new runs since {folder / 'report.md'}")
         else:
-            _report(session, folder, draughtsman, as_json=as_json)
+            _report(reporter, as_json=as_json)
 
 
-def _report(session: SweepSession, folder: Path, pool: Callable[[], PoolExecutor], *, as_json: bool) -> None:
+def _report(reporter: StudyReporter, *, as_json: bool) -> None:
     """Write the study's report and print its answer."""
     from ablate.cli.report import show_report
-    from ablate.workflows.study_record import write_recorded
 
-    written = write_recorded(session.recording, folder, pool())
+    written = reporter.write()
     if as_json:
         console.say(f"{written.folder / 'report.md'}")
     else:

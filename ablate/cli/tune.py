@@ -17,7 +17,7 @@ from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.recipe import RecipeFlags
 from ablate.errors import UsageError
 from ablate.studies.job import Job
-from ablate.workflows.messages import scale_of
+from ablate.workflows.messages import describe_scale
 
 if TYPE_CHECKING:
     from ablate.studies.job import Data
@@ -55,29 +55,37 @@ def tune(
       ablate tune --preset demo --multi accuracy,parameters --space lr,width=2:16
     """
     from ablate.tracking import Project
-    from ablate.workflows.tune_context import Context
-    from ablate.workflows.tune_one import tune_one
+    from ablate.workflows.tune_recipe import tune_recipe
+    from ablate.workflows.tune_request import TuneContext, TuneRequest, TuneResources
     from ablate.workflows.tune_variants import tune_variants
 
     began = time.time()
     study = _checked(search.study(file, recipe), how)
     means = how.means(study.workload, compute)
     opened, project = _open_data(study, data), Project.find()
-    context = Context(
-        search, how, study, opened, means.conditions, project, store.open(project), means.executor,
-        began + how.timeout if how.timeout is not None else math.inf, _command(file, search, how, recipe),
-    )  # fmt: skip
-    console.say(scale_of(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
-    (tune_variants if search.per_variant else tune_one)(context, began)
+    request = TuneRequest(
+        study,
+        search.settings,
+        _command(file, search, how, recipe),
+        max_failures=how.max_failures,
+        deadline=began + how.timeout if how.timeout is not None else math.inf,
+        mix=how.mix,
+        save=how.save,
+        as_json=how.as_json,
+    )
+    storage = how.search_storage(project, study.name)
+    resources = TuneResources(opened, means.conditions, means.executor, project, store.open(project), storage)
+    console.say(describe_scale(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
+    (tune_variants if search.per_variant else tune_recipe)(TuneContext(request, resources), began)
 
 
 def _checked(study: Study, how: TrialFlags) -> Study:
     """Return the study; raises for what would be a pity to find out after the search."""
-    from ablate.tuning import objectives_of
-    from ablate.tuning.save_winner import check_savable
+    from ablate.tuning.save_winner import check_save_path
+    from ablate.tuning.types import objectives_of
 
     if how.save:
-        check_savable(how.save)
+        check_save_path(how.save)
     _refuse_test_images(study)
     objectives_of(study.workload.validation, study.workload.name)
     return study

@@ -1,4 +1,4 @@
-"""What a sweep will cost and what it can see, before it runs."""
+"""Forecast the duration and the statistical power of a sweep."""
 
 from __future__ import annotations
 
@@ -9,41 +9,50 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.runs.runner import comparable
-from ablate.runs.sweep import Planned
+from ablate.runs.runner import is_comparable
+from ablate.runs.sweep import PlannedRun
 from ablate.studies.job import Job, estimate
 from ablate.studies.study import Study
 from ablate.wording import count
 
 GUESSED_SD = 0.5
-"""Standard deviation of the metric over seeds where nothing is known yet, in the unit as shown."""
+"""Assumed standard deviation of the metric over seeds, in displayed units, if there are no earlier runs."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What so many runs take: seconds a run and where that comes from, with so many runs at a time on so many units."""
+    """The expected duration of the missing runs.
+
+    Attributes:
+        missing: Number of missing runs.
+        seconds_each: Duration of a run.
+        basis: Source of the estimate.
+        slots: Number of runs at a time.
+        units_each: Cores or GPUs per run.
+        unit: `core` or `GPU`.
+    """
 
     missing: int
     seconds_each: float
     basis: str
     slots: int
     units_each: int = 1
-    what: str = "core"
+    unit: str = "core"
 
     @property
     def seconds(self) -> float:
-        """Wall time of the sweep."""
+        """Duration of the sweep."""
         return math.ceil(self.missing / self.slots) * self.seconds_each
 
     @property
     def hours(self) -> float:
-        """Core-hours, or GPU-hours."""
+        """Core-hours or GPU-hours."""
         return self.missing * self.seconds_each * self.units_each / 3600
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The smallest difference that the planned seeds detect, and the seeds that the margin needs."""
+    """The minimum detectable difference of the planned seeds, and the number of seeds that the margin needs."""
 
     detectable: float
     seeds_needed: int | None
@@ -51,34 +60,37 @@ class Sensitivity:
     basis: str
 
 
-def forecast(planned: Sequence[Planned], journals: Journals, slots: int) -> Forecast | None:
-    """Return what the missing runs take, from earlier runs at this scale on this device or a timed pilot."""
+def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> Forecast | None:
+    """Return the expected duration of the missing runs.
+
+    It is estimated from earlier runs at this scale on this device, else from a timed pilot.
+    """
     missing = [entry.job for entry in planned if not entry.is_done]
     if not missing:
-        return Forecast(0, 0.0, "nothing is missing", slots)
+        return Forecast(0, 0.0, "no missing runs", slots)
     earlier = [
         run.metrics["time/total_s"]
         for run in similar(missing[0], journals)
         if run.conditions["threads"] == missing[0].conditions.threads and run.status == "finished"
     ]
     if earlier:
-        seconds, basis = statistics.median(earlier), f"the median of {len(earlier)} earlier runs"
+        seconds, basis = statistics.median(earlier), f"median of {count(len(earlier), 'earlier run')}"
     else:
         timed = estimate(missing[0])
         if timed is None:
             return None
         seconds, basis = timed, "a timed pilot of a few steps"
     on_gpu = missing[0].conditions.device == "cuda"
-    units, what = (1, "GPU") if on_gpu else (missing[0].conditions.threads, "core")
-    return Forecast(len(missing), seconds, basis, slots, units, what)
+    units, unit = (1, "GPU") if on_gpu else (missing[0].conditions.threads, "core")
+    return Forecast(len(missing), seconds, basis, slots, units, unit)
 
 
-def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) -> Sensitivity | None:
-    """Return what the planned seeds can tell, or None where the design plans no comparisons.
+def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:
+    """Return the sensitivity of a study, or None for a design without planned comparisons.
 
-    None, too, where nothing is known of the metric: of fractions a seed SD can be guessed, of milliseconds none.
-
-    The SD of a paired difference is taken as sqrt(2) times that of the baseline over seeds: pairing can only help.
+    The standard deviation over seeds comes from earlier runs of the baseline. Without them it is GUESSED_SD for a
+    fraction, and the sensitivity of other metrics is None. The standard deviation of a paired difference is taken as
+    sqrt(2) times that of the baseline, an upper bound if pairing helps.
     """
     from ablate.stats.effects import minimum_detectable_effect, seeds_needed
 
@@ -100,12 +112,12 @@ def sensitivity(study: Study, planned: Sequence[Planned], journals: Journals) ->
         spread,
         f"{len(scores)} earlier runs of the baseline"
         if known
-        else "a guess: there are no earlier runs of the baseline",
+        else "an assumption, without earlier runs of the baseline",
     )
 
 
-def code_cautions(study: Study, planned: Sequence[Planned], journals: Journals) -> list[str]:
-    """Return what to say of runs that other code made than the study brings now; nothing for built-in workloads."""
+def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:
+    """Return warnings about runs made by another version of the study's code; none for built-in workloads."""
     study_file = study.workload.study_file
     if study_file is None:
         return []
@@ -114,28 +126,28 @@ def code_cautions(study: Study, planned: Sequence[Planned], journals: Journals) 
     if known:
         reused = [run for run in known if run.is_result and run.params.get("code") != digest]
         return [
-            f"{len(reused)} of the runs that are reused were made by other code than that of {name} now: "
-            f"version {study.workload.version!r} says that it makes no difference; another version makes them anew"
+            f"The code of {name} has changed since {count(len(reused), 'reused run')}. They are reused because the "
+            f"version is still {study.workload.version!r}. To repeat them, change the version"
         ] * bool(reused)
     runs = (load(path) for path in journals.paths())
     earlier = [run for run in runs if run and run.study == study.name and run.params.get("code", digest) != digest]
     return [
-        f"the code that trains has changed since {count(len(earlier), 'run')} of {study.name}: they stay recorded, and "
-        "this study makes its runs anew, so that no table mixes the two"
+        f"The training code has changed since {count(len(earlier), 'run')} of {study.name}. They stay recorded, but "
+        "are not reused: all runs are made again, so that no table mixes two versions"
     ] * bool(earlier)
 
 
 def similar(job: Job, journals: Journals) -> list[Run]:
-    """Return the results at the same scale, on the same data, device and precision."""
-    wanted = job.recipe.settings
+    """Return the results with the same settings, data, device and precision."""
+    settings = job.recipe.settings
     runs = (load(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
     return [
         run
         for run in runs
         if run
         and run.is_result
-        and comparable(run.conditions, job.conditions)
-        and all(run.params.get(name) == value for name, value in wanted.items())
+        and is_comparable(run.conditions, job.conditions)
+        and all(run.params.get(name) == value for name, value in settings.items())
     ]
 
 

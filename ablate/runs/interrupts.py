@@ -9,12 +9,12 @@ from types import FrameType
 
 
 class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process received SIGTERM."""
 
 
 @contextmanager
 def termination_raises() -> Iterator[None]:
-    """Turn SIGTERM into an exception meanwhile, so that a run that is asked to end is recorded as killed."""
+    """Raise Terminated on SIGTERM within this context, so that an interrupted run is recorded as killed."""
 
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise Terminated

@@ -1,4 +1,4 @@
-"""From a job to a run. Whatever happens is recorded: a failure is a status, never a loss."""
+"""Make one run of a job. Failures are recorded as the status of the run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ablate import DISTRIBUTION
 from ablate.errors import DISK_FULL, UserError
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.journal.run_journal import SCHEMA, Journal, Journals, Run, load, records
+from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
 from ablate.runs.interrupts import Terminated
-from ablate.runs.run_log import Diverged, Pruned, RunLog, Watcher
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, Outcome, train
 
 
 @dataclass(frozen=True)
-class Purpose:
-    """Why a run is made: for which study of which project, with which tags, and whether an earlier answer will do."""
+class RunOptions:
+    """The context of a run: its project, study and tags, and which earlier results may replace it.
+
+    `again` repeats a run that has a result. `mix` reuses results of other devices and precisions.
+    """
 
     project: Path
     study: str = "ablate"
@@ -35,51 +38,71 @@ class Purpose:
     mix: bool = False
 
 
-def comparable(made_under: Mapping[str, Any], wanted: Conditions) -> bool:
-    """Return whether results under both conditions may stand in one table; threads do not matter."""
-    same = made_under["device"] == wanted.device and made_under["precision"] == wanted.precision
-    return bool(same and made_under.get("compiled", False) == wanted.compiled)
+class JournalFollower(Protocol):
+    """Delivers journals to the tracking store while they are written."""
+
+    def follow(self, journal: Path) -> None:
+        """Deliver `journal` from now on."""
 
 
-def answer(journals: Journals, job: Job, *, mix: bool = False) -> Run | None:
-    """Return the newest result for this recipe on this data, of the same kind of device and precision unless `mix`."""
+def is_comparable(recorded: Mapping[str, Any], wanted: Conditions) -> bool:
+    """Return whether results under both conditions may share a table. The number of threads may differ."""
+    same = recorded["device"] == wanted.device and recorded["precision"] == wanted.precision
+    return bool(same and recorded.get("compiled", False) == wanted.compiled)
+
+
+def find_result(journals: Journals, job: Job, *, mix: bool = False) -> Run | None:
+    """Return the newest result of the job's recipe on its data.
+
+    Device and precision must match the job's conditions, unless `mix` is set.
+    """
     for path in reversed(journals.attempts(job.recipe.key, job.data.fingerprint)):
         run = load(path)
-        if run and run.is_result and (mix or comparable(run.conditions, job.conditions)):
+        if run and run.is_result and (mix or is_comparable(run.conditions, job.conditions)):
             return run
     return None
 
 
-def make(job: Job, journals: Journals, purpose: Purpose, watcher: Watcher) -> tuple[Run, bool]:
-    """Return the run that answers `job`, and whether it was made just now.
+def make_run(
+    job: Job,
+    journals: Journals,
+    options: RunOptions,
+    observer: RunObserver | None = None,
+    follower: JournalFollower | None = None,
+) -> tuple[Run, bool]:
+    """Return the run of `job`, and whether it is new.
 
-    Waits for whoever holds the claim; then takes their result, goes on from a killed run's checkpoint, or starts anew.
-    KeyboardInterrupt and Terminated pass through, after the run was recorded as killed.
+    If another process is making this run, wait for it. Then reuse its result, resume a killed run from its checkpoint,
+    or start a new run.
+
+    Raises:
+        KeyboardInterrupt, Terminated: After the run was recorded as killed.
     """
     with journals.lock(job.recipe.key, job.data.fingerprint):
-        found = None if purpose.again else answer(journals, job, mix=purpose.mix)
+        found = None if options.again else find_result(journals, job, mix=options.mix)
         if found:
             return found, False
-        environment = provenance.environment(purpose.project)
+        environment = provenance.environment(options.project)
         with _journal_for(job, journals, environment) as journal:
-            _start(journal, job, purpose, environment)
-            watcher.started(journal.path)
-            _train(journal, job, RunLog(journal, watcher), purpose.project)
+            _start(journal, job, options, environment)
+            if follower:
+                follower.follow(journal.path)
+            _train(journal, job, RunLog(journal, observer), options.project)
         made = load(journal.path)
     assert made is not None
     return made, True
 
 
 def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -> Journal:
-    """Return the journal of a killed attempt to go on with, or a new one.
+    """Return the journal of a killed attempt to resume, or a new journal.
 
-    Gone on with is what the same code made under the same conditions. The claim is ours, so an attempt without an end
-    belongs to a process that is gone: it is closed here, unless it may still go on on another machine.
+    An attempt is resumed if its code and conditions are the same as now. This process holds the lock, so an attempt
+    without an end was left by a dead process. It is closed here, unless another machine may still be working on it.
     """
     key, data = job.recipe.key, job.data.fingerprint
     attempts = journals.attempts(key, data)
     last = load(attempts[-1]) if attempts else None
-    if last is None or last.status not in ("killed", "running") or _may_live_elsewhere(last, attempts[-1]):
+    if last is None or last.status not in ("killed", "running") or _may_run_elsewhere(last, attempts[-1]):
         return journals.create(key, data)
     if last.conditions == asdict(job.conditions) and last.environment == environment:
         return Journal(attempts[-1])
@@ -89,18 +112,18 @@ def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -
     return journals.create(key, data)
 
 
-def _may_live_elsewhere(run: Run, journal: Path) -> bool:
-    """Return whether another machine may be writing an open journal, though the claim is ours.
+def _may_run_elsewhere(run: Run, journal: Path) -> bool:
+    """Return whether another machine may be writing an open journal, although this process holds the lock.
 
-    That is so on a shared folder whose locks do not reach from one machine to the other, and of a journal that
-    `ablate sync` brought in: it has no checkpoint here.
+    This happens on a shared folder without locks between machines, and with a journal imported by `ablate sync`, which
+    has no checkpoint here.
     """
     if run.status != "running" or is_alive(run.process) is not None:
         return False
     return not Journal(journal).checkpoint.exists() or time.time() - journal.stat().st_mtime < SILENCE
 
 
-def _start(journal: Journal, job: Job, purpose: Purpose, environment: Mapping[str, Any]) -> None:
+def _start(journal: Journal, job: Job, options: RunOptions, environment: Mapping[str, Any]) -> None:
     if journal.path.stat().st_size:
         journal.write("resume", process=this_process())
         return
@@ -113,8 +136,8 @@ def _start(journal: Journal, job: Job, purpose: Purpose, environment: Mapping[st
         key=recipe.key,
         data=job.data.fingerprint,
         data_name=job.data.name,
-        study=purpose.study,
-        tags=dict(purpose.tags),
+        study=options.study,
+        tags=dict(options.tags),
         recipe=recipe.as_dict(),
         params=recipe.params,
         metric=recipe.workload.metric.as_dict(),
@@ -125,45 +148,64 @@ def _start(journal: Journal, job: Job, purpose: Purpose, environment: Mapping[st
     )
 
 
+@dataclass(frozen=True)
+class _RunEnd:
+    """How a training ended, as the `end` record of its journal has it."""
+
+    status: str
+    error: str | None = None
+    outcome: Outcome | None = None
+    trace: str | None = None
+
+
 def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
-    """Train, and write the end record whatever the end is."""
-    metric = job.recipe.workload.metric
+    """Train, and write the end record in every case."""
     started = time.perf_counter()
-
-    def end(status: str, error: str | None = None, outcome: Outcome | None = None, trace: str | None = None) -> None:
-        metrics = dict(outcome.metrics) if outcome else {}
-        if status == "unstable" and job.data.floor is not None:
-            metrics.setdefault(metric.tracked, job.data.floor)
-        metrics["time/total_s"] = time.perf_counter() - started
-        params = dict(outcome.params) if outcome else {}
-        journal.write("end", status=status, metrics=metrics, params=params, error=error, trace=trace)
-
     try:
-        outcome = train(job, log)
-        _describe(journal, job, log, project)
-    except (Diverged, Pruned) as reason:
-        _describe(journal, job, log, project)
-        end("unstable" if isinstance(reason, Diverged) else "pruned", str(reason))
+        end = _outcome_of_training(job, log)
+        if end.status in ("finished", "unstable", "pruned"):
+            _write_artifacts(journal, job, log, project)
     except (KeyboardInterrupt, Terminated):
-        end("killed", "interrupted")
+        _write_end(journal, job, _RunEnd("killed", "interrupted"), started)
         raise
     except UserError as error:
-        end("failed", str(error))
-    except Exception as error:  # a failed arm must not stop the others: it is recorded with its traceback
+        end = _RunEnd("failed", str(error))
+    except Exception as error:  # a failed variant must not stop the others: it is recorded with its traceback
         if isinstance(error, OSError) and error.errno in DISK_FULL:
-            with suppress(OSError):  # no fault of the run: it goes on from its checkpoint once there is room
-                end("killed", "the disk is full")
+            with suppress(OSError):  # no fault of the run, which resumes from its checkpoint once there is space
+                _write_end(journal, job, _RunEnd("killed", "the disk is full"), started)
             raise
         status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        end(status, f"{type(error).__name__}: {error}".splitlines()[0], trace=traceback.format_exc())
-    else:
-        guessing = metric.with_floor(job.data.floor).at_floor(outcome.metrics[metric.tracked])
-        end("unstable" if guessing else "finished", "no better than guessing" if guessing else None, outcome)
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        end = _RunEnd(status, message, trace=traceback.format_exc())
+    _write_end(journal, job, end, started)
     shutil.rmtree(journal.checkpoint, ignore_errors=True)
 
 
+def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
+    metric = job.recipe.workload.metric.with_floor(job.data.floor)
+    try:
+        outcome = train(job, log)
+    except Diverged as reason:
+        return _RunEnd("unstable", str(reason))
+    except Pruned as reason:
+        return _RunEnd("pruned", str(reason))
+    if metric.at_floor(outcome.metrics[metric.tracked]):
+        return _RunEnd("unstable", "no better than guessing", outcome)
+    return _RunEnd("finished", outcome=outcome)
+
+
+def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None:
+    metrics = dict(end.outcome.metrics) if end.outcome else {}
+    if end.status == "unstable" and job.data.floor is not None:
+        metrics.setdefault(job.recipe.workload.metric.tracked, job.data.floor)
+    metrics["time/total_s"] = time.perf_counter() - started
+    params = dict(end.outcome.params) if end.outcome else {}
+    journal.write("end", status=end.status, metrics=metrics, params=params, error=end.error, trace=end.trace)
+
+
 def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether `error` says that memory ran out; torch has its own class for devices and none for the CPU."""
+    """Return whether `error` reports a lack of memory. torch has its own class for devices and none for the CPU."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -171,8 +213,8 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _describe(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
-    """Write the artifacts that every run has: recipe, history as a table, environment, uncommitted changes."""
+def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
+    """Write the artifacts of every run: recipe, history as a table, environment, uncommitted changes."""
     log.file("recipe.json").write_text(json.dumps({**job.recipe.as_dict(), "key": job.recipe.key}, indent=2) + "\n")
     names = sorted({name for row in log.history for name in row} - {"step"})
     with log.file("history.csv").open("w", newline="") as file:

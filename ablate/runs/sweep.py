@@ -1,149 +1,147 @@
-"""From planned recipes to runs: what is there is reused, what is missing is run, whatever is interrupted goes on."""
+"""Plan the runs of a study, reuse finished runs, and make the others with an executor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, Run, load
-from ablate.runs.executors import Executor, Lost
-from ablate.runs.run_log import Watcher
-from ablate.runs.runner import Purpose, comparable, make
+from ablate.runs.executors import Executor, WorkerLost
+from ablate.runs.runner import RunOptions, is_comparable, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Data, Job
 from ablate.studies.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One planned run and the newest attempt at it, if there is one that counts under the conditions."""
+class PlannedRun:
+    """A planned run, and its newest attempt under comparable conditions, if any."""
 
     job: Job
     run: Run | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether there is a result, which is never repeated."""
+        """Whether the run has a result. Results are reused."""
         return self.run is not None and self.run.is_result
 
     @property
     def has_failed(self) -> bool:
-        """Whether the newest attempt failed; it is repeated only when asked for."""
+        """Whether the newest attempt failed. Failed runs are repeated on request only."""
         return self.run is not None and self.run.status in ("failed", "out_of_memory")
 
 
-def plan(
+def plan_runs(
     recipes: Iterable[Recipe], data: Data, conditions: Conditions, journals: Journals, *, mix: bool = False
-) -> list[Planned]:
-    """Return every recipe as a planned run, with what the journals hold for it."""
+) -> list[PlannedRun]:
+    """Return a planned run for each recipe, with its newest attempt in the journals."""
     attempts = journals.index()
     jobs = [Job(recipe, data, conditions) for recipe in recipes]
-    return [Planned(job, _newest(attempts.get((job.recipe.key, data.fingerprint), ()), job, mix)) for job in jobs]
+    return [PlannedRun(job, _newest(attempts.get((job.recipe.key, data.fingerprint), ()), job, mix)) for job in jobs]
 
 
 def _newest(attempts: Sequence[Path], job: Job, mix: bool) -> Run | None:
-    """Return the newest result, or else the newest attempt, made under comparable conditions."""
-    runs = [run for path in attempts if (run := load(path)) and (mix or comparable(run.conditions, job.conditions))]
+    """Return the newest result, or else the newest attempt, under comparable conditions."""
+    runs = [run for path in attempts if (run := load(path)) and (mix or is_comparable(run.conditions, job.conditions))]
     found = [run for run in runs if run.is_result] or runs
     return found[-1] if found else None
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a worker is handed."""
+class RunTask:
+    """One run to make in a worker. With `wait`, the worker waits if another process is making the run."""
 
     job: Job
     journals: Path
-    purpose: Purpose
+    options: RunOptions
     wait: bool = False
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """Another process runs the recipe just now; `holder` says which."""
+class RunEnded:
+    """A run ended. It is new, or another process made it."""
 
-    holder: str
-
-
-class _Nobody:
-    """Watches nothing: the journal tells all."""
-
-    def started(self, journal: Path) -> None:
-        """Ignore it."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Ignore it."""
-
-    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Ignore it."""
-
-
-def perform(task: Task) -> tuple[Run, bool] | Claimed:
-    """Make the run of a task, in a worker: the run, and whether it was made just now."""
-    watcher: Watcher = _Nobody()
-    journals = Journals(task.journals)
-    key, data = task.job.recipe.key, task.job.data.fingerprint
-    if not task.wait and journals.is_locked(key, data):
-        return Claimed(journals.lock_owner(key, data))
-    return make(task.job, journals, task.purpose, watcher)
+    run: Run
+    is_new: bool
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Who is told of a sweep.
+class RunInProgress:
+    """Another process, the `owner`, is making the run of `job`."""
 
-    `ended` when there is a run (and whether it is new), `lost` when a worker died (and how), `claimed` when another
-    process has the recipe (and which).
-    """
-
-    ended: Callable[[Job, Run, bool], None]
-    lost: Callable[[Job, str], None]
-    claimed: Callable[[Job, str], None]
+    job: Job
+    owner: str
 
 
-class TooManyFailures(Exception):  # noqa: N818  # it ends a sweep; the failures themselves are recorded
-    """As many runs failed as the sweep may bear."""
+@dataclass(frozen=True)
+class RunLost:
+    """The worker that was making the run of `job` died. The run is tried a second time."""
+
+    job: Job
+    reason: str
 
 
-def carry_out(
-    tasks: Sequence[Task], executor: Executor, progress: Progress, *, max_failures: int | None = None
-) -> None:
-    """Run every task. What another process runs is left for last; what a dead worker had is tried once more.
+RunEvent = RunEnded | RunInProgress | RunLost
 
-    Raises TooManyFailures as soon as `max_failures` runs have failed.
+
+class TooManyFailures(Exception):  # noqa: N818  # it ends a sweep or a search; each failure is recorded by itself
+    """The limit of failures was reached; the message is that of the last failure."""
+
+
+def run_tasks(tasks: Sequence[RunTask], executor: Executor, *, max_failures: int | None = None) -> Generator[RunEvent]:
+    """Make the run of each task, and yield events as runs end.
+
+    Runs that another process is making come last. Runs of dead workers are tried a second time. Close the generator to
+    end the workers.
+
+    Raises:
+        TooManyFailures: After `max_failures` failed runs.
     """
     failures = 0
-    waiting: list[Task] = []
-    lost: list[Task] = []
-    for round_tasks, is_last in ((tasks, False), (waiting, False), (lost, True)):
+    in_progress: list[RunTask] = []
+    lost: list[RunTask] = []
+    for round_tasks, is_last in ((tasks, False), (in_progress, False), (lost, True)):
         if not round_tasks:
             continue
-        with closing(executor.results(perform, list(round_tasks))) as outcomes:  # whatever happens, workers end here
-            for task, outcome in outcomes:
-                if isinstance(outcome, Claimed):
-                    waiting.append(replace(task, wait=True))
-                    progress.claimed(task.job, outcome.holder)
-                elif isinstance(outcome, Lost) and not is_last:
+        with closing(executor.results(perform, list(round_tasks))) as results:
+            for task, result in results:
+                event: RunEvent
+                if isinstance(result, WorkerLost) and not is_last:
                     lost.append(replace(task, wait=True))
-                    progress.lost(task.job, outcome.reason)
+                    event = RunLost(task.job, result.reason)
+                elif isinstance(result, WorkerLost):
+                    event = RunEnded(_close_lost_run(task, result), is_new=True)
                 else:
-                    run, is_new = (_give_up(task, outcome), True) if isinstance(outcome, Lost) else outcome
-                    progress.ended(task.job, run, is_new)
-                    failures += not run.is_result
+                    event = result
+                if isinstance(event, RunInProgress):
+                    in_progress.append(replace(task, wait=True))
+                yield event
+                if isinstance(event, RunEnded) and not event.run.is_result:
+                    failures += 1
                     if failures == max_failures:
-                        raise TooManyFailures
+                        raise TooManyFailures(event.run.error)
 
 
-def _give_up(task: Task, lost: Lost) -> Run:
-    """Close the journal of a run whose worker died twice."""
+def perform(task: RunTask) -> RunEnded | RunInProgress:
+    """Make the run of a task. Called in a worker."""
+    journals = Journals(task.journals)
+    key, data = task.job.recipe.key, task.job.data.fingerprint
+    if not task.wait and journals.is_locked(key, data):
+        return RunInProgress(task.job, journals.lock_owner(key, data))
+    run, is_new = make_run(task.job, journals, task.options)
+    return RunEnded(run, is_new)
+
+
+def _close_lost_run(task: RunTask, lost: WorkerLost) -> Run:
+    """Record the run of a worker that died twice as failed."""
     key, data = task.job.recipe.key, task.job.data.fingerprint
     journals = Journals(task.journals)
     attempts = journals.attempts(key, data)
     if not attempts:
-        raise UserError(f"a worker died before its run began: {lost.reason}")
+        raise UserError(f"A worker died before its run started: {lost.reason}")
     with journals.lock(key, data), Journal(attempts[-1]) as journal:
         journal.write("end", status="failed", error=lost.reason)
     run = load(journal.path)

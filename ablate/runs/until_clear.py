@@ -1,8 +1,8 @@
-"""Adding seeds until it is clear: looks at fixed numbers of seeds, each with its share of alpha."""
+"""Sequential testing: add seeds until every comparison is settled, with interim analyses at fixed numbers of seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,23 +18,29 @@ DESIGNS = ("leave-one-out", "add-one-in")
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What one look decided: how many seeds it read, which factors are clear from then on, and which go on."""
+class InterimDecision:
+    """The decision of one interim analysis.
+
+    Attributes:
+        seeds: Number of seeds analysed.
+        settled: Verdict by factor, of the comparisons that stop here.
+        continued: Factors that need more seeds.
+    """
 
     seeds: int
-    clear: dict[str, str]
-    going_on: tuple[str, ...]
+    settled: dict[str, str]
+    continued: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
-        """The decision in words."""
-        clear = "; ".join(f"{factor}: {verdict}" for factor, verdict in self.clear.items()) or "nothing new is clear"
-        rest = f"; more seeds for {', '.join(self.going_on)}" if self.going_on else ""
-        return f"look at {self.seeds} seeds: {clear}{rest}"
+        """The decision in one line."""
+        settled = "; ".join(f"{factor}: {verdict}" for factor, verdict in self.settled.items()) or "nothing new settled"
+        rest = f". More seeds for {', '.join(self.continued)}" if self.continued else ""
+        return f"Interim analysis at {self.seeds} seeds: {settled}{rest}"
 
 
 def planned_looks() -> list[list[float]]:
-    """Return the numbers of seeds at which a study is looked at, and the share of alpha that each look spends."""
+    """Return the numbers of seeds of the interim analyses, and the share of alpha that each spends."""
     from ablate.stats.effects import Looks
 
     looks = Looks()
@@ -42,52 +48,61 @@ def planned_looks() -> list[list[float]]:
 
 
 def last_look() -> int:
-    """Return the number of seeds that the last look reads."""
+    """Return the number of seeds of the last analysis."""
     return int(planned_looks()[0][-1])
 
 
 def check_design(study: Study) -> None:
-    """Raise UsageError for a design that plans no such comparisons."""
+    """Raise UsageError for a design without planned pairwise comparisons."""
     if study.design not in DESIGNS:
-        raise UsageError(f"--until-clear is for {' and '.join(DESIGNS)}, not for {study.design}")
+        raise UsageError(f"--until-clear supports {' and '.join(DESIGNS)}, not {study.design}")
 
 
-def run_until_clear(
-    study: Study,
-    answers: Callable[[], Sequence[Run]],
-    run: Callable[[Sequence[tuple[str, int]]], None],
-    decided: Callable[[Decision], None],
-    floor: float | None = None,
-) -> Monitoring:
-    """Look, run what the next look needs, look again; return how every comparison ended.
+class SequentialTest:
+    """The interim analyses of a study. Make the missing runs, then analyse, until the test is done.
 
-    `answers` gives the runs so far, `run` makes those of some (variant, seed) pairs, `decided` is told of each look.
-    Raises UsageError for a design that plans no such comparisons.
+    Raises UsageError for a design without planned pairwise comparisons.
     """
-    from ablate.stats.effects import missing_runs, start_monitoring, take_look
 
-    check_design(study)
-    metric = study.workload.metric.with_floor(floor)
-    state = start_monitoring(study.comparisons(), study.seed_list)
-    while not state.done:
-        run(missing_runs(state, run_table(answers(), study.workload.metric), metric))
-        before, state = state, take_look(state, run_table(answers(), study.workload.metric), metric, study.margin)
-        decided(_decision(before, state))
-    return state
+    def __init__(self, study: Study, floor: float | None = None) -> None:
+        from ablate.stats.effects import start_monitoring
+
+        check_design(study)
+        self._study, self._metric = study, study.workload.metric.with_floor(floor)
+        self._state = start_monitoring(study.comparisons(), study.seed_list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every comparison is settled or at its last analysis."""
+        return self._state.done
+
+    def missing_runs(self, runs: Sequence[Run]) -> list[tuple[str, int]]:
+        """Return the variants and seeds that the next analysis needs in addition to `runs`."""
+        from ablate.stats.effects import missing_runs
+
+        return missing_runs(self._state, run_table(runs, self._metric), self._metric)
+
+    def analyse(self, runs: Sequence[Run]) -> InterimDecision:
+        """Analyse `runs` at the next number of seeds."""
+        from ablate.stats.effects import take_look
+
+        before = self._state
+        self._state = take_look(before, run_table(runs, self._metric), self._metric, self._study.margin)
+        return _decision(before, self._state)
+
+    @property
+    def runs_saved(self) -> int:
+        """How many runs of the whole design were not needed."""
+        state, seeds = self._state, (0, *self._state.looks.seeds)
+        longest = max(arm.stopped_at or state.taken for arm in state.arms)
+        made = seeds[longest] + sum(seeds[arm.stopped_at or state.taken] for arm in state.arms)
+        return len(self._study.resolved_design.arms) * seeds[-1] - made
 
 
-def _decision(before: Monitoring, after: Monitoring) -> Decision:
-    stopped = {
+def _decision(before: Monitoring, after: Monitoring) -> InterimDecision:
+    settled = {
         new.comparison.label: new.effect.verdict
         for old, new in zip(before.arms, after.arms, strict=True)
         if new.stopped_at and not old.stopped_at and new.effect
     }
-    return Decision(len(before.next_seeds), stopped, tuple(row.label for row in after.undecided))
-
-
-def spared(state: Monitoring, arms: int) -> int:
-    """Return how many runs the looks spared against all arms at all seeds."""
-    looks = (0, *state.looks.seeds)
-    longest = max(arm.stopped_at or state.taken for arm in state.arms)
-    made = looks[longest] + sum(looks[arm.stopped_at or state.taken] for arm in state.arms)
-    return arms * state.looks.seeds[-1] - made
+    return InterimDecision(len(before.next_seeds), settled, tuple(row.label for row in after.undecided))

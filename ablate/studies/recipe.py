@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ablate.errors import UsageError
 from ablate.studies.settings import Value
-from ablate.studies.workload import Workload, find
+from ablate.studies.workload import Workload, find_workload
 from ablate.wording import unknown
 
 
@@ -155,7 +155,7 @@ class Recipe:
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Return the recipe that `as_dict` described."""
         values = {**plain["settings"], **plain["knobs"]}
-        return cls.of(find(plain["workload"]), plain["factors"], values, plain["seed"])
+        return cls.of(find_workload(plain["workload"]), plain["factors"], values, plain["seed"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.key == other.key

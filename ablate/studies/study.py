@@ -15,7 +15,7 @@ from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS, Arm, Design, PlannedContrast
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.studies.workload import Workload, find
+from ablate.studies.workload import Workload, find_workload
 from ablate.wording import unknown
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Study:
     values: Mapping[str, Value] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
-    workload: Workload = field(default_factory=lambda: find("resnet9"))
+    workload: Workload = field(default_factory=lambda: find_workload("resnet9"))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "preset", self.preset or self.workload.default_preset)

@@ -67,7 +67,7 @@ class Workload:
 
     def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
         """Pickle as the name, or as the study's file."""
-        return (resolve(_FROM_STUDY_FILE), (self.study_file,)) if self.study_file else (find, (self.name,))
+        return (resolve(_FROM_STUDY_FILE), (self.study_file,)) if self.study_file else (find_workload, (self.name,))
 
     def __repr__(self) -> str:
         return f"Workload({self.name!r})"
@@ -107,7 +107,7 @@ class Workload:
         return known[name]
 
 
-def find(name: str) -> Workload:
+def find_workload(name: str) -> Workload:
     """Return the built-in workload of that name, or the one that a reference `module:NAME` refers to."""
     if name not in BUILT_IN and ":" not in name:
         raise UsageError(unknown("workload", name, BUILT_IN))
@@ -117,7 +117,7 @@ def find(name: str) -> Workload:
 
 def caveats(workload: str, factors: Iterable[str]) -> list[str]:
     """Return the caveats of factors of a built-in workload. Unknown workloads and factors have none."""
-    known = find(workload).factors if workload in BUILT_IN else {}
+    known = find_workload(workload).factors if workload in BUILT_IN else {}
     return [known[name].caveat for name in factors if name in known and known[name].caveat]
 
 

@@ -1,4 +1,4 @@
-"""How much of the spread of scores each setting explains, by two of Optuna's estimators, named."""
+"""Hyperparameter importances: the share of the variance of scores that each setting explains."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FANOVA = "fANOVA"
 
 
 def importances(search: Search) -> dict[str, dict[str, float]]:
-    """Return the importances for the first objective by estimator.
+    """Return the importances for the first objective, by estimator and setting.
 
-    PED-ANOVA: Watanabe et al., 2023; fANOVA: Hutter et al., 2014, over trees of a fixed seed. Empty where fewer than
-    four trials are complete, or where their scores do not vary.
+    The estimators are Optuna's PED-ANOVA (Watanabe et al., 2023) and fANOVA (Hutter et al., 2014), the latter with a
+    fixed seed. Empty if fewer than FEWEST_TRIALS trials are complete or their scores are equal.
     """
     import optuna
 
@@ -25,17 +25,17 @@ def importances(search: Search) -> dict[str, dict[str, float]]:
         return {}
     estimators = {
         PED_ANOVA: optuna.importance.PedAnovaImportanceEvaluator(),
-        FANOVA: optuna.importance.FanovaImportanceEvaluator(seed=search.tuning.sampler_seed),
+        FANOVA: optuna.importance.FanovaImportanceEvaluator(seed=search.spec.sampler_seed),
     }
     found = {}
     for name, estimator in estimators.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # on few trials each says so; the report says how many there are
+                warnings.simplefilter("ignore")  # both warn if there are few trials; the report gives their number
                 shares = optuna.importance.get_param_importances(
                     search.study, evaluator=estimator, target=lambda trial: trial.values[0]
                 )
         except (ValueError, RuntimeError, ZeroDivisionError):
-            continue  # an estimator that these trials do not suffice for
+            continue  # too few trials for this estimator
         found[name] = {setting: float(share) for setting, share in shares.items()}
     return found

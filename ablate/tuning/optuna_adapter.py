@@ -5,40 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ablate.tuning.types import Place, State, Trial, Tuning
+from ablate.tuning.space import Space
+from ablate.tuning.types import SearchSpec, SearchStorage, State, Trial
 
 if TYPE_CHECKING:
     import optuna
 
 
-def storage_of(place: Place) -> Any:
-    """Return the Optuna storage of a place."""
+def storage_of(storage: SearchStorage) -> Any:
+    """Return the Optuna storage."""
     import optuna
     from filelock import FileLock
     from optuna.storages.journal import JournalFileBackend
 
-    if place.is_file:
-        lock = FileLock(f"{place.storage}.write")  # Optuna's own outlives a killed process by half a minute
-        backend = JournalFileBackend(place.storage, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
+    if storage.is_file:
+        lock = FileLock(f"{storage.url}.write")  # Optuna's own lock outlives a killed process by 30 s
+        backend = JournalFileBackend(storage.url, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
         return optuna.storages.JournalStorage(backend)
-    return place.storage
+    return storage.url
 
 
-def sampler_of(tuning: Tuning, given: int) -> optuna.samplers.TPESampler:
-    """Return the sampler of the trial after so many others, which names its stream beside the search's seed."""
+def sampler_of(spec: SearchSpec, earlier: int) -> optuna.samplers.TPESampler:
+    """Return the sampler of one trial, seeded by the search's seed and the number of earlier trials."""
     import numpy as np
     import optuna
 
-    seed = int(np.random.SeedSequence([tuning.sampler_seed, given]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([spec.sampler_seed, earlier]).generate_state(1)[0])
     return optuna.samplers.TPESampler(seed=seed)
 
 
-def distributions_of(tuning: Tuning) -> dict[str, Any]:
+def distributions_of(space: Space) -> dict[str, Any]:
     """Return the search space as Optuna distributions."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     made: dict[str, Any] = {}
-    for dimension in tuning.space.dimensions:
+    for dimension in space.dimensions:
         if dimension.words:
             made[dimension.name] = CategoricalDistribution(dimension.words)
         elif dimension.is_integer:
@@ -49,7 +50,7 @@ def distributions_of(tuning: Tuning) -> dict[str, Any]:
 
 
 def trial_of(trial: optuna.trial.FrozenTrial, lost: str | None) -> Trial:
-    """Return an Optuna trial as plain data."""
+    """Return an Optuna trial as a Trial; `lost` is the reason if its process died."""
     attrs = trial.user_attrs
     fixed = trial.system_attrs.get("fixed_params", {})
     return Trial(
@@ -81,5 +82,5 @@ _STATES: Mapping[str, State] = {
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its class."""
+    """Return the first line of an error's message, or the name of its class."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Fair ablations: every arm of a design tuned alike, the winners run again on fresh seeds beside the drop-in arms."""
+"""Tune each variant of a design alike, then compare the tuned variants on new seeds."""
 
 from __future__ import annotations
 
@@ -11,81 +11,80 @@ from ablate.studies.recipe import Recipe, retuned_label
 from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.tuning.pruning import choose_pruner
-from ablate.tuning.space import Space, space_of
-from ablate.tuning.types import Objective, Trial, Tuning, best, epochs_of
+from ablate.tuning.space import space_of
+from ablate.tuning.types import Objective, SearchSettings, SearchSpec, Trial, best, epochs_of
 
 Values = dict[str, Value]
-"""Chosen values by setting or knob."""
+"""Chosen value by setting or hyperparameter."""
 
-FRESH = 1000
-"""The first seed of the runs that count; tuning uses seeds below."""
-
-
-def fresh(study: Study) -> Study:
-    """Return the study on as many fresh seeds as it has."""
-    return replace(study, seeds=[FRESH + place for place in range(len(study.seed_list))])
+FIRST_FINAL_SEED = 1000
+"""The first seed of the final comparison. Tuning uses smaller seeds."""
 
 
-def check_arms(study: Study, seeds: Sequence[int]) -> None:
-    """Raise UsageError for a design without comparisons of arms, or for tuning seeds that the results will use."""
+def with_final_seeds(study: Study) -> Study:
+    """Return the study with the same number of seeds, none of which tuning uses."""
+    return replace(study, seeds=[FIRST_FINAL_SEED + number for number in range(len(study.seed_list))])
+
+
+def check_comparable(study: Study, seeds: Sequence[int]) -> None:
+    """Raise UsageError for a design without pairwise comparisons, or for tuning seeds that the comparison uses."""
     if not study.resolved_design.contrasts:
-        raise UsageError(f"--per-variant compares arms with a reference, which {study.design} does not")
-    if max(seeds) >= FRESH:
-        raise UsageError(f"tuning uses seeds below {FRESH}: from there on they are for the results")
+        raise UsageError(f"--per-variant needs a design that compares variants with a reference, not {study.design}")
+    if max(seeds) >= FIRST_FINAL_SEED:
+        raise UsageError(f"Tuning seeds must be below {FIRST_FINAL_SEED}. Larger seeds are for the final comparison")
 
 
-def tunings(
-    study: Study,
-    asked: Sequence[str],
-    seeds: Sequence[int],
-    objective: Objective,
-    pruner: str | None,
-    sampler_seed: int,
-    budget: int,
-) -> dict[str, Tuning]:
-    """Return the search of every arm by its label: the same space less the knobs of what is off, budget and sampler."""
-    found = {}
-    all_on = {name for arm in study.resolved_design.arms for name in arm}
-    for arm in study.resolved_design.arms:
-        base = study.recipe(arm, seeds[0])
-        space = space_of(base, asked, others=all_on)
-        _check_not_empty(space, base)
-        chosen = choose_pruner(pruner, len(seeds), 1, epochs=epochs_of(base), is_fixed="epochs" not in space.names)
-        found[base.label] = Tuning(
-            f"{study.name}.{base.label}", base, space, tuple(seeds), (objective,), chosen, sampler_seed, budget
+def search_specs(study: Study, settings: SearchSettings, objective: Objective) -> dict[str, SearchSpec]:
+    """Return the search of each variant by its label.
+
+    All searches have the same settings. The space of a variant omits the hyperparameters of factors that are off.
+    """
+    specs, seeds = {}, settings.seeds
+    all_on = {name for factors in study.resolved_design.arms for name in factors}
+    for factors in study.resolved_design.arms:
+        base = study.recipe(factors, seeds[0])
+        space = space_of(base, settings.space, others=all_on)
+        if not space.dimensions:
+            raise UsageError(f"The space has no dimension for {base.label}. Add a setting to --space, e.g. lr")
+        is_fixed = "epochs" not in space.names
+        pruner = choose_pruner(settings.pruner, len(seeds), 1, epochs=epochs_of(base), is_fixed=is_fixed)
+        specs[base.label] = SearchSpec(
+            name=f"{study.name}.{base.label}",
+            base=base,
+            space=space,
+            seeds=seeds,
+            objectives=(objective,),
+            pruner=pruner,
+            sampler_seed=settings.sampler_seed,
+            budget=settings.trials,
         )
-    return found
+    return specs
 
 
-def _check_not_empty(space: Space, base: Recipe) -> None:
-    if not space.dimensions:
-        raise UsageError(f"nothing of {base.label} can be tuned in this space: name a setting as well, such as lr")
-
-
-def winners(tunings: Mapping[str, Tuning], trials: Mapping[str, Sequence[Trial]]) -> dict[str, Values]:
-    """Return the values that each arm's search chose; raises UsageError for an arm without a complete trial."""
+def best_values(specs: Mapping[str, SearchSpec], trials: Mapping[str, Sequence[Trial]]) -> dict[str, Values]:
+    """Return the values of each variant's best trial. Raises UsageError for a variant without a complete trial."""
     chosen = {}
-    for label, tuning in tunings.items():
-        winner = best(trials[label], tuning.objectives[0].goal)
+    for label, spec in specs.items():
+        winner = best(trials[label], spec.objectives[0].goal)
         if winner is None:
-            raise UsageError(f"no trial of {label} was complete: more --trials, or another --space")
+            raise UsageError(f"No trial of {label} is complete. Increase --trials or change --space")
         chosen[label] = dict(winner.params)
     return chosen
 
 
 def final_recipes(study: Study, chosen: Mapping[str, Mapping[str, Value]]) -> list[tuple[str, Recipe]]:
-    """Return every run that counts, with the name of its variant: drop-in and re-tuned arms, seed by seed."""
-    listed = []
+    """Return variant names and recipes of the final comparison: drop-in and re-tuned variants, seed by seed."""
+    recipes = []
     for seed in study.seed_list:
-        for arm in study.resolved_design.arms:
-            recipe = study.recipe(arm, seed)
-            listed.append((recipe.label, recipe))
-            listed.append((retuned_label(recipe.label), recipe.change(chosen[recipe.label])))
-    return listed
+        for factors in study.resolved_design.arms:
+            recipe = study.recipe(factors, seed)
+            recipes.append((recipe.label, recipe))
+            recipes.append((retuned_label(recipe.label), recipe.change(chosen[recipe.label])))
+    return recipes
 
 
 def retuned_comparisons(study: Study) -> list[dict[str, Any]]:
-    """Return the planned comparisons among the re-tuned arms, a family of its own, as plain data."""
+    """Return the planned comparisons of re-tuned variants, a separate family, as plain data."""
     return [
         asdict(
             replace(

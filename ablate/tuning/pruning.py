@@ -1,4 +1,4 @@
-"""Which trials may be stopped early, and how: only where stopping is sound."""
+"""Pruners, and when pruning is statistically sound."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ PRUNERS = ("median", "hyperband", "wilcoxon", "none")
 OVER_EPOCHS = ("median", "hyperband")
 STARTUP_TRIALS = 5
 FEWEST_SEEDS = 5
-"""Below this number of seeds Wilcoxon's test can hardly reject anything before the last one."""
+"""With fewer seeds, the Wilcoxon test has almost no power before the last seed."""
 
 
 def choose_pruner(asked: str | None, seeds: int, objectives: int, *, epochs: int | None, is_fixed: bool) -> str:
-    """Return the pruner that is sound for trials of so many seeds and objectives, or raise UsageError for another.
+    """Return the requested pruner, or the default one for this number of seeds and objectives.
 
-    Over epochs, trials of one seed are compared at equal epochs, so their number must be the same (`is_fixed`). With 2
-    to 4 seeds nothing is pruned: a trial stopped after its first seed would be judged by that seed's luck.
+    Median and Hyperband compare trials of one seed at equal epochs, so the number of epochs must be the same for all
+    trials (`is_fixed`). With 2 to 4 seeds there is no pruning, since the first seed alone would decide.
+
+    Raises:
+        UsageError: If the requested pruner is unknown or not sound here.
     """
     if asked not in (None, *PRUNERS):
         raise UsageError(f"there is no pruner {asked!r} (known: {', '.join(PRUNERS)})")
     by_epoch = objectives == 1 and seeds == 1 and epochs is not None and is_fixed
     by_seed = objectives == 1 and seeds >= FEWEST_SEEDS
     if asked in OVER_EPOCHS and not by_epoch:
-        raise UsageError(f"--pruner {asked} compares trials of one seed, one objective and equal epochs")
+        raise UsageError(f"--pruner {asked} requires one seed, one objective and a fixed number of epochs")
     if asked == "wilcoxon" and not by_seed:
-        raise UsageError(f"--pruner wilcoxon compares seeds: it needs {FEWEST_SEEDS} or more, and one objective")
+        raise UsageError(f"--pruner wilcoxon requires at least {FEWEST_SEEDS} seeds and one objective")
     return asked or ("median" if by_epoch else "wilcoxon" if by_seed else "none")
 
 
 def make_pruner(name: str, epochs: int | None) -> Any:
-    """Return Optuna's pruner of that name. The median judges no first half: with one cycle, its rates are high."""
+    """Return the Optuna pruner. The median pruner skips the first half, where a one-cycle learning rate is high."""
     import warnings
 
     import optuna
@@ -49,20 +52,20 @@ def make_pruner(name: str, epochs: int | None) -> Any:
     return optuna.pruners.NopPruner()
 
 
-def pruning_words(pruner: str, seeds: int, objectives: int) -> str:
-    """What may be stopped early, in words."""
+def describe_pruning(pruner: str, seeds: int, objectives: int) -> str:
+    """Return which trials are pruned, for display."""
     words = {
-        "median": "trials of one seed, from the middle epoch on, when their best validation score so far is worse than "
+        "median": "trials of one seed, from the middle epoch on, if their best validation score so far is worse than "
         "the median of the earlier trials at that epoch (Optuna's MedianPruner)",
         "hyperband": "trials of one seed, from a quarter of the epochs on, by successive halving (Optuna's "
         "HyperbandPruner)",
-        "wilcoxon": "trials whose seeds so far are worse than the best trial's on the same seeds (Wilcoxon's "
-        "signed-rank test at p < .1, repeated after each seed; Optuna's WilcoxonPruner)",
+        "wilcoxon": "trials whose scores so far are worse than those of the best trial on the same seeds (Wilcoxon "
+        "signed-rank test at p < .1 after each seed; Optuna's WilcoxonPruner)",
     }
     if pruner in words:
         return words[pruner]
     if objectives > 1:
-        return "nothing: with several objectives no trial can be called hopeless early"
+        return "none: with several objectives there is no single score to compare"
     if 1 < seeds < FEWEST_SEEDS:
-        return f"nothing: {seeds} seeds are too few to tell a bad trial from bad luck"
-    return "nothing"
+        return f"none: {seeds} seeds are too few to distinguish a bad trial from chance"
+    return "none"

@@ -1,4 +1,4 @@
-"""The winner as a study file that `ablate sweep` takes."""
+"""Write the best trial of a search as a study file for `ablate sweep`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from ablate.errors import UserError
 from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.studies.workload import Workload
-from ablate.tuning.per_variant import fresh
+from ablate.tuning.per_variant import with_final_seeds
 
 
-def study_file(study: Study, chosen: Mapping[str, Value], story: str, folder: Path) -> str:
-    """Return the text of a study of the tuned recipe: the same design at the values that were chosen, on fresh seeds.
+def tuned_study(study: Study, chosen: Mapping[str, Value], origin: str, folder: Path) -> str:
+    """Return the source of a study file: the same design with the chosen values, on new seeds.
 
-    `story` says where the values come from, in a line; `folder` is where the file will lie.
+    Args:
+        study: The study that was tuned.
+        chosen: Values of the best trial.
+        origin: One line about the origin of the values, for the docstring.
+        folder: The folder of the study file, to which paths are relative.
     """
     values = {**study.values, **chosen}
     fields = {
         "design": study.design,
         "preset": study.preset,
-        "seeds": list(fresh(study).seed_list),
+        "seeds": list(with_final_seeds(study).seed_list),
         "margin": study.margin,
         **({"factors": list(study.factors)} if study.factors else {}),
         **({"on": list(study.on)} if study.on else {}),
@@ -32,43 +36,41 @@ def study_file(study: Study, chosen: Mapping[str, Value], story: str, folder: Pa
         "values": values,
     }
     lines = [f"    {name}={_literal(value)}," for name, value in fields.items()]
-    imports, trains = _workload_lines(study.workload, folder)
-    lines += [f"    workload={trains},"] if trains else []
+    imports, workload = _workload_source(study.workload, folder)
+    lines += [f"    workload={workload},"] if workload else []
     question = "Which components matter once the recipe is tuned?"
-    head = f'"""{question}\n\n{story}\n"""\n\n{imports}\n'
+    head = f'"""{question}\n\n{origin}\n"""\n\n{imports}\n'
     return head + "study = Study(\n" + "\n".join(lines) + "\n)\n"
 
 
-def _workload_lines(workload: Workload, folder: Path) -> tuple[str, str]:
-    """Return the imports of a study's file, and what its workload is; nothing for the usual one."""
-    usual = "from ablate import Study\n"
+def _workload_source(workload: Workload, folder: Path) -> tuple[str, str]:
+    """Return the imports of a study file and the expression for its workload, which is empty for the default one."""
     if workload.study_file:
-        way = os.path.relpath(workload.study_file.path, folder.absolute())
-        more = "from ablate.workloads.custom.study_file import load_study\n"
+        path = os.path.relpath(workload.study_file.path, folder.absolute())
         return (
-            f"from pathlib import Path\n\n{usual}{more}",
-            f"load_study(Path(__file__).parent / {_literal(way)}).workload",
+            "from pathlib import Path\n\nfrom ablate import Study, load_study\n",
+            f"load_study(Path(__file__).parent / {_literal(path)}).workload",
         )
     if workload == Study().workload:
-        return usual, ""
-    return f"{usual}from ablate.studies.workload import find\n", f"find({workload.name!r})"
+        return "from ablate import Study\n", ""
+    return "from ablate import Study, find_workload\n", f"find_workload({workload.name!r})"
 
 
-def save_study(path: Path, text: str) -> None:
-    """Write a study file. Raises UserError where that cannot be."""
+def save_study(path: Path, source: str) -> None:
+    """Write a study file. Raises UserError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(source, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--save {path}: {error.strerror or error}") from error
 
 
-def check_savable(path: Path) -> None:
-    """Raise UserError unless a study file can be written at `path`: better now than after the search."""
+def check_save_path(path: Path) -> None:
+    """Raise UserError unless a study file can be written to `path`."""
     if path.suffix != ".py":
-        raise UserError(f"--save takes the path of a study file, ending in .py, not {path}")
+        raise UserError(f"--save takes the path of a study file, which ends in .py, not {path}")
     if path.is_dir():
-        raise UserError(f"--save {path} is a folder: give a file")
+        raise UserError(f"--save {path} is a folder. Give a file")
 
 
 def _literal(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A search as plain data: what the tracking store keeps of it, and all that a report reads."""
+"""The record of a search as plain data, for the tracking store and the report."""
 
 from __future__ import annotations
 
@@ -7,42 +7,41 @@ from dataclasses import asdict
 from typing import Any
 
 from ablate.tracking import PlanEntry
-from ablate.tuning.pruning import pruning_words
-from ablate.tuning.trials import Ticket
+from ablate.tuning.pruning import describe_pruning
+from ablate.tuning.trials import TrialTask
 from ablate.tuning.types import SAMPLER, Trial, best, pareto
 
 
-def search_record(ticket: Ticket, trials: Sequence[Trial], found: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Return a search, its trials and the importances `found` in it as plain data."""
-    tuning = ticket.tuning
-    goals = [objective.goal for objective in tuning.objectives]
+def search_record(task: TrialTask, trials: Sequence[Trial], importances: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Return a search, its trials and its importances as plain data."""
+    spec = task.spec
+    goals = [objective.goal for objective in spec.objectives]
     winner = best(trials, goals[0])
     return {
-        "name": tuning.name,
-        "seeds": list(tuning.seeds),
-        "objectives": [asdict(objective) for objective in tuning.objectives],
-        "space": tuning.space.plain,
-        "pruner": tuning.pruner,
-        "pruning": pruning_words(tuning.pruner, len(tuning.seeds), len(goals)),
+        "name": spec.name,
+        "seeds": list(spec.seeds),
+        "objectives": [asdict(objective) for objective in spec.objectives],
+        "space": spec.space.plain,
+        "pruner": spec.pruner,
+        "pruning": describe_pruning(spec.pruner, len(spec.seeds), len(goals)),
         "sampler": SAMPLER,
-        "sampler_seed": tuning.sampler_seed,
-        "budget": tuning.budget,
-        "storage": ticket.place.storage.rpartition("/")[2] if ticket.place.is_file else "a database",
+        "sampler_seed": spec.sampler_seed,
+        "budget": spec.budget,
+        "storage": task.storage.url.rpartition("/")[2] if task.storage.is_file else "a database",
         "trials": [trial.plain for trial in trials],
         "best": winner.number if winner else None,
         "front": [trial.number for trial in pareto(trials, goals)] if len(goals) > 1 else [],
-        "importances": found,
+        "importances": importances,
     }
 
 
-def planned_runs(ticket: Ticket, trials: Sequence[Trial]) -> list[PlanEntry]:
-    """Return the runs of every trial that was begun, for the study's record."""
-    listed = []
+def planned_runs(task: TrialTask, trials: Sequence[Trial]) -> list[PlanEntry]:
+    """Return the runs of all trials that started, for the study's record."""
+    entries = []
     for trial in trials:
         if trial.state in ("lost", "waiting"):
             continue
-        for seed in ticket.tuning.seeds:
-            recipe = ticket.job(trial, seed).recipe
-            run = trial.runs.get(seed)
-            listed.append(PlanEntry(recipe.key, ticket.data.fingerprint, recipe.label, seed, run))
-    return listed
+        for seed in task.spec.seeds:
+            recipe = task.job(trial.params, seed).recipe
+            entries.append(PlanEntry(recipe.key, task.data.fingerprint, recipe.label, seed, trial.runs.get(seed)))
+    return entries

@@ -1,4 +1,4 @@
-"""What is searched: the settings and knobs of a recipe, each with its range. Pure."""
+"""The search space: settings and hyperparameters of a recipe, each with its range."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ablate.studies.settings import OneOf, Setting, Value
 from ablate.wording import unknown
 
 EDGE = 0.05
-"""An optimum within this share of a range's length from its end lies at the edge."""
+"""An optimum is at the edge if it is within this share of the range from an end."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """One setting or knob: from `low` to `high`, both included, evenly or on a log scale; or one of `words`."""
+    """A setting or hyperparameter to search: a range from `low` to `high` (inclusive), or one of `words`."""
 
     name: str
     low: float = 0.0
@@ -29,13 +29,13 @@ class Dimension:
 
     @property
     def text(self) -> str:
-        """The range in words."""
+        """The range, for display."""
         if self.words:
             return ", ".join(self.words)
         return f"{self.low:g} to {self.high:g}" + (", log scale" if self.log else "")
 
-    def place(self, value: Value) -> float:
-        """Return where a number lies in the range: 0 at the low end, 1 at the high one."""
+    def position(self, value: Value) -> float:
+        """Return the position of a number in the range: 0 at the low end, 1 at the high end."""
         assert isinstance(value, int | float)
         if self.high == self.low:
             return 0.5
@@ -44,22 +44,22 @@ class Dimension:
         return (value - self.low) / (self.high - self.low)
 
     def edge(self, value: Value) -> str | None:
-        """Return which end of the range a value lies at, or None. The ends of the setting's own domain count, too."""
+        """Return the end of the range that a value is at (`low` or `high`), or None."""
         if self.words or self.low == self.high:
             return None
-        where = self.place(value)
+        where = self.position(value)
         return "low" if where <= EDGE else "high" if where >= 1 - EDGE else None
 
 
 @dataclass(frozen=True)
 class Space:
-    """The dimensions of a search, in the order of the menu."""
+    """The dimensions of a search, in the order of the workload's settings."""
 
     dimensions: tuple[Dimension, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the settings and knobs."""
+        """The names of the settings and hyperparameters."""
         return tuple(dimension.name for dimension in self.dimensions)
 
     @property
@@ -68,23 +68,29 @@ class Space:
         return [{**asdict(dimension), "words": list(dimension.words)} for dimension in self.dimensions]
 
     def values(self, recipe: Recipe) -> dict[str, Value]:
-        """Return the values that a recipe has in the space."""
+        """Return the values of a recipe in the space."""
         everything = {**recipe.settings, **recipe.hyperparameters}
         return {name: everything[name] for name in self.names}
 
 
 def space_from(plain: Iterable[Mapping[str, Any]]) -> Space:
-    """Return the space that `Space.plain` described."""
+    """Return the space of its plain data."""
     return Space(tuple(Dimension(**{**row, "words": tuple(row["words"])}) for row in plain))
 
 
 def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str] = ()) -> Space:
-    """Return what can be tuned of a recipe: its tunable settings, and the knobs of the factors that are on.
+    """Return the search space of a recipe: its tunable settings, and the hyperparameters of the factors that are on.
 
-    `asked` narrows it: names, or `name=low:high` for another range, which also lets in any other setting that is a
-    number. Of `others`, the factors of a study's other arms, knobs may be asked for although they are off here: they
-    are left out. A range is widened to hold the recipe's own value.
-    Raises UsageError for a name that is not there, a knob of a factor that is off, or a range that makes no sense.
+    A range is widened to include the recipe's own value.
+
+    Args:
+        recipe: The recipe to tune.
+        asked: Search these names only. `name=low:high` sets the range, and works for any numeric setting.
+        others: Factors of the study's other variants. Their hyperparameters may be in `asked`; those of factors that
+            are off in `recipe` are left out.
+
+    Raises:
+        UsageError: If a name is unknown, belongs to a factor that is off, or has an invalid range.
     """
     workload = recipe.workload
     hyperparameters = {setting.name: setting for setting in workload.factors.hyperparameters}
@@ -92,10 +98,10 @@ def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str]
     wanted = dict(_read(text) for text in asked)
     for name in wanted:
         if name not in known:
-            raise UsageError(unknown("setting or knob", name, known))
+            raise UsageError(unknown("setting or hyperparameter", name, known))
         factor = name.partition(".")[0]
         if name in hyperparameters and factor not in {*recipe.factors, *others}:
-            raise UsageError(f"{name} has no effect while {factor} is off: leave it out of --space")
+            raise UsageError(f"{name} has no effect because {factor} is off. Remove it from --space")
     present = [
         setting for setting in known.values() if setting.name in {**recipe.settings, **recipe.active_hyperparameters}
     ]
@@ -114,7 +120,7 @@ def _read(text: str) -> tuple[str, tuple[float, float] | None]:
     except ValueError:
         raise UsageError(f"--space takes NAME or NAME=LOW:HIGH, not {text.strip()!r}") from None
     if not low < high:
-        raise UsageError(f"--space {text.strip()}: the range must go up")
+        raise UsageError(f"--space {text.strip()}: LOW must be less than HIGH")
     return name, (low, high)
 
 
@@ -122,12 +128,12 @@ def _dimension(setting: Setting, own: Value, asked: tuple[float, float] | None) 
     domain = setting.domain
     if isinstance(domain, OneOf):
         if asked:
-            raise UsageError(f"{setting.name} is one of {', '.join(domain.words)}: it has no range")
+            raise UsageError(f"{setting.name} has no range. It is one of {', '.join(domain.words)}")
         return Dimension(setting.name, words=domain.words)
     if setting.kind not in (int, float):
-        raise UsageError(f"{setting.name} is no number: it has no range")
+        raise UsageError(f"{setting.name} has no range because it is not a number")
     if not (setting.tunable or asked):
-        raise UsageError(f"{setting.name} has no range to search: give one, for instance --space {setting.name}=1:10")
+        raise UsageError(f"{setting.name} has no default range. Give one, e.g. --space {setting.name}=1:10")
     low, high = asked or domain.tune or (domain.low, domain.high)
     for end in (low, high):
         domain.check(setting.name, end)
@@ -135,8 +141,8 @@ def _dimension(setting: Setting, own: Value, asked: tuple[float, float] | None) 
         low, high = min(low, own), max(high, own)
     if domain.log and low <= 0:
         raise UsageError(
-            f"{setting.name} is searched on a logarithmic scale, which cannot begin at {low:g}: give it a value above "
-            "0, or leave it out of --space"
+            f"{setting.name} is searched on a logarithmic scale, which cannot start at {low:g}. Set it to a value "
+            "above 0, or remove it from --space"
         )
     is_integer = setting.kind is int
     if is_integer:

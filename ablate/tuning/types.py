@@ -1,4 +1,4 @@
-"""The nouns of tuning: what is searched for, what one trial came to, and where a search is kept."""
+"""Plain data of tuning: objectives, the specification and storage of a search, and trials."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ from ablate.tuning.space import Space
 from ablate.wording import unknown
 
 State = Literal["complete", "pruned", "failed", "lost", "running", "waiting"]
-"""`failed` trials count towards the budget; `lost` ones, whose process is gone, do not: they are made again."""
+"""A `failed` trial counts towards the budget. A `lost` trial, whose process died, does not: it is made again."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A number of a run that is to become good: its last value on the validation part, or one at its end.
+    """A metric to optimise: the last logged value of a validation metric, or a final metric of the run.
 
-    What a study's own training returned by that name stands before what it logged at its steps.
+    A value returned at the end of a custom training takes precedence over the logged values of that name.
+
+    Attributes:
+        name: Name of the objective.
+        tracked: Name of the metric in the run's record.
+        goal: `max` or `min`.
+        scale: Factor from recorded to displayed values.
+        of_history: Whether the metric is logged during training.
     """
 
     name: str
@@ -36,11 +43,11 @@ class Objective:
 
     @property
     def words(self) -> str:
-        """The name as it stands in a sentence."""
+        """The name with spaces, for text."""
         return self.name.replace("_", " ")
 
     def value(self, run: Run, floor: float | None) -> float:
-        """Return the run's value; of a run that diverged, the floor. NaN where there is neither."""
+        """Return the value of the run. A diverged run has the value `floor`. NaN if there is no value."""
         if not self.of_history:
             return run.metrics.get(self.tracked, run.metrics.get(FINAL + self.name, math.nan))
         last = [row[self.tracked] for row in run.history if self.tracked in row][-1:]
@@ -50,14 +57,15 @@ class Objective:
 
 
 def objectives_of(validation: Metric | None, workload: str, asked: Sequence[str] = ()) -> tuple[Objective, ...]:
-    """Return the validation metric, or what `--multi` asks for by name: the metric, `time`, `parameters`.
+    """Return the objectives of a search: the validation metric, or the names given by `--multi`.
 
-    Raises UsageError for other names: the test score in particular is nothing to tune for.
+    Known names are the validation metric, `time` and `parameters`. Raises UsageError for others. Test scores are never
+    an objective.
     """
     if validation is None:
         raise UsageError(
-            f"{workload} names no metric that tuning may look at: validation=Metric(...) beside metric=Metric(...) in "
-            "the study's file, one that the training logs or returns and reads off no test data"
+            f"Workload {workload} has no validation metric to tune. Add validation=Metric(...) to the study file, for "
+            "a metric that the training logs or returns and that is not computed on test data"
         )
     main = Objective(validation.name, validation.tracked, validation.goal, validation.scale, of_history=True)
     short = validation.name.partition("_")[2] or validation.name
@@ -69,19 +77,42 @@ def objectives_of(validation: Metric | None, workload: str, asked: Sequence[str]
     }
     for name in asked:
         if name not in known:
-            raise UsageError(unknown("objective", name, known) + ". Tuning never reads the test score")
+            raise UsageError(unknown("objective", name, known) + ". Tuning does not use test scores")
     found = tuple(dict.fromkeys(known[name] for name in asked)) or (main,)
     if asked and (len(found) < 2 or main not in found):
-        raise UsageError(f"--multi weighs {short} against something else: --multi {short},time")
+        raise UsageError(f"--multi needs {short} and at least one other objective, e.g. --multi {short},time")
     return found
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """What is searched: a recipe's space, under which seeds, for what, with how many trials.
+class SearchSettings:
+    """The settings that all searches of a command share.
 
-    `pruner` is none, median, hyperband or wilcoxon. The same sampler seed gives the same trials, as long as they are
-    made one after the other.
+    Attributes:
+        trials: Number of trials per search.
+        seeds: Seeds of a trial; its score is their mean.
+        space: Names of settings and hyperparameters, or `name=low:high`. Empty for all tunable ones.
+        objectives: Names for a multi-objective search. Empty for the validation metric.
+        pruner: `median`, `hyperband`, `wilcoxon` or `none`. None selects by the number of seeds.
+        sampler_seed: Seed of the sampler.
+    """
+
+    trials: int
+    seeds: tuple[int, ...]
+    space: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    pruner: str | None = None
+    sampler_seed: int = 0
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """The specification of one search. Sequential trials with the same sampler seed are reproducible.
+
+    Attributes:
+        base: The recipe to tune; the first trial.
+        pruner: `median`, `hyperband`, `wilcoxon` or `none`.
+        budget: Number of trials.
     """
 
     name: str
@@ -95,12 +126,12 @@ class Tuning:
 
     @property
     def epochs(self) -> int | None:
-        """How many epochs the recipe has, where it has a number of them."""
+        """The recipe's number of epochs, if it has that setting."""
         return epochs_of(self.base)
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """What must not change while a search goes on, as plain data: all but the budget."""
+        """The fields that must not change when a search is resumed, as plain data: all except the budget."""
         return {
             "base": self.base.reseed(0).key,
             "space": self.space.plain,
@@ -120,29 +151,42 @@ SAMPLER = "TPE"
 
 
 def epochs_of(recipe: Recipe) -> int | None:
-    """Return a recipe's number of epochs, or None where its workload has no such setting."""
+    """Return a recipe's number of epochs, or None if its workload has no such setting."""
     found = recipe.settings.get("epochs")
     return found if type(found) is int else None
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where searches are kept: a file or the URL of a database, and the folder of the locks."""
+class SearchStorage:
+    """The storage of searches: a file, or the URL of a database.
 
-    storage: str
-    folder: Path
+    Attributes:
+        url: Path of the file, or URL of the database.
+        locks: Folder of the lock files.
+    """
+
+    url: str
+    locks: Path
 
     @property
     def is_file(self) -> bool:
-        """Whether the storage is a file of ours rather than a database."""
-        return "://" not in self.storage
+        """Whether the storage is a local file."""
+        return "://" not in self.url
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: the values it tried, its objectives (means over seeds), its runs by seed and what they cost.
+    """One trial: its parameter values, objective values, runs and cost.
 
-    `reused` of its runs were there before; `saved` epochs were not trained because it was pruned.
+    Attributes:
+        params: Value by setting or hyperparameter.
+        values: One value per objective, the mean over seeds.
+        runs: Name of the run by seed.
+        scores: First objective by seed.
+        seconds: Training time of the new runs.
+        epochs: Epochs of the new runs.
+        saved: Epochs not trained because the trial was pruned.
+        reused: Number of runs that existed before.
     """
 
     number: int
@@ -160,31 +204,31 @@ class Trial:
 
     @property
     def is_over(self) -> bool:
-        """Whether it counts towards the budget and will not change."""
+        """Whether the trial counts towards the budget and cannot change any more."""
         return self.state in ("complete", "pruned", "failed")
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The trial as plain data; `from_plain` reads it back."""
+        """The trial as plain data; `from_plain` reads it."""
         return {**asdict(self), "params": dict(self.params), "values": list(self.values)}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the trial that `plain` described; JSON has turned seeds into text."""
+        """Return the trial of its plain data, in which JSON has made seeds strings."""
         runs = {int(seed): run for seed, run in plain["runs"].items()}
         scores = {int(seed): float(score) for seed, score in plain["scores"].items()}
         return cls(**{**plain, "values": tuple(plain["values"]), "runs": runs, "scores": scores})
 
 
 def best(trials: Sequence[Trial], goal: str) -> Trial | None:
-    """Return the complete trial with the best first value, the earliest of equals."""
+    """Return the complete trial with the best first objective; the earliest if several are equal."""
     complete = [trial for trial in trials if trial.state == "complete"]
     sign = 1 if goal == "max" else -1
     return max(complete, key=lambda trial: (sign * trial.values[0], -trial.number), default=None)
 
 
 def pareto(trials: Sequence[Trial], goals: Sequence[str]) -> list[Trial]:
-    """Return the complete trials that no other one beats in one objective without losing in another, in order."""
+    """Return the Pareto front: the complete trials that no other trial dominates, best first."""
     signs = [1 if goal == "max" else -1 for goal in goals]
     points = {
         trial.number: tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
@@ -194,10 +238,10 @@ def pareto(trials: Sequence[Trial], goals: Sequence[str]) -> list[Trial]:
     front = [
         trial
         for trial in trials
-        if trial.number in points and not any(_beats(other, points[trial.number]) for other in points.values())
+        if trial.number in points and not any(_dominates(other, points[trial.number]) for other in points.values())
     ]
     return sorted(front, key=lambda trial: points[trial.number], reverse=True)
 
 
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one != other and all(a >= b for a, b in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""What a sweep says before it runs: the design, the table of runs, the time, and what the seeds can detect."""
+"""Describe a sweep before it runs: design, planned runs, duration, and statistical power."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ from typing import Any
 from ablate import console
 from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
-from ablate.runs.sweep import Planned
+from ablate.runs.sweep import PlannedRun
 from ablate.studies.designs import Design
 from ablate.studies.study import Study
 from ablate.wording import count
-from ablate.workflows.messages import scale_of
+from ablate.workflows.messages import describe_scale
 
 
-def announce(study: Study, planned: Sequence[Planned], slots: int) -> None:
-    """Say what is asked, what will be compared, and under which conditions."""
+def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> None:
+    """Print the question, the design and the conditions of a sweep."""
     job, design = planned[0].job, study.resolved_design
     if study.question:
         console.say(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
     console.say(
-        f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, {count(len(design.arms), 'arm')} x "
-        f"{count(len(study.seed_list), 'seed')} = {count(len(planned), 'run')}, {done} of them there already"
+        f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, "
+        f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
+        f"{count(len(planned), 'run')}, {done} of them finished"
     )
-    console.say(f"{scale_of(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}")
+    console.say(
+        f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"
+    )
     for line in aliases(design):
         console.say(line)
 
 
-def foretell(study: Study, planned: Sequence[Planned], journals: Journals, slots: int, *, as_json: bool) -> None:
-    """Print the table of runs, how long the missing ones take, and what the seeds can detect."""
+def print_dry_run(
+    study: Study, planned: Sequence[PlannedRun], journals: Journals, slots: int, *, as_json: bool
+) -> None:
+    """Print the planned runs, the expected duration, and the minimum detectable difference."""
     time_left = forecast(planned, journals, slots)
     power = sensitivity(study, planned, journals)
     if as_json:
         console.emit(_facts(study, planned, time_left, power))
         return
-    console.table(["variant", "done", "to run", "failed before"], _rows(study, planned))
-    for line in _words(time_left, power, study):
+    console.table(["variant", "done", "to run", "failed"], _rows(study, planned))
+    for line in _describe(time_left, power, study):
         console.result(line)
 
 
-def _rows(study: Study, planned: Sequence[Planned]) -> list[list[str]]:
+def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
     rows = []
     for arm in study.resolved_design.arms:
         label = study.recipe(arm, 0).label
@@ -56,7 +61,7 @@ def _rows(study: Study, planned: Sequence[Planned]) -> list[list[str]]:
 
 
 def aliases(design: Design) -> list[str]:
-    """Return the resolution and the alias structure of a factorial design, read off its arms; nothing for others."""
+    """Return the resolution and the aliases of a factorial design; nothing for other designs."""
     if design.contrasts:
         return []
     import pandas as pd
@@ -66,12 +71,12 @@ def aliases(design: Design) -> list[str]:
     rows = {i: {name: name in arm for name in design.factors} for i, arm in enumerate(design.arms)}
     part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
     number = resolution(part)
-    lines = [f"resolution {_roman(number)}" if number else "full factorial: nothing is aliased"]
+    lines = [f"resolution {_roman(number)}" if number else "full factorial: no aliases"]
     for group in alias_groups(part):
         if group.order and len(group.terms) > 1:
             lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
         elif group.order == 1 and group.partial:
-            lines.append(f"aliased in part: {group.label} with {count(len(group.partial), 'interaction')}")
+            lines.append(f"partially aliased: {group.label} with {count(len(group.partial), 'interaction')}")
     return lines
 
 
@@ -80,30 +85,31 @@ def _roman(number: int) -> str:
     return names[number] if number < len(names) else str(number)
 
 
-def _words(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
+def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
     lines = []
     if time_left and time_left.missing:
         lines.append(
-            f"{count(time_left.missing, 'run')} to make: about {console.duration(time_left.seconds)}, "
-            f"{time_left.hours:.2g} {time_left.what}-hours ({console.duration(time_left.seconds_each)} a run, "
+            f"{count(time_left.missing, 'missing run')}: about {console.duration(time_left.seconds)}, "
+            f"{time_left.hours:.2g} {time_left.unit}-hours ({console.duration(time_left.seconds_each)} per run, "
             f"{time_left.basis})"
         )
     elif time_left:
-        lines.append("every run is there")
+        lines.append("All runs are finished")
     if power:
         smallest = study.workload.metric.with_unit(f"{power.detectable:.2g}")
-        detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "not detectable"
-        seeds = "1 seed detects" if len(study.seed_list) == 1 else f"{len(study.seed_list)} seeds detect"
-        needed = f"about {power.seeds_needed}" if power.seeds_needed else "more than can be counted"
+        detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "no difference"
+        number = len(study.seed_list)
+        seeds = f"{count(number, 'seed')} {'detects' if number == 1 else 'detect'}"
+        needed = f"about {count(power.seeds_needed, 'seed')}" if power.seeds_needed else "too many seeds to compute"
         lines.append(
-            f"{seeds}: {detectable}; the margin of {study.margin:g} needs {needed} "
-            f"(seed SD {power.sd:.2g}: {power.basis})"
+            f"{seeds} {detectable}. The margin of {study.margin:g} needs {needed} "
+            f"(SD over seeds {power.sd:.2g}: {power.basis})"
         )
     return lines
 
 
 def _facts(
-    study: Study, planned: Sequence[Planned], time_left: Forecast | None, power: Sensitivity | None
+    study: Study, planned: Sequence[PlannedRun], time_left: Forecast | None, power: Sensitivity | None
 ) -> dict[str, Any]:
     return {
         "study": study.name,

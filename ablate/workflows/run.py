@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 from ablate import console
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, Run, records
-from ablate.runs.runner import Purpose, make
+from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker
-from ablate.workflows.messages import scale_of
+from ablate.workflows.messages import describe_scale
 from ablate.workflows.store import DeliveryWarnings, warn_refused
 
 WEIGHTS = "weights"
@@ -73,40 +72,23 @@ class RunResult:
         }
 
 
-@dataclass(frozen=True)
-class _Observer:
-    """Shows a run on the terminal, and has its journal delivered."""
-
-    view: console.RunView
-    writer: BackgroundDelivery
-
-    def started(self, journal: Path) -> None:
-        self.writer.follow(journal)
-
-    def progress(self, done: int, total: int) -> None:
-        self.view.progress(done, total)
-
-    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.view.recorded(step, metrics)
-
-
 def describe_run(job: Job, preset: str) -> str:
     """Return the variant with the factors that are off in it, then its scale and conditions on a second line."""
     recipe = job.recipe
     off = [name for name in recipe.workload.factors.baseline if name not in recipe.factors]
     switched = f", off: {', '.join(off)}" if off else ", all factors on" if recipe.label == "baseline" else ""
-    return f"{recipe.label}/s{recipe.seed}{switched}\n{scale_of(job, preset)}"
+    return f"{recipe.label}/s{recipe.seed}{switched}\n{describe_scale(job, preset)}"
 
 
-def train_run(job: Job, purpose: Purpose, project: Project, tracker: Tracker) -> RunResult:
+def train_run(job: Job, options: RunOptions, project: Project, tracker: Tracker) -> RunResult:
     """Train a job, or return its earlier result, and deliver its journal to the store meanwhile."""
     journals = Journals(project.journals)
-    with BackgroundDelivery(tracker, project, DeliveryWarnings()) as writer:
+    with BackgroundDelivery(tracker, project, DeliveryWarnings()) as delivery:
         with console.RunView(job.recipe.settings["epochs"]) as view:
-            run, is_new = make(job, journals, purpose, _Observer(view, writer))
-        writer.follow(journals.path(run.name))
-    warn_refused(writer.refused)
-    if writer.failure:
+            run, is_new = make_run(job, journals, options, view, delivery)
+        delivery.follow(journals.path(run.name))
+    warn_refused(delivery.refused)
+    if delivery.failure:
         tracker = JournalTracker(project)  # asking the store again would fail again
     try:
         identifier, artifacts = tracker.identifier(run), tracker.artifact_uri(run)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UsageError
 from ablate.tracking import JournalTracker, Project, Tracker, catch_up, open_tracker
-from ablate.workflows.messages import not_delivered
+from ablate.workflows.messages import delivery_warning
 
 
 def open_store(project: Project, tracking_uri: str | None = None, *, offline: bool = False) -> Tracker:
@@ -46,7 +46,7 @@ class DeliveryWarnings:
 
     def delivery_failed(self, error: StoreError) -> None:
         """Warn that the store failed while runs train."""
-        console.warn(not_delivered(error))
+        console.warn(delivery_warning(error))
 
 
 def warn_refused(errors: Iterable[StoreError]) -> None:

@@ -182,7 +182,7 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["sweep", "--factors", "augmnet"], 2, "Did you mean 'augment'?"),
     (["sweep", "--seeds", "many"], 2, "--seeds takes"),
     (["sweep", "--preset", "demo", "--design", "latin"], 2, "Unknown design"),
-    (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear is for"),
+    (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear supports"),
     (["show", "nothing"], 1, "no run"),
     (["predict", "missing.png", "--weights", "missing.pth"], 1, "missing.pth"),
     (["rnu"], 2, "run"),
@@ -284,7 +284,7 @@ def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
 
 def test_one_of_a_thing_is_singular(project: Path) -> None:
     arguments = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--dry-run")
-    assert "leave-one-out over 1 factor, 2 arms x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
+    assert "leave-one-out over 1 factor, 2 variants x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
 
 
 def test_a_sweep_from_flags(project: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_search_is_in_the_store_reported_and_goes_on(project: Path) -> None:
     assert (first["trials"], first["made"], first["failed"]) == (2, 2, 0)
     assert first["baseline"]["params"] == {"lr": 0.01, "dropout.p": 0.2}
     second = ablate(*TUNE, "--trials", "3", "--save", "experiments/tuned.py", folder=project)
-    assert "3 trials, 1 of them made just now" in second.stdout
+    assert "3 trials, 1 new" in second.stdout
     assert "lr: 0.0001 to 0.1, log scale (now 0.01)" in second.stderr, "the space is printed"
     tracker = open_tracker(Project.find(project))
     runs = stored(project, "tags.`ablate.kind` = 'run'")
@@ -89,11 +89,11 @@ def test_a_stopped_trial_is_killed_in_the_store(project: Path) -> None:
     ("arguments", "words"),
     [
         (("--validate-on", "test"), "choose by the test images"),
-        (("--space", "nothing"), "Unknown setting or knob 'nothing'"),
-        (("--multi", "test_accuracy,time"), "never reads the test score"),
+        (("--space", "nothing"), "Unknown setting or hyperparameter 'nothing'"),
+        (("--multi", "test_accuracy,time"), "does not use test scores"),
         (("--storage", "tuning.db"), "a database's URL"),
         (("--seeds", "2", "--pruner", "median"), "one seed"),
-        (("--per-variant", "--design", "factorial"), "--per-variant compares"),
+        (("--per-variant", "--design", "factorial"), "--per-variant needs a design that compares"),
         (("--per-variant", "--multi", "accuracy,time"), "one objective"),
         (("--seeds", "none"), "--seeds takes"),
     ],
@@ -107,7 +107,7 @@ def test_a_mistake_is_one_line(project: Path, arguments: tuple[str, ...], words:
 
 def test_save_is_checked_before_the_search(project: Path) -> None:
     told = ablate(*TUNE, "--save", "tuned.txt", folder=project, code=1).stderr
-    assert "ending in .py" in told
+    assert "ends in .py" in told
     assert not list((project / "mlruns").rglob("*.jsonl"))
 
 

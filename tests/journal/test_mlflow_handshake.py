@@ -10,8 +10,7 @@ import pytest
 from ablate.errors import UserError
 from ablate.journal.mlflow_handshake import await_run_environment, provide_run_environment
 from ablate.journal.run_journal import Journal
-from ablate.runs.run_log import RunLog
-from ablate.runs.sweep import _Nobody
+from ablate.journal.run_log import RunLog
 from ablate.tracking import BackgroundDelivery, Project
 from ablate.tracking.mlflow_backend.records import OWN_PARAMS, batches
 from tests.samples.memory_tracker import MemoryTracker
@@ -37,7 +36,7 @@ def test_the_writer_answers_each_time_it_is_asked(tmp_path: Path) -> None:
         start(journal)
         with BackgroundDelivery(MemoryTracker(), Project(tmp_path), NoFailure(), interval=0.02) as writer:
             writer.follow(journal.path)
-            log = RunLog(journal, _Nobody())
+            log = RunLog(journal)
             with ThreadPoolExecutor(1) as pool:
                 for _ in range(2):  # a run that was killed and goes on asks again
                     assert pool.submit(log.waiting_run).result(20)["MLFLOW_RUN_ID"]

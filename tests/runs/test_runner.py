@@ -14,7 +14,7 @@ import pytest
 from ablate.data import ImageSource
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Journals, Run, load, records
-from ablate.runs.runner import Purpose, answer, make
+from ablate.runs.runner import RunOptions, find_result, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, open_data
 from ablate.studies.recipe import Recipe
@@ -22,12 +22,11 @@ from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples import toy
 
 
-class Nobody:
+class Recorder:
+    """Collects the steps of a run."""
+
     def __init__(self) -> None:
         self.steps: list[float] = []
-
-    def started(self, journal: Path) -> None:
-        pass
 
     def progress(self, done: int, total: int) -> None:
         pass
@@ -47,12 +46,12 @@ def journals(tmp_path: Path) -> Journals:
 
 
 @pytest.fixture
-def purpose(tmp_path: Path) -> Purpose:
-    return Purpose(tmp_path, "kitchen", {"who": "me"})
+def options(tmp_path: Path) -> RunOptions:
+    return RunOptions(tmp_path, "kitchen", {"who": "me"})
 
 
-def test_a_finished_run(journals: Journals, purpose: Purpose) -> None:
-    run, is_new = make(job(), journals, purpose, Nobody())
+def test_a_finished_run(journals: Journals, options: RunOptions) -> None:
+    run, is_new = make_run(job(), journals, options)
     assert is_new
     assert (run.status, run.variant, run.study, run.tags) == ("finished", "baseline", "kitchen", {"who": "me"})
     assert run.metrics["taste"] == pytest.approx(0.62, abs=0.02)
@@ -62,23 +61,23 @@ def test_a_finished_run(journals: Journals, purpose: Purpose) -> None:
     assert not journals.path(run.name).with_suffix(".checkpoint").exists()
 
 
-def test_the_same_again_is_answered(journals: Journals, purpose: Purpose) -> None:
-    first, _ = make(job(), journals, purpose, Nobody())
-    second, is_new = make(job(), journals, purpose, Nobody())
+def test_the_same_again_is_answered(journals: Journals, options: RunOptions) -> None:
+    first, _ = make_run(job(), journals, options)
+    second, is_new = make_run(job(), journals, options)
     assert not is_new
     assert second.name == first.name
-    third, is_new = make(job(), journals, replace(purpose, again=True), Nobody())
+    third, is_new = make_run(job(), journals, replace(options, again=True))
     assert is_new
     assert third.name != first.name
     assert third.metrics["taste"] == first.metrics["taste"]
 
 
-def test_reuse_needs_the_same_device_and_precision(journals: Journals, purpose: Purpose) -> None:
-    make(job(), journals, purpose, Nobody())
+def test_reuse_needs_the_same_device_and_precision(journals: Journals, options: RunOptions) -> None:
+    make_run(job(), journals, options)
     elsewhere = replace(job(), conditions=Conditions("cuda", "bf16", 1))
-    assert answer(journals, elsewhere) is None
-    assert answer(journals, elsewhere, mix=True)
-    assert answer(journals, replace(job(), conditions=Conditions("cpu", "fp32", 7)))
+    assert find_result(journals, elsewhere) is None
+    assert find_result(journals, elsewhere, mix=True)
+    assert find_result(journals, replace(job(), conditions=Conditions("cpu", "fp32", 7)))
 
 
 @pytest.mark.parametrize(
@@ -89,45 +88,47 @@ def test_reuse_needs_the_same_device_and_precision(journals: Journals, purpose: 
         ("nan", "unstable", "score is not finite after epoch 2"),
     ],
 )
-def test_every_end_is_recorded(journals: Journals, purpose: Purpose, misfortune: str, status: str, error: str) -> None:
+def test_every_end_is_recorded(
+    journals: Journals, options: RunOptions, misfortune: str, status: str, error: str
+) -> None:
     unlucky = job(off=("luck",), without_luck=misfortune)
-    run, _ = make(unlucky, journals, purpose, Nobody())
+    run, _ = make_run(unlucky, journals, options)
     assert (run.status, run.error) == (status, error)
     end = records(journals.path(run.name))[-1]
     assert bool(end["trace"]) == (status != "unstable")
-    again, is_new = make(unlucky, journals, purpose, Nobody())
+    again, is_new = make_run(unlucky, journals, options)
     assert is_new == (status != "unstable"), "an unstable run is a result, a failure is not"
     if status == "unstable":
         assert run.metrics["taste"] == 0.1, "the floor stands for what was never reached"
         assert again.name == run.name
 
 
-def test_no_better_than_guessing_is_unstable(journals: Journals, purpose: Purpose) -> None:
+def test_no_better_than_guessing_is_unstable(journals: Journals, options: RunOptions) -> None:
     lucky_data = replace(job(), data=replace(job().data, floor=0.59))
-    run, _ = make(lucky_data, journals, purpose, Nobody())
+    run, _ = make_run(lucky_data, journals, options)
     assert (run.status, run.error) == ("unstable", "no better than guessing")
 
 
-def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, purpose: Purpose) -> None:
+def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, options: RunOptions) -> None:
     unlucky = job(off=("luck",), without_luck="interrupt")
     with pytest.raises(KeyboardInterrupt):
-        make(unlucky, journals, purpose, Nobody())
+        make_run(unlucky, journals, options)
     path = journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)[0]
     killed = load(path)
     assert killed is not None
     assert killed.status == "killed"
     (path.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
-    watcher = Nobody()
-    run, is_new = make(unlucky, journals, purpose, watcher)
+    recorder = Recorder()
+    run, is_new = make_run(unlucky, journals, options, recorder)
     assert is_new
     assert (run.name, run.status) == (killed.name, "finished")
-    assert watcher.steps == [2], "what was recorded before is not recorded again"
+    assert recorder.steps == [2], "what was recorded before is not recorded again"
     assert [row["step"] for row in run.history] == [0, 1, 2]
     assert [line["record"] for line in records(path)].count("resume") == 1
 
 
 def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
-    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+    journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, write = job(), Journal.write
 
@@ -139,17 +140,17 @@ def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "write", full)
         with pytest.raises(OSError, match="No space"):
-            make(asked, journals, purpose, Nobody())
+            make_run(asked, journals, options)
     killed = load(journals.attempts(asked.recipe.key, asked.data.fingerprint)[0])
     assert killed is not None
     assert (killed.status, killed.error) == ("killed", "the disk is full")
-    run, _ = make(asked, journals, purpose, Nobody())
+    run, _ = make_run(asked, journals, options)
     assert (run.name, run.status, len(run.history)) == (killed.name, "finished", 3)
 
 
 @pytest.mark.parametrize(("age", "is_left_alone"), [(60, True), (3600, False)])
 def test_an_open_run_of_another_machine_is_left_alone_until_it_is_silent(
-    journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch, age: float, is_left_alone: bool
+    journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch, age: float, is_left_alone: bool
 ) -> None:
     """Where locks do not reach from machine to machine, two may run one recipe, but never into one journal."""
     asked = job(off=("luck",), without_luck="interrupt")
@@ -157,16 +158,16 @@ def test_an_open_run_of_another_machine_is_left_alone_until_it_is_silent(
         patch.setattr("ablate.runs.runner.this_process", lambda: {**this_process(), "host": "elsewhere"})
         patch.setattr("ablate.runs.runner.Journal.write", _write_no_end)
         with pytest.raises(KeyboardInterrupt):
-            make(asked, journals, purpose, Nobody())
+            make_run(asked, journals, options)
     (theirs,) = journals.attempts(asked.recipe.key, asked.data.fingerprint)
     before = theirs.read_bytes()
     (theirs.with_suffix(".checkpoint") / "half").write_text("2")  # past the misfortune
     os.utime(theirs, (time.time() - age, time.time() - age))
     if not is_left_alone:
-        assert make(asked, journals, purpose, Nobody())[0].name == theirs.stem
+        assert make_run(asked, journals, options)[0].name == theirs.stem
         return
     with pytest.raises(KeyboardInterrupt):
-        make(asked, journals, purpose, Nobody())
+        make_run(asked, journals, options)
     assert theirs.read_bytes() == before
     assert len(journals.attempts(asked.recipe.key, asked.data.fingerprint)) == 2
 
@@ -180,10 +181,10 @@ def _write_no_end(journal: Journal, record: str, **fields: object) -> None:
         _write(journal, record, **fields)
 
 
-def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_starts_anew(journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     unlucky = job(off=("luck",), without_luck="interrupt")
     with pytest.raises(KeyboardInterrupt):
-        make(unlucky, journals, purpose, Nobody())
+        make_run(unlucky, journals, options)
     monkeypatch.setattr(
         "ablate.runs.provenance.environment",
         lambda project: {
@@ -195,11 +196,11 @@ def test_other_code_starts_anew(journals: Journals, purpose: Purpose, monkeypatc
         },
     )
     with pytest.raises(KeyboardInterrupt):
-        make(unlucky, journals, purpose, Nobody())
+        make_run(unlucky, journals, options)
     assert len(journals.attempts(unlucky.recipe.key, unlucky.data.fingerprint)) == 2
 
 
-class Interrupter(Nobody):
+class Interrupter(Recorder):
     """Presses Ctrl-C when an epoch is recorded."""
 
     def __init__(self, epoch: int) -> None:
@@ -212,19 +213,19 @@ class Interrupter(Nobody):
 
 
 def test_a_training_that_was_interrupted_ends_as_if_it_never_had_been(
-    tmp_path: Path, purpose: Purpose, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Data, checkpoint, journal and all: the same history and the same weights, bit for bit."""
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
     recipe = recipe.plus("mixup", "ema")
     whole = Job(recipe, open_data(recipe, ImageSource("digits")), Conditions("cpu", "fp32", 1))
-    uninterrupted, _ = make(whole, Journals(tmp_path / "one"), purpose, Nobody())
+    uninterrupted, _ = make_run(whole, Journals(tmp_path / "one"), options)
     monkeypatch.setattr("ablate.workloads.resnet9.training.Checkpoint.__init__.__kwdefaults__", {"every_seconds": 0.0})
     journals = Journals(tmp_path / "two")
     for epoch in (2, 4):
         with pytest.raises(KeyboardInterrupt):
-            make(whole, journals, purpose, Interrupter(epoch))
-    resumed, _ = make(whole, journals, purpose, Nobody())
+            make_run(whole, journals, options, Interrupter(epoch))
+    resumed, _ = make_run(whole, journals, options)
     assert len(journals.paths()) == 1
     assert [line["record"] for line in records(journals.path(resumed.name))].count("resume") == 2
     assert _without_times(resumed) == _without_times(uninterrupted)

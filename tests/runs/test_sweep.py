@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,19 @@ from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor, make_executor
 from ablate.runs.forecast import forecast, sensitivity, similar
-from ablate.runs.runner import Purpose
-from ablate.runs.sweep import Planned, Progress, Task, TooManyFailures, carry_out, plan
-from ablate.runs.until_clear import Decision, run_until_clear, spared
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import (
+    PlannedRun,
+    RunEnded,
+    RunEvent,
+    RunInProgress,
+    RunLost,
+    RunTask,
+    TooManyFailures,
+    plan_runs,
+    run_tasks,
+)
+from ablate.runs.until_clear import InterimDecision, SequentialTest
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, open_data
 from ablate.studies.study import Study
@@ -31,40 +41,31 @@ def study(**values: object) -> Study:
 
 
 class Ended:
-    """Collects what a sweep reports."""
+    """The events of a sweep by kind."""
 
-    def __init__(self) -> None:
-        self.runs: list[tuple[Run, bool]] = []
-        self.lost: list[str] = []
-        self.claimed: list[str] = []
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(
-            lambda _job, run, is_new: self.runs.append((run, is_new)),
-            lambda _job, reason: self.lost.append(reason),
-            lambda _job, holder: self.claimed.append(holder),
-        )
+    def __init__(self, events: Iterable[RunEvent]) -> None:
+        found = list(events)
+        self.runs = [(event.run, event.is_new) for event in found if isinstance(event, RunEnded)]
+        self.lost = [event.reason for event in found if isinstance(event, RunLost)]
+        self.claimed = [event.owner for event in found if isinstance(event, RunInProgress)]
 
     @property
     def statuses(self) -> Counter[str]:
         return Counter(run.status for run, _ in self.runs)
 
 
-def planned(asked: Study, journals: Journals) -> list[Planned]:
-    return plan(asked.recipes(), toy.open_data(None, None), CONDITIONS, journals)
+def planned(asked: Study, journals: Journals) -> list[PlannedRun]:
+    return plan_runs(asked.recipes(), toy.open_data(None, None), CONDITIONS, journals)
 
 
 def sweep(asked: Study, folder: Path, executor: Executor | None = None, **limits: int) -> Ended:
     journals = Journals(folder / "mlruns" / "journal")
     tasks = [
-        Task(entry.job, journals.folder, Purpose(folder, asked.name))
+        RunTask(entry.job, journals.folder, RunOptions(folder, asked.name))
         for entry in planned(asked, journals)
         if not entry.is_done
     ]
-    ended = Ended()
-    carry_out(tasks, executor or SerialExecutor(), ended.progress, **limits)
-    return ended
+    return Ended(run_tasks(tasks, executor or SerialExecutor(), **limits))
 
 
 def test_every_planned_run_is_made_once_seed_by_seed(tmp_path: Path) -> None:
@@ -128,10 +129,13 @@ def test_another_executor_gives_the_same_history(name: str, tmp_path: Path) -> N
     """A real training of one recipe at one thread, in a worker as in this process."""
     asked = Study(preset="demo", factors=["dropout"], seeds=1, values={"epochs": 2, "width": 2}, name="same")
     data = open_data(asked.baseline, ImageSource("digits"))
-    here, there = Ended(), Ended()
-    for ended, executor in ((here, SerialExecutor()), (there, make_executor(name, 2))):
-        journals = tmp_path / type(executor).__name__
-        carry_out([Task(Job(asked.baseline, data, CONDITIONS), journals, Purpose(tmp_path))], executor, ended.progress)
+    here, there = (
+        Ended(run_tasks([RunTask(Job(asked.baseline, data, CONDITIONS), folder, RunOptions(tmp_path))], executor))
+        for folder, executor in (
+            (tmp_path / "here", SerialExecutor()),
+            (tmp_path / "there", make_executor(name, 2)),
+        )
+    )
     (one, _), (other, _) = *here.runs, *there.runs
     assert one.metrics["test/loss"] == other.metrics["test/loss"]
     assert one.params["weights_digest"] == other.params["weights_digest"]
@@ -157,26 +161,23 @@ def test_sweeps_at_the_same_time_do_not_run_a_recipe_twice(tmp_path: Path) -> No
     assert len(Journals(tmp_path / "mlruns" / "journal").paths()) == 8
 
 
-def until_clear(asked: Study, folder: Path) -> tuple[list[Decision], int, int]:
+def until_clear(asked: Study, folder: Path) -> tuple[list[InterimDecision], int, int]:
     journals = Journals(folder / "mlruns" / "journal")
-    answers: list[Run] = []
-    decisions: list[Decision] = []
-
-    def run(pairs: Sequence[tuple[str, int]]) -> None:
-        jobs = {(entry.job.recipe.label, entry.job.recipe.seed): entry.job for entry in planned(asked, journals)}
-        ended = Ended()
-        tasks = [Task(jobs[pair], journals.folder, Purpose(folder)) for pair in pairs]
-        carry_out(tasks, SerialExecutor(), ended.progress)
-        answers.extend(made for made, _ in ended.runs)
-
-    state = run_until_clear(asked, lambda: answers, run, decisions.append, 0.1)
-    return decisions, len(answers), spared(state, len(asked.resolved_design.arms))
+    made: list[Run] = []
+    decisions: list[InterimDecision] = []
+    test = SequentialTest(asked, 0.1)
+    jobs = {(entry.job.recipe.label, entry.job.recipe.seed): entry.job for entry in planned(asked, journals)}
+    while not test.is_done:
+        tasks = [RunTask(jobs[pair], journals.folder, RunOptions(folder)) for pair in test.missing_runs(made)]
+        made += [run for run, _ in Ended(run_tasks(tasks, SerialExecutor())).runs]
+        decisions.append(test.analyse(made))
+    return decisions, len(made), test.runs_saved
 
 
 def test_what_is_clear_gets_no_more_seeds(tmp_path: Path) -> None:
     decisions, made, saved = until_clear(study(seeds=20), tmp_path)
     assert decisions[0].seeds == 5
-    assert decisions[0].clear["sugar"] == "clear and important loss"
+    assert decisions[0].settled["sugar"] == "clear and important loss"
     assert made + saved == 80
     assert made == 4 * 5, "noise is shared by the arms, so every difference is exact: all is clear at the first look"
 
@@ -191,7 +192,7 @@ def test_a_forecast_from_earlier_runs(tmp_path: Path) -> None:
     assert forecast(planned(study(), journals), journals, 2) is None, "no earlier runs, and the workload has no pilot"
     guess = sensitivity(study(seeds=5), planned(study(), journals), journals)
     assert guess is not None
-    assert "a guess" in guess.basis
+    assert "an assumption" in guess.basis
     sweep(study(seeds=4), tmp_path)
     entries = planned(study(seeds=6), journals)
     ahead = forecast(entries, journals, 2)

@@ -11,8 +11,8 @@ import psutil
 
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor, SerialExecutor
-from ablate.runs.runner import Purpose
-from ablate.runs.sweep import Progress, Task, carry_out, plan
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import RunEnded, RunTask, plan_runs, run_tasks
 from ablate.studies.conditions import RequestedConditions
 from ablate.studies.job import open_data
 from ablate.studies.study import Study
@@ -69,12 +69,11 @@ def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: 
     """Execute the missing runs of a study, or the first of them, and return them."""
     journals = Journals(folder / "mlruns" / "journal")
     conditions = study.workload.conditions(RequestedConditions(threads=1))
-    planned = plan(study.recipes(), open_data(study.baseline, None), conditions, journals)
-    tasks = [Task(entry.job, journals.folder, Purpose(folder, study.name)) for entry in planned if not entry.is_done]
-    made: list[Run] = []
-    progress = Progress(lambda _job, run, _new: made.append(run), lambda *_: None, lambda *_: None)
-    carry_out(tasks[:most], executor or SerialExecutor(), progress)
-    return made
+    planned = plan_runs(study.recipes(), open_data(study.baseline, None), conditions, journals)
+    tasks = [
+        RunTask(entry.job, journals.folder, RunOptions(folder, study.name)) for entry in planned if not entry.is_done
+    ]
+    return [event.run for event in run_tasks(tasks[:most], executor or SerialExecutor()) if isinstance(event, RunEnded)]
 
 
 def artifact(folder: Path, run: Run, name: str) -> str:

@@ -92,7 +92,7 @@ def test_every_command_that_reads_reads_the_journals(alone: Path) -> None:
     assert "test/accuracy" in ablate("compare", "baseline", "no-dropout", "--offline", folder=alone).stdout
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(alone / "black.png")
     assert "%" in ablate("predict", "black.png", "--offline", folder=alone).stdout
-    assert "nothing is new" in ablate(*SWEEP, "--offline", folder=alone).stderr
+    assert "No new runs since" in ablate(*SWEEP, "--offline", folder=alone).stderr
     assert "alone" in ablate("report", "other", "--offline", folder=alone, code=1).stderr
 
 

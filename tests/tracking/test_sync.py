@@ -283,16 +283,16 @@ def test_syncs_that_are_killed_at_any_moment_are_finished_by_the_next(there: Pro
 
 
 def test_a_run_that_may_still_go_on_elsewhere_is_not_touched_by_a_run_of_the_same_recipe_here(here: Project) -> None:
-    from ablate.runs.runner import Purpose, make
-    from tests.runs.test_runner import Nobody, job
+    from ablate.runs.runner import RunOptions, make_run
+    from tests.runs.test_runner import job
 
-    made, _ = make(job(), Journals(here.journals), Purpose(here.root), Nobody())
+    made, _ = make_run(job(), Journals(here.journals), RunOptions(here.root))
     path = here.journals / f"{made.name}.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()][:2]
     lines[0]["process"] = ELSEWHERE
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     brought = path.read_bytes()
-    again, is_new = make(job(), Journals(here.journals), Purpose(here.root), Nobody())
+    again, is_new = make_run(job(), Journals(here.journals), RunOptions(here.root))
     assert is_new
     assert again.name != made.name
     assert path.read_bytes() == brought

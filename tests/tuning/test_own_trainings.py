@@ -11,12 +11,14 @@ import pytest
 from ablate import Metric, from_function
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.runs.runner import Purpose
+from ablate.runs.runner import RunOptions
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Data
 from ablate.studies.recipe import Recipe
 from ablate.tracking import JournalTracker, Project, open_tracker
-from ablate.tuning import Objective, Place, Ticket, Tuning, objectives_of, space_of
+from ablate.tuning.space import space_of
+from ablate.tuning.trials import TrialTask
+from ablate.tuning.types import Objective, SearchSpec, SearchStorage, objectives_of
 from ablate.workloads.custom.study_file import load_study
 from tests.cli.test_commands import ablate
 from tests.samples.custom import written
@@ -95,13 +97,13 @@ def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "flags", "words"),
     [
-        (("validation=Metric('val_taste'),", ""), (), "own names no metric that tuning may look at: validation="),
+        (("validation=Metric('val_taste'),", ""), (), "own has no validation metric to tune. Add validation="),
         (("'val_taste'),\n    ),", "'taste'),\n    ),"), (), "validation must not be taste, the metric of the results"),
         (("", ""), ("--space", "heet"), "Did you mean 'heat'"),
         (("", ""), ("--space", "stirs"), "--space stirs=1:10"),
         (("", ""), ("--lr", "1"), "--lr is for resnet9, and this study trains own"),
         (("", ""), ("--dataset", "digits"), "the built-in images"),
-        (("ranges=dict(heat=Range(0, 8)),", ""), (), "nothing of this recipe can be tuned"),
+        (("ranges=dict(heat=Range(0, 8)),", ""), (), "This recipe has nothing to tune. Give a setting a range"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(project: Path, change: tuple[str, str], flags: tuple[str, ...], words: str) -> None:
@@ -134,9 +136,9 @@ def test_a_floor_of_one_kind_of_metric_is_none_of_another(project: Path) -> None
         )
         base = Recipe.of(workload)
         objectives = objectives_of(validation, "own")
-        tuning = Tuning("x", base, space_of(base, ["heat=1:2"]), (0,), objectives, "none", 0, 1)
-        place, data = Place("x.log", project), Data("x", "none", 0.1)
-        ticket = Ticket(tuning, place, data, Conditions("cpu", "own", 1), Purpose(project), project)
+        tuning = SearchSpec("x", base, space_of(base, ["heat=1:2"]), (0,), objectives, "none", 0, 1)
+        place, data = SearchStorage("x.log", project), Data("x", "none", 0.1)
+        ticket = TrialTask(tuning, place, data, Conditions("cpu", "own", 1), RunOptions(project), project)
         assert ticket.floor == floor
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ablate.cli.options.tune import SearchFlags, TrialFlags
 from ablate.errors import UsageError
 from ablate.report.analysis import analyse
 from ablate.report.search_data import SearchResult
@@ -21,10 +21,13 @@ from ablate.stats.effects import expected_best
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
 from ablate.tracking import Project
-from ablate.tuning import Dimension, Following, Objective, Space, Ticket, Trial, carry_out, objectives_of
-from ablate.tuning.per_variant import check_arms, tunings
-from ablate.workflows.tune_context import Context
-from ablate.workflows.tune_one import tune_one
+from ablate.tuning.per_variant import check_comparable, search_specs
+from ablate.tuning.run_search import run_trials
+from ablate.tuning.space import Dimension, Space
+from ablate.tuning.trials import TrialTask
+from ablate.tuning.types import Objective, SearchSettings, SearchStorage, Trial, objectives_of
+from ablate.workflows.tune_recipe import tune_recipe
+from ablate.workflows.tune_request import TuneContext, TuneRequest, TuneResources
 from ablate.workflows.tune_variants import tune_variants
 from ablate.workloads.custom.study_file import load_study
 from tests.samples import tuning_toy as toy
@@ -33,22 +36,23 @@ from tests.samples.memory_tracker import MemoryTracker
 TRIALS = 16
 
 
-QUIET = Following(lambda trial: None, lambda reason: None, lambda others: None)
-
-
 def kitchen(**changes: object) -> Study:
     fields = {"workload": toy.WORKLOAD, "seeds": 6, "margin": 1.0, "factors": ["sugar", "salt"], "name": "fair"}
     return Study(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def context(
-    folder: Path, study: Study, tracker: MemoryTracker, how: TrialFlags | None = None, **asked: object
-) -> Context:
-    flags = SearchFlags(**{"trials": TRIALS, "space": "lr", **asked})  # type: ignore[arg-type]
-    (folder / "mlruns").mkdir(exist_ok=True)
-    return Context(
-        flags, how or TrialFlags(), study, toy.open_data(None, None), Conditions("cpu", "fp32", 1), Project(folder),
-        tracker, SerialExecutor(), math.inf, "ablate tune --per-variant fair.py",
+def context(folder: Path, study: Study, tracker: MemoryTracker, save: Path | None = None, **asked: Any) -> TuneContext:
+    project = Project(folder)
+    project.mlruns.mkdir(exist_ok=True)
+    settings = SearchSettings(**{"trials": TRIALS, "seeds": (0,), "space": ("lr",), **asked})
+    command = "ablate tune --per-variant fair.py"
+    optuna = project.mlruns / "optuna"
+    return TuneContext(
+        TuneRequest(study, settings, command, max_failures=5, deadline=math.inf, save=save),
+        TuneResources(
+            toy.open_data(None, None), Conditions("cpu", "fp32", 1), SerialExecutor(), project, tracker,
+            SearchStorage(str(optuna / f"{study.name}.log"), optuna),
+        ),
     )  # fmt: skip
 
 
@@ -56,8 +60,7 @@ def context(
 def fair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemoryTracker]:
     """A study whose baseline has the best rate for sugar, tuned arm by arm."""
     folder, tracker = tmp_path_factory.mktemp("fair"), MemoryTracker()
-    saved = TrialFlags(save=folder / "experiments" / "tuned.py")
-    tune_variants(context(folder, kitchen(), tracker, saved), 0.0)
+    tune_variants(context(folder, kitchen(), tracker, folder / "experiments" / "tuned.py"), 0.0)
     return folder, tracker
 
 
@@ -91,18 +94,18 @@ def test_every_arm_is_tuned_alike(fair: tuple[Path, MemoryTracker]) -> None:
 
 def test_the_space_of_an_arm_has_no_knobs_of_what_is_off() -> None:
     objective = Objective("val_taste", "val/taste", "max", 100, of_history=True)
-    found = tunings(kitchen(), [], [0], objective, None, 0, 4)
-    assert {label: tuning.space.names for label, tuning in found.items()} == {
+    found = search_specs(kitchen(), SearchSettings(4, (0,)), objective)
+    assert {label: spec.space.names for label, spec in found.items()} == {
         "baseline": ("lr", "sugar.spoons", "salt.grains"),
         "no-sugar": ("lr", "salt.grains"),
         "no-salt": ("lr", "sugar.spoons"),
     }
-    with pytest.raises(UsageError, match="nothing of no-sugar can be tuned"):
-        tunings(kitchen(), ["sugar.spoons"], [0], objective, None, 0, 4)
-    with pytest.raises(UsageError, match="factorial does not"):
-        check_arms(kitchen(design="factorial"), [0])
+    with pytest.raises(UsageError, match="no dimension for no-sugar"):
+        search_specs(kitchen(), SearchSettings(4, (0,), ("sugar.spoons",)), objective)
+    with pytest.raises(UsageError, match="not factorial"):
+        check_comparable(kitchen(design="factorial"), [0])
     with pytest.raises(UsageError, match="below 1000"):
-        check_arms(kitchen(), [1000])
+        check_comparable(kitchen(), [1000])
 
 
 def test_the_report_names_both_estimands(fair: tuple[Path, MemoryTracker]) -> None:
@@ -149,8 +152,8 @@ def test_the_winner_is_a_study_file(fair: tuple[Path, MemoryTracker]) -> None:
 
 def test_a_search_of_one_recipe_with_two_objectives(tmp_path: Path) -> None:
     tracker, study = MemoryTracker(), kitchen(name="both")
-    asked = context(tmp_path, study, tracker, space="lr,width=1:64", multi="taste,parameters")
-    tune_one(asked, 0.0)
+    asked = context(tmp_path, study, tracker, space=("lr", "width=1:64"), objectives=("taste", "parameters"))
+    tune_recipe(asked, 0.0)
     folder = tmp_path / "reports" / "both"
     text = (folder / "report.md").read_text()
     assert "## Pareto front" in text
@@ -162,7 +165,7 @@ def test_a_search_of_one_recipe_with_two_objectives(tmp_path: Path) -> None:
 
 def test_what_was_stopped_early_and_what_that_saved(tmp_path: Path) -> None:
     tracker, study = MemoryTracker(), kitchen(name="stopping", values={"epochs": 8, "lr": 0.1})
-    tune_one(context(tmp_path, study, tracker), 0.0)
+    tune_recipe(context(tmp_path, study, tracker), 0.0)
     text = (tmp_path / "reports" / "stopping" / "report.md").read_text()
     assert "MedianPruner" in text
     assert "stopped early, which saved" in text
@@ -192,14 +195,14 @@ def result(trials: list[Trial]) -> SearchResult:
 def test_arms_with_unequal_numbers_of_trials_are_pointed_out(tmp_path: Path) -> None:
     tracker = MemoryTracker()
     first = context(tmp_path, kitchen(name="short", factors=["sugar"], seeds=3), tracker, trials=3)
-    ticket = tickets_of(first)["baseline"]
-    carry_out(replace(ticket, tuning=replace(ticket.tuning, budget=5)), SerialExecutor(), QUIET)
+    task = tasks_of(first)["baseline"]
+    assert len(list(run_trials(replace(task, spec=replace(task.spec, budget=5)), SerialExecutor()))) == 5
     tune_variants(first, 0.0)
     text = (tmp_path / "reports" / "short" / "report.md").read_text()
     assert "unequal numbers of trials, which favours those with more: baseline 5, no-sugar 3" in text
 
 
-def tickets_of(asked: Context) -> dict[str, Ticket]:
+def tasks_of(asked: TuneContext) -> dict[str, TrialTask]:
     (objective,) = objectives_of(toy.WORKLOAD.validation, "toy")
-    found = tunings(asked.study, ["lr"], [0], objective, None, 0, asked.search.trials)
-    return {label: asked.ticket(tuning) for label, tuning in found.items()}
+    found = search_specs(asked.request.study, asked.request.settings, objective)
+    return {label: asked.task(spec) for label, spec in found.items()}

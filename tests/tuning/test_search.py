@@ -18,55 +18,51 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.journal.run_journal import Journals, load
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor
-from ablate.runs.runner import Purpose
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import TooManyFailures
 from ablate.studies.conditions import Conditions
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.tuning import (
-    Following,
-    Place,
-    Ticket,
-    TooManyFailures,
-    Trial,
-    Tuning,
-    best,
-    carry_out,
-    check_baseline,
-    choose_pruner,
-    objectives_of,
-    pareto,
-    space_of,
-)
 from ablate.tuning.importances import importances
+from ablate.tuning.pruning import choose_pruner
+from ablate.tuning.run_search import check_baseline, run_trials
 from ablate.tuning.search import Search
+from ablate.tuning.space import space_of
+from ablate.tuning.trials import TrialTask
+from ablate.tuning.types import SearchSpec, SearchStorage, Trial, best, objectives_of, pareto
 from tests.samples import tuning_toy as toy
 
-QUIET = Following(lambda trial: None, lambda reason: None, lambda others: None)
 
-
-def tuning(values: Mapping[str, Value] | None = None, **changes: Any) -> Tuning:
+def tuning(values: Mapping[str, Value] | None = None, **changes: Any) -> SearchSpec:
     base = Recipe.of(toy.WORKLOAD, values={"lr": 0.1, **(values or {})})
     fields = {
         "name": "kitchen", "base": base, "space": space_of(base), "seeds": (0,),
         "objectives": objectives_of(toy.WORKLOAD.validation, "toy"), "pruner": "none", "sampler_seed": 0, "budget": 8,
     }  # fmt: skip
-    return Tuning(**{**fields, **changes})
+    return SearchSpec(**{**fields, **changes})
 
 
-def ticket(folder: Path, asked: Tuning | None = None) -> Ticket:
+def task(folder: Path, asked: SearchSpec | None = None) -> TrialTask:
     storage = folder / "mlruns" / "optuna" / "kitchen.log"
-    return Ticket(
+    return TrialTask(
         asked or tuning(),
-        Place(str(storage), storage.parent),
+        SearchStorage(str(storage), storage.parent),
         toy.open_data(None, None),
         Conditions("cpu", "fp32", 1),
-        Purpose(folder, "kitchen"),
+        RunOptions(folder, "kitchen"),
         folder / "mlruns" / "journal",
     )
 
 
-def search(folder: Path, asked: Tuning | None = None, executor: Executor | None = None) -> list[Trial]:
-    return carry_out(ticket(folder, asked), executor or SerialExecutor(), QUIET)
+def run(asked: TrialTask, executor: Executor | None = None, max_failures: int | None = None) -> list[Trial]:
+    """Run the trials of a search, and return all of them."""
+    for _ in run_trials(asked, executor or SerialExecutor(), max_failures=max_failures):
+        pass
+    return Search(asked.spec, asked.storage).trials()
+
+
+def search(folder: Path, asked: SearchSpec | None = None, executor: Executor | None = None) -> list[Trial]:
+    return run(task(folder, asked), executor)
 
 
 def params(trials: list[Trial]) -> list[dict[str, Value]]:
@@ -207,30 +203,30 @@ def test_several_objectives_have_a_front(tmp_path: Path) -> None:
 
 def test_importances_name_what_matters(tmp_path: Path) -> None:
     search(tmp_path, tuning(budget=16))
-    found = importances(Search(tuning(budget=16), ticket(tmp_path).place))
+    found = importances(Search(tuning(budget=16), task(tmp_path).storage))
     assert set(found) == {"PED-ANOVA", "fANOVA"}
     assert max(found["fANOVA"], key=lambda name: found["fANOVA"][name]) == "lr"
     assert all(sum(shares.values()) == pytest.approx(1) and min(shares.values()) >= 0 for shares in found.values())
-    assert importances(Search(tuning(name="empty"), ticket(tmp_path).place)) == {}
+    assert importances(Search(tuning(name="empty"), task(tmp_path).storage)) == {}
 
 
 def test_workers_that_die_end_the_search_and_leave_nothing_running(tmp_path: Path) -> None:
     asked = tuning({"dies": 1}, budget=8)
     with pytest.raises(TooManyFailures, match="SIGKILL"):
-        carry_out(ticket(tmp_path, asked), ProcessExecutor(2), QUIET, max_failures=4)
+        run(task(tmp_path, asked), ProcessExecutor(2), max_failures=4)
     time.sleep(0.1)
-    held = Search(asked, ticket(tmp_path).place)
+    held = Search(asked, task(tmp_path).storage)
     held.close_lost()
     states = Counter(trial.state for trial in held.trials())
     assert "running" not in states
     assert states["lost"] + states["failed"] >= 4
-    with pytest.raises(UserError, match="no result of the recipe that it starts from"):
+    with pytest.raises(UserError, match="baseline trial of search kitchen has no result"):
         check_baseline(held.trials(), "kitchen")
 
 
 def test_time_is_up(tmp_path: Path) -> None:
-    late = replace(ticket(tmp_path), deadline=time.time() - 1)
-    assert [trial.state for trial in carry_out(late, SerialExecutor(), QUIET)] == ["waiting"]
+    late = replace(task(tmp_path), deadline=time.time() - 1)
+    assert [trial.state for trial in run(late)] == ["waiting"]
 
 
 def _search_in_a_process(folder: str) -> None:
@@ -254,7 +250,7 @@ def test_two_processes_on_one_search_one_of_them_killed(tmp_path: Path) -> None:
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0]
-    trials = Search(tuning({"pause": 0.05}, budget=12), ticket(tmp_path).place).trials()
+    trials = Search(tuning({"pause": 0.05}, budget=12), task(tmp_path).storage).trials()
     states = Counter(trial.state for trial in trials)
     assert states == {"complete": 12, "lost": 1}, "all trials accounted for, none stuck"
     (lost,) = [trial for trial in trials if trial.state == "lost"]
@@ -265,7 +261,7 @@ def test_two_processes_on_one_search_one_of_them_killed(tmp_path: Path) -> None:
 
 def _die_while_writing(folder: str) -> None:
     os.fsync = lambda _file: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]  # while Optuna holds its file
-    Search(tuning(), ticket(Path(folder)).place)
+    Search(tuning(), task(Path(folder)).storage)
 
 
 def test_a_process_that_is_killed_while_it_writes_holds_nobody_up(tmp_path: Path) -> None:
@@ -279,20 +275,20 @@ def test_a_process_that_is_killed_while_it_writes_holds_nobody_up(tmp_path: Path
 
 
 def test_an_interrupted_trial_comes_first_when_the_search_goes_on(tmp_path: Path) -> None:
-    held = Search(tuning(), ticket(tmp_path).place)
+    held = Search(tuning(), task(tmp_path).storage)
     for _ in range(4):
-        attempt = held.begin()
-        assert attempt is not None
-        assert attempt.is_baseline, "each time the same again"
-        attempt.give_back()
+        trial = held.begin()
+        assert trial is not None
+        assert trial.is_baseline, "each time the same again"
+        trial.give_back()
     trials = search(tmp_path)
     assert Counter(trial.state for trial in trials) == {"complete": 8, "lost": 4}
     assert trials[4].is_baseline
 
 
 def test_a_database_keeps_a_search_too(tmp_path: Path) -> None:
-    asked = replace(ticket(tmp_path), place=Place(f"sqlite:///{tmp_path / 'tuning.db'}", tmp_path))
-    assert len(carry_out(asked, SerialExecutor(), QUIET)) == 8
-    broken = replace(asked, place=Place(f"sqlite:///{tmp_path / 'no' / 'tuning.db'}", tmp_path))
-    with pytest.raises(UserError, match="cannot be used"):
-        carry_out(broken, SerialExecutor(), QUIET)
+    asked = replace(task(tmp_path), storage=SearchStorage(f"sqlite:///{tmp_path / 'tuning.db'}", tmp_path))
+    assert len(run(asked)) == 8
+    broken = replace(asked, storage=SearchStorage(f"sqlite:///{tmp_path / 'no' / 'tuning.db'}", tmp_path))
+    with pytest.raises(UserError, match="Cannot use"):
+        run(broken)

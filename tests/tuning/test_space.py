@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
 from ablate.studies.workload import Workload
-from ablate.tuning import Dimension, Space, objectives_of, space_from, space_of
+from ablate.tuning.space import Dimension, Space, space_from, space_of
+from ablate.tuning.types import objectives_of
 from ablate.workloads.resnet9 import workload as resnet9
 from tests.samples import tuning_toy as toy
 
@@ -46,8 +47,8 @@ def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid
     assert Recipe.from_dict(changed.as_dict()) == changed
     if recipe.workload is resnet9.WORKLOAD:
         resnet9.training_plan(changed.change({"image_size": 16}), classes=10)  # the smallest images: every pad fits
-    assert {one.name: one.place(value) for one, value in zip(space.dimensions, values.values(), strict=True)
-            if not one.words and not 0 <= one.place(value) <= 1} == {}  # fmt: skip
+    assert {one.name: one.position(value) for one, value in zip(space.dimensions, values.values(), strict=True)
+            if not one.words and not 0 <= one.position(value) <= 1} == {}  # fmt: skip
 
 
 @settings(max_examples=60)
@@ -78,10 +79,10 @@ def test_narrowing() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ("rate", "Unknown setting or knob 'rate'"),
-        ("mixup.alpha", "while mixup is off"),
-        ("width", "has no range to search"),
-        ("lr=1:0", "must go up"),
+        ("rate", "Unknown setting or hyperparameter 'rate'"),
+        ("mixup.alpha", "because mixup is off"),
+        ("width", "has no default range"),
+        ("lr=1:0", "LOW must be less than HIGH"),
         ("lr=fast", "NAME=LOW:HIGH"),
         ("lr=0.1:1000", "must be between"),
         ("weight_decay.strength=0:1", "logarithmic"),
@@ -108,5 +109,5 @@ def test_objectives_are_validation_time_or_parameters_never_the_test_score() -> 
     for wrong in (["test_accuracy", "time"], ["time"], ["time", "parameters"], ["accuracy"]):
         with pytest.raises(UsageError):
             objectives_of(resnet9.WORKLOAD.validation, "resnet9", wrong)
-    with pytest.raises(UsageError, match="no metric that tuning may look at"):
+    with pytest.raises(UsageError, match="no validation metric to tune"):
         objectives_of(None, "other")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor
-from ablate.runs.runner import Purpose
-from ablate.runs.sweep import plan
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
-from ablate.workflows.study_record import Recording
+from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
 from tests.samples import toy
 from tests.samples.memory_tracker import MemoryTracker
@@ -20,9 +21,9 @@ STUDY = Study(workload=toy.WORKLOAD, seeds=2, name="kitchen")
 
 def session(folder: Path, executor: Executor) -> SweepSession:
     journals = Journals(folder / "mlruns" / "journal")
-    planned = plan(STUDY.recipes(), toy.open_data(None, None), Conditions("cpu", "fp32", 1), journals)
-    recording = Recording(STUDY.name, MemoryTracker(), journals)
-    return SweepSession(STUDY, planned, journals, Purpose(folder, STUDY.name), executor, recording)
+    planned = plan_runs(STUDY.recipes(), toy.open_data(None, None), Conditions("cpu", "fp32", 1), journals)
+    recorder = StudyRecorder(STUDY.name, MemoryTracker(), journals)
+    return SweepSession(STUDY, planned, journals, RunOptions(folder, STUDY.name), executor, recorder)
 
 
 def test_a_session_makes_what_is_missing_and_says_so(tmp_path: Path) -> None:
@@ -39,13 +40,24 @@ def test_a_session_makes_what_is_missing_and_says_so(tmp_path: Path) -> None:
     assert again.summary(1.0)["reused"] == 8
 
 
-def test_it_is_told_when_a_worker_has_nothing_left(tmp_path: Path) -> None:
+@dataclass
+class NextStep:
+    """Notes how many runs are missing when its preparation is due."""
+
+    session: SweepSession
+    open_runs: list[int]
+
+    def prepare(self) -> None:
+        self.open_runs.append(len(self.session.planned) - len(self.session.new_runs))
+
+
+def test_the_next_step_is_prepared_while_the_last_run_is_in_progress(tmp_path: Path) -> None:
     open_runs: list[int] = []
     busy = session(tmp_path / "two", ProcessExecutor(2))
-    busy.on_idle = lambda: open_runs.append(len(busy.planned) - len(busy.made))
+    busy.next_step = NextStep(busy, open_runs)
     busy.run()
-    assert open_runs == [1], "once, while the last run is still going on"
+    assert open_runs == [1], "once, while the last run is in progress"
     alone = session(tmp_path / "one", SerialExecutor())
-    alone.on_idle = lambda: open_runs.append(0)
+    alone.next_step = NextStep(alone, open_runs)
     alone.run()
     assert open_runs == [1]

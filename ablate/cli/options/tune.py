@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ablate.studies.conditions import Conditions
     from ablate.studies.workload import Workload
     from ablate.tracking import Project
-    from ablate.tuning import Place
+    from ablate.tuning.types import SearchSettings, SearchStorage
 
 
 def _search(*flags: str, text: str, panel: str = panels.SEARCH, **more: Any) -> Any:
@@ -95,9 +95,14 @@ class SearchFlags:
     sampler_seed: Annotated[int, _search(text="Random seed of the TPE sampler.", panel=panels.ADVANCED, min=0)] = 0
 
     @property
-    def asked(self) -> list[str]:
-        """The parts of --space."""
-        return [part for part in (self.space or "").split(",") if part.strip()]
+    def settings(self) -> SearchSettings:
+        """The settings that the searches of the command share."""
+        from ablate.tuning.types import SearchSettings
+
+        space, objectives = (
+            tuple(part.strip() for part in (text or "").split(",") if part.strip()) for text in (self.space, self.multi)
+        )
+        return SearchSettings(self.trials, self.seed_list, space, objectives, self.pruner, self.sampler_seed)
 
     @property
     def seed_list(self) -> tuple[int, ...]:
@@ -151,11 +156,11 @@ class TrialFlags(ExecutionFlags):
         conditions = replace(wanted, threads=compute.threads or max(1, wanted.threads // slots))
         return Means(conditions, slots, self.open(slots, conditions))
 
-    def place(self, project: Project, name: str) -> Place:
-        """Return where the search is stored. Raises UsageError for a storage that is not a URL."""
-        from ablate.tuning import Place
+    def search_storage(self, project: Project, name: str) -> SearchStorage:
+        """Return the storage of the search. Raises UsageError for a storage that is not a URL."""
+        from ablate.tuning.types import SearchStorage
 
         if self.storage and "://" not in self.storage:
             raise UsageError(f"--storage takes the URL of a database, such as sqlite:///tuning.db, not {self.storage}")
         folder = project.mlruns / "optuna"
-        return Place(self.storage or str(folder / f"{name}.log"), folder)
+        return SearchStorage(self.storage or str(folder / f"{name}.log"), folder)

@@ -1,4 +1,4 @@
-"""What an executor is. It knows nothing of trainings: it calls a function for each item."""
+"""The executor protocol: call a function for each item. Executors do not depend on training."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Lost:
-    """The worker that had an item is gone, and nobody knows what came of it."""
+class WorkerLost:
+    """The worker of an item died; the result is unknown."""
 
     reason: str
 
 
 class Executor(Protocol):
-    """Calls a function for every item, several at a time."""
+    """Calls a function for each item, several at a time."""
 
     @property
     def slots(self) -> int:
-        """How many items are worked on at a time."""
+        """The number of items in progress at a time."""
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
-        """Yield each item with what `call` returned, in the order in which they end; items start in their order.
+    def results(
+        self, call: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Generator[tuple[Item, Result | WorkerLost]]:
+        """Yield each item with the result of `call`, in the order of completion. Items start in the given order.
 
-        A worker that dies loses its item only. `call` and items travel by pickle. Closing the iterator early (or an
-        exception such as KeyboardInterrupt) asks the running calls to end: they get `runner.Terminated`.
+        A worker that dies loses its own item only: its result is WorkerLost. `call` and the items are pickled. Closing
+        the generator early, or an exception such as KeyboardInterrupt, raises Terminated in the running calls.
         """

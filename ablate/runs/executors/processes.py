@@ -1,7 +1,7 @@
-"""Persistent worker processes on this machine: torch is imported once a worker, the data is mapped into all of them.
+"""Persistent worker processes on this machine. Each imports torch once and maps the data into memory.
 
-A worker is a fresh interpreter at the other end of a socket of its own. So one that dies, at whatever moment, takes
-nothing along that another one needs; and all of them notice at once when their parent is gone.
+Each worker is a new interpreter with a socket of its own. A worker that dies does not affect the others, and all
+workers notice at once if the parent process dies.
 """
 
 from __future__ import annotations
@@ -18,50 +18,52 @@ from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Any, Generic
 
-from ablate.runs.executors.contract import Item, Lost, Result
-from ablate.runs.executors.worker import GRACE, message, outcome
+from ablate.runs.executors.contract import Item, Result, WorkerLost
+from ablate.runs.executors.worker import GRACE, pack_call, unpack_result
 
 
 class ProcessExecutor:
-    """At most `slots` workers; one that dies is replaced and loses only what it had.
+    """Runs at most `slots` workers. A worker that dies loses its own item only, and is replaced.
 
-    Where there are `gpus`, named as in CUDA_VISIBLE_DEVICES, each worker sees one of them, dealt out in turn.
-    An exception of the call ends all workers and reaches the caller as itself, with the worker's traceback as a note.
+    Each worker sees one of the `gpus` (named as in CUDA_VISIBLE_DEVICES), assigned in turn. An exception raised by the
+    call ends all workers and is raised again in the caller, with the worker's traceback as a note.
     """
 
     def __init__(self, slots: int, gpus: Sequence[str] = ()) -> None:
         self.slots, self.gpus = slots, gpus
 
-    def results(self, call: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[Item, Result | Lost]]:
-        """Yield each item with what `call` returned, or Lost where its worker died.
+    def results(
+        self, call: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Generator[tuple[Item, Result | WorkerLost]]:
+        """Yield each item with the result of `call`, or WorkerLost if its worker died.
 
-        Closed early, running calls get `runner.Terminated` and GRACE seconds to record their end; an exception
-        meanwhile (a second KeyboardInterrupt) kills them.
+        Closing the generator early raises Terminated in the running calls, which have GRACE seconds to record their
+        end. An exception during that time, such as a second KeyboardInterrupt, kills them.
         """
         waiting = iter(items)
-        crew: list[_Worker[Item, Result]] = []
+        workers: list[_Worker[Item, Result]] = []
         try:
             for item, gpu in zip(islice(waiting, self.slots), cycle(self.gpus or (None,)), strict=False):
-                crew.append(_Worker(gpu))
-                crew[-1].hand(call, item)
-            while busy := {worker.connection: worker for worker in crew if worker.is_busy}:
+                workers.append(_Worker(gpu))
+                workers[-1].assign(call, item)
+            while busy := {worker.connection: worker for worker in workers if worker.is_busy}:
                 for ready in wait(list(busy)):
-                    worker = busy[ready]  # type: ignore[index]  # `wait` returns what it was given
+                    worker = busy[ready]  # type: ignore[index]  # `wait` returns the same objects
                     item, result = worker.item, worker.result()
-                    if isinstance(result, Lost):
-                        crew.remove(worker)
-                    for following in islice(waiting, 1):
-                        if worker not in crew:
+                    if isinstance(result, WorkerLost):
+                        workers.remove(worker)
+                    for next_item in islice(waiting, 1):
+                        if worker not in workers:
                             worker = _Worker(worker.gpu)
-                            crew.append(worker)
-                        worker.hand(call, following)
+                            workers.append(worker)
+                        worker.assign(call, next_item)
                     yield item, result
         finally:
-            _dismiss(crew)
+            _dismiss(workers)
 
 
 class _Worker(Generic[Item, Result]):
-    """One worker process, the GPU that it sees if it has one of its own, and the item that it has."""
+    """A worker process, its GPU (if any), and its current item."""
 
     item: Item
 
@@ -70,47 +72,47 @@ class _Worker(Generic[Item, Result]):
         self.connection, theirs = Pipe()
         find, serve = f"sys.path[:] = {sys.path!r}", f"ablate.runs.executors.worker.serve({theirs.fileno()})"
         program = f"import sys; {find}; import ablate.runs.executors.worker; {serve}"
-        with theirs, _interrupts_held_back():
+        with theirs, _interrupts_blocked():
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],  # multiprocessing's would import the main program again
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # standard output belongs to the command's own answer
+                stdout=2,  # standard output is reserved for the output of the command
                 env=os.environ if gpu is None else {**os.environ, "CUDA_VISIBLE_DEVICES": gpu},
             )
         self.is_busy = False
 
-    def hand(self, call: Callable[[Item], Result], item: Item) -> None:
-        """Give the worker its next item. If it is gone, `result` will say so."""
+    def assign(self, call: Callable[[Item], Result], item: Item) -> None:
+        """Send the worker its next item. If the worker is dead, `result` returns WorkerLost."""
         self.item, self.is_busy = item, True
-        packed = message(call, item)
+        packed = pack_call(call, item)
         with suppress(OSError):
             self.connection.send_bytes(packed)
 
-    def result(self) -> Result | Lost:
-        """Return what came of the item; waits for it. Raises what the call raised."""
+    def result(self) -> Result | WorkerLost:
+        """Wait for the result of the item and return it. Raises the exception of the call."""
         self.is_busy = False
         try:
-            answered = self.connection.recv_bytes()
+            received = self.connection.recv_bytes()
         except (EOFError, OSError):
             _dismiss([self])
-            return Lost(_reason(self.process.returncode))
-        result: Result = outcome(answered)
+            return WorkerLost(_reason(self.process.returncode))
+        result: Result = unpack_result(received)
         return result
 
 
-def _dismiss(crew: Iterable[_Worker[Any, Any]]) -> None:
-    """Hang up, which asks every worker to end, and wait until they have."""
+def _dismiss(workers: Iterable[_Worker[Any, Any]]) -> None:
+    """Close the connections, which ends the workers, and wait for their end."""
     deadline = time.monotonic() + GRACE
     try:
-        for worker in crew:
+        for worker in workers:
             worker.connection.close()
-        for worker in crew:
+        for worker in workers:
             worker.process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         pass
     finally:
-        for worker in crew:
+        for worker in workers:
             worker.process.kill()
             worker.process.wait()
 
@@ -118,13 +120,13 @@ def _dismiss(crew: Iterable[_Worker[Any, Any]]) -> None:
 def _reason(code: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name
-        return f"its worker was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"its worker ended with exit code {code}"
+        return f"its worker was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"its worker exited with code {code}"
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started meanwhile holds it back until it knows what to do with it."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT. A process started in this context blocks it until it has set its own handler."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,6 +1,6 @@
-"""What a worker does with an item, and the worker process of `processes`.
+"""The worker's side of the executors: run pickled calls; and the main loop of a worker process.
 
-A message is a pickled (call, item); the answer to it is pickled, too: (True, result) or (False, exception).
+A call travels as a pickled (function, item), its result as a pickled (True, result) or (False, exception).
 """
 
 from __future__ import annotations
@@ -24,46 +24,46 @@ from ablate.runs.executors.contract import Item, Result
 from ablate.runs.interrupts import Terminated
 
 GRACE = 10.0
-"""How many seconds a call has, once asked to end, before its process is ended."""
+"""Seconds that a terminated call has to record its end before its process is killed."""
 
 
-def message(call: Callable[[Item], Result], item: Item) -> bytes:
-    """Return what a worker is sent."""
+def pack_call(call: Callable[[Item], Result], item: Item) -> bytes:
+    """Return a call as bytes."""
     return pickle.dumps((call, item), pickle.HIGHEST_PROTOCOL)
 
 
-def answer(received: bytes) -> bytes:
-    """Return the answer to a message. Whatever goes wrong, in the call or in pickling, is an answer as well."""
+def run_packed_call(received: bytes) -> bytes:
+    """Run a packed call and return its packed result, or the exception raised by the call or by pickling."""
     try:
         call, item = pickle.loads(received)  # noqa: S301  # from our own parent or driver
         return pickle.dumps((True, call(item)), pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         error.add_note("In a worker:\n" + traceback.format_exc())
-        return _pickled(error)
+        return _pack_error(error)
 
 
-def _pickled(error: Exception) -> bytes:
+def _pack_error(error: Exception) -> bytes:
     try:
         whole = pickle.dumps((False, error), pickle.HIGHEST_PROTOCOL)
-        pickle.loads(whole)  # noqa: S301  # some exceptions only fail on the way back
+        pickle.loads(whole)  # noqa: S301  # some exceptions can be pickled but not unpickled
     except Exception:
         text = "".join(traceback.format_exception(error))
         return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}\n{text}")))
     return whole
 
 
-def outcome(answered: bytes) -> Any:
-    """Return the result that an answer holds, or raise the exception."""
-    is_result, value = pickle.loads(answered)  # noqa: S301  # from our own worker
+def unpack_result(received: bytes) -> Any:
+    """Return a packed result, or raise the packed exception."""
+    is_result, value = pickle.loads(received)  # noqa: S301  # from our own worker
     if is_result:
         return value
     raise value
 
 
 def serve(channel: int) -> None:
-    """Answer every message that comes over the socket `channel`; end when it closes or SIGTERM comes."""
+    """Run the calls received on the socket `channel` until it closes or SIGTERM arrives."""
     collect_garbage_seldom()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(channel, False)
     connection: Connection[Any, Any] = Connection(channel)
@@ -71,21 +71,21 @@ def serve(channel: int) -> None:
     with suppress(Terminated):
         signal.signal(signal.SIGTERM, _terminate)
         threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
-        with suppress(OSError):  # the parent hung up
+        with suppress(OSError):  # the parent closed the connection
             while True:
-                connection.send_bytes(answer(inbox.get()))
+                connection.send_bytes(run_packed_call(inbox.get()))
         signal.pause()
     sys.stderr.flush()
-    os._exit(0)  # all is recorded, and taking torch down in good order takes more than a second
+    os._exit(0)  # everything is recorded, and a regular exit with torch loaded takes more than a second
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked twice, it must still have time to record its end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM must not interrupt the recording
     raise Terminated
 
 
 def _listen(connection: Connection[Any, Any], inbox: SimpleQueue[bytes]) -> None:
-    """Take in messages; when the parent has hung up, or is gone, ask this process to end."""
+    """Receive calls. When the parent closes the connection or dies, terminate this process."""
     try:
         while True:
             inbox.put(connection.recv_bytes())

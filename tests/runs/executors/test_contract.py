@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from ablate.errors import UsageError, UserError
-from ablate.runs.executors import EXECUTORS, Executor, Lost, ProcessExecutor, SerialExecutor, make_executor
+from ablate.runs.executors import EXECUTORS, Executor, ProcessExecutor, SerialExecutor, WorkerLost, make_executor
 from ablate.workloads.resnet9 import devices
 from tests import ROOT
 from tests.samples import executors as samples
@@ -150,7 +150,9 @@ def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
     items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
     results = dict(pool.results(samples.end_badly, items))
     assert set(results) == set(items)
-    assert {item for item, result in results.items() if isinstance(result, Lost)} == {item for item in items if item[0]}
+    assert {item for item, result in results.items() if isinstance(result, WorkerLost)} == {
+        item for item in items if item[0]
+    }
     assert all(results[item] == item[1] for item in items if not item[0])
 
 
@@ -239,14 +241,14 @@ def test_workers_that_die_while_they_start_lose_what_they_were_to_do() -> None:
     outcomes = dict(results)
     killer.join()
     assert set(outcomes) == set(range(6))
-    assert sum(isinstance(outcome, Lost) for outcome in outcomes.values()) <= 1
+    assert sum(isinstance(outcome, WorkerLost) for outcome in outcomes.values()) <= 1
 
 
 def test_a_lost_item_says_how_its_worker_ended() -> None:
     outcomes = dict(ProcessExecutor(1).results(samples.end_badly, [("kill", 0), ("exit", 1)]))
     assert outcomes == {
-        ("kill", 0): Lost("its worker was ended by SIGKILL (out of memory?)"),
-        ("exit", 1): Lost("its worker ended with exit code 7"),
+        ("kill", 0): WorkerLost("its worker was killed by SIGKILL (out of memory?)"),
+        ("exit", 1): WorkerLost("its worker exited with code 7"),
     }
 
 
@@ -258,7 +260,7 @@ def test_workers_are_dealt_the_gpus_in_turn():
 
 def test_a_worker_that_replaces_another_takes_its_gpu_over():
     lost, seen = dict(ProcessExecutor(1, ("7",)).results(samples.visible_gpu, ["kill", "look"])).values()
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, WorkerLost)
     assert seen == "7"
 
 

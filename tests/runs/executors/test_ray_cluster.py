@@ -92,7 +92,7 @@ def test_dead_workers_leave_standard_output_alone() -> None:
         out, err = program.communicate(timeout=60)
     results = sorted(out.splitlines())
     assert results[0] == "3"
-    assert [line.partition(":")[0] for line in results[1:]] == ["Lost(reason='WorkerCrashedError"] * 2
+    assert [line.partition(":")[0] for line in results[1:]] == ["WorkerLost(reason='WorkerCrashedError"] * 2
     assert err == ""
 
 
@@ -100,7 +100,7 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(UserError, match=f"no Ray cluster answers at {address}"):
+    with pytest.raises(UserError, match=f"No Ray cluster at {address}"):
         list(make_executor("ray", 1, address).results(abs, [1]))
 
 
@@ -108,7 +108,7 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
 def test_what_no_node_can_hold_is_refused() -> None:
     from ablate.runs.executors.ray_cluster import RayExecutor
 
-    with pytest.raises(UserError, match="no node of the Ray cluster has 1 CPUs and 64 GPUs for a run"):
+    with pytest.raises(UserError, match="No node of the Ray cluster has 1 CPUs and 64 GPUs for a run"):
         list(RayExecutor(1, "local", gpus=64).results(abs, [1]))
 
 

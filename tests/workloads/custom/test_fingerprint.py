@@ -9,7 +9,7 @@ import pytest
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import code_cautions
-from ablate.runs.sweep import plan
+from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import open_data
 from ablate.workloads.custom.fingerprint import content_digest, training_code
@@ -99,7 +99,7 @@ def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
 
     def cautions(text: str) -> str:
         asked = load_study(written(tmp_path, text)).change(seeds=1)
-        planned = plan(asked.recipes(), open_data(asked.baseline, None), conditions, journals)
+        planned = plan_runs(asked.recipes(), open_data(asked.baseline, None), conditions, journals)
         return " ".join(code_cautions(asked, planned, journals))
 
     assert cautions(texts[0]) == "", "there are no runs"
@@ -108,4 +108,4 @@ def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
     assert "has changed since 3 runs of own" in cautions(texts[1])
     runs_of(load_study(written(tmp_path, versioned[0])), tmp_path, most=3)
     assert cautions(versioned[0]) == ""
-    assert "3 of the runs that are reused were made by other code" in cautions(versioned[1])
+    assert "has changed since 3 reused runs" in cautions(versioned[1])

@@ -68,7 +68,7 @@ def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
         ("return {'sore': 1}", "failed", "train returned no score, the metric (found: sore)"),
         ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is not a number"),
         ("return recipe['b']", "failed", "Unknown factor or setting 'b'"),
-        ("log(1, **{'a=b': 1})", "failed", "cannot be stored"),
+        ("log(1, **{'a=b': 1})", "failed", "Invalid metric name"),
     ],
 )
 def test_every_outcome_is_recorded(tmp_path: Path, body: str, status: str, error: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from ablate.errors import UsageError
-from ablate.runs.runner import comparable
+from ablate.runs.runner import is_comparable
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
 from ablate.workloads.resnet9.devices import resolve_conditions
 from ablate.workloads.resnet9.factors import FACTORS
@@ -49,9 +49,9 @@ def test_seeds_train_as_without_and_share_the_code() -> None:
 def test_compiled_runs_are_conditions_of_their_own() -> None:
     wanted = Conditions("cpu", "fp32", 1, compiled=True)
     made_before = {"device": "cpu", "precision": "fp32", "threads": 1}
-    assert not comparable(made_before, wanted)
-    assert comparable(made_before, replace(wanted, compiled=False))
-    assert comparable({**made_before, "compiled": True}, wanted)
+    assert not is_comparable(made_before, wanted)
+    assert is_comparable(made_before, replace(wanted, compiled=False))
+    assert is_comparable({**made_before, "compiled": True}, wanted)
     with pytest.raises(UsageError, match="--compile applies to the built-in network"):
         custom_conditions(RequestedConditions(compiled=True))
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from ablate.journal.run_journal import Journals
-from ablate.runs.runner import Purpose, make
+from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, open_data
 from ablate.workloads.resnet9 import workload as resnet9
@@ -300,17 +300,6 @@ def test_without_a_checkpoint_there_is_no_state_to_resume_from(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-class Silent:
-    def started(self, journal) -> None:
-        pass
-
-    def progress(self, done, total) -> None:
-        pass
-
-    def recorded(self, step, metrics) -> None:
-        pass
-
-
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
@@ -323,7 +312,7 @@ def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
     recipe = recipe_of(["residual"], lr=100.0, optimizer="sgd", train_size=200, epochs=3, batch_size=10)
     data = open_data(recipe, ImageSource("digits"))
     job = Job(recipe, data, Conditions("cpu", "fp32", 1))
-    made, is_new = make(job, Journals(cache / "journals"), Purpose(cache), Silent())
+    made, is_new = make_run(job, Journals(cache / "journals"), RunOptions(cache))
     assert is_new
     assert made.status == "unstable"
     assert "not finite after epoch 1" in made.error
@@ -413,9 +402,7 @@ def test_the_outcome_names_what_the_tracking_schema_names(cache):
 
     recipe = recipe_of(None, epochs=5, batch_size=100)
     data = open_data(recipe, ImageSource("digits"))
-    made, _ = make(
-        Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), Purpose(cache), Silent()
-    )
+    made, _ = make_run(Job(recipe, data, Conditions("cpu", "fp32", 1)), Journals(cache / "journals"), RunOptions(cache))
     assert made.status == "finished"
     assert made.metrics.keys() >= {"test/accuracy", "test/loss", "time/total_s", "model/params"}
     assert isinstance(made.params["weights_digest"], str)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.errors import UsageError
-from ablate.runs.runner import comparable
+from ablate.runs.runner import is_comparable
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
 from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
 from ablate.workloads.resnet9.factors import FACTORS
@@ -277,8 +277,10 @@ def test_the_cpu_fuses_unless_told(monkeypatch):
 
 def test_fused_runs_answer_for_plain_ones():
     wanted = Conditions("cpu", "fp32", 1, fused=True)
-    assert comparable({"device": "cpu", "precision": "fp32", "threads": 1}, wanted)
-    assert comparable({"device": "cpu", "precision": "fp32", "threads": 1, "fused": True}, replace(wanted, fused=False))
+    assert is_comparable({"device": "cpu", "precision": "fp32", "threads": 1}, wanted)
+    assert is_comparable(
+        {"device": "cpu", "precision": "fp32", "threads": 1, "fused": True}, replace(wanted, fused=False)
+    )
 
 
 def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):

@@ -1,4 +1,4 @@
-"""What a training writes to: its journal, and whoever watches."""
+"""The log of a training run: its metrics, series and artifacts go to the run's journal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ablate.journal.run_journal import Journal, records
 
 
 class Diverged(Exception):  # noqa: N818  # a result, not an error
-    """A recorded value is not finite: the training is over, and that is its result."""
+    """A recorded value is not finite. The training ends here, and the run counts as unstable."""
 
 
 class Pruned(Exception):  # noqa: N818  # a decision, not an error
-    """Whoever watches has seen enough: the training is over, without a result."""
+    """The observer stopped the run early. The run has no result."""
 
 
 _METRIC = re.compile(r"[\w\-. :/]+")
@@ -27,27 +27,29 @@ _METRIC = re.compile(r"[\w\-. :/]+")
 def _check_names(metrics: Mapping[str, float]) -> None:
     for name in metrics:
         if not _METRIC.fullmatch(name):
-            raise UserError(f"the metric {name!r} cannot be stored: letters, digits, and _ - . : / in its name")
+            raise UserError(f"Invalid metric name {name!r}. Use letters, digits, spaces and _ - . : /")
 
 
-class Watcher(Protocol):
-    """Who follows a run while it goes."""
-
-    def started(self, journal: Path) -> None:
-        """A run began, or goes on, and writes to `journal`."""
+class RunObserver(Protocol):
+    """Observes the progress of one run, for example a progress bar or a pruner."""
 
     def progress(self, done: int, total: int) -> None:
-        """`done` of `total` steps are made."""
+        """Receive the number of training steps that are done, out of `total`."""
 
     def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics were recorded at `step`; raise Pruned to end the run."""
+        """Receive the metrics that were recorded at `step`. Raise Pruned to end the run."""
 
 
 class RunLog:
-    """The log of one run. What is recorded already, before a crash, stays as it is and is not recorded twice."""
+    """The log of one run. A resumed run keeps the values recorded before the interruption and records none twice.
 
-    def __init__(self, journal: Journal, watcher: Watcher) -> None:
-        self._journal, self._watcher = journal, watcher
+    Args:
+        journal: The run's journal.
+        observer: Receives progress and metrics as they are logged.
+    """
+
+    def __init__(self, journal: Journal, observer: RunObserver | None = None) -> None:
+        self._journal, self._observer = journal, observer
         self._series: dict[str, list[float]] = {}
         self._rows: dict[int, dict[str, float]] = {}
         for line in records(journal.path):
@@ -57,7 +59,10 @@ class RunLog:
                 self._series.setdefault(line["name"], []).extend(line["values"])
 
     def __call__(self, step: int, **metrics: float) -> None:
-        """Record one value a metric, each once a step; raises Diverged where one is not finite."""
+        """Record metrics at `step`; a metric that this step already has is skipped.
+
+        Raises Diverged if a value is not finite.
+        """
         row = self._rows.get(step, {})
         added = {name: float(value) for name, value in metrics.items() if name not in row}
         if not added:
@@ -65,39 +70,41 @@ class RunLog:
         _check_names(added)
         self._journal.write("metrics", step=step, values=added)
         self._rows.setdefault(step, {"step": step}).update(added)
-        self._watcher.recorded(step, added)
+        if self._observer:
+            self._observer.recorded(step, added)
         broken = [name for name, value in added.items() if not math.isfinite(value)]
         if broken:
             raise Diverged(f"{broken[0]} is not finite after epoch {step}")
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """What was recorded so far, a row a step."""
+        """The recorded metrics, one row per step."""
         return list(self._rows.values())
 
     def series(self, name: str, first: int, values: Sequence[float]) -> None:
-        """Record the values at the steps from `first` on; 1 is the first."""
+        """Record the values of the steps from `first` (1-based) on."""
         known = self._series.setdefault(name, [])
         if first == len(known) + 1:
             self._journal.write("series", name=name, first=first, values=list(values))
             known.extend(values)
 
     def recorded(self, name: str) -> Sequence[float]:
-        """Return the series `name` so far."""
+        """Return the recorded values of the series `name`."""
         return self._series.get(name, [])
 
     def progress(self, done: int, total: int) -> None:
-        """Pass on how far the training is."""
-        self._watcher.progress(done, total)
+        """Pass the progress of the training to the observer."""
+        if self._observer:
+            self._observer.progress(done, total)
 
     def file(self, name: str) -> Path:
-        """Return the path of an artifact that is to be written."""
+        """Return the path at which to write the artifact `name`."""
         path = self._journal.files / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def waiting_run(self) -> Mapping[str, str]:
-        """Ask for the run in the store, and return the environment in which a program logs to it."""
+        """Request the run in the tracking store, and return the environment variables for logging to it."""
         discard_run_environment(self._journal.path)
         self._journal.write("wanted")
         return await_run_environment(self._journal.path)

@@ -1,0 +1,60 @@
+"""Watch the journals of a running sweep or search, deliver them and show their progress."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ablate import console
+from ablate.journal.process_identity import is_alive
+from ablate.journal.run_journal import Journals, Run, load
+from ablate.studies.job import Job
+from ablate.tracking import BackgroundDelivery
+from ablate.workflows.messages import describe_progress
+
+
+class JournalWatcher:
+    """A thread that, once per second, finds the running jobs, has their journals delivered and shows their progress.
+
+    Journals are the only channel from worker processes to this one. `jobs` returns the jobs that may be running.
+    """
+
+    def __init__(
+        self,
+        journals: Journals,
+        jobs: Callable[[], Sequence[Job]],
+        delivery: BackgroundDelivery,
+        view: console.SweepView,
+        interval: float = 1.0,
+    ) -> None:
+        self._journals, self._jobs, self._delivery, self._view = journals, jobs, delivery, view
+        self._interval = interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="journals", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stop.wait(self._interval):
+            running = list(self._running())
+            for path, _ in running:
+                self._delivery.follow(path)
+            self._view.running([describe_progress(run) for _, run in running])
+
+    def _running(self) -> Iterator[tuple[Path, Run]]:
+        for job in self._jobs():
+            attempts = self._journals.attempts(job.recipe.key, job.data.fingerprint)
+            run = load(attempts[-1]) if attempts else None
+            if run and run.status == "running" and is_alive(run.process) is not False:
+                yield attempts[-1], run

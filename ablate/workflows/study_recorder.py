@@ -1,0 +1,126 @@
+"""Record a study in its journal and in the tracking store while it runs, and write its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ablate import console
+from ablate.journal.run_journal import Journals
+from ablate.report.plots import render
+from ablate.report.publish import publish_report
+from ablate.report.tuning_report import TuningReport
+from ablate.report.write import Report
+from ablate.tracking import (
+    BackgroundDelivery,
+    JournalTracker,
+    Project,
+    StoreError,
+    StudyJournals,
+    StudyRecord,
+    Tracker,
+    deliver_study,
+)
+from ablate.workflows.messages import delivery_warning
+from ablate.workflows.store import warn_refused
+
+
+@dataclass
+class StudyRecorder:
+    """Records the study `name`.
+
+    Everything is written to a journal first. If the store fails, the user is warned once, and a later command delivers
+    the journals.
+    """
+
+    name: str
+    tracker: Tracker
+    journals: Journals
+    store_failed: bool = False
+    """Whether the last delivery failed. The user has been warned."""
+
+    @property
+    def project(self) -> Project:
+        """The project of the journals."""
+        return Project(self.journals.folder.parent.parent)
+
+    @property
+    def studies(self) -> StudyJournals:
+        """The journals of the project's studies."""
+        return StudyJournals(self.project.studies)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the store has the current record."""
+        is_here = isinstance(self.tracker, JournalTracker)
+        return is_here or self.studies.is_delivered(self.name, self.tracker.identity)
+
+    def open(self, record: StudyRecord) -> None:
+        """Write the study's declarations and plan to its journal. The first delivery brings them to the store."""
+        self.studies.open(record)
+
+    @contextmanager
+    def delivery(self) -> Iterator[BackgroundDelivery]:
+        """Deliver in the background: the record, the journals that the delivery follows, those of earlier commands."""
+        with BackgroundDelivery(self.tracker, self.project, self, study=self.name) as delivery:
+            yield delivery
+        warn_refused(delivery.refused)
+        self.store_failed = delivery.failure is not None
+
+    def close(self, record: StudyRecord, status: str) -> None:
+        """Write the final record and the status of the command, and deliver both."""
+        self.studies.open(record)
+        self.studies.close(self.name, status)
+        if self.store_failed:
+            return  # the user knows, and another try would only take time
+        try:
+            deliver_study(self.tracker, self.studies, self.name)
+            self.tracker.close_orphans(self.journals.paths())  # runs that a killed command did not deliver
+        except StoreError as error:
+            self.delivery_failed(error)
+
+    def delivery_failed(self, error: StoreError) -> None:
+        """Warn the user of a failed delivery, once."""
+        if not self.store_failed:
+            console.warn(delivery_warning(error))
+        self.store_failed = True
+
+
+@dataclass
+class StudyReporter:
+    """Writes the report of a recorded study into `folder`. A context manager that ends its drawing process."""
+
+    recorder: StudyRecorder
+    folder: Path
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _pool: Executor | None = None
+
+    def prepare(self) -> None:
+        """Start the process that draws the figures; it takes a second to load."""
+        if self._pool is None:
+            self._pool = self._stack.enter_context(render.figure_pool())
+
+    def write(self) -> Report | TuningReport:
+        """Write the report. If the store fails, read the journals."""
+        self.prepare()
+        recorder = self.recorder
+        journals = JournalTracker(recorder.project)
+        try:
+            tracker = journals if recorder.store_failed else recorder.tracker
+            return publish_report(recorder.name, tracker, self.folder, pool=self._pool)
+        except StoreError as error:
+            console.warn(delivery_warning(error))
+            return publish_report(recorder.name, journals, self.folder, pool=self._pool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
