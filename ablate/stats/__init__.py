@@ -1,4 +1,4 @@
-"""Statistics: arrays and tables in, numbers out. `effects/` estimates and judges, `attribution/` decomposes.
+"""Statistics of plain arrays and tables: `effects/` estimates and judges, `attribution/` decomposes, `metric` describes.
 
 May import `errors` and `wording` only.
 """
