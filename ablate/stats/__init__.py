@@ -1,4 +1,4 @@
-"""Statistics of plain arrays and tables: `effects/` estimates and judges, `attribution/` decomposes, `metric` describes.
+"""Statistics of arrays and tables: estimates and verdicts (`effects/`), attribution (`attribution/`), the metric.
 
 May import `errors` and `wording` only.
 """
