@@ -1,8 +1,8 @@
-"""One named random stream per purpose, so that switching one factor off changes no other draw.
+"""Named random streams, one per purpose: switching a component off changes no other random draw.
 
-Nothing in this package draws from a global generator. A stream is named by what it is for ("order", "augment",
-"init/conv1.0.weight"); its state depends on the seed and that name only (Salmon et al., 2011, on keyed streams;
-`numpy.random.SeedSequence` does the mixing).
+This package never draws from a global generator. The name of a stream is its purpose ("order", "split",
+"init/conv1.0.weight"). Its state depends on the seed and this name only, mixed by `numpy.random.SeedSequence` (keyed
+streams: Salmon et al., 2011).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def sequence(seed: int, purpose: str) -> np.random.SeedSequence:
-    """Return the seed sequence of `purpose` under `seed` (a non-negative integer)."""
+    """Return the seed sequence of the stream `purpose` for a non-negative seed."""
     name = np.frombuffer(hashlib.sha256(purpose.encode()).digest()[:16], dtype="<u4")
     return np.random.SeedSequence(seed, spawn_key=tuple(int(word) for word in name))
 
 
 def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
-    """Return numpy's generator for `purpose`."""
+    """Return a NumPy generator for the stream `purpose`."""
     return np.random.default_rng(sequence(seed, purpose))
 
 
 def torch_stream(seed: int, purpose: str, device: str = "cpu") -> torch.Generator:
-    """Return torch's generator for `purpose` on `device`."""
+    """Return a PyTorch generator for the stream `purpose` on `device`."""
     import torch
 
     word = int(sequence(seed, purpose).generate_state(1, np.uint64)[0])

@@ -112,7 +112,7 @@ def check_device(_context: DoctorContext) -> list[Finding]:
     """Report the device, the precision and the number of threads."""
     try:
         from ablate.studies.conditions import RequestedConditions
-        from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
+        from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
     except ImportError as error:
         return [Finding("device", "problem", f"cannot import PyTorch: {error}", "pip install torch torchvision")]
     try:
@@ -120,7 +120,7 @@ def check_device(_context: DoctorContext) -> list[Finding]:
     except UserError as error:
         return [Finding("device", "problem", str(error))]
     text = f"{conditions.device}, {conditions.precision}, {count(conditions.threads, 'thread')}"
-    if conditions.device == "cpu" and (reason := why_not_fused()):
+    if conditions.device == "cpu" and (reason := kernel_error()):
         return [
             Finding(
                 "device",

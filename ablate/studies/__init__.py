@@ -1,4 +1,4 @@
-"""The language: factors, settings, metrics, recipes, designs and studies as frozen plain data. Imports no torch.
+"""Factors, settings, recipes, designs, studies and jobs as frozen plain data. Imports no torch.
 
 May import `stats`, `data` and the leaf modules.
 """

@@ -1,7 +1,7 @@
-"""Designs: which variants a study compares. Pure functions of the baseline's factors and the factors in question.
+"""Experimental designs: pure functions of the baseline's factors and the factors in question.
 
-Every design holds the baseline as its first arm. Factors that are not in question stay as they are in the baseline; a
-candidate, off in the baseline, is switched on where another factor would be switched off.
+The first arm of every design is the baseline. Factors that are not in question are the same in all arms. A candidate,
+off in the baseline, is switched on where a factor of the baseline would be switched off.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from ablate.errors import UsageError
 
 Arm = frozenset[str]
-"""The factors that are on."""
+"""The names of the factors that are on."""
 
 
 @dataclass(frozen=True)
 class PlannedContrast:
-    """One planned comparison: an arm against a reference, `factor` the one in which they differ, if it is one."""
+    """A planned comparison of an arm with a reference. `factor` is the factor in which they differ, if it is one."""
 
     arm: Arm
     reference: Arm
@@ -29,7 +29,10 @@ class PlannedContrast:
 
 @dataclass(frozen=True)
 class Design:
-    """The arms of a study, the baseline first, and the comparisons it plans; factorial ones have effects instead."""
+    """The arms of a study, the baseline first, and its planned contrasts.
+
+    Factorial designs have no contrasts: their effects are estimated from all arms. `generators` define a fraction.
+    """
 
     name: str
     factors: tuple[str, ...]
@@ -49,7 +52,7 @@ def leave_one_out(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def add_one_in(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Switch one factor on at a time where all of them are off: k arms, their bare reference, and the baseline.
+    """Switch one factor on at a time, with the others off: k arms, their reference `none`, and the baseline.
 
     >>> [sorted(arm) for arm in add_one_in(frozenset("abc"), "abc").arms]
     [['a', 'b', 'c'], [], ['a'], ['b'], ['c']]
@@ -59,7 +62,7 @@ def add_one_in(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def both_ways(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Leave-one-out and add-one-in together, one family of 2k comparisons; they differ by the interactions.
+    """Combine leave-one-out and add-one-in as one family of 2k comparisons. They differ by the interactions.
 
     >>> len(both_ways(frozenset("abcdefg"), "abcdefg").arms)
     16
@@ -70,7 +73,7 @@ def both_ways(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def pairs(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Flip one and two factors at a time at the baseline: interactions at the full corner.
+    """Flip one and two factors at a time at the baseline, to estimate interactions there.
 
     >>> len(pairs(frozenset("abcdefg"), "abcdefg").arms)
     29
@@ -81,7 +84,7 @@ def pairs(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def path(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Flip one factor after the other, in the order given, each arm against the baseline.
+    """Flip the factors cumulatively, in the given order, and compare each arm with the baseline.
 
     >>> [sorted(arm) for arm in path(frozenset("abc"), "cab").arms]
     [['a', 'b', 'c'], ['a', 'b'], ['b'], []]
@@ -93,7 +96,7 @@ def path(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def factorial(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Every combination: 2^k arms, nothing aliased.
+    """Return all combinations: 2^k arms, without aliasing.
 
     >>> len(factorial(frozenset("abc"), "abc").arms)
     8
@@ -102,9 +105,10 @@ def factorial(baseline: Arm, factors: Sequence[str]) -> Design:
 
 
 def fractional(baseline: Arm, factors: Sequence[str], resolution: int = 4, runs: int | None = None) -> Design:
-    """The smallest regular fraction of the factorial of at least this resolution, or the best one of `runs` arms.
+    """Return the smallest regular fraction with at least this resolution, or the best fraction with `runs` arms.
 
-    At IV main effects are clear of pairs, at V pairs are clear of each other.
+    At resolution IV, main effects are not aliased with two-factor interactions. At V, these are not aliased with each
+    other either.
 
     >>> [len(fractional(frozenset("abcdefg"), "abcdefg", resolution).arms) for resolution in (4, 5)]
     [16, 64]
@@ -117,13 +121,13 @@ def fractional(baseline: Arm, factors: Sequence[str], resolution: int = 4, runs:
     rows = []
     for levels in itertools.product((True, False), repeat=basic):
         sign = dict(zip(letters, levels, strict=False))
-        made = [sum(not sign[letter] for letter in word) % 2 == 0 for word in generators]  # a product of signs
-        rows.append((*levels, *made))
+        generated = [sum(not sign[letter] for letter in word) % 2 == 0 for word in generators]  # a product of signs
+        rows.append((*levels, *generated))
     return _two_level("fractional", baseline, factors, rows, generators)
 
 
 def plackett_burman(baseline: Arm, factors: Sequence[str], *, folded: bool = False) -> Design:
-    """A screening design of 12, 20 or 24 arms (Plackett and Burman, 1946), doubled if folded, and the baseline.
+    """Return a screening design (Plackett and Burman, 1946): 12, 20 or 24 arms, doubled if folded, and the baseline.
 
     >>> len(plackett_burman(frozenset("abcdefg"), "abcdefg").arms)
     13
@@ -135,8 +139,8 @@ def plackett_burman(baseline: Arm, factors: Sequence[str], *, folded: bool = Fal
     rows = [cycle[-shift:] + cycle[:-shift] for shift in range(runs - 1)] + [[False] * (runs - 1)]
     if folded:
         rows += [[not level for level in row] for row in rows]
-    if len({tuple(row[: len(factors)]) for row in rows}) < len(rows):  # a run that is made once unbalances the others
-        raise UsageError(f"plackett-burman repeats runs with {len(factors)} factors: take factorial or fractional")
+    if len({tuple(row[: len(factors)]) for row in rows}) < len(rows):  # executed once, they would unbalance the design
+        raise UsageError(f"plackett-burman repeats runs with {len(factors)} factors: use factorial or fractional")
     return _two_level("plackett-burman", baseline, factors, rows)
 
 
@@ -161,8 +165,8 @@ def _flips(corner: Arm, factors: Sequence[str], family: str) -> list[PlannedCont
 def _design(
     name: str, baseline: Arm, factors: Sequence[str], contrasts: Sequence[PlannedContrast], more: Iterable[Arm] = ()
 ) -> Design:
-    ends = [arm for contrast in contrasts for arm in (contrast.reference, contrast.arm)]
-    arms = dict.fromkeys([baseline, *ends, *more])  # each once, in order
+    compared = [arm for contrast in contrasts for arm in (contrast.reference, contrast.arm)]
+    arms = dict.fromkeys([baseline, *compared, *more])  # in order, without duplicates
     return Design(name, tuple(factors), tuple(arms), tuple(contrasts))
 
 
@@ -175,15 +179,15 @@ def _two_level(
 
 
 _KNOWN = {(7, 3): ("abc", "bcd", "acd"), (7, 2): ("abcd", "abde")}
-"""Generators by number of factors and of generators, where several are as good and one is customary."""
+"""Customary generators, by number of factors and of generators, where several are equally good."""
 
 
 def _generators(count: int, resolution: int, runs: int | None) -> tuple[str, ...]:
-    """Return words for the last factors, as many as the resolution allows; of equals, those with the fewest aliases."""
+    """Return as many generators as the resolution allows; among equals, those with minimum aberration."""
     sizes = range(count - 1, 0, -1)
     if runs is not None:
         if runs not in (2**basic for basic in range(2, count + 1)):
-            raise UsageError(f"a fraction of {count} factors has 4, 8, ... or {2**count} runs, not {runs}")
+            raise UsageError(f"A fraction of {count} factors has 4, 8, ... or {2**count} runs, not {runs}")
         generated = count - runs.bit_length() + 1
         sizes = range(generated, max(generated - 1, 0), -1)
         resolution = 3
@@ -199,19 +203,19 @@ def _best_generators(count: int, many: int, resolution: int) -> tuple[str, ...] 
     sizes = range(resolution - 1, len(basic) + 1)
     words = ["".join(word) for size in sizes for word in itertools.combinations(basic, size)]
     if math.comb(len(words), many) > 50_000:
-        words = words[: max(many, 20)]  # the short words: enough to reach the resolution, not to minimise aberration
+        words = words[: max(many, 20)]  # short words reach the resolution, but may not have minimum aberration
     candidates = itertools.combinations(words, many)
     return min(candidates, key=lambda chosen: _aberration(count, chosen), default=None)
 
 
 def _aberration(count: int, generators: Sequence[str]) -> tuple[int, ...]:
-    """Return the number of defining words of length 1, 2, ...: less, from the left, is better (Fries, Hunter, 1980)."""
+    """Return the numbers of defining words of length 1, 2, ..., to minimise in this order (Fries and Hunter, 1980)."""
     lengths = word_lengths(count, generators)
     return tuple(lengths.count(length) for length in range(1, count + 1))
 
 
 def word_lengths(count: int, generators: Sequence[str]) -> list[int]:
-    """Return the lengths of all words of the defining relation, by brute force over the products of the generators."""
+    """Return the lengths of all words of the defining relation: the products of all subsets of the generators."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     basic = count - len(generators)
     defining = [frozenset(word) | {letters[basic + place]} for place, word in enumerate(generators)]

@@ -1,4 +1,4 @@
-"""What can be trained: the built-in ResNet9, and the user's own functions and commands.
+"""The workloads: the built-in ResNet9, and a user's own training functions and commands.
 
 May import `studies` and everything below it.
 """

@@ -1,5 +1,6 @@
-"""The built-in workload: a ResNet9 for image classification. All PyTorch code is here.
+"""The built-in workload: a ResNet9 for image classification. All PyTorch code is in this folder.
 
-`factors` declares the components, `plan` collects what they add, `training` is the loop, `model`, `augment` and `optim`
-are its parts, `run` makes one run from start to end, `kernels/` holds the compiled CPU kernels.
+`workload` declares settings and presets, `factors` the components that can be switched off. A recipe becomes a training
+plan (`plan`), which `training` executes with its parts `model`, `augment` and `optim`. `run` executes one run from data
+to artifacts. `kernels/` contains the compiled CPU kernels.
 """

@@ -1,8 +1,8 @@
-"""Changes of whole batches, independently per image, on the device where the batch lies, which is never waited for.
+"""Data augmentation of whole batches, independent per image, on the device of the batch.
 
-Images come as floats in [0, 1], N x C x H x W (steps on targets too: normalised). Each function draws from the
-generator that it is given, a fixed number of values an image, and from nothing else. A generator of the CPU serves
-every device: its few values follow the images there, and a seed's crops are the same on each.
+Images are floats in [0, 1], N x C x H x W; functions that also take targets expect normalised images. Each function
+draws a fixed number of values per image from the given generator, and no other random numbers. The generator is on the
+CPU and its values are copied to the device without waiting, so that a seed's crops are the same on every device.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from torch.nn import functional as F
 
 
 def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float) -> Tensor:
-    """Crop each image at random out of its reflection-padded self and flip it with probability `flip`.
+    """Pad each image by reflection, crop it at random to its size, and flip it with probability `flip`.
 
-    The same distribution as torchvision's RandomCrop(padding_mode="reflect") and RandomHorizontalFlip.
+    The distribution is that of torchvision's RandomCrop(padding_mode="reflect") and RandomHorizontalFlip.
     """
     count, channels, height, width = images.shape
     if pad >= min(height, width):
-        raise ValueError(f"a border of {pad} cannot be reflected out of {height} x {width} images")
+        raise ValueError(f"Images of {height} x {width} pixels are too small for reflection padding of {pad}")
     shifts = _integers(2 * count, 2 * pad + 1, generator, images.device).view(2, count) - pad
     flipped = _uniform(count, generator, images.device) < flip
     rows = _reflect(torch.arange(height, device=images.device) + shifts[0, :, None], height)  # N x H
     columns = _reflect(torch.arange(width, device=images.device) + shifts[1, :, None], width)  # N x W
     columns = torch.where(flipped[:, None], columns.flip(1), columns)
     planes = torch.arange(count * channels, device=images.device).view(count, channels, 1)
-    places = planes * height + rows[:, None]  # N x C x H, into the batch's rows, which are picked whole
-    moved = images.reshape(-1, width).index_select(0, places.flatten()).view_as(images)
+    index = planes * height + rows[:, None]  # N x C x H: whole rows of the batch are selected first, then columns
+    moved = images.reshape(-1, width).index_select(0, index.flatten()).view_as(images)
     return moved.gather(3, columns[:, None, None].expand_as(moved))
 
 
@@ -45,28 +45,26 @@ def color_jitter(
 
 
 def rotate(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
-    """Rotate each image by a random angle of at most `degrees`; what comes in from outside is reflected."""
+    """Rotate each image by a random angle of at most `degrees`, with reflection padding."""
     angles = (2 * _uniform(len(images), generator, images.device) - 1) * math.radians(degrees)
-    still = torch.zeros_like(angles)
-    matrix = torch.stack(
-        [angles.cos(), -angles.sin(), still, angles.sin(), angles.cos(), still], dim=1
-    )  # N x 6: rows of a 2 x 3 matrix
+    zeros = torch.zeros_like(angles)
+    matrix = torch.stack([angles.cos(), -angles.sin(), zeros, angles.sin(), angles.cos(), zeros], dim=1)
     return _resample(images, matrix.view(-1, 2, 3))
 
 
 def resized_crop(images: Tensor, generator: Generator, *, smallest: float) -> Tensor:
-    """Stretch a random part of each image, at least `smallest` of its area, aspect 3/4 to 4/3, to the full size."""
+    """Crop a random part of each image (area at least `smallest`, aspect 3/4 to 4/3) and resize it to the full size."""
     area, ratio, x, y = _uniform(4 * len(images), generator, images.device).view(4, -1)
     area = smallest + (1 - smallest) * area
     aspect = ((2 * ratio - 1) * math.log(4 / 3)).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     left, top = (2 * x - 1) * (1 - width), (2 * y - 1) * (1 - height)  # the centre, in [-1, 1]
-    still = torch.zeros_like(area)
-    return _resample(images, torch.stack([width, still, left, still, height, top], dim=1).view(-1, 2, 3))
+    zeros = torch.zeros_like(area)
+    return _resample(images, torch.stack([width, zeros, left, zeros, height, top], dim=1).view(-1, 2, 3))
 
 
 def mixup(images: Tensor, targets: Tensor, generator: Generator, *, alpha: float) -> tuple[Tensor, Tensor]:
-    """Blend each image and its target with another of the batch, by one Beta(alpha, alpha) weight an image."""
+    """Mix each image and its target with another one of the batch, with one Beta(alpha, alpha) weight per image."""
     weights = _beta(len(images), alpha, generator, images.device)
     partner = _uniform(len(images), generator, images.device).argsort()
     mixed = torch.lerp(images[partner], images, weights.view(-1, 1, 1, 1).to(images.dtype))
@@ -74,7 +72,7 @@ def mixup(images: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 
 
 def cutout(images: Tensor, targets: Tensor, generator: Generator, *, size: int) -> tuple[Tensor, Tensor]:
-    """Set a square of `size` pixels around a random centre to 0, the mean; it may reach over the edge."""
+    """Set a square of `size` pixels around a random centre to 0, the mean. It may extend beyond the image."""
     count, _, height, width = images.shape
     top = _integers(count, height, generator, images.device)[:, None] - size // 2
     left = _integers(count, width, generator, images.device)[:, None] - size // 2
@@ -95,14 +93,14 @@ def _integers(count: int, below: int, generator: Generator, device: torch.device
 
 
 def _beta(count: int, alpha: float, generator: Generator, device: torch.device) -> Tensor:
-    # torch's own beta sampler takes no generator; numpy's does, and is seeded by a draw from ours.
+    # PyTorch's beta sampler takes no generator. NumPy's does, and is seeded by a draw from the given one.
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
     weights = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count))
     return weights.to(device, torch.float32, non_blocking=True)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    """Fold indices outside [0, size) back in, the edge itself not repeated."""
+    """Reflect indices outside [0, size) at the edges, without repeating the edge."""
     index = index.abs()
     return torch.where(index >= size, 2 * (size - 1) - index, index)
 

@@ -1,4 +1,4 @@
-"""What this machine computes with."""
+"""The device and precision of a training on this machine, and the preparation of the process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from ablate.cores import usable_cores
 from ablate.errors import UsageError, UserError
 from ablate.studies.conditions import Conditions, RequestedConditions
+from ablate.wording import unknown
 from ablate.workloads.resnet9.cpu_features import converts_bf16_fast, multiplies_bf16_fast, processor_facts
 from ablate.workloads.resnet9.kernels import compiler, library
 
@@ -20,34 +21,34 @@ PRECISIONS = ("auto", "bf16", "fp32")
 def resolve_conditions(requested: RequestedConditions) -> Conditions:
     """Return the conditions that the requested ones are on this machine.
 
-    Device `auto` takes CUDA, then Apple's MPS, then the CPU. Precision `auto` takes bfloat16 where the hardware is
-    faster in it. `fused` defaults to whether the CPU kernels compile, and to off with `compiled`.
-    Raises UsageError for a device that this machine does not have, and where there is no compiler.
+    Device `auto` is CUDA, then Apple's MPS, then the CPU. Precision `auto` is bfloat16 where the hardware is faster in
+    it. `fused` defaults to whether the CPU kernels compile, and to false with `compiled`.
+    Raises UsageError for a device that is not available, and if there is no compiler.
     """
     device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [name for name, is_present in is_available.items() if is_present]
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if present[name])
-    if not present.get(device):
-        have = ", ".join(name for name, is_present in present.items() if is_present)
-        raise UsageError(f"there is no device {device} here (there is: {have})")
+        device = available[0]
+    if device not in available:
+        raise UsageError(f"Device {device!r} is not available. Available: {', '.join(available)}")
     if precision not in PRECISIONS:
-        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision}")
+        raise UsageError(unknown("precision", precision, PRECISIONS))
     if compiled and not compiler():
-        raise UsageError("--compile needs a C++ compiler (g++ or clang++) on the path: install one, or leave it out")
+        raise UsageError("--compile needs a C++ compiler (g++ or clang++) on the PATH: install one, or omit --compile")
     if fused and (compiled or device != "cpu"):
-        raise UsageError("--fused is for the CPU, without --compile: leave it out")
+        raise UsageError("--fused works on the CPU and without --compile only: omit it")
     if fused is None:
-        fused = device == "cpu" and not compiled and why_not_fused() is None
-    elif fused and (reason := why_not_fused()):
-        raise UsageError(f"{reason}; or leave --fused out")
+        fused = device == "cpu" and not compiled and kernel_error() is None
+    elif fused and (error := kernel_error()):
+        raise UsageError(f"{error}. Omit --fused to train without the kernels")
     if precision == "auto":
         precision = "bf16" if is_faster_in_bf16(device, fused=fused) else "fp32"
     return Conditions(device, precision, requested.threads or usable_cores(), compiled, fused)
 
 
-def why_not_fused() -> str | None:
-    """Return what stands against the fused kernels here, None where they are ready; the first call compiles them."""
+def kernel_error() -> str | None:
+    """Return the error that prevents the use of the compiled CPU kernels, or None. The first call compiles them."""
     try:
         library()
     except UserError as error:
@@ -56,17 +57,17 @@ def why_not_fused() -> str | None:
 
 
 def gpus() -> tuple[str, ...]:
-    """Return what CUDA_VISIBLE_DEVICES calls the CUDA devices that are there."""
+    """Return the CUDA devices of this machine, as CUDA_VISIBLE_DEVICES names them."""
     count = torch.cuda.device_count()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return tuple(given.split(",") if given else map(str, range(count)))[:count]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return tuple(visible.split(",") if visible else map(str, range(count)))[:count]
 
 
 def is_faster_in_bf16(device: str, *, fused: bool) -> bool:
-    """Return whether `device` trains faster in bfloat16 than in float32: told by what it is, the same every time.
+    """Return whether `device` trains faster in bfloat16 than in float32, from its features, without measuring.
 
-    The fused kernels multiply in float32 either way, and read and write half as much where images are bfloat16: a
-    training is 1.2 times as fast at width 16, 1.1 times at 64 (EPYC with AVX2, two threads).
+    The compiled CPU kernels multiply in float32 in both cases, but read and write half as many bytes if images are
+    bfloat16: training is 1.2 times as fast at width 16, and 1.1 times at width 64 (EPYC with AVX2, two threads).
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -75,9 +76,9 @@ def is_faster_in_bf16(device: str, *, fused: bool) -> bool:
 
 
 def prepare(threads: int) -> None:
-    """Let this process train with so many threads, keep the memory that it frees, and mean float32 by float32.
+    """Prepare this process for training: number of threads, full float32 precision, and reuse of freed memory.
 
-    On NVIDIA's GPUs PyTorch computes float32 convolutions in TF32, with ten bits behind the point, unless told.
+    By default, PyTorch computes float32 convolutions on NVIDIA GPUs in TF32, with a mantissa of ten bits.
     """
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
@@ -85,10 +86,10 @@ def prepare(threads: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees: every training step asks for the same blocks again.
+    """Keep freed memory in the process: every training step allocates the same blocks again.
 
-    glibc hands large blocks back at once and gets them anew page by page, a tenth of the time of a step. Nothing is
-    computed otherwise; where there is no glibc, nothing happens.
+    By default, glibc returns large blocks to the system at once and gets them back page by page, which takes a tenth
+    of the time of a step. Without glibc, this function does nothing.
     """
     if sys.platform != "linux":
         return

@@ -1,4 +1,4 @@
-"""Optimisers, their schedule, and the average of the weights."""
+"""Optimizers, the one-cycle schedule, gradient clipping and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ablate.workloads.resnet9.model import ResNet9
 from ablate.workloads.resnet9.plan import TrainingPlan
 
-Kind = TypeVar("Kind", bound=Optimizer)
+OptimizerType = TypeVar("OptimizerType", bound=Optimizer)
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> Optimizer:
-    """Return the plan's optimiser; `fused` computes the same update in one pass over the weights."""
+    """Return the plan's optimizer, in PyTorch's fused implementation: one pass over the weights per step."""
     values = list(parameters)
     if plan.optimizer == "sgd":
         return without_compiler(SGD)(values, plan.lr, momentum=0.9, weight_decay=plan.weight_decay, fused=True)
@@ -28,30 +28,31 @@ def make_optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> Op
     return without_compiler(kind)(values, plan.lr, weight_decay=plan.weight_decay, fused=True)
 
 
-def without_compiler(kind: type[Kind]) -> type[Kind]:
-    """Return a class of PyTorch's optimisers that computes the same and never imports torch.compile.
+def without_compiler(optimizer: type[OptimizerType]) -> type[OptimizerType]:
+    """Return a subclass of a PyTorch optimizer that computes the same without importing torch.compile.
 
-    Their methods do at their first use, to tell it what it must not compile: three seconds and 150 MB a process, though
-    nothing here compiles an optimiser.
+    The methods of PyTorch's optimizers are wrapped to exclude them from compilation. Their first call imports the
+    compiler, which takes three seconds and 150 MB per process, although nothing here compiles an optimizer.
     """
     names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in names}
-    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(methods["step"])})
+    methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
+    return type(optimizer.__name__, (optimizer,), methods | {"step": torch.no_grad()(methods["step"])})
 
 
 def one_cycle(optimizer: Optimizer, total_steps: int, *, peak: float, warmup: float) -> LRScheduler:
-    """Return PyTorch's one-cycle schedule, cosine both ways: peak/25 to `peak` within `warmup`, then to peak/250,000.
+    """Return PyTorch's one-cycle schedule (Smith and Topin, 2017) with cosine annealing.
 
-    Beta1 (SGD: momentum) goes from .95 down to .85 and back (Smith and Topin, 2017).
+    The learning rate rises from peak/25 to `peak` within the fraction `warmup` of the steps, then falls to
+    peak/250,000. Beta1 (momentum for SGD) goes from 0.95 to 0.85 and back.
     """
     total_steps = max(total_steps, 2)
     if warmup * total_steps == 1:
-        warmup *= 1 + 1e-9  # a warm-up of one step has no length for PyTorch, which divides by it
+        warmup *= 1 + 1e-9  # PyTorch divides by the length of the warm-up less one step
     return OneCycleLR(optimizer, peak, total_steps=total_steps, pct_start=warmup)
 
 
 def clip_and_measure(parameters: list[nn.Parameter], clip_value: float | None) -> Tensor:
-    """Clip each element of the gradient to [-clip_value, clip_value]; return its norm before that, a scalar."""
+    """Clip each element of the gradient to [-clip_value, clip_value]. Return the gradient's norm before clipping."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if clip_value is not None:
@@ -62,7 +63,8 @@ def clip_and_measure(parameters: list[nn.Parameter], clip_value: float | None) -
 class WeightAverage:
     """An exponential moving average of a network's weights and buffers (Polyak and Juditsky, 1992).
 
-    Unlike PyTorch's AveragedModel, which asks the device for its count at every step, it never waits for the device.
+    Unlike PyTorch's AveragedModel, which reads its counter from the device at every step, it does not wait for the
+    device.
     """
 
     def __init__(self, model: ResNet9, decay: float) -> None:
@@ -71,7 +73,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: ResNet9, step: int) -> None:
-        """Take in the weights after step `step`; those after the first, 0, are where the average starts."""
+        """Add the weights after step `step` to the average. The average starts with the weights after step 0."""
         if step == 0:
             self.model.load_state_dict(model.state_dict())
             return

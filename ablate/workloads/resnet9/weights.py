@@ -1,7 +1,8 @@
-"""Weights on disk, and what they say of an image.
+"""Weights files, and classification of images with them.
 
-A weights file is a bare state dict, as the notebook saves it. Beside it lies a `.json` of the same name with what the
-weights do not tell: classes, normalisation, image size, switches. Without that, the notebook's own are taken.
+A weights file is a bare state dict, as the notebook saves it. A `.json` file of the same name describes what the state
+dict does not contain: classes, normalisation, image size and components without weights. If it is missing, those of
+the notebook are used.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from ablate.workloads.resnet9.model import ResNet9, net_of
 from ablate.workloads.resnet9.plan import Net
 
 WEIGHTS = "weights/resnet9.pth"
-"""The name of the weights among a run's artifacts."""
+"""The artifact path of a run's weights."""
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network with what it needs to read an image."""
+    """A trained network, its classes and the preprocessing of its images."""
 
     network: ResNet9
     classes: tuple[str, ...]
@@ -39,7 +40,7 @@ class Classifier:
 
 
 def save_weights(path: Path, network: ResNet9, dataset: Dataset, net: Net) -> None:
-    """Write the state dict, fp32 on the CPU, and the facts beside it."""
+    """Write the state dict, in fp32 on the CPU, and the file that describes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
     facts = {"classes": dataset.classes, "mean": dataset.mean, "std": dataset.std, "net": asdict(net)}
@@ -47,11 +48,11 @@ def save_weights(path: Path, network: ResNet9, dataset: Dataset, net: Net) -> No
 
 
 def load_classifier(path: Path) -> Classifier:
-    """Read a weights file; nothing in it is executed.
+    """Read a weights file. Code in the file is not executed.
 
-    Raises UserError for a file that is not a ResNet9's state dict.
+    Raises UserError if the file is not the state dict of a ResNet9.
     """
-    with warnings.catch_warnings(action="ignore"):  # what a wrong file makes PyTorch say; it is refused below
+    with warnings.catch_warnings(action="ignore"):  # PyTorch's warnings about a wrong file, which is refused below
         state = _state_dict(path)
         facts = _facts(path.with_suffix(".json"))
         try:
@@ -60,9 +61,9 @@ def load_classifier(path: Path) -> Classifier:
                 network = ResNet9(net)
             network.to_empty(device="cpu").load_state_dict(state)
         except (KeyError, RuntimeError, IndexError):
-            raise UserError(f"{path} holds no ResNet9: its weights have other names or shapes") from None
+            raise UserError(f"{path} is not a ResNet9: its weights have other names or shapes") from None
     if net.classes != len(facts["classes"]):
-        raise UserError(f"{path} tells {net.classes} classes apart, but {len(facts['classes'])} are named beside it")
+        raise UserError(f"{path} has {net.classes} classes, but its .json file names {len(facts['classes'])}")
     return Classifier(network.eval(), facts["classes"], facts["mean"], facts["std"], net.image_size)
 
 
@@ -70,26 +71,26 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"there is no file {path}") from None
-    except Exception:  # a damaged file makes the unpickler raise anything
-        raise UserError(f"{path} is not a file of PyTorch weights, or one that holds code: refused") from None
+        raise UserError(f"File {path} not found") from None
+    except Exception:  # the unpickler raises exceptions of any type on a damaged file
+        raise UserError(f"{path} is not a file of PyTorch weights, or it contains code: refused") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict: save `model.state_dict()`, not the model")
     return state
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """Return classes, normalisation and switches, from the description or those of the notebook."""
+    """Return classes, normalisation and architecture, from the `.json` file or those of the notebook."""
     if not path.exists():
-        switches = {"image_size": 32, "residual": True, "dropout": 0.0}
+        net = {"image_size": 32, "residual": True, "dropout": 0.0}
         _, (mean, std) = PUBLISHED[CIFAR10]
-        return {"classes": CIFAR10, "mean": mean, "std": std, "net": switches}
+        return {"classes": CIFAR10, "mean": mean, "std": std, "net": net}
     try:
         facts = json.loads(path.read_text())
         kinds = {"image_size": int, "residual": bool, "dropout": float}
         mean, std = (tuple(float(value) for value in facts[name]) for name in ("mean", "std"))
         if len(mean) != 3 or len(std) != 3:
-            raise ValueError("one value a channel")
+            raise ValueError("one value per channel")
         return {
             "classes": tuple(str(name) for name in facts["classes"]),
             "mean": mean,
@@ -97,12 +98,12 @@ def _facts(path: Path) -> dict[str, Any]:
             "net": {name: kind(facts["net"][name]) for name, kind in kinds.items()},
         }
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} does not describe weights: delete it to take the notebook's classes") from None
+        raise UserError(f"{path} does not describe weights: delete it to use the classes of the notebook") from None
 
 
 @torch.no_grad()
 def classify(classifier: Classifier, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the probabilities of the classes, one row an image (uint8, 3 x size x size)."""
+    """Return class probabilities, one row per image (uint8, 3 x size x size)."""
     mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (classifier.mean, classifier.std))
     batch = (torch.from_numpy(np.stack(images)).float() / 255 - mean) / std
     probabilities: np.ndarray = classifier.network(batch).softmax(1).numpy()

@@ -145,7 +145,7 @@ def test_another_networks_weights_are_refused(change, tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    assert "no file" in refused(tmp_path / "missing.pth")
+    assert "not found" in refused(tmp_path / "missing.pth")
     (tmp_path / "folder.pth").mkdir()
     refused(tmp_path / "folder.pth")
 

@@ -1,7 +1,6 @@
-"""Blocks of the network on the CPU: convolutions in a quarter of the multiplications, and norm, pool and ReLU at once.
+"""Compiled CPU kernels: Winograd convolution, and batch norm, pooling and ReLU in one pass.
 
-`convolution.h` and `norm_pool_relu.cpp` compute, `library` compiles them once for this processor, `convolution` and
-`function` join them to PyTorch.
+`compile` compiles the C++ sources for this processor, `convolution` and `norm_pool_relu` wrap them for PyTorch.
 """
 
 from ablate.workloads.resnet9.kernels.compile import compiler, library

@@ -1,9 +1,9 @@
-// Convolutions of 3 x 3 (stride 1, padding 1) of images whose channels lie last in memory, by minimal filtering
-// F(4 x 4, 3 x 3): 36 products a tile of 4 x 4 pixels and pair of channels instead of 144 (Winograd, 1980; Lavin and
-// Gray, 2016). Tiles, weights and gradients are transformed, multiplied point by point, and transformed back.
+// 3 x 3 convolution (stride 1, padding 1) of channels-last images by minimal filtering F(4 x 4, 3 x 3): 36 products per
+// tile of 4 x 4 pixels and pair of channels instead of 144 (Winograd, 1980; Lavin and Gray, 2016). Tiles, weights and
+// gradients are transformed, multiplied point by point, and transformed back.
 //
-// A result does not depend on the number of threads: tiles are cut into the same blocks and parts for any, and each sum
-// is one thread's.
+// Results do not depend on the number of threads: tiles are always divided into the same blocks and parts, and each sum
+// is computed by one thread.
 
 #pragma once
 
@@ -13,15 +13,15 @@
 #include "matrices.h"
 #include "tiles.h"
 
-// A convolution and its gradients; `convolution.py` has the same fields. Images are count x height x width x channels,
-// height and width whole tiles, of float or BFloat16; weights are out x 3 x 3 x in. All but images is float, also what
-// happens between them.
+// A convolution and its gradients, with the same fields as in `convolution.py`. Images are count x height x width x
+// channels of float or BFloat16, with height and width multiples of a tile. Weights are out x 3 x 3 x in. All other
+// values are float, intermediate ones included.
 struct Convolution {
     Size count, height, width, in, out, threads;
     const void* images;
     const float* weights;
     const float* bias;  // or null
-    void* output;       // the gradient with respect to it on the way back
+    void* output;       // its gradient in the backward pass
     void* image_gradient;
     float* weight_gradient;
 };
@@ -30,14 +30,14 @@ namespace {
 
 // ---------------------------------------------------------------------------------------------------------- weights
 
-// Weights to `to[point][panel][channel in][lane]`, a panel of channels out; zeros where there are no more of those.
-// Turned, they are what leads gradients back: in and out change places, and the taps are in the opposite order.
-void weights_to_points(const Convolution& given, bool is_turned, float* to) {
-    const Size in = is_turned ? given.out : given.in, out = is_turned ? given.in : given.out, all = panels(out);
-    const Size step_in = is_turned ? TAPS * TAPS * out : 1, step_out = is_turned ? 1 : TAPS * TAPS * in;
-    const Size step_tap = is_turned ? -out : in;
-    const float* first = given.weights + (is_turned ? (TAPS * TAPS - 1) * out : 0);
-#pragma omp parallel for num_threads(given.threads) schedule(static)
+// Transforms weights to `to[point][panel][channel in][lane]`, with panels of output channels padded by zeros.
+// Transposed weights propagate gradients: input and output channels are swapped, and the taps are reversed.
+void weights_to_points(const Convolution& conv, bool is_transposed, float* to) {
+    const Size in = is_transposed ? conv.out : conv.in, out = is_transposed ? conv.in : conv.out, all = panels(out);
+    const Size step_in = is_transposed ? TAPS * TAPS * out : 1, step_out = is_transposed ? 1 : TAPS * TAPS * in;
+    const Size step_tap = is_transposed ? -out : in;
+    const float* first = conv.weights + (is_transposed ? (TAPS * TAPS - 1) * out : 0);
+#pragma omp parallel for num_threads(conv.threads) schedule(static)
     for (Size panel = 0; panel < all; panel++)
         for (Size c = 0; c < in; c++)
             for (Size lanes = panel * PANEL; lanes < (panel + 1) * PANEL; lanes += LANES) {
@@ -62,16 +62,16 @@ void weights_to_points(const Convolution& given, bool is_turned, float* to) {
             }
 }
 
-// Sums at `from[part][point][panel][channel in][lane]` to the gradient of the weights.
-void points_to_weights(const float* from, Size parts, const Convolution& given) {
-    const Size step = panels(given.out) * given.in * PANEL;
-#pragma omp parallel for num_threads(given.threads) schedule(static)
-    for (Size lanes = 0; lanes < given.out; lanes += LANES)
-        for (Size c = 0; c < given.in; c++) {
+// Transforms sums at `from[part][point][panel][channel in][lane]` to the gradient of the weights.
+void points_to_weights(const float* from, Size parts, const Convolution& conv) {
+    const Size step = panels(conv.out) * conv.in * PANEL;
+#pragma omp parallel for num_threads(conv.threads) schedule(static)
+    for (Size lanes = 0; lanes < conv.out; lanes += LANES)
+        for (Size c = 0; c < conv.in; c++) {
             Floats half[TAPS][SIDE] = {};
             for (int p = 0; p < POINTS; p++) {
                 Floats sum = {};
-                const float* place = from + p * step + (lanes / PANEL * given.in + c) * PANEL + lanes % PANEL;
+                const float* place = from + p * step + (lanes / PANEL * conv.in + c) * PANEL + lanes % PANEL;
                 for (Size part = 0; part < parts; part++) sum += load(place + part * POINTS * step, LANES);
                 for (int i = 0; i < TAPS; i++) half[i][p % SIDE] += POWERS[p / SIDE][i] * FACTORS[p / SIDE] * sum;
             }
@@ -79,45 +79,46 @@ void points_to_weights(const float* from, Size parts, const Convolution& given) 
                 for (int j = 0; j < TAPS; j++) {
                     Floats taps = {};
                     for (int p = 0; p < SIDE; p++) taps += POWERS[p][j] * FACTORS[p] * half[i][p];
-                    float* to = given.weight_gradient + (lanes * TAPS * TAPS + i * TAPS + j) * given.in + c;
-                    for (Size lane = 0; lane < std::min<Size>(LANES, given.out - lanes); lane++)
-                        to[lane * TAPS * TAPS * given.in] = taps[lane];
+                    float* to = conv.weight_gradient + (lanes * TAPS * TAPS + i * TAPS + j) * conv.in + c;
+                    for (Size lane = 0; lane < std::min<Size>(LANES, conv.out - lanes); lane++)
+                        to[lane * TAPS * TAPS * conv.in] = taps[lane];
                 }
         }
 }
 
-// ----------------------------------------------------------------------------------------------------- the products
+// ------------------------------------------------------------------------------------------------------ the products
 
-// How many tiles are worked on at once: few stay in the nearest caches, many read large weights less often.
-Size tiles_a_block(const Convolution& given, Size least) {
-    return std::clamp<Size>((given.in + given.out) / 4, least, 128);
+// Number of tiles processed at once: few fit into the nearest caches, many read large weights less often.
+Size tiles_per_block(const Convolution& conv, Size least) {
+    return std::clamp<Size>((conv.in + conv.out) / 4, least, 128);
 }
 
-// Values for each point, this much apart: a power of two would put all points of a tile into the same lines of a cache.
-Size apart(Size values) { return values + 16; }
+// Distance between points in memory: with a power of two, all points of a tile would map to the same cache lines.
+Size padded(Size values) { return values + 16; }
 
-std::unique_ptr<float[]> room(Size values) { return std::unique_ptr<float[]>(new float[values]); }
+std::unique_ptr<float[]> allocate(Size values) { return std::unique_ptr<float[]>(new float[values]); }
 
 template <class Value>
-std::unique_ptr<Value[]> blank(Size values) { return std::unique_ptr<Value[]>(new Value[values]()); }
+std::unique_ptr<Value[]> allocate_zeros(Size values) { return std::unique_ptr<Value[]>(new Value[values]()); }
 
-// The convolution of images, or, turned, of gradients, which gives those of the images.
+// Convolves images, or, if transposed, gradients of the output, which gives the gradients of the images.
 template <class Value>
-void convolve(const Convolution& given, bool is_turned) {
-    const Images from{given.height, given.width, is_turned ? given.out : given.in};
-    const Images to{given.height, given.width, is_turned ? given.in : given.out};
-    const Value* images = (const Value*)(is_turned ? given.output : given.images);
-    const float* bias = is_turned ? nullptr : given.bias;
-    Value* made = (Value*)(is_turned ? given.image_gradient : given.output);
-    const Size tiles = given.count * from.tiles_an_image(), block = tiles_a_block(given, 16), all = panels(to.channels);
-    const Size wide = whole_vectors(from.channels), step = apart(block * wide), made_step = apart(block * all * PANEL);
-    const Size chunk = std::max<Size>(1, tiles / block / 64);  // a few blocks: a core that others use too gets fewer
-    const auto weights = room(POINTS * all * from.channels * PANEL);
-    weights_to_points(given, is_turned, weights.get());
-#pragma omp parallel num_threads(given.threads)
+void convolve(const Convolution& conv, bool is_transposed) {
+    const Images from{conv.height, conv.width, is_transposed ? conv.out : conv.in};
+    const Images to{conv.height, conv.width, is_transposed ? conv.in : conv.out};
+    const Value* images = (const Value*)(is_transposed ? conv.output : conv.images);
+    const float* bias = is_transposed ? nullptr : conv.bias;
+    Value* result = (Value*)(is_transposed ? conv.image_gradient : conv.output);
+    const Size tiles = conv.count * from.tiles_per_image(), block = tiles_per_block(conv, 16);
+    const Size all = panels(to.channels), wide = whole_vectors(from.channels);
+    const Size step = padded(block * wide), result_step = padded(block * all * PANEL);
+    const Size chunk = std::max<Size>(1, tiles / block / 64);  // a few blocks: busy cores get fewer of them
+    const auto weights = allocate(POINTS * all * from.channels * PANEL);
+    weights_to_points(conv, is_transposed, weights.get());
+#pragma omp parallel num_threads(conv.threads)
     {
-        const auto left = room(POINTS * step), products = room(POINTS * made_step);
-        const auto zeros = blank<Value>(wide);
+        const auto left = allocate(POINTS * step), products = allocate(POINTS * result_step);
+        const auto zeros = allocate_zeros<Value>(wide);
 #pragma omp for schedule(dynamic, chunk)
         for (Size first = 0; first < tiles; first += block) {
             const Size here = std::min(block, tiles - first);
@@ -126,24 +127,24 @@ void convolve(const Convolution& given, bool is_turned) {
             for (Size i = 0; i < POINTS * all; i++)
                 multiply({here, from.channels, left.get() + i / all * step, wide, 1},
                          weights.get() + i * from.channels * PANEL,
-                         products.get() + i / all * made_step + i % all * PANEL, all * PANEL, false);
+                         products.get() + i / all * result_step + i % all * PANEL, all * PANEL, false);
             for (Size t = 0; t < here; t++)
-                points_to_pixels(products.get() + t * all * PANEL, made_step, bias, to, first + t, made);
+                points_to_pixels(products.get() + t * all * PANEL, result_step, bias, to, first + t, result);
         }
     }
 }
 
-// Tiles [first, last) of images times those of gradients, summed; in blocks of about as many, since each reads and
+// Sums the products of image tiles and gradient tiles [first, last), in blocks of equal size: each block reads and
 // writes all sums.
 template <class Value>
-void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, int threads) {
-    const Images images{given.height, given.width, given.in}, gradients{given.height, given.width, given.out};
-    const Size most = tiles_a_block(given, 32), blocks = (last - first + most - 1) / most;
-    const Size block = (last - first + blocks - 1) / blocks, all = panels(given.out);
-    const Size wide = whole_vectors(given.in), step = apart(block * wide), other_step = apart(block * all * PANEL);
-    const auto left = room(POINTS * step), right = room(POINTS * other_step);
-    const auto zeros = blank<Value>(wide);
-    const Value *pixels = (const Value*)given.images, *gradient = (const Value*)given.output;
+void sum_weight_gradients(const Convolution& conv, Size first, Size last, float* sums, int threads) {
+    const Images images{conv.height, conv.width, conv.in}, gradients{conv.height, conv.width, conv.out};
+    const Size most = tiles_per_block(conv, 32), blocks = (last - first + most - 1) / most;
+    const Size block = (last - first + blocks - 1) / blocks, all = panels(conv.out);
+    const Size wide = whole_vectors(conv.in), step = padded(block * wide), other_step = padded(block * all * PANEL);
+    const auto left = allocate(POINTS * step), right = allocate(POINTS * other_step);
+    const auto zeros = allocate_zeros<Value>(wide);
+    const Value *pixels = (const Value*)conv.images, *gradient = (const Value*)conv.output;
 #pragma omp parallel num_threads(threads)
     for (Size begin = first; begin < last; begin += block) {
         const Size here = std::min(block, last - begin);
@@ -154,32 +155,32 @@ void weigh_tiles(const Convolution& given, Size first, Size last, float* sums, i
         }
 #pragma omp for schedule(static)
         for (Size i = 0; i < POINTS * all; i++)
-            multiply({given.in, here, left.get() + i / all * step, 1, wide},
+            multiply({conv.in, here, left.get() + i / all * step, 1, wide},
                      right.get() + i / all * other_step + i % all * block * PANEL,
-                     sums + i * given.in * PANEL, PANEL, begin > first);
+                     sums + i * conv.in * PANEL, PANEL, begin > first);
     }
 }
 
-// Into how many parts tiles are cut, each of which one thread sums: what two threads share has to travel between their
-// caches. Where weights are large so are their sums; then there is one part, and all threads work on it.
+// Number of parts into which tiles are divided, each summed by one thread to avoid sharing caches. If the weights are
+// large, so are their sums: then there is one part, and all threads work on it.
 Size parts(Size tiles, Size size) {
     Size count = 1;
     while (count < 8 && 2 * count * size <= (1 << 21) && 2 * count * 128 <= tiles) count *= 2;
     return count;
 }
 
-// The gradient of the weights.
+// Computes the gradient of the weights.
 template <class Value>
-void weigh(const Convolution& given) {
-    const Size tiles = given.count * Images{given.height, given.width, given.in}.tiles_an_image();
-    const Size size = POINTS * given.in * panels(given.out) * PANEL, count = parts(tiles, size);
-    const auto sums = room(count * size);
-    const int threads = (int)given.threads;
+void compute_weight_gradient(const Convolution& conv) {
+    const Size tiles = conv.count * Images{conv.height, conv.width, conv.in}.tiles_per_image();
+    const Size size = POINTS * conv.in * panels(conv.out) * PANEL, count = parts(tiles, size);
+    const auto sums = allocate(count * size);
+    const int threads = (int)conv.threads;
 #pragma omp parallel for num_threads(count > 1 ? threads : 1) schedule(dynamic)
     for (Size part = 0; part < count; part++)
-        weigh_tiles<Value>(given, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
+        sum_weight_gradients<Value>(conv, tiles * part / count, tiles * (part + 1) / count, sums.get() + part * size,
                            count > 1 ? 1 : threads);
-    points_to_weights(sums.get(), count, given);
+    points_to_weights(sums.get(), count, conv);
 }
 
 }  // namespace

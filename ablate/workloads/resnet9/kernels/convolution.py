@@ -1,4 +1,4 @@
-"""A 3 x 3 convolution on the CPU in a quarter of the multiplications, and its gradients."""
+"""3 x 3 Winograd convolution on the CPU, and its gradients."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.cpu_features import (
-    floats_a_vector,
+    floats_per_vector,
+    has_bf16_matrix_instructions,
     multiplies_bf16_fast,
-    multiplies_blocks_of_bf16,
     processor_facts,
 )
 from ablate.workloads.resnet9.kernels.compile import library
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-"""What the kernels call the types of images that they know."""
+"""The supported data types of images, and their names in the kernels."""
 
 _LAST = torch.channels_last
-_KIND = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 _TILE = 4
+_SUPPORTED = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+"""Kernel size, stride, padding, dilation and groups."""
 
 
 class _Convolution(ctypes.Structure):
@@ -38,59 +39,59 @@ class _Convolution(ctypes.Structure):
 
 
 def convolve(images: Tensor, convolution: nn.Conv2d, bias: Tensor | None) -> Tensor:
-    """Return the convolution of images with a layer's weights: by the kernels where they know how, else by PyTorch.
+    """Return the convolution of images with a layer's weights, by the kernels if they support it, else by PyTorch.
 
-    Errors are some 1e-6 of the norm: three to five times PyTorch's, but in the gradient of the weights, where they are
-    about its own or less. Under autocast to bfloat16 images are rounded to it, but not the weights, nor what is
-    computed in between, so that errors are below PyTorch's; where PyTorch would be slow, it computes so, too.
+    Errors are about 1e-6 of the norm, three to five times PyTorch's; in the gradient of the weights they are PyTorch's
+    or less. Under autocast to bfloat16, images are rounded but weights and intermediate values are not, and errors are
+    below PyTorch's. PyTorch also computes in float32 on processors where its bfloat16 convolution would be slower.
     """
     if can_convolve(images, convolution):
-        made: Tensor = _Convolve.apply(images.to(_precision(images)), convolution.weight, bias)
-        return made
-    steps = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
+        output: Tensor = _Convolve.apply(images.to(_precision(images)), convolution.weight, bias)
+        return output
+    options = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
     is_half = _precision(images) == torch.bfloat16 and convolution.weight.dtype == torch.float32
-    if is_half and is_slow_in_bf16():
+    if is_half and is_pytorch_slow_in_bf16():
         with torch.autocast("cpu", enabled=False):
-            return F.conv2d(images.float(), convolution.weight, bias, **steps).to(torch.bfloat16)
-    return F.conv2d(images, convolution.weight, bias, **steps)
+            return F.conv2d(images.float(), convolution.weight, bias, **options).to(torch.bfloat16)
+    return F.conv2d(images, convolution.weight, bias, **options)
 
 
 def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
-    """Return whether the kernels know such images and weights, and are faster: whole tiles, enough channels."""
+    """Return whether the kernels support these images and weights, and are faster than PyTorch."""
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    is_known = _precision(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
-    is_large = min(weight.shape[:2]) >= fewest_channels() and height % _TILE == width % _TILE == 0 < len(images)
-    is_faster = _precision(images) == torch.float32 or are_for_bf16()
-    return images.device.type == "cpu" and kind == _KIND and is_known and is_large and is_faster
+    has_types = _precision(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
+    is_large = min(weight.shape[:2]) >= min_channels() and height % _TILE == width % _TILE == 0 < len(images)
+    is_faster = _precision(images) == torch.float32 or are_faster_in_bf16()
+    return images.device.type == "cpu" and kind == _SUPPORTED and has_types and is_large and is_faster
 
 
 @cache
-def fewest_channels() -> int:
-    """Return how many channels it takes: a whole vector, and eight; with fewer, transforming tiles does not pay."""
-    return max(8, floats_a_vector(processor_facts()))
+def min_channels() -> int:
+    """Return the minimum number of channels: a whole vector, and at least eight, to outweigh the transforms."""
+    return max(8, floats_per_vector(processor_facts()))
 
 
 @cache
-def are_for_bf16() -> bool:
-    """Return whether the kernels are faster here in bfloat16, too, though they compute in float32."""
-    return not multiplies_blocks_of_bf16(processor_facts())
+def are_faster_in_bf16() -> bool:
+    """Return whether the kernels are faster than PyTorch on this processor in bfloat16, too."""
+    return not has_bf16_matrix_instructions(processor_facts())
 
 
 @cache
-def is_slow_in_bf16() -> bool:
-    """Return whether PyTorch makes products in bfloat16 of other instructions here, slower than float32's."""
+def is_pytorch_slow_in_bf16() -> bool:
+    """Return whether PyTorch multiplies bfloat16 more slowly than float32 on this processor."""
     facts = processor_facts()
-    return not (multiplies_bf16_fast(facts) or multiplies_blocks_of_bf16(facts))
+    return not (multiplies_bf16_fast(facts) or has_bf16_matrix_instructions(facts))
 
 
 def _precision(images: Tensor) -> torch.dtype:
-    """Return what PyTorch's convolution would compute in."""
+    """Return the data type in which PyTorch's convolution would compute."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
 
 
 class _Convolve(torch.autograd.Function):
-    """N x C x H x W to N x K x H x W; H and W multiples of 4; float32 or bfloat16 images, float32 for all else."""
+    """N x C x H x W to N x K x H x W, H and W multiples of 4. Images are float32 or bfloat16, all else is float32."""
 
     @staticmethod
     def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -98,7 +99,7 @@ class _Convolve(torch.autograd.Function):
         context.save_for_backward(images, weight)
         shape = (len(images), len(weight), *images.shape[2:])
         output = torch.empty(shape, dtype=images.dtype, memory_format=_LAST)
-        call("convolve_images", images, output, weights=weight, bias=bias)
+        call("convolution_forward", images, output, weights=weight, bias=bias)
         return output
 
     @staticmethod
@@ -110,17 +111,17 @@ class _Convolve(torch.autograd.Function):
         images_gradient = torch.empty_like(images) if needs_images else None
         weight_gradient = torch.empty_like(weight) if needs_weight else None
         if needs_images:
-            call("convolve_gradients", images, gradient, weights=weight, image_gradient=images_gradient)
+            call("convolution_image_gradient", images, gradient, weights=weight, image_gradient=images_gradient)
         if needs_weight:
-            call("weigh_gradients", images, gradient, weight_gradient=weight_gradient)
+            call("convolution_weight_gradient", images, gradient, weight_gradient=weight_gradient)
         bias_gradient = gradient.sum((0, 2, 3), dtype=torch.float32) if needs_bias else None
         return images_gradient, weight_gradient, bias_gradient
 
 
-def call(which: str, images: Tensor, output: Tensor, **fields: Tensor | None) -> None:
-    """Call a kernel on images and what is made of them (or its gradient), and the other `fields` of the structure."""
+def call(kernel: str, images: Tensor, output: Tensor, **fields: Tensor | None) -> None:
+    """Call a kernel on images and their output (or its gradient). `fields` are the other fields of the structure."""
     count, inputs, height, width = images.shape
     sizes = (count, height, width, inputs, output.shape[1], torch.get_num_threads())
-    places = {name: value.data_ptr() for name, value in fields.items() if value is not None}
-    given = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **places)
-    getattr(library(), f"{which}_{NAMES[images.dtype]}")(ctypes.byref(given))
+    pointers = {name: value.data_ptr() for name, value in fields.items() if value is not None}
+    argument = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **pointers)
+    getattr(library(), f"{kernel}_{NAMES[images.dtype]}")(ctypes.byref(argument))

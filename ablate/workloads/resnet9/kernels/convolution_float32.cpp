@@ -1,10 +1,10 @@
-// The kernels for each kind of images have a file of their own: in one, the compiler no longer inlines the products that
-// both share, and all take a twentieth longer.
+// One file per data type: in a common file, the compiler does not inline the shared matrix products, and the kernels
+// take 5 % longer.
 
 #include "convolution.h"
 
 extern "C" {
-void convolve_images_float32(const Convolution* given) { convolve<float>(*given, false); }
-void convolve_gradients_float32(const Convolution* given) { convolve<float>(*given, true); }
-void weigh_gradients_float32(const Convolution* given) { weigh<float>(*given); }
+void convolution_forward_float32(const Convolution* conv) { convolve<float>(*conv, false); }
+void convolution_image_gradient_float32(const Convolution* conv) { convolve<float>(*conv, true); }
+void convolution_weight_gradient_float32(const Convolution* conv) { compute_weight_gradient<float>(*conv); }
 }

@@ -1,4 +1,4 @@
-// Products of matrices that stay in the nearest caches: the right one cut into panels of two vectors' columns.
+// Products of matrices that fit into the nearest caches. The right matrix is divided into panels of two vectors.
 
 #pragma once
 
@@ -7,7 +7,7 @@
 namespace {
 
 constexpr int PANEL = 2 * LANES;
-constexpr int ROWS = LANES == 16 ? 12 : 6;  // as many sums as there are registers for, less three
+constexpr int ROWS = LANES == 16 ? 12 : 6;  // all registers hold sums, except three
 
 inline Size panels(Size columns) { return (columns + PANEL - 1) / PANEL; }
 inline Size whole_vectors(Size values) { return (values + LANES - 1) / LANES * LANES; }
@@ -18,8 +18,8 @@ struct Matrix {
     Size row_step, column_step;
 };
 
-// The first HEIGHT rows of `left` times a panel; replaces what is there, or is added to it. Loops that the compiler does
-// not unroll keep the sums in memory instead of registers.
+// Multiplies the first HEIGHT rows of `left` by a panel, and stores the product or adds it. Only unrolled loops keep
+// the sums in registers.
 template <int HEIGHT>
 void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_step, bool is_added) {
     Floats ones[HEIGHT], others[HEIGHT];
@@ -37,7 +37,7 @@ void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_st
         values += left.column_step;
         panel += PANEL;
     }
-    if (is_added)  // sums of sums lose fewer digits than a single long sum
+    if (is_added)  // sums of sums are more accurate than a single long sum
 #pragma GCC unroll 12
         for (int i = 0; i < HEIGHT; i++) {
             ones[i] += load(to + i * to_step, LANES);
@@ -50,15 +50,15 @@ void multiply_rows(const Matrix& left, const float* panel, float* to, Size to_st
     }
 }
 
-// All rows of `left`, no more than HEIGHT.
+// Multiplies all rows of `left`, at most HEIGHT.
 template <int HEIGHT>
 void multiply_few(const Matrix& left, const float* panel, float* to, Size to_step, bool is_added) {
     if (left.rows == HEIGHT) return multiply_rows<HEIGHT>(left, panel, to, to_step, is_added);
     if constexpr (HEIGHT > 1) multiply_few<HEIGHT - 1>(left, panel, to, to_step, is_added);
 }
 
-// `left` times a panel of `left.columns` x PANEL to as many rows of PANEL, `to_step` apart; in strips of about as many
-// rows each, since a short one keeps the processor waiting for its sums.
+// Multiplies `left` by a panel of `left.columns` x PANEL; rows of the result are `to_step` apart. All strips have about
+// the same number of rows: a short strip has too few independent sums to hide the latency.
 inline void multiply(Matrix left, const float* panel, float* to, Size to_step, bool is_added) {
     const Size rows = left.rows, strips = (rows + ROWS - 1) / ROWS;
     for (Size strip = 0; strip < strips; strip++) {

@@ -1,8 +1,8 @@
-// Batch norm, an optional 2 x 2 maximum and ReLU of images whose channels lie last in memory: two passes over the
-// images forward (moments; output) and two backward (sums; gradient), where separate operators make three to five.
+// Batch norm, optional 2 x 2 max pooling and ReLU of channels-last images: two passes over the images forward (moments;
+// output) and two backward (sums; gradient), where separate operators need three to five.
 //
-// Sums are taken in single precision over a few thousand values and in double precision beyond. The images are always
-// cut into the same PARTS, each summed by one thread, so results do not depend on the number of threads.
+// Sums are in single precision over a few thousand values and in double precision beyond. Images are always divided
+// into the same PARTS, each summed by one thread, so that results do not depend on the number of threads.
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@ namespace {
 // -------------------------------------------------------------------------------------------------------- loops
 
 constexpr Size PARTS = 64;
-constexpr Size VALUES_A_BLOCK = 4096;  // what stays in the nearest cache while it is summed
+constexpr Size VALUES_PER_BLOCK = 4096;  // fits into the nearest cache
 
 template <class Work>
 void each_part(Size count, int threads, Work work) {
@@ -42,13 +42,13 @@ inline void sum_pixels(Size first, Size last, Size channel, int count, double* o
         }
 }
 
-// Returns two sums a channel over all pixels: first those of one term, then those of the other.
+// Returns two sums per channel over all pixels: first the sums of one term, then those of the other.
 template <class Terms>
 std::vector<double> sums(Size pixels, Size channels, int threads, Terms all_terms) {
     std::vector<double> by_part(PARTS * 2 * channels);
-    const Size step = std::max<Size>(1, VALUES_A_BLOCK / channels);
+    const Size step = std::max<Size>(1, VALUES_PER_BLOCK / channels);
     each_part(pixels, threads, [&, channels](Size part, Size first, Size last) {
-        const Terms terms = all_terms;  // a copy of this thread's own: its pointers stay in registers
+        const Terms terms = all_terms;  // a copy per thread: its pointers stay in registers
         double *one = &by_part[part * 2 * channels], *other = one + channels;
         for (Size begin = first; begin < last; begin += step) {
             const Size end = std::min(last, begin + step);
@@ -67,8 +67,8 @@ std::vector<double> sums(Size pixels, Size channels, int threads, Terms all_term
     return total;
 }
 
-// Visits every pixel of the output, LANES channels at a time: where its window of SIDE x SIDE begins in the input,
-// where it is in the output, which channel it is, and how many lanes there are.
+// Visits every pixel of the output, LANES channels at a time. `visit` receives the offset of the pixel's window (SIDE x
+// SIDE) in the input, its offset in the output, the first channel and the number of lanes.
 template <int SIDE, class Visit>
 void each_window(Size rows, Size width, Size channels, int threads, Visit visit_any) {
     each_part(rows, threads, [=](Size, Size first, Size last) {
@@ -88,31 +88,31 @@ void each_window(Size rows, Size width, Size channels, int threads, Visit visit_
 
 }  // namespace
 
-// One block of the network; `function.py` has the same fields. Images are rows x width x channels, the images of a
-// batch below each other; rows and width are the output's. Values are float or BFloat16, all else is float.
+// One block of the network, with the same fields as in `norm_pool_relu.py`. Images are rows x width x channels, those
+// of a batch stacked; rows and width are those of the output. Pixels are float or BFloat16, all else is float.
 struct Block {
     Size rows, width, channels, side, threads;
     const void* input;     // of side * rows x side * width pixels
-    void* output;          // the gradient with respect to it on the way back
-    void* peaks;           // the input's value that was the largest of its window (side 2)
-    void* places;          // which one that was, 0 to 3, or 4 if ReLU is off there (side 2), uint16
+    void* output;          // its gradient in the backward pass
+    void* peaks;           // the maximum of each window of the input (side 2)
+    void* places;          // the position of the maximum, 0 to 3, or 4 if the ReLU is zero (side 2), uint16
     void* input_gradient;  // backward only
-    const float *weight, *bias;  // of the norm
-    const float* offset;         // the convolution's bias: the input comes without it, which is all that it changes
+    const float *weight, *bias;  // of the batch norm
+    const float* offset;         // the bias of the convolution, which was not added to the input
     float *running_mean, *running_variance;
-    float* terms;  // four a channel: scale, shift, mean, 1 / standard deviation
+    float* terms;  // four per channel: scale, shift, mean, 1 / standard deviation
     float *weight_gradient, *bias_gradient;  // backward only
     double momentum, epsilon;
 };
 
 namespace {
 
-// Mean and variance of each channel, then what the norm multiplies by and adds.
+// Computes mean and variance of each channel, and from them scale and shift of the batch norm.
 template <class Value>
 void measure(const Block& block) {
     const Size channels = block.channels, pixels = block.rows * block.width * block.side * block.side;
     const Value* input = (const Value*)block.input;
-    std::vector<float> about(channels);  // a mean of some; sums are of differences from it: a large one costs no digits
+    std::vector<float> about(channels);  // mean of a sample; differences from it are summed, to lose no digits
     for (Size i = 0; i < 16; i++)
         for (Size c = 0; c < channels; c++) about[c] += load(input + pixels * i / 16 * channels + c, 1)[0] / 16;
     const float* near = about.data();
@@ -137,7 +137,7 @@ void measure(const Block& block) {
     }
 }
 
-// output = max(0, the largest of the window of (scale * input + shift)).
+// output = max(0, maximum over the window of (scale * input + shift)).
 template <int SIDE, class Value>
 void normalise(const Block& block) {
     const Size channels = block.channels, below = 2 * block.width * channels;
@@ -167,7 +167,7 @@ void normalise(const Block& block) {
         });
 }
 
-// With g the gradient where ReLU is on and x' = (input - mean) / sd:
+// With g the gradient where the ReLU is not zero, and x' = (input - mean) / sd:
 // input_gradient = weight / sd * (g - mean(g) - x' * mean(g * x')), the means over all pixels of a channel.
 template <int SIDE, class Value>
 void differentiate(const Block& block) {

@@ -1,4 +1,4 @@
-"""A block of the network on the CPU: its convolution, then norm, pool and ReLU at once."""
+"""A block of the network on the CPU: its convolution, then batch norm, pooling and ReLU in one pass."""
 
 from __future__ import annotations
 
@@ -32,32 +32,35 @@ class _Block(ctypes.Structure):
 
 
 def conv_norm_relu(images: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, side: int) -> Tensor:
-    """Return ReLU of the pool (of `side` x `side`, 1 or 2) of the batch norm of the convolution of images, in training.
+    """Return convolution, batch norm, max pooling (`side` x `side`, 1 or 2) and ReLU of images, in training mode.
 
-    The convolution's bias is left out: the norm takes it away again, so that it changes nothing but the running mean,
-    and its gradient is exactly zero.
+    The bias of the convolution is not added: batch norm subtracts it again. It changes the running mean only, and its
+    gradient is exactly zero.
     """
     assert convolution.bias is not None
     return norm_pool_relu(convolve(images, convolution, None), norm, convolution.bias, side)
 
 
 def norm_pool_relu(features: Tensor, norm: nn.BatchNorm2d, offset: Tensor, side: int) -> Tensor:
-    """Return what follows a convolution whose bias `offset` was left out; updates the running statistics, too."""
+    """Return batch norm, pooling and ReLU of the output of a convolution without its bias, which is `offset`.
+
+    Updates the running statistics.
+    """
     assert norm.num_batches_tracked is not None
     norm.num_batches_tracked.add_(1)
-    made: Tensor = _NormPoolReLU.apply(features, norm.weight, norm.bias, offset, norm, side)
-    return made
+    output: Tensor = _NormPoolReLU.apply(features, norm.weight, norm.bias, offset, norm, side)
+    return output
 
 
 def can_fuse(images: Tensor, convolution: nn.Conv2d, side: int) -> bool:
-    """Return whether the kernels know such images and weights: whole windows, and enough for a variance."""
+    """Return whether the kernels support these images: whole windows, and at least two values per channel."""
     count, _, height, width = images.shape
-    is_known = images.device.type == "cpu" and convolution.weight.dtype == torch.float32
-    return is_known and height % side == 0 and width % side == 0 and count * height * width > 1
+    is_supported = images.device.type == "cpu" and convolution.weight.dtype == torch.float32
+    return is_supported and height % side == 0 and width % side == 0 and count * height * width > 1
 
 
 class _NormPoolReLU(torch.autograd.Function):
-    """N x C x H x W to N x C x H/side x W/side; float32 or bfloat16 images, float32 for all else."""
+    """N x C x H x W to N x C x H/side x W/side. Images are float32 or bfloat16, all else is float32."""
 
     @staticmethod
     def forward(
@@ -85,20 +88,20 @@ class _NormPoolReLU(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, peaks, places, terms = context.saved_tensors
         gradient = gradient.contiguous(memory_format=_LAST)
-        made = torch.empty_like(features)
+        input_gradient = torch.empty_like(features)
         weight_gradient, bias_gradient = torch.empty_like(terms[0]), torch.empty_like(terms[0])
         call(
             "backward", gradient, context.side,
-            input=features, peaks=peaks, places=places, terms=terms, input_gradient=made,
+            input=features, peaks=peaks, places=places, terms=terms, input_gradient=input_gradient,
             weight_gradient=weight_gradient, bias_gradient=bias_gradient,
         )  # fmt: skip
-        return made, weight_gradient, bias_gradient, torch.zeros_like(terms[0]), None, None
+        return input_gradient, weight_gradient, bias_gradient, torch.zeros_like(terms[0]), None, None
 
 
-def call(which: str, output: Tensor, side: int, **fields: Tensor | float | None) -> None:
-    """Call the kernels, "forward" or "backward", on a block with such an output and the other `fields` of `Block`."""
+def call(kernel: str, output: Tensor, side: int, **fields: Tensor | float | None) -> None:
+    """Call the kernel "forward" or "backward" on an output (or its gradient) and the other `fields` of `Block`."""
     count, channels, height, width = output.shape
     values = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
     sizes = (count * height, width, channels, side, torch.get_num_threads())
-    made = _Block(*sizes, output=output.data_ptr(), **values)
-    getattr(library(), f"{which}_{NAMES[output.dtype]}")(ctypes.byref(made))
+    block = _Block(*sizes, output=output.data_ptr(), **values)
+    getattr(library(), f"{kernel}_{NAMES[output.dtype]}")(ctypes.byref(block))

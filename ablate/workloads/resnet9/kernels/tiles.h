@@ -1,5 +1,5 @@
-// Tiles of 4 x 4 pixels of images whose channels lie last, and the transforms of minimal filtering F(4 x 4, 3 x 3): to
-// the values of polynomials at the points 0, 1, -1, 2, -2 and infinity, by rows and by columns, and back.
+// Tiles of 4 x 4 pixels of channels-last images, and the transforms of minimal filtering F(4 x 4, 3 x 3): to the values
+// of polynomials at the points 0, 1, -1, 2, -2 and infinity, by rows and by columns, and back.
 
 #pragma once
 
@@ -13,7 +13,7 @@ constexpr float FACTORS[SIDE] = {1 / 4.0f, -1 / 6.0f, -1 / 6.0f, 1 / 24.0f, 1 / 
 
 // --------------------------------------------------------------------------------------- one-dimensional transforms
 
-inline void transform_pixels(const Floats* from, Floats* to, int step) {  // 6, next to each other, to 6
+inline void transform_pixels(const Floats* from, Floats* to, int step) {  // 6 contiguous values to 6
     const Floats even = from[4] - 4.0f * from[2], odd = from[3] - 4.0f * from[1];
     const Floats even2 = from[4] - from[2], odd2 = 2.0f * (from[3] - from[1]);
     to[0] = 4.0f * from[0] - 5.0f * from[2] + from[4];
@@ -24,7 +24,7 @@ inline void transform_pixels(const Floats* from, Floats* to, int step) {  // 6, 
     to[5 * step] = 4.0f * from[1] - 5.0f * from[3] + from[5];
 }
 
-inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 4, next to each other, to 6
+inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 4 contiguous values to 6
     const Floats even = from[0] + from[2], odd = from[1] + from[3];
     const Floats even2 = from[0] + 4.0f * from[2], odd2 = 2.0f * from[1] + 8.0f * from[3];
     to[0] = from[0];
@@ -35,7 +35,7 @@ inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 
     to[5 * step] = from[3];
 }
 
-inline void transform_products(const Floats* from, Floats* to, int step) {  // 6, next to each other, to 4
+inline void transform_products(const Floats* from, Floats* to, int step) {  // 6 contiguous values to 4
     const Floats even = from[1] + from[2], odd = from[1] - from[2];
     const Floats even2 = from[3] + from[4], odd2 = from[3] - from[4];
     to[0] = from[0] + even + even2;
@@ -50,16 +50,16 @@ struct Images {
     Size height, width, channels;
 
     Size tiles_across() const { return width / TILE; }
-    Size tiles_an_image() const { return height / TILE * tiles_across(); }
-    Size row(Size tile) const { return tile % tiles_an_image() / tiles_across() * TILE; }
+    Size tiles_per_image() const { return height / TILE * tiles_across(); }
+    Size row(Size tile) const { return tile % tiles_per_image() / tiles_across() * TILE; }
     Size column(Size tile) const { return tile % tiles_across() * TILE; }
     Size corner(Size tile) const {
-        return ((tile / tiles_an_image() * height + row(tile)) * width + column(tile)) * channels;
+        return ((tile / tiles_per_image() * height + row(tile)) * width + column(tile)) * channels;
     }
-    Size at(Size row, Size column) const { return (row * width + column) * channels; }  // from a corner
+    Size at(Size row, Size column) const { return (row * width + column) * channels; }  // offset from a corner
 };
 
-// Visits LANES channels at a time; the call with a constant lets the compiler make single moves of loads and stores.
+// Visits LANES channels at a time. With the constant LANES, the compiler turns loads and stores into single moves.
 template <class Visit>
 inline __attribute__((always_inline)) void each_group(Size channels, const Visit& visit) {
     Size c = 0;
@@ -67,11 +67,11 @@ inline __attribute__((always_inline)) void each_group(Size channels, const Visit
     if (c < channels) visit(c, int(channels - c));
 }
 
-// Asks memory early for what the tile below will read, or write: processors foresee next lines, not next rows of tiles.
-inline void foresee_read(const void* place) { __builtin_prefetch(place); }
-inline void foresee_write(const void* place) { __builtin_prefetch(place, 1); }
+// Prefetches what the tile below will read or write. Hardware prefetches the next lines, not the next row of tiles.
+inline void prefetch_read(const void* place) { __builtin_prefetch(place); }
+inline void prefetch_write(const void* place) { __builtin_prefetch(place, 1); }
 
-// What lies around a tile of images, 6 x 6 pixels, to `to[point * step + channel]`; beyond the edges it is `zeros`.
+// Transforms a tile of images with its border, 6 x 6 pixels, to `to[point * step + channel]`. Outside are `zeros`.
 template <class Value>
 void pixels_to_points(const Value* from, const Value* zeros, const Images& images, Size tile, float* to, Size step) {
     const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
@@ -89,19 +89,19 @@ void pixels_to_points(const Value* from, const Value* zeros, const Images& image
             Floats pixels[SIDE];
             for (int i = 0; i < SIDE; i++) {
                 pixels[i] = load(places[i][j] + channel, count);
-                if (i >= TAPS - 1 && j >= TAPS - 1) foresee_read(corner + images.at(i + TILE, j) + channel);
+                if (i >= TAPS - 1 && j >= TAPS - 1) prefetch_read(corner + images.at(i + TILE, j) + channel);
             }
             transform_pixels(pixels, half + j, SIDE);
         }
         for (int i = 0; i < SIDE; i++) {
-            Floats made[SIDE];
-            transform_pixels(half + i * SIDE, made, 1);
-            for (int j = 0; j < SIDE; j++) store(to + (i * SIDE + j) * step + channel, made[j], LANES);
+            Floats result[SIDE];
+            transform_pixels(half + i * SIDE, result, 1);
+            for (int j = 0; j < SIDE; j++) store(to + (i * SIDE + j) * step + channel, result[j], LANES);
         }
     });
 }
 
-// A tile of gradients, 4 x 4 pixels, to `to[point * step + panel * panel_step + lane]`.
+// Transforms a tile of gradients, 4 x 4 pixels, to `to[point * step + panel * panel_step + lane]`.
 template <class Value>
 void gradients_to_points(const Value* from, const Images& images, Size tile, float* to, Size step, Size panel_step) {
     const Value* corner = from + images.corner(tile);
@@ -111,20 +111,20 @@ void gradients_to_points(const Value* from, const Images& images, Size tile, flo
             Floats pixels[TILE];
             for (int i = 0; i < TILE; i++) {
                 pixels[i] = load(corner + images.at(i, j) + channel, count);
-                foresee_read(corner + images.at(i + TILE, j) + channel);
+                prefetch_read(corner + images.at(i + TILE, j) + channel);
             }
             transform_gradients(pixels, half + j, TILE);
         }
         float* place = to + channel / PANEL * panel_step + channel % PANEL;
         for (int i = 0; i < SIDE; i++) {
-            Floats made[SIDE];
-            transform_gradients(half + i * TILE, made, 1);
-            for (int j = 0; j < SIDE; j++) store(place + (i * SIDE + j) * step, made[j], LANES);
+            Floats result[SIDE];
+            transform_gradients(half + i * TILE, result, 1);
+            for (int j = 0; j < SIDE; j++) store(place + (i * SIDE + j) * step, result[j], LANES);
         }
     });
 }
 
-// Products at `from[point * step + channel]` to a tile of the output, 4 x 4 pixels.
+// Transforms products at `from[point * step + channel]` to a tile of the output, 4 x 4 pixels.
 template <class Value>
 void points_to_pixels(const float* from, Size step, const float* bias, const Images& images, Size tile, Value* to) {
     Value* corner = to + images.corner(tile);
@@ -141,7 +141,7 @@ void points_to_pixels(const float* from, Size step, const float* bias, const Ima
             transform_products(half + i * SIDE, pixels, 1);
             for (int j = 0; j < TILE; j++) {
                 store(corner + images.at(i, j) + channel, pixels[j] + plus, count);
-                foresee_write(corner + images.at(i + TILE, j) + channel);
+                prefetch_write(corner + images.at(i + TILE, j) + channel);
             }
         }
     });

@@ -1,4 +1,4 @@
-// Vectors of as many channels as the processor takes at once, of float or bfloat16 values.
+// Vectors of float or bfloat16 values, as long as the processor's registers.
 
 #pragma once
 
@@ -38,7 +38,7 @@ inline Bits widen(Halves values) {
 #endif
 }
 
-inline Halves narrow(Bits values) {  // all of them below 2^16
+inline Halves narrow(Bits values) {  // all values are below 2^16
 #if defined(__AVX512F__)
     return (Halves)_mm512_cvtepi32_epi16((__m512i)values);
 #elif defined(__AVX2__)
@@ -49,8 +49,8 @@ inline Halves narrow(Bits values) {  // all of them below 2^16
 #endif
 }
 
-// `count` is how many of the lanes there are; where it is LANES, as at every call but the last of a pixel, the compiler
-// makes a single move of it.
+// Loads or stores the first `count` lanes. If `count` is the constant LANES, as in all calls except the last one of a
+// pixel, the compiler generates a single move.
 template <class Vector, class Value>
 inline Vector fetch(const Value* from, int count) {
     Vector values = {};
@@ -72,8 +72,8 @@ inline void store(BFloat16* to, Floats values, int count) {  // rounds to neares
     put(to, narrow((bits + 0x7fff + ((bits >> 16) & 1)) >> 16), count);
 }
 
-inline Floats spread(float value) { return value - Floats{}; }  // to every lane; minus zero changes no bit
+inline Floats spread(float value) { return value - Floats{}; }  // to all lanes; subtracting zero changes no bit
 
-inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, as PyTorch's ReLU
+inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, like PyTorch's ReLU
 
 }  // namespace

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.kernels import compiler, convolve
-from ablate.workloads.resnet9.kernels.convolution import can_convolve, fewest_channels
+from ablate.workloads.resnet9.kernels.convolution import can_convolve, min_channels
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
@@ -23,8 +23,8 @@ SHAPES = {
     "count": st.integers(1, 5),
     "rows": st.integers(1, 4),
     "columns": st.integers(1, 4),
-    "inputs": st.integers(fewest_channels(), 70),
-    "outputs": st.integers(fewest_channels(), 70),
+    "inputs": st.integers(min_channels(), 70),
+    "outputs": st.integers(min_channels(), 70),
     "seed": st.integers(0, 9),
 }
 
@@ -32,7 +32,7 @@ SHAPES = {
 @pytest.fixture(scope="module", autouse=True)
 def _any_processor():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ablate.workloads.resnet9.kernels.convolution.are_for_bf16", lambda: True)
+        patch.setattr("ablate.workloads.resnet9.kernels.convolution.are_faster_in_bf16", lambda: True)
         yield
 
 
@@ -80,7 +80,7 @@ def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outp
     assert max(distances(found, exact).values()) < 1e-5
 
 
-@pytest.mark.parametrize(("inputs", "outputs", "side"), [(fewest_channels(), 16, 32), (16, 32, 32), (128, 128, 4)])
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(min_channels(), 16, 32), (16, 32, 32), (128, 128, 4)])
 def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
     convolution = layer(inputs, outputs)
     images, gradient = drawn(200, inputs, side, side), drawn(200, outputs, side, side)
@@ -159,8 +159,8 @@ def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
 
 @pytest.mark.parametrize(("dtype", "is_faster"), [(torch.bfloat16, False), (torch.float16, True)])
 def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatch, dtype, is_faster):
-    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.are_for_bf16", lambda: is_faster)
-    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_slow_in_bf16", lambda: False)
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.are_faster_in_bf16", lambda: is_faster)
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
     with torch.autocast("cpu", dtype):
         assert not can_convolve(images, convolution)
@@ -168,7 +168,7 @@ def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatc
 
 
 def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
-    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_slow_in_bf16", lambda: True)
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: True)
     convolution, images, gradient = layer(3, 16), drawn(2, 3, 8, 8).bfloat16(), drawn(2, 16, 8, 8).bfloat16()
     assert not can_convolve(images, convolution)
     found = passed(convolution, images, gradient, ours=True, is_half=True)

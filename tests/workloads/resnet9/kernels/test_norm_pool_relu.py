@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ablate.errors import UsageError
 from ablate.runs.runner import is_comparable
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
-from ablate.workloads.resnet9.devices import resolve_conditions, why_not_fused
+from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.kernels import compiler, library
 from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
@@ -194,7 +194,7 @@ def test_a_step_is_the_same_with_every_factor_switched(toggled):
 
 @pytest.mark.usefixtures("one_thread")
 def test_narrow_and_without_batch_norm_nothing_changes(monkeypatch):
-    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.fewest_channels", lambda: 17)
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.min_channels", lambda: 17)
     plan = plan_of([name for name in FACTORS.baseline if name != "batch_norm"], width=2)
     first, second = (weights(train(plan, tiny_images(), fused=way)[0]) for way in (True, False))
     assert differing(first, second) == []
@@ -244,23 +244,23 @@ def test_processes_that_compile_at_once_get_whole_kernels(fresh, monkeypatch):
 def test_without_a_compiler_trainings_are_not_fused(fresh, monkeypatch):
     monkeypatch.setenv("PATH", str(fresh))
     monkeypatch.delenv("CXX", raising=False)
-    assert why_not_fused() == "the fused kernels need a C++ compiler (g++ or clang++) on the path"
+    assert kernel_error() == "The CPU kernels need a C++ compiler (g++ or clang++) on the PATH"
     assert not resolve_conditions(RequestedConditions("cpu")).fused
-    with pytest.raises(UsageError, match=r"need a C\+\+ compiler .* on the path; or leave --fused out"):
+    with pytest.raises(UsageError, match=r"need a C\+\+ compiler .* on the PATH. Omit --fused"):
         resolve_conditions(RequestedConditions("cpu", fused=True))
 
 
 def test_a_compiler_that_fails_is_named_with_its_first_line(fresh, monkeypatch):
     broken = script(fresh / "broken++", "echo 'no such flag' >&2; echo more >&2; exit 3")
     monkeypatch.setenv("CXX", broken)
-    assert why_not_fused() == f"{broken} could not compile the fused kernels: no such flag"
+    assert kernel_error() == f"{broken} could not compile the CPU kernels: no such flag"
     assert not resolve_conditions(RequestedConditions("cpu")).fused
     assert not list((fresh / "cache" / "kernels").iterdir())
 
 
 def test_a_cache_that_cannot_be_written_is_named(fresh, monkeypatch):
     (fresh / "cache").write_text("a file")
-    assert "the fused kernels cannot be kept in" in (why_not_fused() or "")
+    assert "The CPU kernels cannot be stored in" in (kernel_error() or "")
     assert not resolve_conditions(RequestedConditions("cpu")).fused
 
 
@@ -304,8 +304,6 @@ def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):
 )
 def test_auto_is_bfloat16_where_products_or_kernels_are_quick_in_it(monkeypatch, flags, compiler_fails, precision):
     monkeypatch.setattr("ablate.workloads.resnet9.devices.processor_facts", lambda: f"flags : fpu {flags}")
-    monkeypatch.setattr(
-        "ablate.workloads.resnet9.devices.why_not_fused", lambda: "it fails" if compiler_fails else None
-    )
+    monkeypatch.setattr("ablate.workloads.resnet9.devices.kernel_error", lambda: "it fails" if compiler_fails else None)
     assert resolve_conditions(RequestedConditions("cpu")).precision == precision
     assert resolve_conditions(RequestedConditions("cpu", "fp32")).precision == "fp32"
