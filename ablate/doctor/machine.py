@@ -125,7 +125,7 @@ def check_device(_context: DoctorContext) -> list[Finding]:
             Finding(
                 "device",
                 "note",
-                f"{text}, {reason}",
+                f"{text}. {reason}",
                 "training is slower without compiled kernels, with the same results",
             )
         ]
