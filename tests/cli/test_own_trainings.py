@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.tracking import Project, open_tracker
+from ablate.tracking import JournalTracker, Project, open_tracker
 from tests.cli.test_commands import ablate
 from tests.samples.custom import LATENCY, written
 from tests.samples.tracking import mlflow_project
@@ -17,7 +17,7 @@ from tests.samples.tracking import mlflow_project
 NO_TORCH = """
 import sys
 from ablate.__main__ import main
-sys.argv = ["ablate", "sweep", "own.py", "--jobs", "2", "--json"]
+sys.argv = ["ablate", "sweep", "own.py", "--jobs", "2", "--offline", "--json"]
 try: main()
 except SystemExit as end: assert not end.code, end.code
 print(sorted({"torch", "torchvision"} & set(sys.modules)), file=sys.stderr)
@@ -41,7 +41,7 @@ def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     assert {run["variant"]: round(run["latency"]) for run in summary["runs"] if run["seed"] == 2} == {
         "baseline": 102, "no-cache": 132, "no-pool": 104,
     }  # fmt: skip
-    runs = open_tracker(Project.find(project)).runs("own")
+    runs = JournalTracker(Project.find(project)).runs("own")
     assert {run.metrics["final/memory"] for run in runs} == {0.0}, "the workers"
     assert "latency 99.99 ms" in answer.stderr
     report = (project / "reports" / "own" / "report.md").read_text()

@@ -95,6 +95,7 @@ def wait_to_be_ended(item: tuple[str, float]) -> str:
         for _ in range(1200):  # short sleeps: Ray interrupts between two steps of Python, not within one
             time.sleep(0.05)
     except (Terminated, KeyboardInterrupt):
+        mine.with_suffix(".asked").touch()
         finish = time.monotonic() + slow
         while time.monotonic() < finish:
             time.sleep(0.02)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ import pytest
 
 from ablate.errors import UsageError, UserError
 from ablate.runs.executors import EXECUTORS, Executor, ProcessExecutor, SerialExecutor, WorkerLost, make_executor
+from ablate.runs.executors.worker import GRACE
 from ablate.workloads.resnet9 import devices
 from tests import ROOT
 from tests.samples import executors as samples
+from tests.samples.processes import PATIENCE, is_alive, until
 
 SCRIPT = """
 import sys
@@ -53,24 +55,22 @@ def cluster() -> Iterator[Any]:
         running.shutdown()
 
 
-@pytest.fixture(params=EXECUTORS)
+SLOW_RAY = pytest.param("ray", marks=pytest.mark.slow)
+ALL_POOLS = pytest.mark.parametrize("pool", ["processes", "ray"], indirect=True)
+"""Mark of the tests that include Ray by default; its workers take seconds to start."""
+
+
+@pytest.fixture(params=[name if name != "ray" else SLOW_RAY for name in EXECUTORS])
 def executor(request: pytest.FixtureRequest) -> Executor:
     address = request.getfixturevalue("cluster").address if request.param == "ray" else None
     return make_executor(request.param, 2, address)
 
 
-@pytest.fixture(params=["processes", "ray"])
+@pytest.fixture(params=["processes", SLOW_RAY])
 def pool(request: pytest.FixtureRequest) -> Executor:
     """An executor with workers that can be lost."""
     address = request.getfixturevalue("cluster").address if request.param == "ray" else None
     return make_executor(request.param, 2, address)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def marks(folder: Path, kind: str) -> list[int]:
@@ -81,13 +81,6 @@ def marks(folder: Path, kind: str) -> list[int]:
 def begun(folder: Path) -> int:
     """How many calls of `linger` have begun."""
     return len(list(folder.glob("*.begun")))
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
@@ -102,6 +95,7 @@ def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_every_item_comes_back_once_with_its_result(executor: Executor) -> None:
     assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
 
@@ -133,7 +127,7 @@ def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
     with pytest.raises(UserError) as caught:
         list(executor.results(samples.end_badly, items))
     assert (type(caught.value), str(caught.value)) == (UserError, "item 2 is wrong")
-    until(lambda: all(is_gone(child.pid) for child in set(psutil.Process().children(recursive=True)) - before))
+    until(lambda: not any(is_alive(child.pid) for child in set(psutil.Process().children(recursive=True)) - before))
 
 
 def test_an_exception_that_cannot_travel_is_told_of(pool: Executor) -> None:
@@ -146,6 +140,7 @@ def test_a_result_that_cannot_travel_is_told_of(pool: Executor) -> None:
         list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
 
 
+@ALL_POOLS
 def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
     items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
     results = dict(pool.results(samples.end_badly, items))
@@ -156,6 +151,7 @@ def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
     assert all(results[item] == item[1] for item in items if not item[0])
 
 
+@ALL_POOLS
 def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_path: Path) -> None:
     items = [("", 0.0), *[(str(tmp_path), 1.0)] * 6]
     results = pool.results(samples.wait_to_be_ended, items)
@@ -164,7 +160,7 @@ def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_pat
     results.close()  # type: ignore[attr-defined]  # the iterators of the executors are generators
     assert len(marks(tmp_path, "began")) == 2
     assert sorted(marks(tmp_path, "recorded")) == sorted(marks(tmp_path, "began"))
-    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")))
+    until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
     assert len(marks(tmp_path, "began")) == 2
 
 
@@ -188,42 +184,42 @@ def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> No
     with script("wait_to_be_ended", [(str(tmp_path), 0.5)] * 4) as program:
         until(lambda: len(marks(tmp_path, "began")) == 2)
         os.killpg(program.pid, signal.SIGINT)
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=PATIENCE)
     assert (out, err) == ("interrupted\n", "")
     assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
-    assert all(is_gone(pid) for pid in marks(tmp_path, "began"))
+    assert not any(is_alive(pid) for pid in marks(tmp_path, "began"))
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [(str(tmp_path), 60)] * 4) as program:
         until(lambda: len(marks(tmp_path, "began")) == 2)
         os.killpg(program.pid, signal.SIGINT)
-        time.sleep(0.5)
+        until(lambda: len(marks(tmp_path, "asked")) == 2)
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)
-        program.communicate(timeout=20)
-        assert time.monotonic() - began < 2
-    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 2)
+        program.communicate(timeout=PATIENCE)
+        assert time.monotonic() - began < GRACE / 2
+    until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [(str(tmp_path), 0.2)] * 4) as program:
         until(lambda: len(marks(tmp_path, "began")) == 2)
         program.kill()
-        until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 10)
+        until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
     assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
 
 
 def test_a_program_without_a_guard_may_use_processes() -> None:
     with script("double", [1, 2, 3]) as program:
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=PATIENCE)
     assert (sorted(out.split()), err) == (["2", "4", "6"], "")
 
 
 def test_a_program_file_without_a_guard_may_use_processes(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(SCRIPT.format(tests=str(ROOT), call="double", items=[1, 2, 3]))
-    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (sorted(done.stdout.split()), done.stderr, done.returncode) == (["2", "4", "6"], "", 0)
 
 

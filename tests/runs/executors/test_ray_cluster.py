@@ -18,7 +18,8 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.runs.executors import make_executor
 from tests import ROOT
-from tests.runs.executors.test_contract import is_gone, marks, until
+from tests.runs.executors.test_contract import marks
+from tests.samples.processes import PATIENCE, is_alive, until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra `ray`")
 
@@ -52,35 +53,35 @@ def script(call: str, items: list[tuple[str, float]]) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [("", 0.0), *[(str(tmp_path), 0.5)] * 4]) as program:
-        until(lambda: len(marks(tmp_path, "began")) == 2, 60)
+        until(lambda: len(marks(tmp_path, "began")) == 2)
         processes = psutil.Process(program.pid).children(recursive=True)
         os.killpg(program.pid, signal.SIGINT)
-        out, err = program.communicate(timeout=30)
+        out, err = program.communicate(timeout=PATIENCE)
     assert (out, err) == ("done\ninterrupted\n", "")
     assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
-    until(lambda: all(is_gone(process.pid) for process in processes), 10)
+    until(lambda: not any(is_alive(process.pid) for process in processes))
 
 
 @pytest.mark.slow
 def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [(str(tmp_path), 60.0)] * 4) as program:
-        until(lambda: len(marks(tmp_path, "began")) == 2, 60)
+        until(lambda: len(marks(tmp_path, "began")) == 2)
         os.killpg(program.pid, signal.SIGINT)
-        time.sleep(1)
+        until(lambda: len(marks(tmp_path, "asked")) == 2)
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)
-        program.communicate(timeout=20)
+        program.communicate(timeout=PATIENCE)
         assert time.monotonic() - began < 5
-    until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 5)
+    until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
 
 
 @pytest.mark.slow
 def test_no_worker_survives_when_the_program_is_killed(tmp_path: Path) -> None:
     with script("wait_to_be_ended", [(str(tmp_path), 60.0)] * 4) as program:
-        until(lambda: len(marks(tmp_path, "began")) == 2, 60)
+        until(lambda: len(marks(tmp_path, "began")) == 2)
         processes = psutil.Process(program.pid).children(recursive=True)
         program.kill()
-        until(lambda: all(is_gone(pid) for pid in marks(tmp_path, "began")), 20)
+        until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
     for process in processes:  # Ray's own agents look after their node now and then only
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -89,7 +90,7 @@ def test_no_worker_survives_when_the_program_is_killed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_dead_workers_leave_standard_output_alone() -> None:
     with script("end_badly", [("kill", 1), ("exit", 2), ("", 3)]) as program:
-        out, err = program.communicate(timeout=60)
+        out, err = program.communicate(timeout=PATIENCE)
     results = sorted(out.splitlines())
     assert results[0] == "3"
     assert [line.partition(":")[0] for line in results[1:]] == ["WorkerLost(reason='WorkerCrashedError"] * 2
