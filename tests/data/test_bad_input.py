@@ -181,7 +181,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = 
 
 def tar_with(tmp_path: Path, info: tarfile.TarInfo, data: bytes = b"") -> Path:
     """Return an archive of a valid image folder with one additional member."""
-    target = tmp_path / "odd.tar"
+    target = tmp_path / "modified.tar"
     tar_of(write_folder(tmp_path / "pets"), target, mode="w")
     with tarfile.open(target, "a") as tar:
         tar.addfile(info, io.BytesIO(data))
@@ -221,7 +221,7 @@ def test_sparse_members_are_rejected(tmp_path, cache):
 
 @pytest.mark.parametrize("name", ["../x.png", "..\\x.png", "/x.png", "C:\\x.png"])
 def test_hostile_zip_members_are_rejected_by_name(tmp_path, cache, name):
-    target = zip_of(write_folder(tmp_path / "pets"), tmp_path / "odd.zip")
+    target = zip_of(write_folder(tmp_path / "pets"), tmp_path / "modified.zip")
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr(name, b"")
     assert "x.png points outside" in refusal(target, cache)
@@ -251,7 +251,7 @@ def test_zip_members_without_a_name_are_rejected(tmp_path, cache):
 
 
 def test_huge_members_are_rejected_unread(tmp_path, cache):
-    target = tmp_path / "odd.tar"
+    target = tmp_path / "modified.tar"
     target.write_bytes(member("train/cat/x.png", size=2**40).tobuf() + bytes(1024))
     assert "archive bomb" in refusal(target, cache)
     target.write_bytes(member("pax", tarfile.XHDTYPE, 2**32).tobuf() + bytes(1024))  # tarfile would read it at once

@@ -46,7 +46,7 @@ def from_last_line(output: str, metric: str) -> dict[str, float]:
     for line in reversed(found):
         if metric in numbers(line):
             return numbers(line)
-    problem = f"the last JSON line has {', '.join(found[-1])}" if found else "there is no JSON line"
+    problem = f"the last JSON line has {', '.join(found[-1])}" if found else "no JSON line found"
     raise UserError(f'No "{metric}" in the standard output: {problem}. Print a line like {{"{metric}": 0.93}}')
 
 

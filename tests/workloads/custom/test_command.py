@@ -71,7 +71,7 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
     [
         ("import sys; sys.exit('no such layer')", {}, "failed", "exit code 1: no such layer"),
         ("import os; os.kill(os.getpid(), 9)", {}, "out_of_memory", "ended by SIGKILL"),
-        ("print('done')", {}, "failed", 'No "score" in the standard output: there is no JSON line'),
+        ("print('done')", {}, "failed", 'No "score" in the standard output: no JSON line found'),
         ("print('{\"f1\": 1}')", {}, "failed", "the last JSON line has f1"),
         ("print('{\"score\": NaN}')", {}, "unstable", "no better than guessing"),
         ('print(\'{"step": 1, "loss": NaN}\', flush=True)\nimport time; time.sleep(60)', {}, "unstable", "not finite"),

@@ -98,9 +98,9 @@ def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
     versioned = [text.replace("settings=", 'version="1", settings=') for text in texts]
 
     def cautions(text: str) -> str:
-        asked = load_study(written(tmp_path, text)).change(seeds=1)
-        planned = plan_runs(asked.recipes(), open_data(asked.baseline, None), conditions, journals)
-        return " ".join(code_cautions(asked, planned, journals))
+        found = load_study(written(tmp_path, text)).change(seeds=1)
+        planned = plan_runs(found.recipes(), open_data(found.baseline, None), conditions, journals)
+        return " ".join(code_cautions(found, planned, journals))
 
     assert cautions(texts[0]) == "", "there are no runs"
     runs_of(load_study(written(tmp_path, texts[0])), tmp_path, most=3)

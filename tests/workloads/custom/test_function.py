@@ -48,12 +48,12 @@ def test_all_executors_give_the_same_runs(tmp_path: Path, name: str) -> None:
 
 
 def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
-    asked = study(tmp_path)
-    assert (asked.name, asked.question, asked.preset) == ("own", "Which caches matter for latency?", "default")
-    assert asked.declared["metric"] == "latency"
-    assert asked.design_as_dict()["meanings"]["pool"] == "shared connections; off: one each"
-    assert asked.workload.scale_of(asked.baseline.settings) == "steps 3"
-    assert [recipe.label for recipe in asked.recipes()[:3]] == ["baseline", "no-cache", "no-pool"]
+    found = study(tmp_path)
+    assert (found.name, found.question, found.preset) == ("own", "Which caches matter for latency?", "default")
+    assert found.declared["metric"] == "latency"
+    assert found.design_as_dict()["meanings"]["pool"] == "shared connections; off: one each"
+    assert found.workload.scale_of(found.baseline.settings) == "steps 3"
+    assert [recipe.label for recipe in found.recipes()[:3]] == ["baseline", "no-cache", "no-pool"]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,15 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
         "factors={'a': 'b'}, candidates={'c': 'd'}, metric=Metric('score'), settings={'rate': 0.1, 'fast': True}, "
         "ranges={'rate': Range(0.001, 1, log=True)}, presets={'quick': {'rate': 0.5}}, data=['table.csv']"
     )
-    asked = training("return recipe['rate']", tmp_path, declared)
-    assert asked.workload.factors.baseline == ("a",)
-    assert asked.workload.setting("rate").tunable
-    assert asked.baseline["fast"] is True
-    data = open_data(asked.baseline, None)
+    found = training("return recipe['rate']", tmp_path, declared)
+    assert found.workload.factors.baseline == ("a",)
+    assert found.workload.setting("rate").tunable
+    assert found.baseline["fast"] is True
+    data = open_data(found.baseline, None)
     assert (data.name, len(data.fingerprint)) == ("table.csv", 12)
-    assert asked.change(preset="quick").workload.preset("quick").settings["rate"] == 0.5
+    assert found.change(preset="quick").workload.preset("quick").settings["rate"] == 0.5
     with pytest.raises(UsageError, match=r"between 0\.001 and 1"):
-        asked.baseline.change({"rate": 2.0})
+        found.baseline.change({"rate": 2.0})
 
 
 @pytest.mark.parametrize(
