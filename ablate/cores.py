@@ -1,4 +1,4 @@
-"""How many cores there are, keeping to some of them, sharing them with others; and what Python itself takes of them."""
+"""CPU cores: their number, limits on threads, sharing with other processes, and the cost of garbage collection."""
 
 from __future__ import annotations
 
@@ -9,45 +9,44 @@ from contextlib import contextmanager
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-
-_SPINS = "20000"
-"""How often a waiting thread of GNU's OpenMP looks before it sleeps: tens of microseconds, not its own milliseconds."""
+_SPIN_COUNT = "20000"
+"""Spins of a waiting thread of GNU OpenMP before it sleeps: tens of microseconds instead of milliseconds."""
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def thread_limits(threads: int) -> Mapping[str, str]:
-    """Return the environment variables by which numerical libraries keep to so many threads."""
+    """Return the environment variables that limit numerical libraries to a number of threads."""
     return dict.fromkeys(_THREAD_VARIABLES, str(threads))
 
 
 def share_cores() -> None:
-    """Let threads that wait for others give their core away soon; it counts for a torch that is imported later.
+    """Make waiting OpenMP threads release their core soon. Call it before torch is imported.
 
-    On idle cores a step takes as long as before, on busy ones a run of two threads is nearly twice as fast: there the
-    thread that is waited for needs the very core. What the user has set in the environment stands.
+    On idle cores a step takes the same time. On busy cores a run with two threads is nearly twice as fast, because the
+    thread that the others wait for gets a core. Variables set by the user take precedence.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
 
 
-def collect_garbage_seldom() -> None:
-    """Let Python look for garbage once in 10,000 new objects, not in 700 (2,000 from Python 3.13 on).
+def reduce_garbage_collection() -> None:
+    """Collect garbage after 10,000 new objects instead of 700 (2,000 since Python 3.13).
 
-    Torch and MLflow make 900,000 while they are imported, all of which stay: looking through them took 2.3 s of the
-    twelve of a short run, and takes 1.0 s so.
+    Importing torch and MLflow creates 900,000 objects that stay alive. Collections among them took 2.3 s of a 12 s run,
+    and take 1.0 s with this setting.
     """
     gc.set_threshold(10_000)
 
 
 @contextmanager
-def limited(threads: int) -> Iterator[None]:
-    """Keep numerical libraries to so many threads meanwhile, those that are loaded and those that will be."""
+def limit_threads(threads: int) -> Iterator[None]:
+    """Limit numerical libraries, loaded now or later, to a number of threads within the context."""
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
@@ -63,7 +62,7 @@ def limited(threads: int) -> Iterator[None]:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause garbage collection: it runs through a hundred thousand fresh rows again and again, half of the time."""
+    """Pause garbage collection, which takes half of the time where 100,000 rows are created."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""The two kinds of mistake that a user can mend; everything else is a bug and keeps its traceback."""
+"""Errors that a user can fix. Any other exception is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class UserError(Exception):
-    """Something outside the program is wrong; the message is one line: what is wrong and what to do. Exit code 1."""
+    """A problem outside the program. The message is one line: what is wrong and what to do. Exit code 1."""
 
     exit_code = 1
 
     def __str__(self) -> str:
-        """Return the message on one line, whatever the names and texts that it quotes hold."""
+        """Return the message on one line; line breaks in quoted names are escaped."""
         text = super().__str__()
         return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class UsageError(UserError):
-    """The command line or a study file asks for something that does not exist. Exit code 2."""
+    """A mistake on the command line or in a study file. Exit code 2."""
 
     exit_code = 2
 
 
 def explain(error: OSError) -> str:
-    """Return what an error of the system means, in one line: what is wrong and what to do."""
+    """Return an error of the operating system as one line: what is wrong and what to do."""
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error) or type(error).__name__
     if error.errno in DISK_FULL:
-        return f"{where}{reason}: free some space; the same command then goes on from where it was"
+        return f"{where}{reason}. Free some space and repeat the command, it continues where it stopped"
     if error.errno in _NOT_ALLOWED:
-        return f"{where}{reason}: make it writable, or work in a folder that is"
-    return f"{where}{reason}; `ablate doctor` looks for what is wrong, --debug shows where it happened"
+        return f"{where}{reason}. Make it writable, or work in another folder"
+    return f"{where}{reason}. `ablate doctor` checks the project, --debug shows the traceback"
 
 
 class StoreError(UserError):
-    """The store did not take or give what it was asked for; training goes on and the journal keeps everything."""
+    """A request to the tracking store failed. Training continues, the journals keep everything."""
 
 
 class UnreachableError(StoreError):
-    """The store does not answer, or not to us: asking for something else will not help."""
+    """The tracking store does not answer, or denies access: other requests would fail, too."""

@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from ablate.cli.app import main
-from ablate.cores import limited, share_cores, usable_cores
+from ablate.cores import limit_threads, share_cores, usable_cores
 from ablate.runs.executors import ProcessExecutor
 from tests.samples import executors as samples
 
@@ -22,7 +22,7 @@ def test_libraries_keep_to_the_limit_and_go_back(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     np.ones((4, 4)) @ np.ones((4, 4))
     before = [library["num_threads"] for library in threadpool_info()]
-    with limited(1):
+    with limit_threads(1):
         assert {library["num_threads"] for library in threadpool_info()} == {1}
         assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"]) == ("1", "1")
     assert [library["num_threads"] for library in threadpool_info()] == before

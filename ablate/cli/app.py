@@ -16,7 +16,7 @@ from ablate.cli import data as data_commands
 from ablate.cli.completion import complete
 from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup, LongCommand, StudyCommand
 from ablate.cli.options.common import shows_tracebacks
-from ablate.cores import collect_garbage_seldom, share_cores
+from ablate.cores import reduce_garbage_collection, share_cores
 from ablate.errors import UserError, explain
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -127,5 +127,5 @@ def options(
 def main() -> None:
     """Run the command line."""
     share_cores()
-    collect_garbage_seldom()
+    reduce_garbage_collection()
     app([argument for argument in sys.argv[1:] if argument != "--debug"])

@@ -37,16 +37,10 @@ _FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe.
+    """One run of a recipe. Times are in seconds since the epoch.
 
-    Attributes:
-        name: Name of the journal: recipe key, data fingerprint and number of the attempt.
-        status: Final status, or `running` while the journal has no end record.
-        started: Start time, in seconds since the epoch.
-        ended: End time, or None.
-        metrics: Final metrics.
-        history: One row per epoch: `step` and the metrics.
-        metric: Tracked name of the study's headline metric.
+    `status` is `running` while the journal has no end record, `history` has one row per epoch (`step` and the metrics),
+    `metrics` are the final ones, and `metric` is the tracked name of the study's headline metric.
     """
 
     name: str
@@ -155,8 +149,7 @@ class Journals:
     def lock(self, key: str, data: str, timeout: float = -1) -> Iterator[None]:
         """Hold the lock on running a recipe. The operating system releases it when the process ends.
 
-        Raises:
-            UserError: Another process held the lock for `timeout` seconds (-1: wait without limit).
+        Raises UserError if another process held it for `timeout` seconds (-1: wait without limit).
         """
         from filelock import FileLock, Timeout
 

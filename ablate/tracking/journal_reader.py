@@ -1,4 +1,4 @@
-"""Runs as their journals tell them: what every tracker without a store of its own has in common."""
+"""Read runs from journals: the part that all trackers without a database share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ablate.tracking.run_names import find_run, run_title
 from ablate.wording import unknown
 
 
-class JournalledRuns:
-    """The reading half of a `RunTracker`; whoever inherits it says which journals there are and how runs are named."""
+class JournalReader:
+    """The reading half of a `RunTracker`. Subclasses define the journals and the identifiers of runs."""
 
     def _journals_by_name(self) -> Mapping[str, Path]:
         raise NotImplementedError
@@ -27,11 +27,11 @@ class JournalledRuns:
         raise NotImplementedError
 
     def _folder(self, journal: Path) -> Path:
-        """Return where the artifacts of a journal's run lie."""
+        """Return the folder of a run's artifacts."""
         return journal.with_suffix(".files")
 
     def heartbeat(self, journal: Path) -> None:
-        """Do nothing: the journal's own process is the sign of life."""
+        """Do nothing: the journal names the process of the run."""
 
     def runs(self, experiment: str | None = None) -> list[Run]:
         """Return the runs of one experiment, or all, oldest first, without histories."""
@@ -39,7 +39,7 @@ class JournalledRuns:
         return sorted(runs, key=lambda run: run.started)
 
     def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
-        """Return a row for each epoch: `step` and the metrics."""
+        """Return one row per epoch: `step` and the metrics."""
         found = self._load(self._path(run))
         return found.history if found else ()
 
@@ -50,19 +50,19 @@ class JournalledRuns:
         return find_run(text, named, lambda: [run_title(run) for run in runs])[1]
 
     def identifier(self, run: Run) -> str:
-        """Return what names a run here."""
+        """Return the identifier of a run."""
         return self._identifier(self._path(run).stem)
 
     def run_environment(self, identifier: str) -> Mapping[str, str]:
-        """Return the identifier alone: there is no store that a program could log to."""
+        """Return the identifier only: there is no store for other programs to log to."""
         return {"MLFLOW_RUN_ID": identifier}
 
     def artifact_uri(self, run: Run) -> str:
-        """Return the address of a run's artifacts."""
+        """Return the URI of a run's artifacts."""
         return self._folder(self._path(run)).as_uri()
 
     def artifact(self, run: Run, name: str) -> Path:
-        """Return the path of an artifact, or raise UserError with those that there are."""
+        """Return the path of an artifact. Raises UserError if it does not exist."""
         folder = self._folder(self._path(run))
         listing = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         if Path(name).parts[0] not in listing or ".." in Path(name).parts:
@@ -70,12 +70,12 @@ class JournalledRuns:
         return folder / name
 
     def artifacts(self, runs: Iterable[Run], name: str) -> dict[str, Path]:
-        """Return paths of an artifact by the name of the run, of those runs that have it."""
+        """Return paths of an artifact, by name of the run, for the runs that have it."""
         found = {run.name: self._folder(self._path(run)) / name for run in runs}
         return {run: path for run, path in found.items() if path.is_file()}
 
     def orphans(self, older_than: float) -> list[Run]:
-        """Return the open runs of other hosts that recorded nothing for `older_than` seconds."""
+        """Return the open runs of other hosts without a record in the last `older_than` seconds."""
         silent_since = time.time() - older_than
         open_runs = [run for run in self._loaded() if run.status == "running" and is_alive(run.process) is None]
         return [run for run in open_runs if records(self._path(run))[-1]["time"] < silent_since]
@@ -87,5 +87,5 @@ class JournalledRuns:
     def _path(self, run: Run) -> Path:
         path = self._journals_by_name().get(run.name)
         if path is None:
-            raise UserError(f"the run {run.name} is not here: bring it in with `ablate sync`")
+            raise UserError(f"Run {run.name} is not on this machine. Import it with `ablate sync`")
         return path

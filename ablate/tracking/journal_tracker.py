@@ -1,4 +1,4 @@
-"""Runs and studies without MLflow: the journals of a project are the store."""
+"""Tracking without MLflow: the journals of a project are the store."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journal, Journals, Run, load, records
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
-from ablate.tracking.journal_reader import JournalledRuns
+from ablate.tracking.journal_reader import JournalReader
 from ablate.tracking.project import Project
 from ablate.wording import unknown
 
 
-class JournalTracker(JournalledRuns):
-    """A `Tracker` over the journals and study records of a project; a run is named as its journal is.
+class JournalTracker(JournalReader):
+    """A `Tracker` over the journals of a project. A run's identifier is the name of its journal.
 
-    Artifacts are read from where they wait for delivery, or from the local store's folder if they went there already.
+    Artifacts are read from next to the journal, or from the local store's folder once they are delivered.
     """
 
     def __init__(self, project: Project) -> None:
@@ -33,16 +33,16 @@ class JournalTracker(JournalledRuns):
 
     @property
     def uri(self) -> str:
-        """The address of the folder of the journals."""
+        """The URI of the folder of the journals."""
         return self._journals.folder.as_uri()
 
     @property
     def identity(self) -> str:
-        """What tells this store from others."""
+        """The URI of the folder of the journals."""
         return self.uri
 
     def deliver(self, journal: Path) -> str | None:
-        """Return the name of a journal's run: it is here. A run whose process is provably dead is closed."""
+        """Return the name of a journal's run. A run whose process is gone is closed as killed."""
         run = load(journal)
         if run is None:
             return None
@@ -50,12 +50,12 @@ class JournalTracker(JournalledRuns):
             self._close(journal, "its process is gone")
         return run.name
 
-    def undelivered(self, journals: Iterable[Path]) -> list[Path]:  # noqa: ARG002  # the contract's
-        """Return nothing: what is in the journals is here."""
+    def undelivered(self, journals: Iterable[Path]) -> list[Path]:  # noqa: ARG002  # part of the interface
+        """Return an empty list: the journals are the store."""
         return []
 
     def delete(self, run: Run) -> None:
-        """Remove the journal of a run, and what lies beside it."""
+        """Delete a run's journal, artifacts and checkpoint."""
         path = self._path(run)
         path.unlink()
         receipt_path(path).unlink(missing_ok=True)
@@ -63,44 +63,44 @@ class JournalTracker(JournalledRuns):
             shutil.rmtree(folder, ignore_errors=True)
 
     def close_orphans(self, journals: Iterable[Path]) -> list[str]:
-        """Close every open run whose process is provably dead, and return their names."""
+        """Close every open run whose process is gone as killed, and return their names."""
         closed = []
         for path in journals:
             try:
                 run = load(path)
             except UserError:
-                continue  # a file that is no journal is nobody's orphan
+                continue  # a damaged journal
             if run and run.status == "running" and is_alive(run.process) is False:
                 closed += [run.name] if self._close(path, "its process is gone") else []
         return closed
 
     def close_as_killed(self, run: Run) -> None:
         """Close an open run as killed."""
-        self._close(self._path(run), "closed by hand: it gave no sign of life")
+        self._close(self._path(run), "closed by `ablate doctor`: no heartbeat")
 
     def open_study(self, study: StudyRecord) -> str:
-        """Record what a study declares and plans."""
+        """Record a study's declarations and plan."""
         self._studies.open(study)
         return study.name
 
     def close_study(self, name: str, status: str) -> None:
-        """Record how a study's command ended."""
+        """Record the status of a study."""
         self.study(name)
         self._studies.close(name, status)
 
     def study(self, name: str) -> StudyRecord:
-        """Return what a study recorded."""
+        """Return the record of a study."""
         found = self._studies.read(name)
         if found is None:
             raise UserError(unknown("study", name, self._studies.names()))
         return found
 
     def studies(self) -> list[str]:
-        """Return the names of the studies that were recorded."""
+        """Return the names of the recorded studies."""
         return list(self._studies.names())
 
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
-        """Record that a study has a report; its files stay where they are."""
+        """Record the report of a study; its files stay in place."""
         self.study(name)
         self._studies.attach_report(name, folder, note, metrics)
 
@@ -111,7 +111,7 @@ class JournalTracker(JournalledRuns):
         return name
 
     def _load(self, journal: Path) -> Run | None:
-        """Read a journal unless it is as it was; a dead run is shown as killed, a damaged journal not at all."""
+        """Read a journal if it has changed. A run whose process is gone counts as killed; a damaged journal is None."""
         found = journal.stat()
         stamp = (found.st_size, found.st_mtime_ns)
         if journal not in self._read or self._read[journal][0] != stamp:
@@ -129,7 +129,7 @@ class JournalTracker(JournalledRuns):
         return waiting if waiting.is_dir() else delivered_files(journal, self._artifacts) or waiting
 
     def _close(self, journal: Path, reason: str) -> bool:
-        """Write the end of a run that has none, unless somebody goes on with it just now."""
+        """Append the end of an open run, unless another process continues it."""
         key, data, _ = journal.stem.split("-")
         try:
             with self._journals.lock(key, data, timeout=0):
@@ -144,7 +144,7 @@ class JournalTracker(JournalledRuns):
 
 
 def delivered_files(journal: Path, artifacts: Path) -> Path | None:
-    """Return where the local store keeps the artifacts of a journal's run, if they went there."""
+    """Return the folder of a run's artifacts in the local store, or None if they are not delivered."""
     try:
         run_id = str(json.loads(receipt_path(journal).read_bytes())["run_id"])
     except (OSError, ValueError, KeyError, TypeError):

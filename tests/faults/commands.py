@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.cli.app import app
-from ablate.tracking.mlflow_backend.quiet import keep_quiet
+from ablate.tracking.mlflow_backend.quiet import silence_mlflow
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Ended:
 
 def warm_up() -> None:
     """Import what the commands import, so that forks have it."""
-    keep_quiet()
+    silence_mlflow()
     import matplotlib.pyplot as plt
     import mlflow.store.tracking.sqlalchemy_store
     import mlflow.tracking

@@ -12,7 +12,7 @@ from ablate.journal.mlflow_handshake import await_run_environment, provide_run_e
 from ablate.journal.run_journal import Journal
 from ablate.journal.run_log import RunLog
 from ablate.tracking import BackgroundDelivery, Project
-from ablate.tracking.mlflow_backend.records import OWN_PARAMS, batches
+from ablate.tracking.mlflow_backend.records import PARAMS_TAG, batches
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import NoFailure, end, start
 
@@ -54,6 +54,6 @@ def test_what_such_a_run_was_asked_for_stands_in_a_tag(tmp_path: Path) -> None:
 
         lines.append(next(iter(batches(records(journal.path), 0))))
     assert lines[0].params["augment"] == "false"
-    assert OWN_PARAMS not in lines[0].tags
+    assert PARAMS_TAG not in lines[0].tags
     assert not lines[1].params
-    assert '"augment": "false"' in lines[1].tags[OWN_PARAMS]
+    assert '"augment": "false"' in lines[1].tags[PARAMS_TAG]

@@ -27,9 +27,9 @@ PAUSE = 0.01
 
 def import_heavy() -> None:
     """Import what the commands import, as quietly as they do."""
-    from ablate.tracking.mlflow_backend.quiet import keep_quiet
+    from ablate.tracking.mlflow_backend.quiet import silence_mlflow
 
-    keep_quiet()
+    silence_mlflow()
     import matplotlib.backends.backend_agg
     import matplotlib.figure
     import mlflow.store.tracking.sqlalchemy_store

@@ -16,11 +16,11 @@ from ablate.errors import UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run, load
 from ablate.journal.study_record import StudyRecord
-from ablate.tracking.journal_reader import JournalledRuns
+from ablate.tracking.journal_reader import JournalReader
 from ablate.wording import unknown
 
 
-class MemoryTracker(JournalledRuns):
+class MemoryTracker(JournalReader):
     """A `Tracker` over `journals`, whose files stay in place."""
 
     uri = "memory"

@@ -43,7 +43,7 @@ def nobody() -> Iterator[str]:
 FAULTS = {
     "down": (nobody, "connection refused"),
     "hung": (silent_server, "does not answer in time"),
-    "broken": (lambda: answering_server(500), "fails (error 500)"),
+    "broken": (lambda: answering_server(500), "failed (error 500)"),
     "locked": (lambda: answering_server(401), "MLFLOW_TRACKING_USERNAME"),
     "forbidden": (lambda: answering_server(403), "permission (error 403)"),
 }
@@ -167,14 +167,14 @@ def test_tls_errors_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return str(raised.value)
 
     with tls_server(tmp_path, "127.0.0.1") as address:
-        assert "not trusted (self-signed)" in failure(address)
+        assert "untrusted TLS certificate (self-signed)" in failure(address)
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "cert.pem"))
         assert "TLS" not in failure(address), "what it says helps: now it is only no MLflow"
     with tls_server(tmp_path / "project", "elsewhere.example") as address:
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "project" / "cert.pem"))
         assert "another host name" in failure(address)
     with answering_server(200) as address:
-        assert "speaks no TLS" in failure(address.replace("http:", "https:"))
+        assert "does not support TLS" in failure(address.replace("http:", "https:"))
 
 
 def start_run(project: Path, address: str, epochs: int = 40) -> subprocess.Popen[str]:

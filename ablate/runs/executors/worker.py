@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
-from ablate.cores import collect_garbage_seldom
+from ablate.cores import reduce_garbage_collection
 from ablate.runs.executors.contract import Item, Result
 from ablate.runs.interrupts import Terminated
 
@@ -62,7 +62,7 @@ def unpack_result(received: bytes) -> Any:
 
 def serve(channel: int) -> None:
     """Run the calls received on the socket `channel` until it closes or SIGTERM arrives."""
-    collect_garbage_seldom()
+    reduce_garbage_collection()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group; the parent decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(channel, False)

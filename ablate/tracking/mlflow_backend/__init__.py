@@ -1,4 +1,4 @@
-"""The MLflow tracking store. The only importer of MLflow.
+"""The MLflow tracking store. Only this folder imports MLflow.
 
-May import `journal`, the tracker contract and the leaf modules.
+May import `journal`, the tracker interface and the leaf modules.
 """

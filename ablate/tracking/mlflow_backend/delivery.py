@@ -1,4 +1,4 @@
-"""From a journal into the store, exactly once however often it is asked for."""
+"""Deliver journals to the store. Repeating a delivery changes nothing."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ablate.tracking.mlflow_backend.records import (
     STATUSES,
     Batch,
     batches,
-    logs_itself,
+    logs_directly,
+    merged_batches,
     milliseconds,
-    parcels,
     process_of,
     start_tags,
 )
@@ -31,14 +31,14 @@ Line = Mapping[str, Any]
 
 
 def deliver(store: Store, journal: Path) -> str | None:
-    """Bring what is new in a journal into the store; see `RunTracker.deliver`."""
+    """Deliver the new records of a journal; see `RunTracker.deliver`."""
     known = receipt.read(journal, store.identity)
     if known and known.covers(journal):
         return known.run_id
     with receipt.delivery_lock(journal):
-        known = receipt.read(journal, store.identity)  # another process may have been at it
+        known = receipt.read(journal, store.identity)  # another process may have delivered it
         size, changed = receipt.stamp(journal)
-        lines = _whole(journal)
+        lines = _complete_records(journal)
         if not lines:
             return None
         now = _send(store, journal, lines, known)
@@ -48,20 +48,20 @@ def deliver(store: Store, journal: Path) -> str | None:
 
 
 def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
-    """Return the journals with something that the store does not have yet, or whose run is still open."""
+    """Return the journals that are not completely delivered, and those of open runs."""
     known = ((path, receipt.read(path, store.identity)) for path in journals)
     return [path for path, found in known if not (found and found.covers(path))]
 
 
 def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
-    """Close what is provably dead; see `RunTracker.close_orphans`."""
+    """Close runs whose process is gone; see `RunTracker.close_orphans`."""
     here = {path.stem: path for path in journals}
     closed = []
     for path in undelivered(store, here.values()):
         try:
-            lines = _whole(path)
+            lines = _complete_records(path)
         except UserError:
-            continue  # a file that is no journal is nobody's orphan
+            continue  # a damaged journal
         dead = bool(lines) and _is_dead(lines)
         if lines and (dead or _ended(lines)):
             deliver(store, path)
@@ -69,13 +69,13 @@ def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
     for run in open_runs(store):
         name = run.tags.get("ablate.run", run.name)
         if name not in here and is_alive(process_of(run.tags)) is False:
-            close_as_killed(store, run.id, run.last_sign)
+            close_as_killed(store, run.id, run.last_heartbeat)
             closed.append(name)
     return closed
 
 
 def open_runs(store: Store) -> list[StoredRun]:
-    """Return the runs and studies of ours that the store holds for running."""
+    """Return the runs and studies of ablate that are marked RUNNING."""
     found = store.search(store.experiments(), "attributes.status = 'RUNNING'")
     return [run for run in found if process_of(run.tags)]
 
@@ -95,9 +95,9 @@ def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | N
     except StoreError:
         stored = store.get(known.run_id) if known else None
         if known and stored is None:
-            return _send_rest(store, journal, lines, None, dead)  # the store was emptied
+            return _send_rest(store, journal, lines, None, dead)  # the store was cleared
         if known and stored and stored.deleted:
-            return replace(known, records=len(lines), closed=True)  # it was deleted there on purpose
+            return replace(known, records=len(lines), closed=True)  # a user deleted it there
         raise
 
 
@@ -105,10 +105,10 @@ def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receip
     run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal.stem, lines[0])
     delivered = known.records if known else 0
     added: Iterable[Batch] = batches(lines, delivered)
-    if delivered and logs_itself(lines):
-        added = _without_doubles(store, run, added)
-    for parcel in parcels(added):
-        store.log(run, parcel)
+    if delivered and logs_directly(lines):
+        added = _without_duplicates(store, run, added)
+    for batch in merged_batches(added):
+        store.log(run, batch)
     if not delivered:
         store.log_dataset(run, _dataset(lines[0]), lines[0]["data"])
     if _ended(lines) or dead:
@@ -122,8 +122,8 @@ def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receip
     return Receipt(store.identity, run, len(lines), 0, 0, closed=_ended(lines) or dead or not is_open)
 
 
-def _without_doubles(store: Store, run: str, added: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield batches without the metrics and params that the program of the run logged there itself."""
+def _without_duplicates(store: Store, run: str, added: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches without the metrics and params that the run's program logged directly."""
     stored = store.get(run)
     for batch in added:
         points = [point for point in batch.points if not (stored and point[0] in stored.latest)]
@@ -132,22 +132,22 @@ def _without_doubles(store: Store, run: str, added: Iterable[Batch]) -> Iterator
 
 
 def _reopen(store: Store, run: str, time: float) -> bool:
-    """Reopen a run if it went on after it was closed, and return whether it did."""
+    """Reopen a closed run if it has later records, and return whether it has."""
     stored = store.get(run)
-    went_on = stored is None or stored.end is None or milliseconds(time) > stored.end
-    if went_on:
+    continues = stored is None or stored.end is None or milliseconds(time) > stored.end
+    if continues:
         store.reopen(run)
-    return went_on
+    return continues
 
 
 def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
-    """Return the store's run for a journal, made if it is not there, and whether it is open."""
+    """Return the store's run for a journal, created if necessary, and whether it is open."""
     study = start["study"] or SINGLE_RUNS
     experiment = store.experiment(study)
     found = [
         run
         for run in store.search({experiment: study}, f"tags.`ablate.run` = '{name}'")
-        if run.start == milliseconds(start["time"])  # another machine's may have the same name
+        if run.start == milliseconds(start["time"])  # a run of another machine may have the same name
     ]
     if found:
         first = min(found, key=lambda run: run.id)
@@ -160,7 +160,7 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
 
 
 def study_run(store: Store, experiment: str, name: str) -> StoredRun | None:
-    """Return the parent run of a study, if it was opened."""
+    """Return the parent run of a study, or None."""
     found = store.search({experiment: name}, "tags.`ablate.kind` = 'study'", limit=1)
     return found[0] if found else None
 
@@ -173,8 +173,8 @@ def _keep_files(store: Store, run: str, journal: Path, *, remove: bool) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _whole(journal: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal, or none if it has no beginning."""
+def _complete_records(journal: Path) -> list[dict[str, Any]]:
+    """Return the records of a journal, or an empty list if its first line is missing."""
     lines = records(journal)
     return lines if lines and lines[0]["record"] == "start" else []
 
@@ -184,7 +184,7 @@ def _ended(lines: Sequence[Line]) -> bool:
 
 
 def _is_dead(lines: Sequence[Line]) -> bool:
-    """Return whether the run has no end and its process provably none either."""
+    """Return whether a run has no end and its process is gone."""
     process = [line["process"] for line in lines if line["record"] in ("start", "resume")][-1]
     return not _ended(lines) and is_alive(process) is False
 

@@ -1,4 +1,4 @@
-"""How MLflow is told to keep still and to be quick."""
+"""Silence MLflow and shorten its timeouts."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import logging
 import os
 import warnings
 
-QUIET = {
+SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what fails reaches the user as a StoreError
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next delivery is the retry
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # failures reach the user as a StoreError
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next delivery retries
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
-"""How MLflow is told to keep still, unless the user's environment says otherwise; read when it is imported."""
+"""Environment variables that MLflow reads at import. Variables set by the user take precedence."""
 
 
-def keep_quiet() -> None:
-    """Keep MLflow and its libraries from printing and reporting; to be called before MLflow is imported."""
-    for name, value in QUIET.items():
+def silence_mlflow() -> None:
+    """Keep MLflow and its libraries from printing and from telemetry. Call it before MLflow is imported."""
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 def ignore_warnings() -> None:
-    """Ignore what MLflow and its libraries warn of that is no user's concern; to be called by the main thread.
+    """Ignore warnings of MLflow and its libraries that do not concern users. Call it in the main thread.
 
-    Filters are the process's, and whoever leaves `warnings.catch_warnings` puts back those of before: what the writer's
-    thread filters while it imports MLflow, or its libraries do, may be gone a moment later.
+    Warning filters belong to the process, and leaving `warnings.catch_warnings` restores the earlier ones. A filter set
+    by the delivery's thread, or by a library during its import, may therefore disappear.
     """
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # its own, of its libraries
-    warnings.filterwarnings("ignore", module=r"urllib3\.contrib")  # what proxies would need; requests tries it
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # about its libraries
+    warnings.filterwarnings("ignore", module=r"urllib3\.contrib")  # for proxies; requests imports it

@@ -1,7 +1,7 @@
-"""A journal's records as plain data for the store. Pure functions.
+"""Convert a journal's records to plain data for the store. Pure functions.
 
-Every time is the journal's, so that sending a part twice sends the same; a step that a resumed run repeats is sent
-once, as it was first.
+All times come from the journal, so repeated deliveries are identical. A step that a resumed run repeats is delivered
+once, with its first values.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ STATUSES = {
     "killed": "KILLED",
     "pruned": "KILLED",
 }
-"""Our word for a run's status, and the store's."""
+"""The store's status for each status of a run."""
 
 PROCESS_TAGS = {"host": "ablate.host", "boot": "ablate.boot", "pid": "ablate.pid", "started": "ablate.process_started"}
 
-OWN_PARAMS = "ablate.params"
-"""The tag that holds the params of a run whose program logs its own."""
+PARAMS_TAG = "ablate.params"
+"""The tag with the params of a run whose program logs params itself."""
 
 LONGEST_TAG = 8000
 LONGEST_PARAM = 6000
 MOST_NAMES = 100
 MOST_POINTS = 800
-"""The store takes 100 params, 100 tags and 1000 values of all kinds in one call."""
+"""MLflow accepts 100 params, 100 tags and 1000 values of all kinds per call."""
 
 Point = tuple[str, float, int, int]
-"""A value of a metric: name, value, time in milliseconds, step."""
+"""One value of a metric: name, value, time in milliseconds, step."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one record adds to a run in the store."""
+    """Metrics, params and tags to add to a run in the store."""
 
     points: Sequence[Point] = ()
     params: Mapping[str, str] = field(default_factory=dict)
@@ -51,18 +51,18 @@ class Batch:
 
 
 def milliseconds(time: float) -> int:
-    """Return seconds since the epoch as the store counts them."""
+    """Return a time in seconds as the store's milliseconds."""
     return round(time * 1000)
 
 
 def instant(time: float) -> str:
-    """Return seconds since the epoch as a tag shows them: ISO 8601, UTC."""
+    """Return a time in seconds as the text of a tag: ISO 8601, UTC."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")
 
 
 def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Batch]:
-    """Yield what the records from number `delivered` on add; earlier ones only tell what was sent already."""
-    by_itself = logs_itself(records)
+    """Yield a batch for each record from number `delivered` on; earlier ones only show which steps were sent."""
+    logs_params = logs_directly(records)
     sent: set[tuple[str, int]] = set()
     series: list[str] = []
     last = 0
@@ -78,8 +78,8 @@ def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Ba
         heartbeat = {"ablate.heartbeat": instant(record["time"])}
         if record["record"] == "start":
             tags = {**process_tags(record["process"]), **heartbeat}
-            if by_itself:  # the program may log params of the same names, and the store keeps the first
-                yield Batch(tags={**tags, OWN_PARAMS: json.dumps(_texts(record["params"]))})
+            if logs_params:  # the program may log params of the same names, and the store keeps the first
+                yield Batch(tags={**tags, PARAMS_TAG: json.dumps(_texts(record["params"]))})
             else:
                 yield Batch(params=params(record), tags=tags)
         elif record["record"] == "resume":
@@ -92,17 +92,17 @@ def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Ba
             yield Batch(points, tags=heartbeat)
 
 
-def logs_itself(records: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether the training of these records logs to the store itself, too."""
+def logs_directly(records: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether the training program also logs to the store directly."""
     return any(record["record"] == "wanted" for record in records)
 
 
-def parcels(added: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield as few batches as carry all of `added` and keep to the store's limits."""
+def merged_batches(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Merge batches into as few as the store's limits allow."""
     points: list[Point] = []
     texts: dict[str, str] = {}
     tags: dict[str, str] = {}
-    for batch in added:
+    for batch in batches:
         points += batch.points
         texts |= batch.params
         tags |= batch.tags
@@ -144,19 +144,19 @@ def start_tags(start: Mapping[str, Any], name: str) -> dict[str, str]:
 
 
 def process_tags(process: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that name a process; `process_of` reads them back."""
+    """Return the tags that identify a process; `process_of` reads them back."""
     return {tag: str(process[name]) for name, tag in PROCESS_TAGS.items()}
 
 
 def process_of(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Return the process that a run's tags name, or nothing if they name none."""
+    """Return the process that tags identify, or an empty dict."""
     if not all(tag in tags for tag in PROCESS_TAGS.values()):
         return {}
     return {**{name: tags[tag] for name, tag in PROCESS_TAGS.items()}, "pid": int(tags["ablate.pid"])}
 
 
 def end_tags(end: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that an end record adds."""
+    """Return the tags of an end record."""
     tags = {"ablate.status": end["status"], "ablate.final": json.dumps(list(end.get("metrics") or {}))}
     if end.get("error"):
         tags["ablate.error"] = str(end["error"])
@@ -165,11 +165,11 @@ def end_tags(end: Mapping[str, Any]) -> dict[str, str]:
 
 def params(start: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a run from its start record: recipe, conditions, versions."""
-    return {**beside(start["conditions"], start["environment"]), **_texts(start["params"])}
+    return {**condition_params(start["conditions"], start["environment"]), **_texts(start["params"])}
 
 
-def beside(conditions: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, str]:
-    """Return the params that stand beside the recipe's; the commit has a tag of its own."""
+def condition_params(conditions: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return conditions and environment as params; the commit has its own tag."""
     shown = {**_flat(environment), **_flat(conditions)}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()}
     return _cut({name: text for name, text in texts.items() if name != "commit"}, LONGEST_PARAM)
@@ -183,12 +183,12 @@ def text_of(value: Any) -> str:
 
 
 def value_of(text: str) -> Any:
-    """Return the value that a param's text stands for."""
+    """Return the value of a param's text."""
     try:
         value = json.loads(text)
     except ValueError:
         return text
-    return value if json.dumps(value) == text else text  # so 3.10 stays a version
+    return value if json.dumps(value) == text else text  # the version 3.10 stays text
 
 
 def _points(record: Mapping[str, Any], last: int) -> list[Point]:

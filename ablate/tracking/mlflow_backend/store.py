@@ -1,4 +1,4 @@
-"""MLflow, in plain data: the only module that imports it, and only once something is to be stored or read."""
+"""MLflow's client in plain data. MLflow is imported when it is first used."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ablate.cores import collector_paused
 from ablate.errors import StoreError
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import database
-from ablate.tracking.mlflow_backend.errors import explained
-from ablate.tracking.mlflow_backend.quiet import ignore_warnings, keep_quiet
+from ablate.tracking.mlflow_backend.errors import explain_error
+from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from ablate.tracking.mlflow_backend.records import Batch, Point
 from ablate.tracking.mlflow_backend.stored_run import StoredRun
 from ablate.tracking.project import is_server, sqlite_path
@@ -23,11 +23,11 @@ from ablate.tracking.project import is_server, sqlite_path
 PAGE = 5000
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Shows runs and charts first in the UI, where MLflow would guess at traces of language models."""
+"""Makes the UI show runs and charts first, instead of traces of language models."""
 
 
 class Store:
-    """An MLflow tracking store, connected when first used. Every method raises StoreError if the store fails."""
+    """An MLflow tracking store, connected when it is first used. Every method raises StoreError if the store fails."""
 
     def __init__(self, uri: str, artifacts: Path) -> None:
         self.uri = uri
@@ -38,14 +38,14 @@ class Store:
 
     @cached_property
     def identity(self) -> str:
-        """What tells this store from any other; costs no import where a database file is there."""
+        """See `Tracker.identity`. Does not import MLflow if the database file exists."""
         if self._database and not self._database.is_file():
             self.connect()
         return database.identity(self.uri, self._database)
 
     @cached_property
     def _connected(self) -> Any:
-        keep_quiet()
+        silence_mlflow()
         if self._database:
             database.prepare(self._database, self._build)
         from mlflow.tracking import MlflowClient
@@ -55,12 +55,12 @@ class Store:
         return MlflowClient(self.uri, registry_uri=self.uri)
 
     def connect(self) -> None:
-        """Make sure that the store is there and sound; every other method does so too when it is first used."""
+        """Connect now, and create a missing database. Other methods do so when they are first used."""
         assert self._client
 
     @property
     def _client(self) -> Any:
-        with self._lock, self._explained():
+        with self._lock, self._explaining():
             return self._connected
 
     def _build(self, path: Path) -> None:
@@ -68,33 +68,33 @@ class Store:
 
         new_store: Any = SqlAlchemyStore
         store = new_store(f"sqlite:///{path}", self._artifacts.as_uri())
-        store.engine.dispose()  # an open connection would go on under the old name
+        store.engine.dispose()  # an open connection would keep using the old name
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explaining(self) -> Iterator[None]:
         try:
             yield
         except StoreError:
             raise
-        except Exception as error:  # MLflow, SQLAlchemy and the drivers each bring their own
-            secret = mask_uri(self.uri) != self.uri  # which the other libraries' messages repeat
-            raise explained(error, self.uri) from (None if secret else error)
+        except Exception as error:  # MLflow, SQLAlchemy and the drivers have their own classes
+            secret = mask_uri(self.uri) != self.uri  # which the original message may contain
+            raise explain_error(error, self.uri) from (None if secret else error)
 
     def run_environment(self, run: str) -> dict[str, str]:
-        """Return the environment variables by which MLflow in another process resumes a run."""
-        with self._explained():
+        """Return the environment variables with which MLflow in another process resumes a run."""
+        with self._explaining():
             experiment = str(self._client.get_run(run).info.experiment_id)
         return {"MLFLOW_TRACKING_URI": self.uri, "MLFLOW_EXPERIMENT_ID": experiment, "MLFLOW_RUN_ID": run}
 
     def experiment(self, name: str) -> str:
-        """Return the identifier of an experiment, made if it is not there."""
-        with self._explained():
+        """Return the identifier of an experiment, created if necessary."""
+        with self._explaining():
             found = self._client.get_experiment_by_name(name)
             if found is None:
                 return self._new_experiment(name)
         if found.lifecycle_stage == "deleted":
             raise StoreError(
-                f"the experiment {name!r} was deleted in MLflow: bring it back with "
+                f"Experiment {name!r} was deleted in MLflow. Restore it with "
                 f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or use another name"
             )
         return str(found.experiment_id)
@@ -106,7 +106,7 @@ class Store:
         try:
             return str(self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except MlflowException:
-            found = self._client.get_experiment_by_name(name)  # another process was faster
+            found = self._client.get_experiment_by_name(name)  # created by another process meanwhile
             if found is None:
                 raise
             return str(found.experiment_id)
@@ -114,7 +114,7 @@ class Store:
     def experiments(self) -> dict[str, str]:
         """Return the names of all experiments by identifier."""
         found: dict[str, str] = {}
-        with self._explained():
+        with self._explaining():
             page = self._client.search_experiments()
             while True:
                 found |= {str(experiment.experiment_id): experiment.name for experiment in page}
@@ -123,20 +123,20 @@ class Store:
                 page = self._client.search_experiments(page_token=page.token)
 
     def describe(self, experiment: str, note: str) -> None:
-        """Set the text that the UI shows at the head of an experiment."""
-        with self._explained():
+        """Set the description of an experiment."""
+        with self._explaining():
             self._client.set_experiment_tag(experiment, "mlflow.note.content", note)
 
     def create(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> str:
-        """Make a run and return its identifier."""
-        with self._explained():
+        """Create a run and return its identifier."""
+        with self._explaining():
             return str(self._client.create_run(experiment, start, dict(tags), name).info.run_id)
 
     def log(self, run: str, batch: Batch) -> None:
-        """Add a batch that keeps to the store's limits, in one call."""
+        """Log a batch in one call; it must respect the store's limits."""
         from mlflow.entities import Metric, Param, RunTag
 
-        with self._explained():
+        with self._explaining():
             self._client.log_batch(
                 run,
                 [Metric(name, value, time, step) for name, value, time, step in batch.points],
@@ -145,36 +145,36 @@ class Store:
             )
 
     def log_dataset(self, run: str, name: str, digest: str) -> None:
-        """Record which data a run read."""
+        """Record the data set of a run."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(name, digest[:36], "local", f'{{"uri": "{digest}"}}')
-        with self._explained():
+        with self._explaining():
             self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     def close(self, run: str, status: str, end: int) -> None:
-        """Give a run its final status."""
-        with self._explained():
+        """Set the final status of a run."""
+        with self._explaining():
             self._client.set_terminated(run, status, end)
 
     def reopen(self, run: str) -> None:
-        """Say that a run that was closed goes on."""
-        with self._explained():
+        """Mark a closed run as RUNNING again."""
+        with self._explaining():
             self._client.update_run(run, status="RUNNING")
 
     def delete(self, run: str) -> None:
-        """Delete a run, and its artifacts if they lie in a folder of this machine that is its own."""
+        """Delete a run, and its artifacts if they are in the run's own folder on this machine."""
         stored = self.get(run)
-        with self._explained():
+        with self._explaining():
             self._client.delete_run(run)
         if stored and stored.folder and stored.folder.parent.name == run:
             shutil.rmtree(stored.folder.parent, ignore_errors=True)
 
     def get(self, run: str) -> StoredRun | None:
-        """Return a run, also a deleted one, or None if the store never had it."""
+        """Return a run, including deleted ones, or None if it is unknown."""
         from mlflow.exceptions import MlflowException
 
-        with self._explained():
+        with self._explaining():
             try:
                 found = self._client.get_run(run)
             except MlflowException as error:
@@ -186,11 +186,11 @@ class Store:
     def search(
         self, experiments: Mapping[str, str], condition: str = "", newest: bool = False, limit: int | None = None
     ) -> list[StoredRun]:
-        """Return the runs of `experiments` (names by identifier) that meet a condition, in order of start."""
+        """Return the runs of `experiments` (names by identifier) that satisfy a filter, in order of start."""
         order = [f"attributes.start_time {'DESC' if newest else 'ASC'}"]
         found: list[StoredRun] = []
         token = None
-        with self._explained(), collector_paused():
+        with self._explaining(), collector_paused():
             while experiments:
                 size = min(PAGE, limit - len(found)) if limit else PAGE
                 page = self._client.search_runs(list(experiments), condition, 1, size, order, token)
@@ -201,32 +201,32 @@ class Store:
         return found
 
     def points(self, run: str, names: Sequence[str]) -> list[Point]:
-        """Return every value of the metrics `names`."""
-        with self._explained():
+        """Return all values of the given metrics."""
+        with self._explaining():
             histories = [self._client.get_metric_history(run, name) for name in names]
         return [(point.key, point.value, point.timestamp, point.step) for history in histories for point in history]
 
     def upload(self, run: str, folder: Path, inside: str | None = None) -> None:
-        """Keep the files of a folder as artifacts, `inside` a folder or at the top."""
-        with self._explained():
+        """Store the files of a folder as artifacts, at the top or `inside` a folder."""
+        with self._explaining():
             self._client.log_artifacts(run, str(folder), inside)
 
     def write_json(self, run: str, name: str, content: Mapping[str, Any]) -> None:
-        """Keep plain data as an artifact."""
-        with self._explained():
+        """Store plain data as a JSON artifact."""
+        with self._explaining():
             self._client.log_dict(run, dict(content), name)
 
     def listing(self, run: str) -> list[str]:
-        """Return the names of a run's artifacts at the top."""
-        with self._explained():
+        """Return the names of a run's top-level artifacts."""
+        with self._explaining():
             return [file.path for file in self._client.list_artifacts(run)]
 
     def download(self, run: str, name: str) -> Path:
-        """Return a local path of an artifact: where it lies, if that is on this machine, else of a copy."""
+        """Return a local path of an artifact: the original if it is on this machine, else a downloaded copy."""
         stored = self.get(run)
         if stored and stored.folder and (stored.folder / name).exists():
             return stored.folder / name
-        with self._explained():
+        with self._explaining():
             return Path(self._client.download_artifacts(run, name))
 
 

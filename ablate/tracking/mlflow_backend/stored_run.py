@@ -1,4 +1,4 @@
-"""A run as the store has it, and as the rest of the package sees it. Pure functions."""
+"""A run in MLflow's terms, and its conversion to a `Run`. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ablate.journal.run_journal import Run
-from ablate.tracking.mlflow_backend.records import OWN_PARAMS, Point, beside, process_of, value_of
+from ablate.tracking.mlflow_backend.records import PARAMS_TAG, Point, condition_params, process_of, value_of
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run as the store has it; times in milliseconds, `artifacts` an address, `latest` each metric's last value."""
+    """A run in the store: times in milliseconds, `artifacts` as a URI, `latest` with the last value of each metric."""
 
     id: str
     name: str
@@ -31,32 +31,32 @@ class StoredRun:
 
     @property
     def folder(self) -> Path | None:
-        """Where the artifacts lie, if that is on this machine."""
+        """The folder of the artifacts, if it is on this machine."""
         address = urlsplit(self.artifacts)
         path = unquote(address.path) if address.scheme == "file" else self.artifacts
         return Path(path) if address.scheme in ("", "file") and Path(path).is_absolute() else None
 
     @property
-    def last_sign(self) -> float:
-        """When it last gave a sign of life, in seconds since the epoch."""
-        sign = self.tags.get("ablate.heartbeat")
-        return datetime.fromisoformat(sign).timestamp() if sign else self.start / 1000
+    def last_heartbeat(self) -> float:
+        """Time of the last heartbeat, in seconds since the epoch."""
+        heartbeat = self.tags.get("ablate.heartbeat")
+        return datetime.fromisoformat(heartbeat).timestamp() if heartbeat else self.start / 1000
 
     @property
     def metrics_by_epoch(self) -> list[str]:
-        """The names of the metrics with a value an epoch: not the final ones, nor those with a value a step."""
+        """Names of the metrics with one value per epoch, without final metrics and those with one value per step."""
         aside = _listed(self, "ablate.final") + _listed(self, "ablate.series")
         return [name for name in self.latest if name not in aside]
 
 
-def run_of(stored: StoredRun) -> Run:
-    """Return the run that the store describes; one that ablate did not make, as far as it can be told."""
+def to_run(stored: StoredRun) -> Run:
+    """Convert a stored run; fields that a run of another program lacks get defaults."""
     tags = stored.tags
     conditions = json.loads(tags.get("ablate.conditions", "{}"))
     environment = json.loads(tags.get("ablate.environment", "{}"))
-    aside = beside(conditions, environment)
-    params = {**stored.params, **json.loads(tags.get(OWN_PARAMS, "{}"))}
-    values = {name: value_of(text) for name, text in params.items() if aside.get(name) != text}
+    recorded = condition_params(conditions, environment)
+    params = {**stored.params, **json.loads(tags.get(PARAMS_TAG, "{}"))}
+    values = {name: value_of(text) for name, text in params.items() if recorded.get(name) != text}
     final = _listed(stored, "ablate.final") if "ablate.run" in tags else list(stored.latest)
     variant, _, number = stored.name.rpartition("/s")
     seed = tags.get("ablate.seed") or values.get("seed") or (number if number.isdecimal() else 0)
@@ -83,8 +83,8 @@ def run_of(stored: StoredRun) -> Run:
     )
 
 
-def rows(points: Iterable[Point]) -> tuple[dict[str, float], ...]:
-    """Return a row for each step with the metrics that have a value there, in order of step."""
+def history_rows(points: Iterable[Point]) -> tuple[dict[str, float], ...]:
+    """Return one row per step with the metrics that have a value there, in order of step."""
     table: dict[int, dict[str, float]] = {}
     for name, value, _, step in points:
         table.setdefault(step, {"step": step})[name] = value

@@ -1,4 +1,4 @@
-"""A study in the store: one parent run, reopened on resume, with its plan and its reports."""
+"""Studies in the store: one parent run each, with the plan and the reports."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ablate.tracking.mlflow_backend.records import (
     STATUSES,
     Batch,
     instant,
+    merged_batches,
     milliseconds,
-    parcels,
     process_tags,
     text_of,
 )
@@ -27,8 +27,6 @@ from ablate.tracking.mlflow_backend.stored_run import StoredRun
 from ablate.wording import unknown
 
 PLAN = "plan.json"
-
-
 REPORT = "report"
 
 
@@ -44,8 +42,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
         if stored.status != "RUNNING":
             store.reopen(run)
     declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
-    for parcel in parcels([Batch(params=declared, tags=_tags(study, now))]):
-        store.log(run, parcel)
+    for batch in merged_batches([Batch(params=declared, tags=_tags(study, now))]):
+        store.log(run, batch)
     store.write_json(run, PLAN, study.as_dict())
     return run
 
@@ -56,31 +54,31 @@ def _without_secrets(study: StudyRecord) -> StudyRecord:
 
 
 def close_study(store: Store, name: str, status: str) -> None:
-    """Record how a study ended; see `StudyTracker.close_study`."""
+    """Record the status of a study; see `StudyTracker.close_study`."""
     stored = _required(store, name)
     store.log(stored.id, Batch(tags={"ablate.status": status, "ablate.heartbeat": instant(time.time())}))
     store.close(stored.id, STATUSES[status], milliseconds(time.time()))
 
 
 def read_study(store: Store, name: str) -> StudyRecord:
-    """Return what a study recorded; see `StudyTracker.study`."""
+    """Return the record of a study; see `StudyTracker.study`."""
     return _read(store, _required(store, name))
 
 
 def names(store: Store) -> list[str]:
-    """Return the names of all studies, in order of their start."""
+    """Return the names of all studies, oldest first."""
     found = store.search(store.experiments(), "tags.`ablate.kind` = 'study'")
     return list(dict.fromkeys(stored.tags.get("ablate.study", stored.name) for stored in found))
 
 
 def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
-    """Keep a report with its study; see `StudyTracker.attach_report`."""
+    """Store a report with its study; see `StudyTracker.attach_report`."""
     stored = _required(store, name)
     store.upload(stored.id, folder, REPORT)
     now = milliseconds(time.time())
     points = [(metric, value, now, 0) for metric, value in metrics.items()]
-    for parcel in parcels([Batch(points, tags={"mlflow.note.content": note[:8000]})]):
-        store.log(stored.id, parcel)
+    for batch in merged_batches([Batch(points, tags={"mlflow.note.content": note[:8000]})]):
+        store.log(stored.id, batch)
     store.describe(store.experiment(name), note[:20000])
 
 

@@ -1,4 +1,4 @@
-"""The MLflow UI on the right store: a server in a process group of its own, which goes when the command goes."""
+"""The MLflow UI: a server in its own process group, which ends with the command."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.project import Project, is_server
 
-_PATIENCE = 90.0
-_GRACE = 5.0
+_START_TIMEOUT = 90.0
+_STOP_TIMEOUT = 5.0
 
 
 def serve_command(host: str, port: int) -> list[str]:
-    """Return the command that starts the server: one worker; the store's address goes by the environment."""
+    """Return the command that starts the server with one worker. The store's URI is in the environment."""
     options = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     return [sys.executable, "-m", "mlflow", "server", *options]
 
 
 def serve_environment(project: Project, uri: str) -> dict[str, str]:
-    """Return the environment of the server: no jobs, no telemetry, and the address, which may hold a password."""
+    """Return the environment of the server: the URI, which may contain a password, no jobs, no telemetry."""
     return {
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": uri,
@@ -44,12 +44,14 @@ def serve_environment(project: Project, uri: str) -> dict[str, str]:
 
 @contextmanager
 def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 5000) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the UI while the context is open: started when it is entered, answering, and gone with its children after.
+    """Run the UI within the context; it is ready on entry, and all its processes have ended on exit.
 
-    Raises UsageError where a server has a UI already, UserError if the port is taken or the server does not come up.
+    Raises:
+        UsageError: The store is a server, which has its own UI.
+        UserError: The port is in use, or the server does not start.
     """
     if is_server(uri):
-        raise UsageError(f"the tracking server has a UI of its own: open {mask_uri(uri)}")
+        raise UsageError(f"The tracking server has its own UI: open {mask_uri(uri)}")
     _check_free(host, port)
     Store(uri, project.artifacts).connect()
     with tempfile.TemporaryFile() as log:
@@ -62,7 +64,7 @@ def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 500
             start_new_session=True,
         )
         try:
-            _wait_until_it_answers(process, f"http://{_reachable(host)}:{port}/health", log)
+            _wait_until_ready(process, f"http://{_reachable(host)}:{port}/health", log)
             yield process
         finally:
             _stop(process)
@@ -75,7 +77,7 @@ def _check_free(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise UserError(f"the UI cannot be at {host}:{port}: {error.strerror or error}; try another --port") from None
+        raise UserError(f"Cannot listen on {host}:{port}: {error.strerror or error}. Try another --port") from None
 
 
 def _reachable(host: str) -> str:
@@ -84,29 +86,29 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310 -- http, built above
             return
         time.sleep(0.1)
     log.seek(0)
     last_lines = log.read().decode(errors="replace").strip().splitlines()[-1:]
-    raise UserError(f"the MLflow UI did not come up: {last_lines[0] if last_lines else 'no answer'}")
+    raise UserError(f"The MLflow UI did not start: {last_lines[0] if last_lines else 'no answer'}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group: first by request, then by force."""
+    """End the process group, by SIGTERM and then by SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+            process.wait(_STOP_TIMEOUT)
     _wait_until_group_is_gone(process.pid)
 
 
 def _wait_until_group_is_gone(group: int) -> None:
-    deadline = time.monotonic() + _GRACE
+    deadline = time.monotonic() + _STOP_TIMEOUT
     while time.monotonic() < deadline:
         try:
             os.killpg(group, 0)

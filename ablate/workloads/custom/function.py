@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from ablate.cores import limited
+from ablate.cores import limit_threads
 from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
@@ -68,7 +68,7 @@ class FunctionTrainer:
         path = log.file(OUTPUT)
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
-            with limited(job.conditions.threads), path.open("a", buffering=1) as output, redirect_stdout(output):
+            with limit_threads(job.conditions.threads), path.open("a", buffering=1) as output, redirect_stdout(output):
                 returned = self.train(*arguments)
         except SystemExit as error:
             raise UserError(f"{_name(self.train)} exited with code {error.code}") from error

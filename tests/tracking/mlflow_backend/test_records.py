@@ -13,7 +13,7 @@ from ablate.tracking.mlflow_backend.records import (
     Batch,
     batches,
     instant,
-    parcels,
+    merged_batches,
     process_of,
     process_tags,
     text_of,
@@ -44,7 +44,7 @@ def test_parcels_carry_everything_once_within_the_stores_limits(
     params: dict[str, str], tags: dict[str, str], count: int
 ) -> None:
     points = [("loss", float(step), 0, step) for step in range(count)]
-    sent = list(parcels([Batch(points[: count // 2], params), Batch(points[count // 2 :], tags=tags)]))
+    sent = list(merged_batches([Batch(points[: count // 2], params), Batch(points[count // 2 :], tags=tags)]))
     assert [point for batch in sent for point in batch.points] == points
     assert {name: text for batch in sent for name, text in batch.params.items()} == params
     assert {name: text for batch in sent for name, text in batch.tags.items()} == tags

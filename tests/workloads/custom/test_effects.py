@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cores import limited, usable_cores
+from ablate.cores import limit_threads, usable_cores
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor
 from ablate.runs.run_table import run_table
 from ablate.stats.effects import estimate_effects
@@ -37,7 +37,7 @@ def test_effects_of_eight_factors_equal_those_of_a_plain_loop(tmp_path: Path, se
     table = run_table(runs, metric)
     effects = estimate_effects(table, study.comparisons(), metric, study.margin)
     assert len(effects) == 8
-    with limited(1):
+    with limit_threads(1):
         scores = {
             (off, seed): pipeline_study.train(PlainRecipe(off, seed), None)
             for off in ("", *pipeline_study.FACTORS)
