@@ -1,4 +1,4 @@
-"""From a study's runs to everything that its report states: effects, attribution, interactions, noise."""
+"""Analyse the runs of a study: effects, attribution, interactions, noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
-from ablate.report.main_effects import averaged_runs, main_effect_rows
+from ablate.report.main_effects import FAMILY, averaged_runs, main_effect_rows
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import (
     BUDGET_DIFFERENCES,
@@ -32,16 +32,28 @@ if TYPE_CHECKING:
     from ablate.stats.attribution import AliasGroup, Attribution, FactorialAnalysis, FactorialContrast
 
 ONE_AT_A_TIME = ("leave-one-out", "add-one-in", "both-ways", "pairs", "path")
-"""Designs that plan comparisons of arms, so that averages over arms were not what was asked."""
+"""Designs that compare single variants: they have no main effects, which are averages over variants."""
 
-IMAGES_AT_MOST = 20_000_000  # cells of one table of seeds x images
+MOST_CELLS = 20_000_000
+"""Seeds times images of one variant, beyond which the scopes of noise are omitted."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that is stated about one study; what its design does not give is None or empty.
+    """The results of a study. Fields that its design does not provide are None or empty.
 
-    `effects` are the rows of effects.csv, main effects (as what switching off does) last.
+    Attributes:
+        study: The runs and their description.
+        effects: Effects of the planned comparisons, then main effects (of switching off), as in effects.csv.
+        scores: Scaled scores, one row per variant and one column per seed.
+        factorial: Contrasts of a factorial design.
+        aliases: Groups of terms that the design cannot tell apart.
+        resolution: Resolution of a fractional factorial design.
+        attribution: Shapley values with leave-one-out and add-one-in differences.
+        synergies: Synergies of pairs, from a design that removes pairs.
+        budget: Size of the noise and the seeds needed for smaller differences.
+        scopes: Standard errors over seeds, and over seeds and images, by variant and reference.
+        retuned: Effects among re-tuned variants.
     """
 
     study: StudyData
@@ -57,33 +69,33 @@ class Analysis:
     retuned: Sequence[Effect] = ()
 
     def partner(self, effect: Effect) -> Effect | None:
-        """The same comparison between re-tuned arms, of a study whose arms were tuned."""
+        """Return the same comparison between re-tuned variants, if there is one."""
         wanted = f"{effect.family}, re-tuned", retuned_label(effect.variant), retuned_label(effect.reference)
         return next((row for row in self.retuned if (row.family, row.variant, row.reference) == wanted), None)
 
     @property
     def compared(self) -> list[Effect]:
-        """The effects of single arms against a reference, the lowest first."""
-        return sorted((effect for effect in self.effects if effect.family != "main effects"), key=_by_delta)
+        """Effects of single variants against a reference, in ascending order."""
+        return sorted((effect for effect in self.effects if effect.family != FAMILY), key=_by_delta)
 
     @property
     def main_effects(self) -> list[Effect]:
-        """The effects averaged over all other factors, the lowest first."""
-        return sorted((effect for effect in self.effects if effect.family == "main effects"), key=_by_delta)
+        """Effects averaged over the other factors, in ascending order."""
+        return sorted((effect for effect in self.effects if effect.family == FAMILY), key=_by_delta)
 
     @property
     def headline(self) -> list[Effect]:
-        """What the answer speaks of: main effects where the design was made for them, else the comparisons."""
+        """Effects that the answer states: main effects if the design has them, otherwise the comparisons."""
         return self.main_effects or self.compared
 
     @property
     def main_contrasts(self) -> list[FactorialContrast]:
-        """What having each component adds, averaged over all others, in a factorial design."""
-        return [row for row in self.factorial.contrasts if row.family == "main effects"] if self.factorial else []
+        """Effects of having each component, averaged over the others, of a factorial design."""
+        return [row for row in self.factorial.contrasts if row.family == FAMILY] if self.factorial else []
 
     @cached_property
     def interactions(self) -> list[FactorialContrast]:
-        """The estimable interactions of a factorial design, or the synergies of pairs, largest first."""
+        """Estimable interactions of a factorial design, or synergies of pairs, largest first."""
         found = [row for row in self.factorial.contrasts if row.family == "interactions"] if self.factorial else []
         return sorted([*found, *self.synergies], key=lambda row: -abs(row.estimate) if row.n else math.inf)
 
@@ -93,7 +105,7 @@ def _by_delta(effect: Effect) -> tuple[bool, float]:
 
 
 def analyse(study: StudyData) -> Analysis:
-    """Everything that the runs of a study support. Raises UserError for runs that cannot be read."""
+    """Return everything that the runs of a study support. Raises UserError for scores that cannot be compared."""
     metric, margin = study.metric, study.margin
     scores = score_table(study.runs, metric)
     factorial = _factorial(study, scores)
@@ -121,7 +133,7 @@ def analyse(study: StudyData) -> Analysis:
 
 
 def _compared(study: StudyData) -> list[Effect]:
-    """The effects of the planned comparisons, at the last look where seeds are added until it is clear."""
+    """Return the effects of the planned comparisons; with sequential testing, those of the last look."""
     if not study.comparisons:
         return []
     if study.looks is None:
@@ -131,7 +143,7 @@ def _compared(study: StudyData) -> list[Effect]:
 
 
 def _retuned(study: StudyData) -> list[Effect]:
-    """The effects among re-tuned arms: another estimand, a family of its own."""
+    """Return the effects among re-tuned variants: another estimand, in a separate family."""
     if study.searches is None or not study.searches.comparisons:
         return []
     protocol = replace(study.protocol, estimand="re-tuned")
@@ -139,19 +151,19 @@ def _retuned(study: StudyData) -> list[Effect]:
 
 
 def _factorial(study: StudyData, scores: pd.DataFrame) -> FactorialAnalysis | None:
-    """The contrasts of a balanced two-level design of two factors or more, over the seeds that have every run."""
+    """Return the contrasts of a balanced two-level design of at least two factors, over the complete seeds."""
     from ablate.stats.attribution import factorial_effects
 
     if study.design.shape[1] < 2 or study.design_name in ONE_AT_A_TIME:
         return None
     try:
         return factorial_effects(study.design, scores, study.margin, study.metric.goal)
-    except UserError:  # no such design, or no seed has all of it yet
+    except UserError:  # not such a design, or no complete seed yet
         return None
 
 
 def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
-    """A main effect with the intervals and p values that its number of seeds allows: below 3, those of all runs."""
+    """Return a main effect; below 3 seeds, with the intervals and p values of all runs together."""
     if effect.n != len(factorial.seeds) or effect.n > 2:
         return effect
     row = next(row for row in factorial.contrasts if row.term == effect.factor)
@@ -169,7 +181,7 @@ def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
 
 
 def _aliases(study: StudyData) -> tuple[list[AliasGroup], int | None]:
-    """Which terms share a column, and the resolution; nothing for designs that are no fraction."""
+    """Return the terms that share a column, and the resolution; neither for designs that are not fractions."""
     from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 
     if study.design.shape[1] < 2:
@@ -182,7 +194,7 @@ def _aliases(study: StudyData) -> tuple[list[AliasGroup], int | None]:
 
 
 def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
-    """Shapley values beside leave-one-out and add-one-in, where the design holds them and a seed has all of it."""
+    """Return Shapley values, leave-one-out and add-one-in, if the design contains them and a seed is complete."""
     from ablate.stats.attribution import attribute, shapley_source
 
     if study.design.shape[1] < 2 or shapley_source(study.design) is None:
@@ -194,7 +206,7 @@ def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
 
 
 def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast]:
-    """The synergies of pairs at the full corner, where arms without two components were run."""
+    """Return the synergies of pairs in the full recipe, if variants without two components were run."""
     from ablate.stats.attribution import pair_synergies
 
     design = study.design
@@ -206,7 +218,7 @@ def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast
 
 
 def _budget(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
-    """How large the noise is, from the reference's seeds and every comparison's paired differences."""
+    """Return the size of the noise, from the baseline's seeds and the paired differences of every comparison."""
     study = analysis.study
     if study.baseline not in analysis.scores.index:
         return None
@@ -217,13 +229,13 @@ def _budget(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseB
     if bits.get(study.baseline):
         rows = list(bits[study.baseline].values())
         image_se = image_standard_error(rows, study.metric.scale)
-    per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # 0.5 points are a usual margin
+    per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # BUDGET_DIFFERENCES are chosen for 0.5 points
     targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
     return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets)
 
 
 def _scopes(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
-    """Both scopes of noise for every comparison whose arms have per-image results at two shared seeds or more."""
+    """Return both scopes of noise for each comparison with per-image results at two shared seeds or more."""
     import numpy as np
 
     scopes = {}
@@ -231,7 +243,7 @@ def _scopes(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[t
         one, other = bits.get(effect.variant, {}), bits.get(effect.reference, {})
         seeds = [seed for seed in effect.evidence.paired.seeds if seed in one and seed in other]
         lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
-        if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > IMAGES_AT_MOST:
+        if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > MOST_CELLS:
             continue
         variant = np.array([one[seed] for seed in seeds], dtype=np.int8)
         reference = np.array([other[seed] for seed in seeds], dtype=np.int8)

@@ -1,4 +1,4 @@
-"""Numbers that a text states about a study, held against its effects."""
+"""Compare the numbers that a text states about a study with its effects."""
 
 from __future__ import annotations
 
@@ -37,9 +37,16 @@ _BOUND_COLUMNS = {"95 % interval": ("ci_low", "ci_high"), "family-wise interval"
 
 @dataclass(frozen=True)
 class NumericClaim:
-    """A number in a text, what it is about, what the study has, and whether they agree.
+    """A number in a text, compared with the number of the study.
 
-    `what` is "difference" or "interval"; `known` is empty where the text names no comparison of the study.
+    Attributes:
+        line: Line of the text.
+        text: The sentence, or the row of a table.
+        variant: The variant that it is about.
+        what: `difference` or `interval`.
+        claimed: The number in the text.
+        known: The number of the study.
+        agrees: Whether they agree.
     """
 
     line: int
@@ -52,15 +59,15 @@ class NumericClaim:
 
 
 def check_study(study: StudyData, text: str) -> list[NumericClaim]:
-    """Return every number in a text that states a difference of this study, and whether it is right."""
+    """Return every number in a text that states a difference of this study, compared with the runs."""
     return check_text(text, analyse(study).effects, study.metric)
 
 
 def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[NumericClaim]:
-    """Every number in `text` that states a difference of one of `effects`, or its interval, in order.
+    """Return every number in `text` that states a difference of one of `effects`, or its interval, in order.
 
-    Looked at are sentences and rows of tables that name a variant or a component. A number agrees if the study's own,
-    rounded to as many decimals, is the same; the sign counts where the text has one or its verb says which.
+    The check covers sentences and table rows that name a variant or a component. A number agrees if the study's number
+    is the same after rounding to as many decimals; the sign counts if the text or its verb gives one.
     """
     names = _names(effects)
     claims: list[NumericClaim] = []
@@ -83,7 +90,7 @@ def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[Num
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Paragraphs with the number of their first line, rows of tables apart; nothing of code blocks."""
+    """Yield paragraphs and table rows with the number of their first line, without code blocks."""
     paragraph: list[str] = []
     first, fenced = 0, False
     for number, line in enumerate([*text.splitlines(), ""], start=1):
@@ -102,8 +109,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _names(effects: Sequence[Effect]) -> list[tuple[re.Pattern[str], list[Effect]]]:
-    """What each comparison goes by, longest first: variant, factor, their spellings; later ones must say the rest."""
-    spelled: dict[str, list[Effect]] = {_norm(effect.reference): [] for effect in effects}  # is no subject
+    """Return patterns of the names of variants and factors, longest first, with their comparisons."""
+    spelled: dict[str, list[Effect]] = {_norm(effect.reference): [] for effect in effects}  # not a subject
     for effect in effects:
         for name in dict.fromkeys([effect.variant, effect.factor]):
             spelled.setdefault(_norm(name), []).append(effect)
@@ -112,12 +119,12 @@ def _names(effects: Sequence[Effect]) -> list[tuple[re.Pattern[str], list[Effect
 
 
 def _norm(text: str) -> str:
-    """Text in which `batch_norm`, `batch-norm` and `Batch norm` are the same, of the same length."""
+    """Return text of the same length in which `batch_norm`, `batch-norm` and `Batch norm` are equal."""
     return re.sub(r"[-_\u2010\u2011`*\\]", " ", text.lower().replace("\N{MINUS SIGN}", "-")).rstrip()
 
 
 def _mentions(text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]]) -> list[tuple[int, list[Effect]]]:
-    """Where which comparisons are named; a name within a longer one does not count."""
+    """Return positions of names with their comparisons; a name within a longer one does not count."""
     left, found = _norm(text), []
     for pattern, effects in names:
         found += [(match.start(), effects) for match in pattern.finditer(left) if effects]
@@ -126,7 +133,7 @@ def _mentions(text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]]) 
 
 
 def _which(effects: list[Effect], text: str) -> list[Effect]:
-    """Of the comparisons that share a name, those that the words fit: removed or added, averaged or not."""
+    """Return those of the comparisons with one name that agree with the text: removed or added, averaged or not."""
     line = text.lower()
     wanted = {"removed"} if re.search(r"\b(?:remov|without|no[- ])", line) else set()
     wanted |= {"added"} if re.search(r"\b(?:adding|added|only[- ])", line) else set()
@@ -159,7 +166,7 @@ def _sentence_claims(
 
 
 def _sign(number: str, before: str) -> tuple[int, bool]:
-    """+1 or -1 where the number or the last verb before it says so, else 0; and whether a cost of 3 stands for -3."""
+    """Return +1 or -1 if the number or the verb before it has a sign, else 0; and whether a cost of 3 means -3."""
     if number[0] in "-\N{MINUS SIGN}":
         return -1, False
     verbs = [
@@ -174,7 +181,7 @@ def _sign(number: str, before: str) -> tuple[int, bool]:
 def _row_claims(
     line: int, header: Sequence[str], cells: Sequence[str], names: Sequence[tuple[re.Pattern[str], list[Effect]]]
 ) -> list[NumericClaim] | None:
-    """The claims of a table's row; None for a row whose first cell is no comparison, such as the header."""
+    """Return the claims of a table row; None if its first cell does not name a comparison, as in a header."""
     named = [effects for pattern, effects in names if effects and pattern.fullmatch(_norm(cells[0]).strip())]
     if not named or len(header) != len(cells):
         return None
@@ -195,13 +202,13 @@ def _row_claims(
 
 
 def _size(number: str) -> tuple[float, int]:
-    """The number without its sign, and its decimals."""
+    """Return a number without its sign, and its decimals."""
     digits = number.lstrip("-+\N{MINUS SIGN}\N{EN DASH}")
     return float(digits), len(digits.partition(".")[2])
 
 
 def _same(claimed: str, known: float) -> bool:
-    """Whether a number is `known` without its sign, rounded as the claim is; either way at a tie."""
+    """Return whether a claim is `known` rounded to as many decimals, both without sign; ties round either way."""
     size, decimals = _size(claimed)
     return math.isfinite(known) and abs(size - abs(known)) <= 0.5 * 10**-decimals + 1e-9
 
@@ -224,7 +231,7 @@ def _interval_claim(
     columns: tuple[str, str],
     turns: Sequence[bool] = (False,),
 ) -> NumericClaim:
-    """An interval, as it is or, of a cost, turned round."""
+    """Compare an interval; that of a cost has the opposite signs."""
     ends = [_value(bounds[1]), _value(bounds[2])]
     decimals = min(_size(bounds[1])[1], _size(bounds[2])[1])
     fits, texts = [], []

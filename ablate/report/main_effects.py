@@ -1,4 +1,4 @@
-"""Main effects as comparisons: all arms without a component, averaged, against all arms with it."""
+"""Main effects as comparisons: the average of all variants without a component against that of all with it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ AVERAGED = "averaged over the other components"
 
 
 def off(factor: object) -> str:
-    """How the average of the arms without a factor is named."""
+    """Return the name of the average of all variants without a factor."""
     return f"no-{str(factor).replace('_', '-')} (averaged)"
 
 
 def on(factor: object) -> str:
-    """How the average of the arms with a factor is named."""
+    """Return the name of the average of all variants with a factor."""
     return f"with {str(factor).replace('_', '-')} (averaged)"
 
 
 def main_effect_rows(factors: Iterable[object], n_planned: int) -> list[Comparison]:
-    """A comparison a factor, without it against with it, in a family of their own."""
+    """Return one comparison per factor, without it against with it, in a separate family."""
     return [Comparison(off(name), on(name), str(name), "removed", FAMILY, n_planned) for name in factors]
 
 
 def averaged_runs(
     design: pd.DataFrame, factorial: FactorialAnalysis, scores: pd.DataFrame, metric: Metric
 ) -> pd.DataFrame:
-    """A run table whose arms are the averages over the balanced design, by seed, for each factor off and on.
+    """Return a run table of the averages over the balanced design, by seed, for each factor off and on.
 
-    Off minus on is then, seed by seed, minus the factorial contrast e_s = (2/N) X'y_s. Only the seeds that have every
-    run enter; values are in the table's unit.
+    Off minus on is then, seed by seed, minus the factorial contrast e_s = (2/N) X'y_s. Only complete seeds are used;
+    values are in the unit of the run table.
     """
     import pandas as pd
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ablate.tuning.types import Objective, Trial
 
 CONDITIONAL = (
-    "The re-tuned intervals are conditional on the chosen settings: they speak of new seeds at these values, not of "
-    "searching again, which might choose others."
+    "The re-tuned intervals are conditional on the chosen settings: they apply to new seeds at these values, not to a "
+    "new search, which might choose others."
 )
 
 
@@ -40,27 +40,27 @@ class SearchResult:
 
     @property
     def objective(self) -> Objective:
-        """What decides, or the first of several."""
+        """The objective that ranks the trials: the first of several."""
         return self.objectives[0]
 
     @property
     def complete(self) -> list[Trial]:
-        """The trials with a score, in order."""
+        """Trials with a score, in order."""
         return [trial for trial in self.trials if trial.state == "complete"]
 
     @property
     def pruned(self) -> list[Trial]:
-        """The trials that were stopped early."""
+        """Trials that were stopped early."""
         return [trial for trial in self.trials if trial.state == "pruned"]
 
     @property
     def failed(self) -> list[Trial]:
-        """The trials without a score."""
+        """Trials without a score."""
         return [trial for trial in self.trials if trial.state == "failed"]
 
     @property
     def ranked(self) -> list[Trial]:
-        """The complete trials, the best first."""
+        """Complete trials, best first."""
         sign = -1 if self.objective.goal == "max" else 1
         return sorted(self.complete, key=lambda trial: (sign * trial.values[0], trial.number))
 
@@ -71,30 +71,30 @@ class SearchResult:
 
     @property
     def baseline(self) -> Trial | None:
-        """The trial of the recipe as it was."""
+        """The trial of the original recipe."""
         return next((trial for trial in self.complete if trial.is_baseline), None)
 
     @property
     def seconds(self) -> float:
-        """Training time of the runs that the search made."""
+        """Training time of the search."""
         return sum(trial.seconds for trial in self.trials)
 
     @property
     def saved(self) -> tuple[int, float]:
-        """Epochs that stopping early saved, and about how many seconds those are."""
+        """Epochs saved by early stopping, and their approximate time in seconds."""
         epochs = sum(trial.saved for trial in self.pruned)
         made = sum(trial.epochs for trial in self.trials)
         return epochs, epochs * self.seconds / made if made else 0.0
 
     @property
     def curve(self) -> list[float]:
-        """The budget curve, scaled: the expected best score of n of these trials, for n = 1, 2, ..."""
+        """Expected best scaled score of n of these trials, for n = 1, 2, ..."""
         scores = [trial.values[0] for trial in self.complete]
         return [value * self.objective.scale for value in expected_best(scores, self.objective.goal)]
 
     @property
     def edges(self) -> list[str]:
-        """Where the chosen values lie at the edge of what was searched, in words."""
+        """Chosen values at an edge of the search space, as text."""
         if self.winner is None:
             return []
         found = []
@@ -108,7 +108,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Searches:
-    """The searches of a study by arm, the comparisons of re-tuned arms, and the command that made them."""
+    """The searches of a study by variant, the comparisons of re-tuned variants, and the command that ran them."""
 
     by_arm: Mapping[str, SearchResult]
     comparisons: Sequence[Comparison]
@@ -116,5 +116,5 @@ class Searches:
 
     @property
     def first(self) -> SearchResult:
-        """The first search: those of other arms differ by their recipe alone."""
+        """The first search. Those of the other variants differ by their recipe only."""
         return next(iter(self.by_arm.values()))

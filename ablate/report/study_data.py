@@ -1,4 +1,4 @@
-"""What a report is made of, wherever the runs came from."""
+"""The input of every report, whatever its source: runs, comparisons and their description."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 History = Sequence[Mapping[str, float]]
-"""A row an epoch: `step` and the metrics."""
+"""One row per epoch: `step` and the metrics."""
 
 Histories = Mapping[str, Sequence[History]]
-"""The histories of each variant's seeds."""
+"""The histories of the seeds of each variant."""
 
 
 @dataclass(frozen=True)
 class RunCounts:
-    """How many runs were planned, and what became of them; `missing` names those without any (variant, seed).
+    """Numbers of runs.
 
-    `before` counts the results that were there before the study's first record, None where that is not known.
+    Attributes:
+        planned: Planned runs; None if unknown.
+        statuses: Runs by status.
+        missing: Variant and seed of planned runs that do not exist yet.
+        running: Variant and seed of running runs.
+        reused: Runs that belong to other studies.
+        before: Results that are older than the first record of the study; None if unknown.
+        spared: Planned runs that are not needed because their comparison stopped early.
+        seconds: Training time of all attempts; None if unknown.
     """
 
     planned: int | None
@@ -38,12 +46,12 @@ class RunCounts:
 
     @property
     def results(self) -> int:
-        """Runs that enter the estimates."""
+        """Number of runs in the estimates."""
         return self.statuses.get("finished", 0) + self.statuses.get("unstable", 0)
 
     @property
     def fixed(self) -> str:
-        """When the margin was fixed, as far as the records tell, as an insertion between commas."""
+        """When the margin was fixed, between commas; empty if the records do not show it."""
         if self.planned is None or self.before is None:
             return ""
         if not self.before:
@@ -54,13 +62,32 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class StudyData:
-    """One study: its runs as a table, what was to be compared, and all that a reader must know of it.
+    """The runs of a study and their description.
 
-    `runs` has a row a run, as in `runs.csv`: variant, seed, status, the metric, then the rest; `design` has a row a
-    variant and a true/false column a factor in question, and is empty where that is not known. `facts` are lines of the
-    study card, `cautions` are said at the top, `notes` and `limits` under Limits. `looks` are those of a study that
-    adds seeds until it is clear, `searches` what tuning its arms came to. `curves` and `correct` load what is large, by
-    variant: the histories of its seeds, and per-image correctness by seed.
+    Attributes:
+        name: Name of the study.
+        question: The question that it answers.
+        scale: Preset, settings and data, for the first line.
+        runs: One row per run, as in `runs.csv`: variant, seed, status, metric, then the rest.
+        metric: The compared metric.
+        margin: Smallest difference that matters.
+        comparisons: The planned comparisons.
+        factors: Names of the factors.
+        design: One row per variant and one true/false column per factor; empty if unknown.
+        baseline: Name of the reference variant.
+        counts: Numbers of runs.
+        protocol: What was fixed before the runs.
+        design_name: Name of the design; empty if it has none.
+        seeds: The planned seeds.
+        facts: Lines of the study card.
+        cautions: Warnings at the top of the report.
+        notes: Assumptions, under Limits.
+        limits: Limits of this source.
+        commands: Commands that reproduce the report.
+        looks: Looks of sequential testing.
+        searches: Searches that tuned the variants.
+        curves: Loads the histories of the seeds by variant.
+        correct: Loads per-image correctness by variant and seed.
     """
 
     name: str
@@ -88,5 +115,5 @@ class StudyData:
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
 
     def with_cautions(self, *texts: str) -> Self:
-        """The same with more to be said at the top."""
+        """Return the study with more cautions."""
         return replace(self, cautions=(*self.cautions, *texts))

@@ -10,12 +10,13 @@ from ablate.errors import UsageError, UserError
 from ablate.report.check_claims import NumericClaim, check_study
 from ablate.report.plots import render
 from ablate.report.publish import publish_report
+from ablate.report.report_folder import folder_name
 from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.report.sources.study import from_study
 from ablate.report.sources.table import TableOptions, from_table, read_csv
 from ablate.report.study_data import StudyData
 from ablate.report.tuning_report import TuningReport
-from ablate.report.write import Report, folder_name, write_report
+from ablate.report.write import Report, write_report
 from ablate.tracking import Project, Tracker
 from ablate.workflows.store import open_current_store
 

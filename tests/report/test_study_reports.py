@@ -26,8 +26,8 @@ from ablate.stats.effects import Looks, effects_table
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
-ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training",
-         "How the components work together", "Noise", "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
+ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training curves",
+         "Attribution and interactions", "Noise", "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
 
 
 @pytest.mark.usefixtures("pictures")
@@ -216,15 +216,15 @@ def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
     found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
     accuracy, loss, rate = (picture.caption for picture in study_plots(found) if picture.section == "curves")
     assert (
-        "Validation accuracy by epoch: the mean over seeds in a band of ± 1 standard deviation over seeds." in accuracy
+        "Validation accuracy by epoch: mean over seeds, with a band of ± 1 standard deviation over seeds." in accuracy
     )
     assert "band" not in loss  # the very same in every seed of these journals
-    assert "the mean over seeds, which do not differ" in rate
+    assert "mean over seeds, which are identical" in rate
     differing = {"baseline": [[{"step": 1, "val/loss": value}] for value in (0.5, 0.6)], "alone": []}
-    words = "Loss: the mean over seeds in a band from the lowest to the highest seed."
+    words = "Loss: mean over seeds, with a band from the lowest to the highest seed."
     assert curve_caption("Loss", differing, "val/loss", "range").startswith(words)
     single = {"baseline": differing["baseline"][:1]}
-    assert curve_caption("Loss", single, "val/loss", "range").startswith("Loss: one seed an arm.")
+    assert curve_caption("Loss", single, "val/loss", "range").startswith("Loss: one seed per variant.")
 
 
 def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:
@@ -246,12 +246,12 @@ def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("design", "words"),
     [
-        ("both-ways", ["### Credit for the whole", "Shapley value", "both-ways: 8 comparisons"]),
+        ("both-ways", ["### Shapley values", "Shapley value", "both-ways: 8 comparisons"]),
         ("add-one-in", ["### Against"]),
         ("factorial", ["### Main effects", "full factorial: nothing is aliased", "### Interactions"]),
-        ("fractional", ["### Main effects", "### What is aliased", "resolution IV", "| likeliest |", "heredity"]),
+        ("fractional", ["### Main effects", "### Aliasing", "resolution IV", "| likeliest |", "heredity"]),
         ("plackett-burman", ["### Main effects", "resolution III", "in part"]),
-        ("pairs", ["### Interactions", "Synergy at the full recipe"]),
+        ("pairs", ["### Interactions", "Synergy in the full recipe"]),
         ("path", ["depend on the order"]),
     ],
 )

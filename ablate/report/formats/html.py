@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file: the same Markdown, rendered, with its pictures inside."""
+"""The report as one self-contained HTML file: the rendered Markdown with its images embedded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"')
 
 
 def html(markdown: str, title: str, folder: Path) -> str:
-    """The Markdown of a report as a whole HTML page; pictures are read from `folder`. Raw HTML in it stays text."""
+    """Return the HTML page of a report; images are read from `folder`. Raw HTML in the Markdown is shown as text."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)

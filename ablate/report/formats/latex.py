@@ -1,4 +1,4 @@
-"""The main table for a paper: LaTeX with booktabs."""
+"""The results table as LaTeX with booktabs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANY = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def tex(text: object) -> str:
-    """Text as LaTeX that prints as exactly this text; characters that pdfTeX does not know print as a question mark."""
+    """Return LaTeX that prints as exactly this text; characters that pdfTeX lacks print as a question mark."""
     line = one_line(text)
     known = "".join(char if char in _SPECIAL or char.isascii() or _latin(char) else "?" for char in line)
     return _ANY.sub(lambda found: _SPECIAL[found[0]], known)
@@ -29,7 +29,7 @@ def _latin(char: str) -> bool:
 
 
 def latex_table(analysis: Analysis) -> str:
-    """A booktabs table of every effect, sorted by difference; needs the package booktabs."""
+    """Return a table of all effects, sorted by difference; it needs the package booktabs."""
     study = analysis.study
     digits = digits_of(study.metric, study.margin)
     unit = "points" if study.metric.in_points else tex(study.metric.own_unit) or "the metric's unit"

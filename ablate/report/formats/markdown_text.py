@@ -1,12 +1,15 @@
-"""Markdown that says what it was given to say: text from runs can neither form markup nor break out of a table.
+"""Markdown of untrusted text: names from runs neither form markup nor break out of a table.
 
-What is written here is read by GitHub, by markdown-it (for the HTML file) and by people.
+The output is rendered by GitHub and by markdown-it (for the HTML file).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+
+MOST_ROWS = 60
+"""Largest number of rows of a table; the CSV files contain all rows."""
 
 _PLAIN_CODE = re.compile(r"[\w.+\-/:=,()%@ ]+")
 _SPECIAL = re.compile(r"([\\`*{}\[\]#|~$!])")
@@ -17,58 +20,58 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u20
 
 
 def one_line(text: object) -> str:
-    """Any text on one line, without control and direction-changing characters."""
+    """Return text on one line, without control and direction-changing characters."""
     return " ".join(_CONTROL.sub(" ", str(text)).split())
 
 
 def escape(text: object) -> str:
-    """Text as Markdown that renders as exactly this text, on one line, in prose and in tables alike."""
+    """Return Markdown that renders as exactly this text, on one line, in prose and in tables."""
     safe = _SPECIAL.sub(r"\\\1", one_line(text))
-    safe = safe.replace("\\|", "&#124;")  # a cell of a table would end at a bar
-    safe = _EDGE_UNDERSCORE.sub(r"\\_", safe)  # inside a word GitHub leaves it alone
+    safe = safe.replace("\\|", "&#124;")  # a bar would end the cell of a table
+    safe = _EDGE_UNDERSCORE.sub(r"\\_", safe)  # GitHub ignores underscores inside words
     safe = re.sub(r"&(?=#?\w+;)(?!#124;)", "&amp;", safe)
     safe = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", safe)
     safe = re.sub(r"(?i)\b(https?|ftp):(?=//)", r"\1\\:", safe)
     safe = re.sub(r"(?i)\bwww\.", lambda found: found[0][:-1] + "\\.", safe)
     safe = _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[0]}", safe)
-    return _INTERVAL.sub(r"[\1]", safe)  # [2.83, 3.22] is no link, and reads better bare
+    return _INTERVAL.sub(r"[\1]", safe)  # [2.83, 3.22] cannot be a link
 
 
 def code(text: object) -> str:
-    """A name in the type of code where that is safe, else escaped."""
+    """Return a name as inline code if that is safe, otherwise escaped."""
     line = one_line(text)
     return f"`{line}`" if _PLAIN_CODE.fullmatch(line) else escape(line)
 
 
 def bold(text: object) -> str:
-    """Emphasised text."""
+    """Return bold text."""
     return f"**{escape(text)}**"
 
 
 def caution(text: object) -> str:
-    """A quoted line that warns."""
+    """Return a quoted warning."""
     return f"> **Caution:** {escape(text)}"
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """A list of lines that are Markdown already."""
+    """Return a list whose items are Markdown."""
     return "\n".join(f"- {line}" for line in lines)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = ()) -> str:
-    """A table of cells that are Markdown already; the columns at the places `numeric` are set to the right."""
+    """Return a table whose cells are Markdown; the columns with the indices `numeric` are aligned right."""
     rule = ["---:" if place in numeric else "---" for place in range(len(columns))]
     lines = [list(columns), rule, *(list(row) for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def image(path: str, words: str) -> str:
-    """An image by its relative path."""
-    return f"![{escape(words)}]({path})"
+def image(path: str, description: str) -> str:
+    """Return an image with its alternative text."""
+    return f"![{escape(description)}]({path})"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code; the fence is longer than any run of backticks in it."""
+    """Return a code block whose fence is longer than any sequence of backticks in it."""
     longest = max((len(found) for found in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,4 +1,4 @@
-"""Numbers and names as they stand in a report: as many decimals as the margin deserves, gaps as a dash."""
+"""Numbers and names in a report: decimals by the margin, a dash for missing numbers."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ DASH = "\N{EN DASH}"
 
 
 def digits_of(metric: Metric, margin: float) -> int:
-    """Decimals of differences and means."""
+    """Return the number of decimals of differences and means."""
     return decimals_for(margin, metric)
 
 
 def in_words(term: str) -> str:
-    """The name of a component, or of a pair of them, as texts and figures write it."""
+    """Return the name of a component, or of a pair of them, for text and plots."""
     return term.replace("_", " ")
 
 
 def plain(value: float, digits: int) -> str:
-    """A number, or a dash where there is none."""
+    """Return a number, or a dash for NaN."""
     if math.isnan(value):
         return DASH
     return "infinite" if math.isinf(value) else f"{value:.{digits}f}"
 
 
 def signed(value: float, digits: int) -> str:
-    """A difference with its sign."""
+    """Return a difference with its sign."""
     return plain(value, digits) if not math.isfinite(value) else f"{value:+.{digits}f}"
 
 
 def spread(mean: float, sd: float, digits: int) -> str:
-    """Mean and standard deviation over seeds."""
+    """Return mean and standard deviation over seeds."""
     return DASH if math.isnan(mean) else plain(mean, digits) + (f" ± {plain(sd, digits)}" if math.isfinite(sd) else "")
 
 
 def interval(low: float, high: float, digits: int) -> str:
-    """Both ends in brackets."""
+    """Return an interval in brackets."""
     return DASH if math.isnan(low) or math.isnan(high) else f"[{plain(low, digits)}, {plain(high, digits)}]"
 
 
 def probability(p: float) -> str:
-    """A p value for a cell: < .001, .012."""
+    """Return a p-value: `< .001`, `.012`."""
     return DASH if math.isnan(p) else p_value(p).removeprefix("= ")
 
 
 def detectable(effect: Effect, digits: int) -> str:
-    """The minimum detectable effect for a cell."""
+    """Return the minimum detectable effect."""
     return "not detectable" if math.isinf(effect.mde) else plain(effect.mde, digits)
 
 
 def value_text(value: object) -> str:
-    """The value of a hyperparameter, or a dash where it has none."""
+    """Return the value of a hyperparameter, or a dash for None."""
     return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
-    """A time span in words."""
+    """Return a time span with its unit."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def enumerated(names: Sequence[str], most: int = 12) -> str:
-    """Names in a row: a, b and c; beyond `most` the rest is counted."""
+    """Return `a, b and c`; of a long list the first `most` names and the number of the others."""
     shown = list(names[:most])
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"

@@ -1,4 +1,4 @@
-"""Drawing the figures of a report, here or by a process that loads matplotlib while the store is being read."""
+"""Plots of a report as data, and their rendering, partly by a second process that loads matplotlib early."""
 
 from __future__ import annotations
 
@@ -15,28 +15,34 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure of a section: its file, alternative text, what to look for, and the function that draws it.
+    """A plot of a report section.
 
-    `function` is a name in `ablate.figures`, `arguments` are plain data, so that another process can draw it.
+    Attributes:
+        section: The section that contains it.
+        file: Name of the file.
+        description: Alternative text.
+        caption: What the plot shows.
+        function: Name of the function in `ablate.figures` that draws it.
+        arguments: Its arguments, as plain data that another process can receive.
     """
 
     section: str
     file: str
-    words: str
+    description: str
     caption: str
     function: str
     arguments: Mapping[str, Any]
 
     @property
     def path(self) -> str:
-        """The file, from the report's folder."""
+        """Path of the file relative to the report's folder."""
         return f"figures/{self.file}"
 
 
 @contextmanager
 def figure_pool() -> Iterator[Executor]:
-    """A process that draws; it loads what it needs as soon as this is entered. A second one would not pay."""
-    context = multiprocessing.get_context("spawn")  # a fork would take along threads and database connections
+    """Start a process that draws plots, and loads what it needs at once. More processes would not be faster."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy threads and database connections
     pool = ProcessPoolExecutor(1, mp_context=context, initializer=_load)
     try:
         pool.submit(_nothing)
@@ -46,17 +52,17 @@ def figure_pool() -> Iterator[Executor]:
 
 
 def _load() -> None:
-    """Import what drawing needs; an interruption is the parent's affair."""
+    """Import what drawing needs; leave interruptions to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import ablate.figures  # noqa: F401  # so that the work to come finds it loaded
+    import ablate.figures  # noqa: F401  # loaded before the first plot
 
 
 def _nothing() -> None:
-    """Make the pool start its process."""
+    """Do nothing, so that the pool starts its process."""
 
 
 def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) -> None:
-    """Draw the plots into `folder`/figures; `pool`, if it works here, takes the larger half of the work."""
+    """Draw the plots into `folder`/figures; `pool`, if available, draws the larger half."""
     tasks = [(plot.function, dict(plot.arguments), folder / plot.path) for plot in plots]
     theirs, ours = _shares(plots) if pool else ([], list(range(len(tasks))))
     try:
@@ -65,13 +71,13 @@ def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) 
             _draw(*tasks[place])
         for future in futures:
             future.result()
-    except BrokenProcessPool:  # no process to be had here, or it was killed
+    except BrokenProcessPool:  # the process could not start, or was killed
         for place in range(len(tasks)):
             _draw(*tasks[place])
 
 
 def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
-    """The places of the plots that the other process draws, and of those that are left to this one."""
+    """Return the indices of the plots for the other process, and for this one."""
     theirs: list[int] = []
     ours: list[int] = []
     loads = [0.0, _LOADING]
@@ -83,11 +89,11 @@ def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
 
 
 _LOADING = 12.0
-"""What importing matplotlib costs this process, in panels drawn."""
+"""Time to import matplotlib in this process, in panels drawn."""
 
 
 def _effort(plot: Plot) -> float:
-    """About how long a plot takes, in panels: each variant has one in the curves and the slopes."""
+    """Return the approximate drawing time in panels: curves and slopes have one per variant."""
     panels = plot.arguments.get("histories") or plot.arguments.get("pairs") or ()
     return 4.0 + len(panels)
 

@@ -1,4 +1,4 @@
-"""The figures of a report: which there are, what each shows, and what is handed to `ablate.figures` for it."""
+"""The plots of a study: captions, and arguments for `ablate.figures`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MOST_PANELS = 40
 
 
 def study_plots(analysis: Analysis) -> list[Plot]:
-    """Every figure that the study supports, in the order of the report."""
-    painters = (_forest, _slopes, _training, _main_effects, _shapley, _interactions, _half_normal, _noise)
-    return [plot for painter in painters for plot in painter(analysis)]
+    """Return the plots that the study supports, in the order of the report."""
+    makers = (_forest, _slopes, _training, _main_effects, _shapley, _interactions, _half_normal, _noise)
+    return [plot for maker in makers for plot in maker(analysis)]
 
 
 def _unit(analysis: Analysis) -> str:
@@ -53,15 +53,15 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
     if not rows:
         return
     caption = (
-        "Each row is a variant. Thick line: 95 % interval; thin line: the interval that allows for looking at all rows "
-        "at once; dots: single seeds. The grey band is the margin: what lies inside is too small to matter."
+        "One row per variant. Thick line: 95 % interval; thin line: family-wise interval; dots: single seeds. Grey "
+        "band: the margin; differences within it are too small to matter."
     )
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval", "interval at the level of the last look")
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis), "metric": metric,
     }  # fmt: skip
-    yield Plot("forest", "forest.png", "Differences with intervals, every seed a dot", caption, "forest", arguments)
+    yield Plot("forest", "forest.png", "Differences with intervals and single seeds", caption, "forest", arguments)
 
 
 def _slopes(analysis: Analysis) -> Iterator[Plot]:
@@ -76,11 +76,11 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
         }
         rho = {effect.variant: effect.rho for effect in shown}
         caption = (
-            f"One line a seed, from {reference} to the variant. Lines that run in parallel (rho near 1) mean that a "
-            "lucky seed is lucky in both arms, so comparing within seeds removes that luck."
+            f"One line per seed, from {reference} to the variant. Parallel lines (rho near 1) mean that both variants "
+            "vary alike between seeds, so that pairing removes this variation."
         )
         if len(effects) > MOST_PANELS:
-            caption += f" The first {MOST_PANELS} of {len(effects)} variants."
+            caption += f" First {MOST_PANELS} of {len(effects)} variants."
         yield Plot(
             "slopes",
             "slopes.png" if number == 1 else f"slopes-{number}.png",
@@ -92,7 +92,7 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
 
 
 def _training(analysis: Analysis) -> Iterator[Plot]:
-    """The curves of accuracy, loss and learning rate, in validation where it was recorded."""
+    """Yield the curves of accuracy, loss and learning rate, of validation if it was recorded."""
     histories = _ordered(analysis, analysis.study.curves())
     recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
     for words, metrics in chosen_curves(list(recorded)):
@@ -105,7 +105,7 @@ def _training(analysis: Analysis) -> Iterator[Plot]:
         }
         kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
         title = f"{kind}{words}".capitalize()
-        band = "range" if "loss" in metric else "sd"  # a mean less an SD has no place on a log scale
+        band = "range" if "loss" in metric else "sd"  # mean minus SD may be negative, which a log scale cannot show
         caption = curve_caption(title, own, metric, band)
         arguments = {"histories": own, "metric": metric, "reference": analysis.study.baseline, "band": band}
         file = f"curves-{metric.replace('/', '-')}.png"
@@ -113,7 +113,7 @@ def _training(analysis: Analysis) -> Iterator[Plot]:
 
 
 def _ordered(analysis: Analysis, histories: Histories) -> Histories:
-    """The curves in the order of the table, references first."""
+    """Return the curves in the order of the results, references first."""
     order = [analysis.study.baseline, *(name for row in analysis.headline for name in (row.reference, row.variant))]
     return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
 
@@ -133,12 +133,12 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
         "metric": f"{analysis.study.metric.label}, {AVERAGED},",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
-    caption = "What having each component adds on average over all settings of the others, and how pairs interact."
+    caption = f"Effect of having each component, {AVERAGED}, and interactions of pairs."
     yield Plot("main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments)
 
 
 def _interactions(analysis: Analysis) -> Iterator[Plot]:
-    """The four cells of each estimable pair, in a full factorial or a fraction."""
+    """Yield the four means of each estimable pair."""
     from ablate.stats.attribution import orthogonal_part
 
     if analysis.factorial is None:
@@ -161,12 +161,12 @@ def _interactions(analysis: Analysis) -> Iterator[Plot]:
     for row in rows:
         first, second = map(in_words, by_label[row.term])
         notes[first, second] = f"synergy {row.synergy:+.2f}" + (f", 1 of {len(row.aliases) + 1}" if row.aliases else "")
-    caption = "Parallel lines: the two components act independently."
+    caption = "Parallel lines: no interaction of the two components."
     if any(row.aliases for row in rows):
-        caption += " A pair that is 1 of several cannot be told from the others: the table names them."
+        caption += " A pair marked as 1 of several is aliased with the others, which are in the table."
     arguments = {"cells": cells, "metric": _axis(analysis), "notes": notes}
-    words = "Mean score of the four settings of each pair"
-    yield Plot("interactions", "interactions.png", words, caption, "interaction_grid", arguments)
+    description = "Mean score of the four combinations of each pair"
+    yield Plot("interactions", "interactions.png", description, caption, "interaction_grid", arguments)
 
 
 def _half_normal(analysis: Analysis) -> Iterator[Plot]:
@@ -174,15 +174,15 @@ def _half_normal(analysis: Analysis) -> Iterator[Plot]:
         return
     averages, limits = analysis.factorial.averages, analysis.factorial.screening
     caption = (
-        "Effects that are pure noise lie on a straight line through the origin; those above Lenth's limits stand out "
-        "(ME: one looked at alone, SME: all looked at together)."
+        "Effects that are pure noise follow a straight line through the origin. Those above Lenth's limits stand out "
+        "(ME: margin of error of one effect, SME: simultaneous margin of all effects)."
     )
     arguments = {
         "contrasts": [*averages.values()], "names": [*map(in_words, averages)], "me": limits.me, "sme": limits.sme,
         "unit": _unit(analysis),
     }  # fmt: skip
-    words = "Half-normal plot with Lenth's limits"
-    yield Plot("half_normal", "half-normal.png", words, caption, "half_normal", arguments)
+    description = "Half-normal plot with Lenth's limits"
+    yield Plot("half_normal", "half-normal.png", description, caption, "half_normal", arguments)
 
 
 def _shapley(analysis: Analysis) -> Iterator[Plot]:
@@ -197,10 +197,10 @@ def _shapley(analysis: Analysis) -> Iterator[Plot]:
         }
         for share in analysis.attribution.shares
     ]  # fmt: skip
-    caption = "Three ways to share the credit; bars of one component that differ show that it interacts with others."
+    caption = "A component whose bars differ interacts with others."
     arguments = {"shares": rows, "unit": _unit(analysis), "metric": analysis.study.metric.label}
-    words = "Leave-one-out, Shapley value and add-one-in"
-    yield Plot("shapley", "shapley.png", words, caption, "shapley_bars", arguments)
+    description = "Leave-one-out, Shapley value and add-one-in"
+    yield Plot("shapley", "shapley.png", description, caption, "shapley_bars", arguments)
 
 
 def _noise(analysis: Analysis) -> Iterator[Plot]:
@@ -211,14 +211,14 @@ def _noise(analysis: Analysis) -> Iterator[Plot]:
     errors = sorted(_image_part(row) for row in analysis.scopes.values())
     image_se = errors[len(errors) // 2] if errors else None
     caption = (
-        "How precise a difference gets with more seeds. Dotted line: a standard error equal to the margin. To detect a "
-        "difference takes a standard error several times smaller than it; the list above says how many seeds that is."
+        "Precision of a difference by number of seeds. Dotted line: a standard error equal to the margin. Detecting a "
+        "difference takes a standard error several times smaller; the list above contains the numbers of seeds."
     )
     arguments = {"sds": sds, "image_se": image_se, "margin": analysis.study.margin, "unit": _unit(analysis)}
-    words = "Standard error of a difference by number of seeds"
-    yield Plot("noise", "noise.png", words, caption, "noise_budget", arguments)
+    description = "Standard error of a difference by number of seeds"
+    yield Plot("noise", "noise.png", description, caption, "noise_budget", arguments)
 
 
 def _image_part(row: TwoScopes) -> float:
-    """The part of a difference's standard error that the test images bring."""
+    """Return the part of the standard error that is due to the test images."""
     return math.sqrt(max(0.0, row.se_total**2 - row.se_seed**2))

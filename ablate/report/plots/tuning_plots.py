@@ -1,4 +1,4 @@
-"""The figures of searches, as data for `ablate.figures`."""
+"""The plots of searches: captions, and arguments for `ablate.figures`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SECTION = "tuning"
 
 
 def search_plots(search: SearchResult) -> list[Plot]:
-    """History, importances, slices, parallel coordinates and, for several objectives, the Pareto front."""
+    """Return history, importances, slices, parallel coordinates and, for several objectives, the Pareto front."""
     if len(search.complete) < 2:
         return []
-    painters = (_front, _history, _importances, _slices, _parallel)
-    return [plot for painter in painters for plot in painter(search)]
+    makers = (_front, _history, _importances, _slices, _parallel)
+    return [plot for maker in makers for plot in maker(search)]
 
 
 def _score(search: SearchResult, value: float) -> float:
@@ -26,7 +26,7 @@ def _score(search: SearchResult, value: float) -> float:
 
 
 def _rows(search: SearchResult) -> list[dict[str, Any]]:
-    """The complete trials as rows of values and score."""
+    """Return the complete trials as rows of values and score."""
     return [
         {"trial": trial.number, "score": _score(search, trial.values[0]), "is_baseline": trial.is_baseline,
          "values": dict(trial.params)}
@@ -55,7 +55,7 @@ def _front(search: SearchResult) -> Iterator[Plot]:
         "baseline": next((place for place, trial in enumerate(search.complete) if trial.is_baseline), None),
         "goals": [one.goal for one in search.objectives[:2]],
     }
-    caption = "Each dot is a trial. No trial beats those on the line in both objectives; the numbers are the trials'."
+    caption = "One dot per trial, with its number. No trial is better than those on the line in both objectives."
     yield Plot(SECTION, "pareto.png", "Pareto front", caption, "pareto_front", arguments)
 
 
@@ -65,18 +65,18 @@ def _history(search: SearchResult) -> Iterator[Plot]:
         "stopped": [trial.number for trial in search.pruned],
     }  # fmt: skip
     caption = (
-        "Each dot is a trial, the line the best so far; the dashed line is the recipe as it was. Ticks at the bottom: "
-        "trials that were stopped early."
+        "Dots: trials; line: best so far; dashed line: original recipe; ticks at the bottom: trials that were stopped "
+        "early."
     )
     yield Plot(SECTION, "history.png", "Score by trial", caption, "search_history", arguments)
 
 
 def _importances(search: SearchResult) -> Iterator[Plot]:
     if search.importances:
-        words = "Importances by two estimators"
+        description = "Importances by two estimators"
         arguments = {"shares": {name: dict(shares) for name, shares in search.importances.items()}}
-        caption = "Optuna's two estimators; where they disagree, the trials are too few to tell."
-        yield Plot(SECTION, "importances.png", words, caption, "importance_bars", arguments)
+        caption = "Two estimators of Optuna. Where they disagree, there are too few trials."
+        yield Plot(SECTION, "importances.png", description, caption, "importance_bars", arguments)
 
 
 def _slices(search: SearchResult) -> Iterator[Plot]:
@@ -85,8 +85,8 @@ def _slices(search: SearchResult) -> Iterator[Plot]:
         "goal": search.objective.goal,
     }  # fmt: skip
     caption = (
-        "Score by each setting, all others varying along; darker dots are later trials. A best trial near the edge of "
-        "a panel calls for a wider range."
+        "Score by each setting, while the others vary too; darker dots are later trials. If the best trial is near an "
+        "edge, a wider range may contain a better value."
     )
     yield Plot(SECTION, "slices.png", "Score by setting", caption, "search_slices", arguments)
 
@@ -98,35 +98,35 @@ def _parallel(search: SearchResult) -> Iterator[Plot]:
         "trials": _rows(search), "dimensions": _dimensions(search), "metric": heading(search.objective),
         "goal": search.objective.goal,
     }  # fmt: skip
-    caption = "A line a trial, from setting to setting to its score: the darker, the better."
+    caption = "One line per trial, from its settings to its score; darker lines are better."
     yield Plot(SECTION, "parallel.png", "Parallel coordinates", caption, "parallel_coordinates", arguments)
 
 
 def budget_plots(searches: Mapping[str, SearchResult]) -> list[Plot]:
-    """The budget curves of all arms in one figure."""
+    """Return the budget curves of all searches in one plot."""
     curves = {label: search.curve for label, search in searches.items() if search.complete}
     if not any(len(curve) > 1 for curve in curves.values()):
         return []
     metric = heading(next(iter(searches.values())).objective)
     caption = (
-        "Expected best validation score of n trials drawn from those that were made: sum of x(i) [C(i,n) - C(i-1,n)] / "
-        "C(B,n). Where the curves still rise at the right, or cross, more trials could change the comparison. Trials "
-        "of a sampler that learns are no independent draws, so this describes the search and does not predict it."
+        "Expected best validation score of n trials drawn from the finished ones: sum of x(i) [C(i,n) - C(i-1,n)] / "
+        "C(B,n). If the curves still rise at the right, or cross, more trials could change the comparison. Trials of "
+        "an adaptive sampler are not independent, so the curve describes this search and does not predict others."
     )
     if any(search.pruned for search in searches.values()):
-        caption += " Trials that were stopped early have no score and are left out, which lifts the curves."
+        caption += " Trials that were stopped early have no score and are excluded, which raises the curves."
     arguments = {"curves": curves, "metric": metric}
     return [Plot(SECTION, "budget.png", "Expected best of n trials", caption, "budget_curves", arguments)]
 
 
 def retuning_plots(analysis: Analysis) -> list[Plot]:
-    """The figures of a study whose arms were tuned; none for others."""
+    """Return the plots of a study whose variants were tuned; none for others."""
     searches = analysis.study.searches
     return [] if searches is None else [*_estimands(analysis), *budget_plots(searches.by_arm)]
 
 
 def _estimands(analysis: Analysis) -> Iterator[Plot]:
-    """Drop-in beside re-tuned differences, a pair of lines a comparison."""
+    """Yield drop-in and re-tuned differences, one pair of lines per comparison."""
     pairs = []
     for effect in analysis.compared:
         other = analysis.partner(effect)
@@ -140,10 +140,10 @@ def _estimands(analysis: Analysis) -> Iterator[Plot]:
         return
     metric = analysis.study.metric
     caption = (
-        "Each comparison under both questions: with the other settings as they are (drop-in), and with both arms tuned "
-        "alike (re-tuned); 95 % intervals, conditional on the chosen settings. The grey band is the margin."
+        "Each comparison with unchanged settings (drop-in) and with both variants tuned alike (re-tuned). 95 % "
+        "intervals, conditional on the chosen settings; grey band: the margin."
     )
     arguments = {"pairs": pairs, "margin": analysis.study.margin, "metric": metric.label,
                  "unit": "points" if metric.in_points else metric.unit}  # fmt: skip
-    words = "Drop-in beside re-tuned differences"
-    yield Plot(SECTION, "estimands.png", words, caption, "estimands", arguments)
+    description = "Drop-in and re-tuned differences"
+    yield Plot(SECTION, "estimands.png", description, caption, "estimands", arguments)

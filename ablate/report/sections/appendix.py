@@ -1,4 +1,4 @@
-"""Commands to reproduce the report, glossary, list of files."""
+"""The end of a report: commands to reproduce it, glossary, list of files."""
 
 from __future__ import annotations
 
@@ -7,39 +7,49 @@ from collections.abc import Sequence
 from ablate.report.formats.markdown_text import bold, bullets, code, escape, fenced
 
 GLOSSARY = (
-    ("seed", "the number that fixes all chance in a run: initial weights, order of the data, random augmentation"),
-    ("paired", "compared within each seed, so that what is luck in both arms cancels"),
-    ("SD", "standard deviation: how much single runs differ from seed to seed"),
-    ("SE", "standard error: how uncertain the average of several runs is; it shrinks with more seeds, the SD does not"),
+    ("seed", "the number that determines all randomness of a run: initial weights, data order, augmentation"),
+    ("paired", "compared within each seed, so that variation shared by both variants cancels"),
+    ("SD", "standard deviation, the variation of single runs between seeds"),
+    ("SE", "standard error, the uncertainty of a mean of several runs; it shrinks with more seeds, the SD does not"),
     (
         "95 % interval",
-        "the differences that are compatible with the runs; in 95 of 100 such studies it holds the truth",
+        "confidence interval: the differences compatible with the runs; in 95 of 100 such studies it contains the true "
+        "difference",
     ),
-    ("family-wise interval", "the same, widened so that all intervals of a family hold at once in 95 of 100 studies"),
-    ("p (Holm)", "how surprising the difference would be if there were none, corrected for the number of comparisons"),
+    (
+        "family-wise interval",
+        "a wider interval: in 95 of 100 such studies, all intervals of a family of comparisons contain their true "
+        "differences",
+    ),
+    (
+        "p (Holm)",
+        "p-value, the probability of a difference at least as large if there were none, adjusted for the number of "
+        "comparisons",
+    ),
     (
         "equivalence (TOST)",
-        "the test that a difference is smaller than the margin; only it can show that nothing matters",
+        "the test that a difference is within the margin; only this test can show that there is no practically "
+        "meaningful effect",
     ),
     ("margin", "the smallest difference that matters, chosen before the runs"),
-    ("MDE", "minimum detectable effect: smaller true differences are likely to be missed with so many seeds"),
-    ("rho", "correlation of the two arms over seeds; the higher, the more pairing helps"),
-    ("interaction, synergy", "two components together do more, or less, than the sum of each alone"),
+    ("MDE", "minimum detectable effect; smaller true differences are likely to be missed with this number of seeds"),
+    ("rho", "correlation of the two variants over seeds; the higher, the more pairing helps"),
+    ("interaction, synergy", "two components together add more, or less, than the sum of what each adds alone"),
 )
 
 
 def reproduce(commands: Sequence[str]) -> str:
-    """The commands that make the same report again."""
+    """Return the section with the commands that repeat the study and its report."""
     if not commands:
         return ""
     return "## Reproduce\n\n" + fenced("\n".join(commands), "sh")
 
 
 def glossary() -> str:
-    """The terms of the report in plain words."""
-    return "## Glossary\n\n" + bullets(f"{bold(term)}: {escape(words)}." for term, words in GLOSSARY)
+    """Return the section with the terms of the report."""
+    return "## Glossary\n\n" + bullets(f"{bold(term)}: {escape(meaning)}." for term, meaning in GLOSSARY)
 
 
 def file_list(names: Sequence[str]) -> str:
-    """What else lies in the folder."""
-    return "Files beside this one: " + ", ".join(code(name) for name in names) + "."
+    """Return the other files of the report."""
+    return "Other files: " + ", ".join(code(name) for name in names) + "."

@@ -1,49 +1,69 @@
-"""The middle of a report: figures with what to look for, attribution, interactions and noise."""
+"""Attribution and interactions: main effects, Shapley values, synergies of pairs, aliasing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ablate.report.analysis import Analysis
-from ablate.report.formats.markdown_text import code, escape, table
+from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
-from ablate.report.sections.plots import MOST_ROWS, Plots, shown
+from ablate.report.main_effects import AVERAGED
+from ablate.report.plots.render import Plot
+from ablate.report.sections.plots import plots_in
 from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
 from ablate.wording import count
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
+_MOST_PARTIAL = 12
+_CONFOUNDED = {
+    "leave-one-out": "each effect is that of removing one component from the full recipe",
+    "add-one-in": "each effect is that of adding one component to the bare recipe",
+    "both-ways": "each effect is that of removing one component from the full recipe, or adding it to the bare one",
+    "path": "each variant also lacks the components removed before it, so the steps depend on the order",
+    "pairs": "each effect is that of removing one component, or two, from the full recipe",
+}
 
 
-def attribution_section(analysis: Analysis, plots: Plots) -> str:
-    """Main effects, Shapley values beside leave-one-out and add-one-in, interactions, and what is aliased with what."""
+def attribution_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
+    """Return the section: the parts that the design supports."""
     parts = []
     if analysis.factorial is not None:
-        parts += [_factorial(analysis), *shown(plots, "main_effects")]
+        parts += [_main_effects(analysis), *plots_in(plots, "main_effects")]
     if analysis.attribution is not None:
-        parts += [_shapley(analysis), *shown(plots, "shapley")]
+        parts += [_shapley(analysis), *plots_in(plots, "shapley")]
     if analysis.interactions:
-        parts += [_interactions(analysis), *shown(plots, "interactions")]
+        parts += [_interactions(analysis), *plots_in(plots, "interactions")]
     if analysis.factorial is not None:
-        parts += shown(plots, "half_normal")
-    parts.append(_aliases(analysis))
+        parts += plots_in(plots, "half_normal")
+    parts += [_aliasing(analysis) if analysis.aliases else _confounding(analysis.study.design_name)]
     parts = [part for part in parts if part]
-    return "\n\n".join(["## How the components work together", *parts]) if parts else ""
+    return "\n\n".join(["## Attribution and interactions", *parts]) if parts else ""
 
 
-def _factorial(analysis: Analysis) -> str:
+def _main_effects(analysis: Analysis) -> str:
     assert analysis.factorial is not None
     factorial = analysis.factorial
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     rows = [_contrast(row, digits) for row in analysis.main_contrasts]
     seeds = count(len(factorial.seeds), "complete seed")
     words = (
-        f"What having each component adds, averaged over all settings of the others ({factorial.runs} arms, {seeds}; "
-        f"{factorial.method}). The results above state the same numbers, signs turned: what switching it off does."
+        f"The effect of having each component, {AVERAGED} ({factorial.runs} variants, {seeds}; {factorial.method}). "
+        "The results above contain the same numbers with the opposite sign: the effect of switching it off."
     )
     if factorial.incomplete_seeds:
-        words += f" Left out, since some run is missing: seeds {', '.join(map(str, factorial.incomplete_seeds))}."
+        seeds = ", ".join(map(str, factorial.incomplete_seeds))
+        words += f" Excluded because some of their runs are missing: seeds {seeds}."
     unstable = int((analysis.study.runs["status"] == "unstable").sum())
     if unstable:
-        words += f" {unstable} unstable runs count at their recorded value."
-    columns = ["component", "adds", "95 % interval", "family-wise interval", "p (Holm)", "verdict on having it"]
+        words += f" {count(unstable, 'unstable run')} included at the recorded value."
+    columns = [
+        "component",
+        "effect of having it",
+        "95 % interval",
+        "family-wise interval",
+        "p (Holm)",
+        "verdict on having it",
+    ]
     return "\n\n".join(["### Main effects", escape(words), table(columns, rows, numeric=range(1, 5))])
 
 
@@ -70,20 +90,19 @@ def _shapley(analysis: Analysis) -> str:
         ]
         for share in sorted(shares.shares, key=lambda share: -share.shapley)
     ]
-    left = shares.residual
-    source = "from all combinations" if shares.source == "full factorial" else "half the sum of the other two columns"
+    is_exact, left = shares.source == "full factorial", shares.residual
     words = (
-        "What each component adds: on top of all others (leave-one-out), alone (add-one-in), and the Shapley value, "
-        f"its fair share of the whole difference of {signed(shares.total, digits)}, {source}. Where the columns "
-        "differ, the component works with or against others. No order of removal gives the one true contribution."
+        "What each component adds: to all others (leave-one-out), alone (add-one-in), and on average over all orders "
+        f"(Shapley value, {'from all combinations' if is_exact else 'half the sum of the other two columns'}). Shapley "
+        f"values divide the total difference of {signed(shares.total, digits)} among the components. A component whose "
+        "columns differ interacts with others. No single order of removal gives the true contribution."
     )
     check = (
-        f"Check: the half-sums miss the whole difference by {signed(left.estimate, digits)} "
-        f"{interval(left.low, left.high, digits)} ({left.n} seeds). {left.description}"
+        f"Check: the half-sums differ from the total difference by {signed(left.estimate, digits)} "
+        f"{interval(left.low, left.high, digits)} ({count(left.n, 'seed')}). {left.description}"
     )
-    value = "Shapley value" if shares.source == "full factorial" else "Shapley value (half-sum)"
-    columns = ["component", "leave-one-out", value, "add-one-in"]
-    parts = ["### Credit for the whole", escape(words), table(columns, rows, numeric=range(1, 4)), escape(check)]
+    columns = ["component", "leave-one-out", "Shapley value" + ("" if is_exact else " (half-sum)"), "add-one-in"]
+    parts = ["### Shapley values", escape(words), table(columns, rows, numeric=range(1, 4)), escape(check)]
     return "\n\n".join(parts)
 
 
@@ -93,75 +112,70 @@ def _with_interval(value: float, low: float, high: float, digits: int) -> str:
 
 def _interactions(analysis: Analysis) -> str:
     digits = digits_of(analysis.study.metric, analysis.study.margin)
-    shown_rows = analysis.interactions[:MOST_ROWS]
+    pairs = analysis.interactions[:MOST_ROWS]
     columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
     rows = [
         [escape(row.term), signed(row.synergy, digits), *_contrast(row, digits)[1:5], escape(row.verdict)]
-        for row in shown_rows
+        for row in pairs
     ]
-    if any(row.aliases for row in shown_rows):
+    if any(row.aliases for row in pairs):
         columns += ["aliased with", "likeliest"]
-        rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, shown_rows, strict=True)]
-    more = len(analysis.interactions) - MOST_ROWS
-    tail = [f"{more} more are in `interactions.csv`."] if more > 0 else []
+        rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, pairs, strict=True)]
+    more = len(analysis.interactions) - len(pairs)
+    tail = [f"{more} more in `interactions.csv`."] if more else []
     return "\n\n".join(["### Interactions", _synergy_words(analysis), table(columns, rows, numeric=range(1, 6)), *tail])
 
 
 def _synergy_words(analysis: Analysis) -> str:
     if analysis.factorial is None:
-        return "Synergy at the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
+        return "Synergy in the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
     words = (
-        "Synergy: how much more the two add together than the sum of what each adds alone, twice the interaction "
-        "effect, which the other columns describe."
+        f"Synergy: what two components add together minus the sum of what each adds alone, {AVERAGED}. It is twice the "
+        "interaction effect in the other columns."
     )
     if any(row.aliases for row in analysis.interactions):
         words += (
-            " An aliased pair cannot be told from its aliases; the likeliest of them is the one whose own main effects "
-            "are the largest (effect heredity; Hamada and Wu, 1992): a hint, not a finding."
+            " The data cannot distinguish a pair from its aliases. The likeliest is the pair with the largest main "
+            "effects (effect heredity; Hamada and Wu, 1992), which is a hint and not a result."
         )
     return escape(words)
 
 
 def _aliased(row: FactorialContrast, analysis: Analysis) -> tuple[str, str]:
-    """What a pair cannot be told from, and which of them all to suspect."""
+    """Return the aliases of a pair, and the likeliest of all these pairs."""
     effects = {main.term: main.estimate for main in analysis.main_contrasts}
     return escape(" = ".join(row.aliases)) or DASH, escape(likeliest_pair(row.term, row.aliases, effects))
 
 
-def _aliases(analysis: Analysis) -> str:
-    """The alias table of a fraction, or in words what a one-at-a-time design cannot tell apart."""
-    study = analysis.study
-    if not analysis.aliases:
-        known = {
-            "leave-one-out": "each effect is that of removing one component from the full recipe",
-            "add-one-in": "each effect is that of adding one component to the bare recipe",
-            "both-ways": "each effect is that of one component at its own corner, the full or the bare recipe",
-            "path": "each arm lacks everything that was removed before it, so the steps depend on the order",
-            "pairs": "each effect is that of removing one component, or two, from the full recipe",
-        }
-        words = known.get(study.design_name)
-        if words is None:
-            return ""
-        return (
-            f"### What is confounded\n\nIn the design {code(study.design_name)} {words}: it includes every "
-            "interaction with what else is on or off there, and says nothing of other combinations."
-        )
-    rows = [[escape(group.label), _with(group)] for group in analysis.aliases if len(group.terms) > 1 or group.partial]
-    resolution = (
-        "full factorial: nothing is aliased"
-        if analysis.resolution is None
-        else f"resolution {_ROMAN[analysis.resolution]}"
+def _confounding(design: str) -> str:
+    """Return what a design that changes one thing at a time cannot separate; nothing for other designs."""
+    if design not in _CONFOUNDED:
+        return ""
+    return (
+        f"### Confounding\n\nIn the design {code(design)}, {_CONFOUNDED[design]}. An effect includes the interactions "
+        "with the components that are on there, and does not apply to other combinations."
     )
-    head = f"### What is aliased\n\nThe design has {len(analysis.aliases)} columns up to pairs; {resolution}."
-    if not rows:
-        return head
-    return "\n\n".join([head, table(["estimated together", "cannot be told from"], rows[:MOST_ROWS])])
 
 
-def _with(group: AliasGroup) -> str:
-    words = list(group.aliases)
-    words += [f"in part ({value:+.2f}): {' x '.join(term)}" for term, value in group.partial[:12]]
-    if len(group.partial) > 12:
-        words.append(f"and {len(group.partial) - 12} more in part")
-    return escape(" = ".join(words[: len(group.aliases)]) + ("; " if group.aliases and group.partial else "")
-                  + "; ".join(words[len(group.aliases) :]))  # fmt: skip
+def _aliasing(analysis: Analysis) -> str:
+    """Return the alias table of a factorial design."""
+    resolution = "full factorial: nothing is aliased"
+    if analysis.resolution is not None:
+        resolution = f"resolution {_ROMAN[analysis.resolution]}"
+    parts = [f"### Aliasing\n\nThe design has {len(analysis.aliases)} columns up to pairs; {resolution}."]
+    rows = [
+        [escape(group.label), escape(_aliased_with(group))]
+        for group in analysis.aliases
+        if len(group.terms) > 1 or group.partial
+    ]
+    if rows:
+        parts.append(table(["term", "aliased with"], rows[:MOST_ROWS]))
+    return "\n\n".join(parts)
+
+
+def _aliased_with(group: AliasGroup) -> str:
+    words = [" = ".join(group.aliases)] if group.aliases else []
+    words += [f"in part ({value:+.2f}): {' x '.join(term)}" for term, value in group.partial[:_MOST_PARTIAL]]
+    if len(group.partial) > _MOST_PARTIAL:
+        words.append(f"and {len(group.partial) - _MOST_PARTIAL} more in part")
+    return "; ".join(words)

@@ -1,65 +1,55 @@
-"""The end of a report: diagnostics, limits, how to reproduce it, and a glossary."""
+"""Diagnostics: incomplete runs, and the comparisons under other tests."""
 
 from __future__ import annotations
 
 from ablate.report.analysis import Analysis
-from ablate.report.formats.markdown_text import bullets, escape, table
+from ablate.report.formats.markdown_text import MOST_ROWS, bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
 from ablate.report.sections.head import incomplete_lines
-from ablate.report.sections.plots import MOST_ROWS
 from ablate.stats.effects import Effect, sign_flip_can_reach
+from ablate.stats.effects.pairing import NO_VALUE
+
+_COLUMNS = (
+    "variant",
+    "rho",
+    "p, paired t",
+    "p, Welch (unpaired)",
+    "p, sign-flip (exact)",
+    "P(improve), Wilson 95 %",
+    "difference without unstable seeds",
+)
 
 
 def diagnostics(analysis: Analysis) -> str:
-    """Failures, sensitivity rows, and what other methods say."""
-    parts = ["## Diagnostics"]
-    failures = [*incomplete_lines(analysis.study), *_errors(analysis)]
-    parts.append(bullets(map(escape, failures)) if failures else "Every run that is here ended well.")
-    rows = [_sensitivity(effect, analysis) for effect in analysis.headline if effect.n > 1][:MOST_ROWS]
-    if rows:
-        columns = [
-            "variant",
-            "rho",
-            "p, paired t",
-            "p, Welch (unpaired)",
-            "p, sign-flip (exact)",
-            "P(improve), Wilson 95 %",
-            "without unstable seeds",
-        ]
+    """Return the section."""
+    incomplete = [*incomplete_lines(analysis.study), *_without_value(analysis)]
+    parts = ["## Diagnostics", bullets(map(escape, incomplete)) if incomplete else "All runs completed."]
+    effects = [effect for effect in analysis.headline if effect.n > 1]
+    if effects:
+        rows = [_sensitivity(effect, analysis) for effect in effects[:MOST_ROWS]]
         words = (
-            "Sensitivity: the paired t test is the primary analysis, chosen beforehand. The others are shown so that a "
-            "reader sees how much hangs on that choice; these p values are not corrected for the number of comparisons."
+            "Sensitivity: the primary analysis is the paired t-test, chosen beforehand. The other tests show how much "
+            "the results depend on this choice. These p-values are not corrected for multiple comparisons."
         )
-        parts += [escape(words), table(columns, rows, numeric=range(1, 7))]
-    unreachable = [effect for effect in analysis.headline if effect.n > 1 and not _reaches(effect)]
+        parts += [escape(words), table(_COLUMNS, rows, numeric=range(1, 7))]
+    unreachable = [effect.n for effect in effects if not sign_flip_can_reach(effect.n, effect.evidence.comparisons)]
     if unreachable:
-        seeds = max(effect.n for effect in unreachable)
-        parts.append(
-            escape(
-                f"The sign-flip test cannot reach significance at this n: with {seeds} seeds its smallest p is "
-                f"{2 / 2**seeds:.3g}, more than .05 divided by the size of the family."
-            )
+        seeds = max(unreachable)
+        words = (
+            f"The sign-flip test cannot reach significance at this n: its smallest p with {seeds} seeds is "
+            f"{2 / 2**seeds:.3g}, which is above .05 divided by the number of comparisons."
         )
+        parts.append(escape(words))
     return "\n\n".join(parts)
 
 
-def _errors(analysis: Analysis) -> list[str]:
-    """Arms with results that do not enter, by reason."""
-    lines = []
-    for effect in analysis.compared:
-        for reason, number in effect.evidence.paired.excluded.items():
-            if reason == "without a value":
-                lines.append(f"{effect.variant}: {number} finished, but without a value")
-    return lines
-
-
-def _reaches(effect: Effect) -> bool:
-    return sign_flip_can_reach(effect.n, effect.evidence.comparisons)
+def _without_value(analysis: Analysis) -> list[str]:
+    counts = {effect.variant: effect.evidence.paired.excluded.get(NO_VALUE, 0) for effect in analysis.compared}
+    return [f"{variant}: {number} finished {NO_VALUE}" for variant, number in counts.items() if number]
 
 
 def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
     digits = digits_of(analysis.study.metric, analysis.study.margin)
-    survivors = signed(effect.delta_survivors, digits) if effect.n_unstable else DASH
     return [
         escape(effect.variant),
         plain(effect.rho, 2),
@@ -67,5 +57,5 @@ def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
         escape(probability(effect.p_welch)),
         escape(probability(effect.p_signflip)),
         f"{plain(effect.p_improve, 2)} {interval(effect.improve_low, effect.improve_high, 2)}",
-        survivors,
+        signed(effect.delta_survivors, digits) if effect.n_unstable else DASH,
     ]

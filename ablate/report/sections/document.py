@@ -1,4 +1,4 @@
-"""The report as one Markdown document, in the order that the statistics prescribe."""
+"""The Markdown document: all sections in order."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ablate.report.sections.diagnostics import diagnostics
 from ablate.report.sections.head import head
 from ablate.report.sections.limits import limits
 from ablate.report.sections.noise import noise_section
-from ablate.report.sections.plots import figures_section
-from ablate.report.sections.results_table import main_tables
-from ablate.report.sections.study_card import card
+from ablate.report.sections.plots import plot_sections
+from ablate.report.sections.results_table import results_section
+from ablate.report.sections.study_card import study_card
 from ablate.report.sections.tuning import tuning_section
 
 
 def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str]) -> str:
-    """The whole report; `plots` are those that were drawn, `files` what lies beside it."""
+    """Return the document; `files` are the other files of the report."""
     parts = [
         head(analysis.study),
         answer(analysis),
-        card(analysis),
-        main_tables(analysis) if analysis.effects else "",
-        figures_section(plots),
+        study_card(analysis),
+        results_section(analysis) if analysis.effects else "",
+        plot_sections(plots),
         attribution_section(analysis, plots),
         tuning_section(analysis, plots),
         noise_section(analysis, plots),

@@ -1,4 +1,4 @@
-"""Limits: what the results do not show."""
+"""Limits: conclusions that the results do not support."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from ablate.report.formats.markdown_text import bullets, escape
 from ablate.report.study_data import StudyData
 
 SKEWED = (
-    "The intervals assume that the differences between seeds are roughly normal. In simulations with known effects "
-    "they hold their promise for normal and heavy-tailed noise, and for skewed noise where both arms vary alike. Where "
-    "noise is skewed and one arm varies several times as much as the other, up to 19 of 100 studies without any effect "
-    "report one (23 where seeds are added until it is clear; instead of 5), and up to 25 (28) call a difference as "
-    "large as the margin too small to matter: read verdicts on arms with an SD far from the reference's with that in "
-    "mind."
+    "The intervals assume that paired differences are roughly normal. In simulations with known effects they keep "
+    "their error rates for normal and heavy-tailed noise, and for skewed noise if both variants have the same SD. For "
+    "skewed noise and unequal SDs, up to 19 of 100 studies without any effect report one (23 where testing is "
+    "sequential; nominal: 5), and up to 25 (28) call a difference as large as the margin too small to matter. Read "
+    "verdicts on variants whose SD is far from the reference's with this in mind."
 )
 
 
 def limits(analysis: Analysis) -> str:
-    """What the reader must not conclude."""
+    """Return the section."""
     study = analysis.study
     lines = [
-        f"These effects hold at this scale ({study.scale}) and need not hold at another.",
+        f"The results apply to this scale ({study.scale}), not necessarily to others.",
         *_drop_in(study),
         *_one_reference(analysis),
         SKEWED,
@@ -30,34 +29,36 @@ def limits(analysis: Analysis) -> str:
         *study.notes,
     ]
     if analysis.scopes:
-        lines.append("Intervals in the main table speak of new seeds on this test set; see Two scopes for new images.")
+        lines.append(
+            "The intervals of the results apply to new seeds on this test set; for new images, see Two scopes."
+        )
     elif study.metric.in_points:
-        lines.append("The intervals speak of new seeds on this test set, not of new images.")
+        lines.append("The intervals apply to new seeds on this test set, not to new images.")
     if any(math.isfinite(effect.delta) and effect.n < 5 for effect in analysis.headline):
-        lines.append("Verdicts from 3 or 4 seeds are preliminary: intervals from so few seeds hang on normality.")
+        lines.append("Verdicts from 3 or 4 seeds are preliminary: with so few seeds, intervals depend on normality.")
     if analysis.attribution is not None and analysis.attribution.source == "half-sums":
-        lines.append("The Shapley values are half-sums: exact only where no three components interact.")
+        lines.append("The Shapley values are half-sums, which are exact only if no three components interact.")
     return "## Limits\n\n" + bullets(map(escape, lines))
 
 
 def _drop_in(study: StudyData) -> list[str]:
-    """What drop-in effects leave open; of runs that others made nobody knows whether settings were the same."""
+    """Return the limit of drop-in effects; a table of runs does not even show the settings."""
     if study.counts.planned is None:
-        return ["Whether the settings were the same in every arm, a table of runs does not tell."]
+        return ["The runs do not show whether all variants used the same settings."]
     if study.searches is not None:
         return []
     return [
-        "Settings are those of the baseline in every arm (drop-in): a component may matter less once the others are "
+        "All variants use the settings of the baseline (drop-in). A component may matter less if the settings are "
         "tuned without it."
     ]
 
 
 def _one_reference(analysis: Analysis) -> list[str]:
-    """That differences from one reference go up and down together."""
+    """Return the correlation of differences from one reference as a limit."""
     references = [effect.reference for effect in analysis.headline]
     if len(references) < 2 or len(set(references)) > 1:
         return []
     return [
-        f"All differences subtract the same runs of {references[0]}: a reference that was lucky in a seed makes every "
-        "component look better in it. The corrections for several comparisons hold all the same."
+        f"All differences share the runs of {references[0]}, so they are correlated: if it is lucky in a seed, every "
+        "component looks better in that seed. The corrections for multiple comparisons remain valid."
     ]

@@ -1,4 +1,4 @@
-"""Figures of a report with their captions."""
+"""The plots of a report with their captions."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Sequence
 from ablate.report.formats.markdown_text import escape, image
 from ablate.report.plots.render import Plot
 
-Plots = Sequence[Plot]
-MOST_ROWS = 60
-"""Rows of a table in Markdown; the CSV files have all."""
+_SECTIONS = (("Effects at a glance", "forest"), ("Seed by seed", "slopes"), ("Training curves", "curves"))
 
 
-def shown(plots: Plots, section: str) -> list[str]:
-    """The figures of a section, each with its caption."""
-    chosen = [found for found in plots if found.section == section]
-    return [f"{image(found.path, found.words)}\n\n*{escape(found.caption)}*" for found in chosen]
+def plots_in(plots: Sequence[Plot], section: str) -> list[str]:
+    """Return the plots of a section as Markdown."""
+    return [plot_text(plot) for plot in plots if plot.section == section]
 
 
-def figures_section(plots: Plots) -> str:
-    """Forest plot, paired slopes, training curves."""
+def plot_text(plot: Plot) -> str:
+    """Return a plot with its caption as Markdown."""
+    return f"{image(plot.path, plot.description)}\n\n*{escape(plot.caption)}*"
+
+
+def plot_sections(plots: Sequence[Plot]) -> str:
+    """Return the sections that contain nothing else: forest plot, paired slopes, training curves."""
     parts = []
-    for title, key in (("Effects at a glance", "forest"), ("Seed by seed", "slopes"), ("Training", "curves")):
-        found = shown(plots, key)
+    for title, section in _SECTIONS:
+        found = plots_in(plots, section)
         if found:
             parts += [f"## {title}", *found]
     return "\n\n".join(parts)

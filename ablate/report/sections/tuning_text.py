@@ -1,4 +1,4 @@
-"""Searches in words and tables: how they were made, what they chose, what was stopped early, what it does not mean."""
+"""Text and tables of searches: method, trials, answer, importances, cautions."""
 
 from __future__ import annotations
 
@@ -14,47 +14,57 @@ from ablate.wording import count
 if TYPE_CHECKING:
     from ablate.tuning.types import Objective, Trial
 
-MOST_ROWS = 10
-UNREAD = "Tuning read validation scores only; the test score of a trial was never looked at."
+UNREAD = "Tuning read validation scores only, never the test scores of trials."
 OPTIMISTIC = (
-    "The best of many scores is too good: part of it is luck of the seeds and of the validation data. So the tuning "
-    "score is never the result."
+    "The best of many scores is optimistic: it is partly due to lucky seeds and validation data. A tuning score is "
+    "therefore never reported as the result."
 )
 NOT_IMPORTANCE = (
-    "An importance says how much of the spread of scores within this space went with a setting; it does not say that "
-    "the setting helps, that it matters outside this space, or that it is the cause."
+    "An importance is the share of the variation of scores within this space that goes with a setting. It does not "
+    "show that the setting helps, that it matters outside this space, or that it is the cause."
 )
 
 
 def score_text(value: float, objective: Objective) -> str:
-    """A score as it is shown: fractions in percent."""
+    """Return a score: fractions in percent."""
     if math.isnan(value):
         return DASH
     return f"{value * objective.scale:.2f}" if objective.scale != 1.0 else f"{value:.4g}"
 
 
 def heading(objective: Objective) -> str:
-    """The name of a score's column."""
+    """Return the heading of a score's column."""
     return objective.words + (" (%)" if objective.scale == 100.0 else "")
 
 
+def values_of(trial: Trial) -> str:
+    """Return the values of a trial: `lr 0.01, dropout.p 0.2`."""
+    return ", ".join(f"{name} {value_text(value)}" for name, value in trial.params.items())
+
+
+def search_facts(search: SearchResult) -> str:
+    """Return the method and the trials of a search as a list."""
+    return bullets(escape(line) for line in [*method(search), trials_summary(search)])
+
+
 def method(search: SearchResult) -> list[str]:
-    """How a search was made, a line a fact."""
+    """Return objective, sampler, pruning and space, one line each."""
     seeds = f"seed{'s' * (len(search.seeds) > 1)} {', '.join(map(str, search.seeds))}"
-    words = {"max": "high", "min": "low"}
-    goals = " and ".join(f"{words[objective.goal]} {objective.words}" for objective in search.objectives)
-    mean = ", the mean over them" if len(search.seeds) > 1 else ""
-    lines = [
-        f"For {goals} at the end of the training, under {seeds}{mean}.",
-        f"Sampler: {search.sampler} of Optuna with seed {search.sampler_seed}; the recipe as it was came first.",
-        f"Stopped early: {search.pruning}.",
-    ]
+    goals = {"max": "maximise", "min": "minimise"}
+    objectives = " and ".join(f"{goals[objective.goal]} {objective.words}" for objective in search.objectives)
+    mean = "mean over " if len(search.seeds) > 1 else ""
     ranges = [f"{dimension.name} ({dimension.text})" for dimension in search.space.dimensions]
-    return [*lines, f"Searched: {enumerated(ranges, 30)}.", UNREAD]
+    return [
+        f"Objective: {objectives} at the end of training ({mean}{seeds}).",
+        f"Sampler: {search.sampler} of Optuna, seed {search.sampler_seed}. The first trial is the original recipe.",
+        f"Pruned: {search.pruning}.",
+        f"Space: {enumerated(ranges, 30)}.",
+        UNREAD,
+    ]
 
 
 def trials_summary(search: SearchResult) -> str:
-    """How many trials there were, what became of them and what they cost."""
+    """Return the numbers of trials by state, and their cost."""
     parts = [count(len(search.complete), "complete trial")]
     if search.pruned:
         epochs, seconds = search.saved
@@ -63,19 +73,19 @@ def trials_summary(search: SearchResult) -> str:
         parts.append(f"{len(search.failed)} failed")
     reused = sum(trial.reused for trial in search.trials)
     if reused:
-        parts.append(f"{count(reused, 'run')} taken from the journals")
+        parts.append(f"{count(reused, 'run')} reused from the journals")
     lost = sum(trial.state == "lost" for trial in search.trials)
     if lost:
-        parts.append(f"{lost} lost with their process and made again")
+        parts.append(f"{lost} lost with their process and repeated")
     return f"{', '.join(parts)}; {duration(search.seconds)} of training."
 
 
 def trials_table(trials: Sequence[Trial], search: SearchResult) -> str:
-    """Trials as rows: number, scores, values."""
+    """Return one row per trial: number, scores, values."""
     names = list(search.space.names)
     rows = [
         [
-            f"{trial.number}{' (as it was)' if trial.is_baseline else ''}",
+            f"{trial.number}{' (original recipe)' if trial.is_baseline else ''}",
             *(score_text(value, one) for value, one in zip(trial.values, search.objectives, strict=True)),
             *(escape(value_text(trial.params.get(name))) for name in names),
         ]
@@ -85,46 +95,39 @@ def trials_table(trials: Sequence[Trial], search: SearchResult) -> str:
     return table(columns, rows, numeric=range(1, len(columns)))
 
 
-def values_of(trial: Trial) -> str:
-    """The values of a trial in words."""
-    return ", ".join(f"{name} {value_text(value)}" for name, value in trial.params.items())
-
-
 def answer_lines(search: SearchResult) -> list[str]:
-    """What a search found, in sentences."""
-    winner, before = search.winner, search.baseline
+    """Return the result of a search in sentences."""
+    winner, original, objective = search.winner, search.baseline, search.objective
     if winner is None:
         return ["No trial has a score yet."]
-    objective = search.objective
-    sign = " %" if objective.scale == 100.0 else ""
-    best = score_text(winner.values[0], objective) + sign
-    if before is None:
-        return [f"The best of {len(search.complete)} trials: {objective.words} {best}, at {values_of(winner)}."]
-    was = score_text(before.values[0], objective) + sign
-    if winner.number == before.number:
-        lines = [f"No trial was better than the recipe as it was: {objective.words} {was}."]
-    else:
-        moved = (winner.values[0] - before.values[0]) * objective.scale
-        unit = " points" if objective.scale == 100.0 else ""
-        digits = 2 if objective.scale == 100.0 else 4
-        lines = [
-            f"Trial {winner.number} has {objective.words} {best}, the recipe as it was {was} "
-            f"({signed(moved, digits)}{unit}): {values_of(winner)}.",
-        ]
-    return [*lines, OPTIMISTIC]
+    is_percent = objective.scale == 100.0
+    percent = " %" if is_percent else ""
+    best = score_text(winner.values[0], objective) + percent
+    if original is None:
+        return [f"Best of {len(search.complete)} trials: {objective.words} {best}, at {values_of(winner)}."]
+    before = score_text(original.values[0], objective) + percent
+    if winner.number == original.number:
+        return [f"No trial is better than the original recipe: {objective.words} {before}.", OPTIMISTIC]
+    gain = signed((winner.values[0] - original.values[0]) * objective.scale, 2 if is_percent else 4)
+    unit = " points" if is_percent else ""
+    return [
+        f"Best trial: number {winner.number}, {objective.words} {best}; original recipe: {before} ({gain}{unit}). "
+        f"Its values: {values_of(winner)}.",
+        OPTIMISTIC,
+    ]
 
 
 def edge_lines(searches: Sequence[SearchResult]) -> list[str]:
-    """A caution for each search whose optimum lies at the edge of what was searched."""
+    """Return a caution for each search whose best trial is at an edge of the space."""
     return [
-        f"Optimum at the edge in {search.label}: {'; '.join(search.edges)}. A wider range may do better."
+        f"Optimum at the edge in {search.label}: {'; '.join(search.edges)}. A wider range may contain a better value."
         for search in searches
         if search.edges
     ]
 
 
 def importances_table(search: SearchResult) -> str:
-    """Importances by both estimators, and what they do not mean."""
+    """Return the importances by both estimators, and what they do not show."""
     estimators = list(search.importances)
     first = search.importances[estimators[0]]
     rows = [
@@ -133,8 +136,3 @@ def importances_table(search: SearchResult) -> str:
     ]
     words = f"From {count(len(search.complete), 'complete trial')}. {NOT_IMPORTANCE}"
     return table(["setting", *estimators], rows, numeric=range(1, 1 + len(estimators))) + "\n\n" + escape(words)
-
-
-def facts(search: SearchResult) -> str:
-    """Method and summary as a list."""
-    return bullets(escape(line) for line in [*method(search), trials_summary(search)])

@@ -12,14 +12,14 @@ from ablate.tuning.space import space_from
 from ablate.tuning.types import Objective, Trial
 
 
-def read_searches(layout: Mapping[str, Any]) -> Searches | None:
-    """The searches that a study's record holds, or None if it was not tuned."""
-    plain = layout.get("tuning") or {}
+def read_searches(details: Mapping[str, Any]) -> Searches | None:
+    """Return the searches in the details of a study's record, or None if it was not tuned."""
+    plain = details.get("tuning") or {}
     if not plain.get("searches"):
         return None
     by_arm = {label: _read(label, search) for label, search in plain["searches"].items()}
     comparisons = [Comparison(**row) for row in plain.get("comparisons", ())]
-    return Searches(by_arm, comparisons, str(plain.get("command") or layout.get("command", "")))
+    return Searches(by_arm, comparisons, str(plain.get("command") or details.get("command", "")))
 
 
 def _read(label: str, plain: Mapping[str, Any]) -> SearchResult:

@@ -1,0 +1,56 @@
+"""The folder of a report: its name, its files, and their replacement as a whole."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.report.formats.html import html
+
+_FILES = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex", "trials.csv")
+
+
+def folder_name(name: str) -> str:
+    """Return the folder name of a study's report: letters, digits, dots, dashes and underscores of its name."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "report"
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the files of a report, relative to its folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@contextmanager
+def replaced_report(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files replace the older report in `folder` at the end, unless an error occurs.
+
+    Other files in `folder` stay. Raises UserError if it cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+            yield Path(temporary)
+            _replace_files(Path(temporary), folder)
+    except OSError as error:
+        raise UserError(f"Cannot write the report to {folder}: {error.strerror or error}") from error
+
+
+def _replace_files(made: Path, folder: Path) -> None:
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    new = {path.relative_to(made) for path in made.rglob("*") if path.is_file()}
+    for path in sorted(new):
+        (made / path).replace(folder / path)
+    for path in [*(folder / name for name in _FILES), *(folder / "figures").glob("*.png")]:
+        if path.relative_to(folder) not in new:
+            path.unlink(missing_ok=True)
+
+
+def write_document(text: str, title: str, folder: Path, *, as_html: bool) -> None:
+    """Write `report.md` and, if `as_html`, `report.html` with the images in `folder`."""
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    if as_html:
+        (folder / "report.html").write_text(html(text, title, folder), encoding="utf-8")
