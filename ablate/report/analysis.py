@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
-from ablate.report.main_effects import FAMILY, averaged_runs, main_effect_rows
+from ablate.report.main_effects import FAMILY, estimate_main_effects
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import (
     BUDGET_DIFFERENCES,
@@ -106,20 +106,13 @@ def _by_delta(effect: Effect) -> tuple[bool, float]:
 
 def analyse(study: StudyData) -> Analysis:
     """Return everything that the runs of a study support. Raises UserError for scores that cannot be compared."""
-    metric, margin = study.metric, study.margin
-    scores = score_table(study.runs, metric)
+    scores = score_table(study.runs, study.metric)
     factorial = _factorial(study, scores)
-    effects = _compared(study)
-    main = []
-    if factorial is not None:
-        runs = averaged_runs(study.design, factorial, scores, metric)
-        planned = main_effect_rows(study.design.columns, len(study.seeds))
-        main = estimate_effects(runs, planned, metric, margin, study.protocol)
-        main = [_as_factorial(effect, factorial) for effect in main]
+    main_effects = [] if factorial is None else estimate_main_effects(study, factorial, scores)
     aliases, resolution = _aliases(study)
-    found = Analysis(
+    analysis = Analysis(
         study=study,
-        effects=[*effects, *main],
+        effects=[*_compared(study), *main_effects],
         scores=scores,
         factorial=factorial,
         aliases=aliases,
@@ -128,8 +121,8 @@ def analyse(study: StudyData) -> Analysis:
         synergies=() if factorial else _synergies(study, scores),
         retuned=_retuned(study),
     )
-    bits = study.correct()
-    return replace(found, budget=_budget(found, bits), scopes=_scopes(found, bits))
+    correct = study.correct()
+    return replace(analysis, budget=_budget(analysis, correct), scopes=_scopes(analysis, correct))
 
 
 def _compared(study: StudyData) -> list[Effect]:
@@ -160,24 +153,6 @@ def _factorial(study: StudyData, scores: pd.DataFrame) -> FactorialAnalysis | No
         return factorial_effects(study.design, scores, study.margin, study.metric.goal)
     except UserError:  # not such a design, or no complete seed yet
         return None
-
-
-def _as_factorial(effect: Effect, factorial: FactorialAnalysis) -> Effect:
-    """Return a main effect; below 3 seeds, with the intervals and p values of all runs together."""
-    if effect.n != len(factorial.seeds) or effect.n > 2:
-        return effect
-    row = next(row for row in factorial.contrasts if row.term == effect.factor)
-    return replace(
-        effect,
-        ci_low=-row.high,
-        ci_high=-row.low,
-        fw_low=-row.fw_high,
-        fw_high=-row.fw_low,
-        p=row.p,
-        p_holm=row.p_holm,
-        p_tost=row.p_tost,
-        p_tost_holm=row.p_tost_holm,
-    )
 
 
 def _aliases(study: StudyData) -> tuple[list[AliasGroup], int | None]:
@@ -217,7 +192,7 @@ def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast
     return found if any(row.n for row in found) else []
 
 
-def _budget(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
+def _budget(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
     """Return the size of the noise, from the baseline's seeds and the paired differences of every comparison."""
     study = analysis.study
     if study.baseline not in analysis.scores.index:
@@ -226,21 +201,21 @@ def _budget(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> NoiseB
     reference = [value for value in scores.tolist() if math.isfinite(value)]
     sds = [effect.evidence.sd_difference for effect in analysis.headline]
     image_se = math.nan
-    if bits.get(study.baseline):
-        rows = list(bits[study.baseline].values())
+    if correct.get(study.baseline):
+        rows = list(correct[study.baseline].values())
         image_se = image_standard_error(rows, study.metric.scale)
     per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # BUDGET_DIFFERENCES are chosen for 0.5 points
     targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
     return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets)
 
 
-def _scopes(analysis: Analysis, bits: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
+def _scopes(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
     """Return both scopes of noise for each comparison with per-image results at two shared seeds or more."""
     import numpy as np
 
     scopes = {}
     for effect in analysis.compared:
-        one, other = bits.get(effect.variant, {}), bits.get(effect.reference, {})
+        one, other = correct.get(effect.variant, {}), correct.get(effect.reference, {})
         seeds = [seed for seed in effect.evidence.paired.seeds if seed in one and seed in other]
         lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
         if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > MOST_CELLS:

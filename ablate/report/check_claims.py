@@ -37,17 +37,7 @@ _BOUND_COLUMNS = {"95 % interval": ("ci_low", "ci_high"), "family-wise interval"
 
 @dataclass(frozen=True)
 class NumericClaim:
-    """A number in a text, compared with the number of the study.
-
-    Attributes:
-        line: Line of the text.
-        text: The sentence, or the row of a table.
-        variant: The variant that it is about.
-        what: `difference` or `interval`.
-        claimed: The number in the text.
-        known: The number of the study.
-        agrees: Whether they agree.
-    """
+    """A number in a text, its variant, and the number of the study; `what` is `difference` or `interval`."""
 
     line: int
     text: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ablate.stats.effects import Comparison
-from ablate.stats.metric import Metric
+from ablate.report.study_data import StudyData
+from ablate.stats.effects import Comparison, Effect, estimate_effects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,24 +18,28 @@ AVERAGED = "averaged over the other components"
 """What every sentence, table and plot of main effects says."""
 
 
-def off(factor: object) -> str:
+def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores: pd.DataFrame) -> list[Effect]:
+    """Return one effect per factor, without it against with it, in a separate family."""
+    runs = _averaged_runs(study, factorial, scores)
+    comparisons = [
+        Comparison(_off(name), _on(name), str(name), "removed", FAMILY, len(study.seeds))
+        for name in study.design.columns
+    ]
+    effects = estimate_effects(runs, comparisons, study.metric, study.margin, study.protocol)
+    return [_with_few_seeds(effect, factorial) for effect in effects]
+
+
+def _off(factor: object) -> str:
     """Return the name of the average of all variants without a factor."""
     return f"no-{str(factor).replace('_', '-')} (averaged)"
 
 
-def on(factor: object) -> str:
+def _on(factor: object) -> str:
     """Return the name of the average of all variants with a factor."""
     return f"with {str(factor).replace('_', '-')} (averaged)"
 
 
-def main_effect_rows(factors: Iterable[object], n_planned: int) -> list[Comparison]:
-    """Return one comparison per factor, without it against with it, in a separate family."""
-    return [Comparison(off(name), on(name), str(name), "removed", FAMILY, n_planned) for name in factors]
-
-
-def averaged_runs(
-    design: pd.DataFrame, factorial: FactorialAnalysis, scores: pd.DataFrame, metric: Metric
-) -> pd.DataFrame:
+def _averaged_runs(study: StudyData, factorial: FactorialAnalysis, scores: pd.DataFrame) -> pd.DataFrame:
     """Return a run table of the averages over the balanced design, by seed, for each factor off and on.
 
     Off minus on is then, seed by seed, minus the factorial contrast e_s = (2/N) X'y_s. Only complete seeds are used;
@@ -45,12 +49,30 @@ def averaged_runs(
 
     from ablate.stats.attribution import orthogonal_part
 
-    part = orthogonal_part(design)
+    metric, part = study.metric, orthogonal_part(study.design)
     table = scores.reindex(part.index)[list(factorial.seeds)] / metric.scale
     rows = [
         {"variant": name(factor), "seed": seed, "status": "finished", metric.name: value}
         for factor in part.columns
-        for name, chosen in ((off, ~part[factor]), (on, part[factor]))
+        for name, chosen in ((_off, ~part[factor]), (_on, part[factor]))
         for seed, value in table[chosen].mean(axis=0).items()
     ]
     return pd.DataFrame(rows, columns=["variant", "seed", "status", metric.name])
+
+
+def _with_few_seeds(effect: Effect, factorial: FactorialAnalysis) -> Effect:
+    """Return a main effect; below 3 seeds, with the intervals and p-values of all runs together."""
+    if effect.n != len(factorial.seeds) or effect.n > 2:
+        return effect
+    row = next(row for row in factorial.contrasts if row.term == effect.factor)
+    return replace(
+        effect,
+        ci_low=-row.high,
+        ci_high=-row.low,
+        fw_low=-row.fw_high,
+        fw_high=-row.fw_low,
+        p=row.p,
+        p_holm=row.p_holm,
+        p_tost=row.p_tost,
+        p_tost_holm=row.p_tost_holm,
+    )

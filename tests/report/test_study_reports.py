@@ -288,7 +288,7 @@ def test_main_effects_are_called_averages_wherever_they_are_stated(tmp_path: Pat
     labels = {
         plot.section: plot.arguments["metric"] for plot in study_plots(report.analysis) if "effects" in plot.arguments
     }
-    assert labels == {"forest": f"test accuracy, {words},", "main_effects": f"test accuracy, {words},"}
+    assert labels == {"forest": f"test accuracy, {words},", "main_effects": f"test accuracy, {words}"}
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

@@ -130,7 +130,7 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
     ]  # fmt: skip
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "unit": _unit(analysis),
-        "metric": f"{analysis.study.metric.label}, {AVERAGED},",
+        "metric": f"{analysis.study.metric.label}, {AVERAGED}",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
     caption = f"Effect of having each component, {AVERAGED}, and interactions of pairs."
