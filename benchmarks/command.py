@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from ablate.studies.job import open_data
+from ablate.workloads.dispatch import open_data
 from benchmarks.measure import Figure, Measurement, Worker, alternate, medians
 
 HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib")

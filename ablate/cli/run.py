@@ -33,8 +33,9 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
       ablate run --data-dir cifar10.tgz --preset laptop --mixup --mixup-alpha 0.4
     """
     from ablate.runs.runner import RunOptions
-    from ablate.studies.job import Job, open_data
+    from ablate.studies.job import Job
     from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
+    from ablate.workloads.dispatch import open_data
 
     conditions = compute.conditions(WORKLOAD)
     preset = flags.preset or (names.GPU_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ablate.tracking import Project, Tracker
     from ablate.workflows.study_recorder import StudyReporter
     from ablate.workflows.sweep import SweepSession
-from ablate.studies.job import open_data
+from ablate.workloads.dispatch import open_data
 
 
 @expand_groups

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ablate.studies.job import Data
     from ablate.studies.study import Study
 from ablate.cli.options.tune import SearchFlags, TrialFlags
-from ablate.studies.job import open_data
+from ablate.workloads.dispatch import open_data
 
 
 @expand_groups

@@ -11,9 +11,10 @@ from typing import Any
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.runs.runner import is_comparable
 from ablate.runs.sweep import PlannedRun
-from ablate.studies.job import Job, estimate
+from ablate.studies.job import Job
 from ablate.studies.study import Study
 from ablate.wording import count
+from ablate.workloads.dispatch import estimate
 
 GUESSED_SD = 0.5
 """Assumed standard deviation of the metric over seeds, in displayed units, if there are no earlier runs."""

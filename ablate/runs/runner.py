@@ -21,7 +21,8 @@ from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
 from ablate.runs.interrupts import Terminated
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job, Outcome, train
+from ablate.studies.job import Job, Outcome
+from ablate.workloads.dispatch import train
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablate.studies.conditions import Conditions
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.studies.workload import resolve
 
 if TYPE_CHECKING:
     from ablate.data import ImageSource
@@ -90,21 +89,3 @@ class Outcome:
 
     metrics: Mapping[str, float]
     params: Mapping[str, Value] = field(default_factory=dict)
-
-
-def train(job: Job, log: Log) -> Outcome:
-    """Execute the run of `job`."""
-    outcome: Outcome = resolve(job.recipe.workload.train_function)(job, log)
-    return outcome
-
-
-def open_data(recipe: Recipe, source: ImageSource | None, progress: Any = None) -> Data:
-    """Open the data of a recipe's workload; decodes it on first use."""
-    data: Data = resolve(recipe.workload.data_function)(source, recipe, progress)
-    return data
-
-
-def estimate(job: Job) -> float | None:
-    """Return the expected duration of a run in seconds, from a timed pilot, or None if the workload has no pilot."""
-    pilot = job.recipe.workload.pilot_function
-    return float(resolve(pilot)(job)) if pilot else None

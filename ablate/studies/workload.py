@@ -77,11 +77,6 @@ class Workload:
         """The workload's part of a run's identity: its name and version."""
         return f"{self.name} {self.version}" if self.version else self.name
 
-    def conditions(self, requested: RequestedConditions) -> Conditions:
-        """Return what the requested conditions are on this machine."""
-        conditions: Conditions = resolve(self.conditions_function)(requested)
-        return conditions
-
     def scale_of(self, settings: Mapping[str, Value]) -> str:
         """Return a description of the scale: `width 16, 16 epochs, 10,000 training images`."""
         named = [setting for setting in self.settings if setting.scale_text and setting.name in settings]

@@ -16,8 +16,9 @@ from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Journals, Run, load, records
 from ablate.runs.runner import RunOptions, find_result, make_run
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job, open_data
+from ablate.studies.job import Job
 from ablate.studies.recipe import Recipe
+from ablate.workloads.dispatch import open_data
 from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples import toy
 

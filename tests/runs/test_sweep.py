@@ -29,8 +29,9 @@ from ablate.runs.sweep import (
 )
 from ablate.runs.until_clear import InterimDecision, SequentialTest
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job, open_data
+from ablate.studies.job import Job
 from ablate.studies.study import Study
+from ablate.workloads.dispatch import open_data
 from tests.samples import toy
 
 CONDITIONS = Conditions("cpu", "fp32", 1)

@@ -14,9 +14,9 @@ from ablate.runs.executors import Executor, SerialExecutor
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import RunEnded, RunTask, plan_runs, run_tasks
 from ablate.studies.conditions import RequestedConditions
-from ablate.studies.job import open_data
 from ablate.studies.study import Study
 from ablate.workloads.custom.study_file import load_study
+from ablate.workloads.dispatch import open_data, resolve_conditions
 
 LATENCY = '''
 """Which caches matter for latency?"""
@@ -68,7 +68,7 @@ def command_study(folder: Path, command: str, program: str, /, **declared: objec
 def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: int | None = None) -> list[Run]:
     """Execute the missing runs of a study, or the first of them, and return them."""
     journals = Journals(folder / "mlruns" / "journal")
-    conditions = study.workload.conditions(RequestedConditions(threads=1))
+    conditions = resolve_conditions(study.workload, RequestedConditions(threads=1))
     planned = plan_runs(study.recipes(), open_data(study.baseline, None), conditions, journals)
     tasks = [
         RunTask(entry.job, journals.folder, RunOptions(folder, study.name)) for entry in planned if not entry.is_done

@@ -103,8 +103,10 @@ class ComputeFlags:
 
     def conditions(self, workload: Workload) -> Conditions:
         """Return the conditions of a run on this machine."""
+        from ablate.workloads.dispatch import resolve_conditions
+
         requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
-        return workload.conditions(requested)
+        return resolve_conditions(workload, requested)
 
 
 @dataclass(frozen=True)

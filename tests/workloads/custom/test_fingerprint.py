@@ -11,9 +11,9 @@ from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import code_cautions
 from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import open_data
 from ablate.workloads.custom.fingerprint import content_digest, training_code
 from ablate.workloads.custom.study_file import load_study
+from ablate.workloads.dispatch import open_data
 from tests.samples.custom import LATENCY, runs_of, written
 
 SAME = {

@@ -10,9 +10,9 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.runs.executors import EXECUTORS, ProcessExecutor, make_executor
-from ablate.studies.job import open_data
 from ablate.studies.study import Study
 from ablate.workloads.custom.study_file import load_study
+from ablate.workloads.dispatch import open_data
 from tests.samples.custom import LATENCY, artifact, runs_of, written
 
 

@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 from ablate.journal.run_journal import Journals
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job, open_data
+from ablate.studies.job import Job
+from ablate.workloads.dispatch import open_data
 from ablate.workloads.resnet9 import workload as resnet9
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.factors import FACTORS

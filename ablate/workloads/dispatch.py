@@ -1,0 +1,41 @@
+"""Call the functions of a job's workload: resolve conditions, open data, train, estimate.
+
+A workload refers to its functions by name, so that its declaration imports no training code. They are called here, in
+the layer that holds them, so that the language of studies never calls a layer above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ablate.studies.conditions import Conditions, RequestedConditions
+from ablate.studies.job import Data, Job, Log, Outcome
+from ablate.studies.recipe import Recipe
+from ablate.studies.workload import Workload, resolve
+
+if TYPE_CHECKING:
+    from ablate.data import ImageSource
+
+
+def resolve_conditions(workload: Workload, requested: RequestedConditions) -> Conditions:
+    """Return the conditions on this machine for the requested ones."""
+    conditions: Conditions = resolve(workload.conditions_function)(requested)
+    return conditions
+
+
+def open_data(recipe: Recipe, source: ImageSource | None, progress: Any = None) -> Data:
+    """Open the data of a recipe's workload; decodes it on first use."""
+    data: Data = resolve(recipe.workload.data_function)(source, recipe, progress)
+    return data
+
+
+def train(job: Job, log: Log) -> Outcome:
+    """Execute the run of `job`."""
+    outcome: Outcome = resolve(job.recipe.workload.train_function)(job, log)
+    return outcome
+
+
+def estimate(job: Job) -> float | None:
+    """Return the expected duration of a run in seconds, from a timed pilot, or None if the workload has no pilot."""
+    pilot = job.recipe.workload.pilot_function
+    return float(resolve(pilot)(job)) if pilot else None
