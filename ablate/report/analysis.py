@@ -47,7 +47,7 @@ class Analysis:
         effects: Effects of the planned comparisons, then main effects (of switching off), as in effects.csv.
         scores: Scaled scores, one row per variant and one column per seed.
         factorial: Contrasts of a factorial design.
-        aliases: Groups of terms that the design cannot tell apart.
+        aliases: Groups of terms that share a column of the design.
         resolution: Resolution of a fractional factorial design.
         attribution: Shapley values with leave-one-out and add-one-in differences.
         synergies: Synergies of pairs, from a design that removes pairs.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ablate.report.analysis import analyse
+from ablate.report.main_effects import FAMILY
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect
 from ablate.stats.metric import Metric
@@ -50,7 +51,8 @@ class NumericClaim:
 
 def check_study(study: StudyData, text: str) -> list[NumericClaim]:
     """Return every number in a text that states a difference of this study, compared with the runs."""
-    return check_text(text, analyse(study).effects, study.metric)
+    analysis = analyse(study)
+    return check_text(text, [*analysis.effects, *analysis.retuned], study.metric)
 
 
 def check_text(text: str, effects: Sequence[Effect], metric: Metric) -> list[NumericClaim]:
@@ -123,13 +125,13 @@ def _mentions(text: str, names: Sequence[tuple[re.Pattern[str], list[Effect]]]) 
 
 
 def _which(effects: list[Effect], text: str) -> list[Effect]:
-    """Return those of the comparisons with one name that agree with the text: removed or added, averaged or not."""
+    """Return those of the comparisons with one name that the text means: removed or added, re-tuned, averaged."""
     line = text.lower()
     wanted = {"removed"} if re.search(r"\b(?:remov|without|no[- ])", line) else set()
     wanted |= {"added"} if re.search(r"\b(?:adding|added|only[- ])", line) else set()
     chosen = [effect for effect in effects if effect.change in wanted] or effects
-    averaged = [effect for effect in chosen if (effect.family == "main effects") == ("averaged" in line)]
-    return averaged or chosen
+    chosen = [row for row in chosen if (row.evidence.estimand == "re-tuned") == ("re-tuned" in line)] or chosen
+    return [row for row in chosen if (row.family == FAMILY) == ("averaged" in line)] or chosen
 
 
 def _sentence_claims(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FAMILY = "main effects"
 AVERAGED = "averaged over the other components"
-"""What every sentence, table and plot of main effects says."""
+"""Qualifier of main effects in sentences, tables and plots."""
 
 
 def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores: pd.DataFrame) -> list[Effect]:

@@ -1,4 +1,4 @@
-"""The searches of a study as data: trials, the winner and what they cost. Scores are those of validation."""
+"""The searches of a study as data: trials, winner, cost. All scores are validation scores."""
 
 from __future__ import annotations
 

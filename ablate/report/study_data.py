@@ -1,4 +1,4 @@
-"""The input of every report, whatever its source: runs, comparisons and their description."""
+"""The input of a report from any source: runs, comparisons and their description."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from ablate.report.analysis import analyse
 from ablate.report.check_claims import check_text
 from ablate.report.sources.study import from_study
-from ablate.stats.effects import Comparison, Effect, estimate_effects
+from ablate.stats.effects import Comparison, Effect, Protocol, estimate_effects, sentence
 from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, planned, run_table
 from tests.samples.report import report_text, small_study, tracked
 
@@ -56,6 +56,15 @@ def test_the_line_of_a_claim_is_told(effects: list[Effect]) -> None:
     text = "# Title\n\nSome words\nabout nothing. Removing batch norm\ncost 3.5 points.\n"
     (claim,) = check_text(text, effects, ACCURACY)
     assert (claim.line, claim.claimed, claim.known) == (5, "3.5", "-3.0220")
+
+
+def test_re_tuned_numbers_are_those_of_the_re_tuned_comparison(effects: list[Effect]) -> None:
+    runs = run_table({"baseline-retuned": BASELINE, "no-batch-norm-retuned": NO_CLIP})
+    comparison = Comparison("no-batch-norm-retuned", "baseline-retuned", "batch_norm", family="leave-one-out, re-tuned")
+    both = [*effects, *estimate_effects(runs, [comparison], ACCURACY, 0.5, Protocol(estimand="re-tuned"))]
+    assert verdicts("Removing batch norm cost 3.02 points.", both) == [True]
+    assert verdicts("Removing batch norm, both variants re-tuned, cost 3.02 points.", both) == [False]
+    assert verdicts(f"{sentence(both[-1], ACCURACY, 'both variants re-tuned')}", both) == [True, True]
 
 
 def test_other_units_are_found_after_by() -> None:

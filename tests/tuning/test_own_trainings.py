@@ -90,7 +90,7 @@ def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
     arguments = ("tune", "own.py", "--per-variant", "--trials", "2", "--final-seeds", "3", "--executor", "serial")
     ablate(*arguments, folder=project)
     text = (project / "reports" / "own-retuned" / "report.md").read_text()
-    assert "Removing sugar, both arms re-tuned" in text
+    assert "Removing sugar, both variants re-tuned" in text
     assert "## Drop-in and re-tuned" in text
 
 

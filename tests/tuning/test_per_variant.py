@@ -121,7 +121,7 @@ def test_the_report_names_both_estimands(fair: tuple[Path, MemoryTracker]) -> No
         assert words in section, words
     assert "unequal numbers" not in section
     answered = text.split("## Answer")[1].split("\n## ")[0]
-    assert "Removing sugar, both arms re-tuned, changed test taste" in answered
+    assert "Removing sugar, both variants re-tuned, changed test taste" in answered
     assert "Removing sugar cost" in answered
     assert text.index("## Drop-in and re-tuned") < text.index("## Noise")
     assert "ablate tune --per-variant fair.py" in text

@@ -64,10 +64,10 @@ def _nothing() -> None:
 def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) -> None:
     """Draw the plots into `folder`/figures; `pool`, if available, draws the larger half."""
     tasks = [(plot.function, dict(plot.arguments), folder / plot.path) for plot in plots]
-    theirs, ours = _shares(plots) if pool else ([], list(range(len(tasks))))
+    for_pool, here = _shares(plots) if pool else ([], list(range(len(tasks))))
     try:
-        futures = [pool.submit(_draw, *tasks[place]) for place in theirs] if pool else []
-        for place in ours:
+        futures = [pool.submit(_draw, *tasks[place]) for place in for_pool] if pool else []
+        for place in here:
             _draw(*tasks[place])
         for future in futures:
             future.result()
@@ -78,14 +78,14 @@ def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) 
 
 def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
     """Return the indices of the plots for the other process, and for this one."""
-    theirs: list[int] = []
-    ours: list[int] = []
+    for_pool: list[int] = []
+    here: list[int] = []
     loads = [0.0, _LOADING]
     for place in sorted(range(len(plots)), key=lambda place: -_effort(plots[place])):
         taker = 0 if loads[0] <= loads[1] else 1
-        (theirs, ours)[taker].append(place)
+        (for_pool, here)[taker].append(place)
         loads[taker] += _effort(plots[place])
-    return theirs, ours
+    return for_pool, here
 
 
 _LOADING = 12.0

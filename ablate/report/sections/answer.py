@@ -32,11 +32,11 @@ _OUTCOMES: Sequence[tuple[Verdict, Mapping[str, str]]] = (
     ),
     (Verdict.INCONCLUSIVE, {"": "Inconclusive"}),
 )
-"""What a verdict says of a component, by what was done to it; the empty text where that makes no difference."""
+"""Labels of a verdict by the change of the component; the empty key fits all changes."""
 
 
 def answer(analysis: Analysis) -> str:
-    """Return the section: one sentence per comparison, grouped by what is established."""
+    """Return the section: one sentence per comparison, established results first."""
     effects, metric = analysis.headline, analysis.study.metric
     if not effects:
         return f"## Answer\n\n{no_answer(analysis.study)}"
@@ -65,7 +65,7 @@ def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
-    """Return the effects by how much is known of them; the last group is the open ones."""
+    """Return the effects in three groups: established, unresolved, not established."""
     unresolved = [effect for effect in effects if effect.evidence.rule is Verdict.UNRESOLVED]
     settled = [effect for effect in effects if effect.is_settled]
     return {
@@ -76,10 +76,10 @@ def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
 
 
 def effect_sentence(effect: Effect, metric: Metric) -> str:
-    """Return the verdict sentence of an effect; that of an average or of re-tuned arms says so."""
+    """Return the verdict sentence of an effect, qualified if it is an average or re-tuned."""
     if effect.family == FAMILY:
         return sentence(effect, metric, AVERAGED)
-    return sentence(effect, metric, "both arms re-tuned" if effect.evidence.estimand == "re-tuned" else "")
+    return sentence(effect, metric, "both variants re-tuned" if effect.evidence.estimand == "re-tuned" else "")
 
 
 def summary(effects: Sequence[Effect]) -> str:
@@ -127,7 +127,7 @@ def _how_to_read(study: StudyData) -> str:
         unit = f"differences are in {metric.label}{f' ({metric.own_unit})' if metric.own_unit else ''}"
     return escape(
         f"How to read this: {unit}. The brackets contain the 95 % confidence interval: the differences that are "
-        f"compatible with the runs. Differences within the margin of {metric.with_own_unit(f'{study.margin:g}')}"
+        f"compatible with the runs. Differences within the margin of {metric.with_unit(f'{study.margin:g}')}"
         f'{study.counts.fixed} are too small to matter. "Inconclusive" means that there are too few seeds to decide, '
         "not that there is no effect."
     )

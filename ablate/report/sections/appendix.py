@@ -13,7 +13,7 @@ GLOSSARY = (
     ("SE", "standard error, the uncertainty of a mean of several runs; it shrinks with more seeds, the SD does not"),
     (
         "95 % interval",
-        "confidence interval: the differences compatible with the runs; in 95 of 100 such studies it contains the true "
+        "confidence interval, the differences compatible with the runs; in 95 of 100 such studies it contains the true "
         "difference",
     ),
     (

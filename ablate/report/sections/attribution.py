@@ -55,7 +55,7 @@ def _main_effects(analysis: Analysis) -> str:
         words += f" Excluded because some of their runs are missing: seeds {seeds}."
     unstable = int((analysis.study.runs["status"] == "unstable").sum())
     if unstable:
-        words += f" {count(unstable, 'unstable run')} included at the recorded value."
+        words += f" Unstable runs included at their recorded values: {unstable}."
     columns = [
         "component",
         "effect of having it",
@@ -152,8 +152,8 @@ def _confounding(design: str) -> str:
     if design not in _CONFOUNDED:
         return ""
     return (
-        f"### Confounding\n\nIn the design {code(design)}, {_CONFOUNDED[design]}. An effect includes the interactions "
-        "with the components that are on there, and does not apply to other combinations."
+        f"### Confounding\n\nIn the design {code(design)}, {_CONFOUNDED[design]}. Each effect includes the "
+        "interactions with the other components of that recipe and does not apply to other combinations."
     )
 
 

@@ -18,7 +18,7 @@ _INCOMPLETE = (
     ("pruned", "Pruned", _EXCLUDED),
     ("unstable", "Unstable", "diverged or no better than chance, which is a result and included in all estimates"),
 )
-"""Statuses that a reader must know of, with their heading and what they mean for the estimates."""
+"""Statuses listed by name, with their heading and their role in the estimates."""
 
 
 def head(study: StudyData) -> str:
@@ -34,16 +34,18 @@ def head(study: StudyData) -> str:
 
 def runs_line(counts: RunCounts) -> str:
     """Return the numbers of planned, finished, unstable, failed and missing runs in one line."""
-    found = [(counts.statuses.get(status, 0), status.replace("_", " ")) for status in _IN_ORDER]
-    parts = [f"{number} {status}" for number, status in found if number]
+    numbers = [(counts.statuses.get(status, 0), status.replace("_", " ")) for status in _IN_ORDER]
+    parts = [f"{number} {status}" for number, status in numbers if number]
     if counts.missing:
         parts.append(f"{len(counts.missing)} missing")
     if counts.spared:
         parts.append(f"{counts.spared} not needed because their comparison stopped early")
     if counts.reused:
         parts.append(f"{counts.reused} reused from other studies")
-    planned = "planned number unknown" if counts.planned is None else f"{count(counts.planned, 'run')} planned"
-    return f"{planned}; {', '.join(parts) or 'none started'}."
+    found = ", ".join(parts) or "none started"
+    if counts.planned is None:
+        return f"{found}; number of planned runs unknown."
+    return f"{count(counts.planned, 'run')} planned; {found}."
 
 
 def incomplete_lines(study: StudyData) -> list[str]:
@@ -68,6 +70,12 @@ def _named(runs: Sequence[tuple[str, int]]) -> str:
     for variant, seed in runs:
         seeds.setdefault(str(variant), []).append(int(seed))
     texts = [
-        f"{variant} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})" for variant, found in seeds.items()
+        f"{_quoted(variant)} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})"
+        for variant, found in seeds.items()
     ]
     return enumerated(texts, 8)
+
+
+def _quoted(variant: str) -> str:
+    """Return the name of a variant, with quotes around `none`, which would read as no variant at all."""
+    return f'"{variant}"' if variant == "none" else variant

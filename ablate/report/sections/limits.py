@@ -59,6 +59,6 @@ def _one_reference(analysis: Analysis) -> list[str]:
     if len(references) < 2 or len(set(references)) > 1:
         return []
     return [
-        f"All differences share the runs of {references[0]}, so they are correlated: if it is lucky in a seed, every "
-        "component looks better in that seed. The corrections for multiple comparisons remain valid."
+        f"All differences use the same runs of {references[0]} and are therefore correlated: a seed in which it is "
+        "lucky makes every component look better. The corrections for multiple comparisons remain valid."
     ]

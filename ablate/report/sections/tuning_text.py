@@ -57,7 +57,7 @@ def method(search: SearchResult) -> list[str]:
     return [
         f"Objective: {objectives} at the end of training ({mean}{seeds}).",
         f"Sampler: {search.sampler} of Optuna, seed {search.sampler_seed}. The first trial is the original recipe.",
-        f"Pruned: {search.pruning}.",
+        f"Pruning: {search.pruning}.",
         f"Space: {enumerated(ranges, 30)}.",
         UNREAD,
     ]
@@ -127,7 +127,7 @@ def edge_lines(searches: Sequence[SearchResult]) -> list[str]:
 
 
 def importances_table(search: SearchResult) -> str:
-    """Return the importances by both estimators, and what they do not show."""
+    """Return the importances by both estimators, with their limits."""
     estimators = list(search.importances)
     first = search.importances[estimators[0]]
     rows = [

@@ -40,7 +40,7 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
         for name in declared.get("factors", ())
     ]
     validated = declared.get("validate_on")
-    score = "test set, scored once, after the last epoch" if validated else "final value of the training"
+    score = "test set, evaluated once, after the last epoch" if validated else "final value of the training"
     protocol = f"one run per recipe and seed; score: {score}"
     if validated == "test":
         protocol += "; curves: the test images; training uses all training images"

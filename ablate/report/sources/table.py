@@ -92,7 +92,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
     return StudyData(
         name=name,
         question="",
-        scale=f"scale not stated; runs from {source}",
+        scale=f"scale unknown; runs from {source}",
         runs=_ordered(usable, metric, factors),
         metric=metric,
         margin=margin,

@@ -289,7 +289,7 @@ def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):
 
     text = report_text(tracked(small_study(), tmp_path / "journals", change))
     assert "cpu fp32 fused; cpu fp32" in text
-    assert "The runs mix conditions: fused kernels False and True" in text
+    assert "Mixed conditions: fused kernels False and True" in text
 
 
 @pytest.mark.parametrize(
