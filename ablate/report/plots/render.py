@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_LOADING = 12.0
+"""Time to import matplotlib in this process, in panels drawn."""
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -86,10 +89,6 @@ def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
         (for_pool, here)[taker].append(place)
         loads[taker] += _effort(plots[place])
     return for_pool, here
-
-
-_LOADING = 12.0
-"""Time to import matplotlib in this process, in panels drawn."""
 
 
 def _effort(plot: Plot) -> float:
