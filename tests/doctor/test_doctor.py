@@ -20,7 +20,17 @@ from ablate.doctor import CHECKS, DoctorContext, Finding, repair, run_checks
 from ablate.doctor.leftovers import MINIMUM_AGE
 from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, StudyJournals, StudyRecord, deliver_study, open_tracker
-from tests.samples.tracking import DEAD, ELSEWHERE, end, epoch, mlflow_project, new_project, start, write_run
+from tests.samples.tracking import (
+    DEAD,
+    ELSEWHERE,
+    copied_schema,
+    end,
+    epoch,
+    mlflow_project,
+    new_project,
+    start,
+    write_run,
+)
 
 
 @pytest.fixture
@@ -213,7 +223,10 @@ def test_a_file_that_is_no_journal_is_moved_aside(sound: Project) -> None:
     assert (sound.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
 
 
-def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(sound: Project) -> None:
+def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(
+    sound: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied_schema(monkeypatch)
     before, study = open_tracker(sound).runs()[0], StudyRecord("widths", "How wide?", {"margin": 0.5}, ())
     StudyJournals(sound.studies).open(study)
     deliver_study(open_tracker(sound), StudyJournals(sound.studies), "widths")
@@ -294,6 +307,7 @@ def test_the_command_prints_a_line_a_check_and_exits_1_while_a_problem_remains(s
 def test_a_store_that_was_never_made_is_made_by_a_repair_that_has_something_to_bring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    copied_schema(monkeypatch)
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     project = new_project(tmp_path / "project")
     path = write_run(project)

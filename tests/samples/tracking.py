@@ -10,9 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal
 from ablate.tracking import MlflowTracker, Project, StoreError
+from ablate.tracking.mlflow_backend.store import Store
 
 KEY = "0123456789ab"
 DEAD = {**this_process(), "boot": "an earlier boot"}
@@ -103,3 +106,9 @@ def empty_database() -> Path:
     path = folder / "mlflow.db"
     MlflowTracker(f"sqlite:///{path}", folder / "artifacts").runs()
     return path
+
+
+def copied_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stores copy the empty database where they would create its schema, which takes MLflow seconds."""
+    source = empty_database()
+    monkeypatch.setattr(Store, "_build", lambda _, path: shutil.copyfile(source, path))

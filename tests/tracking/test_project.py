@@ -15,7 +15,7 @@ from ablate.errors import UsageError
 from ablate.redaction import mask_secrets_of, mask_uri
 from ablate.tracking import Project, StoreError, open_tracker
 from ablate.tracking.project import sqlite_path
-from tests.samples.tracking import empty_database, mlflow_project, new_project, write_run
+from tests.samples.tracking import copied_schema, empty_database, mlflow_project, new_project, write_run
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,10 @@ def test_a_half_made_database_is_explained(tmp_path: Path) -> None:
         open_tracker(project).runs()
 
 
-def test_an_empty_file_is_a_store_to_be_made_and_leftovers_of_an_old_one_do_not_leak_into_it(tmp_path: Path) -> None:
+def test_an_empty_file_is_a_new_store_and_leftovers_of_an_old_one_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied_schema(monkeypatch)
     project = new_project(tmp_path)
     project.database.touch()
     (project.mlruns / "mlflow.db-wal").write_bytes(b"left over")
