@@ -1,4 +1,4 @@
-"""Where a result comes from: the commit, the versions, the machine."""
+"""The provenance of a result: commit, versions and machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "mlflow", 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of a git checkout; `diff`, secrets masked, is empty where nothing tracked was changed."""
+    """The state of a git checkout. `diff` has the uncommitted changes to tracked files, with secrets masked."""
 
     hash: str
     diff: str
@@ -27,7 +27,7 @@ class Commit:
 
 @cache
 def commit(project: Path) -> Commit | None:
-    """Return the commit of the project, or of this package where the project is in no repository."""
+    """Return the commit of the project, or of this package if the project is not in a repository."""
     for folder in (project, Path(ablate.__file__).parent):
         found = _git(folder, "rev-parse", "HEAD")
         if found:
@@ -45,7 +45,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on, of what is installed."""
+    """Return the versions of Python and of the installed packages that a result depends on."""
     found = {"python": platform.python_version(), "ablate": ablate.__version__}
     for package in RECORDED_PACKAGES:
         try:
@@ -56,7 +56,7 @@ def versions() -> dict[str, str]:
 
 
 def environment(project: Path) -> dict[str, Any]:
-    """Return versions, platform and commit as plain data; never environment variables, which hold secrets."""
+    """Return versions, platform and commit as plain data. Environment variables are omitted: they may hold secrets."""
     state = commit(project)
     return {
         "versions": versions(),

@@ -1,4 +1,4 @@
-"""Runs as the statistics read them: a row a run, as in `runs.csv`."""
+"""Runs as a table for the statistics and `runs.csv`, one row per run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_row(run: Run, metric: Metric) -> dict[str, Any]:
-    """Return one run as a flat mapping: variant, seed, status, the headline metric, params, other metrics."""
+    """Return one run as a row: variant, seed, status, headline metric, parameters, other metrics."""
     params = {name: value for name, value in run.params.items() if name != "seed"}
     others = {name: value for name, value in run.metrics.items() if name != metric.tracked}
     headline = {metric.name: run.metrics.get(metric.tracked)}
@@ -21,7 +21,7 @@ def run_row(run: Run, metric: Metric) -> dict[str, Any]:
 
 
 def run_table(runs: Iterable[Run], metric: Metric) -> pd.DataFrame:
-    """Return the runs as a table, with the columns that matter even where there are no runs."""
+    """Return the runs as a table. Without runs, it has the main columns only."""
     import pandas as pd
 
     rows = [run_row(run, metric) for run in runs]

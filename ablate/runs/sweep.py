@@ -106,7 +106,7 @@ def run_tasks(tasks: Sequence[RunTask], executor: Executor, *, max_failures: int
     for round_tasks, is_last in ((tasks, False), (in_progress, False), (lost, True)):
         if not round_tasks:
             continue
-        with closing(executor.results(perform, list(round_tasks))) as results:
+        with closing(executor.results(run_task, list(round_tasks))) as results:
             for task, result in results:
                 event: RunEvent
                 if isinstance(result, WorkerLost) and not is_last:
@@ -125,7 +125,7 @@ def run_tasks(tasks: Sequence[RunTask], executor: Executor, *, max_failures: int
                         raise TooManyFailures(event.run.error)
 
 
-def perform(task: RunTask) -> RunEnded | RunInProgress:
+def run_task(task: RunTask) -> RunEnded | RunInProgress:
     """Make the run of a task. Called in a worker."""
     journals = Journals(task.journals)
     key, data = task.job.recipe.key, task.job.data.fingerprint

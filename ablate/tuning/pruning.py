@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ablate.errors import UsageError
+from ablate.wording import unknown
 
 PRUNERS = ("median", "hyperband", "wilcoxon", "none")
 OVER_EPOCHS = ("median", "hyperband")
@@ -23,8 +24,8 @@ def choose_pruner(asked: str | None, seeds: int, objectives: int, *, epochs: int
     Raises:
         UsageError: If the requested pruner is unknown or not sound here.
     """
-    if asked not in (None, *PRUNERS):
-        raise UsageError(f"there is no pruner {asked!r} (known: {', '.join(PRUNERS)})")
+    if asked is not None and asked not in PRUNERS:
+        raise UsageError(unknown("pruner", asked, PRUNERS))
     by_epoch = objectives == 1 and seeds == 1 and epochs is not None and is_fixed
     by_seed = objectives == 1 and seeds >= FEWEST_SEEDS
     if asked in OVER_EPOCHS and not by_epoch:

@@ -42,7 +42,7 @@ class Objective:
     of_history: bool = False
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """The name with spaces, for text."""
         return self.name.replace("_", " ")
 

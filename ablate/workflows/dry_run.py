@@ -30,7 +30,7 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     console.say(
         f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"
     )
-    for line in aliases(design):
+    for line in describe_aliases(design):
         console.say(line)
 
 
@@ -60,7 +60,7 @@ def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
     return rows
 
 
-def aliases(design: Design) -> list[str]:
+def describe_aliases(design: Design) -> list[str]:
     """Return the resolution and the aliases of a factorial design; nothing for other designs."""
     if design.contrasts:
         return []
@@ -115,7 +115,7 @@ def _facts(
         "study": study.name,
         "planned": len(planned),
         "reused": sum(entry.is_done for entry in planned),
-        "aliases": aliases(study.resolved_design),
+        "aliases": describe_aliases(study.resolved_design),
         "seconds": time_left.seconds if time_left else None,
         "hours": time_left.hours if time_left else None,
         "detectable": power.detectable if power else None,

@@ -90,7 +90,7 @@ class _TrialDisplay:
         if trial.state == "pruned":
             return f"pruned, {count(trial.saved, 'epoch')} saved{values}"
         objectives = self.task.spec.objectives
-        scores = ", ".join(f"{one.words} {value:.4g}" for one, value in zip(objectives, trial.values, strict=True))
+        scores = ", ".join(f"{one.label} {value:.4g}" for one, value in zip(objectives, trial.values, strict=True))
         leader = best(self.trials, objectives[0].goal)
         remark = " (baseline)" if trial.is_baseline else " (best so far)" if leader == trial else ""
         reused = f", {trial.reused} of {len(trial.runs)} runs reused" if trial.reused else ""

@@ -69,7 +69,7 @@ def _search_spec(request: TuneRequest) -> SearchSpec:
 
 def _announce(spec: SearchSpec) -> None:
     directions = {"max": "high", "min": "low"}
-    goals = " and ".join(f"{directions[objective.goal]} {objective.words}" for objective in spec.objectives)
+    goals = " and ".join(f"{directions[objective.goal]} {objective.label}" for objective in spec.objectives)
     console.say(f"{spec.name}: {spec.budget} trials of {spec.base.label} for {goals}. Search space:")
     announce_space(spec.space, spec.space.values(spec.base))
     console.say(f"Pruned: {describe_pruning(spec.pruner, len(spec.seeds), len(spec.objectives))}")
@@ -79,7 +79,7 @@ def _save(request: TuneRequest, session: SearchSession, baseline: Trial) -> None
     winner, spec = _winner(session), session.task.spec
     assert request.save is not None
     origin = (
-        f"The values are those of trial {winner.number} of search {spec.name}, with {spec.objectives[0].words} "
+        f"The values are those of trial {winner.number} of search {spec.name}, with {spec.objectives[0].label} "
         f"{winner.values[0]:.4f}. The baseline has {baseline.values[0]:.4f}."
     )
     save_study(request.save, tuned_study(request.study, winner.params, origin, request.save.parent))
@@ -126,7 +126,7 @@ def _print(session: SearchSession, summary: dict[str, Any]) -> None:
         is_max = objectives[0].goal == "max"
         shown = sorted(complete, key=lambda trial: trial.values[0], reverse=is_max)[:TRIALS_SHOWN]
     rows = [[trial.number, *trial.values, format_values(trial.params)] for trial in shown]
-    console.table(["trial", *(objective.words for objective in objectives), "values"], rows, title=title)
+    console.table(["trial", *(objective.label for objective in objectives), "values"], rows, title=title)
     console.result(
         f"{spec.name}: {summary['trials']} trials, {summary['made']} new, {summary['pruned']} pruned, "
         f"{summary['failed']} failed, in {console.duration(summary['seconds'])}"

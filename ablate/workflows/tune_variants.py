@@ -49,7 +49,7 @@ class VariantSearches:
         first = next(iter(self.tasks.values())).spec
         space = list(dict.fromkeys(name for task in self.tasks.values() for name in task.spec.space.names))
         return {
-            # In these words studies were recorded before. Others would read as a change of what was declared.
+            # Recorded studies have this text: another one would count as a changed declaration.
             "declared": f"{first.budget} trials an arm under seeds {', '.join(map(str, first.seeds))}, TPE with seed "
             f"{first.sampler_seed}, over {', '.join(space)}",
             "command": command,

@@ -34,7 +34,7 @@ def score_text(value: float, objective: Objective) -> str:
 
 def heading(objective: Objective) -> str:
     """Return the heading of a score's column."""
-    return objective.words + (" (%)" if objective.scale == 100.0 else "")
+    return objective.label + (" (%)" if objective.scale == 100.0 else "")
 
 
 def values_of(trial: Trial) -> str:
@@ -51,7 +51,7 @@ def method(search: SearchResult) -> list[str]:
     """Return objective, sampler, pruning and space, one line each."""
     seeds = f"seed{'s' * (len(search.seeds) > 1)} {', '.join(map(str, search.seeds))}"
     goals = {"max": "maximise", "min": "minimise"}
-    objectives = " and ".join(f"{goals[objective.goal]} {objective.words}" for objective in search.objectives)
+    objectives = " and ".join(f"{goals[objective.goal]} {objective.label}" for objective in search.objectives)
     mean = "mean over " if len(search.seeds) > 1 else ""
     ranges = [f"{dimension.name} ({dimension.text})" for dimension in search.space.dimensions]
     return [
@@ -104,14 +104,14 @@ def answer_lines(search: SearchResult) -> list[str]:
     percent = " %" if is_percent else ""
     best = score_text(winner.values[0], objective) + percent
     if original is None:
-        return [f"Best of {len(search.complete)} trials: {objective.words} {best}, at {values_of(winner)}."]
+        return [f"Best of {len(search.complete)} trials: {objective.label} {best}, at {values_of(winner)}."]
     before = score_text(original.values[0], objective) + percent
     if winner.number == original.number:
-        return [f"No trial is better than the original recipe: {objective.words} {before}.", OPTIMISTIC]
+        return [f"No trial is better than the original recipe: {objective.label} {before}.", OPTIMISTIC]
     gain = signed((winner.values[0] - original.values[0]) * objective.scale, 2 if is_percent else 4)
     unit = " points" if is_percent else ""
     return [
-        f"Best trial: number {winner.number}, {objective.words} {best}; original recipe: {before} ({gain}{unit}). "
+        f"Best trial: number {winner.number}, {objective.label} {best}; original recipe: {before} ({gain}{unit}). "
         f"Its values: {values_of(winner)}.",
         OPTIMISTIC,
     ]

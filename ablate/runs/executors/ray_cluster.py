@@ -79,7 +79,7 @@ class RayExecutor:
         if ray.is_initialized():
             yield
             return
-        _check_answers(self._address)
+        _check_reachable(self._address)
         before = signal.getsignal(signal.SIGTERM)
         here = {"num_cpus": self.slots * self._threads, "include_dashboard": False, "object_store_memory": 100 << 20}
         try:
@@ -122,7 +122,7 @@ def quiet_ray() -> Any:
     return ray
 
 
-def _check_answers(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise UserError if `host:port` refuses a connection: Ray itself would try for seven minutes."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdecimal():
