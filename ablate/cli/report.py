@@ -84,9 +84,9 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
 
 def show_report(written: Report | TuningReport) -> None:
     """Print the answer, the main table, and the path of the report."""
-    from ablate.report.tuning_report import TuningReport
+    from ablate.report.write import Report
 
-    if isinstance(written, TuningReport):
+    if not isinstance(written, Report):
         for line in written.answer:
             console.result(line)
         console.result(f"\n{written.folder / 'report.md'}")

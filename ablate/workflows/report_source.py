@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.check_claims import NumericClaim, check_study
 from ablate.report.plots import render
-from ablate.report.publish import publish_report
 from ablate.report.report_folder import folder_name
-from ablate.report.sources.mlflow_experiment import from_experiment
-from ablate.report.sources.study import from_study
 from ablate.report.sources.table import TableOptions, from_table, read_csv
 from ablate.report.study_data import StudyData
-from ablate.report.tuning_report import TuningReport
 from ablate.report.write import Report, write_report
 from ablate.tracking import Project, Tracker
 from ablate.workflows.store import open_current_store
+
+if TYPE_CHECKING:
+    from ablate.report.tuning_report import TuningReport
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,16 @@ class ReportSource:
         return bool(self.table or self.experiment)
 
     def read(self) -> StudyData:
-        """Read the runs."""
+        """Read the runs. A table does without the modules that the other sources need."""
         if self.table:
             data = from_table(self.name, self.table.name, read_csv(self.table), self.options)
         elif self.experiment:
+            from ablate.report.sources.mlflow_experiment import from_experiment
+
             data = from_experiment(self.experiment, self._tracker(), self.options)
         else:
+            from ablate.report.sources.study import from_study
+
             return from_study(self.name, self._tracker(), self.options.margin)
         return replace(data, name=self.name, commands=[self.command])
 
@@ -59,6 +63,8 @@ class ReportSource:
         with render.figure_pool() as pool:
             if self.is_external:
                 return write_report(self.read(), folder, as_html=as_html, pool=pool)
+            from ablate.report.publish import publish_report
+
             margin = self.options.margin
             return publish_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
 
