@@ -1,7 +1,7 @@
-"""What every test shares: a project of its own, data decoded once, and no store or cache of the user's.
+"""Fixtures of all tests: a project of their own, data decoded once, and no store or cache of the user.
 
-The two things that took most of the time are made once: MLflow's empty database, which projects start with, and
-figures, which are sketched in tests that do not ask for `pictures`. Commands in processes of their own draw them all.
+Expensive work is shared: MLflow's empty database is created once and copied, programs are forked from a process that has
+imported the libraries, and figures are replaced by a dot in tests that do not use the fixture `pictures`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RENDER = style.render
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a test take its time, threads that wait leave, and commands be interrupted, also where a shell forbade it."""
+    """Set up Hypothesis without deadlines, threads that yield their core while they wait, SIGINT, and the fork server."""
     settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ablate")
     share_cores()
@@ -42,22 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decode data to a folder of the session's; draw figures coarsely, or not at all, where they are asked for."""
-    gc.freeze()  # what the tests import stays: a collection, which some libraries ask for, takes a second with it
+    """Set a cache folder for the session, and draw figures coarsely or not at all."""
+    gc.freeze()  # imported modules stay; a garbage collection takes a second with them
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(session_folder(tmp_path_factory) / "cache"))
     patch.setenv("NO_COLOR", "1")
     patch.setenv("COLUMNS", "200")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    patch.setattr("ablate.report.plots.render.figure_pool", nullcontext)  # the other cores are the other tests'
-    patch.setattr(style, "DPI", 80)  # words take the same share of a page with half the dots an inch
+    patch.setattr("ablate.report.plots.render.figure_pool", nullcontext)  # the other cores run other tests
+    patch.setattr(style, "DPI", 80)  # text has the same share of a figure at any resolution
     patch.setattr(style, "render", sketch)
     yield
     patch.undo()
 
 
 def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that all processes of this session share: kernels take seconds to compile."""
+    """Return a folder that all processes of the session share, since kernels take seconds to compile."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if _is_worker() else own
 
@@ -68,7 +68,7 @@ def _is_worker() -> bool:
 
 
 def sketch(_figure: Figure) -> bytes:
-    """Return a dot for a picture of what has been put together."""
+    """Return a dot instead of the figure."""
     content = io.BytesIO()
     Image.new("L", (1, 1)).save(content, "PNG")
     return content.getvalue()
@@ -76,13 +76,13 @@ def sketch(_figure: Figure) -> bytes:
 
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures as they are."""
+    """Draw figures in full."""
     monkeypatch.setattr(style, "render", RENDER)
 
 
 @pytest.fixture(scope="module")
 def all_pictures() -> Iterator[None]:
-    """Draw a module's figures as they are."""
+    """Draw the figures of a module in full."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(style, "render", RENDER)
         yield
@@ -98,7 +98,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread meanwhile: sums in one order, and no waiting for a busy core."""
+    """Limit torch to one thread, for a fixed order of summation and no waiting for a busy core."""
     import torch
 
     threads = torch.get_num_threads()
@@ -109,7 +109,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def global_seed() -> Iterator[None]:
-    """Seed torch's global generator meanwhile: the notebook's own initialisation draws from it."""
+    """Seed torch's global generator, from which the notebook's initialisation draws."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -1,6 +1,6 @@
-"""The parts of the documentation that are made from reports and from the tree; `make docs` refreshes them.
+"""The parts of the documentation that are generated from reports and from the code; `make docs` updates them.
 
-A block stands between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py holds every block against what is made
+A block is between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py compares every block with the text generated
 here, so that no number in a page can differ from the report that it comes from.
 """
 
@@ -21,6 +21,8 @@ from ablate.cli.app import app
 from ablate.stats.attribution import likeliest_pair
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import ROOT
+from tests.import_graph import between_folders, tree, without_shortcuts
+from tests.test_layers import LAYERS
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -32,10 +34,10 @@ _BLOCK = re.compile(
 
 _LEADS = {
     "demo": """\
-The demo's answer, on handwritten digits: flipping and cropping, which help on photographs of things, *cost* accuracy
-where a mirrored 2 is no 2. With three seeds most of the rest cannot be settled, and the report says so, with the
-number of seeds that would settle it.""",
-    "laptop": "The notebook's recipe on CIFAR-10, each of its seven components switched off in turn:",
+The result of the demo, on handwritten digits: flipping and cropping, which help on photographs, *cost* accuracy on
+digits, since a mirrored 2 is not a 2. With three seeds most other comparisons are inconclusive, and the report states
+the number of seeds that they would need.""",
+    "laptop": "The notebook's recipe on CIFAR-10, with each of its seven components switched off in turn:",
 }
 
 
@@ -50,18 +52,18 @@ _STABILITY = ("grad_clip",)
 
 
 def blocks(page: Path) -> dict[str, str]:
-    """Return the blocks of a page by name, those that are made here."""
+    """Return the generated blocks of a page by name."""
     return {found["name"]: found["text"] for found in _BLOCK.finditer(page.read_text()) if _is_made(found["name"])}
 
 
 def made(name: str, page: Path) -> str:
-    """Return what the block of that name must hold."""
+    """Return the text of a block."""
     kind, _, argument = name.partition(" ")
     return _MAKERS[kind](argument, os.path.relpath(ROOT, page.parent)).strip("\n") + "\n"
 
 
 def refresh(page: Path) -> None:
-    """Write the blocks of a page anew."""
+    """Update the generated blocks of a page."""
     text = page.read_text()
     new = _BLOCK.sub(
         lambda found: (
@@ -71,11 +73,11 @@ def refresh(page: Path) -> None:
     )
     if new != text:
         page.write_text(new)
-        print(f"refreshed {page.relative_to(ROOT)}")  # noqa: T201  # what `make docs` says
+        print(f"updated {page.relative_to(ROOT)}")  # noqa: T201  # the output of `make docs`
 
 
 def effects(study: str) -> list[Mapping[str, str]]:
-    """Return the rows of a committed report, worst first; none if there is no such report."""
+    """Return the rows of a committed report, largest loss first; none if the report does not exist."""
     path = ROOT / "reports" / study / "effects.csv"
     if not path.exists():
         return []
@@ -84,14 +86,14 @@ def effects(study: str) -> list[Mapping[str, str]]:
 
 
 def row_of(effect: Mapping[str, str]) -> str:
-    """Return the line of a table that states an effect."""
+    """Return an effect as a row of a table."""
     delta, low, high = (float(effect[name]) for name in ("delta", "ci_low", "ci_high"))
     words = effect["factor"].replace("_", " ")
     return f"| {words} | {delta:+.2f} | [{low:.2f}, {high:.2f}] | {effect['verdict']} |"
 
 
 def _front(study: str, up: str) -> str:
-    """The figure and the table of a report; of the demo's as long as the study has none."""
+    """Return the figure and the table of a report; those of the demo until the study has a report."""
     study = study if effects(study) else "demo"
     folder = f"{up}/reports/{study}".removeprefix("./")
     text = (ROOT / "reports" / study / "report.md").read_text()
@@ -103,16 +105,16 @@ def _front(study: str, up: str) -> str:
         [
             _LEADS[study],
             "",
-            f"![Differences with intervals, every seed a dot]({folder}/figures/forest.png)",
+            f"![Differences with confidence intervals, one dot per seed]({folder}/figures/forest.png)",
             "",
             "| switched off | difference, points | 95 % interval | verdict |",
             "|---|---:|---:|---|",
             *map(row_of, effects(study)),
             "",
-            "Verdicts allow for looking at all rows at once, so they ask more than that one interval leaves out zero.",
-            f"The scale: {head}.",
+            "Verdicts are corrected for multiple comparisons: an interval that excludes zero is not sufficient.",
+            f"Scale: {head}.",
             f"Seeds {seeds[1]}; {data[1]}.",
-            f"The whole report, with every figure: [reports/{study}]({folder}/report.md).",
+            f"Full report with all figures: [reports/{study}]({folder}/report.md).",
         ]
     )
 
@@ -121,7 +123,7 @@ def _measured(factor: str, up: str) -> str:
     """Return the effect of a factor in the laptop study, compared with the usual expectation."""
     found = [row for row in effects("laptop") if row["factor"] == factor]
     if not found:
-        return "*Not measured yet: the study is `ablate sweep experiments/laptop.py`.*"
+        return "*Not measured yet. To measure it: `ablate sweep experiments/laptop.py`.*"
     row = found[0]
     delta, low, high = (float(row[name]) for name in ("delta", "ci_low", "ci_high"))
     unstable = f"; {row['n_unstable']} of its runs were unstable" if int(row["n_unstable"]) else ""
@@ -153,7 +155,7 @@ def _together(_: str, up: str) -> str:
     """Return the average effects and interactions of the factorial study, next to the leave-one-out effects."""
     averaged, alone = effects("factorial"), {row["factor"]: row for row in effects("laptop")}
     if not averaged:
-        return "*Not measured yet: the study is `ablate sweep experiments/factorial.py`.*"
+        return "*Not measured yet. To measure it: `ablate sweep experiments/factorial.py`.*"
     lines = ["| switched off | in the full recipe | averaged over the other components | verdict on the average |"]
     lines.append("|---|---:|---:|---|")
     for row in averaged:
@@ -200,40 +202,83 @@ def _figure(study: str, up: str) -> str:
     return (
         f"![Differences with intervals]({up}/{path})"
         if (ROOT / path).exists()
-        else "*The figure comes with the study.*"
+        else "*The figure is added with the study.*"
     )
 
 
 def _faults(_: str, up: str) -> str:
-    """How many faults the fault suite made, by its table."""
+    """Return the number of injected faults, from their table."""
     text = (ROOT / "reports" / "faults.md").read_text()
     tries = {name: int(number) for name, number in re.findall(r"^\| ([^|]+) \| \**(\d+)\** \|", text, re.MULTILINE)}
     made = tries.pop("**all**")
     kills = sum(number for name, number in tries.items() if name.startswith("SIGKILL"))
     return (
-        f"How this is checked: [reports/faults.md]({up}/reports/faults.md) counts what {kills} kills of a command and "
-        f"{made - kills} other faults,\nmade for real, left behind."
+        f"This is tested by fault injection: [reports/faults.md]({up}/reports/faults.md) lists the consequences of "
+        f"{kills} kills of a command and {made - kills} other faults."
     )
 
 
+def _folders(_: str, up: str) -> str:
+    """The folders and leaf modules of the package, layer by layer, with what is in them."""
+    lines = ["| layer | folder | contents |", "|---|---|---|"]
+    for number, names in enumerate(LAYERS, start=1):
+        for name in names:
+            path = _path(name)
+            lines.append(f"| {number} | [`{name}`]({up}/{path.relative_to(ROOT).as_posix()}) | {_summary(path)} |")
+    return "\n".join(lines)
+
+
+def _imports(_: str, _up: str) -> str:
+    """The drawing of the folders: an arrow for each import that does not follow from the other arrows."""
+    leaves = {name for name in between_folders() if _path(name).suffix == ".py"}
+    graph = {
+        name: {"leaf modules" if imported in leaves else imported for imported in found}
+        for name, found in between_folders().items()
+        if name not in leaves
+    }
+    lines = ["```mermaid", "graph TD"]
+    for name, found in without_shortcuts({**graph, "leaf modules": set()}).items():
+        lines += [f"    {_node(name)} --> {_node(imported)}" for imported in sorted(found)]
+    return "\n".join([*lines, "```"])
+
+
+def _node(name: str) -> str:
+    return "leaves[leaf modules]" if name == "leaf modules" else name
+
+
+def _path(name: str) -> Path:
+    """Return the folder or the module of a name in LAYERS."""
+    folder = ROOT / "ablate" / name
+    return folder if folder.is_dir() else folder.with_suffix(".py")
+
+
+def _summary(path: Path) -> str:
+    """Return the first paragraph of the docstring of a module or folder."""
+    text = ast.get_docstring(tree(path if path.is_file() else path / "__init__.py")) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
+
+
 def _map(_: str, up: str) -> str:
-    """Every module of the package with the first line of its docstring."""
-    lines = ["| module | what |", "|---|---|"]
-    for path in sorted((ROOT / "ablate").rglob("*.py")):
-        summary = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].replace("\n", " ")
-        name = path.relative_to(ROOT).as_posix()
-        shown = summary.replace("|", "\\|")
-        lines.append(f"| [`{name}`]({up}/{name}) | {shown} |")
+    """Every module of the package, a table for each folder of a layer."""
+    lines = []
+    for name in (name for names in LAYERS for name in names if _path(name).is_dir()):
+        lines += [f"### `{name}`", "", "| module | contents |", "|---|---|"]
+        for path in sorted(_path(name).rglob("*.py"), key=lambda path: (path.parent, path)):
+            shown = path if path.name != "__init__.py" else path.parent
+            if shown != _path(name):
+                title = shown.relative_to(_path(name)).as_posix() + "/" * shown.is_dir()
+                lines.append(f"| [`{title}`]({up}/{shown.relative_to(ROOT).as_posix()}) | {_summary(shown)} |")
+        lines.append("")
     return "\n".join(lines)
 
 
 def _pages(_: str, up: str) -> str:
-    """Every page of `docs/` with its first paragraph: those of the reading order first, then the others by name."""
+    """Return every page of `docs/` with its first paragraph: in reading order, then the others by name."""
     pages = {page.name: page for page in PAGES if page.parent.name == "docs" and page.name != "README.md"}
     ordered = [name for name in _READING_ORDER if name in pages] + [
         name for name in pages if name not in _READING_ORDER
     ]
-    lines = ["| page | what |", "|---|---|"]
+    lines = ["| page | contents |", "|---|---|"]
     for name in ordered:
         title, _, rest = pages[name].read_text().partition("\n")
         first = " ".join(rest.strip().split("\n\n")[0].split())
@@ -242,8 +287,8 @@ def _pages(_: str, up: str) -> str:
 
 
 def _commands(_: str, up: str) -> str:
-    """Every command with the first sentence of its help."""
-    lines = ["| command | does |", "|---|---|"]
+    """Return every command with the first paragraph of its help."""
+    lines = ["| command | purpose |", "|---|---|"]
     for words, command in _tree(typer.main.get_command(app), ["ablate"]):
         summary = inspect.cleandoc(command.help or "").split("\n\n")[0].replace("\n", " ")
         lines.append(f"| `{' '.join(words)}` | {summary} |")
@@ -264,6 +309,8 @@ _MAKERS: Mapping[str, Callable[[str, str], str]] = {
     "figure": _figure,
     "together": _together,
     "faults": _faults,
+    "folders": _folders,
+    "imports": _imports,
     "map": _map,
     "pages": _pages,
     "commands": _commands,
@@ -275,7 +322,7 @@ def _is_made(name: str) -> bool:
 
 
 def main(pages: Iterable[Path] = PAGES) -> None:
-    """Refresh every page."""
+    """Update every page."""
     for page in pages:
         refresh(page)
 

@@ -1,4 +1,4 @@
-"""What the benchmarks are made of, where a mistake would go unseen; their figures are no tests."""
+"""Parts of the benchmarks in which a mistake would not be noticed. Their results are not tested."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The documentation is true: its commands run or are at least well formed, its links lead somewhere, its numbers and
-its map are those of the reports and of the tree."""
+"""Documentation: its commands run or are well formed, links have a target, generated blocks are up to date."""
 
 from __future__ import annotations
 
@@ -18,6 +17,7 @@ from ablate.studies.designs import DESIGNS
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import doc_blocks
 from tests.doc_blocks import PAGES, ROOT
+from tests.import_graph import MODULES
 from tests.samples.tracking import mlflow_project
 
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
@@ -25,19 +25,19 @@ OWN = "experiments/mine.py"
 OWN_QUICK = ("--epochs", "1", "--threads", "1", "--executor", "serial")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
-SLOW = {"tuning"}  # its searches take minutes: tests/test_tuning_cli.py runs them, marked slow
+SLOW = {"tuning"}  # its searches take minutes; tests/cli/test_tune.py has slow tests of them
 GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_readme.py runs the README's
 
 
 def commands(text: str) -> list[str]:
-    """Return what is typed in the command blocks of a text, comments taken away."""
+    """Return the commands in the command blocks of a text, without comments."""
     blocks = "\n".join(found["text"] for found in BLOCK.finditer(text))
     typed = re.findall(r"^\$ (.*)$", re.sub(r"\\\n +", "", blocks), re.MULTILINE)
     return [re.sub(r"\s+#.*", "", command).strip() for command in typed]
 
 
 def run_commands(page: Path) -> list[str]:
-    """Return the `ablate` commands of a page that are to be run."""
+    """Return the `ablate` commands of a page that the tests run."""
     return [typed for typed in commands(NOT_RUN.sub("", page.read_text())) if typed.startswith("ablate ")]
 
 
@@ -53,7 +53,7 @@ def name(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a part of the demo study, at a tenth of its length; the pages ask for little more."""
+    """A project with a small part of the demo study, whose runs the commands of the pages reuse."""
     folder = tmp_path_factory.mktemp("docs")
     mlflow_project(folder)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
@@ -97,14 +97,14 @@ def test_every_command_is_well_formed(page: str, command: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_commands_stand_in_blocks_that_are_looked_at(page: Path) -> None:
+def test_commands_are_in_console_blocks(page: Path) -> None:
     text = page.read_text()
     assert not re.findall(r"^```(?:sh|bash|shell)\b", text, re.MULTILINE)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     assert not re.findall(r"^    \$?\s*(?:ablate|make|mlflow|pip|python|export|git|mkdir|cp) .*", prose, re.MULTILINE)
 
 
-def test_what_is_not_run_says_why() -> None:
+def test_commands_that_are_not_run_state_a_reason() -> None:
     for page in GUIDES:
         text = page.read_text()
         assert all(len(found["reason"].split()) > 2 for found in NOT_RUN.finditer(text)), page.name
@@ -112,7 +112,7 @@ def test_what_is_not_run_says_why() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     text = page.read_text()
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith(("https://", "http://")):
@@ -132,8 +132,8 @@ def _anchors(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("page", "block"), [(page, block) for page in PAGES for block in doc_blocks.blocks(page)], ids=name
 )
-def test_a_block_holds_what_is_made_for_it(page: Path, block: str) -> None:
-    assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "make docs refreshes it"
+def test_generated_blocks_are_up_to_date(page: Path, block: str) -> None:
+    assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "run `make docs`"
 
 
 def test_the_lessons_treat_every_component() -> None:
@@ -167,10 +167,12 @@ def test_the_index_names_every_page() -> None:
         assert page.name == "README.md" or f"]({page.name})" in index, page.name
 
 
-def test_the_map_names_every_module() -> None:
-    text = doc_blocks.made("map", ROOT / "docs" / "architecture.md")
-    for path in (ROOT / "ablate").rglob("*.py"):
-        assert f"`{path.relative_to(ROOT).as_posix()}`" in text
+def test_the_architecture_lists_every_module() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    text = "".join(doc_blocks.made(block, page) for block in ("folders", "map"))
+    for path in MODULES.values():
+        shown = path.parent if path.name == "__init__.py" else path
+        assert f"](../{shown.relative_to(ROOT).as_posix()})" in text
 
 
 def test_the_table_of_designs_counts_right() -> None:
@@ -183,7 +185,7 @@ def test_the_table_of_designs_counts_right() -> None:
         assert len(arms) == int(runs), design
 
 
-def test_the_small_study_says_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_study_gives_the_quoted_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "statistics.md").read_text()
     table = re.search(r"```csv\n(.*?)```", text, re.DOTALL)
     assert table
@@ -191,7 +193,7 @@ def test_the_small_study_says_what_the_page_says(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["report", "example", "--runs", "runs.csv", "--margin", "0.5"])
     quoted = " ".join(re.sub(r"^>", "", "\n".join(re.findall(r"^>.*", text, re.MULTILINE)), flags=re.MULTILINE).split())
-    said = [line.strip(" -") for line in result.stdout.splitlines() if line.startswith("  - ")]
-    assert len(said) == 3
-    for sentence in said:
+    sentences = [line.strip(" -") for line in result.stdout.splitlines() if line.startswith("  - ")]
+    assert len(sentences) == 3
+    for sentence in sentences:
         assert sentence in quoted

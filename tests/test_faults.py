@@ -1,4 +1,4 @@
-"""The fault suite, a little of it in every test run and all of it by `make faults`; and what it once found."""
+"""A small part of the fault suite (`make faults` runs all of it), and regression tests of faults that it found."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.samples.tracking import mlflow_project
 from tests.tuning.test_search import search as searched
 from tests.tuning.test_search import tuning
 
-QUICK = "ablate run`$|store is made"
+QUICK = "ablate run`$|creation of the store"
 
 
-def make_faults(*arguments: str, patience: float) -> str:
-    """Make faults in a process of its own, from which it forks; return the table."""
+def inject_faults(*arguments: str, patience: float) -> str:
+    """Inject faults, in forks of a process of their own, and return the table."""
     code = "import sys; from tests.faults.__main__ import main; sys.exit(main())"
     program = start_program(*arguments, folder=ROOT, code=code)
     page, messages = program.communicate(patience)
@@ -41,14 +41,14 @@ def make_faults(*arguments: str, patience: float) -> str:
     return page
 
 
-def test_a_little_of_the_fault_suite() -> None:
-    page = make_faults("--only", QUICK, "--share", "0.02", patience=550)
+def test_a_small_part_of_the_fault_suite() -> None:
+    page = inject_faults("--only", QUICK, "--share", "0.02", patience=550)
     assert len(re.findall(r"^\| [^*|]+ \| \d+ \| 0 \| 0 \| 0 \|", page, re.MULTILINE)) == 2
 
 
 @pytest.mark.slow
 def test_every_fault() -> None:
-    page = make_faults("--share", "0.1", patience=3600)
+    page = inject_faults("--share", "0.1", patience=3600)
     assert page.count("\n|") == 3 + len(KILLS) + len(OTHERS)
 
 
@@ -56,25 +56,25 @@ def test_at_least_two_hundred_kills_are_in_the_whole_suite() -> None:
     assert sum(times for _, _, times in KILLS) >= 200
 
 
-def test_a_fault_that_does_harm_is_told() -> None:
+def test_the_harm_of_a_fault_is_reported() -> None:
     harm = Tally("x", tries=1)
-    harm.lose("a run")
-    assert not harm.holds
+    harm.add_loss("a run")
+    assert not harm.passed
     assert "lost: a run" in table([harm], "")
     with pytest.raises(SystemExit):
         main(["--no-such-flag"])
 
 
-def test_a_search_that_lost_something_is_told(tmp_path: Path) -> None:
+def test_lost_trials_are_reported(tmp_path: Path) -> None:
     searched(tmp_path, tuning(budget=2))
     whole = Tally("x")
-    TrialAuditor(tmp_path, "kitchen", 2, whole).look_through_end()
-    assert whole.holds
+    TrialAuditor(tmp_path, "kitchen", 2, whole).check_end()
+    assert whole.passed
     for path in Journals(tmp_path / "mlruns" / "journal").paths()[:1]:
         path.unlink()
     short = Tally("x")
-    TrialAuditor(tmp_path, "kitchen", 3, short).look_through_end()
-    assert short.wrong[0] == "lost: 3 trials were asked for, and there are {'COMPLETE': 2}"
+    TrialAuditor(tmp_path, "kitchen", 3, short).check_end()
+    assert short.problems[0] == "lost: 3 trials were requested, found {'COMPLETE': 2}"
     assert short.lost == 2
 
 

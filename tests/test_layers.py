@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import ablate
+from tests.import_graph import MODULES, PACKAGE, imports, own_imports, top, tree
 
-PACKAGE = Path(ablate.__file__).parent
 LAYERS = (
     ("cli",),
     ("workflows",),
@@ -27,57 +26,15 @@ LAYERS = (
 )
 """Folders and leaf modules, top to bottom: each may import what stands below it, and nothing else."""
 
-LINES_AT_MOST = 250
+MODULE_LINES, FUNCTION_LINES, PARAMETERS = 250, 40, 7
+"""The longest module and function, and the most parameters of a signature, `self` not counted."""
+
 HEAVY = {"torch", "torchvision", "mlflow", "optuna", "ray", "matplotlib", "pandas"}
 HOMES = {"mlflow": "tracking.mlflow_backend", "ray": "runs.executors", "matplotlib": "figures", "optuna": "tuning"}
 COMPUTING = ("workloads.resnet9", "stats", "figures")
 """Where heavy libraries may be imported at module level."""
 
-
-def modules() -> dict[str, Path]:
-    """Return the modules of the package by their dotted names below `ablate`."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
-        found[name] = path
-    return {name: path for name, path in found.items() if name not in ("", "__main__")}
-
-
-MODULES = modules()
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
-
-
-def imports(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
-    """Yield the dotted names that a module imports, or only those that it imports when it is imported itself."""
-    tree = ast.parse(path.read_text())
-    hidden = {
-        node
-        for block in ast.walk(tree)
-        if at_import_only
-        and (
-            isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef)
-            or (isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test))
-        )
-        for node in ast.walk(block)
-    }
-    for node in ast.walk(tree):
-        if node in hidden:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                submodule = f"{node.module}.{alias.name}"
-                yield submodule if submodule.removeprefix("ablate.") in MODULES else node.module
-
-
-def own_imports(path: Path) -> set[str]:
-    """Return the modules of this package that a module imports, by their names below `ablate`."""
-    return {name.removeprefix("ablate.") for name in imports(path) if name.startswith("ablate.")} & set(MODULES)
-
-
-def top(module: str) -> str:
-    return module.split(".", maxsplit=1)[0]
 
 
 def test_the_package_holds_the_layers_only() -> None:
@@ -86,7 +43,36 @@ def test_the_package_holds_the_layers_only() -> None:
 
 def test_modules_stay_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
-    assert not {name: length for name, length in lengths.items() if length > LINES_AT_MOST}
+    assert not {name: length for name, length in lengths.items() if length > MODULE_LINES}
+
+
+def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree(MODULES[module])):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    given = function.args
+    named = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs) if one.arg not in ("self", "cls")]
+    return len(named) + bool(given.vararg) + bool(given.kwarg)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_stay_short_and_signatures_small(module: str) -> None:
+    for function in functions(module):
+        assert function.end_lineno is not None
+        assert function.end_lineno - function.lineno < FUNCTION_LINES, function.name
+        assert parameters(function) <= PARAMETERS, function.name
+
+
+def test_every_folder_says_what_is_in_it() -> None:
+    folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
+    for folder in folders:
+        text = ast.get_docstring(tree(folder / "__init__.py")) or ""
+        assert text, folder
+        if folder.parent == PACKAGE:
+            assert re.search(r"[Mm]ay import", text), folder
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,4 +1,4 @@
-"""Every command in the README is run, or said here why not; every file that it names is there."""
+"""The README: its commands run, or a reason is given here; its studies and tables are up to date."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ COMMANDS = [re.sub(r"\s+#.*", "", line).strip() for line in TYPED]
 
 
 RUN_ELSEWHERE = {
-    "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; the digits stand in for it below",
-    "ablate sweep experiments/laptop.py": "hours on CIFAR-10; planned below, with its data replaced",
+    "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; planned below with the digits",
+    "ablate sweep experiments/laptop.py": "takes hours on CIFAR-10; planned below with the digits",
     "ablate sweep experiments/laptop.py --data-dir cifar10.tgz": "the same",
-    "ablate predict frog.png truck.png --run baseline/s0": "its images are the reader's; test_cli predicts",
+    "ablate predict frog.png truck.png --run baseline/s0": "needs images; tests/cli/test_commands.py classifies one",
     "ablate report --experiment theirs --metric val_acc --variant-param model --seed-param random_state": (
-        "an experiment of the reader's; test_report_runs makes one"
+        "needs an experiment; tests/cli/test_report.py makes one"
     ),
-    "ablate ui": "serves until it is stopped; test_tracking_server starts and stops it",
+    "ablate ui": "runs until it is stopped; tests/tracking/mlflow_backend/test_ui.py starts and stops it",
 }
 
 

@@ -1,1 +1,1 @@
-"""Faults, made for real: what is killed, filled up, locked or taken away, and what must hold after it."""
+"""Fault injection: kills, full disks, locks, missing servers, and the checks of what they leave behind."""

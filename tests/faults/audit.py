@@ -1,4 +1,4 @@
-"""Looking through what a fault left behind: nothing finished is lost, nothing is there twice, every file is whole."""
+"""Check what a fault leaves behind: no finished run is lost, none is duplicated, every file is complete."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.faults.tally import Tally
 
 
 class Auditor:
-    """Remembers what was finished in a project, and holds every later state against it."""
+    """Remember the finished runs of a project, and compare every later state with them."""
 
     def __init__(self, folder: Path, tally: Tally) -> None:
         self.project, self.tally = Project(folder), tally
         self._finished: dict[str, bytes] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
-    def look_through(self) -> None:
-        """Check what must hold at any moment, also right after a kill."""
+    def check(self) -> None:
+        """Check the invariants that hold at any moment, also right after a kill."""
         for path in Journals(self.project.journals).paths():
             run = self._read(path)
             if run and run.is_result:
@@ -36,18 +36,18 @@ class Auditor:
         for name, content in self._finished.items():
             path = self.project.journals / name
             if not path.exists() or path.read_bytes() != content:
-                self._tell(self.tally.lose, f"the journal {name}")
+                self._report(self.tally.add_loss, f"the journal {name}")
         keys = Counter(tuple(name.split("-")[:2]) for name in self._finished)
         for key, count in keys.items():
             if count > 1:
-                self._tell(self.tally.double, f"{count} finished runs of {key[0]}")
+                self._report(self.tally.add_duplicate, f"{count} finished runs of {key[0]}")
         self._check_database()
 
-    def look_through_store(self) -> None:
-        """Check what must hold after a command that went through: MLflow has it all, once and whole."""
-        self.look_through()
+    def check_store(self) -> None:
+        """Check the invariants after a successful command: MLflow has every run exactly once and complete."""
+        self.check()
         if not self.project.database.exists():
-            self._tell(self.tally.lose, "there is no database")
+            self._report(self.tally.add_loss, "the database is missing")
             return
         with self._database() as database:
             for path in Journals(self.project.journals).paths():
@@ -56,23 +56,23 @@ class Auditor:
                     self._compare(database, run)
             self._check_values(database)
         for path in self.project.journals.glob("*.files"):
-            self._tell(self.tally.lose, f"{path.name} was not delivered")
+            self._report(self.tally.add_loss, f"{path.name} was not delivered")
         check_files(self.project.artifacts, self.tally)
 
     def _database(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True, timeout=30))
 
-    def _tell(self, count: object, what: str) -> None:
-        """Count a defect once, however often it is seen."""
-        if what not in self._told:
-            self._told.add(what)
+    def _report(self, count: object, what: str) -> None:
+        """Count a defect once, however often it is found."""
+        if what not in self._reported:
+            self._reported.add(what)
             count(what)  # type: ignore[operator]
 
     def _read(self, path: Path) -> Run | None:
         try:
             return load(path)
         except UserError as error:
-            self._tell(self.tally.spoil, str(error))
+            self._report(self.tally.add_corruption, str(error))
             return None
 
     def _check_database(self) -> None:
@@ -85,7 +85,7 @@ class Auditor:
         except sqlite3.DatabaseError as error:
             answer = str(error)
         if answer != "ok":
-            self._tell(self.tally.spoil, f"the database: {answer}")
+            self._report(self.tally.add_corruption, f"the database: {answer}")
 
     def _compare(self, database: sqlite3.Connection, run: Run) -> None:
         query = (
@@ -94,20 +94,20 @@ class Auditor:
         )
         found = database.execute(query, [run.name]).fetchall()
         if not found:
-            self._tell(self.tally.lose, f"{run.name} is not in MLflow")
+            self._report(self.tally.add_loss, f"{run.name} is not in MLflow")
         elif len(found) > 1:
-            self._tell(self.tally.double, f"{run.name} is {len(found)} times in MLflow")
+            self._report(self.tally.add_duplicate, f"{run.name} is {len(found)} times in MLflow")
         else:
             identifier, status = found[0]
             if status != STATUSES[run.status]:
-                self._tell(self.tally.lose, f"{run.name} ended as {run.status}, MLflow says {status}")
+                self._report(self.tally.add_loss, f"{run.name} ended as {run.status}, MLflow says {status}")
             steps = database.execute(
                 "select count(distinct step) from metrics "
                 "where run_uuid = ? and key in ('val/loss', 'score', 'val/taste')",
                 [identifier],
             )
             if steps.fetchone()[0] != len(run.history):
-                self._tell(self.tally.lose, f"epochs of {run.name}")
+                self._report(self.tally.add_loss, f"epochs of {run.name}")
 
     def _check_values(self, database: sqlite3.Connection) -> None:
         twice = (
@@ -116,11 +116,11 @@ class Auditor:
             "group by m.run_uuid, m.key, m.step having count(*) > 1"
         )
         for key, step in database.execute(twice):
-            self._tell(self.tally.double, f"the value of {key} at step {step}")
+            self._report(self.tally.add_duplicate, f"the value of {key} at step {step}")
 
 
 def check_files(folder: Path, tally: Tally) -> None:
-    """Read every file that has a known form; nothing temporary may lie among them."""
+    """Read every file of a known format."""
     for path in folder.rglob("*"):
         try:
             if path.suffix == ".png":
@@ -134,11 +134,11 @@ def check_files(folder: Path, tally: Tally) -> None:
                 if len(widths) != 1:
                     raise ValueError(f"rows of {sorted(widths)} cells")
         except (OSError, ValueError, SyntaxError) as error:
-            tally.spoil(f"{path.name}: {error}")
+            tally.add_corruption(f"{path.name}: {error}")
 
 
 def check_cache(cache: Path, tally: Tally) -> None:
-    """Check that every entry of a data cache is whole."""
+    """Check that every entry of a data cache is complete."""
     for entry in (cache / "decoded").glob("*"):
         if entry.is_dir() and entry.suffix != ".tmp" and read_entry(entry) is None:
-            tally.spoil(f"the cache entry {entry.name}")
+            tally.add_corruption(f"the cache entry {entry.name}")

@@ -1,7 +1,7 @@
 """Commands of `ablate` in processes that can be killed at any moment.
 
-A command runs in a fork of this process, which has imported the libraries already: its random moments then fall on its
-own work, and not on seconds of imports.
+A command runs in a fork of this process, which has already imported the libraries, so that a random moment interrupts
+the work of the command and not its imports.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ablate.tracking.mlflow_backend.quiet import silence_mlflow
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended: its exit code (negative: the signal), what it printed, how long it took."""
+class CommandEnd:
+    """The end of a command: its exit code (negative: the signal), its output, its duration."""
 
     code: int
     output: str
@@ -35,12 +35,12 @@ class Ended:
 
     @property
     def is_clean(self) -> bool:
-        """Whether it ended as a command may: a known exit code, one line for what went wrong, no traceback."""
+        """Whether the exit code is known and the output has no traceback."""
         return self.code in (0, 1, 2, 130) and "Traceback (most recent call last)" not in self.output
 
 
-def warm_up() -> None:
-    """Import what the commands import, so that forks have it."""
+def import_libraries() -> None:
+    """Import the libraries of the commands, for the forks."""
     silence_mlflow()
     import matplotlib.pyplot as plt
     import mlflow.store.tracking.sqlalchemy_store
@@ -58,27 +58,29 @@ def warm_up() -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line to run in a folder; `before` is called in the new process first, as its limits and disguises."""
+    """A command line to run in a folder. The new process calls `before` first, to set limits or replace functions."""
 
     arguments: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str] | None = None
     before: Callable[[], None] | None = None
 
-    def run(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> Ended:
-        """Run it to its end, or kill it after some seconds, alone or with the processes that it started."""
+    def run(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> CommandEnd:
+        """Run it to its end, or kill it after some seconds, alone or with its child processes."""
         return self.start().wait(kill_after, with_children=with_children, patience=patience)
 
-    def start(self) -> Running:
+    def start(self) -> RunningCommand:
         """Start it."""
-        output = Path(tempfile.gettempdir()) / f"ablate-faults-{os.getpid()}-{time.monotonic_ns()}"  # no fault there
+        output = (
+            Path(tempfile.gettempdir()) / f"ablate-faults-{os.getpid()}-{time.monotonic_ns()}"
+        )  # outside the faulty folder
         began = time.monotonic()
         process = os.fork()
         if process == 0:
-            self._be(output)
-        return Running(process, output, began)
+            self._become(output)
+        return RunningCommand(process, output, began)
 
-    def _be(self, output: Path) -> None:
+    def _become(self, output: Path) -> None:
         """Become the command; never returns."""
         code = 70
         try:
@@ -89,7 +91,7 @@ class Command:
             os.dup2(file, 1)
             os.dup2(file, 2)
             sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-            _print_there()
+            _redirect_consoles()
             if self.before:
                 self.before()
             app(list(self.arguments))
@@ -105,23 +107,23 @@ class Command:
             os._exit(code)
 
 
-def _print_there() -> None:
-    """Point the consoles, which were made at import, to this process's streams."""
+def _redirect_consoles() -> None:
+    """Point the consoles, which were created at import, to the streams of this process."""
     from ablate.console import printing
 
     printing.OUTPUT.file, printing.MESSAGES.file = sys.stdout, sys.stderr
 
 
 @dataclass(frozen=True)
-class Running:
-    """A command that was started."""
+class RunningCommand:
+    """A command in progress."""
 
     process: int
     output: Path
     began: float
 
-    def wait(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> Ended:
-        """Wait for its end, which comes by SIGKILL after `kill_after` seconds, or after `patience` as a failure."""
+    def wait(self, kill_after: float | None = None, *, with_children: bool = True, patience: float = 240) -> CommandEnd:
+        """Wait for its end. It is killed after `kill_after` seconds; after `patience` seconds it has failed."""
         limit = kill_after if kill_after is not None else patience
         while (code := self._code()) is None and time.monotonic() - self.began < limit:
             time.sleep(0.002)
@@ -131,10 +133,10 @@ class Running:
             code = -signal.SIGKILL
         text = self.output.read_text(errors="replace") if self.output.exists() else ""
         self.output.unlink(missing_ok=True)
-        return Ended(99 if timed_out else code, text, time.monotonic() - self.began)
+        return CommandEnd(99 if timed_out else code, text, time.monotonic() - self.began)
 
     def kill(self, *, with_children: bool = True) -> None:
-        """Kill it, alone or with its process group, and wait until it is gone."""
+        """Kill it, alone or with its process group, and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if with_children else os.kill)(self.process, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):

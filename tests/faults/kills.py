@@ -1,6 +1,6 @@
 """SIGKILL at random moments of every command that writes.
 
-Each entry of KILLS is one fault: to add a command's, write a function that takes a `Trial` and put it in the list.
+Each entry of KILLS is one fault. To add one, write a function that takes a `Trial` and add it to the list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests import ROOT
 from tests.faults.audit import Auditor, check_cache, check_files
-from tests.faults.commands import Command, Ended
+from tests.faults.commands import Command, CommandEnd
 from tests.faults.tally import Tally
 from tests.faults.trials import TrialAuditor
 
@@ -39,12 +39,12 @@ study = Study(workload=toy.WORKLOAD, seeds=3, margin=1.0, values={{"pause": 0.02
 SEARCHED = STUDY.replace("toy", "tuning_toy")
 
 
-TRIALS = 4  # fewer than the median pruner begins with, so that all are complete
+TRIALS = 4  # fewer than the start-up trials of the median pruner, so that all are complete
 
 
 @dataclass
 class Trial:
-    """One fault's share of the suite: its folder, its random moments, how often it is to be tried, its counts."""
+    """The injection of one fault: its folder, its random moments, the number of tries, and the counts."""
 
     folder: Path
     moments: random.Random
@@ -57,128 +57,128 @@ class Trial:
         (folder / "mlruns").mkdir(parents=True)
         return folder
 
-    def kill(self, command: Command, longest: float) -> Ended:
-        """Run a command that is killed at a random moment, with its children or without; count it if it was."""
+    def kill(self, command: Command, longest: float) -> CommandEnd:
+        """Run a command and kill it at a random moment, with or without its child processes; count the kill."""
         after = self.moments.uniform(0, longest)
         ended = command.run(after, with_children=self.moments.random() < 0.5)
         if ended.was_killed:
             self.tally.tries += 1
         else:
-            self.require(ended)
+            self.require_success(ended)
         return ended
 
-    def finish(self, command: Command) -> Ended:
-        """Run a command to its end; that it comes there is part of what must hold."""
-        return self.require(command.run())
+    def run_to_end(self, command: Command) -> CommandEnd:
+        """Run a command, which must succeed."""
+        return self.require_success(command.run())
 
-    def require(self, ended: Ended) -> Ended:
-        """Count a command that did not go through."""
+    def require_success(self, ended: CommandEnd) -> CommandEnd:
+        """Count a failed command as a corruption."""
         if ended.code != 0 or not ended.is_clean:
             sys.stderr.write(ended.output)
             last = ended.output.strip().splitlines()[-1:] or [""]
-            self.tally.spoil(f"the next command ended with {ended.code}: {last[0]}")
+            self.tally.add_corruption(f"the next command ended with {ended.code}: {last[0]}")
         return ended
 
     @property
-    def goes_on(self) -> bool:
-        """Whether it is to be tried more."""
+    def has_tries_left(self) -> bool:
+        """Whether to continue."""
         return self.tally.tries < self.wanted and self.tally.corrupt < 5
 
 
 def run(trial: Trial) -> None:
-    """Kill runs; the same command goes on with each until it is finished."""
+    """Kill runs; the same command resumes each of them until it is finished."""
     project = trial.project()
     auditor = Auditor(project, trial.tally)
-    trial.finish(Command(("run", *TINY), project))  # makes the store and decodes the data
-    seed, longest = 2, trial.finish(Command(("run", *TINY, "--seed", "1"), project)).seconds
-    while trial.goes_on:
+    trial.run_to_end(Command(("run", *TINY), project))  # creates the store and decodes the data
+    seed, longest = 2, trial.run_to_end(Command(("run", *TINY, "--seed", "1"), project)).seconds
+    while trial.has_tries_left:
         command = Command(("run", *TINY, "--seed", str(seed)), project)
         ended = trial.kill(command, longest)
-        auditor.look_through()
+        auditor.check()
         if not ended.was_killed:
             longest = min(longest, ended.seconds)
-            auditor.look_through_store()
+            auditor.check_store()
             seed += 1
-    trial.finish(Command(("run", *TINY, "--seed", str(seed)), project))
-    trial.finish(Command(("list",), project))
-    auditor.look_through_store()
+    trial.run_to_end(Command(("run", *TINY, "--seed", str(seed)), project))
+    trial.run_to_end(Command(("list",), project))
+    auditor.check_store()
 
 
 def sweep(trial: Trial) -> None:
-    """Kill sweeps with two workers; the same command goes on until the study is done and reported."""
+    """Kill sweeps with two workers; the same command resumes the study until its report is written."""
     longest, number = 0.0, 0
-    while trial.goes_on or not number:
+    while trial.has_tries_left or not number:
         project = trial.project(f"project-{number}")
         (project / "kitchen.py").write_text(STUDY)
         command = Command(("sweep", "kitchen.py", "--jobs", "2", "--threads", "1"), project)
         auditor = Auditor(project, trial.tally)
         if not number:
-            longest = trial.finish(command).seconds
-        while number and trial.goes_on and trial.kill(command, longest).was_killed:
+            longest = trial.run_to_end(command).seconds
+        while number and trial.has_tries_left and trial.kill(command, longest).was_killed:
             time.sleep(0.05)
-            auditor.look_through()
-        trial.finish(command)
-        auditor.look_through_store()
+            auditor.check()
+        trial.run_to_end(command)
+        auditor.check_store()
         check_files(project / "reports", trial.tally)
         shutil.rmtree(project)
         number += 1
 
 
 def tune(trial: Trial) -> None:
-    """Kill searches with two workers; the same command goes on until the budget is met and reported."""
+    """Kill searches with two workers; the same command resumes the search until its report is written."""
     longest, number = 0.0, 0
-    while trial.goes_on or not number:
+    while trial.has_tries_left or not number:
         project = trial.project(f"project-{number}")
         (project / "kitchen.py").write_text(SEARCHED)
         auditors = Auditor(project, trial.tally), TrialAuditor(project, "kitchen-tuning", TRIALS, trial.tally)
         command = Command(("tune", "kitchen.py", "--trials", str(TRIALS), "--jobs", "2", "--threads", "1"), project)
         if not number:
-            longest = trial.finish(command).seconds
-        while number and trial.goes_on and trial.kill(command, longest).was_killed:
+            longest = trial.run_to_end(command).seconds
+        while number and trial.has_tries_left and trial.kill(command, longest).was_killed:
             time.sleep(0.05)
             for auditor in auditors:
-                auditor.look_through()
-        trial.finish(command)
-        auditors[0].look_through_store()
-        auditors[1].look_through_end()
+                auditor.check()
+        trial.run_to_end(command)
+        auditors[0].check_store()
+        auditors[1].check_end()
         check_files(project / "reports", trial.tally)
         shutil.rmtree(project)
         number += 1
 
 
 def report(trial: Trial) -> None:
-    """Kill reports; the older report stays whole, and nothing of the runs is touched."""
+    """Kill reports; the older report stays complete, and the runs do not change."""
     project = trial.project()
     (project / "kitchen.py").write_text(STUDY)
-    trial.finish(Command(("sweep", "kitchen.py", "--jobs", "2", "--threads", "1"), project))
+    trial.run_to_end(Command(("sweep", "kitchen.py", "--jobs", "2", "--threads", "1"), project))
     auditor = Auditor(project, trial.tally)
-    auditor.look_through_store()
+    auditor.check_store()
     command = Command(("report", "kitchen", "--html"), project)
-    longest = trial.finish(command).seconds
-    while trial.goes_on:
+    longest = trial.run_to_end(command).seconds
+    while trial.has_tries_left:
         trial.kill(command, longest)
-        auditor.look_through()
+        auditor.check()
         check_files(project / "reports" / "kitchen", trial.tally)
-    trial.finish(command)
-    auditor.look_through_store()
+    trial.run_to_end(command)
+    auditor.check_store()
     check_files(project / "reports" / "kitchen", trial.tally)
 
 
 def store_creation(trial: Trial) -> None:
-    """Kill the first use of a project, which makes MLflow's database."""
-    number, longest = 0, trial.finish(Command(("list",), trial.project("first"))).seconds
-    while trial.goes_on:
+    """Kill the first command of a project, which creates MLflow's database."""
+    number, longest = 0, trial.run_to_end(Command(("list",), trial.project("first"))).seconds
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
-        while trial.goes_on and trial.kill(Command(("list",), project), longest).was_killed:
-            Auditor(project, trial.tally).look_through()
-        trial.finish(Command(("list",), project))
-        Auditor(project, trial.tally).look_through_store()
+        while trial.has_tries_left and trial.kill(Command(("list",), project), longest).was_killed:
+            Auditor(project, trial.tally).check()
+        trial.run_to_end(Command(("list",), project))
+        Auditor(project, trial.tally).check_store()
         shutil.rmtree(project)
         number += 1
 
 
-def _answer(ended: Ended) -> str:
-    """Return the JSON of a command's output; how far it was on the way depends on the machine's load."""
+def _answer(ended: CommandEnd) -> str:
+    """Return the JSON of a command's output, without its progress messages."""
     return ended.output[ended.output.find("{") :]
 
 
@@ -188,16 +188,16 @@ def cache_building(trial: Trial) -> None:
     archive = write_archive(trial.folder / "pets.tgz")
     where = {"ABLATE_CACHE": str(cache)}
     command = Command(("data", "info", "--data-dir", str(archive), "--json"), project, where)
-    first = trial.finish(command)
-    while trial.goes_on:
+    first = trial.run_to_end(command)
+    while trial.has_tries_left:
         shutil.rmtree(cache / "decoded", ignore_errors=True)
-        while trial.goes_on and trial.kill(command, 1.2 * first.seconds).was_killed:
+        while trial.has_tries_left and trial.kill(command, 1.2 * first.seconds).was_killed:
             check_cache(cache, trial.tally)
-        again = trial.finish(command)
+        again = trial.run_to_end(command)
         check_cache(cache, trial.tally)
         leftovers = list((cache / "decoded").glob("*.tmp"))
         if _answer(again) != _answer(first) or leftovers:
-            trial.tally.spoil(f"the cache differs from an uninterrupted one, or holds leftovers: {leftovers}")
+            trial.tally.add_corruption(f"the cache differs from an uninterrupted one, or has leftovers: {leftovers}")
 
 
 def write_archive(path: Path, images: int = 1500) -> Path:
@@ -217,10 +217,10 @@ def write_archive(path: Path, images: int = 1500) -> Path:
 
 KILLS: list[tuple[str, Callable[[Trial], None], int]] = [
     ("SIGKILL in `ablate run`", run, 60),
-    ("SIGKILL in `ablate sweep`, two workers, with and without them", sweep, 50),
-    ("SIGKILL in `ablate tune`, two workers, with and without them", tune, 40),
+    ("SIGKILL in `ablate sweep`, two workers, killed with and without the workers", sweep, 50),
+    ("SIGKILL in `ablate tune`, two workers, killed with and without the workers", tune, 40),
     ("SIGKILL in `ablate report`", report, 30),
-    ("SIGKILL while the store is made", store_creation, 30),
-    ("SIGKILL while the data cache is built", cache_building, 40),
+    ("SIGKILL during the creation of the store", store_creation, 30),
+    ("SIGKILL during the creation of the data cache", cache_building, 40),
 ]
-"""What is killed, how, and how often in the whole suite."""
+"""Name, function and number of tries of each kill."""

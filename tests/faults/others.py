@@ -16,19 +16,19 @@ from pathlib import Path
 
 import psutil
 
-from ablate.journal import process_identity as liveness
+from ablate.journal import process_identity
 from ablate.tracking import Project
 from ablate.tracking.mlflow_backend.ui import serve_command, serve_environment
 from tests.faults.audit import Auditor
-from tests.faults.commands import Command, Ended
+from tests.faults.commands import Command, CommandEnd
 from tests.faults.kills import STUDY, TINY, Trial
 
 RUN = ("run", *TINY)
 SWEEP = ("sweep", "kitchen.py", "--threads", "1")
 
 
-def bear(trial: Trial, ended: Ended, *, may_die: bool = False) -> None:
-    """Count a command that did not end as a command may under a fault: by one line, not by a traceback.
+def require_clean_end(trial: Trial, ended: CommandEnd, *, may_die: bool = False) -> None:
+    """Count a command that did not end cleanly under a fault: with one line and not with a traceback.
 
     `may_die`: the system or a library may end it by a signal, which nothing can catch.
     """
@@ -36,12 +36,12 @@ def bear(trial: Trial, ended: Ended, *, may_die: bool = False) -> None:
     if not ended.is_clean and not (may_die and ended.code < 0):
         sys.stderr.write(ended.output)
         last = ended.output.strip().splitlines()[-1:] or [""]
-        trial.tally.spoil(f"a command ended with {ended.code}: {last[0]}")
+        trial.tally.add_corruption(f"a command ended with {ended.code}: {last[0]}")
 
 
 @contextlib.contextmanager
 def mounted(*arguments: str, target: Path) -> Iterator[bool]:
-    """Mount something meanwhile; False where that is not allowed."""
+    """Mount a file system in the context; yield False if that is not allowed."""
     target.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(["mount", *arguments, str(target)], capture_output=True, check=False).returncode == 0
     try:
@@ -52,88 +52,90 @@ def mounted(*arguments: str, target: Path) -> Iterator[bool]:
 
 
 def disk_full(trial: Trial) -> None:
-    """Let the disk run full, then make room: the same command goes on."""
-    while trial.goes_on and not trial.tally.skipped:
+    """Fill the disk, then free some space: the same command resumes."""
+    while trial.has_tries_left and not trial.tally.skipped:
         folder = trial.folder / f"disk-{trial.tally.tries}"
         size = trial.moments.randint(100, 2500)
         with mounted("-t", "tmpfs", "-o", f"size={size}k", "tmpfs", target=folder) as is_there:
             if not is_there:
-                trial.tally.skipped = "nothing may be mounted here"
+                trial.tally.skipped = "mounting is not permitted"
                 return
             (folder / "mlruns").mkdir()
             (folder / "kitchen.py").write_text(STUDY)
             line = trial.moments.choice([RUN, (*SWEEP, "--jobs", "2"), (*SWEEP, "--jobs", "1")])
             auditor, command = Auditor(folder, trial.tally), Command(line, folder)
-            bear(trial, command.run())
-            auditor.look_through()
+            require_clean_end(trial, command.run())
+            auditor.check()
             subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True)
-            trial.finish(command)
-            auditor.look_through_store()
+            trial.run_to_end(command)
+            auditor.check_store()
 
 
 def files_too_large(trial: Trial) -> None:
-    """Let no file grow beyond a limit, as a quota does; then lift it."""
+    """Limit the size of files, as a quota does; then lift the limit."""
     number = 0
-    while trial.goes_on:
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
         limit = trial.moments.randint(1, 800) * 1024
         auditor, command = Auditor(project, trial.tally), Command(RUN, project)
-        bear(trial, Command(RUN, project, before=lambda limit=limit: limited(resource.RLIMIT_FSIZE, limit)).run())  # type: ignore[misc]
-        auditor.look_through()
-        trial.finish(command)
-        auditor.look_through_store()
+        require_clean_end(
+            trial, Command(RUN, project, before=lambda limit=limit: limited(resource.RLIMIT_FSIZE, limit)).run()
+        )  # type: ignore[misc]
+        auditor.check()
+        trial.run_to_end(command)
+        auditor.check_store()
         number += 1
 
 
 def limited(what: int, limit: int) -> None:
-    """Set a limit of this process."""
+    """Set a resource limit of this process."""
     resource.setrlimit(what, (limit, limit))
 
 
 def read_only(trial: Trial) -> None:
-    """Take the right to write `mlruns/` away, for a new and for a used project; then give it back."""
-    while trial.goes_on and not trial.tally.skipped:
+    """Make `mlruns/` read-only, of a new and of a used project; then make it writable again."""
+    while trial.has_tries_left and not trial.tally.skipped:
         project = trial.project(f"project-{trial.tally.tries}")
         auditor = Auditor(project, trial.tally)
         if trial.tally.tries % 2:
-            trial.finish(Command(RUN, project))
+            trial.run_to_end(Command(RUN, project))
         (project / "kitchen.py").write_text(STUDY)
         folder = project / "mlruns"
         with mounted("--bind", str(folder), target=folder) as is_there:
             if not is_there:
-                trial.tally.skipped = "nothing may be mounted here"
+                trial.tally.skipped = "mounting is not permitted"
                 return
             subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
             for line in [(*RUN, "--seed", "7"), (*SWEEP, "--jobs", "1"), ("list",), ("report", "kitchen"), ("doctor",)]:
-                bear(trial, Command(line, project).run())
-        auditor.look_through()
-        trial.finish(Command((*RUN, "--seed", "7"), project))
-        auditor.look_through_store()
+                require_clean_end(trial, Command(line, project).run())
+        auditor.check()
+        trial.run_to_end(Command((*RUN, "--seed", "7"), project))
+        auditor.check_store()
 
 
 def locked_database(trial: Trial) -> None:
-    """Hold the database locked for as long as a command runs; what it could not deliver, the next one does."""
+    """Lock the database while a command runs; the next command delivers its run."""
     project = trial.project()
     auditor = Auditor(project, trial.tally)
-    trial.finish(Command(RUN, project))
+    trial.run_to_end(Command(RUN, project))
     for seed in range(1, trial.wanted + 1):
         with contextlib.closing(sqlite3.connect(project / "mlruns" / "mlflow.db", isolation_level=None)) as holder:
             holder.execute("begin exclusive")
             ended = Command((*RUN, "--seed", str(seed)), project).run()
-            bear(trial, ended)
+            require_clean_end(trial, ended)
             if ended.code:
-                trial.tally.spoil(f"a locked database ended a run: {ended.output.strip().splitlines()[-1]}")
+                trial.tally.add_corruption(f"a locked database ended a run: {ended.output.strip().splitlines()[-1]}")
             holder.execute("rollback")
-        auditor.look_through()
-    trial.finish(Command((*RUN, "--seed", "100"), project))
-    auditor.look_through_store()
+        auditor.check()
+    trial.run_to_end(Command((*RUN, "--seed", "100"), project))
+    auditor.check_store()
 
 
 def server_killed(trial: Trial) -> None:
-    """Kill the tracking server while a run goes on; after it is back, the next command delivers."""
+    """Kill the tracking server during a run; the next command after its restart delivers the run."""
     project = trial.project()
     auditor = Auditor(project, trial.tally)
-    trial.finish(Command(("list",), project))  # makes the database, which the server then has
+    trial.run_to_end(Command(("list",), project))  # creates the database of the server
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -145,18 +147,18 @@ def server_killed(trial: Trial) -> None:
             time.sleep(trial.moments.uniform(0.2, 4))
             kill()
             ended = running.wait()
-        bear(trial, ended)
+        require_clean_end(trial, ended)
         if ended.code:
-            trial.tally.spoil(f"a dead server ended a run: {ended.output.strip().splitlines()[-1]}")
-        auditor.look_through()
+            trial.tally.add_corruption(f"a dead server ended a run: {ended.output.strip().splitlines()[-1]}")
+        auditor.check()
     with server(project, port):
-        trial.finish(Command(RUN, project, address))
-    auditor.look_through_store()
+        trial.run_to_end(Command(RUN, project, address))
+    auditor.check_store()
 
 
 @contextlib.contextmanager
 def server(project: Path, port: int) -> Iterator[Callable[[], None]]:
-    """Run an MLflow server on the project's store; yields what kills it at once."""
+    """Run an MLflow server on the project's store; yield a function that kills it."""
     uri = Project(project).tracking_uri()
     environment = serve_environment(Project(project), uri)
     process = subprocess.Popen(
@@ -184,24 +186,24 @@ def server(project: Path, port: int) -> Iterator[Callable[[], None]]:
 
 
 def out_of_memory(trial: Trial) -> None:
-    """Give a run too little memory; with enough, the same command makes it."""
+    """Give a run too little memory; with enough memory the same command succeeds."""
     number = 0
-    while trial.goes_on:
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
         auditor = Auditor(project, trial.tally)
         limit = psutil.Process().memory_info().vms + trial.moments.randint(1, 250) * 2**20
         starved = Command(RUN, project, before=lambda limit=limit: limited(resource.RLIMIT_AS, limit))  # type: ignore[misc]
-        bear(trial, starved.run(), may_die=True)  # C++ aborts where it gets no memory
-        auditor.look_through()
-        trial.finish(Command(RUN, project))
-        auditor.look_through_store()
+        require_clean_end(trial, starved.run(), may_die=True)  # C++ code aborts when an allocation fails
+        auditor.check()
+        trial.run_to_end(Command(RUN, project))
+        auditor.check_store()
         number += 1
 
 
 def worker_killed(trial: Trial) -> None:
-    """Kill one worker of a sweep, as the system does when memory runs out: the sweep itself goes on."""
+    """Kill one worker of a sweep, as the system does when memory runs out: the sweep continues."""
     number = 0
-    while trial.goes_on:
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
         (project / "kitchen.py").write_text(STUDY.replace('"pause": 0.02', '"pause": 0.2'))
         auditor, command = Auditor(project, trial.tally), Command((*SWEEP, "--jobs", "2"), project)
@@ -213,32 +215,32 @@ def worker_killed(trial: Trial) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             trial.moments.choice(workers).kill()
         ended = running.wait()
-        bear(trial, ended)
-        trial.require(ended)
-        auditor.look_through_store()
+        require_clean_end(trial, ended)
+        trial.require_success(ended)
+        auditor.check_store()
         number += 1
 
 
 def clock_set_back(trial: Trial) -> None:
-    """Set the clock back by an hour in mid-run, kill the run, and go on with the clock a day back."""
+    """Set the clock back by an hour during a run, kill the run, and resume it with the clock a day back."""
     number = 0
-    while trial.goes_on:
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
         auditor = Auditor(project, trial.tally)
         jump = trial.moments.uniform(0, 3)
-        first = Command(RUN, project, before=lambda jump=jump: set_back(3600, after=jump))  # type: ignore[misc]
+        first = Command(RUN, project, before=lambda jump=jump: set_clock_back(3600, after=jump))  # type: ignore[misc]
         ended = first.run(trial.moments.uniform(0.5, 6))
         trial.tally.tries += 1
         if not ended.was_killed:
-            trial.require(ended)
-        auditor.look_through()
-        trial.finish(Command(RUN, project, before=lambda: set_back(86400, after=0)))
-        auditor.look_through_store()
+            trial.require_success(ended)
+        auditor.check()
+        trial.run_to_end(Command(RUN, project, before=lambda: set_clock_back(86400, after=0)))
+        auditor.check_store()
         number += 1
 
 
-def set_back(seconds: float, after: float) -> None:
-    """Set this process's clock back, `after` some seconds."""
+def set_clock_back(seconds: float, after: float) -> None:
+    """Set the clock of this process back after some seconds."""
     real, began = time.time, time.monotonic()
     time.time = lambda: real() - seconds * (time.monotonic() - began >= after)
 
@@ -246,12 +248,12 @@ def set_back(seconds: float, after: float) -> None:
 def two_machines(trial: Trial) -> None:
     """Start the same sweep on two machines that share the folder: each run is made once."""
     number = 0
-    while trial.goes_on:
+    while trial.has_tries_left:
         project = trial.project(f"project-{number}")
         (project / "kitchen.py").write_text(STUDY)
         auditor = Auditor(project, trial.tally)
         line = (*SWEEP, "--jobs", "1")
-        machines = [Command(line, project, before=lambda name=name: be_machine(name)) for name in ("north", "south")]  # type: ignore[misc]
+        machines = [Command(line, project, before=lambda name=name: pretend_to_be(name)) for name in ("north", "south")]  # type: ignore[misc]
         both = [machine.start() for machine in machines]
         if number % 2:
             time.sleep(trial.moments.uniform(0.5, 4))
@@ -260,28 +262,28 @@ def two_machines(trial: Trial) -> None:
         else:
             ended = [one.wait() for one in both]
         for one in ended:
-            bear(trial, one)
-            trial.require(one)
-        trial.finish(machines[1])
-        auditor.look_through_store()
+            require_clean_end(trial, one)
+            trial.require_success(one)
+        trial.run_to_end(machines[1])
+        auditor.check_store()
         number += 1
 
 
-def be_machine(name: str) -> None:
-    """Take on the name and the boot of another machine."""
+def pretend_to_be(name: str) -> None:
+    """Use the name and the boot identifier of another machine."""
     socket.gethostname = lambda: name
-    liveness._boot = lambda: f"boot of {name}"
+    process_identity._boot = lambda: f"boot of {name}"
 
 
 OTHERS: list[tuple[str, Callable[[Trial], None], int]] = [
-    ("disk full in `ablate run` or `sweep`, then room again", disk_full, 10),
-    ("files that may not grow (quota)", files_too_large, 6),
+    ("disk full in `ablate run` or `ablate sweep`, then space freed", disk_full, 10),
+    ("file size limit (quota)", files_too_large, 6),
     ("read-only `mlruns/`: run, sweep, list, report, doctor", read_only, 10),
     ("database locked by another process", locked_database, 2),
-    ("MLflow server killed in mid-run", server_killed, 3),
+    ("MLflow server killed during a run", server_killed, 3),
     ("too little memory for a run", out_of_memory, 6),
-    ("a sweep's worker killed (out of memory)", worker_killed, 6),
-    ("clock set back in mid-run", clock_set_back, 6),
+    ("worker of a sweep killed (out of memory)", worker_killed, 6),
+    ("clock set back during a run", clock_set_back, 6),
     ("two machines on one folder, one of them killed", two_machines, 6),
 ]
-"""What else goes wrong, how, and how often in the whole suite."""
+"""Name, function and number of tries of each fault of the machine."""

@@ -1,4 +1,4 @@
-"""What came of a fault, and the table of all of them."""
+"""The counts of a fault, and the table of all faults."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 
 HEAD = """# Faults
 
-Each fault is made for real, many times, at moments drawn from a seed, and what is left behind is looked through after
-every one. **lost**: finished runs that are no longer there, in the journals or, after the next command, in MLflow.
-**doubled**: runs that are there twice, or values of a metric that are. **corrupt**: files that cannot be read whole
-(journals, database, artifacts, data cache, report), and commands that could not go on or showed a traceback.
+Each fault is injected into a real command, many times, at random moments, and the project is checked after every one.
 
-Made by `make faults`; what is tried is in `tests/faults/`.
+- **lost**: finished runs that are missing in the journals or, after the next command, in MLflow.
+- **doubled**: duplicate runs, or duplicate values of a metric.
+- **corrupt**: incomplete files (journals, database, artifacts, data cache, report), and commands that failed afterwards
+  or showed a traceback.
+
+`make faults` writes this page; the faults are defined in `tests/faults/`.
 
 """
 
 
 @dataclass
 class Tally:
-    """The counts of one fault: `tries` of it, and what they left; `wrong` says in words what did not hold."""
+    """The counts of one fault: its tries and their consequences, with a description of each problem."""
 
     fault: str
     tries: int = 0
@@ -28,27 +30,27 @@ class Tally:
     corrupt: int = 0
     seconds: float = 0.0
     skipped: str = ""
-    wrong: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
-    def holds(self) -> bool:
+    def passed(self) -> bool:
         return not (self.lost or self.doubled or self.corrupt)
 
-    def lose(self, what: str) -> None:
+    def add_loss(self, what: str) -> None:
         self.lost += 1
-        self.wrong.append(f"lost: {what}")
+        self.problems.append(f"lost: {what}")
 
-    def double(self, what: str) -> None:
+    def add_duplicate(self, what: str) -> None:
         self.doubled += 1
-        self.wrong.append(f"doubled: {what}")
+        self.problems.append(f"doubled: {what}")
 
-    def spoil(self, what: str) -> None:
+    def add_corruption(self, what: str) -> None:
         self.corrupt += 1
-        self.wrong.append(f"corrupt: {what}")
+        self.problems.append(f"corrupt: {what}")
 
 
 def table(tallies: Sequence[Tally], words: str) -> str:
-    """Return the page: a row a fault."""
+    """Return the page, with one row per fault."""
     lines = ["| fault | tries | lost | doubled | corrupt | seconds |", "|---|---:|---:|---:|---:|---:|"]
     for tally in tallies:
         if tally.skipped:
@@ -60,5 +62,5 @@ def table(tallies: Sequence[Tally], words: str) -> str:
     total = [sum(getattr(tally, name) for tally in done) for name in ("tries", "lost", "doubled", "corrupt")]
     seconds = sum(tally.seconds for tally in done)
     lines.append(f"| **all** | {' | '.join(f'**{count}**' for count in total)} | **{seconds:.0f}** |")
-    wrong = [f"- {tally.fault}: {what}" for tally in done for what in tally.wrong]
+    wrong = [f"- {tally.fault}: {what}" for tally in done for what in tally.problems]
     return HEAD + "\n".join(lines) + f"\n\n{words}\n" + ("\n" + "\n".join(wrong) + "\n" if wrong else "")
