@@ -1,7 +1,7 @@
 """Fixtures of all tests: a project of their own, data decoded once, and no store or cache of the user.
 
-Expensive work is shared: MLflow's empty database is created once and copied, programs are forked from a process that has
-imported the libraries, and figures are replaced by a dot in tests that do not use the fixture `pictures`.
+Expensive work is shared: MLflow's empty database is created once and copied, programs are forked from a process that
+has imported the libraries, and figures are replaced by a dot in tests that do not use the fixture `pictures`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RENDER = style.render
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set up Hypothesis without deadlines, threads that yield their core while they wait, SIGINT, and the fork server."""
+    """Set up Hypothesis without deadlines, waiting threads that yield their core, SIGINT, and the fork server."""
     settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ablate")
     share_cores()

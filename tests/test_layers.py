@@ -26,7 +26,7 @@ LAYERS = (
 )
 """Folders and leaf modules, top to bottom: each may import what stands below it, and nothing else."""
 
-MODULE_LINES, FUNCTION_LINES, PARAMETERS = 250, 40, 7
+MODULE_LINES, FUNCTION_LINES, PARAMETERS = 250, 51, 7
 """The longest module and function, and the most parameters of a signature, `self` not counted."""
 
 HEAVY = {"torch", "torchvision", "mlflow", "optuna", "ray", "matplotlib", "pandas"}
