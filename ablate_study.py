@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distribution
 
 DISTRIBUTION = "ablate-study"
 """Name of this project on the package index; the package and the command are named `ablate`."""
@@ -18,6 +17,8 @@ REINSTALL = f"pip uninstall --yes ablate, then pip install --force-reinstall --n
 
 def foreign_version() -> str | None:
     """Return the version of the other project's distribution `ablate`, or None if it is not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution  # takes longer to import than the check below
+
     try:
         found = distribution("ablate")
     except PackageNotFoundError:
