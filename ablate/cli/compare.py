@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import mean, stdev
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ablate import console
 from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
-from ablate.journal.run_journal import Run
-from ablate.tracking import Project, Tracker, run_title
-from ablate.workflows.messages import format_parameter, headline_metric, settings_of
 
 
 @expand_groups
@@ -34,87 +30,39 @@ def compare(
 
       ablate compare baseline no-augment
     """
+    from ablate.tracking import Project
+    from ablate.workflows.compare_runs import SideBySide, find_side
+    from ablate.workflows.messages import format_parameter
+
     tracker = store.open_current(Project.find())
-    left, right = _side(one, tracker), _side(other, tracker)
-    different = _differences(left[0].params, right[0].params, many=len(left) + len(right) > 2)
-    metrics = _metrics(left, right)
+    pair = SideBySide(find_side(one, tracker), find_side(other, tracker))
     if as_json:
-        console.emit(
-            {
-                "A": [run_title(run) for run in left],
-                "B": [run_title(run) for run in right],
-                "differs": different,
-                "metrics": metrics,
-            }
-        )
+        names = {"A": pair.a.titles, "B": pair.b.titles}
+        console.emit({**names, "differs": pair.differences, "metrics": pair.metrics})
         return
-    heads = [f"A: {_name(one, left)}", f"B: {_name(other, right)}"]
-    if different:
-        console.table(
-            ["differs", *heads],
-            [[name, format_parameter(name, a), format_parameter(name, b)] for name, (a, b) in different.items()],
-        )
+    headings = [f"A: {pair.a.heading}", f"B: {pair.b.heading}"]
+    if pair.differences:
+        rows = [[name, *(format_parameter(name, value) for value in both)] for name, both in pair.differences.items()]
+        console.table(["differs", *headings], rows)
     else:
         console.say("Both have the same recipe")
-    columns = ["metric", *heads, "B - A"]
-    console.table(columns, [[name, *_cells(name, left, right)] for name in metrics], title="")
-    if max(len(left), len(right)) > 1:
-        study = _study([*left, *right], tracker)
+    rows = [[name, *_cells(pair.a.values(name), pair.b.values(name))] for name in pair.metrics]
+    console.table(["metric", *headings, "B - A"], rows, title="")
+    if pair.has_several_seeds:
+        study = pair.study(tracker)
         console.say(f"± is the standard deviation over seeds. For intervals: ablate report {study}")
 
 
-def _side(text: str, tracker: Tracker) -> list[Run]:
-    """Return the run of that name, or the newest run of each seed of the variant of that name, all at one scale."""
-    runs = [run for run in tracker.runs() if run.variant == text and run.is_result]
-    if not runs:
-        return [tracker.find(text)]
-    scale = _scale(runs[-1])
-    return list({run.seed: run for run in runs if _scale(run) == scale}.values())
-
-
-def _scale(run: Run) -> tuple[Any, ...]:
-    return (run.data, headline_metric(run), *sorted((name, str(value)) for name, value in settings_of(run).items()))
-
-
-def _name(text: str, runs: Sequence[Run]) -> str:
-    return run_title(runs[0]) if len(runs) == 1 else f"{text}, {len(runs)} seeds"
-
-
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any], *, many: bool) -> dict[str, tuple[Any, Any]]:
-    left_out = {"weights_digest"} | ({"seed"} if many else set())
-    names = [name for name in {**one, **other} if name not in left_out]
-    return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
-
-
-def _metrics(left: Sequence[Run], right: Sequence[Run]) -> dict[str, tuple[float, float, float]]:
-    """Return the means and their difference for each metric that both have, times last."""
-    names = [name for name in left[0].metrics if name in right[0].metrics]
-    means = {name: (mean(_values(left, name)), mean(_values(right, name))) for name in names}
-    ordered = sorted(names, key=lambda name: name.startswith("time/"))
-    return {name: (means[name][0], means[name][1], means[name][1] - means[name][0]) for name in ordered}
-
-
-def _cells(name: str, left: Sequence[Run], right: Sequence[Run]) -> list[str]:
+def _cells(one: Sequence[float], other: Sequence[float]) -> list[str]:
     """Return a metric of both sides and their difference, with the same number of decimals."""
-    one, other = _values(left, name), _values(right, name)
     if all(value.is_integer() for value in (*one, *other)) and len({*one}) == len({*other}) == 1:
         return [f"{one[0]:,.0f}", f"{other[0]:,.0f}", f"{other[0] - one[0]:+,.0f}"]
     digits = console.decimals([mean(one), mean(other)])
     difference = mean(other) - mean(one)
-    return [_spread(one, digits), _spread(other, digits), f"{difference:+,.{digits}f}"]
+    return [_with_spread(one, digits), _with_spread(other, digits), f"{difference:+,.{digits}f}"]
 
 
-def _spread(values: Sequence[float], digits: int) -> str:
+def _with_spread(values: Sequence[float], digits: int) -> str:
     """Return the mean, with the standard deviation of several seeds."""
-    shown = f"{mean(values):,.{digits}f}"
-    return f"{shown} ± {stdev(values):,.{digits}f}" if len(values) > 1 and all(map(math.isfinite, values)) else shown
-
-
-def _values(runs: Sequence[Run], name: str) -> list[float]:
-    return [run.metrics.get(name, math.nan) for run in runs]
-
-
-def _study(runs: Sequence[Run], tracker: Tracker) -> str:
-    """Return the shell-quoted name of the study of all runs, or `STUDY` if they have several."""
-    names = {run.study for run in runs}
-    return shlex.quote(names.pop()) if len(names) == 1 and names <= {*tracker.studies()} else "STUDY"
+    text = f"{mean(values):,.{digits}f}"
+    return f"{text} ± {stdev(values):,.{digits}f}" if len(values) > 1 and all(map(math.isfinite, values)) else text

@@ -9,25 +9,34 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 from typer.models import ParameterInfo
 
 from ablate.cli.options import names
 from ablate.errors import UserError
-from ablate.journal.run_journal import Journals
 from ablate.studies.settings import OneOf
-from ablate.tracking import Project
 from ablate.workloads.resnet9.workload import WORKLOAD
+
+if TYPE_CHECKING:
+    from ablate.tracking import Project
 
 _JOURNALS = 1000
 """Number of journals, newest first, that are read for a list of runs."""
 
 
+def _project() -> Project:
+    from ablate.tracking import Project  # not needed for the help
+
+    return Project.find()
+
+
 def _starts() -> Iterable[Mapping[str, Any]]:
     """Yield the first records of the newest journals, newest first."""
-    paths = Journals(Project.find().journals).paths()
+    from ablate.journal.run_journal import Journals
+
+    paths = Journals(_project().journals).paths()
     for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[:_JOURNALS]:
         with path.open("rb") as file:
             line = file.readline()
@@ -46,14 +55,14 @@ def _sides() -> Iterable[str]:
 
 
 def _studies() -> Iterable[str]:
-    reports = Project.find().reports
+    reports = _project().reports
     if reports.is_dir():
         yield from (folder.name for folder in reports.iterdir() if (folder / "report.md").is_file())
     yield from (start["study"] for start in _starts())
 
 
 def _study_files() -> Iterable[str]:
-    root = Project.find().root
+    root = _project().root
     return (f"experiments/{path.name}" for path in (root / "experiments").glob("*.py"))
 
 

@@ -14,7 +14,6 @@ from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.report import ExternalRunFlags, ReportFlags
 from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
-from ablate.tracking import Project
 
 if TYPE_CHECKING:
     from ablate.report.check_claims import NumericClaim
@@ -50,6 +49,8 @@ def report(
       ablate report demo --check README.md
     """
     _check_usage(flags, external, study)
+    from ablate.tracking import Project
+
     with collector_paused():  # imports and tables create many objects and no garbage
         from ablate.workflows.report_source import ReportSource
 

@@ -11,7 +11,6 @@ from ablate.cli.options.common import ComputeFlags, DataFlags, RunFlags, Trackin
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.recipe import RecipeFlags
 from ablate.errors import UserError
-from ablate.tracking import Project, run_title
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     """
     from ablate.runs.runner import RunOptions
     from ablate.studies.job import Job
+    from ablate.tracking import Project
     from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
-    from ablate.workloads.dispatch import open_data
 
     conditions = compute.conditions(WORKLOAD)
     preset = flags.preset or (names.GPU_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
@@ -45,9 +44,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     purpose = RunOptions(project.root, tags=flags.tags, again=flags.again)
     if flags.save_weights:
         check_writable(flags.save_weights)
-    with console.DecodingBar() as bar:
-        opened = open_data(chosen, data.source(WORKLOAD.preset(preset).dataset), bar)
-    job = Job(chosen, opened, conditions, keep_weights=True)
+    job = Job(chosen, data.open(chosen, preset), conditions, keep_weights=True)
     console.say(describe_run(job, preset if flags.preset else f"{preset} (default for this hardware)"))
     result = train_run(job, purpose, project, tracker)
     if flags.save_weights and result.run.is_result:
@@ -57,7 +54,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
 
 def _print(result: RunResult, *, as_json: bool) -> None:
     """Print the result of a run; raise UserError if it failed."""
-    run, name = result.run, run_title(result.run)
+    run, name = result.run, result.title
     if as_json:
         console.emit(result.facts)
     elif run.is_result:

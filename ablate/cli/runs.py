@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,11 +10,7 @@ from ablate import console
 from ablate.cli.options.common import JsonFlag, StoreFlags, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
-from ablate.journal.run_journal import Run
-from ablate.redaction import mask_uri
-from ablate.tracking import Project, run_title
-from ablate.wording import count, unknown
-from ablate.workflows.messages import format_parameter, headline_metric, settings_of
+from ablate.wording import unknown
 
 
 @expand_groups
@@ -34,47 +29,26 @@ def list_runs(
 
       ablate list --experiment demo --limit 100
     """
+    from ablate.tracking import Project
+    from ablate.workflows.messages import headline_metric, run_row
+
     tracker = store.open_current(Project.find())
     runs = tracker.runs(experiment)
     if experiment and not runs and (known := sorted({run.study for run in tracker.runs()})):
         raise UserError(unknown("study", experiment, known))
     if as_json:
-        console.emit([_row(run) for run in runs])
+        console.emit([run_row(run) for run in runs])
         return
     if not runs:
         console.say("No runs yet. Start with `ablate run --preset demo`")
         return
     shown = runs[-limit:]
     same = len({headline_metric(run) for run in shown}) == 1
-    rows = [_row(run) if same else _row(run, "score") for run in shown]
+    rows = [run_row(run) if same else run_row(run, "score") for run in shown]
     optional = ("key", "device", "started", "scale", "experiment")
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
         console.say(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
-
-
-def _row(run: Run, head: str = "") -> dict[str, Any]:
-    """Return the columns of a run. The score is under `head` with its metric's name, or under the metric's name."""
-    name = headline_metric(run).removeprefix("final/").replace("/", " ").replace("_", " ")
-    score = run.metrics.get(headline_metric(run))
-    return {
-        "run": run_title(run),
-        "status": run.status,
-        head or name: f"{name} {score:.{console.decimals([score])}f}" if head and score is not None else score,
-        "experiment": run.study,
-        "scale": _scale_words(run),
-        "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
-        "started": datetime.fromtimestamp(run.started).astimezone().strftime("%Y-%m-%d %H:%M"),
-        "key": run.key,
-    }
-
-
-def _scale_words(run: Run) -> str:
-    width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
-    if width is None or epochs is None:
-        return ", ".join(f"{name} {value}" for name, value in settings_of(run).items())
-    scale = f"width {width}, {count(int(epochs), 'epoch')}"
-    return scale + (f", {int(images):,} images" if images else "")
 
 
 @expand_groups
@@ -92,10 +66,13 @@ def show(
 
       ablate show baseline/s0 --json
     """
+    from ablate.tracking import Project
+    from ablate.workflows.messages import format_parameter, run_row
+
     tracker = store.open_current(Project.find())
     found = tracker.find(run)
     facts = {
-        **_row(found),
+        **run_row(found),
         "error": found.error,
         "run_id": tracker.identifier(found),
         "artifacts": tracker.artifact_uri(found),
@@ -131,7 +108,8 @@ def ui(
 
       ablate ui --port 5001
     """
-    from ablate.tracking import serve_ui
+    from ablate.redaction import mask_uri
+    from ablate.tracking import Project, serve_ui
 
     project = Project.find()
     uri = project.tracking_uri(store.tracking_uri)

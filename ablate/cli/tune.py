@@ -14,22 +14,22 @@ import typer
 from ablate import console
 from ablate.cli.options.common import ComputeFlags, DataFlags, TrackingFlags
 from ablate.cli.options.groups import expand_groups
-from ablate.cli.options.recipe import RecipeFlags
+from ablate.cli.options.recipe import NO_LIMIT, RecipeFlags, option_name
+from ablate.cli.options.tune import SearchFlags, TrialFlags
 from ablate.errors import UsageError
-from ablate.studies.job import Job
-from ablate.workflows.messages import describe_scale
 
 if TYPE_CHECKING:
-    from ablate.studies.job import Data
     from ablate.studies.study import Study
-from ablate.cli.options.tune import SearchFlags, TrialFlags
-from ablate.workloads.dispatch import open_data
+    from ablate.workflows.tune_request import TuneContext
+
+_NOT_QUOTED = ("jobs", "executor", "address", "timeout", "save", "max_failures", "as_json")
+"""Options that do not change the result of a search: the command line in its report leaves them out."""
 
 
 @expand_groups
 def tune(
     search: SearchFlags,
-    how: TrialFlags,
+    execution: TrialFlags,
     recipe: RecipeFlags,
     data: DataFlags,
     compute: ComputeFlags,
@@ -60,61 +60,57 @@ def tune(
     from ablate.workflows.tune_variants import tune_variants
 
     began = time.time()
-    study = _checked(search.study(file, recipe), how)
-    means = how.means(study.workload, compute)
-    opened, project = _open_data(study, data), Project.find()
+    study, project = search.study(file, recipe), Project.find()
+    _check(study, execution)
+    command = _command(file, search, execution, recipe)
     request = TuneRequest(
         study,
         search.settings,
-        _command(file, search, how, recipe),
-        max_failures=how.max_failures,
-        deadline=began + how.timeout if how.timeout is not None else math.inf,
-        mix=how.mix,
-        save=how.save,
-        as_json=how.as_json,
+        command,
+        max_failures=execution.max_failures,
+        deadline=math.inf if execution.timeout is None else began + execution.timeout,
+        mix=execution.mix,
+        save=execution.save,
+        as_json=execution.as_json,
     )
-    storage = how.search_storage(project, study.name)
-    resources = TuneResources(opened, means.conditions, means.executor, project, store.open(project), storage)
-    console.say(describe_scale(Job(study.baseline, opened, means.conditions), study.preset, means.slots))
-    (tune_variants if search.per_variant else tune_recipe)(TuneContext(request, resources), began)
+    conditions, executor = execution.workers(study.workload, compute)
+    opened, storage = data.open(study.baseline, study.preset), execution.search_storage(project, study.name)
+    context = TuneContext(request, TuneResources(opened, conditions, executor, project, store.open(project), storage))
+    _announce(context)
+    (tune_variants if search.per_variant else tune_recipe)(context, began)
 
 
-def _checked(study: Study, how: TrialFlags) -> Study:
-    """Return the study; raises for what would be a pity to find out after the search."""
+def _check(study: Study, execution: TrialFlags) -> None:
+    """Raise UsageError or UserError before the search for what would make its result unusable."""
     from ablate.tuning.save_winner import check_save_path
     from ablate.tuning.types import objectives_of
 
-    if how.save:
-        check_save_path(how.save)
-    _refuse_test_images(study)
+    if execution.save:
+        check_save_path(execution.save)
+    if study.baseline.settings.get("validate_on") == "test":
+        raise UsageError("With --validate-on test, tuning would select by test images. Use --validate-on val")
     objectives_of(study.workload.validation, study.workload.name)
-    return study
 
 
-def _open_data(study: Study, flags: DataFlags) -> Data:
-    with console.DecodingBar() as bar:
-        source = flags.source_or_none(study.workload.preset(study.preset).dataset)
-        return open_data(study.baseline, source, bar)
+def _announce(context: TuneContext) -> None:
+    """Print the scale and the conditions of the trials."""
+    from ablate.studies.job import Job
+    from ablate.workflows.messages import describe_scale
+
+    study, resources = context.request.study, context.resources
+    job = Job(study.baseline, resources.data, resources.conditions)
+    console.say(describe_scale(job, study.preset, resources.executor.slots))
 
 
-def _refuse_test_images(study: Study) -> None:
-    if study.baseline.settings.get("validate_on") == "test":  # a workload without that setting has no such way out
-        raise UsageError("with validate_on test, tuning would choose by the test images: --validate-on val")
-
-
-def _command(file: Path | None, search: SearchFlags, how: TrialFlags, recipe: RecipeFlags) -> str:
-    """Return the command that does the same again."""
+def _command(file: Path | None, search: SearchFlags, execution: TrialFlags, recipe: RecipeFlags) -> str:
+    """Return the command line that repeats the search."""
     words = ["ablate", "tune", *([file.name if file.is_absolute() else str(file)] if file else [])]
-    for flags, left_out in (
-        (search, ()),
-        (how, ("jobs", "executor", "address", "timeout", "save", "max_failures", "as_json")),
-    ):
+    for flags in (search, execution):
         for field in fields(flags):
             value = getattr(flags, field.name)
-            if value != field.default and field.name not in left_out:
-                flag = f"--{field.name.replace('_', '-')}"
-                words += [flag] if value is True else [flag, str(value)]
-    words += [f"--{'' if is_on else 'no-'}{name.replace('_', '-')}" for name, is_on in recipe.switches.items()]
+            if value != field.default and field.name not in _NOT_QUOTED:
+                words += [f"--{option_name(field.name)}", *([] if value is True else [str(value)])]
+    words += [f"--{'' if is_on else 'no-'}{option_name(name)}" for name, is_on in recipe.switches.items()]
     for name, value in recipe.values.items():
-        words += [f"--{name.replace('.', '-').replace('_', '-')}", "all" if value is None else str(value)]
+        words += [f"--{option_name(name)}", NO_LIMIT if value is None else str(value)]
     return shlex.join(words)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from ablate import console
 from ablate.journal.run_journal import Run
 from ablate.studies.job import Job
+from ablate.tracking import run_title
+from ablate.wording import count
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 
@@ -60,3 +64,27 @@ def settings_of(run: Run) -> dict[str, Any]:
 def headline_metric(run: Run) -> str:
     """Return the tracked name of a run's headline metric. Older runs do not record it: they are of the built-in one."""
     return run.metric or WORKLOAD.metric.tracked
+
+
+def run_row(run: Run, heading: str = "") -> dict[str, Any]:
+    """Return the columns of a run. The score has its metric's name as heading, or in the cell under `heading`."""
+    name = headline_metric(run).removeprefix("final/").replace("/", " ").replace("_", " ")
+    score = run.metrics.get(headline_metric(run))
+    return {
+        "run": run_title(run),
+        "status": run.status,
+        heading or name: f"{name} {score:.{console.decimals([score])}f}" if heading and score is not None else score,
+        "experiment": run.study,
+        "scale": _describe_settings(run),
+        "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
+        "started": datetime.fromtimestamp(run.started).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "key": run.key,
+    }
+
+
+def _describe_settings(run: Run) -> str:
+    width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
+    if width is None or epochs is None:
+        return ", ".join(f"{name} {value}" for name, value in settings_of(run).items())
+    scale = f"width {width}, {count(int(epochs), 'epoch')}"
+    return scale + (f", {int(images):,} images" if images else "")

@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, Run, records
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.job import Job
-from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker
+from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker, run_title
 from ablate.workflows.messages import describe_scale
 from ablate.workflows.store import DeliveryWarnings, warn_refused
 
@@ -34,6 +34,11 @@ class RunResult:
     identifier: str | None
     """The run's id in the store, or None where the store does not have the run."""
     artifact_uri: str | None
+
+    @property
+    def title(self) -> str:
+        """The name of the run: `no-augment/s0`."""
+        return run_title(self.run)
 
     @property
     def is_stored(self) -> bool:

@@ -183,7 +183,7 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["sweep", "--seeds", "many"], 2, "--seeds takes"),
     (["sweep", "--preset", "demo", "--design", "latin"], 2, "Unknown design"),
     (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear supports"),
-    (["show", "nothing"], 1, "no run"),
+    (["show", "nothing"], 1, "Unknown run"),
     (["predict", "missing.png", "--weights", "missing.pth"], 1, "missing.pth"),
     (["rnu"], 2, "run"),
 ]

@@ -63,7 +63,7 @@ def test_a_search_is_in_the_store_reported_and_goes_on(project: Path) -> None:
     assert json.loads(swept.stdout)["planned"] == 10
     seeds = ("--seeds", "1000,1001")
     swept = ablate("sweep", "experiments/tuned.py", "--factors", "augment", *seeds, *QUICK, folder=project)
-    assert "4 runs planned, 0 reused, 4 made" in swept.stdout
+    assert "4 runs planned, 0 reused, 4 new" in swept.stdout
 
 
 def test_a_run_of_before_is_a_trial(project: Path) -> None:
@@ -88,10 +88,10 @@ def test_a_stopped_trial_is_killed_in_the_store(project: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--validate-on", "test"), "choose by the test images"),
+        (("--validate-on", "test"), "tuning would select by test images"),
         (("--space", "nothing"), "Unknown setting or hyperparameter 'nothing'"),
         (("--multi", "test_accuracy,time"), "does not use test scores"),
-        (("--storage", "tuning.db"), "a database's URL"),
+        (("--storage", "tuning.db"), "the URL of a database"),
         (("--seeds", "2", "--pruner", "median"), "one seed"),
         (("--per-variant", "--design", "factorial"), "--per-variant needs a design that compares"),
         (("--per-variant", "--multi", "accuracy,time"), "one objective"),

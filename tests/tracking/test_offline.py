@@ -75,7 +75,7 @@ def test_a_sweep_and_its_report_need_no_mlflow(alone: Path, project: Path) -> No
     _, refused = without_mlflow(*SWEEP, folder=project, code=1)
     assert refused.endswith("error: MLflow is not installed. Run `pip install mlflow`, or use --offline\n")
     swept, _ = without_mlflow(*SWEEP, "--seeds", "2", "--offline", folder=project)
-    assert "4 runs planned, 2 reused, 2 made, 0 failed" in swept
+    assert "4 runs planned, 2 reused, 2 new, 0 failed" in swept
     assert (project / "reports" / "alone" / "report.md").is_file()
     assert not (project / "mlruns" / "mlflow.db").exists()
 

@@ -17,6 +17,8 @@ from ablate.workloads.resnet9.workload import WORKLOAD
 if TYPE_CHECKING:
     from ablate.data import ImageSource
     from ablate.studies.conditions import Conditions
+    from ablate.studies.job import Data
+    from ablate.studies.recipe import Recipe
     from ablate.studies.workload import Workload
     from ablate.tracking import Project, Tracker
 
@@ -59,9 +61,15 @@ class DataFlags:
         folder = self.data_dir.expanduser().absolute() if self.data_dir else None
         return ImageSource(self.dataset or default or names.DEFAULT_DATASET, folder)
 
-    def source_or_none(self, default: str | None) -> ImageSource | None:
-        """Return the source given, else the data set `default`, or None where the workload brings its own data."""
-        return self.source(default) if default or self.dataset or self.data_dir else None
+    def open(self, recipe: Recipe, preset: str) -> Data:
+        """Open the data of a recipe: the source given, else the preset's data set, else the workload's own data."""
+        from ablate import console
+        from ablate.workloads.dispatch import open_data
+
+        default = recipe.workload.preset(preset).dataset
+        source = self.source(default) if default or self.dataset or self.data_dir else None
+        with console.DecodingBar() as bar:
+            return open_data(recipe, source, bar)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ablate.studies.settings import OneOf, Setting, Value
 from ablate.studies.workload import Workload
 from ablate.workloads.resnet9.workload import WORKLOAD
 
-_NO_LIMIT = "all"
+NO_LIMIT = "all"
 """The option value that stands for no limit, where a setting is optional."""
 
 _METAVARS = {int: "INT", float: "FLOAT", str: "NAME"}
@@ -51,7 +51,7 @@ class RecipeFlags:
         given = {setting.name: values[_identifier(setting)] for setting in declared}
         return cls(
             {name: values[name] for name in WORKLOAD.factors if values[name] is not None},
-            {name: None if value == _NO_LIMIT else value for name, value in given.items() if value is not None},
+            {name: None if value == NO_LIMIT else value for name, value in given.items() if value is not None},
         )
 
     def recipe(self, preset: str, seed: int = 0) -> Recipe:
@@ -69,7 +69,7 @@ class RecipeFlags:
             if name not in known:
                 prefix = "no-" if self.switches.get(name) is False else ""
                 raise UsageError(
-                    f"--{prefix}{_dashed(name)} applies to {WORKLOAD.name}, but this study trains {workload.name}. "
+                    f"--{prefix}{option_name(name)} applies to {WORKLOAD.name}, but this study trains {workload.name}. "
                     f"Choose factors with --factors ({', '.join(workload.factors)}); change the rest by on=, off= "
                     "and values= in the study file"
                 )
@@ -77,12 +77,12 @@ class RecipeFlags:
 
 def _value_parameter(setting: Setting, text: str, panel: str) -> inspect.Parameter:
     option = typer.Option(
-        f"--{_dashed(setting.name)}",
+        f"--{option_name(setting.name)}",
         help=text,
         rich_help_panel=panel,
         show_default=False,
         parser=_parser(setting),
-        metavar=_METAVARS[setting.kind] + (f"|{_NO_LIMIT}" if setting.optional else ""),
+        metavar=_METAVARS[setting.kind] + (f"|{NO_LIMIT}" if setting.optional else ""),
     )
     return _parameter(_identifier(setting), str | None, option)
 
@@ -95,7 +95,8 @@ def _identifier(setting: Setting) -> str:
     return setting.name.replace(".", "__")
 
 
-def _dashed(name: str) -> str:
+def option_name(name: str) -> str:
+    """Return the name of an option without its dashes: `dropout-p` for `dropout.p`."""
     return name.replace(".", "-").replace("_", "-")
 
 
@@ -116,8 +117,8 @@ def _range(setting: Setting) -> str:
 
 def _parser(setting: Setting) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
-        if setting.optional and text == _NO_LIMIT:
-            return _NO_LIMIT
+        if setting.optional and text == NO_LIMIT:
+            return NO_LIMIT
         try:
             return setting.kind(text)
         except ValueError:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ablate.cli.options import names, panels
-from ablate.cli.options.common import JSON_HELP
+from ablate.cli.options.common import JSON_HELP, ComputeFlags
 from ablate.cli.options.recipe import RecipeFlags
 from ablate.cores import usable_cores
 from ablate.errors import UsageError
@@ -20,6 +20,7 @@ from ablate.studies.study import Study
 if TYPE_CHECKING:
     from ablate.runs.executors import Executor
     from ablate.studies.conditions import Conditions
+    from ablate.studies.workload import Workload
 
 _RESOLUTION = inspect.signature(DESIGNS["fractional"]).parameters["resolution"].default
 
@@ -104,6 +105,13 @@ def parse_seeds(text: str | None) -> int | list[int] | None:
     return numbers if len(numbers) > 1 else numbers[0]
 
 
+class Workers(NamedTuple):
+    """The conditions of each run, and the executor of all."""
+
+    conditions: Conditions
+    executor: Executor
+
+
 @dataclass(frozen=True)
 class ExecutionFlags:
     """Where the runs or trials of a command are executed, and how many in parallel."""
@@ -127,19 +135,23 @@ class ExecutionFlags:
         execution_option(text="Address of a running Ray cluster.", panel=panels.ADVANCED, show_default=False),
     ] = None
 
-    def slots(self, conditions: Conditions, threads: int | None) -> int:
+    def workers(self, workload: Workload, compute: ComputeFlags) -> Workers:
+        """Return the executor on this machine. Parallel runs share the cores, and a single one needs no process."""
+        from ablate.runs.executors import make_executor
+
+        whole = compute.conditions(workload)
+        slots = self._slots(whole, compute.threads)
+        conditions = replace(whole, threads=compute.threads or max(1, whole.threads // slots))
+        name = "serial" if self.executor == "processes" and slots == 1 else self.executor
+        gpus = _gpus(conditions)
+        return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))
+
+    def _slots(self, conditions: Conditions, threads: int | None) -> int:
         """Return the number of parallel runs: one per GPU, or as many as use every core once."""
         if self.executor == "serial":
             return 1
-        places = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
-        return self.jobs or max(1, places)
-
-    def open(self, slots: int, conditions: Conditions) -> Executor:
-        """Return the executor. A single slot needs no worker process."""
-        from ablate.runs.executors import make_executor
-
-        name = "serial" if self.executor == "processes" and slots == 1 else self.executor
-        return make_executor(name, slots, self.address, threads=conditions.threads, gpus=_gpus(conditions))
+        slots = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
+        return self.jobs or max(1, slots)
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ablate.cli.options import names, panels
-from ablate.cli.options.common import ComputeFlags
 from ablate.cli.options.recipe import RecipeFlags
 from ablate.cli.options.study import ExecutionFlags, StudyFlags, execution_option, parse_seeds
 from ablate.errors import UsageError
 from ablate.studies.study import Study
 
 if TYPE_CHECKING:
-    from ablate.runs.executors import Executor
-    from ablate.studies.conditions import Conditions
-    from ablate.studies.workload import Workload
     from ablate.tracking import Project
     from ablate.tuning.types import SearchSettings, SearchStorage
 
@@ -120,15 +116,6 @@ class SearchFlags:
 
 
 @dataclass(frozen=True)
-class Means:
-    """What trials are made by: where and how each computes, how many at a time, and who does it."""
-
-    conditions: Conditions
-    slots: int
-    executor: Executor
-
-
-@dataclass(frozen=True)
 class TrialFlags(ExecutionFlags):
     """How the trials are executed, and where the result goes."""
 
@@ -148,13 +135,6 @@ class TrialFlags(ExecutionFlags):
             show_default="a file in mlruns/optuna/",
         ),
     ] = None
-
-    def means(self, workload: Workload, compute: ComputeFlags) -> Means:
-        """Return what the trials are made by on this machine."""
-        wanted = compute.conditions(workload)
-        slots = self.slots(wanted, compute.threads)
-        conditions = replace(wanted, threads=compute.threads or max(1, wanted.threads // slots))
-        return Means(conditions, slots, self.open(slots, conditions))
 
     def search_storage(self, project: Project, name: str) -> SearchStorage:
         """Return the storage of the search. Raises UsageError for a storage that is not a URL."""
