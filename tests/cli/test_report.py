@@ -1,4 +1,4 @@
-"""`ablate report` as it is called: anyone's CSV and MLflow experiment, --json, --check, errors, and no torch."""
+"""`ablate report`: CSV files, MLflow experiments, --json, --check, errors, and no torch."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ def foreign_experiment(root: Path) -> Any:
     return project
 
 
-def test_an_experiment_that_others_made_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_experiment_of_other_code_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     tracker = open_tracker(foreign_experiment(tmp_path / "project"))
-    reading = TableOptions(variant="model", seed="random_state", metric="val_acc")
-    found = from_experiment("theirs", tracker, reading)
+    options = TableOptions(variant="model", seed="random_state", metric="val_acc")
+    found = from_experiment("theirs", tracker, options)
     assert found.counts.statuses == {"finished": 14, "failed": 1}
     assert any("Excluded" in text and "sweep" in text for text in found.cautions)
     from ablate.report.analysis import analyse
@@ -141,7 +141,7 @@ def test_an_experiment_that_others_made_is_reported(tmp_path: Path, monkeypatch:
     assert {row.variant: row.factor for row in by_factor.comparisons} == {"no-batch-norm": "", "no-grad-clip": "amp"}
 
 
-def test_a_study_of_ours_is_reported_without_torch(tmp_path: Path) -> None:
+def test_a_study_is_reported_without_torch(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     study = small_study(seeds=3)
     tracker = open_tracker(project)

@@ -1,4 +1,4 @@
-"""`--check`: which numbers in a text are taken for claims about a study, and which are found wrong."""
+"""`--check`: the numbers of a text that state a difference of a study, and those that are wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_claims(effects: list[Effect], text: str, agree: list[bool]) -> None:
     assert verdicts(text, effects) == agree
 
 
-def test_the_line_of_a_claim_is_told(effects: list[Effect]) -> None:
+def test_a_claim_has_its_line(effects: list[Effect]) -> None:
     text = "# Title\n\nSome words\nabout nothing. Removing batch norm\ncost 3.5 points.\n"
     (claim,) = check_text(text, effects, ACCURACY)
     assert (claim.line, claim.claimed, claim.known) == (5, "3.5", "-3.0220")
@@ -75,7 +75,7 @@ def test_other_units_are_found_after_by() -> None:
 
 
 @pytest.mark.parametrize("design", ["leave-one-out", "both-ways", "factorial", "pairs"])
-def test_a_report_agrees_with_itself_and_no_changed_number_goes_unseen(tmp_path: Path, design: str) -> None:
+def test_a_report_agrees_with_itself_and_every_changed_number_is_found(tmp_path: Path, design: str) -> None:
     tracker = tracked(small_study(design=design), tmp_path / "journals")
     found = analyse(from_study("small", tracker))
     text = report_text(tracker)

@@ -1,4 +1,4 @@
-"""Reports on studies of ours: files, what is said at the top, warnings, two scopes, designs."""
+"""Reports on studies: files, head, warnings, scopes of noise, designs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
     assert {"delta_ci_low/no-augment", "delta_ci_high/no-augment"} <= set(metrics)
 
 
-def test_the_answer_says_what_matters_and_what_is_open(tmp_path: Path) -> None:
+def test_the_answer_separates_established_and_open_results(tmp_path: Path) -> None:
     text = report_text(tracked(small_study(), tmp_path / "journals"))
     answer = text.partition("## Answer")[2].partition("## Study card")[0]
     assert "Clearly helpful: augment and batch norm." in answer
@@ -68,7 +68,7 @@ def test_the_answer_says_what_matters_and_what_is_open(tmp_path: Path) -> None:
         assert not re.search(rf"\b{word}\b", text)
 
 
-def test_failed_and_missing_runs_are_said_at_the_top(tmp_path: Path) -> None:
+def test_failed_and_missing_runs_are_listed_at_the_top(tmp_path: Path) -> None:
     def change(variant: str, seed: int) -> dict[str, object]:
         return {
             ("no-augment", 0): {"status": "failed", "error": "RuntimeError: no"},
@@ -97,7 +97,7 @@ def test_a_study_without_any_run_yet_is_reported(tmp_path: Path) -> None:
     assert "too few seeds" in text
 
 
-def test_a_study_without_answers_in_its_plan_is_read_from_its_experiment(tmp_path: Path) -> None:
+def test_planned_runs_without_a_name_are_matched_by_recipe(tmp_path: Path) -> None:
     study = small_study()
     record = record_of(study)
     record = replace(record, planned_runs=[replace(planned, run=None) for planned in record.planned_runs])
@@ -106,7 +106,7 @@ def test_a_study_without_answers_in_its_plan_is_read_from_its_experiment(tmp_pat
     assert analyse(from_study("small", tracker)).effects[0].n == 5
 
 
-def test_runs_of_other_studies_answer_the_plan_and_are_counted(tmp_path: Path) -> None:
+def test_runs_reused_from_other_studies_are_counted(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "j", lambda v, s: {"study": "earlier"} if v == "baseline" else {})
     assert "5 reused from other studies" in report_text(tracker)
 
@@ -132,7 +132,7 @@ def test_mixed_conditions_are_warned_of(tmp_path: Path, field: str, value: objec
     assert words in report_text(tracker).partition("## Answer")[0]
 
 
-def test_an_arm_that_changed_nothing_is_warned_of(tmp_path: Path) -> None:
+def test_a_variant_identical_to_its_reference_is_warned_of(tmp_path: Path) -> None:
     def change(variant: str, seed: int) -> dict[str, object]:
         return {"digest": f"same{seed}", "value": 0.9} if variant in ("baseline", "no-dropout") else {}
 
@@ -172,7 +172,7 @@ def test_a_family_that_shrank_makes_verdicts_exploratory(tmp_path: Path, left_ou
         (25, ("after 25 of 25 results, so this record cannot show", "recorded after the runs,")),
     ],
 )
-def test_a_report_says_whether_the_record_came_before_the_runs(
+def test_a_report_shows_whether_the_record_is_older_than_the_runs(
     tmp_path: Path, before: int, words: tuple[str, str]
 ) -> None:
     study = small_study()
@@ -185,7 +185,7 @@ def test_a_report_says_whether_the_record_came_before_the_runs(
     assert "Recorded" not in report_text(tracked(study, tmp_path / "unknown"))
 
 
-def test_seeds_that_were_added_show_the_interval_that_allows_for_it(tmp_path: Path) -> None:
+def test_seeds_added_later_show_the_always_valid_interval(tmp_path: Path) -> None:
     study = small_study()
     text = report_text(tracked(study, tmp_path / "j", earlier=({**study.declared, "seeds": [0, 1, 2]},)))
     assert "Seeds were added after a report" in text
@@ -207,18 +207,18 @@ def test_every_table_and_figure_has_one_order(tmp_path: Path) -> None:
     ordered = [effect.variant for effect in found.headline]
     assert ordered[:2] == ["no-augment", "no-batch-norm"]
     assert [effect.variant for effect in found.effects] != ordered  # effects.csv has the order of the plan
-    slopes = next(picture for picture in study_plots(found) if picture.section == "slopes")
+    slopes = next(plot for plot in study_plots(found) if plot.section == "slopes")
     assert list(slopes.arguments["pairs"]) == ordered
     assert [variant for variant, _ in found.scopes] == ordered
 
 
 def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
     found = analyse(from_study("small", tracked(small_study(), tmp_path / "journals")))
-    accuracy, loss, rate = (picture.caption for picture in study_plots(found) if picture.section == "curves")
+    accuracy, loss, rate = (plot.caption for plot in study_plots(found) if plot.section == "curves")
     assert (
         "Validation accuracy by epoch: mean over seeds, with a band of ± 1 standard deviation over seeds." in accuracy
     )
-    assert "band" not in loss  # the very same in every seed of these journals
+    assert "band" not in loss  # identical in all seeds of these journals
     assert "mean over seeds, which are identical" in rate
     differing = {"baseline": [[{"step": 1, "val/loss": value}] for value in (0.5, 0.6)], "alone": []}
     words = "Loss: mean over seeds, with a band from the lowest to the highest seed."
@@ -338,11 +338,11 @@ def test_an_older_report_is_replaced_and_other_files_stay(tmp_path: Path) -> Non
 
 
 def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
-    material = from_study("small", tracked(small_study(seeds=3), tmp_path / "a"))
-    folder = write_report(material, tmp_path / "report").folder
+    study = from_study("small", tracked(small_study(seeds=3), tmp_path / "a"))
+    folder = write_report(study, tmp_path / "report").folder
     before = (folder / "report.md").read_bytes()
     with pytest.raises(ZeroDivisionError):
-        write_report(replace(material, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
+        write_report(replace(study, curves=lambda: {"x": 1 / 0}), folder)  # type: ignore[dict-item]
     assert (folder / "report.md").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -350,13 +350,13 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("pictures")
 def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.figures.style.DPI", 160)  # as in the other process: here figures are coarser
-    material = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
-    alone = write_report(material, tmp_path / "alone").folder
+    study = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
+    alone = write_report(study, tmp_path / "alone").folder
     with figure_pool() as pool:
-        together = write_report(material, tmp_path / "together", pool=pool).folder
+        together = write_report(study, tmp_path / "together", pool=pool).folder
     broken = ProcessPoolExecutor(1, initializer=exit, mp_context=multiprocessing.get_context("spawn"))
-    lonely = write_report(material, tmp_path / "lonely", pool=broken).folder
-    left = write_report(material, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
+    lonely = write_report(study, tmp_path / "lonely", pool=broken).folder
+    left = write_report(study, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
     names = {path.name for path in (alone / "figures").iterdir()}
     assert names == {"forest.png", "slopes.png", "noise.png"}
     for folder in (together, lonely, left):
@@ -366,7 +366,7 @@ def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("odd", [{}, {"precision": "fp32"}, {"compiled": False}])
-def test_the_command_asks_for_the_precision_that_all_runs_had(tmp_path: Path, odd: dict[str, object]) -> None:
+def test_the_command_repeats_the_precision_that_all_runs_used(tmp_path: Path, odd: dict[str, object]) -> None:
     alike = {"device": "cpu", "precision": "bf16", "threads": 1, "compiled": True}
 
     def change(variant: str, seed: int) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What runs are called can form neither Markdown, nor HTML, nor LaTeX."""
+"""Names of runs form neither Markdown, nor HTML, nor LaTeX."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def evil_report(folder: Path) -> Path:
         for name, values in {"baseline": BASELINE, EVIL: NO_BATCH_NORM, "no-a_b%&#": NO_BATCH_NORM}.items()
         for seed, value in enumerate(values)
     ]
-    material = from_table(EVIL, EVIL, pd.DataFrame(rows).astype(str), TableOptions())
-    return write_report(material, folder / "report", as_html=True).folder
+    study = from_table(EVIL, EVIL, pd.DataFrame(rows).astype(str), TableOptions())
+    return write_report(study, folder / "report", as_html=True).folder
 
 
 def test_nothing_from_a_run_is_markup_in_the_whole_report(tmp_path: Path) -> None:

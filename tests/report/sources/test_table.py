@@ -1,4 +1,4 @@
-"""Reports on anyone's runs, from a CSV file: the numbers against an independent computation, and bad tables."""
+"""Reports on tables: numbers against an independent computation, and errors in tables."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def rows(arms: dict[str, list[float]], scale: float = 0.01, metric: str = "test_
     )
 
 
-def material(table: pd.DataFrame, folder: Path, **reading: object) -> StudyData:
+def study_in(table: pd.DataFrame, folder: Path, **options: object) -> StudyData:
     path = folder / "runs.csv"
     table.to_csv(path, index=False)
-    return from_table("theirs", "runs.csv", read_csv(path), TableOptions(**reading))  # type: ignore[arg-type]
+    return from_table("theirs", "runs.csv", read_csv(path), TableOptions(**options))  # type: ignore[arg-type]
 
 
-def effects(table: pd.DataFrame, folder: Path, **reading: object) -> pd.DataFrame:
-    found = material(table, folder, **reading)
+def effects(table: pd.DataFrame, folder: Path, **options: object) -> pd.DataFrame:
+    found = study_in(table, folder, **options)
     report = write_report(found, folder / "report")
     assert isinstance(report, Report)
     read = pd.read_csv(folder / "report" / "effects.csv", keep_default_na=False, na_values=[""])
@@ -57,7 +57,7 @@ def simulated(seed: int, arms: int, seeds: int) -> dict[str, list[float]]:
 
 
 def independently(table: dict[str, list[float]], margin: float) -> pd.DataFrame:
-    """The primary columns by the libraries that the statistics name, from the values themselves."""
+    """Return the primary columns as scipy and statsmodels compute them."""
     base, found = np.array(table["baseline"]), {}
     variants = [name for name in table if name != "baseline"]
     m, n = len(variants), len(base)
@@ -99,7 +99,7 @@ def test_effects_agree_with_an_independent_computation(
 ) -> None:
     table = simulated(seed, arms, seeds)
     known = independently(table, margin)
-    found = analyse(material(rows(table), tmp_path, margin=margin))
+    found = analyse(study_in(rows(table), tmp_path, margin=margin))
     by_name = {effect.variant: effect for effect in found.effects}
     assert set(by_name) == set(known.index)
     for name, row in known.iterrows():
@@ -120,32 +120,32 @@ def test_the_known_answers_come_out_of_a_file(tmp_path: Path) -> None:
     assert found.loc["no-grad-clip", "verdict"] == "no practically meaningful effect"
 
 
-def test_percentages_are_read_as_such_with_a_warning(tmp_path: Path) -> None:
+def test_percentages_are_recognised_with_a_warning(tmp_path: Path) -> None:
     arms = {"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM}
-    fractions, percentages = material(rows(arms), tmp_path), material(rows(arms, scale=1), tmp_path)
+    fractions, percentages = study_in(rows(arms), tmp_path), study_in(rows(arms, scale=1), tmp_path)
     assert any("percentages" in text for text in percentages.cautions)
     assert not fractions.cautions
     assert analyse(percentages).effects[0].delta == pytest.approx(analyse(fractions).effects[0].delta, abs=1e-9)
     assert percentages.runs["test_accuracy"].max() < 1
 
 
-def test_percentages_beside_fractions_are_an_error_that_names_the_rows(tmp_path: Path) -> None:
+def test_mixed_percentages_and_fractions_are_an_error_that_names_the_rows(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     table.loc[7, "test_accuracy"] = 89.75
     with pytest.raises(UserError, match=r"percentages in line 9 \(no-batch-norm, seed 2: 89.75\)"):
-        material(table, tmp_path)
+        study_in(table, tmp_path)
 
 
 def test_other_metrics_keep_their_unit_and_need_a_margin(tmp_path: Path) -> None:
     table = rows({"baseline": [10.0, 11, 12, 10.5, 11.5], "new": [8.0, 9.1, 9.9, 8.4, 9.6]}, 1, "perplexity")
     with pytest.raises(UsageError, match="--margin is needed"):
-        material(table, tmp_path, metric="perplexity")
-    read = analyse(material(table, tmp_path, metric="perplexity", goal="min", margin=0.5))
+        study_in(table, tmp_path, metric="perplexity")
+    read = analyse(study_in(table, tmp_path, metric="perplexity", goal="min", margin=0.5))
     assert read.effects[0].delta == pytest.approx(-2.0)
     assert read.effects[0].verdict == "clear and important gain"
 
 
-def test_unknown_words_are_found_in_their_rows(tmp_path: Path) -> None:
+def test_errors_name_the_rows(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     for column, place, value, message in (
         ("status", 3, "dnf", r"Unknown status in line 5 \(baseline, seed 3: 'dnf'\)"),
@@ -159,54 +159,54 @@ def test_unknown_words_are_found_in_their_rows(tmp_path: Path) -> None:
         broken = table.astype(object)
         broken.loc[place, column] = value
         with pytest.raises(UserError, match=message):
-            material(broken, tmp_path)
+            study_in(broken, tmp_path)
 
 
-def test_a_finished_run_without_a_value_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_finished_run_without_a_value_is_excluded_with_a_caution(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     table.loc[6, "test_accuracy"] = math.nan
-    found = material(table, tmp_path)
+    found = study_in(table, tmp_path)
     assert any("line 8 (no-batch-norm, seed 1)" in text for text in found.cautions)
     assert analyse(found).effects[0].n == 4
 
 
-def test_a_missing_baseline_names_what_there_is(tmp_path: Path) -> None:
+def test_a_missing_baseline_is_an_error_that_names_the_variants(tmp_path: Path) -> None:
     table = rows({"full": BASELINE, "no-batch-norm": NO_BATCH_NORM})
     with pytest.raises(UserError, match=r"--baseline\. Known: full, no-batch-norm"):
-        material(table, tmp_path)
-    assert analyse(material(table, tmp_path, baseline="full")).effects[0].reference == "full"
+        study_in(table, tmp_path)
+    assert analyse(study_in(table, tmp_path, baseline="full")).effects[0].reference == "full"
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM}, metric="val_acc")
     table = table.rename(columns={"variant": "model", "seed": "random_state"}).drop(columns="status")
-    found = analyse(material(table, tmp_path, variant="model", seed="random_state", metric="val_acc"))
+    found = analyse(study_in(table, tmp_path, variant="model", seed="random_state", metric="val_acc"))
     assert found.effects[0].delta == pytest.approx(-3.022)
     with pytest.raises(UsageError, match="Did you mean 'model'"):
-        material(table, tmp_path, variant="modle", seed="random_state", metric="val_acc")
+        study_in(table, tmp_path, variant="modle", seed="random_state", metric="val_acc")
     with pytest.raises(UsageError, match="--metric NAME"):
-        material(table, tmp_path, variant="model", seed="random_state")
+        study_in(table, tmp_path, variant="model", seed="random_state")
 
 
 def test_unstable_runs_count_and_failed_ones_do_not(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-clip": NO_CLIP})
     table.loc[5, ["status", "test_accuracy"]] = ["unstable", 0.1]
     table.loc[10, ["status", "test_accuracy"]] = ["failed", math.nan]
-    found = analyse(material(table, tmp_path))
+    found = analyse(study_in(table, tmp_path))
     without, clip = found.effects
     assert (without.n, without.n_unstable, clip.n) == (5, 1, 4)
     assert without.verdict.startswith("unstable in 1 of 5 seeds: ")
     assert clip.verdict.startswith("preliminary: ")
     table.loc[5, "test_accuracy"] = math.nan
     with pytest.raises(UserError, match=r"Unstable runs without a finite test_accuracy: line 7.*--floor"):
-        material(table, tmp_path)
-    assert analyse(material(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(without.delta)
+        study_in(table, tmp_path)
+    assert analyse(study_in(table, tmp_path, floor=0.1)).effects[0].delta == pytest.approx(without.delta)
 
 
-def test_exploratory_comparisons_say_so(tmp_path: Path) -> None:
+def test_exploratory_comparisons_are_marked(tmp_path: Path) -> None:
     table = rows({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM})
-    assert analyse(material(table, tmp_path, exploratory=True)).effects[0].verdict.startswith("exploratory: ")
-    planned = write_report(material(table, tmp_path), tmp_path / "report")
+    assert analyse(study_in(table, tmp_path, exploratory=True)).effects[0].verdict.startswith("exploratory: ")
+    planned = write_report(study_in(table, tmp_path), tmp_path / "report")
     assert "assumed to be planned before the runs" in (planned.folder / "report.md").read_text()
 
 
@@ -226,7 +226,7 @@ def both_ways(seeds: int = 5) -> pd.DataFrame:
 @pytest.mark.parametrize("columns", [True, False])
 def test_both_ways_is_recognised_with_or_without_factor_columns(tmp_path: Path, columns: bool) -> None:
     table = both_ways() if columns else both_ways().drop(columns=["a", "b", "c"])
-    found = analyse(material(table, tmp_path))
+    found = analyse(study_in(table, tmp_path))
     planned = {effect.variant: (effect.reference, effect.change, effect.family) for effect in found.compared}
     assert planned["no-a"] == ("baseline", "removed", "both-ways")
     assert planned["only-b"] == ("none", "added", "both-ways")
@@ -249,7 +249,7 @@ def factorial() -> pd.DataFrame:
     return table
 
 
-def test_a_factorial_gives_main_effects_as_what_switching_off_does(tmp_path: Path) -> None:
+def test_main_effects_of_a_factorial_are_those_of_switching_off(tmp_path: Path) -> None:
     found = effects(factorial(), tmp_path)
     main = found[found["family"] == "main effects"].set_index("factor")
     assert main.loc["a", "delta"] == pytest.approx(-7.6333333)
@@ -263,11 +263,11 @@ def test_a_factorial_gives_main_effects_as_what_switching_off_does(tmp_path: Pat
 
 def test_arms_may_be_named_by_their_factors_alone(tmp_path: Path) -> None:
     table = factorial().drop(columns="variant")
-    found = analyse(material(table, tmp_path, factors=("a", "b")))
+    found = analyse(study_in(table, tmp_path, factors=("a", "b")))
     assert {effect.variant for effect in found.compared} == {"no-a", "no-b", "no-a+no-b"}
 
 
-def test_our_own_run_table_gives_the_same_effects_again(tmp_path: Path) -> None:
+def test_a_written_run_table_gives_the_same_effects(tmp_path: Path) -> None:
     first = effects(both_ways(), tmp_path)
     again = from_table("again", "runs.csv", read_csv(tmp_path / "report" / "runs.csv"), TableOptions())
     second = write_report(again, tmp_path / "again")
@@ -275,7 +275,7 @@ def test_our_own_run_table_gives_the_same_effects_again(tmp_path: Path) -> None:
     assert len(first) == 6
 
 
-def test_a_file_that_is_no_table_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     for content in (b"", b"\xff\xfe\x00", b"a,b\n1,2\n3,4,5,6\n"):
         path.write_bytes(content)
