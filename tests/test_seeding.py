@@ -1,4 +1,4 @@
-"""Streams: the same for the same name, unlike each other for different ones, and never a global generator."""
+"""Streams: equal for equal names, different for different names, and independent of global generators."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_other_seeds_and_purposes_give_other_streams(seed, other_seed, purpose, 
 
 
 def test_streams_are_pinned():
-    """Changing the derivation would silently change what every recorded seed means."""
+    """A change of the derivation would silently change the meaning of recorded seeds."""
     assert torch_stream(0, "order").initial_seed() == 8346717798908593052
     assert torch_stream(7, "init/conv1.0.weight").initial_seed() == 615422050068496670
     assert int(sequence(0, "split").generate_state(1, np.uint64)[0]) == 7484755896226361158
@@ -47,9 +47,9 @@ def test_streams_are_uncorrelated(purposes):
 
 
 def test_global_generators_stay_untouched():
-    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002  # what must not move
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002  # must not change
     torch.rand(3, generator=torch_stream(0, "order"))
     numpy_stream(0, "split").random()
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # what must not move
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # must not change
     assert random.getstate() == before[2]

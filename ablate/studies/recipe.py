@@ -1,4 +1,4 @@
-"""A recipe: one variant as frozen plain data. It holds all that is hashed, logged or sent to a worker."""
+"""A recipe: one variant as frozen plain data. It contains everything that is hashed, logged or sent to a worker."""
 
 from __future__ import annotations
 

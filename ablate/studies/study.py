@@ -1,4 +1,4 @@
-"""A study: its question, baseline, design and seeds, and what is declared before any run starts."""
+"""A study: question, baseline, design and seeds, all declared before the first run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Study:
     (default: those of the baseline). `on` adds candidates to the baseline, `off` removes factors from it, `values`
     changes settings and hyperparameters of the preset. `seeds` is a number (5 means 0 to 4) or a list. `margin` is the
     smallest difference that matters, in the unit in which the metric is reported: percentage points of accuracy.
-    `workload` is what is trained: the built-in ResNet9, or the result of `from_function` or `from_command`.
+    `workload` is the training: the built-in ResNet9, or the result of `from_function` or `from_command`.
     """
 
     question: str = ""
@@ -134,7 +134,7 @@ class Study:
 
     @property
     def declared(self) -> dict[str, Any]:
-        """What is fixed before the runs, as plain values."""
+        """The declarations of the study, fixed before its runs, as plain values."""
         metric = self.workload.metric
         return {
             "workload": self.workload.name,

@@ -50,7 +50,7 @@ class ResNet9(nn.Module):
 
 @dataclass
 class Trace:
-    """What the loop saw: the loss of each step, the learning rate and beta1 with which each step was made."""
+    """The loss, the learning rate and beta1 of each step."""
 
     losses: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -67,7 +67,7 @@ def fit_one_cycle(
     grad_clip: float | None = 0.1,
     one_cycle: bool = True,
 ) -> Trace:
-    """Train on normalised batches, in the order in which they come."""
+    """Train on normalised batches, in their order."""
     trace = Trace()
     optimizer = torch.optim.Adam(model.parameters(), max_lr, weight_decay=weight_decay)
     sched = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr, total_steps=total_steps) if one_cycle else None
@@ -89,7 +89,7 @@ def fit_one_cycle(
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the share of normalised images that are classified right."""
+    """Return the accuracy on normalised images."""
     model.eval()
     right: Tensor = model(images).argmax(dim=1) == labels
     return right.float().mean().item()

@@ -1,4 +1,4 @@
-"""A workload without images or torch: three factors of known effect, seeds that add noise, and every way to fail."""
+"""A workload without images or torch: three factors with known effects, noise by seed, and all kinds of failures."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TINY = {"width": 4, "image_size": 16, "epochs": 3, "batch_size": 16, "lr": 0.01}
 
 
 def tiny_images(count: int = 40, *, size: int = 16, classes: int = CLASSES, seed: int = 0) -> Images:
-    """Return random images whose class shows in their brightness, so that a few steps can learn it."""
+    """Return random images whose brightness depends on the class, so that a few steps can learn it."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % classes
     noise = torch.randint(0, 256, (count, 3, size, size), generator=generator)
@@ -46,7 +46,7 @@ def bare_net(**values: Any) -> Net:
 
 
 class ListLog:
-    """A training's log that keeps all it is told, but for times."""
+    """A log that keeps all values except times."""
 
     def __init__(self) -> None:
         self.history: list[dict[str, float]] = []
@@ -74,7 +74,7 @@ def train(plan: TrainingPlan, train_images: Images, seed: int = 0, **options: An
 
 
 def weights(training: Training) -> dict[str, Tensor]:
-    """Return a copy of all that is trained or tracked, the average included."""
+    """Return a copy of weights and buffers, those of the average included."""
     state = dict(training.model.state_dict())
     if training.average:
         state |= {f"average.{name}": value for name, value in training.average.model.state_dict().items()}

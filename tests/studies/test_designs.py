@@ -1,4 +1,4 @@
-"""Designs: the arms that they promise, and what is aliased, by brute force."""
+"""Designs: their arms, and their aliasing by brute force."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_run_counts_for_seven(name: str, arms: int, comparisons: int) -> None:
 
 
 @given(st.sampled_from(sorted(DESIGNS)), st.sets(st.sampled_from("abcdefgh"), min_size=2, max_size=6), st.data())
-def test_every_design_keeps_its_word(name: str, factors: set[str], data: st.DataObject) -> None:
-    """The baseline comes first, no arm twice, factors not in question untouched, contrasts among the arms."""
+def test_properties_of_every_design(name: str, factors: set[str], data: st.DataObject) -> None:
+    """The baseline is first, arms are unique, other factors are unchanged, and contrasts compare arms of the design."""
     on = data.draw(st.sets(st.sampled_from("abcdefghij")).map(frozenset))
     order = data.draw(st.permutations(sorted(factors)))
     if name == "plackett-burman":
-        order = [*order, *"stuvw"]  # with fewer factors its runs coincide
+        order = [*order, *"stuvw"]  # with fewer factors, its runs are not unique
         factors |= set("stuvw")
     design = DESIGNS[name](on, order)
     assert design.arms[0] == on
@@ -66,7 +66,7 @@ def test_candidates_are_switched_on_where_others_go_off() -> None:
 
 
 @pytest.mark.parametrize(("count", "wanted"), list(itertools.product(range(3, 9), (3, 4, 5))))
-def test_fractions_reach_the_resolution_that_is_asked_for(count: int, wanted: int) -> None:
+def test_fractions_have_the_requested_resolution(count: int, wanted: int) -> None:
     names = "abcdefgh"[:count]
     design = fractional(frozenset(names), names, wanted)
     found = resolution(table(design))
@@ -79,7 +79,7 @@ def test_fractions_reach_the_resolution_that_is_asked_for(count: int, wanted: in
 
 
 def test_the_sixteen_runs_for_seven() -> None:
-    """Resolution IV: main effects clear, pairs in seven triples; holds the full and the bare recipe."""
+    """Resolution IV: main effects are clear, pairs alias in seven triples. Includes the full and the bare recipe."""
     design = fractional(FULL, SEVEN)
     groups = [group for group in alias_groups(table(design)) if group.order == 2]
     triples = {frozenset("".join(term) for term in group.terms) for group in groups}
@@ -111,7 +111,7 @@ def test_plackett_burman_is_orthogonal(count: int, runs: int, folded: bool) -> N
     assert resolution(table(design)) == (4 if folded else 3)
 
 
-def test_what_cannot_be_built_is_said() -> None:
+def test_designs_that_do_not_exist_are_refused() -> None:
     names = [f"f{i}" for i in range(24)]
     with pytest.raises(UsageError, match="at most 23"):
         plackett_burman(frozenset(names), names)

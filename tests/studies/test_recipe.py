@@ -1,4 +1,4 @@
-"""Recipes: what they hold, how they are called, and what names them."""
+"""Recipes: values, labels and keys."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def recipe(*names: str) -> Recipe:
 
 
 def test_known_key() -> None:
-    """The key of the notebook's baseline: only an edited default changes it, and then old runs do not answer it."""
+    """The key of the notebook's baseline. It changes with a default only, and old runs are then not reused."""
     assert Recipe.of(WORKLOAD).key == "4909ca98c9f0"
 
 
 @given(subsets, subsets)
-def test_keys_tell_variants_apart(one: set[str], other: set[str]) -> None:
+def test_keys_identify_variants(one: set[str], other: set[str]) -> None:
     assert (recipe(*one).key == recipe(*other).key) == (one == other)
     assert (recipe(*one) == recipe(*other)) == (one == other)
 
 
 @given(subsets, st.integers(0, 2**63 - 1))
-def test_a_recipe_survives_its_own_description(names: set[str], seed: int) -> None:
+def test_a_recipe_is_restored_from_plain_data(names: set[str], seed: int) -> None:
     made = Recipe.of(WORKLOAD, names, {"lr": 0.02, "train_size": 100}, seed)
     again = Recipe.from_dict(made.as_dict())
     assert again.key == made.key
@@ -84,13 +84,13 @@ def test_every_factor_is_described(name: str) -> None:
         assert setting.domain.low <= low < high <= setting.domain.high
 
 
-def test_an_off_hyperparameter_is_no_part_of_the_key() -> None:
+def test_hyperparameters_of_factors_that_are_off_do_not_change_the_key() -> None:
     changed = Recipe.of(WORKLOAD, None, {"dropout.p": 0.5})
     assert changed.key != Recipe.of(WORKLOAD).key
     assert changed.without("dropout").key == Recipe.of(WORKLOAD).without("dropout").key
 
 
-def test_a_setting_added_later_leaves_old_keys_alone() -> None:
+def test_a_setting_added_later_does_not_change_old_keys() -> None:
     later = Setting("warm_start", str, "no", OneOf(("no", "yes")), "an addition", legacy_value="no")
     grown = Workload(
         WORKLOAD.name,
@@ -105,7 +105,7 @@ def test_a_setting_added_later_leaves_old_keys_alone() -> None:
     assert Recipe.of(grown, None, {"warm_start": "yes"}).key != Recipe.of(WORKLOAD).key
 
 
-def test_an_integer_will_do_for_a_number() -> None:
+def test_integers_are_accepted_as_numbers() -> None:
     assert Recipe.of(WORKLOAD, None, {"lr": 1}).key == Recipe.of(WORKLOAD, None, {"lr": 1.0}).key
 
 
@@ -123,7 +123,7 @@ def test_an_integer_will_do_for_a_number() -> None:
         (None, {"mixup.alpha": 0.3}, "add --mixup"),
     ],
 )
-def test_mistakes_are_named(names: list[str] | None, values: dict[str, object], message: str) -> None:
+def test_errors_name_the_mistake(names: list[str] | None, values: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Recipe.of(WORKLOAD, names, values)  # type: ignore[arg-type]  # on purpose
 
@@ -148,7 +148,7 @@ def test_only_without_plus() -> None:
     assert base.reseed(4).key != base.key
 
 
-def test_a_border_must_fit_into_the_image() -> None:
+def test_padding_must_fit_into_the_image() -> None:
     with pytest.raises(UsageError, match=r"augment.pad must be less than the image size, 16, not 16"):
         training_plan(Recipe.of(WORKLOAD, None, {"augment.pad": 16, "image_size": 16}), 10)
 

@@ -1,4 +1,4 @@
-"""Studies: files, what is declared, and what is planned."""
+"""Studies: files, declarations and planned runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_seed_major_order() -> None:
     ]
 
 
-def test_comparisons_know_what_was_removed_and_what_was_added() -> None:
+def test_comparisons_name_the_change() -> None:
     rows = Study(factors=["augment", "mixup"]).comparisons()
     assert [(row.variant, row.reference, row.factor, row.change) for row in rows] == [
         ("no-augment", "baseline", "augment", "removed"),
@@ -45,7 +45,7 @@ def test_comparisons_know_what_was_removed_and_what_was_added() -> None:
     assert {(row.reference, row.change, row.family) for row in rows} == {("none", "added", "add-one-in")}
 
 
-def test_a_candidate_in_question_keeps_the_hyperparameter_it_was_given() -> None:
+def test_a_candidate_in_question_keeps_its_hyperparameters() -> None:
     study = Study(factors=["mixup"], values={"mixup.alpha": 0.4, "dropout.p": 0.3}, seeds=1)
     baseline, mixed = study.recipes()
     assert "mixup.alpha" not in baseline.params
@@ -64,7 +64,7 @@ def test_a_candidate_in_question_keeps_the_hyperparameter_it_was_given() -> None
         ({"seeds": 10**11}, "at most 10,000 seeds"),
     ],
 )
-def test_mistakes_are_named(values: dict[str, object], message: str) -> None:
+def test_errors_name_the_mistake(values: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Study(**values)  # type: ignore[arg-type]  # on purpose
 

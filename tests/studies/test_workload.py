@@ -21,7 +21,7 @@ def test_the_scale_in_words() -> None:
     assert toy.WORKLOAD.scale_of(Recipe.of(toy.WORKLOAD).settings) == "", "no setting of the toy sets a scale"
 
 
-def test_a_recipe_answers_by_name() -> None:
+def test_values_of_a_recipe_by_name() -> None:
     recipe = Recipe.of(WORKLOAD).without("dropout")
     assert (recipe["augment"], recipe["dropout"], recipe["epochs"], recipe["augment.pad"]) == (True, False, 16, 4)
     with pytest.raises(UsageError, match="Did you mean 'dropout'"):
@@ -41,6 +41,6 @@ def test_caveats_are_those_of_built_in_factors() -> None:
     assert caveats("another", WORKLOAD.factors) == []
 
 
-def test_references_are_imported_and_all_else_is_unchanged() -> None:
+def test_references_are_imported_and_other_values_returned() -> None:
     assert resolve("tests.samples.toy:WORKLOAD") is toy.WORKLOAD
     assert resolve(toy.train) is toy.train

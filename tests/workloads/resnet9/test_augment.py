@@ -1,4 +1,4 @@
-"""Changes of batches: distributions, laws and identities, and torchvision's crop pixel for pixel."""
+"""Augmentation: distributions, identities, and pixel-by-pixel comparison with torchvision's crop."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_image_steps_keep_shape_type_and_range(name, count, channels, size):
 
 @pytest.mark.parametrize("name", IMAGE_STEPS)
 def test_each_image_is_changed_on_its_own(name):
-    """The change of an image depends on its place in the batch, not on its neighbours' pixels."""
+    """The change of an image depends on its position in the batch, not on the other images."""
     images, others = random_images(8), random_images(8, seed=1)
     others[3] = images[3]
     one, other = (IMAGE_STEPS[name](batch, torch_stream(0, name)) for batch in (images, others))
@@ -62,7 +62,7 @@ def test_each_image_is_changed_on_its_own(name):
 
 
 def every_crop(image: Tensor, pad: int) -> dict[tuple[int, int, bool], Tensor]:
-    """Return what torchvision's RandomCrop(padding=pad, padding_mode="reflect") and flip can make of one image."""
+    """Return all outputs of torchvision's RandomCrop(padding=pad, padding_mode="reflect") and flip for one image."""
     size = image.shape[-1]
     padded = F.pad(image[None], (pad,) * 4, mode="reflect")[0]
     crops = {}
@@ -73,7 +73,7 @@ def every_crop(image: Tensor, pad: int) -> dict[tuple[int, int, bool], Tensor]:
 
 
 def outcomes(image: Tensor, count: int, pad: int, flip: float) -> dict[tuple[int, int, bool], int]:
-    """Count how often each crop comes out of one image; every outcome must be one of the possible ones."""
+    """Count the crops of one image. Every crop must be one of the possible ones."""
     possible = {crop.numpy().tobytes(): where for where, crop in every_crop(image, pad).items()}
     batch = image.expand(count, -1, -1, -1)
     changed = augment.crop_and_flip(batch, torch_stream(1, "augment"), pad=pad, flip=flip)
@@ -112,18 +112,18 @@ def test_shifts_and_flips_are_independent_from_image_to_image():
 
 @settings(max_examples=30)
 @given(st.integers(1, 15), st.integers(16, 20), st.integers(0, 2**32))
-def test_any_border_gives_only_possible_crops(pad, size, seed):
+def test_any_padding_gives_only_possible_crops(pad, size, seed):
     image = random_images(1, size, channels=1)[0]
     changed = augment.crop_and_flip(image[None], torch_stream(seed, "augment"), pad=pad, flip=0.5)[0]
     assert any(torch.equal(changed, crop) for crop in every_crop(image, pad).values())
 
 
-def test_a_border_as_wide_as_the_image_is_refused():
+def test_padding_as_wide_as_the_image_is_refused():
     with pytest.raises(ValueError, match="too small for reflection padding"):
         augment.crop_and_flip(random_images(1), torch_stream(0, "augment"), pad=16, flip=0.5)
 
 
-def test_how_images_lie_in_memory_does_not_matter():
+def test_the_memory_format_does_not_matter():
     images = random_images(4)
     lying = (images, images.contiguous(memory_format=torch.channels_last), images.mT.contiguous().mT)
     changed = [augment.crop_and_flip(some, torch_stream(0, "augment"), pad=4, flip=0.5) for some in lying]
@@ -165,7 +165,7 @@ def test_brightness_contrast_and_saturation_follow_their_formulas():
 
 
 def test_rotation_turns_by_all_angles_within_bounds():
-    """A point off the centre goes round it: its angle is read off where its mass lies."""
+    """A point off the centre is rotated around it. Its angle is computed from its centre of mass."""
     size, radius = 65, 20
     image = torch.zeros(1, size, size)
     image[0, 32 - 2 : 32 + 3, 32 + radius - 2 : 32 + radius + 3] = 1.0
@@ -184,13 +184,13 @@ def test_a_right_angle_is_exact():
     torch.testing.assert_close(augment._resample(images, quarter), images.rot90(1, (2, 3)), atol=1e-5, rtol=0)
 
 
-def test_resized_crops_have_their_areas_and_lie_within_the_image():
-    """The corners of a ramp tell which part of the image was cut."""
+def test_resized_crops_have_their_areas_and_are_within_the_image():
+    """The corners of a ramp determine which part of the image was cropped."""
     size = 64
     across = torch.linspace(0, 1, size).expand(size, size)
     ramps = torch.stack([across, across.T]).expand(2000, -1, -1, -1)
     cut = augment.resized_crop(ramps, torch_stream(0, "s"), smallest=0.4)
-    inner = slice(8, size - 8)  # clear of what is reflected at the edges
+    inner = slice(8, size - 8)  # without the reflection at the edges
     width = (cut[:, 0, 32, inner][:, -1] - cut[:, 0, 32, inner][:, 0]) * (size - 1) / (size - 17)
     height = (cut[:, 1, inner, 32][:, -1] - cut[:, 1, inner, 32][:, 0]) * (size - 1) / (size - 17)
     area, aspect = width * height, width / height
@@ -263,7 +263,7 @@ def test_cutout_centres_are_everywhere():
 
 
 def test_a_step_draws_as_much_for_any_pixels():
-    """What follows in a stream does not depend on what the images show."""
+    """The state of a stream after a step does not depend on the images."""
     for name, step in IMAGE_STEPS.items():
         states = []
         for images in (torch.zeros(7, 3, 16, 16), random_images(7)):
@@ -274,10 +274,10 @@ def test_a_step_draws_as_much_for_any_pixels():
 
 
 def test_no_global_generator_is_drawn_from():
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002  # what must not move
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002  # must not change
     for name, step in IMAGE_STEPS.items():
         step(random_images(3), torch_stream(0, name))
     augment.mixup(random_images(3), torch.eye(3), torch_stream(0, "mixup"), alpha=1.0)
     augment.cutout(random_images(3), torch.eye(3), torch_stream(0, "cutout"), size=4)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # what must not move
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # must not change

@@ -1,4 +1,4 @@
-"""`--compile`: the same training to rounding, its code made once an architecture and taken over by every seed."""
+"""`--compile`: the same training up to rounding, compiled once per architecture and shared by seeds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(plan: TrainingPlan, seed: int, *, compiled: bool) -> dict[str, torch.Tensor]:
-    """Return the weights after a training in double precision, where rounding plays no part."""
+    """Return the weights after a training in double precision, where rounding is negligible."""
     images = tiny_images(40)
     images = replace(images, mean=images.mean.double(), std=images.std.double())
     training = Training(plan, images, seed, compiled=compiled)
@@ -34,7 +34,7 @@ def trained(plan: TrainingPlan, seed: int, *, compiled: bool) -> dict[str, torch
 
 @pytest.mark.slow  # the C++ compiler takes most of a minute on a busy machine
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="there is no C++ compiler")
-@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch 2.11's own
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # in torch 2.11
 def test_seeds_train_as_without_and_share_the_code() -> None:
     plan = plan_of(FACTORS.baseline, width=2, epochs=2)  # batches of 16, 16 and 8: the last is not compiled
     counters.clear()
@@ -56,7 +56,7 @@ def test_compiled_runs_are_conditions_of_their_own() -> None:
         custom_conditions(RequestedConditions(compiled=True))
 
 
-def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_it_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(UsageError, match=r"needs a C\+\+ compiler"):

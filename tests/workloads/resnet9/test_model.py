@@ -1,4 +1,4 @@
-"""ResNet9: the notebook's network name for name, every combination of its switches, and its initial weights."""
+"""ResNet9: the notebook's names, all combinations of components, and initial weights."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_checkpoints_load_strictly_both_ways_with_the_same_logits(baseline):
 
 
 def _with_lively_statistics(network: nn.Module) -> nn.Module:
-    """Fill the running statistics with what training could have left there."""
+    """Fill the running statistics with values as after a training."""
     generator = torch_stream(1, "statistics")
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -93,7 +93,7 @@ def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
 
 
 @pytest.mark.parametrize("switches", SWITCHES)
-def test_shared_parameters_start_the_same_whatever_the_switches(switches):
+def test_all_variants_share_initial_weights(switches):
     model, full = (
         build(bare_net(width=4, **switches), seed=3),
         build(bare_net(width=4, batch_norm=True, residual=True), seed=3),
@@ -123,7 +123,7 @@ def test_the_initial_weights_are_torchs_default_distribution():
 
 
 def _is_uniform(values: torch.Tensor) -> bool:
-    """Return whether Kolmogorov and Smirnov find no fault with uniform values within [-1, 1]."""
+    """Return whether a Kolmogorov-Smirnov test accepts a uniform distribution within [-1, 1]."""
     return kstest(values.flatten().numpy(), "uniform", args=(-1, 2)).pvalue > 1e-4
 
 
@@ -165,5 +165,5 @@ def test_a_notebook_of_another_width_agrees_with_ours():
     notebook.load_state_dict(ours.state_dict())
     notebook.classifier[2].p = 0.0
     torch.testing.assert_close(ours.train()(images), notebook.train()(images), rtol=1e-4, atol=1e-5)
-    for name, buffer in ours.named_buffers():  # the statistics moved alike, in training mode
+    for name, buffer in ours.named_buffers():  # the statistics changed alike in training mode
         torch.testing.assert_close(buffer, dict(notebook.named_buffers())[name], rtol=1e-4, atol=1e-6)

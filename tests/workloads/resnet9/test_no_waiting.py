@@ -1,4 +1,4 @@
-"""No step of training waits for its device: shown on tensors without values that claim to lie on a GPU."""
+"""No training step waits for its device. Tested with fake tensors on a fake GPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON_GPU = torch.device("cuda")
 
 
 class Waits(TorchDispatchMode):
-    """Counts the copies between devices that the host waits for; the fake tensors themselves refuse to be read."""
+    """Counts the copies between devices that the host waits for. Reading values of fake tensors raises."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Waits(TorchDispatchMode):
     def __torch_dispatch__(self, operator: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         given = [value.device for value in arguments if isinstance(value, torch.Tensor)]
         if operator is torch.ops.aten._local_scalar_dense.default and given[0].type == "cpu":
-            return 1  # the host reads what is its own
+            return 1  # a value on the CPU
         result = operator(*arguments, **(options or {}))
         if "copy" in operator.__name__ and any(device != result.device for device in given):
             self.count += not (options or {}).get("non_blocking", False)
@@ -40,23 +40,23 @@ class Waits(TorchDispatchMode):
 
 
 class StepLog:
-    """A training's log that notes how often the host has waited by the end of each step."""
+    """A log that records how often the host has waited by the end of each step."""
 
     def __init__(self, waits: Waits) -> None:
         self.waits, self.by_step = waits, []
 
     def __call__(self, step: int, **metrics: float) -> None:
-        """Take no notice."""
+        """Ignore the values."""
 
     def series(self, name: str, first: int, values: list[float]) -> None:
-        """Take no notice."""
+        """Ignore the values."""
 
     def progress(self, done: int, total: int) -> None:
         self.by_step.append(self.waits.count)
 
 
 def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return how often the host has waited after each step of an epoch; that it reads the sums after it is right."""
+    """Return how often the host has waited by the end of each step of an epoch; it may read the sums afterwards."""
 
     def build(net, seed, device):
         with torch.device(device):

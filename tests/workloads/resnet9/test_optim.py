@@ -1,4 +1,4 @@
-"""Clipping, weight decay, the schedule and the average of the weights, each against its formula."""
+"""Clipping, weight decay, the schedule and the weight average, each compared with its formula."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parameters_with(*gradients: list[float]) -> list[nn.Parameter]:
     return made
 
 
-def test_clipping_is_by_value_and_the_norm_is_that_before():
+def test_clipping_is_by_value_and_the_norm_is_measured_before():
     parameters = parameters_with([3.0, -0.05], [0.1, -4.0, 0.0])
     norm = clip_and_measure(parameters, 0.1)
     assert norm.item() == pytest.approx((9 + 0.0025 + 0.01 + 16) ** 0.5)
@@ -47,7 +47,7 @@ def test_without_a_clip_the_gradient_stays():
     assert parameters[0].grad.tolist() == [3.0, -4.0]
 
 
-def test_a_parameter_without_a_gradient_is_passed_over():
+def test_a_parameter_without_a_gradient_is_ignored():
     parameters = [*parameters_with([3.0, 4.0]), nn.Parameter(torch.ones(2))]
     assert clip_and_measure(parameters, 1.0).item() == pytest.approx(5)
 
@@ -73,7 +73,7 @@ def by_hand(optimizer: str, weight_decay: float, start: Tensor, gradients: list[
         if optimizer == "adamw":
             weights = weights * (1 - lr * weight_decay)
         else:
-            gradient = gradient + weight_decay * weights  # noqa: PLW2901  # the formula's own reuse
+            gradient = gradient + weight_decay * weights  # noqa: PLW2901  # as in the formula
         if optimizer == "sgd":
             first = gradient if step == 1 else 0.9 * first + gradient
             weights = weights - lr * first
@@ -119,7 +119,7 @@ def test_without_the_compiler_optimisers_are_torchs_bit_for_bit(kind):
     assert issubclass(without_compiler(kind), kind)
 
 
-def test_all_parameters_decay_as_the_notebook_has_it():
+def test_all_parameters_decay_as_in_the_notebook():
     model = build(bare_net(width=2, batch_norm=True), seed=0)
     groups = make_optimizer(model.parameters(), plan("adam", 0.1)).param_groups
     assert [group["weight_decay"] for group in groups] == [0.1]
@@ -151,7 +151,7 @@ def test_the_schedule_is_torchs_one_cycle(kind, total, warmup):
 @settings(max_examples=200)
 @given(st.integers(1, 120), st.integers(1, 99).map(lambda percent: percent / 100))
 def test_any_length_and_warmup_makes_a_schedule(total, warmup):
-    """Also where the warm-up is exactly one step, which makes torch's own schedule divide by nothing."""
+    """Also with a warm-up of exactly one step, for which PyTorch's schedule divides by zero."""
     found = rates_and_momenta(lambda made: one_cycle(made, total, peak=0.02, warmup=warmup), total, "adam")
     for rate, beta1 in found:
         assert 0 < rate <= 0.02 * (1 + 1e-9)
@@ -187,7 +187,7 @@ def test_the_average_is_the_hand_computed_one():
     assert not torch.equal(averaged[-1]["conv1.0.weight"], last[-1]["conv1.0.weight"])
 
 
-def test_the_average_is_what_is_scored_and_does_not_disturb_the_training():
+def test_the_average_is_scored_and_does_not_change_the_training():
     (plain, plain_log), (averaged, averaged_log) = (
         train(plan_of(factors), tiny_images(40)) for factors in (FACTORS.baseline, (*FACTORS.baseline, "ema"))
     )

@@ -1,4 +1,4 @@
-"""What "same seed" means, over the whole menu: a factor switched changes nothing that is not its own."""
+"""The meaning of "same seed" for all factors: switching a factor changes no random draw of another component."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class Recording:
     """Everything random in a training: initial weights, the order of the images, and each stream's draws.
 
-    A draw is recorded as what the step makes of fixed images with the generator as it then is.
+    A draw is recorded as the output of the step for fixed images and the generator's current state.
     """
 
     initial: dict[str, Tensor] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class ObservedImages(Images):
-    """Images that record in which order they are asked for."""
+    """Images that record the order in which they are read."""
 
     seen: list[Tensor] = field(default_factory=list)
 
@@ -51,7 +51,7 @@ class ObservedImages(Images):
 
 
 def record(plan: TrainingPlan, seed: int = 0) -> Recording:
-    """Train and return all that was random."""
+    """Train and return all random values."""
     made = Recording()
     images = tiny_images(40)
     observed = ObservedImages(images.pixels, images.labels, images.members, images.mean, images.std, made.order)
@@ -129,7 +129,7 @@ def test_the_recording_sees_every_factor_that_draws(reference):
 
 @pytest.mark.parametrize("start", [(), FACTORS.baseline, EVERYTHING], ids=["none", "baseline", "everything"])
 @pytest.mark.parametrize("factor", FACTORS)
-def test_a_factor_switched_changes_nothing_that_is_not_its_own(reference, factor, start):
+def test_switching_a_factor_changes_no_other_draw(reference, factor, start):
     before, after = reference[start], recorded(set(start) ^ {factor})
     shared = before.initial.keys() & after.initial.keys()
     assert {"conv1.0.weight", "res2.1.0.bias", "classifier.3.weight"} <= shared
@@ -167,7 +167,7 @@ def test_every_epoch_sees_every_image_once_in_a_new_order(reference):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_the_split_belongs_to_the_seed_alone(factor, digits):
+def test_the_split_depends_on_the_seed_only(factor, digits):
     for start in ((), EVERYTHING):
         one, other = recipe_of(start), recipe_of(set(start) ^ {factor})
         for first, second in zip(*(split_members(digits, r) for r in (one, other)), strict=True):
@@ -205,7 +205,7 @@ class CrashError(Exception):
 
 
 class CrashingLog(ListLog):
-    """A log whose process dies in the middle of epoch `last` + 1."""
+    """A log that raises in the middle of epoch `last` + 1."""
 
     def __init__(self, last: int) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class CrashingLog(ListLog):
 
 
 def train_with_a_crash(plan: TrainingPlan, folder, after: int, precision: str = "fp32") -> tuple[Training, ListLog]:
-    """Train, crash in the epoch behind `after`, and go on from the checkpoint in a new training."""
+    """Train, crash in the epoch after `after`, and resume from the checkpoint in a new training."""
     images, validation = tiny_images(40), tiny_images(20, seed=1)
     log = CrashingLog(after)
     with pytest.raises(CrashError):
@@ -259,7 +259,7 @@ def test_a_training_with_one_factor_resumes_with_the_same_bits(factor, tmp_path)
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_every_factor_does_something(factor):
-    """No arm of a study is a no-op by mistake: the final weights (for ema: those scored) differ."""
+    """No factor is a no-op by mistake: the final weights (with ema: the averaged ones) differ."""
     bare, _ = train(plan_of([]), tiny_images(40), seed=2)
     changed, _ = train(plan_of([factor]), tiny_images(40), seed=2)
     one, other = (digest(training.scored_model) for training in (bare, changed))
@@ -267,7 +267,7 @@ def test_every_factor_does_something(factor):
 
 
 def test_no_training_draws_from_a_global_generator():
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002  # what must not move
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002  # must not change
     train(plan_of(EVERYTHING), tiny_images(40))
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # what must not move
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002  # must not change

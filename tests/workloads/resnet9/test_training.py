@@ -1,4 +1,4 @@
-"""The loop: the notebook's to float tolerance, exact scores, checkpoints, divergence, one uint8 copy in memory."""
+"""The training loop: agreement with the notebook's, exact scores, checkpoints, divergence, memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOTEBOOK_FACTORS = ["batch_norm", "residual", "weight_decay", "grad_clip", "lr_s
 
 
 def pairs(training: Training, images: Images) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return the batches that a training will see if nothing changes the images: normalised, with labels."""
+    """Return the batches of a training without augmentation: normalised, with labels."""
     batches = []
     for epoch in range(training.plan.epochs):
         order = torch.randperm(len(images), generator=epoch_stream(training.seed, "order", epoch))
@@ -68,7 +68,7 @@ def twins(factors: list[str], *, width: int = 8, epochs: int = 2, image_count: i
 
 
 class Rounded(nn.Module):
-    """A network whose logits are single: the package computes its loss so, whatever the network computes in."""
+    """A network whose logits are in single precision, as in the package's loss."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ def test_the_notebook_loop_is_reproduced():
         ("lr_schedule", {"one_cycle": False}),
     ],
 )
-def test_switching_off_is_what_the_plain_loop_without_it_does(off, options):
+def test_without_a_factor_the_loop_is_the_notebooks_without_it(off, options):
     factors = [name for name in NOTEBOOK_FACTORS if name != off]
     training, images, reference = twins(factors)
     run_both(training, images, reference, **options)
@@ -170,7 +170,7 @@ def test_without_a_schedule_rate_and_beta1_stay():
     assert _betas(training.optimizer) == (0.9, 0.999)
 
 
-def test_a_row_before_training_and_one_an_epoch():
+def test_one_row_before_training_and_one_per_epoch():
     _, log = train(plan_of(FACTORS.baseline), tiny_images(40))
     assert [row["step"] for row in log.history] == [0, 1, 2, 3]
     assert log.history[0].keys() == {"step", "val/loss", "val/accuracy"}
@@ -180,7 +180,7 @@ def test_a_row_before_training_and_one_an_epoch():
     assert log.steps == [(done, 9) for done in range(1, 10)]
 
 
-def test_training_metrics_are_means_over_images_and_the_norm_is_that_before_the_clip():
+def test_training_metrics_are_means_over_images_and_the_norm_is_measured_before_clipping():
     images = tiny_images(40)
     plan = plan_of(["grad_clip"], epochs=1)
     training = Training(plan, images, 0)
@@ -206,7 +206,7 @@ def test_training_metrics_are_means_over_images_and_the_norm_is_that_before_the_
 
 
 class Fixed(nn.Module):
-    """A network whose answers are given: right for the images whose first pixel says so."""
+    """A network whose prediction depends on the first pixel only."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return torch.stack([images[:, 0, 0, 0], torch.zeros(len(images))], dim=1) * 4
@@ -217,7 +217,7 @@ def test_scores_are_exact_over_images_with_a_partial_last_batch(count):
     generator = torch.Generator().manual_seed(count)
     pixels = torch.randint(0, 256, (count, 3, 2, 2), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, 2, (count,), generator=generator)
-    labels[800:] = (pixels[800:, 0, 0, 0] < 128).long()  # all of what lies behind the first batch is right
+    labels[800:] = (pixels[800:, 0, 0, 0] < 128).long()  # all predictions after the first batch are correct
     images = Images(pixels, labels, torch.arange(count), torch.tensor(0.5), torch.tensor(0.25))
     scores = evaluate(Fixed(), images)
     logits = Fixed()((pixels.double() / 255 - 0.5) / 0.25)
@@ -285,7 +285,7 @@ def test_a_checkpoint_is_one_file_replaced_whole(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", fail_half_way)
-    checkpoint.save(training.state_dict())  # the training can do without
+    checkpoint.save(training.state_dict())  # does not raise
     assert checkpoint.path.read_bytes() == content
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["training.pt"]
 
@@ -307,7 +307,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
+def test_a_diverging_run_is_unstable_and_keeps_its_metrics(cache):
     from ablate.data import ImageSource
 
     recipe = recipe_of(["residual"], lr=100.0, optimizer="sgd", train_size=200, epochs=3, batch_size=10)
@@ -323,7 +323,7 @@ def test_a_diverging_run_is_unstable_with_what_was_reached(cache):
     assert made.metrics["test/accuracy"] == data.floor
 
 
-def test_batches_lie_as_the_network_wants_them():
+def test_batches_are_channels_last():
     images = tiny_images(8)
     pixels, _ = images.scaled(torch.arange(8))
     assert images.normalised(pixels).is_contiguous(memory_format=torch.channels_last)
@@ -357,7 +357,7 @@ def test_no_float_copy_of_the_images_is_made():
 
 
 def test_a_training_imports_no_compiler(tmp_path):
-    """Torch's optimisers, and networks made on no device, ask for it: three seconds a process, and 150 MB."""
+    """PyTorch's optimizers, and networks on the meta device, import it: three seconds and 150 MB per process."""
     program = """
         import sys
         from pathlib import Path
@@ -379,7 +379,7 @@ def test_a_training_imports_no_compiler(tmp_path):
     assert output_of(program, str(tmp_path)) == "\n"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that hands memory back")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory")
 def test_freed_memory_is_kept_for_the_next_step():
     program = """
         import resource, torch
@@ -387,7 +387,7 @@ def test_freed_memory_is_kept_for_the_next_step():
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             for _ in range(20):
-                torch.ones(10_000_000)  # 40 MB: more than glibc ever keeps by itself
+                torch.ones(10_000_000)  # 40 MB: more than glibc keeps by default
             return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
         torch.set_num_threads(1)
         first = faults()

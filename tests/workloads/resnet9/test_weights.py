@@ -1,4 +1,4 @@
-"""Weights on disk: ours and the notebook's come back as they were, everything else is refused in one line."""
+"""Weights files: ours and the notebook's are restored, all others are refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def some_images(size: int, count: int = 5) -> list[np.ndarray]:
         bare_net(width=2, classes=4, image_size=32, batch_norm=True, dropout=0.5),
     ],
 )
-def test_weights_come_back_as_they_were(net, tmp_path):
+def test_weights_are_restored(net, tmp_path):
     network = build(net, seed=3)
     save_weights(tmp_path / "deep" / "weights.pth", network, dataset(), net)
     classifier = load_classifier(tmp_path / "deep" / "weights.pth")
@@ -94,7 +94,7 @@ class Code:
 
 
 def refused(path: Path) -> str:
-    """Return the line with which a file is refused."""
+    """Return the error with which a file is refused."""
     with pytest.raises(UserError) as caught:
         load_classifier(path)
     message = str(caught.value)
@@ -103,7 +103,7 @@ def refused(path: Path) -> str:
     return message
 
 
-def test_a_file_that_holds_code_is_refused_and_not_executed(tmp_path, monkeypatch):
+def test_a_file_that_contains_code_is_refused_and_not_executed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.pth").write_bytes(pickle.dumps(Code()))
     torch.save({"conv1.0.weight": Code()}, tmp_path / "zipped.pth")
@@ -118,7 +118,7 @@ def test_a_whole_model_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"a": 1}, torch.zeros(3), {"epoch": 3, "model": {}}], ids=str)
-def test_what_is_no_state_dict_is_refused(content, tmp_path):
+def test_objects_other_than_state_dicts_are_refused(content, tmp_path):
     torch.save(content, tmp_path / "other.pth")
     assert "state dict" in refused(tmp_path / "other.pth")
 
@@ -194,7 +194,7 @@ def test_a_damaged_head_is_refused_or_read(tmp_path, where, noise):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "\ufffd", "3"])
-def test_a_description_that_is_none_is_refused(text, tmp_path):
+def test_an_invalid_description_is_refused(text, tmp_path):
     save_weights(tmp_path / "weights.pth", build(NET, seed=0), dataset(), NET)
     (tmp_path / "weights.json").write_text(text, encoding="utf-8")
     refused(tmp_path / "weights.pth")
@@ -213,14 +213,14 @@ def test_a_description_that_is_none_is_refused(text, tmp_path):
     ],
     ids=str,
 )
-def test_a_broken_description_is_refused(change, tmp_path):
+def test_an_incomplete_description_is_refused(change, tmp_path):
     save_weights(tmp_path / "weights.pth", build(NET, seed=0), dataset(), NET)
     facts = json.loads((tmp_path / "weights.json").read_text())
     (tmp_path / "weights.json").write_text(json.dumps(facts | change))
     refused(tmp_path / "weights.pth")
 
 
-def test_the_description_says_what_the_weights_do_not(tmp_path):
+def test_the_description_contains_what_the_weights_do_not(tmp_path):
     save_weights(tmp_path / "weights.pth", build(NET, seed=0), dataset(), NET)
     facts = json.loads((tmp_path / "weights.json").read_text())
     assert facts["classes"] == ["a", "b", "c", "d"]

@@ -1,4 +1,4 @@
-"""The convolution kernels: what PyTorch's are in double precision, to rounding, on any number of threads."""
+"""The convolution kernels: equal to PyTorch's double precision up to rounding, with any number of threads."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def passed(
 
 
 def distances(found: list[Tensor], exact: list[Tensor]) -> dict[str, float]:
-    """Return how far each is from double precision, relative to the norm."""
+    """Return the errors relative to the norm, compared with double precision."""
     pairs = zip(NAMES, found, exact, strict=True)
     return {name: float((one.double() - other).norm() / other.norm()) for name, one, other in pairs}
 
 
 @given(**SHAPES, is_last=st.booleans())
 @settings(max_examples=60)
-def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
+def test_it_equals_double_precision(count, rows, columns, inputs, outputs, is_last, seed):
     images, gradient = (drawn(count, channels, 4 * rows, 4 * columns, seed=seed) for channels in (inputs, outputs))
     if is_last:
         images, gradient = (each.contiguous(memory_format=torch.channels_last) for each in (images, gradient))
@@ -81,7 +81,7 @@ def test_it_is_what_it_is_in_double_precision(count, rows, columns, inputs, outp
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "side"), [(min_channels(), 16, 32), (16, 32, 32), (128, 128, 4)])
-def test_over_a_whole_batch_no_digits_get_lost(inputs, outputs, side):
+def test_no_digits_are_lost_over_a_whole_batch(inputs, outputs, side):
     convolution = layer(inputs, outputs)
     images, gradient = drawn(200, inputs, side, side), drawn(200, outputs, side, side)
     found, theirs = (passed(convolution, images, gradient, ours=way) for way in (True, False))
@@ -106,7 +106,7 @@ def test_in_bfloat16_only_images_are_rounded(count, rows, columns, inputs, outpu
     assert max(weights_gradient, bias_gradient) < 1e-5
 
 
-def test_in_bfloat16_it_is_nearer_than_pytorch_s():
+def test_in_bfloat16_errors_are_smaller_than_pytorchs():
     convolution, images, gradient = layer(32, 32), drawn(20, 32, 16, 16).bfloat16(), drawn(20, 32, 16, 16).bfloat16()
     found, theirs = (passed(convolution, images.float(), gradient, ours=way, is_half=True) for way in (True, False))
     exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
@@ -115,7 +115,7 @@ def test_in_bfloat16_it_is_nearer_than_pytorch_s():
 
 
 @pytest.mark.parametrize("is_half", [False, True])
-def test_threads_do_not_change_a_bit(is_half):
+def test_results_do_not_depend_on_threads(is_half):
     convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
     before, found = torch.get_num_threads(), []
     try:
@@ -152,13 +152,13 @@ def test_an_image_does_not_depend_on_its_batch():
         *("double", "weights of bfloat16"),
     ],
 )
-def test_what_the_kernels_do_not_know_is_pytorch_s(images, convolution):
+def test_unsupported_convolutions_are_pytorchs(images, convolution):
     assert not can_convolve(images, convolution)
     assert torch.equal(convolve(images, convolution, convolution.bias), convolution(images))
 
 
 @pytest.mark.parametrize(("dtype", "is_faster"), [(torch.bfloat16, False), (torch.float16, True)])
-def test_under_autocast_it_is_pytorch_s_where_that_is_faster_or_other(monkeypatch, dtype, is_faster):
+def test_under_autocast_pytorch_is_used_if_it_is_faster_or_unsupported(monkeypatch, dtype, is_faster):
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.are_faster_in_bf16", lambda: is_faster)
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
@@ -178,7 +178,7 @@ def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_what_is_no_number_stays_visible_and_in_its_image(value):
+def test_nan_and_infinity_propagate_within_their_image(value):
     images = drawn(3, 16, 8, 8)
     images[1, 4, 3, 3] = value
     found, exact = convolve(images, layer(16, 16), None), F.conv2d(images, layer(16, 16).weight, padding=1)
@@ -186,7 +186,7 @@ def test_what_is_no_number_stays_visible_and_in_its_image(value):
     assert found[[0, 2]].isfinite().all()
 
 
-def test_only_gradients_that_are_asked_for_are_computed():
+def test_only_requested_gradients_are_computed():
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
     convolve(images, convolution, convolution.bias).sum().backward()
     assert convolution.weight.grad is not None

@@ -1,4 +1,4 @@
-"""The fused kernels: PyTorch's own norm, pool and ReLU, nearer to exact arithmetic, on any number of threads."""
+"""The norm-pool-ReLU kernels: PyTorch's results with smaller errors, with any number of threads."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.samples.training import bare_net, differing, plan_of, tiny_images, tr
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
 EXACT = {torch.float32: 3e-6, torch.bfloat16: 6e-3}
-"""How far the kernels may be from double precision, relative to the norm: a bfloat16 rounds by 2^-9 at most."""
+"""Largest error compared with double precision, relative to the norm. Rounding to bfloat16 is at most 2^-9."""
 
 
 def blocks(channels: int, pool: bool, seed: int) -> tuple[Block, Block]:
-    """Return the same block twice, fused and in double precision; some scales of its norm are negative, one is zero."""
+    """Return the same block twice, fused and in double precision. Some scales of its norm are negative, one is zero."""
     fused, exact = (Block(3, channels, bare_net(batch_norm=True), pool=pool) for _ in range(2))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -49,7 +49,7 @@ def blocks(channels: int, pool: bool, seed: int) -> tuple[Block, Block]:
 
 
 def passed(block: Block, images: Tensor, seed: int, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return what a pass forward and back makes of images: output, gradients, running statistics."""
+    """Return output, gradients and running statistics of a forward and a backward pass."""
     images = images.clone().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         output = block(images)
@@ -70,7 +70,7 @@ def distance(one: Tensor, other: Tensor) -> float:
 )  # fmt: skip
 @example(count=1, rows=2, columns=2, channels=1, pool=False, far=0.0, seed=8)
 @settings(max_examples=60)
-def test_a_block_is_what_it_is_in_double_precision(count, rows, columns, channels, pool, far, seed):
+def test_a_block_equals_double_precision(count, rows, columns, channels, pool, far, seed):
     images = torch.randn(count, 3, 2 * rows, 2 * columns, generator=torch.Generator().manual_seed(seed)) + far
     fused, exact = blocks(channels, pool, seed)
     found = passed(fused, images, seed, torch.float32)
@@ -78,10 +78,10 @@ def test_a_block_is_what_it_is_in_double_precision(count, rows, columns, channel
     assert torch.equal(found.pop("gradient of 0.bias"), torch.zeros(channels).double())
     noise = expected.pop("gradient of 0.bias")
     assert noise.abs().max() < 1e-9, "it is zero where rounding plays no part"
-    # A convolution in float32 of images far from zero has lost digits before the kernels see it; the mean's are kept.
+    # A float32 convolution of images far from zero loses digits before the kernels; those of the mean are kept.
     tolerance = 1e-4 if far else 1e-5
     off = {name: distance(found[name], expected[name]) for name in expected}
-    lost = found["running_mean"] - expected["running_mean"]  # a mean may cancel: digits are lost of what it is made of
+    lost = found["running_mean"] - expected["running_mean"]  # a mean may cancel, and lose the digits of its terms
     off["running_mean"] = float(lost.norm() / (expected["running_mean"] ** 2 + expected["running_var"]).sqrt().norm())
     assert not {name: by for name, by in off.items() if by > tolerance}
 
@@ -110,7 +110,7 @@ def worked(norm: nn.BatchNorm2d, features: Tensor, gradient: Tensor, side: int, 
 @pytest.mark.parametrize("side", [1, 2])
 @pytest.mark.parametrize("dtype", EXACT)
 @pytest.mark.parametrize("channels", [5, 16, 40, 96])
-def test_the_kernels_are_nearer_to_exact_than_pytorch(channels, dtype, side):
+def test_errors_are_smaller_than_pytorchs(channels, dtype, side):
     generator = torch.Generator().manual_seed(1)
     features = (torch.randn(30, channels, 32, 32, generator=generator) + 3).to(dtype)
     features = features.contiguous(memory_format=torch.channels_last)
@@ -121,13 +121,13 @@ def test_the_kernels_are_nearer_to_exact_than_pytorch(channels, dtype, side):
     exact = worked(third, features.double(), gradient.double(), side, fused=False)
     *mine, _ = (distance(one.double(), other) for one, other in zip(ours, exact, strict=True))
     *other, _ = (distance(one.double(), other) for one, other in zip(theirs, exact, strict=True))
-    # The gradient of the features is left out: where values all but tie, another maximum of a window gets it.
+    # Without the gradient of the features: for near ties, it may go to another maximum of the window.
     assert max(mine) < EXACT[dtype]
     assert max(mine) < 1.01 * max(other)
     assert max(mine[1:]) < 3e-6, "parameters and statistics are in single precision, whatever the features are"
 
 
-def test_threads_do_not_change_a_bit():
+def test_results_do_not_depend_on_threads():
     features = torch.randn(7, 24, 16, 16).contiguous(memory_format=torch.channels_last)
     gradient, before, found = torch.randn(7, 24, 8, 8), torch.get_num_threads(), []
     try:
@@ -149,7 +149,7 @@ def test_equal_pixels_pass_their_gradient_to_the_first_of_a_window_as_in_pytorch
 
 
 @pytest.mark.parametrize("dtype", EXACT)
-def test_what_is_no_number_stays_visible(dtype):
+def test_nan_and_infinity_propagate(dtype):
     fused, _ = blocks(20, True, 0)
     images = torch.randn(2, 3, 8, 8)
     images[0, 0, 0, 0] = torch.nan
@@ -159,7 +159,7 @@ def test_what_is_no_number_stays_visible(dtype):
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_scoring_odd_sizes_and_single_pixels_are_pytorch_s_own(pool):
+def test_evaluation_odd_sizes_and_single_pixels_are_pytorchs(pool):
     fused, plain = (Block(3, 8, bare_net(batch_norm=True), pool=pool) for _ in range(2))
     plain.load_state_dict(fused.state_dict())
     fused.is_fused = True
@@ -174,7 +174,7 @@ def test_scoring_odd_sizes_and_single_pixels_are_pytorch_s_own(pool):
 
 
 def first_step(plan, *, fused: bool) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Return what a training of one step logs, and its gradients."""
+    """Return the log and the gradients of a training of one step."""
     training, log = train(replace(plan, epochs=1), tiny_images(16), fused=fused)
     gradients = {name: parameter.grad.clone() for name, parameter in training.model.named_parameters()}
     return log.history[1], gradients
@@ -201,7 +201,7 @@ def test_narrow_and_without_batch_norm_nothing_changes(monkeypatch):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_it_repeats_itself_and_differs_from_pytorch_by_rounding_only():
+def test_it_is_reproducible_and_differs_from_pytorch_by_rounding_only():
     plan = plan_of(FACTORS.baseline, optimizer="sgd", lr=0.001)
     first, again, plain = (weights(train(plan, tiny_images(), fused=way)[0]) for way in (True, True, False))
     assert differing(first, again) == []
@@ -215,7 +215,7 @@ def test_it_repeats_itself_and_differs_from_pytorch_by_rounding_only():
 
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A cache without kernels, in a process that has none loaded."""
+    """An empty cache, in a process that has loaded no kernels."""
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     library.cache_clear()
     yield tmp_path
@@ -228,7 +228,7 @@ def script(path: Path, text: str) -> str:
     return str(path)
 
 
-def test_processes_that_compile_at_once_get_whole_kernels(fresh, monkeypatch):
+def test_concurrent_compilations_never_load_a_partial_library(fresh, monkeypatch):
     quick = script(fresh / "quick++", f'exec {compiler()} "$@" -O0')  # so that the test takes seconds
     monkeypatch.setenv("CXX", quick)
     code = "from ablate.workloads.resnet9.kernels import library; print(library().forward_float32 is not None)"
@@ -264,7 +264,7 @@ def test_a_cache_that_cannot_be_written_is_named(fresh, monkeypatch):
     assert not resolve_conditions(RequestedConditions("cpu")).fused
 
 
-def test_the_cpu_fuses_unless_told(monkeypatch):
+def test_the_cpu_is_fused_by_default(monkeypatch):
     assert resolve_conditions(RequestedConditions("cpu")).fused
     assert resolve_conditions(RequestedConditions("cpu", fused=True)).fused
     assert not resolve_conditions(RequestedConditions("cpu", fused=False)).fused
@@ -275,7 +275,7 @@ def test_the_cpu_fuses_unless_told(monkeypatch):
         custom_conditions(RequestedConditions(fused=True))
 
 
-def test_fused_runs_answer_for_plain_ones():
+def test_fused_runs_are_comparable_with_plain_ones():
     wanted = Conditions("cpu", "fp32", 1, fused=True)
     assert is_comparable({"device": "cpu", "precision": "fp32", "threads": 1}, wanted)
     assert is_comparable(
@@ -283,7 +283,7 @@ def test_fused_runs_answer_for_plain_ones():
     )
 
 
-def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):
+def test_a_report_names_fused_kernels_and_arms_that_differ_in_them(tmp_path):
     def change(variant, seed):
         return {"conditions": {"device": "cpu", "precision": "fp32", "threads": 1, "fused": variant == "baseline"}}
 
@@ -302,7 +302,7 @@ def test_a_report_says_what_was_fused_and_where_arms_differ_in_it(tmp_path):
         ("GenuineIntel avx2 avx512_bf16", True, "fp32"),
     ],
 )
-def test_auto_is_bfloat16_where_products_or_kernels_are_quick_in_it(monkeypatch, flags, compiler_fails, precision):
+def test_auto_is_bfloat16_where_products_or_kernels_are_faster_in_it(monkeypatch, flags, compiler_fails, precision):
     monkeypatch.setattr("ablate.workloads.resnet9.devices.processor_facts", lambda: f"flags : fpu {flags}")
     monkeypatch.setattr("ablate.workloads.resnet9.devices.kernel_error", lambda: "it fails" if compiler_fails else None)
     assert resolve_conditions(RequestedConditions("cpu")).precision == precision
