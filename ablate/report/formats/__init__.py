@@ -1,1 +1,1 @@
-"""Output formats: Markdown text, HTML, LaTeX, and numbers as text."""
+"""Output formats: Markdown, HTML, LaTeX, CSV, and numbers as text."""

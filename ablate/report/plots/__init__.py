@@ -1,1 +1,1 @@
-"""Figures of a report: which ones there are and the data they are drawn from. `ablate.figures` draws them."""
+"""Plots of a report as data: captions, and arguments for the functions of `ablate.figures`."""

@@ -1,1 +1,1 @@
-"""Sections of the Markdown report: functions from an `Analysis` to text. `document` puts them in order."""
+"""Sections of the Markdown document: functions from an `Analysis` to text, which `document` puts in order."""

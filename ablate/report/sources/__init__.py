@@ -1,1 +1,1 @@
-"""Readers: from a study, a table or an MLflow experiment to the data of a report."""
+"""Readers: from a study, a table or an MLflow experiment to `StudyData`. They know no statistics."""
