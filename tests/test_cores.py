@@ -1,4 +1,4 @@
-"""Keeping numerical libraries to some cores."""
+"""Limits on the threads of numerical libraries, and garbage collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ablate.runs.executors import ProcessExecutor
 from tests.samples import executors as samples
 
 
-def test_libraries_keep_to_the_limit_and_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libraries_respect_the_limit_within_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     np.ones((4, 4)) @ np.ones((4, 4))
@@ -35,7 +35,7 @@ def test_libraries_keep_to_the_limit_and_go_back(monkeypatch: pytest.MonkeyPatch
     ("set_by_user", "spins"),
     [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
-def test_waiting_threads_give_their_core_away_unless_told_otherwise(
+def test_waiting_threads_release_their_core_unless_the_user_decides(
     monkeypatch: pytest.MonkeyPatch, set_by_user: dict[str, str], spins: str | None
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(set_by_user))
@@ -52,9 +52,9 @@ def _usual_threshold() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_usual_threshold")
-def test_commands_and_workers_look_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_and_workers_reduce_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["ablate", "--help"])
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # else the command would leave a variable behind
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # otherwise the command would set a variable
     with pytest.raises(SystemExit):
         main()
     assert gc.get_threshold()[0] == 10_000

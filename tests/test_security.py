@@ -43,7 +43,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project in a repository, with secrets wherever people have them."""
+    """A project in a repository, with secrets in the usual places."""
     project = mlflow_project(tmp_path / "project")
     monkeypatch.chdir(project.root)
     (project.root / ".gitignore").write_text("mlruns\n")
@@ -66,7 +66,7 @@ def ablate_commit_uncached() -> object:
 
 
 def leaks(project: Project, output: str) -> list[str]:
-    """Return the secrets that stand in any file that was written, or were printed."""
+    """Return the secrets in written files and in the output."""
     mine = {project.root / "settings.py"}
     files = [
         path for path in project.root.rglob("*") if path.is_file() and ".git" not in path.parts and path not in mine
@@ -102,7 +102,7 @@ WORD = st.text("abcdefgh0123456789_~!$^*()+,;=%/:.-", min_size=8)
 
 
 @given(password=WORD, before=st.sampled_from(["", "see ", '"', "remote: "]), after=st.sampled_from(["", '"', " x"]))
-def test_a_password_in_an_address_is_masked_wherever_it_stands(password: str, before: str, after: str) -> None:
+def test_a_password_in_a_uri_is_masked_anywhere(password: str, before: str, after: str) -> None:
     text = mask_secrets(f"{before}https://anna:{password}@host.example:80/x{after}")
     assert text == f"{before}https://anna:***@host.example:80/x{after}"
 
@@ -117,7 +117,7 @@ def test_a_password_in_an_address_is_masked_wherever_it_stands(password: str, be
         "2026-01-01T10:00:00 a@b",
     ],
 )
-def test_what_holds_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_stays(text: str) -> None:
     assert mask_secrets(text) == text
 
 
@@ -129,7 +129,9 @@ def test_tokens_and_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch)
     assert mask_values({"x": ["abc/def+ghi", 3, None, "abc"]}) == {"x": ["***", 3, None, "abc"]}
 
 
-def test_a_secret_that_is_a_plain_word_spoils_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_is_an_ordinary_word_does_not_change_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_TOKEN", "no-augment")
     project = mlflow_project(tmp_path)
     path = write_run(project)
@@ -137,7 +139,7 @@ def test_a_secret_that_is_a_plain_word_spoils_no_name(tmp_path: Path, monkeypatc
 
 
 class Code:
-    """What a hostile file would have executed when it is unpickled."""
+    """An object that executes code when it is unpickled."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -160,7 +162,7 @@ def test_weights_and_checkpoints_are_read_and_never_executed(tmp_path: Path) -> 
     assert not harm.exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
+def test_an_unwritable_checkpoint_does_not_stop_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     checkpoint = Checkpoint(tmp_path / "file" / "folder", every_seconds=0)
     checkpoint.save({"epoch": 1})
@@ -175,14 +177,14 @@ def test_no_cell_of_a_csv_file_is_a_formula(text: str) -> None:
         float(cell)
 
 
-def test_the_ui_listens_to_this_machine_only_unless_told() -> None:
+def test_the_ui_listens_on_localhost_by_default() -> None:
     from ablate.cli.runs import ui
 
     assert inspect.signature(ui).parameters["host"].default == "127.0.0.1"
 
 
 TRUSTED = ("worker.py", "cifar_batches.py")
-"""Who may unpickle: workers what their own parent sends, and CIFAR's reader what has the published checksum."""
+"""Modules that may unpickle: workers (from their own parent), and the CIFAR reader (files with the known checksum)."""
 
 
 def calls() -> Iterator[tuple[Path, str, ast.Call]]:
@@ -194,13 +196,13 @@ def calls() -> Iterator[tuple[Path, str, ast.Call]]:
 
 
 def dotted(function: ast.expr) -> str:
-    """Return `torch.load` for that function; what stands before the dots of a method may be anything."""
+    """Return the dotted name of a function, for instance `torch.load`."""
     if isinstance(function, ast.Attribute):
         return f"{dotted(function.value)}.{function.attr}"
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def test_no_shell_no_eval_no_pickle_of_anyone_elses() -> None:
+def test_no_shell_no_eval_no_untrusted_pickle() -> None:
     for path, name, call in calls():
         words = {word.arg: ast.unparse(word.value) for word in call.keywords}
         assert words.get("shell", "False") == "False", path
@@ -211,7 +213,7 @@ def test_no_shell_no_eval_no_pickle_of_anyone_elses() -> None:
         assert not name.endswith(("extractall", ".unpack_archive")), path
 
 
-def test_an_error_of_the_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_operating_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in (OSError(28, "No space left on device", "x.jsonl"), PermissionError(13, "no", "y"), MemoryError()):
 
         def fail(error: BaseException = error) -> None:

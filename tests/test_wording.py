@@ -10,7 +10,7 @@ from ablate.wording import count, listed, unknown
 @pytest.mark.parametrize(
     ("number", "words"), [(0, "0 analyses"), (1, "1 analysis"), (2, "2 analyses"), (1200, "1,200 analyses")]
 )
-def test_one_is_singular(number: int, words: str) -> None:
+def test_counts_are_singular_or_plural(number: int, words: str) -> None:
     assert count(number, "analysis", "analyses") == words
     assert count(number, "run") == words.replace("analyses", "runs").replace("analysis", "run")
 
@@ -30,6 +30,6 @@ def test_long_lists_are_shortened() -> None:
         ("f12", [f"f{i}" for i in range(12)], None),
     ],
 )
-def test_an_unknown_name_is_answered_by_the_nearest_and_the_known(name: str, known: list[str], message: str) -> None:
+def test_an_unknown_name_lists_the_nearest_and_the_known(name: str, known: list[str], message: str) -> None:
     answer = unknown("factor", name, known)
     assert answer == message if message else answer.endswith(" f9 and 2 more")

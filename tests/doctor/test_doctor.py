@@ -1,4 +1,4 @@
-"""Doctor: every fault that can lie in a project is found, mended where it can be, and nothing of value is removed."""
+"""Doctor: faults are found and repaired, and nothing valuable is removed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.samples.tracking import (
 
 
 @pytest.fixture
-def sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with one finished run, delivered, and an empty data cache."""
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -53,27 +53,27 @@ def repaired(project: Project, *, others: bool = False) -> str:
 
 
 def old(path: Path) -> Path:
-    """Make a file or folder older than anything that is still being made."""
+    """Make a file or folder older than any unfinished one."""
     then = time.time() - 2 * MINIMUM_AGE
     os.utime(path, (then, then))
     return path
 
 
-def test_a_sound_project_is_sound_and_nothing_is_repaired(sound: Project) -> None:
-    findings = run_checks(DoctorContext(sound))
+def test_a_healthy_project_has_no_problems_and_needs_no_repair(healthy: Project) -> None:
+    findings = run_checks(DoctorContext(healthy))
     assert {finding.check for finding in findings} == set(CHECKS)
     assert [finding for finding in findings if finding.state == "problem"] == []
-    before = {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()}
-    assert repaired(sound) == ""
-    assert {path: path.read_bytes() for path in sound.mlruns.rglob("*") if path.is_file()} == before
+    before = {path: path.read_bytes() for path in healthy.mlruns.rglob("*") if path.is_file()}
+    assert repaired(healthy) == ""
+    assert {path: path.read_bytes() for path in healthy.mlruns.rglob("*") if path.is_file()} == before
 
 
-def test_a_new_project_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_project_is_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     here = DoctorContext(Project(tmp_path))
     assert [finding for finding in run_checks(here) if finding.state == "problem"] == []
     assert list(repair(here)) == []
-    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    assert list(tmp_path.iterdir()) == [], "checks create no files"
 
 
 def _dead_run(project: Project) -> None:
@@ -81,7 +81,7 @@ def _dead_run(project: Project) -> None:
     with Journals(project.journals).create("aaaaaaaaaaaa", "feed") as journal:
         start(journal, key="aaaaaaaaaaaa", process=DEAD)
         epoch(journal, 0)
-    tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1, _tags(DEAD))  # made by no journal here
+    tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1, _tags(DEAD))  # without a journal
 
 
 def _tags(process: dict[str, object]) -> dict[str, str]:
@@ -153,143 +153,143 @@ FAULTS: dict[Callable[[Project], None], tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("spoil", FAULTS, ids=lambda spoil: spoil.__name__[1:])
-def test_a_fault_is_found_and_repaired(sound: Project, spoil: Callable[[Project], None]) -> None:
+def test_a_fault_is_found_and_repaired(healthy: Project, spoil: Callable[[Project], None]) -> None:
     check, line = FAULTS[spoil]
-    spoil(sound)
-    assert [finding.state for finding in found(sound, check)] == ["note"]
-    assert line in repaired(sound)
-    assert [finding.state for finding in found(sound, check)] == ["ok"]
-    assert repaired(sound) == "", "once is enough"
+    spoil(healthy)
+    assert [finding.state for finding in found(healthy, check)] == ["note"]
+    assert line in repaired(healthy)
+    assert [finding.state for finding in found(healthy, check)] == ["ok"]
+    assert repaired(healthy) == "", "one repair is enough"
 
 
-def test_what_belongs_to_no_journal_is_moved_aside(sound: Project) -> None:
-    _files_without_journal(sound)
-    repaired(sound)
-    assert (sound.mlruns / "aside" / "eeeeeeeeeeee-feed-0.files" / "weights.pth").read_text() == "precious"
+def test_files_without_a_journal_are_moved_aside(healthy: Project) -> None:
+    _files_without_journal(healthy)
+    repaired(healthy)
+    assert (healthy.mlruns / "aside" / "eeeeeeeeeeee-feed-0.files" / "weights.pth").read_text() == "precious"
 
 
-def test_what_lives_is_left_alone(sound: Project) -> None:
-    """A run of this process, one of another machine, a journal just begun, a data set that somebody builds."""
-    with Journals(sound.journals).create("aaaaaaaaaaaa", "feed") as mine:
+def test_files_in_use_are_not_changed(healthy: Project) -> None:
+    """A run of this process, one of another machine, a new journal, a data set that is being decoded."""
+    with Journals(healthy.journals).create("aaaaaaaaaaaa", "feed") as mine:
         start(mine, key="aaaaaaaaaaaa")
         mine.checkpoint.mkdir()
         mine.files.mkdir()
-    with Journals(sound.journals).create("bbbbbbbbbbbb", "feed") as theirs:
+    with Journals(healthy.journals).create("bbbbbbbbbbbb", "feed") as theirs:
         start(theirs, key="bbbbbbbbbbbb", process=ELSEWHERE)
         theirs.checkpoint.mkdir()
-    tracker = open_tracker(sound)
+    tracker = open_tracker(healthy)
     tracker.deliver(mine.path)
     tracker.deliver(theirs.path)
-    Journals(sound.journals).create("cccccccccccc", "feed")
-    decoded = sound.root.parent / "cache" / "decoded"
+    Journals(healthy.journals).create("cccccccccccc", "feed")
+    decoded = healthy.root.parent / "cache" / "decoded"
     (decoded / "feed-8px.0123abcd.tmp").mkdir(parents=True)
-    before = {path for path in sound.journals.iterdir() if path.suffix != ".lock"}
+    before = {path for path in healthy.journals.iterdir() if path.suffix != ".lock"}
     with FileLock(decoded / "feed-8px.lock"):
-        assert repaired(sound, others=True) == "0 unfinished folders removed from the data cache"
-    assert {path for path in sound.journals.iterdir() if path.suffix != ".lock"} == before
+        assert repaired(healthy, others=True) == "0 unfinished folders removed from the data cache"
+    assert {path for path in healthy.journals.iterdir() if path.suffix != ".lock"} == before
     assert sorted(run.status for run in tracker.runs()) == ["finished", "running", "running"]
 
 
-def test_a_silent_run_of_another_machine_is_only_closed_when_asked_for(sound: Project) -> None:
-    tracker = open_tracker(sound)
+def test_a_silent_run_of_another_machine_is_closed_only_on_request(healthy: Project) -> None:
+    tracker = open_tracker(healthy)
     tracker._store.create(tracker._store.experiment("ablate"), "baseline/s0", 1000, _tags(ELSEWHERE))
-    assert "--others" in found(sound, "orphans")[0].remedy
-    assert repaired(sound) == ""
-    assert "closed as killed" in repaired(sound, others=True)
-    assert found(sound, "orphans")[0].state == "ok"
+    assert "--others" in found(healthy, "orphans")[0].remedy
+    assert repaired(healthy) == ""
+    assert "closed as killed" in repaired(healthy, others=True)
+    assert found(healthy, "orphans")[0].state == "ok"
 
 
-def test_a_damaged_journal_keeps_its_whole_lines_and_its_run(sound: Project) -> None:
-    path = Journals(sound.journals).paths()[0]
+def test_a_damaged_journal_keeps_its_complete_lines_and_its_run(healthy: Project) -> None:
+    path = Journals(healthy.journals).paths()[0]
     lines = path.read_bytes().split(b"\n")
     damaged = b"\n".join([lines[0], b'{"record": "metr\x00\xff', *lines[2:]])
     path.write_bytes(damaged)
-    assert found(sound, "journals")[0].state == "problem"
-    text = repaired(sound)
+    assert found(healthy, "journals")[0].state == "problem"
+    text = repaired(healthy)
     assert f"{len(lines) - 2} complete lines kept" in text
-    assert (sound.mlruns / "aside" / path.name).read_bytes() == damaged
+    assert (healthy.mlruns / "aside" / path.name).read_bytes() == damaged
     run = load(path)
     assert run is not None
     assert run.status == "finished"
-    assert [finding.state for finding in found(sound, "journals") + found(sound, "delivery")] == ["ok", "ok"]
-    assert len(open_tracker(sound).runs()) == 1
+    assert [finding.state for finding in found(healthy, "journals") + found(healthy, "delivery")] == ["ok", "ok"]
+    assert len(open_tracker(healthy).runs()) == 1
 
 
-def test_a_file_that_is_no_journal_is_moved_aside(sound: Project) -> None:
-    path = sound.journals / "aaaaaaaaaaaa-feed-0.jsonl"
+def test_an_invalid_journal_is_moved_aside(healthy: Project) -> None:
+    path = healthy.journals / "aaaaaaaaaaaa-feed-0.jsonl"
     path.write_bytes(b"\x00\x01\n[]\n")
-    assert "held no readable run" in repaired(sound)
+    assert "held no readable run" in repaired(healthy)
     assert not path.exists()
-    assert (sound.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
+    assert (healthy.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
 
 
 def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(
-    sound: Project, monkeypatch: pytest.MonkeyPatch
+    healthy: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied_schema(monkeypatch)
-    before, study = open_tracker(sound).runs()[0], StudyRecord("widths", "How wide?", {"margin": 0.5}, ())
-    StudyJournals(sound.studies).open(study)
-    deliver_study(open_tracker(sound), StudyJournals(sound.studies), "widths")
-    content = bytearray(sound.database.read_bytes())
+    before, study = open_tracker(healthy).runs()[0], StudyRecord("widths", "How wide?", {"margin": 0.5}, ())
+    StudyJournals(healthy.studies).open(study)
+    deliver_study(open_tracker(healthy), StudyJournals(healthy.studies), "widths")
+    content = bytearray(healthy.database.read_bytes())
     for ending in ("-wal", "-shm"):
-        sound.database.with_name(sound.database.name + ending).unlink(missing_ok=True)
+        healthy.database.with_name(healthy.database.name + ending).unlink(missing_ok=True)
     content[4096 * 3 : 4096 * 40] = os.urandom(4096 * 37)
-    sound.database.write_bytes(content)
-    assert found(sound, "store")[0].state == "problem"
-    text = repaired(sound)
+    healthy.database.write_bytes(content)
+    assert found(healthy, "store")[0].state == "problem"
+    text = repaired(healthy)
     assert "a new one is filled from the journals" in text
-    assert (sound.mlruns / "aside" / "mlflow.db").read_bytes() == bytes(content)
-    tracker = open_tracker(sound)
+    assert (healthy.mlruns / "aside" / "mlflow.db").read_bytes() == bytes(content)
+    tracker = open_tracker(healthy)
     after = tracker.runs()[0]
     assert (after.name, after.status, after.metrics) == (before.name, before.status, before.metrics)
     assert tracker.artifact(after, "recipe.json").is_file(), "artifacts follow their run"
-    assert tracker.study("widths") == study == StudyJournals(sound.studies).read("widths")
-    assert found(sound, "store")[0].state == "ok"
+    assert tracker.study("widths") == study == StudyJournals(healthy.studies).read("widths")
+    assert found(healthy, "store")[0].state == "ok"
 
 
 @pytest.mark.parametrize(("version", "word"), [("451aebb31d03", "older"), ("ffffffffffff", "newer")])
-def test_a_database_of_another_schema_is_explained_and_never_touched(sound: Project, version: str, word: str) -> None:
-    with closing(sqlite3.connect(sound.database)) as connection:
+def test_a_database_with_another_schema_is_explained_and_not_changed(healthy: Project, version: str, word: str) -> None:
+    with closing(sqlite3.connect(healthy.database)) as connection:
         connection.execute("update alembic_version set version_num = ?", [version])
         connection.commit()
-    before = sound.database.read_bytes()
-    assert word in found(sound, "store")[0].text
-    assert "failed" in repaired(sound)
-    assert sound.database.read_bytes() == before
+    before = healthy.database.read_bytes()
+    assert word in found(healthy, "store")[0].text
+    assert "failed" in repaired(healthy)
+    assert healthy.database.read_bytes() == before
     result = CliRunner().invoke(app, ["doctor", "--repair"])
     assert result.exit_code == 1
     assert result.stderr.count(f"the schema of an {word}" if word == "older" else f"the schema of a {word}") == 1
 
 
-def test_a_locked_database_is_told(sound: Project) -> None:
-    with closing(sqlite3.connect(sound.database, isolation_level=None)) as holder:
+def test_a_locked_database_is_reported(healthy: Project) -> None:
+    with closing(sqlite3.connect(healthy.database, isolation_level=None)) as holder:
         holder.execute("begin exclusive")
-        assert "locked" in found(sound, "store")[0].text
+        assert "locked" in found(healthy, "store")[0].text
 
 
-def test_without_mlflow_the_rest_is_checked(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    _undelivered(sound)
+def test_the_other_checks_run_without_mlflow(healthy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    _undelivered(healthy)
     monkeypatch.setattr("ablate.doctor.types.find_spec", lambda name: None)
-    findings = {finding.check: finding for finding in run_checks(DoctorContext(sound))}
+    findings = {finding.check: finding for finding in run_checks(DoctorContext(healthy))}
     assert "MLflow is not installed" in findings["store"].text
     assert "2 journals not delivered" in findings["delivery"].text
     assert not [finding for finding in findings.values() if finding.state == "problem"]
-    assert repaired(sound) == ""
+    assert repaired(healthy) == ""
 
 
-def test_an_address_that_cannot_be_is_one_problem(sound: Project) -> None:
-    findings = run_checks(DoctorContext(sound, "./mlruns"))
+def test_an_invalid_uri_is_one_problem(healthy: Project) -> None:
+    findings = run_checks(DoctorContext(healthy, "./mlruns"))
     assert [finding.check for finding in findings if finding.state == "problem"] == ["store"]
 
 
-def test_little_room_is_told(sound: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_low_disk_space_is_a_problem(healthy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage._replace(free=10**8))
-    assert found(sound, "disk")[0].state == "problem"
+    assert found(healthy, "disk")[0].state == "problem"
 
 
-def test_the_command_prints_a_line_a_check_and_exits_1_while_a_problem_remains(sound: Project) -> None:
-    (sound.journals / "aaaaaaaaaaaa-feed-0.jsonl").write_text("[]\n")
+def test_the_command_prints_one_line_per_check_and_exits_1_for_a_problem(healthy: Project) -> None:
+    (healthy.journals / "aaaaaaaaaaaa-feed-0.jsonl").write_text("[]\n")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert [line.split()[0] for line in result.stdout.splitlines()].count("problem") == 1
@@ -304,9 +304,7 @@ def test_the_command_prints_a_line_a_check_and_exits_1_while_a_problem_remains(s
     assert CliRunner().invoke(app, ["doctor", "--others"]).exit_code == 2
 
 
-def test_a_store_that_was_never_made_is_made_by_a_repair_that_has_something_to_bring(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repair_creates_a_missing_store_for_undelivered_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copied_schema(monkeypatch)
     monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
     project = new_project(tmp_path / "project")

@@ -1,4 +1,4 @@
-"""How a program that logs to the store itself gets to know its run."""
+"""The handshake with programs that log to the store themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import NoFailure, end, start
 
 
-def test_an_address_is_for_its_owner_and_is_taken_away(tmp_path: Path) -> None:
+def test_the_environment_of_a_run_is_private_and_deleted_after_reading(tmp_path: Path) -> None:
     journal = tmp_path / "0123456789ab-feed-0.jsonl"
     provide_run_environment(journal, {"MLFLOW_TRACKING_URI": "https://user:secret@example.org"})
     (left,) = tmp_path.iterdir()
@@ -26,23 +26,23 @@ def test_an_address_is_for_its_owner_and_is_taken_away(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_store_that_gives_no_run_fails_the_training_only_in_the_end(tmp_path: Path) -> None:
+def test_waiting_for_a_run_has_a_timeout(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="created no run"):
         await_run_environment(tmp_path / "x.jsonl", timeout=0.1)
 
 
-def test_the_writer_answers_each_time_it_is_asked(tmp_path: Path) -> None:
+def test_every_request_for_a_run_is_answered(tmp_path: Path) -> None:
     with Journal(tmp_path / "0123456789ab-feed-0.jsonl") as journal:
         start(journal)
         with BackgroundDelivery(MemoryTracker(), Project(tmp_path), NoFailure(), interval=0.02) as writer:
             writer.follow(journal.path)
             log = RunLog(journal)
             with ThreadPoolExecutor(1) as pool:
-                for _ in range(2):  # a run that was killed and goes on asks again
+                for _ in range(2):  # a killed and continued run asks again
                     assert pool.submit(log.waiting_run).result(20)["MLFLOW_RUN_ID"]
 
 
-def test_what_such_a_run_was_asked_for_stands_in_a_tag(tmp_path: Path) -> None:
+def test_params_of_a_run_that_logs_directly_are_in_a_tag(tmp_path: Path) -> None:
     lines = []
     for wanted in (False, True):
         with Journal(tmp_path / f"0123456789ab-feed-{wanted:d}.jsonl") as journal:

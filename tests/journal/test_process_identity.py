@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @pytest.fixture(params=["proc", "psutil"])
 def _source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read processes from `/proc`, and by psutil as where there is no `/proc`."""
+    """Read processes from `/proc`, and with psutil as on systems without it."""
     if request.param == "psutil":
         monkeypatch.setattr(process_identity, "_BOOT_ID", Path("/nowhere"))
 
@@ -51,7 +51,7 @@ def test_a_process_that_ended_is_not_alive() -> None:
         process.stdin.close()
         process.stdout.read()
         until_zombie(process.pid)
-        assert is_alive(child) is False, "it only waits to be reaped"
+        assert is_alive(child) is False, "a zombie"
     assert is_alive(child) is False
 
 

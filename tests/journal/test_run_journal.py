@@ -1,4 +1,4 @@
-"""Journals: append-only, whole lines, what a crash leaves, and the claim."""
+"""Run journals: complete lines, truncation after a crash, attempts and locks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def written(folder: Path) -> Path:
     return journal.path
 
 
-def test_a_run_reads_as_it_was_written(tmp_path: Path) -> None:
+def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     run = load(written(tmp_path))
     assert run is not None
     assert (run.status, run.seed, run.floor) == ("unstable", 3, 0.1)
@@ -55,12 +55,10 @@ def test_a_run_reads_as_it_was_written(tmp_path: Path) -> None:
     assert all(json.loads(line) for line in run_lines(tmp_path))
 
 
-def test_a_new_attempt_never_takes_over_a_file_that_another_machine_just_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_attempt_never_uses_the_file_of_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journals = Journals(tmp_path)
     first = journals.create(KEY, DATA)
-    monkeypatch.setattr(Journals, "attempts", lambda self, key, data: [])  # its listing is a moment old
+    monkeypatch.setattr(Journals, "attempts", lambda self, key, data: [])  # an outdated listing
     assert journals.create(KEY, DATA).path != first.path
 
 
@@ -75,14 +73,14 @@ def test_a_new_attempt_never_takes_over_a_file_that_another_machine_just_made(
         ("resume", {"process": {"pid": 1}}),
     ],
 )
-def test_a_line_that_lacks_what_it_should_have_is_named(tmp_path: Path, record: str, fields: dict[str, Any]) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, record: str, fields: dict[str, Any]) -> None:
     path = written(tmp_path)
     path.write_bytes(path.read_bytes() + json.dumps({"record": record, "time": 1.0, **fields}).encode() + b"\n")
     with pytest.raises(UserError, match=r"line 5: field .*doctor --repair"):
         load(path)
 
 
-def test_a_kind_of_record_that_is_not_known_yet_may_pass(tmp_path: Path) -> None:
+def test_unknown_kinds_of_records_are_accepted(tmp_path: Path) -> None:
     path = written(tmp_path)
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([lines[0], b'{"record": "note", "time": 1.0}', *lines[1:]]))
@@ -102,23 +100,21 @@ def run_lines(folder: Path) -> list[str]:
 
 @given(st.floats(0, 1))
 @settings(max_examples=60)
-def test_a_journal_cut_anywhere_loses_at_most_the_line_that_was_cut(
-    tmp_path_factory: pytest.TempPathFactory, share: float
-) -> None:
+def test_a_truncated_journal_loses_at_most_one_line(tmp_path_factory: pytest.TempPathFactory, share: float) -> None:
     path = written(tmp_path_factory.mktemp("cut"))
     content, whole = path.read_bytes(), records(path)
     cut = content[: round(share * len(content))]
     path.write_bytes(cut)
     assert records(path) == whole[: cut.count(b"\n")]
     assert (load(path) is None) == (not cut.count(b"\n"))
-    with Journal(path) as journal:  # going on after the crash
+    with Journal(path) as journal:  # continue after the crash
         journal.write("resume", process=this_process())
     assert [line["record"] for line in records(path)] == [line["record"] for line in whole[: cut.count(b"\n")]] + [
         "resume"
     ]
 
 
-def test_a_foreign_file_is_named(tmp_path: Path) -> None:
+def test_an_invalid_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / f"{KEY}-{DATA}-0.jsonl"
     path.write_text("hello\n")
     with pytest.raises(UserError, match=r"is not a valid journal"):
@@ -142,7 +138,7 @@ def _hold(folder: str, ready: Any, release: Any) -> None:
         release.wait(30)
 
 
-def test_a_claim_excludes_others_and_goes_with_its_process(tmp_path: Path) -> None:
+def test_a_lock_excludes_others_and_ends_with_its_process(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready, release = context.Event(), context.Event()
     holder = context.Process(target=_hold, args=(str(tmp_path), ready, release))

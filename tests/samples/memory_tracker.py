@@ -70,23 +70,23 @@ class MemoryTracker(JournalReader):
         self._closed[run.name] = time.time()
 
     def open_study(self, study: StudyRecord) -> str:
-        """Record what a study declares and plans."""
+        """Record a study's declarations and plan."""
         before = self._studies.get(study.name)
         self._studies[study.name] = study.merged_with(before) if before else study
         return study.name
 
     def close_study(self, name: str, status: str) -> None:
-        """Record how a study's command ended."""
+        """Record the status of a study."""
         self._studies[name] = replace(self.study(name), status=status)
 
     def study(self, name: str) -> StudyRecord:
-        """Return what a study recorded."""
+        """Return the record of a study."""
         if name not in self._studies:
             raise UserError(unknown("study", name, self._studies))
         return self._studies[name]
 
     def studies(self) -> list[str]:
-        """Return the names of the studies that were recorded."""
+        """Return the names of the recorded studies."""
         return list(self._studies)
 
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:

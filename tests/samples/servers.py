@@ -1,4 +1,4 @@
-"""Servers that misbehave, and real ones, for the tests of delivery."""
+"""Faulty servers and real ones, for the tests of delivery."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def silent_server() -> Iterator[str]:
 
 @contextlib.contextmanager
 def answering_server(status: int, headers: Mapping[str, str] | None = None, body: bytes = b"no") -> Iterator[str]:
-    """Answer every request alike."""
+    """Answer every request in the same way."""
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
@@ -57,7 +57,7 @@ def answering_server(status: int, headers: Mapping[str, str] | None = None, body
 
 @contextlib.contextmanager
 def slow_proxy(port: int, delay: float) -> Iterator[str]:
-    """Pass on what is said to a server, every piece of it `delay` seconds late."""
+    """Forward all data to and from a server with a delay."""
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Journals as runs write them, and stores made quickly, for the tests of tracking."""
+"""Journals like those of runs, and quickly created stores, for the tests of tracking."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def add_files(journal: Journal) -> None:
 def write_run(
     project: Project, name: str = f"{KEY}-feed-0", epochs: int = 3, status: str | None = "finished", **changes: Any
 ) -> Path:
-    """Write the journal of a run; without an end if `status` is None."""
+    """Write the journal of a run, without an end if `status` is None."""
     with Journal(project.journals / f"{name}.jsonl") as journal:
         start(journal, key=name.partition("-")[0], **changes)
         for number in range(epochs + 1):
@@ -93,7 +93,7 @@ def new_project(root: Path) -> Project:
 
 
 def mlflow_project(root: Path) -> Project:
-    """Return a project with an empty store, copied from one that was made once."""
+    """Return a project with an empty store, a copy of one that is created once."""
     project = new_project(root)
     shutil.copyfile(empty_database(), project.database)
     return project
@@ -109,6 +109,6 @@ def empty_database() -> Path:
 
 
 def copied_schema(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let stores copy the empty database where they would create its schema, which takes MLflow seconds."""
+    """Make stores copy the empty database instead of creating its schema, which takes MLflow seconds."""
     source = empty_database()
     monkeypatch.setattr(Store, "_build", lambda _, path: shutil.copyfile(source, path))

@@ -1,4 +1,4 @@
-"""Delivery beside the training: soon, complete, and never in its way."""
+"""Background delivery: prompt, complete, and without delaying training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.samples.tracking import DEAD, KEY, NoFailure, end, epoch, mlflow_proj
 
 
 class Unsteady(MemoryTracker):
-    """A tracker whose store fails as long as `broken` says."""
+    """A tracker whose store fails with `broken`, if set."""
 
     def __init__(self, broken: Exception | None) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Unsteady(MemoryTracker):
 
 
 class Hung(MemoryTracker):
-    """A tracker whose store does not answer before it is `released`."""
+    """A tracker whose store does not answer until it is `released`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ class Hung(MemoryTracker):
 def until(condition: Callable[[], bool], timeout: float = 20.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.01)
 
 
 class Failures(list[StoreError]):
-    """An observer that keeps the failures."""
+    """An observer that collects the failures."""
 
     def delivery_failed(self, error: StoreError) -> None:
         self.append(error)
@@ -64,7 +64,7 @@ def project(tmp_path: Path) -> Project:
     return new_project(tmp_path / "project")
 
 
-def test_what_is_new_arrives_while_the_run_goes_on_and_the_rest_at_the_end(tmp_path: Path) -> None:
+def test_records_arrive_during_the_run_and_the_rest_at_the_end(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     tracker = open_tracker(project, project.tracking_uri(f"sqlite:///{project.database}"))
     with (
@@ -96,7 +96,7 @@ def test_nothing_is_delivered_before_the_first_metrics(project: Project) -> None
         epoch(journal, 0)
         until(lambda: tracker.asked == 1)
         time.sleep(0.1)
-        assert tracker.asked == 1, "and not again before there is more"
+        assert tracker.asked == 1, "not repeated without new records"
 
 
 def test_a_run_that_failed_before_its_first_metrics_is_delivered_at_the_end(project: Project) -> None:
@@ -107,47 +107,47 @@ def test_a_run_that_failed_before_its_first_metrics_is_delivered_at_the_end(proj
 
 
 @pytest.mark.parametrize("error", [StoreError("the store is down"), ZeroDivisionError("a bug")])
-def test_a_store_that_fails_is_told_once_and_tried_again_at_the_end(project: Project, error: Exception) -> None:
-    told = Failures()
+def test_a_failing_store_is_reported_once_and_retried_at_the_end(project: Project, error: Exception) -> None:
+    failures = Failures()
     tracker = Unsteady(error)
-    delivery = BackgroundDelivery(tracker, project, told, interval=0.01)
+    delivery = BackgroundDelivery(tracker, project, failures, interval=0.01)
     delivery.follow(write_run(project))
     until(lambda: tracker.asked >= 3)
     assert delivery.failure
     tracker.broken = None
     assert list(delivery.close()) == [f"{KEY}-feed-0"]
-    assert len(told) == 1
-    assert str(error) in str(told[0])
+    assert len(failures) == 1
+    assert str(error) in str(failures[0])
     assert delivery.failure is None
 
 
-def test_a_journal_that_fails_does_not_keep_back_the_others(project: Project) -> None:
-    told = Failures()
+def test_a_damaged_journal_does_not_block_the_others(project: Project) -> None:
+    failures = Failures()
     tracker = MemoryTracker()
     bad = project.journals / f"0{KEY[1:]}-feed-0.jsonl"
     bad.parent.mkdir()
     bad.write_text('{"record": "metrics"}\n')
-    with BackgroundDelivery(tracker, project, told) as delivery:
+    with BackgroundDelivery(tracker, project, failures) as delivery:
         delivery.follow(bad)
         delivery.follow(write_run(project, f"f{KEY[1:]}-feed-0"))
     assert [run.key[0] for run in tracker.runs()] == ["f"]
-    assert len(told) == 1
-    assert bad.name in str(told[0])
+    assert len(failures) == 1
+    assert bad.name in str(failures[0])
 
 
-def test_a_store_that_hangs_does_not_hold_up_the_end(project: Project) -> None:
-    told = Failures()
+def test_a_hanging_store_does_not_delay_the_end(project: Project) -> None:
+    failures = Failures()
     tracker = Hung()
-    delivery = BackgroundDelivery(tracker, project, told, interval=0.01)
+    delivery = BackgroundDelivery(tracker, project, failures, interval=0.01)
     delivery.follow(write_run(project))
     began = time.monotonic()
     assert delivery.close(timeout=0.2) == {}
     assert time.monotonic() - began < 2
-    assert "did not answer" in str(told[0])
+    assert "did not answer" in str(failures[0])
     tracker.released.set()
 
 
-def test_what_earlier_commands_left_is_delivered_and_closed(project: Project) -> None:
+def test_leftovers_of_earlier_commands_are_delivered_and_closed(project: Project) -> None:
     write_run(project, f"d{KEY[1:]}-feed-0", status=None, process=DEAD)
     tracker = MemoryTracker()
     with BackgroundDelivery(tracker, project, NoFailure()) as delivery:
@@ -170,7 +170,7 @@ with delivery, Journal(path) as journal:
     delivery.follow(journal.path)
     start(journal)
     time.sleep(0.2)
-    assert not [name for name in heavy if name in sys.modules], "nothing is imported before it is needed"
+    assert not [name for name in heavy if name in sys.modules], "imported only when needed"
     epoch(journal, 0)
     end(journal)
 assert "mlflow" in sys.modules and "torch" not in sys.modules
@@ -178,7 +178,7 @@ print(len(delivery.close()))
 """
 
 
-def test_mlflow_is_imported_late_and_keeps_still(tmp_path: Path) -> None:
+def test_mlflow_is_imported_late_and_silently(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     command = [sys.executable, "-W", "error", "-c", IN_A_FRESH_PROCESS, str(ROOT), str(project.root)]
     answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""What every tracker does: one contract, for MLflow, for the journals alone and for memory."""
+"""The contract of trackers: MLflow, journals only, and memory."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def tracker(kind: str, project: Project, monkeypatch: pytest.MonkeyPatch) -> Tra
 
 
 def as_shown(run: Run) -> dict[str, object]:
-    """Return a run in a form that compares: times to the millisecond, NaN as text."""
-    ended = run.ended and milliseconds(run.ended) / 1000  # round(..., 3) is another one in one of 8,000 times
+    """Return a run as comparable values: times in milliseconds, NaN as text."""
+    ended = run.ended and milliseconds(run.ended) / 1000  # round(..., 3) differs for one of 8,000 times
     facts = replace(run, started=milliseconds(run.started) / 1000, ended=ended)
     return {name: repr(value) if name != "history" else rows(value) for name, value in vars(facts).items()}
 
@@ -75,7 +75,7 @@ def journalled(path: Path) -> Run:
 
 
 @pytest.mark.parametrize("status", ["finished", "unstable", "failed", "out_of_memory", "killed", "pruned"])
-def test_a_delivered_run_reads_back_as_its_journal_has_it(tracker: Tracker, project: Project, status: str) -> None:
+def test_a_delivered_run_equals_its_journal(tracker: Tracker, project: Project, status: str) -> None:
     path = write_run(project, status=status)
     assert tracker.deliver(path)
     assert as_shown(tracker.find(KEY)) == as_shown(journalled(path))
@@ -84,7 +84,7 @@ def test_a_delivered_run_reads_back_as_its_journal_has_it(tracker: Tracker, proj
     )
 
 
-def test_an_open_run_is_seen_as_far_as_it_is(tracker: Tracker, project: Project) -> None:
+def test_an_open_run_is_readable(tracker: Tracker, project: Project) -> None:
     path = write_run(project, epochs=2, status=None)
     tracker.deliver(path)
     tracker.heartbeat(path)
@@ -92,7 +92,7 @@ def test_an_open_run_is_seen_as_far_as_it_is(tracker: Tracker, project: Project)
     assert (run.status, run.ended, len(run.history)) == ("running", None, 3)
 
 
-def test_a_program_of_its_own_is_told_which_run_is_its(tracker: Tracker, project: Project, kind: str) -> None:
+def test_another_program_gets_the_environment_of_its_run(tracker: Tracker, project: Project, kind: str) -> None:
     identifier = tracker.deliver(write_run(project, epochs=1, status=None))
     assert identifier
     address = tracker.run_environment(identifier)
@@ -100,7 +100,7 @@ def test_a_program_of_its_own_is_told_which_run_is_its(tracker: Tracker, project
     assert (kind == "mlflow") is ("MLFLOW_TRACKING_URI" in address) is ("MLFLOW_EXPERIMENT_ID" in address)
 
 
-def test_a_journal_without_a_whole_line_is_no_run_yet(tracker: Tracker, project: Project) -> None:
+def test_a_journal_without_a_complete_line_has_no_run(tracker: Tracker, project: Project) -> None:
     project.journals.mkdir(parents=True)
     path = project.journals / f"{KEY}-feed-0.jsonl"
     path.write_bytes(b"")
@@ -108,7 +108,7 @@ def test_a_journal_without_a_whole_line_is_no_run_yet(tracker: Tracker, project:
     assert tracker.runs() == []
 
 
-def test_a_half_line_waits_for_its_rest(tracker: Tracker, project: Project) -> None:
+def test_an_incomplete_line_is_delivered_once_it_is_complete(tracker: Tracker, project: Project) -> None:
     path = write_run(project, epochs=2)
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
@@ -119,7 +119,7 @@ def test_a_half_line_waits_for_its_rest(tracker: Tracker, project: Project) -> N
     assert as_shown(tracker.find(KEY)) == as_shown(journalled(path))
 
 
-def test_a_resumed_run_goes_on_as_the_same_run(tracker: Tracker, project: Project) -> None:
+def test_a_resumed_run_stays_the_same_run(tracker: Tracker, project: Project) -> None:
     with Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
         start(journal, process=DEAD)
         epoch(journal, 0)
@@ -135,7 +135,7 @@ def test_a_resumed_run_goes_on_as_the_same_run(tracker: Tracker, project: Projec
     assert as_shown(tracker.find(KEY)) == as_shown(journalled(journal.path))
 
 
-def test_an_interrupted_run_that_goes_on_ends_as_it_ends(tracker: Tracker, project: Project) -> None:
+def test_an_interrupted_and_continued_run_has_its_final_status(tracker: Tracker, project: Project) -> None:
     path = write_run(project, epochs=1, status="killed")
     first = tracker.deliver(path)
     time.sleep(0.002)  # the store counts in milliseconds
@@ -160,7 +160,7 @@ def test_runs_are_listed_by_experiment_oldest_first(tracker: Tracker, project: P
     assert tracker.runs("nothing of that name") == []
 
 
-def test_a_run_is_found_by_every_name_it_has(tracker: Tracker, project: Project) -> None:
+def test_a_run_is_found_by_each_of_its_names(tracker: Tracker, project: Project) -> None:
     path = write_run(project)
     identifier = tracker.deliver(path)
     assert identifier
@@ -168,12 +168,12 @@ def test_a_run_is_found_by_every_name_it_has(tracker: Tracker, project: Project)
     tracker.deliver(other)
     for text in (identifier, identifier[:10], path.stem, KEY, KEY[:6]):
         assert tracker.find(text).name == path.stem
-    assert tracker.find("no-augment/s3").name == other.stem, "the newest of that name"
+    assert tracker.find("no-augment/s3").name == other.stem, "the newest run of that title"
     assert tracker.identifier(tracker.find(KEY)) == identifier
 
 
 @pytest.mark.parametrize("text", ["nothing", "baseline/s0", "it's", "%", "'; --", "", "_"])
-def test_a_name_that_is_none_is_an_error_with_what_there_is(tracker: Tracker, project: Project, text: str) -> None:
+def test_an_unknown_run_is_an_error_with_the_newest_runs(tracker: Tracker, project: Project, text: str) -> None:
     write = write_run(project)
     tracker.deliver(write)
     tracker.deliver(write_run(project, "ba9876543210-feed-0"))
@@ -181,7 +181,7 @@ def test_a_name_that_is_none_is_an_error_with_what_there_is(tracker: Tracker, pr
         tracker.find(text)
 
 
-def test_a_name_of_two_runs_is_an_error_with_the_candidates(tracker: Tracker, project: Project) -> None:
+def test_an_ambiguous_name_is_an_error_with_the_candidates(tracker: Tracker, project: Project) -> None:
     for attempt in range(2):
         tracker.deliver(write_run(project, f"{KEY}-feed-{attempt}"))
     with pytest.raises(UserError, match="names 2 runs"):
@@ -189,7 +189,7 @@ def test_a_name_of_two_runs_is_an_error_with_the_candidates(tracker: Tracker, pr
     assert tracker.find(f"{KEY}-feed-1").name == f"{KEY}-feed-1"
 
 
-def test_an_artifact_comes_back(tracker: Tracker, project: Project) -> None:
+def test_an_artifact_is_readable(tracker: Tracker, project: Project) -> None:
     tracker.deliver(write_run(project))
     run = tracker.find(KEY)
     assert tracker.artifact(run, "recipe.json").read_text() == "{}\n"
@@ -199,7 +199,7 @@ def test_an_artifact_comes_back(tracker: Tracker, project: Project) -> None:
             tracker.artifact(run, name)
 
 
-def test_artifacts_of_many_runs_come_back_from_those_that_have_them(tracker: Tracker, project: Project) -> None:
+def test_artifacts_of_many_runs_skip_runs_without_them(tracker: Tracker, project: Project) -> None:
     for number, status in enumerate(("finished", "finished", None)):
         tracker.deliver(write_run(project, f"{KEY}-feed-{number}", status=status))
     found = tracker.artifacts(tracker.runs(), "recipe.json")
@@ -207,7 +207,7 @@ def test_artifacts_of_many_runs_come_back_from_those_that_have_them(tracker: Tra
     assert tracker.artifacts(tracker.runs(), "weights.pth") == {}
 
 
-def test_a_deleted_run_is_gone(tracker: Tracker, project: Project) -> None:
+def test_a_deleted_run_is_unknown(tracker: Tracker, project: Project) -> None:
     tracker.deliver(write_run(project))
     run = tracker.find(KEY)
     tracker.delete(run)
@@ -216,7 +216,7 @@ def test_a_deleted_run_is_gone(tracker: Tracker, project: Project) -> None:
         tracker.identifier(run)
 
 
-def test_what_is_provably_dead_is_closed_as_killed_and_nothing_else(tracker: Tracker, project: Project) -> None:
+def test_only_runs_whose_process_is_gone_are_closed_as_killed(tracker: Tracker, project: Project) -> None:
     dead = write_run(project, f"d{KEY[1:]}-feed-0", status=None, process=DEAD)
     alive = write_run(project, f"a{KEY[1:]}-feed-0", status=None)
     foreign = write_run(project, f"f{KEY[1:]}-feed-0", status=None, process=ELSEWHERE)
@@ -227,10 +227,10 @@ def test_what_is_provably_dead_is_closed_as_killed_and_nothing_else(tracker: Tra
     assert tracker.close_orphans([dead, alive]) == []
 
 
-def test_silent_runs_of_other_hosts_are_offered(tracker: Tracker, project: Project) -> None:
+def test_silent_runs_of_other_hosts_are_orphans(tracker: Tracker, project: Project) -> None:
     tracker.deliver(write_run(project, status=None))
     tracker.deliver(write_run(project, f"f{KEY[1:]}-feed-0", status=None, process=ELSEWHERE))
-    time.sleep(1.1)  # a sign of life is recorded to the second
+    time.sleep(1.1)  # heartbeats have a resolution of one second
     assert tracker.orphans(900) == []
     (silent,) = tracker.orphans(0)
     assert silent.key[0] == "f"
@@ -247,7 +247,7 @@ STUDY = StudyRecord(
 )
 
 
-def test_a_study_comes_back(tracker: Tracker) -> None:
+def test_a_study_equals_its_record(tracker: Tracker) -> None:
     first = tracker.open_study(STUDY)
     assert tracker.study("widths") == STUDY
     tracker.close_study("widths", "killed")
@@ -258,7 +258,7 @@ def test_a_study_comes_back(tracker: Tracker) -> None:
     assert tracker.runs() == tracker.runs("widths") == []
 
 
-def test_a_study_keeps_what_was_declared_before(tracker: Tracker) -> None:
+def test_a_study_keeps_earlier_declarations(tracker: Tracker) -> None:
     tracker.open_study(STUDY)
     changed = replace(STUDY, declared={**STUDY.declared, "margin": 2.0})
     tracker.open_study(changed)
@@ -267,7 +267,7 @@ def test_a_study_keeps_what_was_declared_before(tracker: Tracker) -> None:
     assert (found.declared["margin"], [declared["margin"] for declared in found.earlier]) == (2.0, [0.5])
 
 
-def test_a_study_keeps_when_there_was_a_record_of_it_first(tracker: Tracker) -> None:
+def test_a_study_keeps_the_time_of_its_first_record(tracker: Tracker) -> None:
     for since, margin in ((50.0, 0.5), (90.0, 0.5), (70.0, 2.0), (0.0, 3.0)):
         tracker.open_study(replace(STUDY, since=since, declared={**STUDY.declared, "margin": margin}))
         assert tracker.study("widths").since == 50.0
@@ -280,7 +280,7 @@ def test_the_studies_are_listed(tracker: Tracker) -> None:
     assert sorted(tracker.studies()) == sorted([STUDY.name, "second"])
 
 
-def test_an_unknown_study_is_an_error_with_those_that_there_are(tracker: Tracker, tmp_path: Path) -> None:
+def test_an_unknown_study_is_an_error_with_the_known_ones(tracker: Tracker, tmp_path: Path) -> None:
     tracker.open_study(STUDY)
     with pytest.raises(UserError, match=r"Unknown study 'depths'.*widths"):
         tracker.study("depths")
@@ -311,10 +311,10 @@ def test_the_newest_report_is_kept_with_its_study(tracker: Tracker, project: Pro
         assert kept_report(tracker, project) == (text, note, {"delta": delta})
 
 
-def test_files_of_a_run_that_is_still_open_stay(tracker: Tracker, project: Project) -> None:
+def test_files_of_an_open_run_stay(tracker: Tracker, project: Project) -> None:
     with Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
         start(journal, process=DEAD)
         add_files(journal)
         tracker.deliver(journal.path)
     assert tracker.artifact(tracker.find(KEY), "recipe.json").read_text() == "{}\n"
-    assert journal.files.is_dir(), "it may go on, and then needs them"
+    assert journal.files.is_dir(), "the run may be continued, and then needs them"

@@ -1,4 +1,4 @@
-"""Deleting runs: everywhere, only when sure, never one that runs."""
+"""Deleting runs: everywhere, after a confirmation, never a running one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def delete(*arguments: str, code: int = 0, answer: str | None = None) -> Result:
     return result
 
 
-def test_a_run_goes_from_everywhere_and_its_neighbours_stay(project: Project) -> None:
+def test_a_run_is_deleted_everywhere_and_other_runs_stay(project: Project) -> None:
     tracker = open_tracker(project)
     deleted, kept = write_run(project), write_run(project, "aaaaaaaaaaaa-feed-0", variant="baseline")
     for path in (deleted, kept):
@@ -44,13 +44,13 @@ def test_a_run_goes_from_everywhere_and_its_neighbours_stay(project: Project) ->
     assert "Unknown run" in delete("no-augment/s3", "--yes", code=1).stderr
 
 
-def test_a_run_that_was_never_delivered_can_be_named_by_its_journal(project: Project) -> None:
+def test_an_undelivered_run_is_named_by_its_journal(project: Project) -> None:
     path = write_run(project)
     delete(KEY, "--yes")
     assert not path.exists()
 
 
-def test_nothing_is_removed_unasked(project: Project) -> None:
+def test_a_deletion_needs_a_confirmation(project: Project) -> None:
     path = write_run(project)
     open_tracker(project).deliver(path)
     assert "--yes" in delete("no-augment/s3", code=2).stderr
@@ -69,7 +69,7 @@ def test_a_running_run_is_refused(project: Project, process: dict[str, object] |
     assert journal.path.exists()
 
 
-def test_a_claimed_recipe_is_refused(project: Project) -> None:
+def test_a_locked_recipe_is_refused(project: Project) -> None:
     path = write_run(project)
     open_tracker(project).deliver(path)
     journals = Journals(project.journals)
@@ -77,7 +77,7 @@ def test_a_claimed_recipe_is_refused(project: Project) -> None:
         plan_deletion("no-augment/s3", open_tracker(project), journals)
 
 
-def test_a_run_whose_process_is_gone_can_be_removed(project: Project) -> None:
+def test_a_run_whose_process_is_gone_can_be_deleted(project: Project) -> None:
     with Journals(project.journals).create(KEY, "feed") as journal:
         start(journal, process=DEAD)
         epoch(journal, 0)
@@ -85,16 +85,16 @@ def test_a_run_whose_process_is_gone_can_be_removed(project: Project) -> None:
     assert not journal.path.exists()
 
 
-def test_a_deletion_that_was_cut_short_can_be_asked_for_again(project: Project) -> None:
+def test_an_interrupted_deletion_can_be_repeated(project: Project) -> None:
     tracker = open_tracker(project)
     path = write_run(project)
     tracker.deliver(path)
-    tracker.delete(tracker.find("no-augment/s3"))  # and then the power failed
+    tracker.delete(tracker.find("no-augment/s3"))  # then the power failed
     delete("no-augment/s3", "--yes")
     assert not path.exists()
 
 
-def test_what_a_study_loses_is_said(project: Project) -> None:
+def test_the_losses_of_studies_are_listed(project: Project) -> None:
     path = write_run(project)
     tracker = open_tracker(project)
     tracker.deliver(path)
@@ -104,13 +104,13 @@ def test_what_a_study_loses_is_said(project: Project) -> None:
     assert "Study crumbs loses no-augment/s3" in delete("no-augment/s3", "--yes").stderr
 
 
-def test_a_run_named_twice_is_removed_once(project: Project) -> None:
+def test_a_run_named_twice_is_deleted_once(project: Project) -> None:
     path = write_run(project)
     open_tracker(project).deliver(path)
     assert delete("no-augment/s3", KEY, "--yes").stdout.count("Deleted") == 1
 
 
-def test_runs_of_others_in_the_store_can_be_removed(project: Project) -> None:
+def test_runs_of_other_programs_can_be_deleted(project: Project) -> None:
     tracker = open_tracker(project)
     store = tracker._store
     identifier = store.create(store.experiment("theirs"), "something", 1000, {})

@@ -1,4 +1,4 @@
-"""Without MLflow: neither called nor imported, and not missed where it is not installed."""
+"""Offline work: MLflow is neither imported nor needed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ for name in [name for name in sys.modules if name.partition(".")[0] in MISSING]:
 from ablate.__main__ import main
 main()
 """
-"""The command, where MLflow, Optuna and Ray are not installed."""
+"""The command in an environment without MLflow, Optuna and Ray."""
 
 SWEEP = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--executor", "serial")
 
@@ -61,7 +61,7 @@ def without_mlflow(*arguments: str, folder: Path, code: int = 0) -> tuple[str, s
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a run that kept its weights and a small study, all made offline."""
+    """A project with a run that kept its weights and a small study, all offline."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "mlruns").mkdir()
     ablate("run", *TINY, "--offline", folder=folder)
@@ -80,13 +80,13 @@ def test_a_sweep_and_its_report_need_no_mlflow(alone: Path, project: Path) -> No
     assert not (project / "mlruns" / "mlflow.db").exists()
 
 
-def test_a_run_is_named_by_its_journal(alone: Path) -> None:
+def test_the_identifier_of_a_run_is_the_name_of_its_journal(alone: Path) -> None:
     facts = json.loads(ablate("run", *TINY, "--offline", "--json", folder=alone).stdout)
     assert facts["run_id"] in {path.stem for path in Journals(alone / "mlruns" / "journal").paths()}
     assert (facts["tracking_uri"], facts["artifact_uri"][:7]) == ((alone / "mlruns/journal").as_uri(), "file://")
 
 
-def test_every_command_that_reads_reads_the_journals(alone: Path) -> None:
+def test_reading_commands_read_the_journals(alone: Path) -> None:
     assert len(json.loads(ablate("list", "--offline", "--json", folder=alone).stdout)) == 2
     assert "weight_decay.strength" in ablate("show", "baseline/s0", "--offline", folder=alone).stdout
     assert "test/accuracy" in ablate("compare", "baseline", "no-dropout", "--offline", folder=alone).stdout
@@ -96,12 +96,12 @@ def test_every_command_that_reads_reads_the_journals(alone: Path) -> None:
     assert "alone" in ablate("report", "other", "--offline", folder=alone, code=1).stderr
 
 
-def test_offline_and_an_address_contradict_each_other(alone: Path) -> None:
+def test_offline_and_a_tracking_uri_are_exclusive(alone: Path) -> None:
     answer = ablate("list", "--offline", "--tracking-uri", "http://127.0.0.1:9", folder=alone, code=2)
     assert "Give one of them" in answer.stderr
 
 
-def test_reading_offline_what_was_delivered_finds_the_artifacts(tmp_path: Path) -> None:
+def test_artifacts_of_delivered_runs_are_found_offline(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     open_tracker(project).deliver(write_run(project))
     assert not (project.journals / f"{KEY}-feed-0.files").exists()
@@ -109,15 +109,15 @@ def test_reading_offline_what_was_delivered_finds_the_artifacts(tmp_path: Path) 
     assert tracker.artifact(tracker.find(KEY), "recipe.json").read_text() == "{}\n"
 
 
-def test_a_dead_run_is_shown_as_killed_and_closed_when_asked(tmp_path: Path) -> None:
+def test_a_dead_run_is_shown_as_killed_and_closed_on_request(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     path = write_run(project, status=None, process=DEAD)
     before = path.read_bytes()
     tracker = JournalTracker(project)
     assert tracker.find(KEY).status == "killed"
-    assert path.read_bytes() == before, "looking changes nothing"
+    assert path.read_bytes() == before, "reading changes nothing"
     with Journals(project.journals).lock(KEY, "feed"):
-        assert tracker.close_orphans([path]) == [], "somebody goes on with it"
+        assert tracker.close_orphans([path]) == [], "another process continues it"
     assert tracker.close_orphans([path]) == [path.stem]
     run = load(path)
     assert run
@@ -131,7 +131,7 @@ def test_a_damaged_journal_does_not_hide_the_others(tmp_path: Path) -> None:
     assert [run.key for run in JournalTracker(project).runs()] == [KEY]
 
 
-def test_a_deleted_run_takes_its_files_with_it(tmp_path: Path) -> None:
+def test_deleting_a_run_deletes_its_files(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     write_run(project)
     tracker = JournalTracker(project)
@@ -142,7 +142,7 @@ def test_a_deleted_run_takes_its_files_with_it(tmp_path: Path) -> None:
 STUDY = StudyRecord("widths", "?", {"margin": 0.5}, (), details={"factors": []})
 
 
-def test_a_study_is_recorded_once_however_often_it_says_the_same(tmp_path: Path) -> None:
+def test_an_unchanged_study_is_recorded_once(tmp_path: Path) -> None:
     studies = StudyJournals(tmp_path / "studies")
     for _ in range(3):
         studies.open(STUDY)
@@ -154,7 +154,7 @@ def test_a_study_is_recorded_once_however_often_it_says_the_same(tmp_path: Path)
     assert studies.read("widths") == replace(STUDY, status="running")
 
 
-def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_skipped_and_harms_no_other(tmp_path: Path) -> None:
     studies = StudyJournals(tmp_path / "studies")
     studies.open(STUDY)
     studies.close("widths", "failed")
@@ -168,7 +168,7 @@ def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path)
 
 
 @given(st.data())
-def test_two_records_brought_together_say_the_same_in_any_order(data: st.DataObject) -> None:
+def test_merged_records_do_not_depend_on_the_order(data: st.DataObject) -> None:
     kinds = st.sampled_from([{"record": "status", "status": "killed"}, {"record": "report", "folder": "x"}])
     margins = st.builds(lambda m: {"record": "study", **_plain(m)}, st.sampled_from([0.5, 1.0, 2.0]))
     lines = [
@@ -184,7 +184,7 @@ def _plain(margin: float) -> dict[str, object]:
     return {"name": "w", "question": "", "declared": {"margin": margin}, "earlier": [], "layout": {}, "plan": []}
 
 
-def test_a_study_reaches_the_store_once_and_an_older_record_does_not_undo_a_newer_one(tmp_path: Path) -> None:
+def test_a_study_is_delivered_once_and_an_older_record_does_not_replace_a_newer_one(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     old, new = StudyJournals(project.studies), StudyJournals(tmp_path / "elsewhere")
     study = record_of(small_study(seeds=2), status="running")
@@ -198,12 +198,12 @@ def test_a_study_reaches_the_store_once_and_an_older_record_does_not_undo_a_newe
     found = tracker.study("small")
     assert (found.status, found.declared["margin"]) == ("finished", 2.0)
     old.close("small", "killed")
-    assert deliver_study(tracker, old, "small"), "what comes later wins"
+    assert deliver_study(tracker, old, "small"), "the later record wins"
     found = tracker.study("small")
     assert (found.status, [declared["margin"] for declared in found.earlier]) == ("killed", [2.0])
 
 
-def test_a_report_that_was_written_offline_is_attached_later(tmp_path: Path) -> None:
+def test_a_report_written_offline_is_attached_later(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     offline, folder = JournalTracker(project), project.reports / "widths"
     folder.mkdir(parents=True)
@@ -214,8 +214,8 @@ def test_a_report_that_was_written_offline_is_attached_later(tmp_path: Path) -> 
     assert list(project.artifacts.rglob("report/report.md"))
 
 
-def test_the_next_command_delivers_what_no_store_has_and_leaves_what_another_has(tmp_path: Path) -> None:
-    """Nobody's own runs go to a team's server because the address was set once."""
+def test_the_next_command_delivers_only_what_no_store_has(tmp_path: Path) -> None:
+    """Private runs are not sent to a team's server just because its URI was set once."""
     own, team = mlflow_project(tmp_path / "own"), mlflow_project(tmp_path / "team")
     studies = StudyJournals(own.studies)
     private, public = write_run(own), write_run(own, "ba9876543210-feed-0")

@@ -1,4 +1,4 @@
-"""Where things lie, which stores are taken, and which are refused and left as they are."""
+"""Folders of a project; stores that are accepted, and stores that are refused without a change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def test_the_nearest_folder_upwards_with_mlruns_is_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_project_is_the_nearest_parent_with_mlruns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "project" / "notes" / "deep"
     inner.mkdir(parents=True)
     assert Project.find(inner).root == inner
@@ -33,7 +33,7 @@ def test_the_nearest_folder_upwards_with_mlruns_is_the_project(tmp_path: Path, m
     assert Project.find() == Project(tmp_path / "project")
 
 
-def test_a_project_has_its_places(tmp_path: Path) -> None:
+def test_the_folders_of_a_project(tmp_path: Path) -> None:
     project = Project(tmp_path)
     assert project.journals == tmp_path / "mlruns" / "journal"
     assert project.artifacts == tmp_path / "mlruns" / "artifacts"
@@ -41,9 +41,7 @@ def test_a_project_has_its_places(tmp_path: Path) -> None:
     assert project.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
 
 
-def test_an_address_that_is_asked_for_wins_over_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_requested_uri_takes_precedence_over_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert Project(tmp_path).tracking_uri() == "http://127.0.0.1:5000"
     assert Project(tmp_path).tracking_uri("sqlite:////data/runs.db") == "sqlite:////data/runs.db"
@@ -56,7 +54,7 @@ def test_a_relative_database_becomes_absolute(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("address", ["mlruns", "./mlruns", "/data/mlruns", "file:///data/mlruns", "file:mlruns"])
-def test_a_file_store_is_refused_with_the_way_out(tmp_path: Path, address: str) -> None:
+def test_a_file_store_is_refused_with_the_remedy(tmp_path: Path, address: str) -> None:
     with pytest.raises(UsageError, match=r"sqlite:///.*mlflow migrate-filestore --source"):
         Project(tmp_path).tracking_uri(address)
 
@@ -91,7 +89,7 @@ def test_no_password_survives(password: str) -> None:
     assert password not in message
 
 
-def test_an_old_file_store_in_the_way_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_file_store_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = mlflow_project(tmp_path)
     (project.mlruns / "0").mkdir()
     old = project.mlruns / "0" / "meta.yaml"
@@ -107,7 +105,7 @@ def test_an_old_file_store_in_the_way_breaks_nothing(tmp_path: Path, monkeypatch
     ("version", "message"),
     [("451aebb31d03", "older MLflow.*mlflow db upgrade"), ("ffffffffffff", "newer MLflow.*Install a newer")],
 )
-def test_another_schema_is_explained_and_left_alone(tmp_path: Path, version: str, message: str) -> None:
+def test_another_schema_is_explained_and_not_changed(tmp_path: Path, version: str, message: str) -> None:
     project = mlflow_project(tmp_path)
     with closing(sqlite3.connect(project.database)) as connection:
         connection.execute("update alembic_version set version_num = ?", [version])
@@ -120,7 +118,7 @@ def test_another_schema_is_explained_and_left_alone(tmp_path: Path, version: str
 
 
 @pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + bytes(100)])
-def test_a_file_that_is_no_database_is_explained_and_left_alone(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_database_is_explained_and_not_changed(tmp_path: Path, content: bytes) -> None:
     project = new_project(tmp_path)
     project.database.write_bytes(content)
     with pytest.raises(StoreError, match="not a complete MLflow database"):
@@ -128,7 +126,7 @@ def test_a_file_that_is_no_database_is_explained_and_left_alone(tmp_path: Path, 
     assert project.database.read_bytes() == content
 
 
-def test_a_half_made_database_is_explained(tmp_path: Path) -> None:
+def test_an_incomplete_database_is_explained(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path)
     with closing(sqlite3.connect(project.database)) as connection:
         connection.execute("drop table alembic_version")
@@ -158,7 +156,7 @@ def test_a_project_with_odd_names_works(tmp_path: Path) -> None:
     assert tracker.artifact(run, "recipe.json").is_relative_to(project.artifacts)
 
 
-def test_a_database_elsewhere_keeps_its_artifacts_beside_it(tmp_path: Path) -> None:
+def test_a_database_elsewhere_has_its_artifacts_in_its_folder(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     (tmp_path / "team").mkdir()
     shutil.copyfile(empty_database(), tmp_path / "team" / "runs.db")
@@ -168,7 +166,7 @@ def test_a_database_elsewhere_keeps_its_artifacts_beside_it(tmp_path: Path) -> N
     assert not project.database.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file in the way")
     with pytest.raises(StoreError, match="Cannot create"):
         open_tracker(Project(tmp_path)).runs()

@@ -1,4 +1,4 @@
-"""A tracking server that is down, hangs, fails or is slow: training goes on, the user is told once, nothing is lost."""
+"""A tracking server that is down, hangs, fails or is slow: training continues with one warning, nothing is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.samples.tracking import new_project, write_run
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a second for an answer, not fifteen: the user's own settings win."""
+    """Set a timeout of one second instead of fifteen."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
@@ -51,17 +51,17 @@ FAULTS = {
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_server_is_told_in_one_line_without_the_password(fault: str, tmp_path: Path) -> None:
+def test_a_server_failure_is_one_line_without_the_password(fault: str, tmp_path: Path) -> None:
     server, reason = FAULTS[fault]
     project = new_project(tmp_path / "project")
     path = write_run(project)
     with server() as address, pytest.raises(UnreachableError, match=re.escape(reason)) as failure:
         open_tracker(project, address).deliver(path)
     assert "\n" not in str(failure.value)
-    assert "hunter2" not in "".join(traceback.format_exception(failure.value)), "nor with --debug"
+    assert "hunter2" not in "".join(traceback.format_exception(failure.value)), "not with --debug either"
 
 
-def test_a_server_that_refuses_one_request_is_not_held_for_unreachable(tmp_path: Path) -> None:
+def test_a_refused_request_does_not_mean_unreachable(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     body = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "no such thing"}).encode()
     with (
@@ -74,7 +74,7 @@ def test_a_server_that_refuses_one_request_is_not_held_for_unreachable(tmp_path:
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("fault", ["down", "hung"])
-def test_a_run_goes_on_without_its_server_and_says_so_once(fault: str, project: Path) -> None:
+def test_a_run_continues_without_its_server_with_one_warning(fault: str, project: Path) -> None:
     server, reason = FAULTS[fault]
     with server() as address:
         began = time.monotonic()
@@ -95,7 +95,7 @@ def test_a_run_goes_on_without_its_server_and_says_so_once(fault: str, project: 
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_sweep_without_its_server_has_its_report_and_delivers_it_later(project: Path) -> None:
+def test_a_sweep_without_its_server_writes_its_report_and_delivers_it_later(project: Path) -> None:
     with nobody() as address:
         sweep = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--jobs", "1")
         answer = ablate(*sweep, "--tracking-uri", address, folder=project)
@@ -138,7 +138,7 @@ def tls_server(folder: Path, host: str) -> Iterator[str]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that hangs up
+        server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that disconnects
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -169,7 +169,7 @@ def test_tls_errors_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with tls_server(tmp_path, "127.0.0.1") as address:
         assert "untrusted TLS certificate (self-signed)" in failure(address)
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "cert.pem"))
-        assert "TLS" not in failure(address), "what it says helps: now it is only no MLflow"
+        assert "TLS" not in failure(address), "the remedy in the message helps: the server is only not MLflow now"
     with tls_server(tmp_path / "project", "elsewhere.example") as address:
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "project" / "cert.pem"))
         assert "another host name" in failure(address)
@@ -206,7 +206,7 @@ def mishap(server: MlflowServer, kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["killed", "stopped", "hung"])
-def test_a_server_that_goes_away_in_mid_run_gets_the_rest_later(kind: str, tmp_path: Path, project: Path) -> None:
+def test_a_server_that_fails_during_a_run_receives_the_rest_later(kind: str, tmp_path: Path, project: Path) -> None:
     with mlflow_server(tmp_path / "server") as server:
         process = start_run(project, server.address)
         until_epoch(project, process, 8)
@@ -236,6 +236,6 @@ def test_a_slow_server_does_not_slow_the_training(tmp_path: Path, project: Path)
 
     with mlflow_server(tmp_path / "server") as server, slow_proxy(server.port, 0.4) as slow:
         without = min(seconds(f"sqlite:///{tmp_path}/{name}.db", project / name) for name in "ab")
-        assert seconds(slow, project / "slow") < 2 * without + 2, "generous: the machine may be busy"
+        assert seconds(slow, project / "slow") < 2 * without + 2, "generous, for busy machines"
         (run, *_) = open_tracker(new_project(tmp_path / "other"), server.address).runs()
         assert run.status == "finished"

@@ -1,4 +1,4 @@
-"""What was recorded elsewhere is brought in whole and once, whatever its name and however it is interrupted."""
+"""Runs recorded elsewhere are imported completely and once, also after interruptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def here(tmp_path: Path) -> Project:
     return new_project(tmp_path / "here")
 
 
-def bring(source: Path | Project | None, project: Project) -> SyncResult:
+def import_from(source: Path | Project | None, project: Project) -> SyncResult:
     """Sync without MLflow."""
     folder = source.root if isinstance(source, Project) else source
     result = sync_journals(folder, project, JournalTracker(project))
@@ -63,54 +63,54 @@ def content(project: Project) -> dict[str, bytes]:
     }
 
 
-def test_runs_and_their_files_are_brought_in_once(there: Project, here: Project) -> None:
+def test_runs_and_their_files_are_imported_once(there: Project, here: Project) -> None:
     write_run(there)
     write_run(there, "ba9876543210-feed-0", status="failed")
-    assert counts(bring(there, here)) == (2, 0, 0, 0)
+    assert counts(import_from(there, here)) == (2, 0, 0, 0)
     first = content(here)
     assert first["mlruns/journal/0123456789ab-feed-0.files/recipe.json"] == b"{}\n"
-    assert counts(bring(there, here)) == (0, 2, 0, 0)
+    assert counts(import_from(there, here)) == (0, 2, 0, 0)
     assert content(here) == first
 
 
 @pytest.mark.parametrize("place", ["", "mlruns", "mlruns/journal"])
-def test_any_folder_around_journals_will_do(there: Project, here: Project, place: str) -> None:
+def test_any_folder_with_journals_is_accepted(there: Project, here: Project, place: str) -> None:
     write_run(there)
-    assert counts(bring(there.root / place, here)) == (1, 0, 0, 0)
+    assert counts(import_from(there.root / place, here)) == (1, 0, 0, 0)
 
 
-def test_a_folder_without_journals_is_one_clear_line(tmp_path: Path, here: Project) -> None:
+def test_a_folder_without_journals_is_an_error(tmp_path: Path, here: Project) -> None:
     with pytest.raises(UserError, match="No journals in"):
-        bring(tmp_path, here)
+        import_from(tmp_path, here)
 
 
-def test_a_run_that_went_on_there_goes_on_here(there: Project, here: Project) -> None:
+def test_a_run_that_was_continued_there_is_extended_here(there: Project, here: Project) -> None:
     with Journal(there.journals / f"{KEY}-feed-0.jsonl") as journal:
         start(journal, process=ELSEWHERE)
         epoch(journal, 0)
-        assert counts(bring(there, here)) == (0, 0, 1, 0)
+        assert counts(import_from(there, here)) == (0, 0, 1, 0)
         epoch(journal, 1)
         end(journal)
-    assert counts(bring(there, here)) == (1, 0, 0, 0)
+    assert counts(import_from(there, here)) == (1, 0, 0, 0)
     copy = here.journals / journal.path.name
     assert copy.read_bytes() == journal.path.read_bytes()
-    assert counts(bring(there, here)) == (0, 1, 0, 0)
+    assert counts(import_from(there, here)) == (0, 1, 0, 0)
 
 
-def test_two_machines_may_have_made_runs_of_the_same_name(there: Project, here: Project) -> None:
+def test_runs_of_two_machines_may_have_the_same_name(there: Project, here: Project) -> None:
     write_run(there, tags={"by": "anna"})
     write_run(here, tags={"by": "bert"})
-    assert counts(bring(there, here)) == (1, 0, 0, 0)
+    assert counts(import_from(there, here)) == (1, 0, 0, 0)
     runs = [load(path) for path in Journals(here.journals).paths()]
     assert [(run.name[-1], run.tags["by"]) for run in runs if run] == [("0", "bert"), ("1", "anna")]
-    assert counts(bring(there, here)) == (0, 1, 0, 0)
-    assert counts(bring(here, there)) == (1, 1, 0, 0), "and back: what came from there is known there"
-    assert counts(bring(here, there)) == (0, 2, 0, 0)
+    assert counts(import_from(there, here)) == (0, 1, 0, 0)
+    assert counts(import_from(here, there)) == (1, 1, 0, 0), "in the other direction its own run is known"
+    assert counts(import_from(here, there)) == (0, 2, 0, 0)
 
 
 @given(cut=st.integers(1, 5000), repeats=st.integers(1, 2))
 @settings(max_examples=25)
-def test_a_journal_cut_off_anywhere_loses_at_most_that_line_and_is_mended_by_its_whole(
+def test_a_truncated_journal_loses_at_most_one_line_and_is_completed_later(
     tmp_path_factory: pytest.TempPathFactory, cut: int, repeats: int
 ) -> None:
     root = tmp_path_factory.mktemp("cut")
@@ -120,52 +120,52 @@ def test_a_journal_cut_off_anywhere_loses_at_most_that_line_and_is_mended_by_its
     path.write_bytes(whole[:cut])
     lines = whole[:cut].count(b"\n")
     for _ in range(repeats):
-        result = bring(there, here)
+        result = import_from(there, here)
     if lines == 0:
         assert counts(result)[3] == 1
         assert Journals(here.journals).paths() == []
     else:
         assert (here.journals / path.name).read_bytes() == b"".join(whole.splitlines(keepends=True)[:lines])
     path.write_bytes(whole)
-    assert len(bring(there, here).damaged) == 0
+    assert len(import_from(there, here).damaged) == 0
     assert (here.journals / path.name).read_bytes() == whole
 
 
 @pytest.mark.parametrize("damage", ["hello\n", '{"record": "start", "time": 1}\n', '[]\n{"record": 1}\n', "\0\0\0\n"])
-def test_a_damaged_journal_is_named_and_left_out(there: Project, here: Project, damage: str) -> None:
+def test_a_damaged_journal_is_skipped_by_name(there: Project, here: Project, damage: str) -> None:
     write_run(there)
     bad = there.journals / "ba9876543210-feed-0.jsonl"
     bad.write_text(damage)
-    result = bring(there, here)
+    result = import_from(there, here)
     assert counts(result) == (1, 0, 0, 1)
     assert list(result.damaged) == [bad.name]
 
 
-def test_a_journal_under_another_recipes_name_is_left_out(there: Project, here: Project) -> None:
+def test_a_journal_with_the_name_of_another_recipe_is_skipped(there: Project, here: Project) -> None:
     write_run(there).rename(there.journals / "ba9876543210-feed-0.jsonl")
-    assert counts(bring(there, here)) == (0, 0, 0, 1)
+    assert counts(import_from(there, here)) == (0, 0, 0, 1)
 
 
-def test_a_study_is_brought_in_with_its_runs_under_their_names_here(there: Project, here: Project) -> None:
+def test_a_study_is_imported_with_the_local_names_of_its_runs(there: Project, here: Project) -> None:
     study = small_study(seeds=2)
     write_runs(study, there.journals)
     StudyJournals(there.studies).open(record_of(study))
     StudyJournals(there.studies).close("small", "finished")
     twin, other = record_of(study).planned_runs[:2]
     write_run(here, f"{twin.run}", variant="baseline", study="small")
-    result = bring(there, here)
+    result = import_from(there, here)
     assert (counts(result), result.studies) == ((10, 0, 0, 0), ["small"])
     found = JournalTracker(here).study("small")
     assert found.status == "finished"
     assert [planned.run for planned in found.planned_runs[:2]] == [f"{twin.key}-feed-1", other.run]
-    assert bring(there, here).studies == []
+    assert import_from(there, here).studies == []
     assert JournalTracker(here).study("small") == found
 
 
-def test_a_report_on_what_was_brought_in_has_the_same_numbers(
+def test_a_report_on_imported_runs_has_the_same_numbers(
     tmp_path: Path, here: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real study's report, from the journals that are committed beside it, as a stranger makes it from a clone.
+    """The report of the real study, from its committed journals, as a reader with a clone would write it.
 
     The demo's would do as well, but `make demo` writes that one anew.
     """
@@ -194,7 +194,7 @@ def test_everything_reaches_the_store_once(tmp_path: Path, there: Project, monke
     wanted = {"new": 5, "already_there": 0, "running": 1, "damaged": {}, "studies": ["small"]}
     assert {name: facts[name] for name in wanted} == wanted
     tracker = open_tracker(project)
-    assert sorted(run.status for run in tracker.runs()) == ["finished"] * 5 + ["running"], "nobody can know it is dead"
+    assert sorted(run.status for run in tracker.runs()) == ["finished"] * 5 + ["running"], "its host is another one"
     assert [run.study for run in tracker.runs("small")] == ["small"] * 5
     before = [tracker.identifier(run) for run in tracker.runs()]
     for arguments in ((), (str(there.root),), (str(project.root),)):
@@ -204,8 +204,8 @@ def test_everything_reaches_the_store_once(tmp_path: Path, there: Project, monke
     assert "another-host.example" in call("sync")
 
 
-def test_two_machines_with_runs_of_one_name_are_two_runs_in_the_store(tmp_path: Path) -> None:
-    """Both deliver by themselves, to the same store."""
+def test_runs_of_two_machines_with_one_name_are_two_runs_in_the_store(tmp_path: Path) -> None:
+    """Both deliver to the same store."""
     store = mlflow_project(tmp_path / "store")
     trackers = []
     for name in ("anna", "bert"):
@@ -239,7 +239,7 @@ def in_a_process(there: Project, here: Project, kind: str = "journals") -> Progr
     return start_program(str(there.root), str(here.root), kind, code=SYNC, folder=here.root)
 
 
-def test_two_syncs_at_once_bring_everything_once(tmp_path: Path, there: Project) -> None:
+def test_concurrent_syncs_import_everything_once(tmp_path: Path, there: Project) -> None:
     here = mlflow_project(tmp_path / "project")
     for number in range(6):
         write_run(there, f"{number}{KEY[1:]}-feed-0", epochs=1)
@@ -253,7 +253,7 @@ def test_two_syncs_at_once_bring_everything_once(tmp_path: Path, there: Project)
 
 
 def kill_syncs(there: Project, here: Project, moments: list[float]) -> None:
-    """Kill syncs at `moments` (seconds after the first file came in); the last one finds everything to be right."""
+    """Kill syncs `moments` seconds after their first file; the next sync completes the import."""
     for moment in moments:
         shutil.rmtree(here.mlruns)
         here.mlruns.mkdir()
@@ -263,26 +263,26 @@ def kill_syncs(there: Project, here: Project, moments: list[float]) -> None:
         time.sleep(moment)
         process.kill_all()
         for path in Journals(here.journals).paths():
-            assert path.read_bytes() == (there.journals / path.name).read_bytes(), "whole or not at all"
-        assert bring(there, here).damaged == {}
+            assert path.read_bytes() == (there.journals / path.name).read_bytes(), "complete or absent"
+        assert import_from(there, here).damaged == {}
         wanted = content(there)
         assert {name: data for name, data in content(here).items() if ".new" not in name} == wanted
 
 
-def test_a_sync_that_is_killed_is_finished_by_the_next(there: Project, here: Project) -> None:
+def test_a_killed_sync_is_completed_by_the_next(there: Project, here: Project) -> None:
     for number in range(200):
         write_run(there, f"{number:03}{KEY[3:]}-feed-0", epochs=1)
     kill_syncs(there, here, [0.02])
 
 
 @pytest.mark.slow
-def test_syncs_that_are_killed_at_any_moment_are_finished_by_the_next(there: Project, here: Project) -> None:
+def test_syncs_killed_at_any_time_are_completed_by_the_next(there: Project, here: Project) -> None:
     for number in range(200):
         write_run(there, f"{number:03}{KEY[3:]}-feed-0", epochs=1)
     kill_syncs(there, here, [0.005 * number for number in range(30)])
 
 
-def test_a_run_that_may_still_go_on_elsewhere_is_not_touched_by_a_run_of_the_same_recipe_here(here: Project) -> None:
+def test_an_imported_open_run_is_not_changed_by_a_local_run_of_its_recipe(here: Project) -> None:
     from ablate.runs.runner import RunOptions, make_run
     from tests.runs.test_runner import job
 

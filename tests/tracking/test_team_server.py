@@ -1,4 +1,4 @@
-"""A team's server: MLflow on PostgreSQL, artifacts through the server, names and passwords, by the environment."""
+"""A team's server: MLflow on PostgreSQL, served artifacts, logins from the environment."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SWEEP = ("sweep", *TINY, "--factors", "dropout", "--seeds", "2", "--name", "team
 
 
 def postgres_binary(name: str) -> str | None:
-    """Return where a program of PostgreSQL lies; Debian keeps them off the PATH."""
+    """Return the path of a program of PostgreSQL; on Debian they are not in PATH."""
     debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return str(debian[-1]) if debian else shutil.which(name)
 
 
 def as_postgres(command: Sequence[str]) -> list[str]:
-    """Return the command as another user runs it: PostgreSQL refuses to be root."""
+    """Return the command for another user, because PostgreSQL refuses to run as root."""
     return [*(["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []), *command]
 
 
 def why_not() -> str | None:
-    """Return why there can be no PostgreSQL here, or None."""
+    """Return why PostgreSQL cannot be started, or None."""
     if not postgres_binary("initdb") or not postgres_binary("postgres"):
         return "PostgreSQL is not installed (Debian: apt-get install postgresql)"
     if importlib.util.find_spec("psycopg2") is None:
@@ -54,7 +54,7 @@ def why_not() -> str | None:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """A PostgreSQL of this test's own; its address holds a password."""
+    """A PostgreSQL server for the tests, with a password in its URI."""
     if reason := why_not():
         pytest.skip(reason)
     port, root = free_port(), Path(tempfile.mkdtemp(prefix="ablate-postgres-"))
@@ -112,7 +112,7 @@ def new_member(root: Path) -> Path:
 
 
 @pytest.mark.usefixtures("_team")
-def test_the_whole_life_against_a_server_on_postgresql(server: MlflowServer, tmp_path: Path) -> None:
+def test_all_commands_with_a_server_on_postgresql(server: MlflowServer, tmp_path: Path) -> None:
     anna, bert = new_member(tmp_path / "anna"), new_member(tmp_path / "bert")
     facts = json.loads(ablate("run", *TINY, "--json", folder=anna).stdout)
     assert facts["tracking_uri"] == server.address
@@ -120,11 +120,11 @@ def test_the_whole_life_against_a_server_on_postgresql(server: MlflowServer, tmp
     swept = json.loads(ablate(*SWEEP, "--json", folder=anna).stdout)
     assert (swept["planned"], swept["failed"]) == (4, 0)
     assert not (anna / "mlruns" / "mlflow.db").exists()
-    assert not list((anna / "mlruns" / "journal").glob("*.files")), "the artifacts are with the server"
+    assert not list((anna / "mlruns" / "journal").glob("*.files")), "the artifacts are on the server"
     assert list((server.folder / "artifacts").rglob("correct.npy"))
 
     listed = json.loads(ablate("list", "--json", folder=bert).stdout)
-    assert len(listed) == 4, "baseline/s0 was made before the sweep and reused by it"
+    assert len(listed) == 4, "baseline/s0 was run before the sweep and reused"
     assert "test/accuracy" in ablate("compare", "baseline", "no-dropout", folder=bert).stdout
     assert "finished" in ablate("show", "no-dropout/s1", folder=bert).stdout
     ablate("report", "team", folder=bert)
@@ -143,14 +143,14 @@ def test_the_whole_life_against_a_server_on_postgresql(server: MlflowServer, tmp
 
 
 @pytest.mark.usefixtures("_team")
-def test_one_recipe_made_by_two_people_is_two_runs(server: MlflowServer, tmp_path: Path) -> None:
+def test_one_recipe_run_by_two_people_is_two_runs(server: MlflowServer, tmp_path: Path) -> None:
     for name in ("dora", "emil"):
         ablate("run", *TINY, "--seed", "11", "--tag", f"by={name}", folder=new_member(tmp_path / name))
     runs = [run for run in open_tracker(Project(tmp_path), server.address).runs() if run.seed == 11]
     assert sorted(run.tags["by"] for run in runs) == ["dora", "emil"]
 
 
-def test_the_database_itself_may_be_the_store_and_its_password_is_shown_nowhere(
+def test_the_database_itself_is_a_store_and_its_password_stays_hidden(
     postgres: str, server: MlflowServer, tmp_path: Path
 ) -> None:
     frida = new_member(tmp_path / "frida")
@@ -167,7 +167,7 @@ def test_the_database_itself_may_be_the_store_and_its_password_is_shown_nowhere(
 @pytest.mark.skipif(
     importlib.util.find_spec("flask_wtf") is None, reason="pip install 'mlflow[auth]' to test passwords"
 )
-def test_names_and_passwords_go_by_mlflows_own_variables(
+def test_logins_are_read_from_the_variables_of_mlflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
     (tmp_path / "auth.ini").write_text(

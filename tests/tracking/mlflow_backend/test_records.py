@@ -1,4 +1,4 @@
-"""Journals as plain data for the store: the laws of it."""
+"""The conversion of journals to plain data for the store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) |
 
 
 @given(PLAIN)
-def test_a_param_reads_back_as_the_value_it_was(value: Any) -> None:
+def test_a_param_keeps_its_value(value: Any) -> None:
     found = value_of(text_of(value))
     assert found == value
     assert type(found) is type(value)
 
 
-def test_params_are_spelled_as_people_expect() -> None:
+def test_the_text_of_params() -> None:
     assert [text_of(value) for value in (True, 0.01, 16, "adam", None)] == ["true", "0.01", "16", "adam", "null"]
     assert value_of("3.10") == "3.10", "a version, not a number"
 
@@ -40,7 +40,7 @@ def test_params_are_spelled_as_people_expect() -> None:
     st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=250),
     st.integers(0, 2500),
 )
-def test_parcels_carry_everything_once_within_the_stores_limits(
+def test_merged_batches_hold_everything_once_within_the_limits(
     params: dict[str, str], tags: dict[str, str], count: int
 ) -> None:
     points = [("loss", float(step), 0, step) for step in range(count)]
@@ -66,7 +66,7 @@ SERIES = st.builds(
 
 
 @given(st.lists(METRICS | SERIES, max_size=12), st.integers(0, 12))
-def test_two_deliveries_send_what_one_sends_and_no_step_twice(records: list[dict[str, Any]], middle: int) -> None:
+def test_two_deliveries_equal_one_and_repeat_no_step(records: list[dict[str, Any]], middle: int) -> None:
     records = [{**record, "time": float(number)} for number, record in enumerate(records)]
 
     def sent(delivered: int, upto: int) -> list[str]:
@@ -78,7 +78,7 @@ def test_two_deliveries_send_what_one_sends_and_no_step_twice(records: list[dict
     assert len(places) == len(set(places))
 
 
-def test_what_is_not_finite_is_sent_as_nan() -> None:
+def test_non_finite_values_are_nan() -> None:
     record = {"record": "metrics", "time": 1.5, "step": 2, "values": {"loss": math.inf, "accuracy": None}}
     (batch,) = batches([record], 0)
     assert [(name, math.isnan(value), time, step) for name, value, time, step in batch.points] == [
@@ -87,19 +87,19 @@ def test_what_is_not_finite_is_sent_as_nan() -> None:
     ]
 
 
-def test_final_metrics_stand_at_the_last_epoch_before_them() -> None:
+def test_final_metrics_have_the_step_of_the_last_epoch() -> None:
     end = {"record": "end", "time": 3.0, "status": "killed", "metrics": {"test/accuracy": 0.5}}
     epochs = [{"record": "metrics", "time": 1.0, "step": step, "values": {"loss": 1.0}} for step in (0, 1, 2)]
     records = [*epochs[:2], end, epochs[2]]
     assert list(batches(records, 0))[2].points == [("test/accuracy", 0.5, 3000, 1)]
 
 
-def test_a_process_reads_back_from_its_tags() -> None:
+def test_tags_identify_a_process() -> None:
     process = {"host": "here", "boot": "b", "pid": 7, "started": "123"}
     assert process_of(process_tags(process)) == process
     assert process_of({"ablate.pid": "7"}) == {}
 
 
-def test_times_are_shown_in_utc() -> None:
+def test_times_are_in_utc() -> None:
     assert instant(0.0) == "1970-01-01T00:00:00+00:00"
     assert json.dumps(instant(1.0))

@@ -1,4 +1,4 @@
-"""What MLflow has of a run, and that it has it exactly once, whatever happens."""
+"""Runs in MLflow: their schema, and that every record is delivered exactly once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def table(project: Project, query: str) -> list[tuple[Any, ...]]:
 
 
 def content(project: Project) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all that the store has of its runs, in order, without what names a run there."""
+    """Return the content of the store's runs, in order, without identifiers."""
     point = "key, value, timestamp, step, is_nan"
     return {
         "runs": table(project, "select name, status, start_time, end_time, lifecycle_stage from runs order by name"),
@@ -59,7 +59,7 @@ def content(project: Project) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def test_mlflow_shows_a_run_as_the_design_says(project: Project) -> None:
+def test_the_schema_of_a_run(project: Project) -> None:
     path = write_run(project, tags={"purpose": "test"})
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     identifier = open_tracker(project).deliver(path)
@@ -83,7 +83,7 @@ def test_mlflow_shows_a_run_as_the_design_says(project: Project) -> None:
     assert (dataset.dataset.name, dataset.dataset.digest) == ("digits", "feed")
 
 
-def test_metrics_have_the_journals_steps_and_times(project: Project) -> None:
+def test_metrics_have_the_steps_and_times_of_the_journal(project: Project) -> None:
     path = write_run(project, epochs=3)
     identifier = open_tracker(project).deliver(path)
     client = client_of(project)
@@ -92,7 +92,7 @@ def test_metrics_have_the_journals_steps_and_times(project: Project) -> None:
     assert [(point.step, point.value) for point in steps] == [(step, 0.001 * step) for step in range(1, 16)]
     assert [point.step for point in client.get_metric_history(identifier, "test/accuracy")] == [3]
     norms = table(project, "select is_nan from metrics where key = 'grad_norm' order by step")
-    assert norms == [(0,), (1,), (1,), (1,)], "what is not finite is NaN"
+    assert norms == [(0,), (1,), (1,), (1,)], "non-finite values are NaN"
 
 
 def test_delivering_again_changes_nothing_even_without_the_receipt(project: Project) -> None:
@@ -107,7 +107,7 @@ def test_delivering_again_changes_nothing_even_without_the_receipt(project: Proj
     assert content(project) == before
 
 
-def test_delivering_bit_by_bit_gives_what_delivering_at_once_gives(tmp_path: Path) -> None:
+def test_delivering_in_parts_equals_delivering_at_once(tmp_path: Path) -> None:
     at_once, by_bits = mlflow_project(tmp_path / "once"), mlflow_project(tmp_path / "bits")
     path = write_run(at_once, epochs=4)
     whole = path.read_bytes()
@@ -122,7 +122,7 @@ def test_delivering_bit_by_bit_gives_what_delivering_at_once_gives(tmp_path: Pat
     assert content(by_bits) == content(at_once)
 
 
-def test_nothing_new_costs_nothing(project: Project) -> None:
+def test_a_complete_journal_causes_no_request(project: Project) -> None:
     path = write_run(project)
     tracker = open_tracker(project)
     tracker.deliver(path)
@@ -132,14 +132,14 @@ def test_nothing_new_costs_nothing(project: Project) -> None:
     assert time.perf_counter() - began < 0.5
 
 
-def test_files_go_to_the_store_and_leave_the_journal(project: Project) -> None:
+def test_files_move_to_the_store(project: Project) -> None:
     path = write_run(project)
     identifier = open_tracker(project).deliver(path)
     assert (project.artifacts / str(identifier) / "artifacts" / "recipe.json").is_file()
     assert not path.with_suffix(".files").exists()
 
 
-def test_a_run_of_a_study_stands_under_it(project: Project) -> None:
+def test_a_run_of_a_study_is_its_child(project: Project) -> None:
     tracker = open_tracker(project)
     early = tracker.deliver(write_run(project, study="widths"))
     parent = tracker.open_study(StudyRecord("widths", "?", {"margin": 0.5}, (PlanEntry(KEY, "feed", "no-augment", 3),)))
@@ -152,7 +152,7 @@ def test_a_run_of_a_study_stands_under_it(project: Project) -> None:
     assert (tags["ablate.kind"], tags["ablate.planned"], tags["ablate.answered"]) == ("study", "1", "0")
 
 
-def test_a_report_shows_at_the_head_of_its_experiment(project: Project, tmp_path: Path) -> None:
+def test_a_report_is_the_description_of_its_experiment(project: Project, tmp_path: Path) -> None:
     (tmp_path / "report.md").write_text("# Widths\n")
     tracker = open_tracker(project)
     parent = tracker.open_study(StudyRecord("widths", "?", {}, ()))
@@ -165,7 +165,7 @@ def test_a_report_shows_at_the_head_of_its_experiment(project: Project, tmp_path
     assert [file.path for file in client.list_artifacts(parent, "report")] == ["report/report.md"]
 
 
-def test_a_dead_study_is_closed_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_whose_process_is_gone_is_closed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker = open_tracker(project)
     monkeypatch.setattr("ablate.tracking.mlflow_backend.studies.this_process", lambda: DEAD)
     tracker.open_study(StudyRecord("widths", "?", {}, ()))
@@ -173,7 +173,7 @@ def test_a_dead_study_is_closed_too(project: Project, monkeypatch: pytest.Monkey
     assert tracker.study("widths").status == "killed"
 
 
-def test_a_dead_run_without_a_journal_is_closed_at_its_last_sign(project: Project) -> None:
+def test_a_dead_run_without_a_journal_is_closed_at_its_last_heartbeat(project: Project) -> None:
     path = write_run(project, status=None)
     tracker = open_tracker(project)
     identifier = tracker.deliver(path)
@@ -183,7 +183,7 @@ def test_a_dead_run_without_a_journal_is_closed_at_its_last_sign(project: Projec
     assert client_of(project).get_run(identifier).info.status == "KILLED"
 
 
-def test_more_runs_than_a_page_come_back(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_runs_than_one_page_are_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "PAGE", 2)
     tracker = open_tracker(project)
     names = [f"{number}{KEY[1:]}-feed-0" for number in range(5)]
@@ -192,7 +192,7 @@ def test_more_runs_than_a_page_come_back(project: Project, monkeypatch: pytest.M
     assert sorted(run.name for run in tracker.runs()) == names
 
 
-def test_runs_of_others_are_read_as_far_as_they_go(project: Project) -> None:
+def test_runs_of_other_programs_are_readable(project: Project) -> None:
     client = client_of(project)
     experiment = client.create_experiment("theirs")
     run = client.create_run(experiment, run_name="clumsy-ox-7")
@@ -222,7 +222,7 @@ def test_a_run_deleted_in_the_ui_stays_deleted(project: Project) -> None:
     assert tracker.runs() == []
 
 
-def test_a_store_that_was_replaced_is_filled_again(tmp_path: Path) -> None:
+def test_a_replaced_store_is_filled_again(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path)
     path = write_run(project)
     open_tracker(project).deliver(path)
@@ -243,14 +243,14 @@ def test_a_deleted_experiment_is_explained(project: Project) -> None:
         open_tracker(project).deliver(write_run(project))
 
 
-def test_values_longer_than_the_store_takes_are_cut(project: Project) -> None:
+def test_long_values_are_truncated(project: Project) -> None:
     path = write_run(project, params={"note": "x" * 7000, "seed": 3}, tags={"note": "y" * 9000})
     identifier = open_tracker(project).deliver(path)
     data = client_of(project).get_run(identifier).data
     assert (len(data.params["note"]), len(data.tags["note"])) == (6000, 8000)
 
 
-def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     tracker = MlflowTracker("http://anna:hunter2@127.0.0.1:9", tmp_path)
     project = new_project(tmp_path / "project")
@@ -261,8 +261,8 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path: Path, monkeypatc
     assert "127.0.0.1" in str(failure.value)
 
 
-def test_what_libraries_warn_of_stays_unsaid_whoever_restores_filters_meanwhile(project: Project) -> None:
-    """The writer's thread imports MLflow while the main thread may be within `catch_warnings`."""
+def test_warnings_of_libraries_stay_hidden_when_filters_are_restored(project: Project) -> None:
+    """The delivery's thread may import MLflow while the main thread is within `catch_warnings`."""
     open_tracker(project)
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
         pool.submit(warnings.simplefilter, "ignore").result()
@@ -272,7 +272,7 @@ def test_what_libraries_warn_of_stays_unsaid_whoever_restores_filters_meanwhile(
         warnings.warn_explicit("the user's", UserWarning, "study.py", 1, "study")
 
 
-def test_a_file_that_is_no_journal_is_named(project: Project) -> None:
+def test_an_invalid_journal_is_named(project: Project) -> None:
     project.journals.mkdir()
     stray = project.journals / f"{KEY}-feed-7.jsonl"
     stray.write_text("hello\n")
@@ -297,8 +297,8 @@ def first_use(project: Project, *names: str, fresh: bool = False) -> Program:
     return start_program(str(project.root), *names, code=FIRST_USE, folder=project.root, environment=warn, fresh=fresh)
 
 
-@pytest.mark.slow  # test_cli has eight whole runs at once
-def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once(tmp_path: Path) -> None:
+@pytest.mark.slow  # the tests of the command line have eight concurrent runs
+def test_eight_concurrent_first_uses_create_one_store_and_deliver_each_run_once(tmp_path: Path) -> None:
     project = new_project(tmp_path)
     shared = write_run(project, "aaaaaaaaaaaa-feed-0", epochs=2).stem
     own = [write_run(project, f"{number}{KEY[1:]}-feed-0", epochs=2).stem for number in range(8)]
@@ -312,7 +312,7 @@ def test_eight_first_uses_at_once_make_one_sound_store_and_deliver_each_run_once
     assert table(project, "pragma journal_mode") == [("wal",)]
 
 
-def test_deliveries_of_one_journal_at_once_make_one_run(project: Project) -> None:
+def test_concurrent_deliveries_of_one_journal_create_one_run(project: Project) -> None:
     path = write_run(project)
     trackers = [open_tracker(project) for _ in range(6)]
     for tracker in trackers:
@@ -329,14 +329,14 @@ def test_deliveries_of_one_journal_at_once_make_one_run(project: Project) -> Non
     assert len(open_tracker(project).runs()) == 1
 
 
-def test_a_delivery_that_another_process_holds_is_waited_for_and_then_given_up(project: Project) -> None:
+def test_waiting_for_the_delivery_of_another_process_has_a_timeout(project: Project) -> None:
     path = write_run(project)
     with delivery_lock(path), pytest.raises(StoreError, match="Another process"), delivery_lock(path, timeout=0.1):
         pass
 
 
 def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:
-    """Kill first uses at `moments` (seconds into making the store); the next use finds nothing or all of it."""
+    """Kill first uses `moments` seconds after the store was begun; the next use finds a complete store or none."""
     for number, moment in enumerate(moments):
         project = new_project(tmp_path / str(number))
         path = write_run(project, epochs=1)
@@ -352,12 +352,12 @@ def kill_first_uses(tmp_path: Path, moments: list[float]) -> None:
         assert not list(project.mlruns.glob("mlflow.db.new*"))
 
 
-def test_a_first_use_that_is_killed_leaves_nothing_broken(tmp_path: Path) -> None:
+def test_a_killed_first_use_leaves_no_damage(tmp_path: Path) -> None:
     kill_first_uses(tmp_path, [0.3])
 
 
 @pytest.mark.slow
-def test_first_uses_that_are_killed_at_any_moment_leave_nothing_broken(tmp_path: Path) -> None:
+def test_first_uses_killed_at_any_time_leave_no_damage(tmp_path: Path) -> None:
     kill_first_uses(tmp_path, [0.05 * number for number in range(40)])
 
 
@@ -376,4 +376,4 @@ def test_a_long_run_is_delivered_in_few_calls(project: Project, monkeypatch: pyt
         for number in range(5):
             epoch(journal, number, steps=125)
             tracker.deliver(journal.path)
-    assert calls == [2, 127, 127, 127, 127], "one call an epoch"
+    assert calls == [2, 127, 127, 127, 127], "one call per epoch"

@@ -1,4 +1,4 @@
-"""The UI: it answers, shows the right store, and leaves nothing behind."""
+"""The UI answers, shows the right store, and leaves no processes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ask(port: int, path: str, body: dict[str, Any] | None = None) -> bytes:
         return bytes(answer.read())
 
 
-def test_the_ui_shows_the_runs_of_the_project_and_goes_with_its_context(project: Project, port: int) -> None:
+def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(project: Project, port: int) -> None:
     identifier = open_tracker(project).deliver(write_run(project))
     with serving(project, project.tracking_uri(), port=port) as process:
         group = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -55,7 +55,9 @@ def test_the_ui_shows_the_runs_of_the_project_and_goes_with_its_context(project:
         by_server.deliver(late)
         assert by_server.find("ba98").metrics["test/accuracy"] == 0.9
         assert len(group) < 4, "one worker, no job runners"
-        assert not any(address.ip not in ("127.0.0.1",) for address in listening(group)), "only this machine is served"
+        assert not any(address.ip not in ("127.0.0.1",) for address in listening(group)), (
+            "only this machine can connect"
+        )
     assert not [one for one in group if one.is_running()]
     assert sorted(run.key[:2] for run in open_tracker(project).runs()) == [KEY[:2], "ba"]
 
@@ -81,7 +83,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_the_ui_with_all_its_processes(project: Project, port: int) -> None:
+def test_an_interrupt_ends_all_processes_of_the_ui(project: Project, port: int) -> None:
     command = [sys.executable, "-c", SERVE_UNTIL_INTERRUPTED, str(project.root), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
@@ -97,7 +99,7 @@ def test_an_interrupt_ends_the_ui_with_all_its_processes(project: Project, port:
 
 
 @pytest.mark.slow
-def test_a_server_keeps_the_artifacts_too(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_stores_artifacts(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     home, away = mlflow_project(tmp_path / "server"), new_project(tmp_path / "project")
     environment = serve_environment(home, home.tracking_uri()) | {
         "MLFLOW_SERVE_ARTIFACTS": "true",
@@ -126,7 +128,7 @@ def test_a_server_keeps_the_artifacts_too(tmp_path: Path, port: int, monkeypatch
         server.wait()
 
 
-def test_a_taken_port_is_one_clear_line(project: Project) -> None:
+def test_a_port_in_use_is_one_line(project: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -135,13 +137,13 @@ def test_a_taken_port_is_one_clear_line(project: Project) -> None:
             pass
 
 
-def test_a_server_has_a_ui_of_its_own(project: Project) -> None:
+def test_a_server_has_its_own_ui(project: Project) -> None:
     address = "https://anna:secret@mlflow.example"
     with pytest.raises(UsageError, match=r"open https://anna:\*\*\*@mlflow\.example"), serving(project, address):
         pass
 
 
-def test_the_address_of_the_store_is_not_among_the_arguments(project: Project) -> None:
+def test_the_uri_of_the_store_is_not_an_argument(project: Project) -> None:
     uri = "postgresql://anna:secret@db.example/runs"
     assert "secret" not in " ".join(serve_command("127.0.0.1", 5000))
     assert serve_environment(project, uri)["MLFLOW_BACKEND_STORE_URI"] == uri
