@@ -56,15 +56,15 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
         except UserError as error:
             if shows_tracebacks():
                 raise
-            console.complain(str(error))
+            console.error(str(error))
             raise typer.Exit(error.exit_code) from None
         except (OSError, MemoryError) as error:
             if shows_tracebacks():
                 raise
-            console.complain(explain(error) if isinstance(error, OSError) else _OUT_OF_MEMORY)
+            console.error(explain(error) if isinstance(error, OSError) else _OUT_OF_MEMORY)
             raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
-            console.complain("Interrupted. The same command resumes the work")
+            console.error("Interrupted. The same command resumes the work")
             raise typer.Exit(130) from None
 
     return guarded

@@ -38,19 +38,19 @@ def compare(
     pair = SideBySide(find_side(one, tracker), find_side(other, tracker))
     if as_json:
         names = {"A": pair.a.titles, "B": pair.b.titles}
-        console.emit({**names, "differs": pair.differences, "metrics": pair.metrics})
+        console.print_json({**names, "differs": pair.differences, "metrics": pair.metrics})
         return
     headings = [f"A: {pair.a.heading}", f"B: {pair.b.heading}"]
     if pair.differences:
         rows = [[name, *(format_parameter(name, value) for value in both)] for name, both in pair.differences.items()]
         console.table(["differs", *headings], rows)
     else:
-        console.say("Both have the same recipe")
+        console.info("Both have the same recipe")
     rows = [[name, *_cells(pair.a.values(name), pair.b.values(name))] for name in pair.metrics]
     console.table(["metric", *headings, "B - A"], rows, title="")
     if pair.has_several_seeds:
         study = pair.study(tracker)
-        console.say(f"± is the standard deviation over seeds. For intervals: ablate report {study}")
+        console.info(f"± is the standard deviation over seeds. For intervals: ablate report {study}")
 
 
 def _cells(one: Sequence[float], other: Sequence[float]) -> list[str]:

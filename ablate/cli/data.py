@@ -35,7 +35,7 @@ def info(
     with console.DecodingBar() as bar:
         facts = describe(open_dataset(flags.source(), image_size, bar))
     if as_json:
-        console.emit(facts)
+        console.print_json(facts)
     else:
         console.table(["", ""], [[name.replace("_", " "), _text(name, value)] for name, value in facts.items()])
 

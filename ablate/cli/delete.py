@@ -38,14 +38,14 @@ def delete(
     planned = [plan_deletion(text, tracker, journals) for text in runs]
     deletions = {deletion.run.name: deletion for deletion in planned}.values()
     for one in deletions:
-        console.say(f"{run_title(one.run)}, {one.run.status}, {one.run.name}")
+        console.info(f"{run_title(one.run)}, {one.run.status}, {one.run.name}")
         for line in one.losses:
-            console.warn(line)
+            console.warning(line)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Cannot ask for confirmation without a terminal. --yes deletes without asking")
         if not typer.confirm(f"Permanently delete {count(len(deletions), 'run')}?", err=True):
-            console.say("Nothing was deleted")
+            console.info("Nothing was deleted")
             return
     for one in deletions:
         delete_run(one, tracker, journals)

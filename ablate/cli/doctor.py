@@ -47,7 +47,7 @@ def doctor(
     problems = [finding for finding in findings if finding.state == "problem"]
     if as_json:
         facts = {"findings": [asdict(finding) for finding in findings], "problems": len(problems), "repaired": done}
-        console.emit(facts)
+        console.print_json(facts)
     else:
         for line in done or ["nothing: no problem that can be repaired"] * repair:
             console.result(f"repaired  {line}")

@@ -113,7 +113,7 @@ class HelpfulGroup(TyperGroup):
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except UsageMistake as error:
-            console.complain(explain_mistake(error))
+            console.error(explain_mistake(error))
             sys.exit(2)
         except typer.Abort:
             sys.exit(130)

@@ -53,7 +53,7 @@ def init(
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror}") from None
     console.result(f"Wrote {' and '.join(str(place) for place in texts)}")
-    console.say(f"Next: ablate sweep {path} --dry-run, then without --dry-run. Comments in the file explain it")
+    console.info(f"Next: ablate sweep {path} --dry-run, then without --dry-run. Comments in the file explain it")
 
 
 def _template(name: str) -> str:

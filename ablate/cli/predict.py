@@ -49,7 +49,7 @@ def predict(
             {"image": str(path), "classes": {name: p for p, name in row}}
             for path, row in zip(images, ranked, strict=True)
         ]
-        console.emit({"weights": str(weights or run), "predictions": answers})
+        console.print_json({"weights": str(weights or run), "predictions": answers})
         return
     best = min(3, len(classifier.classes))
     rows = [

@@ -69,7 +69,7 @@ def report(
             return
         written = source.write(flags.output, as_html=flags.html)
     if flags.as_json:
-        console.emit(written.facts)
+        console.print_json(written.facts)
     else:
         show_report(written)
 
@@ -95,9 +95,9 @@ def show_report(written: Report | TuningReport) -> None:
     data = written.analysis.study
     console.result(f"{data.name}: {written.runs}")
     for text in [*written.incomplete, *data.cautions]:
-        console.warn(text)
+        console.warning(text)
     for line in written.answer:
-        console.prose(line)
+        console.result(line, wrap=True)
     columns, rows = written.table
     console.table(columns, rows, title="", optional=[name for name in _OPTIONAL_COLUMNS if name in columns])
     console.result(f"\n{written.folder / 'report.md'}")
@@ -108,7 +108,9 @@ def _print_claims(claims: Sequence[NumericClaim], study: str, file: Path, *, as_
     wrong = [claim for claim in claims if not claim.agrees]
     if as_json:
         found = [vars(claim) for claim in claims]
-        console.emit({"study": study, "file": str(file), "claims": len(claims), "wrong": len(wrong), "found": found})
+        console.print_json(
+            {"study": study, "file": str(file), "claims": len(claims), "wrong": len(wrong), "found": found}
+        )
     else:
         if claims:
             columns = ["line", "variant", "number", "in the text", "in the study", ""]

@@ -45,7 +45,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     if flags.save_weights:
         check_writable(flags.save_weights)
     job = Job(chosen, data.open(chosen, preset), conditions, keep_weights=True)
-    console.say(describe_run(job, preset if flags.preset else f"{preset} (default for this hardware)"))
+    console.info(describe_run(job, preset if flags.preset else f"{preset} (default for this hardware)"))
     result = train_run(job, purpose, project, tracker)
     if flags.save_weights and result.run.is_result:
         copy_weights(result, flags.save_weights)
@@ -56,21 +56,21 @@ def _print(result: RunResult, *, as_json: bool) -> None:
     """Print the result of a run; raise UserError if it failed."""
     run, name = result.run, result.title
     if as_json:
-        console.emit(result.facts)
+        console.print_json(result.facts)
     elif run.is_result:
         accuracy = run.metrics.get(WORKLOAD.metric.tracked, math.nan)
         state = run.status if result.is_new else f"{run.status} earlier (--again reruns it)"
         console.result(f"{name}: test accuracy {accuracy:.4f}, {state} in {console.duration(result.seconds)}")
         if run.error:
-            console.warn(f"Unstable: {run.error}")
+            console.warning(f"Unstable: {run.error}")
         if result.is_stored:
-            console.say(f"Run {result.identifier} in {result.tracker.uri}")
+            console.info(f"Run {result.identifier} in {result.tracker.uri}")
             look = f"ablate ui, or ablate show {name}"
         else:
-            console.say(f"Recorded in {result.journal}. `ablate sync` delivers it to MLflow")
+            console.info(f"Recorded in {result.journal}. `ablate sync` delivers it to MLflow")
             look = f"ablate show {name} --offline"
-        console.say(f"Next: {look}, or the same run with a component off (--no-batch-norm)")
+        console.info(f"Next: {look}, or the same run with a component off (--no-batch-norm)")
     if not run.is_result:
         if shows_tracebacks():
-            console.say(result.traceback or "")
+            console.info(result.traceback or "")
         raise UserError(f"{name} {run.status}: {run.error}. --debug shows the traceback, the same command retries")

@@ -37,10 +37,10 @@ def list_runs(
     if experiment and not runs and (known := sorted({run.study for run in tracker.runs()})):
         raise UserError(unknown("study", experiment, known))
     if as_json:
-        console.emit([run_row(run) for run in runs])
+        console.print_json([run_row(run) for run in runs])
         return
     if not runs:
-        console.say("No runs yet. Start with `ablate run --preset demo`")
+        console.info("No runs yet. Start with `ablate run --preset demo`")
         return
     shown = runs[-limit:]
     same = len({headline_metric(run) for run in shown}) == 1
@@ -48,7 +48,7 @@ def list_runs(
     optional = ("key", "device", "started", "scale", "experiment")
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
-        console.say(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
+        console.info(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
 
 
 @expand_groups
@@ -79,7 +79,7 @@ def show(
         "commit": found.environment.get("commit"),
     }
     if as_json:
-        console.emit({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
+        console.print_json({**facts, "params": found.params, "metrics": found.metrics, "history": list(found.history)})
         return
     console.table(["", ""], [[name, value] for name, value in facts.items() if value not in (None, "")])
     console.table(
@@ -113,13 +113,13 @@ def ui(
 
     project = Project.find()
     uri = project.tracking_uri(store.tracking_uri)
-    console.say(f"Starting the MLflow UI on {mask_uri(uri)} ...")
+    console.info(f"Starting the MLflow UI on {mask_uri(uri)} ...")
     with serve_ui(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}")
-        console.say("Press Ctrl-C to stop")
+        console.info("Press Ctrl-C to stop")
         try:
             server.wait()
         except KeyboardInterrupt:
-            console.say("Stopped the MLflow UI")
+            console.info("Stopped the MLflow UI")
             return
     raise UserError(f"The MLflow UI exited with code {server.returncode}")

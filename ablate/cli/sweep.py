@@ -107,7 +107,7 @@ def _announce(session: SweepSession) -> None:
 
     announce_sweep(session.study, session.planned, session.executor.slots)
     for caution in code_cautions(session.study, session.planned, session.journals):
-        console.warn(caution)
+        console.warning(caution)
 
 
 def _print_dry_run(session: SweepSession, *, as_json: bool) -> None:
@@ -126,9 +126,9 @@ def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_jso
         session.run()
         _print_summary(session, time.perf_counter() - began, as_json=as_json)
         if is_up_to_date:
-            console.say(f"No new runs since {folder / 'report.md'}")
+            console.info(f"No new runs since {folder / 'report.md'}")
         elif as_json:
-            console.say(f"{reporter.write().folder / 'report.md'}")
+            console.info(f"{reporter.write().folder / 'report.md'}")
         else:
             show_report(reporter.write())
     if session.failed:
@@ -142,7 +142,7 @@ def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_jso
 def _print_summary(session: SweepSession, seconds: float, *, as_json: bool) -> None:
     summary = session.summary(seconds)
     if as_json:
-        console.emit(summary)
+        console.print_json(summary)
     else:
         console.result(
             f"{summary['study']}: {count(summary['planned'], 'run')} planned, {summary['reused']} reused, "

@@ -52,7 +52,7 @@ def sync(
     except UnreachableError as error:
         raise UserError(f"{error}. The journals have everything; the same command delivers it later") from None
     if as_json:
-        console.emit(_facts(found, folder or project.root, tracker.uri))
+        console.print_json(_facts(found, folder or project.root, tracker.uri))
     else:
         _say(found, tracker.uri)
     if found.refused:
@@ -80,9 +80,9 @@ def _say(found: SyncResult, uri: str) -> None:
     )
     hosts = sorted(set(found.running.values()))
     if hosts:
-        console.say(
+        console.info(
             f"{len(found.running)} runs have not ended yet (on {', '.join(hosts)}). They were imported so far; "
             "repeat the command when they have ended"
         )
     for name, reason in list(found.damaged.items())[:5]:
-        console.warn(f"Skipped {name}: {reason}")
+        console.warning(f"Skipped {name}: {reason}")

@@ -99,7 +99,7 @@ def _announce(context: TuneContext) -> None:
 
     study, resources = context.request.study, context.resources
     job = Job(study.baseline, resources.data, resources.conditions)
-    console.say(describe_scale(job, study.preset, resources.executor.slots))
+    console.info(describe_scale(job, study.preset, resources.executor.slots))
 
 
 def _command(file: Path | None, search: SearchFlags, execution: TrialFlags, recipe: RecipeFlags) -> str:

@@ -4,20 +4,19 @@ Nothing else prints. May import no other folder of the package.
 """
 
 from ablate.console.live import DecodingBar, RunView
-from ablate.console.printing import complain, decimals, duration, emit, prose, result, say, table, warn
+from ablate.console.printing import decimals, duration, error, info, print_json, result, table, warning
 from ablate.console.sweeps import SweepView
 
 __all__ = [
     "DecodingBar",
     "RunView",
     "SweepView",
-    "complain",
     "decimals",
     "duration",
-    "emit",
-    "prose",
+    "error",
+    "info",
+    "print_json",
     "result",
-    "say",
     "table",
-    "warn",
+    "warning",
 ]

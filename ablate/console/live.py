@@ -9,7 +9,7 @@ from typing import Self
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ablate.console.printing import MESSAGES, duration, say
+from ablate.console.printing import MESSAGES, duration, info
 
 _FORMATS = {
     "train/loss": "loss {:.3f}",
@@ -74,7 +74,7 @@ class RunView:
         seconds, steps = now - began, done - first
         if not self._estimated and steps >= 3 and seconds > 1:
             self._estimated = True
-            say(f"About {duration((total - done) * seconds / steps)} left (estimated from {steps} steps)")
+            info(f"About {duration((total - done) * seconds / steps)} left (estimated from {steps} steps)")
         epoch = min((done - 1) * self._epochs // total + 1, self._epochs)
         self._bar.update(self._task, total=total, completed=done, epoch=f"{epoch}/{self._epochs}")
 
@@ -84,4 +84,4 @@ class RunView:
         facts = " · ".join(known or [f"{name} {value:.4g}" for name, value in metrics.items()])
         self._bar.update(self._task, facts=escape(facts))
         if not MESSAGES.is_terminal:
-            say(f"epoch {step}/{self._epochs}: {facts}")
+            info(f"epoch {step}/{self._epochs}: {facts}")

@@ -28,27 +28,37 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(text: str) -> None:
+def info(text: str) -> None:
     """Print a message to standard error."""
     MESSAGES.print(escape(text))
 
 
-def warn(text: str) -> None:
+def warning(text: str) -> None:
     """Print a warning to standard error."""
     MESSAGES.print(f"[yellow]warning:[/] {escape(text)}")
 
 
-def complain(text: str) -> None:
+def error(text: str) -> None:
     """Print an error to standard error."""
     MESSAGES.print(f"[bold red]error:[/] {escape(text)}")
 
 
-def result(text: str) -> None:
-    """Print a line of the command's result to standard output."""
+def result(text: str, *, wrap: bool = False) -> None:
+    """Print a line of the command's result to standard output.
+
+    With `wrap`, a line that is too long for the terminal is broken between words, and the further lines are indented
+    like the text of the first.
+    """
+    if wrap and OUTPUT.is_terminal:
+        hang = len(text) - len(text.lstrip(" -"))
+        lines = textwrap.wrap(
+            text, _width(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
+        )
+        text = "\n".join(lines)
     OUTPUT.print(escape(text))
 
 
-def emit(facts: Mapping[str, Any] | Sequence[Any]) -> None:
+def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document to standard output. Numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n")
 
@@ -61,15 +71,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-def prose(text: str) -> None:
-    """Print a result, wrapped between words on a terminal. Further lines are indented like the first one's text."""
-    if not OUTPUT.is_terminal:
-        return result(text)
-    hang = len(text) - len(text.lstrip(" -"))
-    lines = textwrap.wrap(text, _width(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
-    return result("\n".join(lines))
 
 
 def table(
@@ -92,7 +93,7 @@ def table(
         OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
     Console(highlight=False, width=_width()).print(shown)
     if hidden:
-        say(f"Columns hidden for lack of width: {', '.join(hidden)}")
+        info(f"Columns hidden for lack of width: {', '.join(hidden)}")
 
 
 def _fitting(columns: Sequence[_Column], optional: Sequence[str]) -> tuple[list[_Column], list[str]]:

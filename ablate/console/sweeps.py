@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, say
+from ablate.console.printing import MESSAGES, duration, info
 
 
 class SweepView:
@@ -44,22 +44,22 @@ class SweepView:
         if self._live:
             self._live.stop()
 
-    def known(self, variant: str, seed: int, score: float | None) -> None:
+    def add_score(self, variant: str, seed: int, score: float | None) -> None:
         """Add the score of a run to the differences so far."""
         if score is not None:
             self._scores.setdefault(variant, {})[seed] = score * self._scale
 
-    def running(self, rows: Sequence[str]) -> None:
+    def show_running(self, rows: Sequence[str]) -> None:
         """Show the runs in progress."""
         self._running = list(rows)
         self._refresh()
 
-    def ended(self, title: str, facts: str, seconds: float | None) -> None:
+    def run_ended(self, title: str, facts: str, seconds: float | None) -> None:
         """Show a finished run. `seconds`, for new runs only, is used to estimate the time left."""
         self._done += 1
         if seconds is not None:
             self._seconds.append(seconds)
-        say(f"[{self._done}/{self._total}] {title}: {facts}{self._time_left()}")
+        info(f"[{self._done}/{self._total}] {title}: {facts}{self._time_left()}")
         self._refresh()
 
     def _time_left(self) -> str:

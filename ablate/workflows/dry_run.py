@@ -20,18 +20,18 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     """Print the question, the design and the conditions of a sweep."""
     job, design = planned[0].job, study.resolved_design
     if study.question:
-        console.say(study.question.strip().splitlines()[0])
+        console.info(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
-    console.say(
+    console.info(
         f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, "
         f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
         f"{count(len(planned), 'run')}, {done} of them finished"
     )
-    console.say(
+    console.info(
         f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"
     )
     for line in describe_aliases(design):
-        console.say(line)
+        console.info(line)
 
 
 def print_dry_run(
@@ -41,7 +41,7 @@ def print_dry_run(
     time_left = forecast(planned, journals, slots)
     power = sensitivity(study, planned, journals)
     if as_json:
-        console.emit(_facts(study, planned, time_left, power))
+        console.print_json(_facts(study, planned, time_left, power))
         return
     console.table(["variant", "done", "to run", "failed"], _rows(study, planned))
     for line in _describe(time_left, power, study):

@@ -50,7 +50,7 @@ class JournalWatcher:
             running = list(self._running())
             for path, _ in running:
                 self._delivery.follow(path)
-            self._view.running([describe_progress(run) for _, run in running])
+            self._view.show_running([describe_progress(run) for _, run in running])
 
     def _running(self) -> Iterator[tuple[Path, Run]]:
         for job in self._jobs():

@@ -76,12 +76,12 @@ class _TrialDisplay:
                 self.trials.append(trial)
                 for name in trial.runs.values():
                     self.delivery.follow(self.journals.path(name))
-                self.view.ended(f"trial {trial.number}", self._outcome(trial), trial.seconds or None)
+                self.view.run_ended(f"trial {trial.number}", self._outcome(trial), trial.seconds or None)
             case TrialLost(reason):
-                console.warn(f"A trial was lost: {reason}. Its values are tried again")
+                console.warning(f"A trial was lost: {reason}. Its values are tried again")
             case TrialsAwaited(others):
                 numbers = ", ".join(str(trial.number) for trial in others)
-                console.say(f"Waiting for the trials of another process: {numbers}")
+                console.info(f"Waiting for the trials of another process: {numbers}")
 
     def _outcome(self, trial: Trial) -> str:
         if trial.state == "failed":

@@ -46,10 +46,10 @@ class DeliveryWarnings:
 
     def delivery_failed(self, error: StoreError) -> None:
         """Warn that the store failed while runs train."""
-        console.warn(delivery_warning(error))
+        console.warning(delivery_warning(error))
 
 
 def warn_refused(errors: Iterable[StoreError]) -> None:
     """Warn of each record of an earlier command that the store does not accept."""
     for error in errors:
-        console.warn(str(error))
+        console.warning(str(error))

@@ -87,7 +87,7 @@ class StudyRecorder:
     def delivery_failed(self, error: StoreError) -> None:
         """Warn the user of a failed delivery, once."""
         if not self.store_failed:
-            console.warn(delivery_warning(error))
+            console.warning(delivery_warning(error))
         self.store_failed = True
 
 
@@ -114,7 +114,7 @@ class StudyReporter:
             tracker = journals if recorder.store_failed else recorder.tracker
             return publish_report(recorder.name, tracker, self.folder, pool=self._pool)
         except StoreError as error:
-            console.warn(delivery_warning(error))
+            console.warning(delivery_warning(error))
             return publish_report(recorder.name, journals, self.folder, pool=self._pool)
 
     def __enter__(self) -> Self:

@@ -111,8 +111,8 @@ class SweepSession:
         while not test.is_done:
             missing = [planned[pair] for pair in test.missing_runs(list(self.runs.values()))]
             self._make([entry.job for entry in missing if self.is_open(entry)])
-            console.say(test.analyse(list(self.runs.values())).sentence)
-        console.say(f"Early stopping saved {test.runs_saved} of {len(self.planned)} runs")
+            console.info(test.analyse(list(self.runs.values())).sentence)
+        console.info(f"Early stopping saved {test.runs_saved} of {len(self.planned)} runs")
 
     def _make(self, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -138,13 +138,13 @@ class SweepSession:
                 self._check_unit(run)
                 self.new_runs += [run] if is_new else []
                 delivery.follow(self.journals.path(run.name))
-                view.known(run.variant, run.seed, self._score(run))
+                view.add_score(run.variant, run.seed, self._score(run))
                 seconds = run.metrics.get("time/total_s") if is_new else None
-                view.ended(self._title(run.key), self._outcome(run, is_new), seconds)
+                view.run_ended(self._title(run.key), self._outcome(run, is_new), seconds)
             case RunLost(job, reason):
-                console.warn(f"{job.recipe.label}/s{job.recipe.seed}: {reason}. The run is tried a second time")
+                console.warning(f"{job.recipe.label}/s{job.recipe.seed}: {reason}. The run is tried a second time")
             case RunInProgress(job, owner):
-                console.say(
+                console.info(
                     f"{job.recipe.label}/s{job.recipe.seed} is running already ({owner}). Waiting for its result"
                 )
 
@@ -152,7 +152,7 @@ class SweepSession:
         """Warn, once, if a metric in percentage points is not a fraction."""
         metric, score = self.study.workload.metric, self._score(run)
         if not self.new_runs and metric.in_points and score is not None and not 0 <= score <= 1:
-            console.warn(
+            console.warning(
                 f"{metric.name} is {score:g}, which is not a fraction. Differences are shown in percentage points. To "
                 f'show them in the metric\'s unit, declare Metric("{metric.name}", unit=""). The runs stay valid'
             )
@@ -161,7 +161,7 @@ class SweepSession:
         metric = self.study.workload.metric
         view = console.SweepView(total, self.executor.slots, self._comparisons(), metric.scale, metric.with_unit)
         for run in self.runs.values():
-            view.known(run.variant, run.seed, self._score(run))
+            view.add_score(run.variant, run.seed, self._score(run))
         return view
 
     def _comparisons(self) -> dict[str, str]:

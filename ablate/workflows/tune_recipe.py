@@ -39,13 +39,13 @@ def tune_recipe(context: TuneContext, began: float) -> None:
         _save(request, session, baseline)
     summary = _summary(session, baseline, earlier, time.time() - began)
     if request.as_json:
-        console.emit({**summary, "report": str(report.folder / "report.md")})
+        console.print_json({**summary, "report": str(report.folder / "report.md")})
         return
     for line in report.answer:
         console.result(line)
     _print(session, summary)
     if request.save:
-        console.say(f"Next: ablate sweep {request.save}")
+        console.info(f"Next: ablate sweep {request.save}")
 
 
 def _search_spec(request: TuneRequest) -> SearchSpec:
@@ -70,9 +70,9 @@ def _search_spec(request: TuneRequest) -> SearchSpec:
 def _announce(spec: SearchSpec) -> None:
     directions = {"max": "high", "min": "low"}
     goals = " and ".join(f"{directions[objective.goal]} {objective.label}" for objective in spec.objectives)
-    console.say(f"{spec.name}: {spec.budget} trials of {spec.base.label} for {goals}. Search space:")
+    console.info(f"{spec.name}: {spec.budget} trials of {spec.base.label} for {goals}. Search space:")
     announce_space(spec.space, spec.space.values(spec.base))
-    console.say(f"Pruned: {describe_pruning(spec.pruner, len(spec.seeds), len(spec.objectives))}")
+    console.info(f"Pruned: {describe_pruning(spec.pruner, len(spec.seeds), len(spec.objectives))}")
 
 
 def _save(request: TuneRequest, session: SearchSession, baseline: Trial) -> None:

@@ -104,7 +104,7 @@ def tune_variants(context: TuneContext, began: float) -> None:
     searches.chosen = best_values({label: task.spec for label, task in searches.tasks.items()}, searches.trials)
     sweep = _sweep(context, searches)
     first_seed = searches.study.seed_list[0]
-    console.say(f"Final comparison: {count(len(sweep.open_jobs), 'run')}, with seeds from {first_seed}")
+    console.info(f"Final comparison: {count(len(sweep.open_jobs), 'run')}, with seeds from {first_seed}")
     sweep.run()
     report = context.write_report()
     if not request.as_json:
@@ -134,13 +134,13 @@ def _searches(context: TuneContext) -> VariantSearches:
 
 def _announce(searches: VariantSearches) -> None:
     spec = next(iter(searches.tasks.values())).spec
-    console.say(
+    console.info(
         f"{searches.study.name}: {count(len(searches.tasks), 'variant')}, {count(spec.budget, 'trial')} each, "
         f"seeds {', '.join(map(str, spec.seeds))}, TPE sampler with seed {spec.sampler_seed}. Search spaces, without "
         "the hyperparameters of factors that are off:"
     )
     for label, task in searches.tasks.items():
-        console.say(f"  {label}: {', '.join(task.spec.space.names)}")
+        console.info(f"  {label}: {', '.join(task.spec.space.names)}")
 
 
 def _search_each_variant(searches: VariantSearches, sweep: RetunedSweep, max_failures: int) -> None:
@@ -148,13 +148,13 @@ def _search_each_variant(searches: VariantSearches, sweep: RetunedSweep, max_fai
     sweep.recorder.open(sweep.record)
     try:
         for number, (label, task) in enumerate(searches.tasks.items(), start=1):
-            console.say(f"Tuning {label} ({number} of {len(searches.tasks)} variants)")
+            console.info(f"Tuning {label} ({number} of {len(searches.tasks)} variants)")
             trials = run_search(task, sweep.executor, sweep.recorder, max_failures=max_failures)
             searches.trials[label] = trials
             winner = best(trials, task.spec.objectives[0].goal)
             if winner:
                 values = "baseline values" if winner.is_baseline else format_values(winner.params)
-                console.say(f"{label}: best {winner.values[0]:.4f}, {values}")
+                console.info(f"{label}: best {winner.values[0]:.4f}, {values}")
     except BaseException as error:
         sweep.recorder.close(sweep.record, "failed" if isinstance(error, UserError) else "killed")
         raise
@@ -190,7 +190,7 @@ def _save(request: TuneRequest, searches: VariantSearches) -> None:
 
 def _print(request: TuneRequest, searches: VariantSearches, summary: Mapping[str, Any]) -> None:
     if request.as_json:
-        console.emit(summary)
+        console.print_json(summary)
         return
     console.result(
         f"{searches.study.name}: {count(len(searches.tasks), 'variant')} tuned with "

@@ -12,16 +12,16 @@ from ablate.console import printing
 
 def test_results_go_to_standard_output_and_messages_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     console.result("a [result]")
-    console.say("a [message]")
-    console.warn("careful [1]")
-    console.complain("wrong [2]")
+    console.info("a [message]")
+    console.warning("careful [1]")
+    console.error("wrong [2]")
     output, messages = capsys.readouterr()
     assert output == "a [result]\n"
     assert messages == "a [message]\nwarning: careful [1]\nerror: wrong [2]\n"
 
 
 def test_json_has_no_number_that_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
-    console.emit({"score": float("nan"), 1: [float("inf"), 2.5, None, True, "x"]})
+    console.print_json({"score": float("nan"), 1: [float("inf"), 2.5, None, True, "x"]})
     assert json.loads(capsys.readouterr().out) == {"score": None, "1": [None, 2.5, None, True, "x"]}
 
 
@@ -79,11 +79,11 @@ def test_prose_breaks_between_words_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds): a clear and important loss."
-    console.prose(text)
+    console.result(text, wrap=True)
     assert capsys.readouterr().out == text + "\n"
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(printing.Console, "is_terminal", property(lambda self: True))
-    console.prose(text)
+    console.result(text, wrap=True)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1
     assert all(len(line) <= 60 for line in lines)

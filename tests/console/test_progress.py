@@ -31,9 +31,9 @@ def test_the_time_left_is_estimated_once(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_a_sweep_prints_a_line_per_run_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     with SweepView(3, 1, {"no-x": "baseline"}, 100, "{} points".format) as view:
-        view.ended("baseline/s0", "accuracy 0.9", None)
-        view.ended("no-x/s0", "accuracy 0.8", 60.0)
-        view.ended("no-x/s1", "accuracy 0.8", 60.0)
+        view.run_ended("baseline/s0", "accuracy 0.9", None)
+        view.run_ended("no-x/s0", "accuracy 0.8", 60.0)
+        view.run_ended("no-x/s1", "accuracy 0.8", 60.0)
     assert capsys.readouterr().err.splitlines() == [
         "[1/3] baseline/s0: accuracy 0.9",
         "[2/3] no-x/s0: accuracy 0.8; about 1 min 0 s left",
@@ -44,8 +44,8 @@ def test_a_sweep_prints_a_line_per_run_with_the_time_left(capsys: pytest.Capture
 def test_differences_are_of_paired_seeds() -> None:
     view = SweepView(4, 1, {"no-x": "baseline", "no-y": "baseline"}, 100, "{} points".format)
     for variant, seed, score in (("baseline", 0, 0.9), ("baseline", 1, 0.8), ("no-x", 1, 0.7), ("no-y", 2, 0.1)):
-        view.known(variant, seed, score)
-    view.known("no-x", 0, None)
+        view.add_score(variant, seed, score)
+    view.add_score("no-x", 0, None)
     table = view._difference_table()
     assert [list(column.cells) for column in table.columns] == [["no-x - baseline"], ["-10.00 points"], ["1"]]
     assert sweeps._signed(0.0123) == "+0.0123"
