@@ -25,9 +25,8 @@ from tests.faults.tally import Tally, table
 from tests.faults.trials import TrialAuditor
 from tests.samples import toy
 from tests.samples.processes import start_program
+from tests.samples.searches import run_search, search_spec
 from tests.samples.tracking import mlflow_project
-from tests.tuning.test_search import search as searched
-from tests.tuning.test_search import tuning
 
 QUICK = "ablate run`$|creation of the store"
 
@@ -66,7 +65,7 @@ def test_the_harm_of_a_fault_is_reported() -> None:
 
 
 def test_lost_trials_are_reported(tmp_path: Path) -> None:
-    searched(tmp_path, tuning(budget=2))
+    run_search(tmp_path, search_spec(budget=2))
     whole = Tally("x")
     TrialAuditor(tmp_path, "kitchen", 2, whole).check_end()
     assert whole.passed

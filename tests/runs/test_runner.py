@@ -1,4 +1,4 @@
-"""From a job to a run: every end has its status, nothing is lost, nothing is repeated."""
+"""Runs of jobs: statuses, reuse, interruptions, resuming."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_finished_run(journals: Journals, options: RunOptions) -> None:
     assert not journals.path(run.name).with_suffix(".checkpoint").exists()
 
 
-def test_the_same_again_is_answered(journals: Journals, options: RunOptions) -> None:
+def test_a_finished_run_is_reused(journals: Journals, options: RunOptions) -> None:
     first, _ = make_run(job(), journals, options)
     second, is_new = make_run(job(), journals, options)
     assert not is_new
@@ -73,7 +73,7 @@ def test_the_same_again_is_answered(journals: Journals, options: RunOptions) -> 
     assert third.metrics["taste"] == first.metrics["taste"]
 
 
-def test_reuse_needs_the_same_device_and_precision(journals: Journals, options: RunOptions) -> None:
+def test_reuse_requires_the_same_device_and_precision(journals: Journals, options: RunOptions) -> None:
     make_run(job(), journals, options)
     elsewhere = replace(job(), conditions=Conditions("cuda", "bf16", 1))
     assert find_result(journals, elsewhere) is None
@@ -82,35 +82,35 @@ def test_reuse_needs_the_same_device_and_precision(journals: Journals, options: 
 
 
 @pytest.mark.parametrize(
-    ("misfortune", "status", "error"),
+    ("failure", "status", "error"),
     [
         ("error", "failed", "ValueError: burnt"),
         ("memory", "out_of_memory", "MemoryError: no room"),
         ("nan", "unstable", "score is not finite after epoch 2"),
     ],
 )
-def test_every_end_is_recorded(
-    journals: Journals, options: RunOptions, misfortune: str, status: str, error: str
+def test_each_status_is_recorded(
+    journals: Journals, options: RunOptions, failure: str, status: str, error: str
 ) -> None:
-    unlucky = job(off=("luck",), without_luck=misfortune)
+    unlucky = job(off=("luck",), without_luck=failure)
     run, _ = make_run(unlucky, journals, options)
     assert (run.status, run.error) == (status, error)
     end = records(journals.path(run.name))[-1]
     assert bool(end["trace"]) == (status != "unstable")
     again, is_new = make_run(unlucky, journals, options)
-    assert is_new == (status != "unstable"), "an unstable run is a result, a failure is not"
+    assert is_new == (status != "unstable"), "an unstable run is a result, a failed run is not"
     if status == "unstable":
-        assert run.metrics["taste"] == 0.1, "the floor stands for what was never reached"
+        assert run.metrics["taste"] == 0.1, "a diverged run has the floor as its score"
         assert again.name == run.name
 
 
-def test_no_better_than_guessing_is_unstable(journals: Journals, options: RunOptions) -> None:
+def test_a_run_no_better_than_guessing_is_unstable(journals: Journals, options: RunOptions) -> None:
     lucky_data = replace(job(), data=replace(job().data, floor=0.59))
     run, _ = make_run(lucky_data, journals, options)
     assert (run.status, run.error) == ("unstable", "no better than guessing")
 
 
-def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, options: RunOptions) -> None:
+def test_an_interrupted_run_is_killed_and_can_be_resumed(journals: Journals, options: RunOptions) -> None:
     unlucky = job(off=("luck",), without_luck="interrupt")
     with pytest.raises(KeyboardInterrupt):
         make_run(unlucky, journals, options)
@@ -123,12 +123,12 @@ def test_an_interrupted_run_is_killed_and_goes_on(journals: Journals, options: R
     run, is_new = make_run(unlucky, journals, options, recorder)
     assert is_new
     assert (run.name, run.status) == (killed.name, "finished")
-    assert recorder.steps == [2], "what was recorded before is not recorded again"
+    assert recorder.steps == [2], "recorded steps are not recorded again"
     assert [row["step"] for row in run.history] == [0, 1, 2]
     assert [line["record"] for line in records(path)].count("resume") == 1
 
 
-def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
+def test_a_run_killed_by_a_full_disk_can_be_resumed(
     journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, write = job(), Journal.write
@@ -150,10 +150,10 @@ def test_a_full_disk_ends_a_run_as_killed_and_it_goes_on_when_there_is_room(
 
 
 @pytest.mark.parametrize(("age", "is_left_alone"), [(60, True), (3600, False)])
-def test_an_open_run_of_another_machine_is_left_alone_until_it_is_silent(
+def test_an_open_run_of_another_machine_is_not_resumed_before_the_timeout(
     journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch, age: float, is_left_alone: bool
 ) -> None:
-    """Where locks do not reach from machine to machine, two may run one recipe, but never into one journal."""
+    """Without locks between machines, two may make the same run, but never write to the same journal."""
     asked = job(off=("luck",), without_luck="interrupt")
     with monkeypatch.context() as patch:
         patch.setattr("ablate.runs.runner.this_process", lambda: {**this_process(), "host": "elsewhere"})
@@ -177,12 +177,14 @@ _write = Journal.write
 
 
 def _write_no_end(journal: Journal, record: str, **fields: object) -> None:
-    """Write as a process that is killed does: no end."""
+    """Write like a process that is killed: no end record."""
     if record != "end":
         _write(journal, record, **fields)
 
 
-def test_other_code_starts_anew(journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_code_starts_a_new_run(
+    journals: Journals, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unlucky = job(off=("luck",), without_luck="interrupt")
     with pytest.raises(KeyboardInterrupt):
         make_run(unlucky, journals, options)
@@ -202,7 +204,7 @@ def test_other_code_starts_anew(journals: Journals, options: RunOptions, monkeyp
 
 
 class Interrupter(Recorder):
-    """Presses Ctrl-C when an epoch is recorded."""
+    """Raises KeyboardInterrupt at an epoch."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
@@ -213,10 +215,10 @@ class Interrupter(Recorder):
             raise KeyboardInterrupt
 
 
-def test_a_training_that_was_interrupted_ends_as_if_it_never_had_been(
+def test_a_resumed_training_equals_an_uninterrupted_one(
     tmp_path: Path, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Data, checkpoint, journal and all: the same history and the same weights, bit for bit."""
+    """The history and the weights are the same, bit for bit."""
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
     recipe = recipe.plus("mixup", "ema")
     whole = Job(recipe, open_data(recipe, ImageSource("digits")), Conditions("cpu", "fp32", 1))

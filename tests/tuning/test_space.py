@@ -1,4 +1,4 @@
-"""What is searched: never the knobs of what is off, and only recipes that are valid."""
+"""Search spaces: valid recipes only, no hyperparameters of factors that are off."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def value_at(dimension: Dimension, share: float) -> float | int | str:
 
 @settings(max_examples=60)
 @given(recipes(), st.lists(st.floats(0, 1), min_size=40, max_size=40))
-def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid(
-    recipe: Recipe, shares: list[float]
-) -> None:
+def test_a_space_omits_factors_that_are_off_and_its_recipes_are_valid(recipe: Recipe, shares: list[float]) -> None:
     space = space_of(recipe)
     owners = {name.partition(".")[0] for name in space.names if "." in name}
     assert owners <= set(recipe.factors)
@@ -53,7 +51,7 @@ def test_a_space_holds_no_knob_of_a_factor_that_is_off_and_its_recipes_are_valid
 
 @settings(max_examples=60)
 @given(recipes())
-def test_the_recipe_itself_lies_in_its_space_and_the_space_survives_as_plain_data(recipe: Recipe) -> None:
+def test_a_recipe_is_in_its_space_and_a_space_can_be_read_from_plain_data(recipe: Recipe) -> None:
     space = space_of(recipe)
     assert recipe.change(space.values(recipe)) == recipe
     assert all(one.low <= value <= one.high for one, value in zip(space.dimensions, space.values(recipe).values(),
@@ -61,19 +59,19 @@ def test_the_recipe_itself_lies_in_its_space_and_the_space_survives_as_plain_dat
     assert space_from(space.plain) == space
 
 
-def test_all_settings_and_knobs_that_say_so_are_tuned() -> None:
+def test_all_tunable_settings_and_hyperparameters_are_in_the_default_space() -> None:
     assert space_of(Recipe.of(toy.WORKLOAD)).names == ("lr", "sugar.spoons", "salt.grains")
     assert "pepper.amount" in space_of(Recipe.of(toy.WORKLOAD, ["pepper"])).names
     assert "width" not in space_of(Recipe.of(resnet9.WORKLOAD)).names
 
 
-def test_narrowing() -> None:
+def test_a_space_can_be_narrowed() -> None:
     recipe = Recipe.of(resnet9.WORKLOAD)
     assert space_of(recipe, ["weight-decay.strength", "lr"]).names == ("lr", "weight_decay.strength")
     (width,) = space_of(recipe, ["width=4:32"]).dimensions
     assert (width.low, width.high, width.is_integer) == (4, 32, True)
     wider = space_of(Recipe.of(resnet9.WORKLOAD, values={"lr": 0.5}), ["lr"])
-    assert wider.dimensions[0].high == 0.5, "the recipe's own value is always inside"
+    assert wider.dimensions[0].high == 0.5, "a space includes the recipe's own value"
 
 
 @pytest.mark.parametrize(
@@ -89,19 +87,19 @@ def test_narrowing() -> None:
         ("optimizer=1:2", "no range"),
     ],
 )
-def test_a_space_that_makes_no_sense(asked: str, message: str) -> None:
+def test_invalid_spaces_are_refused(asked: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         space_of(Recipe.of(resnet9.WORKLOAD), [asked])
 
 
-def test_the_ends_of_a_range() -> None:
+def test_edges_of_a_range() -> None:
     lr = Dimension("lr", 1e-4, 1e-1, log=True)
     assert [lr.edge(value) for value in (1e-4, 1.2e-4, 1e-3, 0.09, 0.1)] == ["low", "low", None, "high", "high"]
     assert Dimension("word", words=("a", "b")).edge("a") is None
     assert Space((lr,)).names == ("lr",)
 
 
-def test_objectives_are_validation_time_or_parameters_never_the_test_score() -> None:
+def test_objectives_exclude_test_scores() -> None:
     (main,) = objectives_of(resnet9.WORKLOAD.validation, "resnet9")
     assert (main.tracked, main.goal) == ("val/accuracy", "max")
     two = objectives_of(resnet9.WORKLOAD.validation, "resnet9", ["accuracy", "time"])

@@ -1,4 +1,4 @@
-"""A sweep from plan to summary, as the command line runs it."""
+"""Sweep sessions: runs, summary, preparation of the report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def session(folder: Path, executor: Executor) -> SweepSession:
     return SweepSession(STUDY, planned, journals, RunOptions(folder, STUDY.name), executor, recorder)
 
 
-def test_a_session_makes_what_is_missing_and_says_so(tmp_path: Path) -> None:
+def test_a_session_makes_missing_runs_and_summarises_them(tmp_path: Path) -> None:
     first = session(tmp_path, SerialExecutor())
     first.run()
     assert {name: first.summary(1.0)[name] for name in ("planned", "reused", "ran", "failed")} == {

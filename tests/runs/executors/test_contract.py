@@ -1,4 +1,4 @@
-"""The contract, for every executor, with real processes."""
+"""The executor protocol, tested for each executor with real processes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A running Ray of one node with two processors."""
+    """A Ray cluster of one node with two CPUs."""
     if find_spec("ray") is None:
         pytest.skip("needs the extra `ray`")
     from ablate.runs.executors.ray_cluster import quiet_ray
@@ -49,7 +49,7 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))  # so that its workers find `executor_samples`
+        patch.setenv("PYTHONPATH", str(ROOT))  # so that its workers find the samples
         running = Cluster(True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
         yield running
         running.shutdown()
@@ -57,7 +57,7 @@ def cluster() -> Iterator[Any]:
 
 SLOW_RAY = pytest.param("ray", marks=pytest.mark.slow)
 ALL_POOLS = pytest.mark.parametrize("pool", ["processes", "ray"], indirect=True)
-"""Mark of the tests that include Ray by default; its workers take seconds to start."""
+"""Marks tests that run with Ray by default. Its workers take seconds to start."""
 
 
 @pytest.fixture(params=[name if name != "ray" else SLOW_RAY for name in EXECUTORS])
@@ -68,23 +68,23 @@ def executor(request: pytest.FixtureRequest) -> Executor:
 
 @pytest.fixture(params=["processes", SLOW_RAY])
 def pool(request: pytest.FixtureRequest) -> Executor:
-    """An executor with workers that can be lost."""
+    """An executor with worker processes."""
     address = request.getfixturevalue("cluster").address if request.param == "ray" else None
     return make_executor(request.param, 2, address)
 
 
 def marks(folder: Path, kind: str) -> list[int]:
-    """The pids of the calls that began or recorded their end."""
+    """Return the process ids of calls that began or recorded their end."""
     return [int(path.name.partition("-")[0]) for path in folder.glob(f"*.{kind}")]
 
 
 def begun(folder: Path) -> int:
-    """How many calls of `linger` have begun."""
+    """Return the number of calls of `linger` that began."""
     return len(list(folder.glob("*.begun")))
 
 
 def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
-    """A program that prints results as they come, in a process group of its own, as a terminal gives it."""
+    """A program that prints results, in its own process group as in a terminal."""
     text = SCRIPT.format(tests=str(ROOT), call=call, items=list(items))
     return subprocess.Popen(
         [sys.executable, "-c", text],
@@ -96,7 +96,7 @@ def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
-def test_every_item_comes_back_once_with_its_result(executor: Executor) -> None:
+def test_each_item_has_one_result(executor: Executor) -> None:
     assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
 
 
@@ -104,7 +104,7 @@ def test_no_items_no_results(executor: Executor) -> None:
     assert list(executor.results(samples.double, [])) == []
 
 
-def test_items_larger_than_a_pipe_travel(executor: Executor) -> None:
+def test_items_may_be_larger_than_a_pipe_buffer(executor: Executor) -> None:
     items = [bytes([number]) * 2_000_000 + b"end" for number in range(5)]
     assert dict(executor.results(samples.mirror, items)) == {item: item[::-1] for item in items}
 
@@ -114,14 +114,14 @@ def test_items_start_in_order_on_no_more_workers_than_slots(executor: Executor, 
     calls = [call for _, call in executor.results(samples.clock, items)]
     started = [int(line) for line in (tmp_path / "started").read_text().split()]
     assert sorted(started) == list(range(12))
-    assert all(number - place < executor.slots for place, number in enumerate(started)), "one may be late, none early"
+    assert all(number - place < executor.slots for place, number in enumerate(started)), "items start in order"
     busy = [sum(other[0] <= call[0] < other[1] for other in calls) for call in calls]
     assert max(busy) == executor.slots
     assert len({call[2] for call in calls}) <= executor.slots
     assert len({call[3] for call in calls}) <= executor.slots, "a worker imported the module again"
 
 
-def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
+def test_an_exception_is_raised_in_the_caller(executor: Executor) -> None:
     items = [("", 0), ("", 1), ("user", 2), *(("", number) for number in range(3, 50))]
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(UserError) as caught:
@@ -130,18 +130,18 @@ def test_an_exception_reaches_the_caller_as_itself(executor: Executor) -> None:
     until(lambda: not any(is_alive(child.pid) for child in set(psutil.Process().children(recursive=True)) - before))
 
 
-def test_an_exception_that_cannot_travel_is_told_of(pool: Executor) -> None:
+def test_an_exception_that_cannot_be_pickled_is_described(pool: Executor) -> None:
     with pytest.raises(RuntimeError, match=r"^AwkwardError: first"):
         list(pool.results(samples.end_badly, [("", 0), ("awkward", 1)]))
 
 
-def test_a_result_that_cannot_travel_is_told_of(pool: Executor) -> None:
+def test_a_result_that_cannot_be_pickled_raises(pool: Executor) -> None:
     with pytest.raises(Exception, match=r"^Can't (pickle|get) local object"):
         list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
 
 
 @ALL_POOLS
-def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
+def test_a_dead_worker_loses_its_item_only(pool: Executor) -> None:
     items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
     results = dict(pool.results(samples.end_badly, items))
     assert set(results) == set(items)
@@ -152,7 +152,7 @@ def test_a_worker_that_dies_loses_its_item_only(pool: Executor) -> None:
 
 
 @ALL_POOLS
-def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_path: Path) -> None:
+def test_closing_early_ends_running_calls_and_starts_no_others(pool: Executor, tmp_path: Path) -> None:
     items = [("", 0.0), *[(str(tmp_path), 1.0)] * 6]
     results = pool.results(samples.wait_to_be_ended, items)
     assert next(results)[1] == "done"
@@ -165,7 +165,7 @@ def test_closing_early_ends_what_runs_and_starts_nothing(pool: Executor, tmp_pat
 
 
 @pytest.mark.slow
-def test_what_a_lost_node_had_is_done_by_another(cluster: Any, tmp_path: Path) -> None:
+def test_items_of_a_lost_node_move_to_another(cluster: Any, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=2, object_store_memory=100 << 20)
     items = [(str(tmp_path), number) for number in range(8)]
     results = make_executor("ray", 4, cluster.address).results(samples.linger, items)
@@ -173,10 +173,10 @@ def test_what_a_lost_node_had_is_done_by_another(cluster: Any, tmp_path: Path) -
     killer.start()
     assert dict(results) == {item: item[1] for item in items}
     killer.join()
-    assert begun(tmp_path) > len(items), "nothing was lost with the node"
+    assert begun(tmp_path) > len(items), "items of the lost node ran again"
 
 
-def test_many_tiny_items_come_back(pool: Executor) -> None:
+def test_many_small_items(pool: Executor) -> None:
     assert sorted(pool.results(samples.double, range(500))) == [(number, 2 * number) for number in range(500)]
 
 
@@ -210,21 +210,21 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert len(marks(tmp_path, "recorded")) == len(marks(tmp_path, "began")) == 2
 
 
-def test_a_program_without_a_guard_may_use_processes() -> None:
+def test_processes_need_no_main_guard() -> None:
     with script("double", [1, 2, 3]) as program:
         out, err = program.communicate(timeout=PATIENCE)
     assert (sorted(out.split()), err) == (["2", "4", "6"], "")
 
 
-def test_a_program_file_without_a_guard_may_use_processes(tmp_path: Path) -> None:
+def test_processes_need_no_main_guard_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(SCRIPT.format(tests=str(ROOT), call="double", items=[1, 2, 3]))
     done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (sorted(done.stdout.split()), done.stderr, done.returncode) == (["2", "4", "6"], "", 0)
 
 
-def test_workers_that_die_while_they_start_lose_what_they_were_to_do() -> None:
-    """Nothing hangs and nothing else is lost, even if it is the first thing that happens."""
+def test_a_worker_that_dies_at_its_start_loses_its_item_only() -> None:
+    """Also if its death is the first event."""
     results = ProcessExecutor(2).results(samples.double, range(6))
     others = set(psutil.Process().children())
 
@@ -240,7 +240,7 @@ def test_workers_that_die_while_they_start_lose_what_they_were_to_do() -> None:
     assert sum(isinstance(outcome, WorkerLost) for outcome in outcomes.values()) <= 1
 
 
-def test_a_lost_item_says_how_its_worker_ended() -> None:
+def test_a_lost_item_has_the_reason() -> None:
     outcomes = dict(ProcessExecutor(1).results(samples.end_badly, [("kill", 0), ("exit", 1)]))
     assert outcomes == {
         ("kill", 0): WorkerLost("its worker was killed by SIGKILL (out of memory?)"),
@@ -248,25 +248,25 @@ def test_a_lost_item_says_how_its_worker_ended() -> None:
     }
 
 
-def test_workers_are_dealt_the_gpus_in_turn():
-    """Three workers, an item each, two GPUs."""
+def test_gpus_are_assigned_in_turn():
+    """Three workers with one item each share two GPUs."""
     outcomes = ProcessExecutor(3, ("5", "GPU-a1")).results(samples.visible_gpu, ["look"] * 3)
     assert sorted(result for _, result in outcomes) == ["5", "5", "GPU-a1"]
 
 
-def test_a_worker_that_replaces_another_takes_its_gpu_over():
+def test_a_replaced_worker_keeps_its_gpu():
     lost, seen = dict(ProcessExecutor(1, ("7",)).results(samples.visible_gpu, ["kill", "look"])).values()
     assert isinstance(lost, WorkerLost)
     assert seen == "7"
 
 
-def test_without_gpus_a_worker_sees_what_the_command_sees(monkeypatch):
+def test_without_gpus_a_worker_inherits_the_environment(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     assert dict(ProcessExecutor(1).results(samples.visible_gpu, ["look"])) == {"look": "2,3"}
 
 
 @pytest.mark.parametrize(("given", "found"), [(None, ("0", "1")), ("3,GPU-b", ("3", "GPU-b"))])
-def test_gpus_are_named_as_the_environment_names_them(given, found, monkeypatch):
+def test_gpus_have_the_names_of_the_environment(given, found, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if given is not None:
@@ -274,7 +274,7 @@ def test_gpus_are_named_as_the_environment_names_them(given, found, monkeypatch)
     assert devices.gpus() == found
 
 
-def test_an_unknown_executor_is_named() -> None:
+def test_an_unknown_executor_is_refused() -> None:
     with pytest.raises(UsageError, match="Unknown executor 'threads'"):
         make_executor("threads", 2)
     assert isinstance(make_executor("serial", 2), SerialExecutor)

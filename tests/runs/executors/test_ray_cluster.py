@@ -1,4 +1,4 @@
-"""A Ray of this machine alone, as a program starts it."""
+"""A local Ray instance, started by a program."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_no_worker_survives_when_the_program_is_killed(tmp_path: Path) -> None:
         processes = psutil.Process(program.pid).children(recursive=True)
         program.kill()
         until(lambda: not any(is_alive(pid) for pid in marks(tmp_path, "began")))
-    for process in processes:  # Ray's own agents look after their node now and then only
+    for process in processes:  # Ray's own processes check their node from time to time only
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
@@ -97,7 +97,7 @@ def test_dead_workers_leave_standard_output_alone() -> None:
     assert err == ""
 
 
-def test_a_cluster_that_does_not_answer_is_named() -> None:
+def test_an_unreachable_cluster_is_reported() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -106,14 +106,14 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
 
 
 @pytest.mark.slow
-def test_what_no_node_can_hold_is_refused() -> None:
+def test_items_too_large_for_every_node_are_refused() -> None:
     from ablate.runs.executors.ray_cluster import RayExecutor
 
     with pytest.raises(UserError, match="No node of the Ray cluster has 1 CPUs and 64 GPUs for a run"):
         list(RayExecutor(1, "local", gpus=64).results(abs, [1]))
 
 
-def test_without_ray_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'ablate-study\[ray\]'"):
         list(make_executor("ray", 1).results(abs, [1]))

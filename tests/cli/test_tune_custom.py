@@ -1,4 +1,4 @@
-"""`ablate tune` on a training that a study brings: what it logs or returns; with a store, none, or one that is down."""
+"""`ablate tune` of custom trainings: logged and returned metrics, an offline and an unreachable store."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def project(project: Path) -> Path:
     return project
 
 
-def test_the_settings_of_an_own_training_are_tuned_and_the_winner_is_a_study(project: Path) -> None:
+def test_settings_of_a_custom_training_are_tuned_and_saved_as_a_study(project: Path) -> None:
     answer = ablate(*TUNE, "--jobs", "1", "--save", "better/tuned.py", "--json", folder=project)
     facts = json.loads(answer.stdout)
     assert (facts["trials"], facts["failed"], facts["objectives"]) == (4, 0, ["val_taste"])
@@ -79,14 +79,14 @@ def test_the_settings_of_an_own_training_are_tuned_and_the_winner_is_a_study(pro
     assert json.loads(swept.stdout)["failed"] == 0
 
 
-def test_what_a_training_returns_is_tuned_for_as_well(project: Path) -> None:
+def test_a_returned_metric_can_be_the_objective(project: Path) -> None:
     written(project, RETURNED)
     facts = json.loads(ablate(*TUNE, "--multi", "val_taste,parameters", "--json", folder=project).stdout)
     assert facts["baseline"]["values"] == [pytest.approx(0.84375), 7]
     assert facts["failed"] == 0
 
 
-def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
+def test_each_variant_of_a_custom_training_is_tuned(project: Path) -> None:
     arguments = ("tune", "own.py", "--per-variant", "--trials", "2", "--final-seeds", "3", "--executor", "serial")
     ablate(*arguments, folder=project)
     text = (project / "reports" / "own-retuned" / "report.md").read_text()
@@ -101,7 +101,7 @@ def test_both_ways_of_a_component_are_tuned(project: Path) -> None:
         (("'val_taste'),\n    ),", "'taste'),\n    ),"), (), "validation must not be taste, the metric of the results"),
         (("", ""), ("--space", "heet"), "Did you mean 'heat'"),
         (("", ""), ("--space", "stirs"), "--space stirs=1:10"),
-        (("", ""), ("--lr", "1"), "--lr is for resnet9, and this study trains own"),
+        (("", ""), ("--lr", "1"), "--lr applies to resnet9, but this study trains own"),
         (("", ""), ("--dataset", "digits"), "the built-in images"),
         (("ranges=dict(heat=Range(0, 8)),", ""), (), "This recipe has nothing to tune. Give a setting a range"),
     ],
@@ -114,13 +114,13 @@ def test_a_mistake_is_one_line(project: Path, change: tuple[str, str], flags: tu
     assert not list((project / "mlruns").rglob("*.jsonl"))
 
 
-def test_a_training_that_gives_no_validation_metric_is_told_what_is_missing(project: Path) -> None:
+def test_a_training_without_its_validation_metric_is_an_error(project: Path) -> None:
     written(project, COOKED.replace("val_taste=found", "tasted=found"))
     told = ablate(*TUNE, "--max-failures", "1", folder=project, code=1).stderr
     assert "baseline/s0 neither logged nor returned val_taste" in told
 
 
-def test_validation_is_a_metric_of_its_own() -> None:
+def test_validation_must_be_another_metric() -> None:
     declared: dict[str, Any] = {"factors": {"sugar": "sweet"}, "metric": Metric("taste")}
     with pytest.raises(UsageError, match="validation must be a metric"):
         from_function(print, **declared, validation="val_taste")
@@ -128,7 +128,7 @@ def test_validation_is_a_metric_of_its_own() -> None:
         from_function(print, **declared, settings={"val_taste": 1}, validation=Metric("val_taste"))
 
 
-def test_a_floor_of_one_kind_of_metric_is_none_of_another(project: Path) -> None:
+def test_the_floor_applies_to_metrics_of_the_same_kind(project: Path) -> None:
     """What guessing scores in accuracy would be a splendid loss."""
     for validation, floor in ((Metric("val_taste"), 0.1), (Metric("val_loss", goal="min"), None)):
         workload = from_function(
@@ -136,10 +136,10 @@ def test_a_floor_of_one_kind_of_metric_is_none_of_another(project: Path) -> None
         )
         base = Recipe.of(workload)
         objectives = objectives_of(validation, "own")
-        tuning = SearchSpec("x", base, space_of(base, ["heat=1:2"]), (0,), objectives, "none", 0, 1)
-        place, data = SearchStorage("x.log", project), Data("x", "none", 0.1)
-        ticket = TrialTask(tuning, place, data, Conditions("cpu", "own", 1), RunOptions(project), project)
-        assert ticket.floor == floor
+        spec = SearchSpec("x", base, space_of(base, ["heat=1:2"]), (0,), objectives, "none", 0, 1)
+        storage, data = SearchStorage("x.log", project), Data("x", "none", 0.1)
+        task = TrialTask(spec, storage, data, Conditions("cpu", "own", 1), RunOptions(project), project)
+        assert task.floor == floor
 
 
 def finished(project: Path) -> list[Run]:
@@ -147,7 +147,7 @@ def finished(project: Path) -> list[Run]:
     return [run for run in runs if run and run.status == "finished"]
 
 
-def test_a_returned_value_stands_before_what_was_logged(project: Path) -> None:
+def test_a_returned_value_takes_precedence_over_logged_ones(project: Path) -> None:
     ablate(*TUNE, "--trials", "1", "--offline", folder=project)
     (run,) = finished(project)
     objective = Objective("val_taste", "val_taste", "max", of_history=True)
@@ -156,31 +156,31 @@ def test_a_returned_value_stands_before_what_was_logged(project: Path) -> None:
     assert objective.value(run, None) == 0.5
 
 
-@pytest.mark.parametrize("arms", [(), ("--per-variant", "--final-seeds", "2")], ids=["one recipe", "every arm"])
-def test_a_search_whose_store_is_down_costs_nothing_and_is_delivered_later(
-    project: Path, monkeypatch: pytest.MonkeyPatch, arms: tuple[str, ...]
+@pytest.mark.parametrize("options", [(), ("--per-variant", "--final-seeds", "2")], ids=["one recipe", "every variant"])
+def test_a_search_without_a_reachable_store_is_delivered_later(
+    project: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     address = f"http://127.0.0.1:{free_port()}"
-    command = (*TUNE, "--trials", "2", "--name", "alone", *arms)
+    command = (*TUNE, "--trials", "2", "--name", "alone", *options)
     answer = ablate(*command, "--tracking-uri", address, folder=project)
     assert answer.stderr.count("does not answer") == 1, answer.stderr
     assert (project / "reports" / "alone" / "report.md").is_file()
     made = len(finished(project))
     ablate("list", folder=project)
     tracker = open_tracker(Project.find(project))
-    assert len(tracker.runs("alone")) == made, "any command that asks the store delivers"
+    assert len(tracker.runs("alone")) == made, "each command that reads the store delivers first"
     record = tracker.study("alone")
     assert record.status == "finished"
-    assert len(record.planned_runs) == (8 if arms else 2)
+    assert len(record.planned_runs) == (8 if options else 2)
     assert "val taste" in (project / "reports" / "alone" / "report.md").read_text()
     again = ablate(*command, "--json", folder=project)
-    assert len(finished(project)) == made, "nothing is made twice"
+    assert len(finished(project)) == made, "no run is repeated"
     assert json.loads(again.stdout)["failed"] == 0
 
 
-def test_a_search_without_a_store(project: Path) -> None:
+def test_an_offline_search(project: Path) -> None:
     store = project / "mlruns" / "mlflow.db"
     store.unlink()
     ablate(*TUNE, "--offline", "--name", "alone", folder=project)
