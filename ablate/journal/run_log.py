@@ -103,7 +103,7 @@ class RunLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def waiting_run(self) -> Mapping[str, str]:
+    def mlflow_environment(self) -> Mapping[str, str]:
         """Request the run in the tracking store, and return the environment variables for logging to it."""
         discard_run_environment(self._journal.path)
         self._journal.write("wanted")

@@ -68,7 +68,7 @@ class Log(Protocol):
     def file(self, name: str) -> Path:
         """Return the path at which to write the artifact `name`."""
 
-    def waiting_run(self) -> Mapping[str, str]:
+    def mlflow_environment(self) -> Mapping[str, str]:
         """Return the environment variables for logging to this run with MLflow; waits until the run exists there."""
 
     @property

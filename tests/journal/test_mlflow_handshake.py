@@ -39,7 +39,7 @@ def test_every_request_for_a_run_is_answered(tmp_path: Path) -> None:
             log = RunLog(journal)
             with ThreadPoolExecutor(1) as pool:
                 for _ in range(2):  # a killed and continued run asks again
-                    assert pool.submit(log.waiting_run).result(20)["MLFLOW_RUN_ID"]
+                    assert pool.submit(log.mlflow_environment).result(20)["MLFLOW_RUN_ID"]
 
 
 def test_params_of_a_run_that_logs_directly_are_in_a_tag(tmp_path: Path) -> None:

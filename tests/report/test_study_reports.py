@@ -229,10 +229,10 @@ def test_captions_of_curves_name_the_band(tmp_path: Path) -> None:
 
 def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:
     record = record_of(small_study())
-    plain = json.loads(json.dumps(record.details).replace("dropout", "gone_from_the_menu"))
+    plain = json.loads(json.dumps(record.details).replace("dropout", "removed_since"))
     tracker = MemoryTracker(write_runs(small_study(), tmp_path / "journals"))
     tracker.open_study(replace(record, details=plain))
-    assert "gone from the menu" in report_text(tracker)
+    assert "removed since" in report_text(tracker)
 
 
 def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:

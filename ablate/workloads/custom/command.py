@@ -196,7 +196,7 @@ class CommandTrainer:
             **thread_limits(job.conditions.threads),
             "PYTHONUNBUFFERED": "1",
             **os.environ,
-            **(log.waiting_run() if self.logs_to_mlflow else {}),
+            **(log.mlflow_environment() if self.logs_to_mlflow else {}),
             **{name: fill_values(value, values) for name, value in self.environment.items()},
         }
         executable = str(folder / arguments[0]) if "/" in arguments[0] else arguments[0]

@@ -45,7 +45,7 @@ SETTINGS = (
         str,
         "val",
         OneOf(("val", "test")),
-        "images for the validation curves: held-out training images or, as in the notebook, test images",
+        "validate on held-out training images or, like the notebook, on test images",
     ),
     Setting(
         "image_size",
