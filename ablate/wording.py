@@ -28,6 +28,9 @@ def nearest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | N
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`."""
     known = list(known)
-    near = nearest(name, known)
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{hint} Known: {listed(known) or 'none'}"
+    return f"{unknown_name(kind, name, nearest(name, known))} Known: {listed(known) or 'none'}"
+
+
+def unknown_name(kind: str, name: str, near: str | None) -> str:
+    """Return the error message for an unknown name without the known ones: `Unknown factor 'x'. Did you mean 'y'?`."""
+    return f"Unknown {kind} {name!r}." + (f" Did you mean {near!r}?" if near else "")

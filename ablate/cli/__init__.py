@@ -1,4 +1,4 @@
-"""Command line: one module per command, flag groups in `options/`, study templates in `templates/`.
+"""Command line: one module per command, groups of options in `options/`, study templates in `templates/`.
 
 Top layer: may import every other layer, and nothing imports it.
 """

@@ -64,7 +64,7 @@ def show(
     from ablate.workloads.resnet9.artifacts import draw_data
 
     with console.DecodingBar() as bar:
-        draw_data(flags.source(), recipe.recipe(names.GPU_PRESET, seed), count, to, bar)
+        draw_data(flags.source(), recipe.recipe(names.FULL_PRESET, seed), count, to, bar)
     console.result(str(to))
 
 

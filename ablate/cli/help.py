@@ -17,7 +17,8 @@ from ablate.cli.options import panels
 from ablate.cli.usage_errors import UsageMistake, explain_mistake
 
 START = """\
-Ablation studies of training recipes: which components matter, by how much, and how certain that is.
+Ablation studies of training recipes: which components matter, by how much,
+and how certain that is.
 
 Start with handwritten digits; nothing has to be downloaded.
 

@@ -37,7 +37,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
 
     conditions = compute.conditions(WORKLOAD)
-    preset = flags.preset or (names.GPU_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
+    preset = flags.preset or (names.FULL_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
     chosen = recipe.recipe(preset, flags.seed)
     project = Project.find()
     tracker = store.open(project)
@@ -69,7 +69,9 @@ def _print(result: RunResult, *, as_json: bool) -> None:
         else:
             console.info(f"Recorded in {result.journal}. `ablate sync` delivers it to MLflow")
             look = f"ablate show {name} --offline"
-        console.info(f"Next: {look}, or the same run with a component off (--no-batch-norm)")
+        first = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]
+        other = f", or the same command with --no-{first.flag}" if run.variant == "baseline" else ""
+        console.info(f"Next: {look}{other}")
     if not run.is_result:
         if shows_tracebacks():
             console.info(result.traceback or "")

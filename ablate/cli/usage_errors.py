@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import typer
 
-from ablate.wording import nearest
+from ablate.wording import nearest, unknown_name
 
 UsageMistake = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 """Click's UsageError, of whichever click Typer uses."""
@@ -33,15 +33,11 @@ def explain_mistake(error: Any) -> str:
         names = [name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)]
         synonym = _SYNONYMS.get(option)
         near = nearest(synonym, names, 0.9) if synonym else nearest(option, names)  # --seed is near --seeds
-        return _unknown("option", option, near, f"`{command} {'--help-all' if '--help-all' in names else '--help'}`")
+        flag = "--help-all" if "--help-all" in names else "--help"
+        return f"{unknown_name('option', option, near)} See `{command} {flag}`"
     name = re.match(r"No such command '(.*?)'\.", error.format_message())
     if name:
-        return _unknown("command", name[1], nearest(name[1], list(ctx.command.commands)), f"`{command} --help`")
+        near = nearest(name[1], ctx.command.commands)
+        return f"{unknown_name('command', name[1], near)} See `{command} --help`"
     message = " ".join(error.format_message().split()).rstrip(".")
     return f"{message[:1].upper()}{message[1:]}. See `{command} --help`"
-
-
-def _unknown(kind: str, name: str, near: str | None, where: str) -> str:
-    """Return the message for an unknown name where the known ones are too many to list."""
-    hint = f" Did you mean {near!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{hint} See {where}"

@@ -11,6 +11,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from ablate.console.printing import MESSAGES, duration, info
 
+SHORTEST_ESTIMATE = 5.0
+"""Seconds. If less time is left, no estimate is printed."""
+
 _FORMATS = {
     "train/loss": "loss {:.3f}",
     "val/loss": "val loss {:.3f}",
@@ -74,7 +77,9 @@ class RunView:
         seconds, steps = now - began, done - first
         if not self._estimated and steps >= 3 and seconds > 1:
             self._estimated = True
-            info(f"About {duration((total - done) * seconds / steps)} left (estimated from {steps} steps)")
+            left = (total - done) * seconds / steps
+            if left >= SHORTEST_ESTIMATE:
+                info(f"About {duration(left)} left (estimated from {steps} steps)")
         epoch = min((done - 1) * self._epochs // total + 1, self._epochs)
         self._bar.update(self._task, total=total, completed=done, epoch=f"{epoch}/{self._epochs}")
 

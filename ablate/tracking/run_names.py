@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.wording import listed, nearest
+from ablate.wording import listed, nearest, unknown_name
 
 _CANDIDATES_LISTED = 8
 
@@ -46,7 +46,6 @@ def find_run(text: str, runs: Sequence[tuple[str, Run]], newest: Callable[[], Se
 
 
 def _unknown_run(text: str, newest: Sequence[str]) -> str:
-    near = nearest(text, newest)
-    hint = f" Did you mean {near!r}?" if near else ""
     examples = f"Newest runs: {listed(newest, 5)}" if newest else "No runs yet"
-    return f"Unknown run {text!r}.{hint} Give variant/s0, or the start of a key or identifier. {examples}"
+    message = unknown_name("run", text, nearest(text, newest))
+    return f"{message} Give variant/s0, or the start of a key or identifier. {examples}"

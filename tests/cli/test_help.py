@@ -40,6 +40,7 @@ def test_alone_it_shows_where_to_start() -> None:
     result = invoke()
     assert result.exit_code == 0
     assert result.stdout.strip() == START
+    assert all(len(line) < 80 for line in START.splitlines())
     typed = re.findall(r"^  (ablate .*?)(?:   .*)?$", result.stdout, re.MULTILINE)
     assert len([command for command in typed if "--help" not in command]) == 3
     for command in typed:
@@ -131,7 +132,7 @@ def test_defaults_of_options_are_those_of_the_code_that_reads_them() -> None:
     external, options = ExternalRunFlags(), TableOptions()
     assert (external.baseline, external.seed_param) == (options.baseline, options.seed)
     assert ImageSource().dataset == names.DEFAULT_DATASET
-    assert names.GPU_PRESET in names.PRESETS
+    assert names.FULL_PRESET in names.PRESETS
 
 
 def test_exit_codes_are_told() -> None:

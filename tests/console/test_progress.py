@@ -29,6 +29,17 @@ def test_the_time_left_is_estimated_once(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err == "About 3 min 12 s left (estimated from 3 steps)\n"
 
 
+def test_no_estimate_is_printed_for_the_last_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter(range(100))
+    monkeypatch.setattr("ablate.console.live.time.perf_counter", lambda: float(next(times)))
+    with RunView(1) as view:
+        for step in range(1, 9):
+            view.progress(step, 8)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_sweep_prints_a_line_per_run_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     with SweepView(3, 1, {"no-x": "baseline"}, 100, "{} points".format) as view:
         view.run_ended("baseline/s0", "accuracy 0.9", None)

@@ -1,4 +1,4 @@
-"""Flag groups that several commands share.
+"""Groups of options that several commands share, and the names and headings in their help.
 
 May import everything below `cli`.
 """

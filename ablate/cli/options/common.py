@@ -168,7 +168,7 @@ class RunFlags:
             help=f"Scale: {names.alternatives(names.PRESETS)}.",
             metavar="NAME",
             rich_help_panel=panels.RUN,
-            show_default=f"{WORKLOAD.default_preset}, with CUDA {names.GPU_PRESET}",
+            show_default=f"{WORKLOAD.default_preset}, with CUDA {names.FULL_PRESET}",
         ),
     ] = None
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, rich_help_panel=panels.RUN)] = 0

@@ -15,8 +15,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "bf16", "fp32")
 EXECUTORS = ("serial", "processes", "ray")
 GOALS = ("max", "min")
-GPU_PRESET = "notebook"
-"""The preset of `ablate run` on a CUDA GPU."""
+FULL_PRESET = "notebook"
+"""The preset at full scale, the default of `ablate run` on a CUDA GPU."""
 PRESETS = tuple(preset.name for preset in WORKLOAD.presets)
 DESIGN_NAMES = tuple(DESIGNS)
 
