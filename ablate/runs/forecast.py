@@ -127,14 +127,14 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
     if known:
         reused = [run for run in known if run.is_result and run.params.get("code") != digest]
         return [
-            f"The code of {name} has changed since {count(len(reused), 'reused run')}. They are reused because the "
-            f"version is still {study.workload.version!r}. To repeat them, change the version"
+            f"The code of {name} differs from that of {count(len(reused), 'reused run')}. They are reused because the "
+            f"version is still {study.workload.version!r}. Change the version to repeat them"
         ] * bool(reused)
     runs = (load(path) for path in journals.paths())
     earlier = [run for run in runs if run and run.study == study.name and run.params.get("code", digest) != digest]
     return [
-        f"The training code has changed since {count(len(earlier), 'run')} of {study.name}. They stay recorded, but "
-        "are not reused: all runs are made again, so that no table mixes two versions"
+        f"The training code differs from that of {count(len(earlier), 'run')} of {study.name}. They stay recorded but "
+        "are not reused, so that no table mixes two versions of the code"
     ] * bool(earlier)
 
 

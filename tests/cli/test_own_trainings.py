@@ -59,7 +59,7 @@ def _after_an_edit(project: Path) -> None:
     """What the same project says once the code has changed."""
     written(project, LATENCY.replace("30 *", "40 *"))
     dry = ablate("sweep", "own.py", "--dry-run", folder=project)
-    assert "The training code has changed since 15 runs of own" in dry.stderr
+    assert "The training code differs from that of 15 runs of own" in dry.stderr
     assert "margin 5 ms" in dry.stderr
     assert "points" not in dry.stdout
     listed = ablate("list", folder=project).stdout

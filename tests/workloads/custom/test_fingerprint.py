@@ -105,7 +105,7 @@ def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
     assert cautions(texts[0]) == "", "there are no runs"
     runs_of(load_study(written(tmp_path, texts[0])), tmp_path, most=3)
     assert cautions(texts[0]) == ""
-    assert "has changed since 3 runs of own" in cautions(texts[1])
+    assert "differs from that of 3 runs of own" in cautions(texts[1])
     runs_of(load_study(written(tmp_path, versioned[0])), tmp_path, most=3)
     assert cautions(versioned[0]) == ""
-    assert "has changed since 3 reused runs" in cautions(versioned[1])
+    assert "differs from that of 3 reused runs" in cautions(versioned[1])
