@@ -25,7 +25,7 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     console.info(
         f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, "
         f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
-        f"{count(len(planned), 'run')}, {done} of them finished"
+        f"{count(len(planned), 'run')}, {done} finished"
     )
     console.info(
         f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"

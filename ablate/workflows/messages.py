@@ -23,8 +23,9 @@ def describe_scale(job: Job, preset: str, slots: int = 1) -> str:
     """Return the scale and conditions of a run, e.g. `laptop: width 16, ...; data digits; cpu, bf16, 2 threads`."""
     conditions = job.conditions
     threads = f"{conditions.threads} thread{'s' * (conditions.threads > 1)}"
-    how = f"{conditions.precision}, {'compiled, ' * conditions.compiled}"
-    where = f"{conditions.device}, {how}{f'{slots} at a time with ' * (slots > 1)}{threads}"
+    if slots > 1:
+        threads = f"{slots} runs in parallel with {threads} each"
+    where = f"{conditions.device}, {conditions.precision}, {'compiled, ' * conditions.compiled}{threads}"
     settings = job.recipe.workload.scale_of(job.recipe.settings) or "no settings"
     return f"{preset}: {settings}; data {job.data.name}; {where}"
 

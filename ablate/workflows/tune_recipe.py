@@ -68,11 +68,11 @@ def _search_spec(request: TuneRequest) -> SearchSpec:
 
 
 def _announce(spec: SearchSpec) -> None:
-    directions = {"max": "high", "min": "low"}
-    goals = " and ".join(f"{directions[objective.goal]} {objective.label}" for objective in spec.objectives)
-    console.info(f"{spec.name}: {spec.budget} trials of {spec.base.label} for {goals}. Search space:")
+    verbs = {"max": "maximise", "min": "minimise"}
+    goals = " and ".join(f"{verbs[objective.goal]} {objective.label}" for objective in spec.objectives)
+    console.info(f"{spec.name}: {spec.budget} trials of {spec.base.label} to {goals}. Search space:")
     announce_space(spec.space, spec.space.values(spec.base))
-    console.info(f"Pruned: {describe_pruning(spec.pruner, len(spec.seeds), len(spec.objectives))}")
+    console.info(f"Pruning: {describe_pruning(spec.pruner, len(spec.seeds), len(spec.objectives))}")
 
 
 def _save(request: TuneRequest, session: SearchSession, baseline: Trial) -> None:

@@ -98,4 +98,4 @@ def announce_space(space: Space, values: Mapping[str, Any]) -> None:
     for dimension in space.dimensions:
         value = values[dimension.name]
         current = f"{value:g}" if isinstance(value, float) else str(value)
-        console.info(f"  {dimension.name}: {dimension.text} (now {current})")
+        console.info(f"  {dimension.name}: {dimension.text} (baseline: {current})")

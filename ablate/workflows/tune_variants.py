@@ -136,7 +136,7 @@ def _announce(searches: VariantSearches) -> None:
     spec = next(iter(searches.tasks.values())).spec
     console.info(
         f"{searches.study.name}: {count(len(searches.tasks), 'variant')}, {count(spec.budget, 'trial')} each, "
-        f"seeds {', '.join(map(str, spec.seeds))}, TPE sampler with seed {spec.sampler_seed}. Search spaces, without "
+        f"seed {', '.join(map(str, spec.seeds))}, TPE sampler with seed {spec.sampler_seed}. Search spaces, without "
         "the hyperparameters of factors that are off:"
     )
     for label, task in searches.tasks.items():
@@ -194,6 +194,6 @@ def _print(request: TuneRequest, searches: VariantSearches, summary: Mapping[str
         return
     console.result(
         f"{searches.study.name}: {count(len(searches.tasks), 'variant')} tuned with "
-        f"{count(request.settings.trials, 'trial')} each, {count(summary['ran'], 'new run')} on new seeds, "
+        f"{count(request.settings.trials, 'trial')} each, {count(summary['ran'], 'new run')} in the final comparison, "
         f"{summary['failed']} failed, in {console.duration(summary['seconds'])}"
     )
