@@ -80,16 +80,16 @@ def test_no_secret_is_written_or_printed(leaky: Project, monkeypatch: pytest.Mon
         return CliRunner().invoke(app, list(arguments)).output
 
     tag = f"from=https://me:{SECRETS['tag']}@host.example/x?token={SECRETS['tag']}"
-    said = call("run", *TINY, "--tag", tag)
-    said += call("show", "baseline/s0") + call("list", "--json") + call("doctor")
+    output = call("run", *TINY, "--tag", tag)
+    output += call("show", "baseline/s0") + call("list", "--json") + call("doctor")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://me:{SECRETS['address']}@127.0.0.1:9/runs")
-    said += call("run", *TINY, "--seed", "1") + call("doctor", "--json") + call("list")
-    said += call("run", *TINY, "--seed", "2", "--tracking-uri", f"mysql://me:{SECRETS['flag']}@127.0.0.1:9/runs")
+    output += call("run", *TINY, "--seed", "1") + call("doctor", "--json") + call("list")
+    output += call("run", *TINY, "--seed", "2", "--tracking-uri", f"mysql://me:{SECRETS['flag']}@127.0.0.1:9/runs")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     question = f"Is https://me:{SECRETS['question']}@host.example any good?"
     open_tracker(leaky).open_study(StudyRecord("asked", question, {"from": question}, []))
-    said += call("run", *TINY, "--seed", "3")
-    assert leaks(leaky, said) == []
+    output += call("run", *TINY, "--seed", "3")
+    assert leaks(leaky, output) == []
     paths = Journals(leaky.journals).paths()
     assert len(paths) == 4
     assert records(paths[0])[0]["environment"]["dirty"] is True

@@ -56,9 +56,12 @@ def _find_in_journals(text: str, tracker: Tracker, journals: Journals, not_store
             run = load(path)
             found += [run] if run else []
     try:
-        _, run = find_run(text, [(run.name, run) for run in found], list)
-    except UserError:
-        raise not_stored from None
+        match = find_run(text, [(run.name, run) for run in found])
+    except UserError:  # several
+        match = None
+    if match is None:
+        raise not_stored
+    _, run = match
     with suppress(UserError):
         tracker.identifier(run)
         raise not_stored  # the store has the run: `text` names several there

@@ -10,7 +10,7 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run, load, records
-from ablate.tracking.run_names import find_run, run_title
+from ablate.tracking.run_names import find_run, run_title, unknown_run
 from ablate.wording import unknown
 
 
@@ -47,7 +47,10 @@ class JournalReader:
         """Return the run that `text` names, with its history."""
         runs = self._loaded()
         named = [(self._identifier(run.name), run) for run in runs]
-        return find_run(text, named, lambda: [run_title(run) for run in runs])[1]
+        found = find_run(text, named)
+        if found is None:
+            raise unknown_run(text, [run_title(run) for run in runs])
+        return found[1]
 
     def identifier(self, run: Run) -> str:
         """Return the identifier of a run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
@@ -16,18 +16,17 @@ def run_title(run: Run) -> str:
     return f"{run.variant}/s{run.seed}"
 
 
-def find_run(text: str, runs: Sequence[tuple[str, Run]], newest: Callable[[], Sequence[str]]) -> tuple[str, Run]:
-    """Return the run that `text` names, and its identifier; see `RunTracker.find`.
+def find_run(text: str, runs: Sequence[tuple[str, Run]]) -> tuple[str, Run] | None:
+    """Return the run that `text` names and its identifier, or None; see `RunTracker.find`.
 
     A complete name takes precedence over the start of one.
 
     Args:
         text: A title, or the start of an identifier or of a run's name.
         runs: Identifiers and runs to search.
-        newest: Returns titles of recent runs, as examples for the error message.
 
     Raises:
-        UserError: No run, or more than one, has that name.
+        UserError: Several runs have that name.
     """
     runs = runs if text else ()
     by_title = [pair for pair in runs if run_title(pair[1]) == text]
@@ -35,17 +34,16 @@ def find_run(text: str, runs: Sequence[tuple[str, Run]], newest: Callable[[], Se
         return max(by_title, key=lambda pair: pair[1].started)
     complete = [pair for pair in runs if text in (pair[0], pair[1].name)]
     matching = complete or [pair for pair in runs if pair[0].startswith(text) or pair[1].name.startswith(text)]
-    if not matching:
-        raise UserError(_unknown_run(text, newest()))
     if len(matching) > 1:
         candidates = [f"{identifier[:12]} ({run_title(run)})" for identifier, run in matching]
         raise UserError(
             f"{text!r} names {len(matching)} runs: {listed(candidates, _CANDIDATES_LISTED)}. Give more of the name"
         )
-    return matching[0]
+    return matching[0] if matching else None
 
 
-def _unknown_run(text: str, newest: Sequence[str]) -> str:
+def unknown_run(text: str, newest: Sequence[str]) -> UserError:
+    """Return the error for an unknown run, with titles of recent runs as examples."""
     examples = f"Newest runs: {listed(newest, 5)}" if newest else "No runs yet"
     message = unknown_name("run", text, nearest(text, newest))
-    return f"{message} Give variant/s0, or the start of a key or identifier. {examples}"
+    return UserError(f"{message} Give variant/s0, or the start of a key or identifier. {examples}")

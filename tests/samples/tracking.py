@@ -15,7 +15,7 @@ import pytest
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal
 from ablate.tracking import MlflowTracker, Project, StoreError
-from ablate.tracking.mlflow_backend.store import Store
+from ablate.tracking.mlflow_backend import database
 
 KEY = "0123456789ab"
 DEAD = {**this_process(), "boot": "an earlier boot"}
@@ -111,4 +111,4 @@ def empty_database() -> Path:
 def copied_schema(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make stores copy the empty database instead of creating its schema, which takes MLflow seconds."""
     source = empty_database()
-    monkeypatch.setattr(Store, "_build", lambda _, path: shutil.copyfile(source, path))
+    monkeypatch.setattr(database, "create_schema", lambda path, _artifacts: shutil.copyfile(source, path))

@@ -36,12 +36,12 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def nobody() -> Iterator[str]:
+def no_server() -> Iterator[str]:
     yield f"http://anna:hunter2@127.0.0.1:{free_port()}"
 
 
 FAULTS = {
-    "down": (nobody, "connection refused"),
+    "down": (no_server, "connection refused"),
     "hung": (silent_server, "does not answer in time"),
     "broken": (lambda: answering_server(500), "failed (error 500)"),
     "locked": (lambda: answering_server(401), "MLFLOW_TRACKING_USERNAME"),
@@ -96,7 +96,7 @@ def test_a_run_continues_without_its_server_with_one_warning(fault: str, project
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_sweep_without_its_server_writes_its_report_and_delivers_it_later(project: Path) -> None:
-    with nobody() as address:
+    with no_server() as address:
         sweep = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--name", "alone", "--jobs", "1")
         answer = ablate(*sweep, "--tracking-uri", address, folder=project)
     assert answer.stderr.count("does not answer") == 1

@@ -167,7 +167,7 @@ def test_a_report_on_imported_runs_has_the_same_numbers(
 ) -> None:
     """The report of the real study, from its committed journals, as a reader with a clone would write it.
 
-    The demo's would do as well, but `make demo` writes that one anew.
+    Not the demo's report, because `make demo` rewrites it.
     """
     monkeypatch.chdir(here.root)
     assert "40 new" in call("sync", str(REPORTS / "laptop"), "--offline")
@@ -291,9 +291,9 @@ def test_an_imported_open_run_is_not_changed_by_a_local_run_of_its_recipe(here: 
     lines = [json.loads(line) for line in path.read_text().splitlines()][:2]
     lines[0]["process"] = ELSEWHERE
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    brought = path.read_bytes()
+    imported = path.read_bytes()
     again, is_new = make_run(job(), Journals(here.journals), RunOptions(here.root))
     assert is_new
     assert again.name != made.name
-    assert path.read_bytes() == brought
+    assert path.read_bytes() == imported
     assert again.metrics["taste"] == made.metrics["taste"]

@@ -48,7 +48,7 @@ def why_not() -> str | None:
         try:
             pwd.getpwnam("postgres")
         except KeyError:
-            return "PostgreSQL does not run as root, and there is no user postgres"
+            return "PostgreSQL does not run as root, and the user postgres does not exist"
     return None
 
 

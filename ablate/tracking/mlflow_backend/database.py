@@ -6,12 +6,12 @@ import hashlib
 import os
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from ablate.errors import StoreError
@@ -22,8 +22,8 @@ _COMPANION_SUFFIXES = ("-wal", "-shm", "-journal")
 _LOCK_TIMEOUT = 120.0
 
 
-def prepare(path: Path, build: Callable[[Path], None]) -> None:
-    """Make sure that there is a usable database at `path`; `build` creates MLflow's schema in a new file.
+def prepare(path: Path, artifacts: Path) -> None:
+    """Make sure that there is a usable database at `path`; a new one stores artifacts in the folder `artifacts`.
 
     A new database is built under another name, under a lock, and renamed, so that a killed process leaves a complete
     database or none.
@@ -32,7 +32,7 @@ def prepare(path: Path, build: Callable[[Path], None]) -> None:
         StoreError: The file is not an MLflow database, or has the schema of another MLflow version.
     """
     if not _exists(path):
-        _create(path, build)
+        _create(path, artifacts)
     check_schema(path)
 
 
@@ -105,18 +105,27 @@ def find_mlflow() -> ModuleSpec:
     return package
 
 
+def create_schema(path: Path, artifacts: Path) -> None:
+    """Create MLflow's schema in a new SQLite file."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    new_store: Any = SqlAlchemyStore
+    store = new_store(f"sqlite:///{path}", artifacts.as_uri())
+    store.engine.dispose()  # an open connection would keep using the old name
+
+
 def _exists(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _create(path: Path, build: Callable[[Path], None]) -> None:
+def _create(path: Path, artifacts: Path) -> None:
     from filelock import FileLock, Timeout
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_TIMEOUT):
             if not _exists(path):
-                _build_and_rename(path, build)
+                _build_and_rename(path, artifacts)
     except Timeout:
         raise StoreError(
             f"Another process has been creating {path} for {_LOCK_TIMEOUT:.0f} s. Try again later"
@@ -125,11 +134,11 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
         raise StoreError(f"Cannot create the tracking store {path}: {error.strerror or error}") from error
 
 
-def _build_and_rename(path: Path, build: Callable[[Path], None]) -> None:
+def _build_and_rename(path: Path, artifacts: Path) -> None:
     new = path.with_name(path.name + ".new")
     for leftover in (new, *_companions(new), *_companions(path)):  # an old -wal would be replayed into the new file
         leftover.unlink(missing_ok=True)
-    build(new)
+    create_schema(new, artifacts)
     with closing(sqlite3.connect(new)) as connection:
         connection.execute("pragma journal_mode = wal")
     with new.open("rb") as file:

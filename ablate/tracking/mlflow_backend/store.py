@@ -47,7 +47,7 @@ class Store:
     def _connected(self) -> Any:
         silence_mlflow()
         if self._database:
-            database.prepare(self._database, self._build)
+            database.prepare(self._database, self._artifacts)
         from mlflow.tracking import MlflowClient
 
         if not self._database and not is_server(self.uri):
@@ -62,13 +62,6 @@ class Store:
     def _client(self) -> Any:
         with self._lock, self._explaining():
             return self._connected
-
-    def _build(self, path: Path) -> None:
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-        new_store: Any = SqlAlchemyStore
-        store = new_store(f"sqlite:///{path}", self._artifacts.as_uri())
-        store.engine.dispose()  # an open connection would keep using the old name
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

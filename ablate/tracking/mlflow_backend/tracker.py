@@ -18,7 +18,7 @@ from ablate.tracking.mlflow_backend import delivery, studies
 from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, history_rows, to_run
-from ablate.tracking.run_names import find_run, run_title
+from ablate.tracking.run_names import find_run, run_title, unknown_run
 from ablate.wording import unknown
 
 _SEARCHABLE = re.compile(r"[\w+./\-]+")
@@ -84,7 +84,10 @@ class MlflowTracker:
             found += self._store.search(experiments, f"attributes.run_name = '{text}'", newest=True, limit=_MATCHES)
         candidates = {run.id: run for run in found if run.tags.get("ablate.kind") != "study"}
         pairs = [(stored.id, self._run(stored)) for stored in candidates.values()]
-        identifier, run = find_run(text, pairs, lambda: self._newest(experiments))
+        match = find_run(text, pairs)
+        if match is None:
+            raise unknown_run(text, self._newest(experiments))
+        identifier, run = match
         return replace(run, history=self._history(candidates[identifier]))
 
     def identifier(self, run: Run) -> str:
