@@ -44,12 +44,11 @@ def main() -> None:
     if not is_ours:
         sys.exit(f"error: {damage()}")
     try:
-        command_line = import_module("ablate.cli.app")
+        import_module("ablate.cli.app").main()  # commands import most modules when they run
     except ImportError as error:
         if not (error.name or "").startswith("ablate") or "--debug" in sys.argv:
             raise
         sys.exit(f"error: {damage(error)}")
-    command_line.main()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     assert "Removing cache raised latency by 30.0 ms [" in report
     assert "a clear and important loss" in report
     assert "a difference beyond 5 ms is ruled out" in report
-    assert "latency (lower is better; shown in ms)" in report
+    assert "latency (lower is better; ms)" in report
     assert "pool (shared connections; off: one each)" in report
     assert "ablate sweep own.py --name own" in report
     assert "points" not in report.split("## Glossary")[0]
