@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -189,3 +191,14 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" in invoke("run", "--help", color=True).stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in invoke("run", "--help", color=True).stdout
+
+
+def test_help_loads_neither_tracking_nor_journals() -> None:
+    code = (
+        "import sys; from ablate.cli.app import app\n"
+        "try: app(['run', '--help-all'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith(('ablate.tracking', 'ablate.journal', 'ablate.runs'))])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"
