@@ -80,7 +80,7 @@ class StudyJournals:
 
     def add(self, name: str, lines: Iterable[bytes]) -> bool:
         """Append the lines that are missing, and return whether there were any."""
-        known = set(_whole_lines(self.path(name)))
+        known = set(_complete_lines(self.path(name)))
         new = [line for line in dict.fromkeys(lines) if line not in known]
         self._append(name, new)
         return bool(new)
@@ -122,16 +122,15 @@ def study_files(folder: Path) -> list[Path]:
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a study journal in order of time; incomplete lines are skipped."""
+    """Return the records of a study journal in order of time; incomplete and invalid lines are skipped."""
     found = []
-    for text in dict.fromkeys(_whole_lines(path)):
+    for text in dict.fromkeys(_complete_lines(path)):
         try:
             line = json.loads(text)
-            found.append((float(line["time"]), line))
-            line["record"]
+            found.append((float(line["time"]), str(line["record"]), line))
         except (ValueError, KeyError, TypeError):
             continue
-    return [line for _, line in sorted(found, key=lambda pair: pair[0])]
+    return [line for _, _, line in sorted(found, key=lambda entry: entry[0])]
 
 
 def replay(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
@@ -154,7 +153,7 @@ def has_same_content(one: StudyRecord, other: StudyRecord) -> bool:
     return plain[0] == plain[1]
 
 
-def _whole_lines(path: Path) -> list[bytes]:
+def _complete_lines(path: Path) -> list[bytes]:
     if not path.is_file():
         return []
     *whole, _cut_off = path.read_bytes().split(b"\n")

@@ -128,43 +128,43 @@ def _import_run(path: Path, project: Project) -> tuple[Path, bool]:
     recipe, number = _attempt(path)
     key, data = recipe.split("-")
     attempts = journals.attempts(key, data)
-    content = _whole_lines(path)
-    for here in attempts:
-        if here.samefile(path) or _whole_lines(here).startswith(content):
-            if not receipt_path(here).exists():
-                _copy_files(path, here, project)
-            return here, False
-    is_claimed = journals.is_locked(key, data)
-    for here in attempts:
-        before = _whole_lines(here)
-        if before and content.startswith(before) and not is_claimed:
-            _copy_files(path, here, project)
-            with here.open("r+b") as file:
+    content = _complete_lines(path)
+    for local in attempts:
+        if local.samefile(path) or _complete_lines(local).startswith(content):
+            if not receipt_path(local).exists():
+                _copy_files(path, local, project)
+            return local, False
+    is_locked = journals.is_locked(key, data)
+    for local in attempts:
+        before = _complete_lines(local)
+        if before and content.startswith(before) and not is_locked:
+            _copy_files(path, local, project)
+            with local.open("r+b") as file:
                 file.truncate(len(before))
                 file.seek(len(before))
                 file.write(content[len(before) :])
-            return here, True
-    last = max((_attempt(here)[1] for here in attempts), default=-1)
-    # the owner of the claim may be about to write the next attempt: leave its number free
-    here = journals.path(f"{recipe}-{max(number, last + 1 + is_claimed)}")
-    _copy_files(path, here, project)
-    new = here.with_name(f".{here.name}.new")
+            return local, True
+    last = max((_attempt(local)[1] for local in attempts), default=-1)
+    # the owner of the lock may be about to write the next attempt: leave its number free
+    local = journals.path(f"{recipe}-{max(number, last + 1 + is_locked)}")
+    _copy_files(path, local, project)
+    new = local.with_name(f".{local.name}.new")
     new.write_bytes(content)
-    new.replace(here)
-    return here, True
+    new.replace(local)
+    return local, True
 
 
-def _whole_lines(path: Path) -> bytes:
+def _complete_lines(path: Path) -> bytes:
     content = path.read_bytes()
     return content[: content.rfind(b"\n") + 1]
 
 
-def _copy_files(journal: Path, here: Path, project: Project) -> None:
+def _copy_files(journal: Path, local: Path, project: Project) -> None:
     """Copy the artifacts of a run, from the files not delivered yet or from its project's local store; all or none."""
-    target = here.with_suffix(".files")
+    target = local.with_suffix(".files")
     waiting = journal.with_suffix(".files")
     files = waiting if waiting.is_dir() else delivered_files(journal, journal.parent.parent / "artifacts")
-    if files is None or files == target or delivered_files(here, project.artifacts):
+    if files is None or files == target or delivered_files(local, project.artifacts):
         return
     new = target.with_name(f".{target.name}.new")
     shutil.rmtree(new, ignore_errors=True)

@@ -165,6 +165,9 @@ def test_an_incomplete_line_is_skipped_and_harms_no_other(tmp_path: Path) -> Non
     found = studies.read("widths")
     assert found
     assert found.status == "finished"
+    with studies.path("widths").open("ab") as journal:
+        journal.write(b'{"time": 1.0}\n[]\n{"record": "status"}\n')
+    assert studies.read("widths") == found, "lines that are not records are skipped"
 
 
 @given(st.data())
