@@ -12,6 +12,8 @@ from ablate.errors import UsageError
 
 Goal = Literal["max", "min"]
 
+_ROUNDING = 1e-6  # a mean of 32-bit floats may exceed 1
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -72,6 +74,20 @@ class Metric:
     def in_points(self) -> bool:
         """Whether values are fractions whose differences are shown in percentage points."""
         return self.scale == 100.0
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether values are from 0 to 1 and shown as percentages."""
+        return self.in_points and self.unit in ("points", "%")
+
+    def check_fraction(self, value: float) -> None:
+        """Raise UsageError if the metric is a fraction and `value` is finite but not in [0, 1]."""
+        if self.is_fraction and math.isfinite(value) and not -_ROUNDING <= value <= 1 + _ROUNDING:
+            raise UsageError(
+                f"{self.name} is {value:g}, but a fraction is from 0 to 1. If it is in percent, declare "
+                f'Metric("{self.name}", unit="%"); for another unit or none, Metric("{self.name}", unit=""). '
+                "Runs keep their values"
+            )
 
     @property
     def own_unit(self) -> str:

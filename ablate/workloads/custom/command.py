@@ -20,7 +20,6 @@ from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
 from ablate.wording import unknown
-from ablate.workloads.custom import output_parsing
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import (
     FactorDescription,
@@ -30,6 +29,7 @@ from ablate.workloads.custom.declarations import (
     make_outcome,
 )
 from ablate.workloads.custom.fingerprint import content_digest, digest
+from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, running
 
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
@@ -114,7 +114,7 @@ def _check_metric_source(declaration: CommandDeclaration) -> None:
     except re.error as error:
         raise UsageError(f"Invalid regular expression {pattern!r}: {error}") from None
     if pattern and not groups:
-        raise UsageError(f"The pattern {pattern!r} needs a group for the number, as in accuracy: ([\\d.]+)")
+        raise UsageError(f"The pattern {pattern!r} needs a group for the number, as in accuracy: (\\S+)")
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,12 @@ class CommandTrainer:
         try:
             with running(program) as process:
                 for line in process.lines():
-                    if step := output_parsing.step_metrics(line):
+                    if step := step_metrics(line):
                         log(step[0], **step[1])
         except TimeLimitExceededError:
             raise UserError(f"The program exceeded its time limit of {self.time_limit:g} seconds") from None
         _check_exit_code(process.exit_code, program)
-        found = {name: value * self._factor(name) for name, value in self._read(program, values, began).items()}
-        return make_outcome(found, self.metric, "The program", {"code": self.code_digest})
+        return make_outcome(self._read(program, values, began), self.metric, "The program", {"code": self.code_digest})
 
     def _values(self, job: Job, log: Log) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
@@ -205,17 +204,14 @@ class CommandTrainer:
         return Program(arguments, folder, environment, log.file(STDOUT), log.file(STDERR), self.time_limit)
 
     def _read(self, program: Program, values: Mapping[str, object], began: float) -> dict[str, float]:
+        reader = ResultReader(self.metric, self.times)
         output = program.output.read_text(errors="replace")
         if self.pattern:
-            errors = program.errors.read_text(errors="replace")
-            return {self.metric.name: output_parsing.from_pattern(self.pattern, [output, errors])}
+            return reader.from_pattern(self.pattern, [output, program.errors.read_text(errors="replace")])
         if self.json_file:
             path = program.folder / fill_values(self.json_file, values)
-            return output_parsing.from_json_file(path, began - 1)  # clocks of file systems may be coarse
-        return output_parsing.from_last_line(output, self.metric.name)
-
-    def _factor(self, name: str) -> float:
-        return self.times if name == self.metric.name else 1.0
+            return reader.from_json_file(path, began - 1)  # clocks of file systems may be coarse
+        return reader.from_output(output)
 
 
 def _check_exit_code(code: int, program: Program) -> None:
@@ -223,6 +219,5 @@ def _check_exit_code(code: int, program: Program) -> None:
     if code == _KILLED:
         raise MemoryError("The program was ended by SIGKILL, probably because the machine ran out of memory")
     if code:
-        texts = [path.read_text(errors="replace").strip() for path in (program.errors, program.output)]
-        last = next((text.splitlines()[-1][:300] for text in texts if text), "it printed nothing")
-        raise UserError(f"The program failed with exit code {code}: {last}")
+        errors, output = (path.read_text(errors="replace") for path in (program.errors, program.output))
+        raise UserError(f"The program failed with exit code {code}: {failure_reason(errors, output)}")

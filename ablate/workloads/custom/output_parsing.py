@@ -1,78 +1,213 @@
-"""Extract numbers from the output of a program or from a file that it writes."""
+"""Find the result of a program in its output or in a file that it writes, and the reason why it failed."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
+from ablate.stats.metric import Metric
+from ablate.wording import listed
+from ablate.workloads.custom.number_parsing import NUMBER_WORD, number_cut_by, read_number
+from ablate.workloads.custom.result_names import find_result, flatten, numbers
 
 _STEPS = ("step", "epoch")
+_OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*(?=\{)")
+_BLANK = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
+_C_NUMBER = re.compile(r"(?<=[:\[,])(\s*)([+-]?)(nan|inf)(?:inity)?(?=\s*[,\]}])", re.IGNORECASE)
+_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?#[^)]*\)|\(\?P<\w+>|\(\??|\)|.", re.DOTALL)
+"""The tokens of a regular expression, as far as its groups are concerned."""
+
+_EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)\s?:\s+\S.*")
+_BARE_EXCEPTION = re.compile(r"(?:\w+\.)*\w+(?:Error|Exception):?")
+_ERROR = re.compile(r".*(?:\b(?:error|ERROR|fatal|FATAL|CRITICAL|panic)\b.*:|^Error in ).*")
+_HINT = re.compile(r"(?:note|hint|help|tip)\b|Set the environment variable|Execution halted", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def step_metrics(line: str) -> tuple[int, dict[str, float]] | None:
     """Return the step and the metrics of a JSON line, or None if the line is not JSON or has no step."""
-    found = _json_object(line) or {}
-    step = next((found[name] for name in _STEPS if type(found.get(name)) is int), None)
-    return None if step is None else (step, numbers(found))
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
+    found = next(_objects(line), None)
+    if not isinstance(found, dict):
         return None
-    return found if isinstance(found, dict) else None
+    step = next((found[name] for name in _STEPS if type(found.get(name)) is int), None)
+    return None if step is None else (step, _without_steps(numbers(found)))
 
 
-def numbers(found: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numeric values of an object, without the step."""
-    return {
-        name: float(value)
-        for name, value in found.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in _STEPS
-    }
+def _without_steps(found: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if name not in _STEPS}
 
 
-def from_last_line(output: str, metric: str) -> dict[str, float]:
-    """Return the numbers of the last JSON line that contains the metric.
+def _objects(text: str) -> Iterator[dict[str, Any] | str]:
+    """Yield the JSON objects that begin a line, over one or several lines; what only looks like one, as its text."""
+    text = _C_NUMBER.sub(_json_number, text)
+    starts = [found.end() for found in _OBJECT_START.finditer(text)]
+    decoder, end = json.JSONDecoder(), 0
+    for start, next_start in pairwise([*starts, len(text)]):
+        if start < end:
+            continue  # within the last object
+        try:
+            found, after = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            found, after = None, start
+        if found is not None and _BLANK.match(text, after):
+            yield found
+            end = after
+        else:
+            yield text[start:next_start]
 
-    Raises UserError if no line does.
+
+def _json_number(found: re.Match[str]) -> str:
+    """Return NaN or Infinity for nan or inf, as C prints them."""
+    space, sign, name = found.groups()
+    return f"{space}NaN" if name.lower() == "nan" else f"{space}{sign.replace('+', '')}Infinity"
+
+
+@dataclass(frozen=True)
+class ResultReader:
+    """Reads the result of a program for a metric, which is multiplied by `times`.
+
+    Every method returns the metric and the other numbers by name, and raises UserError if the metric is missing,
+    ambiguous or not a number.
     """
-    found = [line for text in output.splitlines() if (line := _json_object(text)) is not None]
-    for line in reversed(found):
-        if metric in numbers(line):
-            return numbers(line)
-    problem = f"the last JSON line has {', '.join(found[-1])}" if found else "no JSON line found"
-    raise UserError(f'No "{metric}" in the standard output: {problem}. Print a line like {{"{metric}": 0.93}}')
+
+    metric: Metric
+    times: float = 1.0
+
+    def from_output(self, output: str) -> dict[str, float]:
+        """Return the numbers of the last JSON object on standard output that contains the metric."""
+        name = self.metric.name
+        found = self._last_object(output, "the standard output")
+        if found is not None:
+            return found
+        known = [entry for entry in _objects(output) if isinstance(entry, dict)]
+        last = f"the last JSON line has {listed(flatten(known[-1]))}" if known else "no JSON line found"
+        raise UserError(f'No "{name}" in the standard output: {last}. Print a line like {{"{name}": 0.93}}')
+
+    def from_json_file(self, path: Path, since: float) -> dict[str, float]:
+        """Return the numbers of a JSON file that was written after `since` (seconds since the epoch).
+
+        Of several objects in one file, the last one with the metric counts.
+        """
+        if not path.is_file() or path.stat().st_mtime < since:
+            raise UserError(f"The program did not write {path}")
+        text = path.read_text(errors="replace")
+        found = self._last_object(text, str(path))
+        if found is not None:
+            return found
+        objects = [entry for entry in _objects(text) if isinstance(entry, dict)]
+        if not objects:
+            raise UserError(f"{path} contains no JSON object")
+        raise UserError(f'No "{self.metric.name}" in {path}: it has {listed(flatten(objects[-1])) or "nothing"}')
+
+    def from_pattern(self, pattern: str, texts: list[str]) -> dict[str, float]:
+        """Return the number in the first group of the last match, in the first of `texts` with a match.
+
+        A group that ends inside a number, or that does not match a later number, is an error.
+        """
+        parts = split_at_group(pattern)
+        for text in texts:
+            found = [match for match in re.finditer(pattern, text, re.MULTILINE) if match[1] is not None]
+            if parts:
+                _check_later_numbers(pattern, parts, text, found)
+            if found:
+                return {self.metric.name: self._of_match(pattern, parts or ("", ""), found[-1])}
+        raise UserError(f"The pattern {pattern!r} does not match the program's output")
+
+    def _of_match(self, pattern: str, parts: tuple[str, str], found: re.Match[str]) -> float:
+        text, (start, end) = found.string, found.span(1)
+        if cut := number_cut_by(text, start, end, *parts):
+            raise UserError(
+                f"The pattern {pattern!r} matches {found[1]!r}, a part of {cut!r}. Let its group match the whole "
+                r"number, as (\S+) does, or name the unit behind it"
+            )
+        try:
+            behind = re.match(r" ?%", text[end:]) is not None
+            return read_number(found[1] + "%" * behind).of(self.metric, self.times)
+        except ValueError as reason:
+            raise UserError(f"The pattern {pattern!r} matches {found[1]!r}, which {reason}") from None
+
+    def _last_object(self, text: str, where: str) -> dict[str, float] | None:
+        """Return the numbers of the last object with the metric; None if no object has it."""
+        for entry in reversed(list(_objects(text))):
+            if isinstance(entry, dict):
+                found = self._of_object(entry, where)
+                if found is not None:
+                    return found
+            elif f'"{self.metric.name}"' in entry:
+                shown = " ".join(entry.split())[:100]
+                raise UserError(f'The last "{self.metric.name}" in {where} is not in valid JSON: {shown}')
+        return None
+
+    def _of_object(self, entry: Mapping[str, Any], where: str) -> dict[str, float] | None:
+        """Return the numbers of an object, the metric under its own name; None if it lacks the metric."""
+        name = self.metric.name
+        path = find_result(entry, name, where)
+        if path is None:
+            return None
+        value = flatten(entry)[path]
+        others = {key: number for key, number in _without_steps(numbers(entry)).items() if key != path}
+        return {**others, name: self._number(value, where)}
+
+    def _number(self, value: Any, where: str) -> float:
+        name = self.metric.name
+        try:
+            if isinstance(value, str):
+                return read_number(value).of(self.metric, self.times)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError("is not a number. Print NaN for a run that diverged")
+            return float(value) * self.times
+        except (ValueError, OverflowError) as reason:
+            raise UserError(f'"{name}" in {where} is {json.dumps(value)[:80]}, which {reason}') from None
 
 
-def from_json_file(path: Path, since: float) -> dict[str, float]:
-    """Return the numbers of a JSON file that was written after `since` (seconds since the epoch).
+def split_at_group(pattern: str) -> tuple[str, str] | None:
+    """Return the parts of a regular expression before and after its first group.
 
-    Raises UserError if it was not written or contains no object.
+    None if it has no group or is a verbose one.
     """
-    if not path.is_file() or path.stat().st_mtime < since:
-        raise UserError(f"The program did not write {path}")
-    found = _json_object(path.read_text(errors="replace"))
-    if found is None:
-        raise UserError(f"{path} contains no JSON object")
-    return numbers(found)
+    if re.compile(pattern).flags & re.VERBOSE:
+        return None
+    start = None
+    open_groups: list[int] = []
+    for token in _GROUP.finditer(pattern):
+        if token[0] == "(" or token[0].startswith("(?P<"):
+            start = token.start() if start is None else start
+            open_groups.append(token.start())
+        elif token[0] == "(?":
+            open_groups.append(token.start())
+        elif token[0] == ")" and open_groups.pop() == start:
+            return pattern[:start], pattern[token.end() :]
+    return None
 
 
-def from_pattern(pattern: str, texts: list[str]) -> float:
-    """Return the number in the first group of the last match, in the first of `texts` with a match.
+def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found: list[re.Match[str]]) -> None:
+    """Raise UserError if the text has a number, behind the last match, that only the group does not match."""
+    try:
+        others = re.finditer(f"{parts[0]}({NUMBER_WORD}){parts[1]}", text, re.MULTILINE)
+        last = max((match for match in others), key=lambda match: match.start(1), default=None)
+    except re.error:  # a reference to a group within the first one
+        return
+    if last is not None and last.start(1) > (found[-1].start(1) if found else -1):
+        raise UserError(
+            f"The group of the pattern {pattern!r} does not match {last[1]!r}, the last value in the program's output. "
+            r"Let it match every number, as (\S+) does"
+        )
 
-    Raises UserError if no text has one, or if the group is not a number.
-    """
-    for text in texts:
-        found = list(re.finditer(pattern, text, re.MULTILINE))
-        if found:
-            try:
-                return float(found[-1][1].replace(",", ""))
-            except ValueError:
-                raise UserError(f"The pattern {pattern!r} matches {found[-1][1]!r}, which is not a number") from None
-    raise UserError(f"The pattern {pattern!r} does not match the program's output")
+
+def failure_reason(errors: str, output: str) -> str:
+    """Return the line of standard error or output that says why a program failed: its last error, or its last line."""
+    texts = [_COLOUR.sub("", text) for text in (errors, output)]
+    lines = [[line.strip() for line in text.splitlines() if line.strip()] for text in texts]
+    for some in lines:
+        for find in (_EXCEPTION.search, _BARE_EXCEPTION.fullmatch, _ERROR.match):
+            found = [match[0] for line in some if (match := find(line))]
+            if found:
+                return found[-1][:300]
+    kept = [[line for line in some if not _HINT.match(line)] or some for some in lines if some]
+    return kept[0][-1][:300] if kept else "it printed nothing"

@@ -1,0 +1,58 @@
+"""Names of results in nested objects: {"performance": {"f1": 0.9}} has the name `performance.f1`, or `f1` for short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ablate.errors import UserError
+from ablate.wording import listed
+
+_LARGEST = 2**1023  # integers up to it are floats, too
+_NAME = re.compile(r"[\w\-. :/]+")
+
+
+def flatten(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of an object by their names; those of objects within it, and in lists, by dotted names."""
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        name = f"{prefix}{key}"
+        is_list = isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value)
+        inner = dict(enumerate(value)) if is_list else value
+        if isinstance(inner, Mapping):
+            values |= flatten(inner, f"{name}.")
+        else:
+            values[name] = value
+    return values
+
+
+def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None:
+    """Return the name of a metric's value in an object: its own name, or a dotted name that ends with it.
+
+    Raises UserError if several dotted names do.
+    """
+    values = flatten(found)
+    if metric in values:
+        return metric
+    names = [name for name in values if name.endswith(f".{metric}")]
+    if len(names) > 1:
+        raise UserError(
+            f'"{metric}" is ambiguous in {where}: {listed(names)}. Declare one of them: Metric("{names[0]}")'
+        )
+    return names[0] if names else None
+
+
+def numbers(found: Mapping[Any, Any]) -> dict[str, float]:
+    """Return the numbers of an object by name, without those in nested objects whose names cannot be recorded."""
+    return {
+        str(name): float(value)
+        for name, value in flatten(found).items()
+        if _is_number(value) and (name in found or _NAME.fullmatch(name))
+    }
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, float) or abs(value) < _LARGEST

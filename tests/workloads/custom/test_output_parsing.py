@@ -1,0 +1,244 @@
+"""Results in the output of programs: JSON lines, nested and over several lines, files, patterns; failure reasons."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ablate.errors import UserError
+from ablate.stats.metric import Metric
+from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, split_at_group, step_metrics
+
+READER = ResultReader(Metric("score", unit=""))
+NESTED = json.dumps({"performance": {"cats_macro_f": 0.7, "tok": 1}, "folds": [{"score": 1}, {"score": 2}]}, indent=2)
+
+
+def reader(name: str, times: float = 1.0, **more: str) -> ResultReader:
+    return ResultReader(Metric(name, **more), times)  # type: ignore[arg-type]  # texts of a metric
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        ('{"score": 0.5}\n{"score": 0.25}\nbye', 0.25),
+        ('{"score": 0.5}\n{"other": 1}', 0.5),
+        ('{"score": 1e-05}', 1e-05),
+        ('{"score": "2.5e-05"}', 2.5e-05),
+        ('{"score": NaN}', math.nan),
+        ('{"score": 0.5}\n{"score": nan}', math.nan),
+        ('{"epoch": 3, "score": -inf, "b": nan}', -math.inf),
+        ('{\n  "epoch": 1,\n  "score": -nan\n}', math.nan),
+        ('{"result": {"score": 3}}', 3),
+        ('{"score": 1, "train": {"score": 2}}', 1),
+        ('log\n{\n  "a": {\n    "score": 4\n  }\n}\nend', 4),
+        ('{"runs": [{"score": 5}]}', 5),
+        ('50%|###\r{"score": 6}\r\n', 6),
+        ('{"text": "a { brace", "score": 7}', 7),
+        ('{not json\n{"score": 8}', 8),
+    ],
+)
+def test_the_last_json_object_with_the_metric_counts(output: str, value: float) -> None:
+    found = READER.from_output(output)["score"]
+    assert found == value or (math.isnan(found) and math.isnan(value))
+
+
+def test_nested_results_have_dotted_names() -> None:
+    for name in ("cats_macro_f", "performance.cats_macro_f"):
+        assert reader(name).from_output(f"training\n{NESTED}\n")[name] == 0.7
+    assert reader("folds.1.score").from_output(NESTED) == {
+        "folds.1.score": 2, "folds.0.score": 1, "performance.cats_macro_f": 0.7, "performance.tok": 1,
+    }  # fmt: skip
+    assert reader("x").from_output('{"x": 1, "step": 3, "on": true, "deep": {"a@b": 2, "n": null}}') == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("done", 'No "score" in the standard output: no JSON line found. Print a line like {"score": 0.93}'),
+        ('{"f1": 1, "a": {"b": 2}}', "the last JSON line has f1, a.b."),
+        ('{"score": 0.5}\n{"score": null}', '"score" in the standard output is null, which is not a number. Print NaN'),
+        ('{"score": "0,93"}', '"0,93", which has a comma'),
+        ('{"score": true}', "is true, which is not a number"),
+        ('{"score": [1]}', "is [1], which is not a number"),
+        ('{"score": "93.1%"}', "is a percentage, but the metric score has no unit"),
+        ('{"score": 1' + "0" * 400 + "}", "which int too large"),
+        (NESTED, '"score" is ambiguous in the standard output: folds.0.score, folds.1.score. Declare one'),
+        (
+            '{"score": 0.5}\n{"score": 0.25,}',
+            'The last "score" in the standard output is not in valid JSON: {"score": 0.25,}',
+        ),
+        ('{"score": 0.5}\n{"score": 0.25', "is not in valid JSON"),
+        ('{"score": 0.5}\n{\n  "score": 0.25,\n  "b": oops\n}', "is not in valid JSON"),
+    ],
+)
+def test_no_earlier_value_replaces_the_last_one(output: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        READER.from_output(output)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"score": 1}', 1),
+        ('{\n"a": {"score": 2}\n}\n', 2),
+        ('{"score": 3}\n{"score": 4}\n', 4),
+        ('{"score": inf}', math.inf),
+    ],
+)
+def test_json_files(tmp_path: Path, text: str, value: float) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    assert READER.from_json_file(path, 0)["score"] == value
+
+
+def test_json_files_without_a_result(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    for text, message in (
+        ('{"f1": 1}', 'No "score" in .* it has f1'), ("{}", "it has nothing"), ("[1]", "contains no JSON object"),
+        ("", "contains no JSON object"),
+    ):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            READER.from_json_file(path, 0)
+    with pytest.raises(UserError, match="did not write"):
+        READER.from_json_file(path, time.time() + 60)
+    with pytest.raises(UserError, match="did not write"):
+        READER.from_json_file(tmp_path / "none.json", 0)
+
+
+@given(st.floats(), st.booleans())
+def test_what_json_writes_is_read_again(value: float, is_indented: bool) -> None:
+    text = json.dumps({"epoch": 3, "inner": {"score": value}}, indent=2 if is_indented else None)
+    found = READER.from_output(f"before\n{text}\nafter")["score"]
+    assert found == value or (math.isnan(found) and math.isnan(value))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "value"),
+    [
+        (r"score: (\S+)", "score: 0.5\nscore: 2.5e-05", 2.5e-05),
+        (r"score: (\S+)", "score: 0.5\nscore: nan", math.nan),
+        (r"score: (\S+)", "score: -0.25, loss: 3", -0.25),
+        (r"score: ([\d.]+)", "score: 0.5 loss: nan", 0.5),
+        (r"time ([\d.]+)ms", "time 12.5ms", 12.5),
+        (r"^score: (\d+)$", "score: 4\nscore: none", 4),
+        (r"(?:score: (\S+)|done)", "score: 0.5\ndone", 0.5),
+        (r"(?P<name>score): (\S+)", "score: 0.5", None),
+        (r"(?x) score: \s (\S+) # (x)", "score: 0.5", 0.5),
+    ],
+)
+def test_the_last_match_of_a_pattern_counts(pattern: str, text: str, value: float | None) -> None:
+    if value is None:
+        with pytest.raises(UserError, match="matches 'score', which is not a number"):
+            READER.from_pattern(pattern, [text])
+        return
+    found = READER.from_pattern(pattern, [text, "score: 99"])["score"]
+    assert found == value or (math.isnan(found) and math.isnan(value))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "message"),
+    [
+        (r"score: ([\d.]+)", "score: 2.5e-05", "matches '2.5', a part of '2.5e-05'. Let its group"),
+        (r"score:\D*([\d.]+)", "score: -0.5", "matches '0.5', a part of '-0.5'"),
+        (r"score: ([\d.]+)", "score: 0.5\nscore: nan", "does not match 'nan', the last value in the program's output"),
+        (r"score: ([\d.]+)", "score: 0.5\nscore: -0.25", "does not match '-0.25', the last value"),
+        (r"score: ([\d.]+)", "score: inf", "does not match 'inf', the last value"),
+        (r"score.*?([\d.]+)", "score: 0.5\nscore: nan", "does not match 'nan'"),
+        (r"score: ([\d,]+)", "score: 0,93", "matches '0,93', which has a comma that may be"),
+        (r"score: ([\d.]+)", "score: 0,93", "matches '0', a part of '0,93'"),
+        (r"score: (\S+)", "score: 1,234", "has a comma"),
+        (r".*([\d.]+)", "score: 0.93", "matches '3', a part of '0.93'"),
+        (r"time: ([\d.]+)", "time: 1m30s", "a part of '1m30s'."),
+        (r"score: (\S+)", "nothing", "does not match the program's output"),
+        (r"score: (.*)", "score: high", "matches 'high', which is not a number"),
+        (r"score: ([\d.]+)%", "score: 93.1%", "which is a percentage, but the metric score has no unit"),
+    ],
+)
+def test_a_pattern_never_reads_another_number(pattern: str, text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        READER.from_pattern(pattern, [text])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"acc: (\S+)", r"acc: ([\d.]+)", r"acc: ([\d.]+)%", r"acc: ([\d.]+) ?%", r"acc: (\S+)%?"]
+)
+def test_percentages_of_a_fraction(pattern: str) -> None:
+    for text in ("acc: 93.1%", "acc: 93.1% (best)", "acc: 93.1%, loss: 1"):
+        assert reader("acc").from_pattern(pattern, [text])["acc"] == pytest.approx(0.931)
+        assert reader("acc", 0.01).from_pattern(pattern, [text])["acc"] == pytest.approx(0.931)
+        assert reader("acc", unit="%").from_pattern(pattern, [text])["acc"] == 93.1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        (r"a(\S+)b", ("a", "b")),
+        (r"(?:a|b)[(](\d(x)?)\)", ("(?:a|b)[(]", r"\)")),
+        (r"\((?P<n>.)\)", (r"\(", r"\)")),
+        (r"[]()](?#(no)(?<=x)(y)+", ("[]()](?#(no)(?<=x)", "+")),
+        (r"(?:a)", None),
+        (r"(?x)(a)", None),
+        (r"(?i:(a))", ("(?i:", ")")),
+    ],
+)
+def test_the_first_group_of_a_pattern_is_located(pattern: str, parts: tuple[str, str] | None) -> None:
+    assert split_at_group(pattern) == parts
+
+
+def test_step_lines() -> None:
+    assert step_metrics('{"epoch": 2, "loss": nan}')[0] == 2  # type: ignore[index]  # it is not None
+    assert step_metrics(' {"step": 2, "epoch": 1, "val": {"acc": 0.5}, "note": "x"}') == (2, {"val.acc": 0.5})
+    for line in ("", "{", '{"loss": 1}', '{"epoch": 1.5, "loss": 1}', "[1]", "epoch 1"):
+        assert step_metrics(line) is None
+
+
+HYDRA = """Error executing job with overrides: []
+Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+ValueError: bad shape
+
+Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.
+"""
+
+RANKS = "[rank0]: torch.cuda.OutOfMemoryError: full\nRoot cause:\nx.errors.ChildFailedError: \n"
+RUST = "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\nnote: run with `RUST_BACKTRACE=1`\n"
+
+
+@pytest.mark.parametrize(
+    ("errors", "output", "reason"),
+    [
+        (HYDRA, "", "ValueError: bad shape"),
+        (RANKS, "", "torch.cuda.OutOfMemoryError: full"),
+        ("Traceback (most recent call last):\n  File\nAssertionError\n", "", "AssertionError"),
+        (
+            "usage: train.py\ntrain.py: error: unknown arguments: --foo\n",
+            "",
+            "train.py: error: unknown arguments: --foo",
+        ),
+        ("UserWarning: old\n", "Traceback\nKeyError: 'x'\n", "KeyError: 'x'"),
+        (
+            'Exception in thread "main" java.io.IOException: boom\n\tat Main.main(Main.java:3)\n',
+            "",
+            "java.io.IOException: boom",
+        ),
+        (RUST, "", "index out of bounds"),
+        ("Error in f(x) : object 'y' not found\nExecution halted\n", "", "Error in f(x) : object 'y' not found"),
+        ("no such layer\n", "working\n", "no such layer"),
+        ("", "epoch 1\nout of luck\n", "out of luck"),
+        ("\x1b[31mValueError: red\x1b[0m\n", "", "ValueError: red"),
+        ("", "", "it printed nothing"),
+    ],
+)
+def test_failure_reasons(errors: str, output: str, reason: str) -> None:
+    assert failure_reason(errors, output) == reason
