@@ -1,1 +1,1 @@
-"""Speed, each figure held against a reference that is measured beside it: `python -m benchmarks`."""
+"""Benchmarks of speed, each relative to a reference measured in the same run: `python -m benchmarks`."""

@@ -1,8 +1,8 @@
-"""Measure every figure, print the table, keep it under `benchmarks/results/` and compare it with the last.
+"""Measure all figures, print them, store them in `benchmarks/results/` and compare them with the previous ones.
 
-python -m benchmarks                 everything, forty minutes on two idle cores, seventy on slow ones
-python -m benchmarks --only help     the figures whose group is named
-python -m benchmarks --rounds 2      fewer rounds, a wider spread
+python -m benchmarks                 all groups: forty minutes on two idle cores, seventy on slow ones
+python -m benchmarks --only help     the given groups of figures
+python -m benchmarks --rounds 2      fewer rounds, and a wider range
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
 }
 
 ALIKE = ("processor", "vectors")
-"""What two machines have in common whose figures are compared."""
+"""The facts that two machines must share for their figures to be compared."""
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the facts that the figures depend on."""
     from ablate.runs.provenance import environment
 
     facts = environment(Path.cwd())
@@ -89,7 +89,7 @@ def installed(package: str) -> str:
 
 
 def last(facts: dict[str, Any]) -> dict[str, float]:
-    """Return each figure's last median on such a processor, of the results here and those that the repository keeps."""
+    """Return the latest median of each figure on this processor, from local and committed results."""
     every = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
     alike = [one for one in every if all(one["machine"].get(name) == facts[name] for name in ALIKE)]
     ordered = sorted(alike, key=lambda one: one["time"])
@@ -97,8 +97,8 @@ def last(facts: dict[str, Any]) -> dict[str, float]:
 
 
 def show(figures: list[Figure], before: dict[str, float]) -> Table:
-    """Return the table."""
-    table = Table("figure", "median", "spread", "goal", "last", "against", "made of")
+    """Return the figures as a table."""
+    table = Table("figure", "median", "range", "goal", "previous", "reference", "details")
     for figure in figures:
         goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g} {figure.unit} {'yes' if figure.is_met else 'NO'}"
         table.add_row(
@@ -114,34 +114,34 @@ def show(figures: list[Figure], before: dict[str, float]) -> Table:
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure the figures, store and print them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed against references.")
     parser.add_argument("--only", nargs="+", choices=tuple(GROUPS), default=tuple(GROUPS), metavar="GROUP")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements a figure")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements per figure")
     arguments = parser.parse_args()
     console, facts = Console(width=None if os.isatty(1) else 180), machine()
     before = last(facts)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()))
     if facts["load_before"] > 0.5:
-        console.print(f"load {facts['load_before']:.1f} before anything ran: the machine is shared, the spread tells")
+        console.print(f"load {facts['load_before']:.1f} before the start: other processes widen the ranges")
     figures: list[Figure] = []
     try:
         for name in arguments.only:
             console.print(f"measuring {name}", style="dim")
             figures += GROUPS[name](arguments.rounds)
-    finally:  # what was measured before something failed is shown and kept
-        keep(figures, facts, console)
+    finally:  # figures measured before a failure are stored and printed too
+        store(figures, facts, console)
         console.print(show(figures, before), highlight=False)
 
 
-def keep(figures: list[Figure], facts: dict[str, Any], console: Console) -> None:
-    """Write figures beside the earlier ones."""
+def store(figures: list[Figure], facts: dict[str, Any], console: Console) -> None:
+    """Write the figures to a new file in `results/`."""
     RESULTS.mkdir(exist_ok=True)
     now = datetime.now(UTC)
     lines = [{**asdict(figure), "value": figure.value, "met": figure.is_met} for figure in figures]
     path = RESULTS / f"{now:%Y%m%d-%H%M%S}-{facts['commit']}.json"
     path.write_text(json.dumps({"time": now.isoformat(), "machine": facts, "figures": lines}, indent=2) + "\n")
-    console.print(f"kept in {path.relative_to(Path.cwd())}")
+    console.print(f"stored in {path.relative_to(Path.cwd())}")
 
 
 if __name__ == "__main__":

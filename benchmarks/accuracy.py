@@ -1,4 +1,4 @@
-"""Whether speed costs accuracy: the same seeds with and without, and the test that the difference is too small."""
+"""The effect of fast settings on accuracy: paired seeds, and a test of equivalence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measure import Figure, Measurement, Worker
 
 
 def accuracies(**how: Any) -> Measurement:
-    """Return a measurement: the test accuracy in percent of the next seed's run of the demo, under conditions `how`."""
+    """Return a measurement: the test accuracy in percent of a demo run with the next seed, under conditions `how`."""
     from ablate.studies.conditions import RequestedConditions
     from ablate.workloads.resnet9.devices import prepare, resolve_conditions
 
@@ -22,7 +22,7 @@ def accuracies(**how: Any) -> Measurement:
 
 
 def on_cpu(seeds: int) -> list[Figure]:
-    """Hold the fused kernels, in float32 and in bfloat16, against PyTorch's own in float32."""
+    """Compare the CPU kernels, in float32 and in bfloat16, with PyTorch in float32."""
     reference = {"device": "cpu", "precision": "fp32", "fused": False}
     single, half = paired(seeds, reference, {"fused": True}, {"fused": True, "precision": "bf16"})
     return [
@@ -32,7 +32,7 @@ def on_cpu(seeds: int) -> list[Figure]:
 
 
 def on_cuda(seeds: int) -> list[Figure]:
-    """Hold bfloat16 on a GPU, eager and compiled, against eager float32."""
+    """Compare bfloat16 on a GPU, eager and compiled, with eager float32."""
     reference = {"device": "cuda", "precision": "fp32"}
     eager, compiled = paired(seeds, reference, {"precision": "bf16"}, {"precision": "bf16", "compiled": True})
     return [
@@ -42,9 +42,9 @@ def on_cuda(seeds: int) -> list[Figure]:
 
 
 def paired(seeds: int, reference: Mapping[str, Any], *changes: Mapping[str, Any]) -> list[list[float]]:
-    """Return, for each change of the reference's conditions, its points less the reference's by seed.
+    """Return, for each change of the reference's conditions, the differences from the reference by seed, in points.
 
-    The runs of a seed are made at once.
+    The runs of a seed are made at the same time.
     """
     differences: list[list[float]] = [[] for _ in changes]
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def paired(seeds: int, reference: Mapping[str, Any], *changes: Mapping[str, Any]
 def equivalence(
     name: str, against: str, differences: Sequence[float], margin: float = 0.5, level: float = 0.05
 ) -> Figure:
-    """Test that a mean difference is below `margin` points; the value is the p of TOST."""
+    """Test the equivalence of two conditions within `margin` points; the value is the p-value of TOST."""
     from ablate.stats.effects.inference import paired_t
 
     found = paired_t(differences, margin)

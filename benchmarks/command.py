@@ -1,4 +1,4 @@
-"""What the command line costs beside the training: start-up, a whole run, tracking in the loop."""
+"""The overhead of the command line over training: start-up, whole runs, tracking in the training loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAVY = ("torch", "mlflow", "optuna", "pandas", "matplotlib")
 
 
 def _seconds(*arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> float:
-    """Return how long a Python process takes."""
+    """Return the duration of a Python process."""
     started = time.perf_counter()
     subprocess.run(
         [sys.executable, *arguments],
@@ -30,18 +30,18 @@ def _seconds(*arguments: str, folder: Path | None = None, environment: Mapping[s
 
 
 def help_time(goal: float, rounds: int) -> Figure:
-    """Time `ablate --help`, and name what heavy library it imports."""
+    """Time `ablate --help`, and list the heavy libraries that it imports."""
     pairs = alternate(lambda: _seconds("-m", "ablate", "--help"), lambda: _seconds("-c", "pass"), rounds)
-    program = f"import sys, ablate.cli; print(*[name for name in {HEAVY} if name in sys.modules])"
+    program = f"import sys, ablate.cli.app; print(*[name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
     detail = f"{medians(pairs, 's')}; imports {found or 'nothing heavy'}"
     return Figure("ablate --help", "an empty Python", "s", goal, tuple(here for here, _ in pairs), detail, False)
 
 
 def run_overhead(goal: float, rounds: int) -> list[Figure]:
-    """Time whole runs of the demo preset less what their journals say of training and scoring.
+    """Time whole runs of the demo preset, minus the training and scoring time in their journals.
 
-    The first one also makes the project and its store; the data is decoded already.
+    The data is already decoded. The first run also creates the project and its store.
     """
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
@@ -66,7 +66,7 @@ def run_overhead(goal: float, rounds: int) -> list[Figure]:
 
 
 def first_step(goal: float, rounds: int) -> Figure:
-    """Time `ablate run` on cached data to its first training step: the row before it is in the journal by then."""
+    """Time `ablate run` on cached data until its first training step, when the journal has the row of epoch 0."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "mlruns").mkdir()
@@ -87,20 +87,20 @@ def first_step(goal: float, rounds: int) -> Figure:
 
 
 def _has_row(journals: Path, seed: int) -> bool:
-    """Return whether a run of that many earlier ones has written its first row."""
+    """Return whether the run after `seed` earlier runs has written its first row."""
     paths = sorted(journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
     return len(paths) > seed and '"metrics"' in paths[-1].read_text()
 
 
 def training_seconds(journal: Path) -> float:
-    """Return the seconds of training epochs and of scoring the test images that a journal tells of."""
+    """Return the seconds of the training epochs and of the test evaluation in a journal."""
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     epochs = sum(line["values"].get("time/epoch_s", 0.0) for line in lines if line["record"] == "metrics")
     return float(epochs + lines[-1]["metrics"]["time/test_s"])
 
 
 def share_in_log(*, top: Path) -> Measurement:
-    """Return a measurement: percent of a demo run's epochs that it waits for its log, the store's writer beside it."""
+    """Return a measurement: the percentage of a demo run's epochs spent in its log, during background delivery."""
     os.environ["ABLATE_CACHE"] = str(top / "cache")
     from ablate.data import ImageSource
     from ablate.journal.run_journal import Journals
@@ -153,21 +153,21 @@ def share_in_log(*, top: Path) -> Measurement:
 
 
 class _Exit:
-    """Ends the process if a delivery fails."""
+    """End the process if a delivery fails."""
 
     def delivery_failed(self, error: Exception) -> None:
         sys.exit(str(error))
 
 
 def tracking_in_the_loop(goal: float, rounds: int) -> Figure:
-    """Hold the time that the loop waits for its log against the loop's own."""
+    """Compare the time that the training loop spends in its log with the loop's own time."""
     with tempfile.TemporaryDirectory() as folder, Worker(share_in_log, top=Path(folder)) as worker:
         shares = tuple(worker() for _ in range(rounds + 1))[1:]
     return Figure("tracking in the loop", "the loop itself", "%", goal, shares, "demo runs, time waiting", False)
 
 
 def recording(goal: float, rounds: int, steps: int = 500) -> Figure:
-    """Hold what our log costs the loop for `steps` steps against MLflow's own call a step and metric."""
+    """Compare the cost of our log over `steps` steps with one call of MLflow per step and metric."""
     with (
         tempfile.TemporaryDirectory() as name,
         Worker(_our_log, top=Path(name), steps=steps) as here,

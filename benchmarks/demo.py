@@ -1,4 +1,4 @@
-"""Trainings of the demo preset as one would write them by hand: no journal, no tracker, no worker."""
+"""Training runs of the demo preset without journal, tracker or worker process."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Quiet:
-    """A training's log that keeps the last validation accuracy."""
+    """A log that keeps the last validation accuracy."""
 
     accuracy = 0.0
 
-    def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # the protocol's
+    def __call__(self, step: int, **metrics: float) -> None:  # noqa: ARG002  # part of the protocol
         """Keep the accuracy."""
         self.accuracy = metrics["val/accuracy"]
 

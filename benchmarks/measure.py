@@ -1,4 +1,4 @@
-"""How a figure is made: both sides in turn, the median of the ratios, their spread."""
+"""Measure a figure: both sides alternate; the result is the median of the ratios, with their range."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Measurement = Callable[[], float]
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: the median of `values`, held against `goal`; `detail` says what it was made of."""
+    """A row of the table: the median of `values`, the goal, and details of the measurement."""
 
     name: str
     against: str
@@ -37,9 +37,9 @@ class Figure:
 
 
 class Worker:
-    """A measurement in its own process, so that neither side lives with the other's settings.
+    """A measurement in a process of its own, so that the settings of one side do not affect the other.
 
-    `make(**arguments)` is called there and returns the measurement; a call here runs it once.
+    `make(**arguments)` is called in that process and returns the measurement. Calling the worker measures once.
     """
 
     def __init__(self, make: Callable[..., Measurement], **arguments: Any) -> None:
@@ -50,11 +50,11 @@ class Worker:
         theirs.close()
 
     def start(self) -> None:
-        """Begin a measurement; `result` waits for it."""
+        """Start a measurement; `result` waits for it."""
         self._connection.send("go")
 
     def result(self) -> float:
-        """Return what was begun."""
+        """Return the result of the measurement."""
         return float(self._connection.recv())
 
     def __call__(self) -> float:
@@ -79,13 +79,13 @@ def _serve(connection: Connection, make: Callable[..., Measurement], arguments: 
     while True:
         try:
             connection.recv()
-        except EOFError:  # the other end is gone
+        except EOFError:  # the parent has closed the connection
             return
         connection.send(measure())
 
 
 def alternate(first: Measurement, second: Measurement, rounds: int) -> list[tuple[float, float]]:
-    """Return `rounds` pairs, measured in turn and in both orders, after one that warms up."""
+    """Return `rounds` pairs, measured alternately in both orders, after a warm-up."""
     pairs = []
     for number in range(rounds + 1):
         if number % 2:
@@ -99,11 +99,11 @@ def alternate(first: Measurement, second: Measurement, rounds: int) -> list[tupl
 
 
 def ratios(pairs: list[tuple[float, float]]) -> tuple[float, ...]:
-    """Return first over second, a value a round."""
+    """Return the ratio of first to second for each round."""
     return tuple(here / there for here, there in pairs)
 
 
 def medians(pairs: list[tuple[float, float]], unit: str) -> str:
-    """Return both sides' medians as text."""
+    """Return the medians of both sides as text."""
     here, there = (median(side) for side in zip(*pairs, strict=True))
-    return f"{here:,.4g} against {there:,.4g} {unit}"
+    return f"{here:,.4g} and {there:,.4g} {unit}"

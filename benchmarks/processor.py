@@ -1,4 +1,4 @@
-"""What this machine's processor multiplies with: virtual machines give quite different ones the same name."""
+"""The vector instructions of the processor. Virtual machines give the same name to very different processors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDEST = {
     "avx2": "avx2",
     "asimd": "neon",
 }
-"""What vector instructions are called, by the flag that tells of them; the first that is there counts."""
+"""Names of vector instructions by CPU flag, widest first."""
 
 
 def vectors(facts: str) -> str:
@@ -26,17 +26,17 @@ def vectors(facts: str) -> str:
 
 
 def own_vectors() -> str:
-    """Return the widest vector instructions here."""
+    """Return the widest vector instructions of this processor."""
     return vectors(processor_facts())
 
 
 def emulates_bf16() -> bool:
-    """Return whether bfloat16 is made of other instructions here, which takes many times as long as float32."""
+    """Return whether bfloat16 is emulated on this processor, many times slower than float32."""
     return own_vectors() not in ("avx512+amx", "avx512+bf16")
 
 
 def precisions() -> list[str]:
-    """Return the precisions whose rate of products says something: not that of a slower float32, nor if emulated."""
+    """Return the precisions to measure the rate of products in: neither an emulated one nor a slower float32."""
     if multiplies_bf16_fast(processor_facts()):
         return ["bf16"]
     return ["fp32"] if emulates_bf16() else ["fp32", "bf16"]

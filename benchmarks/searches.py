@@ -1,4 +1,4 @@
-"""What a search costs beside its trials: `ablate tune` against a plain Optuna study of the same trainings."""
+"""The overhead of a search over its trials: `ablate tune` compared with a plain Optuna study of the same trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPOCHS, LOW, HIGH = 60, 1e-3, 3e-2
 
 
 def plain_study(trials: int, storage: str) -> None:
-    """Search the learning rate of the demo preset as one would by hand: no journal, no tracker, no second worker."""
+    """Search the learning rate of the demo preset with Optuna only: no journal, no tracker, one process."""
     import optuna
 
     from ablate.studies.conditions import RequestedConditions
@@ -34,9 +34,9 @@ def plain_study(trials: int, storage: str) -> None:
 
 
 def search(goal: float, trials: int = 10) -> Figure:
-    """Hold a search with our runs, records and workers against the plain study, from the commands' start to their end.
+    """Compare a search with runs, records and workers with the plain study, from the start to the end of the commands.
 
-    The learning rate leaves the work of a trial as it is, so that both sides train alike whatever they draw.
+    The learning rate does not change the cost of a trial, so both sides do the same work for any values.
     """
     with project() as (folder, environment):
 
@@ -52,5 +52,5 @@ def search(goal: float, trials: int = 10) -> Figure:
         root = str(Path(__file__).parents[1])
         path = f"import sys; sys.path.insert(0, {root!r}); "
         theirs = seconds("-c", path + program.format(trials, f"sqlite:///{folder / 'plain.db'}"))
-    detail = f"{trials} trials of {EPOCHS} epochs, recorded and reported, in {ours:.0f} s against {theirs:.0f} s"
+    detail = f"{trials} trials of {EPOCHS} epochs, recorded and reported, in {ours:.0f} s, plain study {theirs:.0f} s"
     return Figure("ablate tune over plain Optuna", "study.optimize", "x", goal, (ours / theirs,), detail, False)

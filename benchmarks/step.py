@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: operators by kind, and what augmentation takes of it."""
+"""The time of a training step by kind of operator, and the share of augmentation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = {
     "copies": ("copy", "fill", "index", "empty", "zero"),
     "Python": ("python",),
 }
-"""Kinds of operators by parts of their names; the first that matches counts."""
+"""Kinds of operators by parts of their names; the first match counts."""
 
 
 def kind_of(operator: str) -> str:
@@ -35,7 +35,7 @@ def kind_of(operator: str) -> str:
 
 
 def shares(times: Iterable[tuple[str, float]]) -> str:
-    """Return the shares of the kinds as text, the largest first, from names of operators and their own times."""
+    """Return the shares of the kinds as text, largest first, from the names and times of operators."""
     sums: defaultdict[str, float] = defaultdict(float)
     for operator, seconds in times:
         sums[kind_of(operator)] += seconds
@@ -45,27 +45,27 @@ def shares(times: Iterable[tuple[str, float]]) -> str:
 
 
 def profile(width: int) -> str:
-    """Return where an epoch at one thread spends its time: every operator timed as it is called, in both passes.
+    """Return the time of an epoch by kind of operator, with one thread: each operator is timed when it is called.
 
-    torch.profiler keeps memory of its own while it records, so that the largest tensors of a step come on fresh pages:
-    it gave norm and pool three times their share.
+    torch.profiler allocates memory while it records, which puts the largest tensors of a step on new pages: it
+    overstated norm and pool three times.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from ablate.workloads.resnet9.kernels import convolution, norm_pool_relu
 
-    class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left it untyped
-        """Times operators; those of another are not split."""
+    class Clock(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+        """Time operators, including the operators that they call."""
 
         def __init__(self) -> None:
-            super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
+            super().__init__()  # type: ignore[no-untyped-call]  # untyped in torch
             self.times: list[tuple[str, float]] = []
 
         def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return self.timed(operator, str(operator))(*args, **(kwargs or {}))
 
         def timed(self, operator: Callable[..., Any], name: str) -> Callable[..., Any]:
-            """Return the operator with its times kept."""
+            """Return the operator with a clock."""
 
             def call(*args: Any, **kwargs: Any) -> Any:
                 started = time.perf_counter()
@@ -87,7 +87,7 @@ def profile(width: int) -> str:
 
 
 def augmentation(*, width: int) -> Measurement:
-    """Return a measurement: percent of an epoch that augmenting its batches takes, at one thread."""
+    """Return a measurement: the percentage of an epoch spent on augmentation, with one thread."""
     import torch
 
     from ablate.studies.recipe import Recipe
@@ -111,7 +111,7 @@ def augmentation(*, width: int) -> Measurement:
 
 
 def augmentation_share(width: int, goal: float, rounds: int) -> Figure:
-    """Hold what augmentation takes against a whole epoch; the detail says where the epoch's time goes."""
+    """Compare the time of augmentation with a whole epoch; the detail gives the epoch's time by kind."""
     with Worker(augmentation, width=width) as worker:
         values = tuple(worker() for _ in range(rounds + 1))[1:]
     return Figure(f"augmentation, width {width}", "the whole step", "%", goal, values, profile(width), False)

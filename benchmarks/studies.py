@@ -1,4 +1,4 @@
-"""Whole studies by the command, at the notebook's scale: one run after the other, and several at a time."""
+"""Whole studies at the notebook's scale: one run at a time, and several."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Sweep = Callable[..., tuple[float, dict[str, Any]]]
 
 
 def write_images(path: Path, train: int, test: int) -> None:
-    """Write an archive of images like CIFAR-10's, ten classes in turn: each is noise over its class's pattern.
+    """Write an archive of synthetic images of CIFAR-10's size and classes: a pattern per class, with noise.
 
-    A pattern, for what learns nothing counts as unstable, and what diverges ends early.
+    Without a pattern, runs would not learn and count as unstable.
     """
     random = np.random.default_rng(0)
     patterns = random.integers(0, 128, (10, 32, 32, 3), dtype=np.uint8)
@@ -38,7 +38,7 @@ def write_images(path: Path, train: int, test: int) -> None:
 
 @contextmanager
 def prepared(*options: str, train: int = 50_000, test: int = 10_000) -> Iterator[Sweep]:
-    """The sweep command of the notebook preset on such images, decoded beforehand: its seconds and its summary."""
+    """Yield the sweep command of the notebook preset on synthetic, decoded images: it returns seconds and summary."""
     with project() as (folder, environment):
         write_images(folder / "images.tar", train, test)
         data = ("--data-dir", "images.tar")
@@ -51,7 +51,7 @@ def prepared(*options: str, train: int = 50_000, test: int = 10_000) -> Iterator
 
 
 def leave_one_out(sweep: Sweep, goal: float, seeds: int = 5) -> Figure:
-    """Time the study of the seven components: the whole command, from its start to the end of its report."""
+    """Time the study of the seven components, including the command's start and the report."""
     wall, summary = sweep("--seeds", str(seeds), "--name", "study")
     ends = Counter(run["status"] for run in summary["runs"])
     runs = ", ".join(f"{count} {status}" for status, count in ends.items())
@@ -60,9 +60,9 @@ def leave_one_out(sweep: Sweep, goal: float, seeds: int = 5) -> Figure:
 
 
 def several_at_a_time(sweep: Sweep, goal: float, seeds: int = 4, epochs: int = 4) -> Figure:
-    """Hold a small study's runs one at a time against several at a time on one device.
+    """Compare a small study with one run at a time with several runs at a time on one device.
 
-    The time is that from the command's start to the last run, workers included: the report is the same for all.
+    The time is from the start of the command to the last run; the report is excluded.
     """
     seconds = {}
     for jobs in (1, 2, 4):

@@ -1,4 +1,4 @@
-"""What a sweep costs beside its runs: starting, planning, answering again; and what it costs to reach a verdict."""
+"""The overhead of a sweep over its runs: starting, planning, and reusing finished runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import Any
 from benchmarks.measure import Figure, Measurement
 
 EPOCHS = 180
-"""Epochs of the demo preset that take 20 s or more at one thread."""
+"""Epochs of the demo preset that take 20 s or more with one thread."""
 
 
 @contextmanager
 def project() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A new project in a temporary folder, and the environment of commands in it, which find the modules found here."""
+    """Yield a new project in a temporary folder, and an environment for commands with this process's module path."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "mlruns").mkdir()
@@ -32,7 +32,7 @@ def project() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def command(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
-    """Return what a command prints. Raises RuntimeError, with the end of its complaint, where it fails."""
+    """Return the output of a command. Raises RuntimeError with its error message if it fails."""
     program = [sys.executable, "-m", "ablate", *arguments]
     done = subprocess.run(program, check=False, capture_output=True, text=True, cwd=folder, env=environment)
     if done.returncode:
@@ -43,17 +43,17 @@ def command(folder: Path, environment: Mapping[str, str], *arguments: str) -> st
 def timed_sweep(
     folder: Path, environment: Mapping[str, str], *arguments: str, preset: str = "demo"
 ) -> tuple[float, dict[str, Any]]:
-    """Return the seconds that a sweep takes, and its summary."""
+    """Return the duration of a sweep in seconds, and its summary."""
     started = time.perf_counter()
     summary = json.loads(command(folder, environment, "sweep", "--preset", preset, "--json", *arguments))
     return time.perf_counter() - started, summary
 
 
 def overhead(goal: float, again_goal: float) -> list[Figure]:
-    """Hold a sweep of 24 runs against the sum of its runs over the workers; then ask for it again.
+    """Compare a sweep of 24 runs with the sum of its runs over the workers, and time the finished sweep again.
 
-    The runs' own time is what their journals say, from the opened data to the last picture; the sweep's is that from
-    the command's start to the last run in the store. Its report comes after that and is timed apart.
+    The time of a run is that of its journal, from the opened data to the last figure. The time of the sweep is from the
+    start of the command to the last run in the store; its report is timed separately.
     """
     with project() as (folder, environment):
         arguments = ("--epochs", str(EPOCHS), "--seeds", "3", "--name", "bench")
@@ -74,7 +74,7 @@ def overhead(goal: float, again_goal: float) -> list[Figure]:
 
 
 def shell_loop(goal: float) -> Figure:
-    """Hold a sweep of the seven components against a shell loop over `ablate run`, one seed, the same eight runs."""
+    """Compare a sweep of the seven components with a shell loop over `ablate run` of the same eight runs."""
     from ablate.workloads.resnet9.workload import WORKLOAD
 
     factors = WORKLOAD.factors
@@ -86,12 +86,12 @@ def shell_loop(goal: float) -> Figure:
         for arm in arms:
             command(folder, environment, "run", "--preset", "demo", "--epochs", "20", "--seed", "1", *arm)
         loop = time.perf_counter() - started
-    detail = f"{len(arms)} runs, report included, in {wall:.0f} s against {loop:.0f} s without one"
+    detail = f"{len(arms)} runs, report included, in {wall:.0f} s, shell loop without report {loop:.0f} s"
     return Figure("sweep over a shell loop", "ablate run, in turn", "x", goal, (wall / loop,), detail, False)
 
 
 def run_seconds(journal: Path) -> tuple[float, int]:
-    """Return how long a run took, and its epochs."""
+    """Return the duration of a run, and its epochs."""
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     return lines[-1]["metrics"]["time/total_s"], lines[0]["recipe"]["settings"]["epochs"]
 
@@ -105,7 +105,7 @@ def planning(goal: float, rounds: int, runs: int = 2000) -> Figure:
 
 @contextmanager
 def finished(runs: int) -> Iterator[Measurement]:
-    """The planning of a sweep whose runs are finished, 16 epochs of 25 steps each in their journals: its seconds."""
+    """Yield a measurement: the seconds to plan a sweep of finished runs of 16 epochs with 25 steps each."""
     from ablate.journal.process_identity import this_process
     from ablate.journal.run_journal import Journals
     from ablate.runs.sweep import plan_runs

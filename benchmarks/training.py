@@ -1,4 +1,4 @@
-"""Training throughput: against the notebook's loop, against the machine's matrix rate, one worker against two."""
+"""Training throughput: relative to the notebook's loop and to the matrix rate, and of one worker and two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.measure import Figure, Measurement, Worker, alternate, medians, 
 
 BATCH = 400
 COUNTS = {8: 4000, 16: 4000, 32: 2000, 64: 800}
-"""Images a measurement, by width: a few seconds each."""
+"""Images per measurement by width: a few seconds each."""
 
 
 def random_pixels(count: int) -> np.ndarray:
@@ -21,10 +21,12 @@ def random_pixels(count: int) -> np.ndarray:
 
 
 def full_recipe(
-    *, width: int, threads: int, count: int, precision: str = "auto", epochs: int = 1, device: str = "cpu",
-    compiled: bool = False, fused: bool | None = None,
-) -> Callable[[], float]:  # fmt: skip
-    """Return a function that trains the notebook's full recipe for some epochs on `count` images: its seconds."""
+    *, width: int, count: int, epochs: int = 1, threads: int = 1, device: str = "cpu", **how: Any
+) -> Callable[[], float]:
+    """Return a function that trains the notebook's full recipe on `count` images and returns the seconds.
+
+    `how` are further conditions: `precision`, `compiled`, `fused`.
+    """
     from ablate.cores import share_cores
 
     share_cores()
@@ -39,7 +41,7 @@ def full_recipe(
     from ablate.workloads.resnet9.run import start
 
     prepare(threads)
-    conditions = resolve_conditions(RequestedConditions(device, precision, threads, compiled, fused))
+    conditions = resolve_conditions(RequestedConditions(device, threads=threads, **how))
     half = torch.full((1, 3, 1, 1), 0.5, device=device)
     images = torch.from_numpy(random_pixels(count)).to(device)
     members = torch.arange(count, device=device)
@@ -56,13 +58,13 @@ def full_recipe(
 
 
 def ours(*, count: int, **how: Any) -> Measurement:
-    """Return a measurement: images a second over an epoch of the notebook's full recipe."""
+    """Return a measurement: images per second in an epoch of the notebook's full recipe."""
     epoch = full_recipe(count=count, **how)
     return lambda: count / epoch()
 
 
 class _Clock:
-    """A training's log that takes the time from the first row to the last."""
+    """A log that measures the time from the first row to the last."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -82,7 +84,7 @@ class _Clock:
 
 
 class _Pictures:
-    """A data set of PIL images, transformed one by one as they are asked for."""
+    """A data set of PIL images, transformed one by one on access."""
 
     def __init__(self, count: int) -> None:
         from PIL import Image
@@ -106,17 +108,18 @@ class _Pictures:
 
 
 def notebook(*, width: int, threads: int, count: int) -> Measurement:
-    """Return a measurement: images a second of the notebook's loop, fp32, images as PIL, two loader workers.
+    """Return a measurement: images per second of the notebook's loop, in fp32 on PIL images with two loader workers.
 
-    The workers stay from epoch to epoch, so that starting them, which counts little among 50,000 images, is left out.
+    The workers persist between epochs, so that their start, negligible for 50,000 images, is excluded.
     """
     import torch
-    from tests.notebook import ResNet9, fit_one_cycle
     from torch.utils.data import DataLoader
+
+    from tests.samples.notebook import ResNet9, fit_one_cycle
 
     torch.set_num_threads(threads)
     loader: DataLoader[Any] = DataLoader(
-        _Pictures(count),  # type: ignore[arg-type]  # any sequence will do
+        _Pictures(count),  # type: ignore[arg-type]  # it accepts any sequence
         BATCH, shuffle=True, num_workers=2, persistent_workers=True,
     )  # fmt: skip
     model = ResNet9(width=width)
@@ -130,7 +133,7 @@ def notebook(*, width: int, threads: int, count: int) -> Measurement:
 
 
 def matrix_rate(*, threads: int, dtype: str = "bfloat16", device: str = "cpu") -> Measurement:
-    """Return a measurement: the best rate of square matrix products in floating-point operations a second."""
+    """Return a measurement: the best rate of square matrix products, in floating-point operations per second."""
     import torch
 
     torch.set_num_threads(threads)
@@ -155,8 +158,8 @@ def matrix_rate(*, threads: int, dtype: str = "bfloat16", device: str = "cpu") -
     return measure
 
 
-def operations_an_image(width: int) -> float:
-    """Return the floating-point operations of a training step an image: convolutions and products, both passes."""
+def operations_per_image(width: int) -> float:
+    """Return the floating-point operations per image of a training step: convolutions and products, both passes."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -173,7 +176,7 @@ def operations_an_image(width: int) -> float:
 
 
 def throughput(width: int, goal: float, rounds: int, threads: int) -> Figure:
-    """Hold our throughput against the notebook's loop."""
+    """Compare our throughput with that of the notebook's loop."""
     arguments = {"width": width, "threads": threads, "count": COUNTS[width]}
     with Worker(ours, **arguments) as here, Worker(notebook, **arguments) as there:
         pairs = alternate(here, there, rounds)
@@ -183,9 +186,9 @@ def throughput(width: int, goal: float, rounds: int, threads: int) -> Figure:
 
 
 def share_of_rate(width: int, goal: float, rounds: int, threads: int, precision: str) -> Figure:
-    """Hold the operations a second of training in a precision against what matrix products reach in it."""
+    """Compare the operations per second of training with those of matrix products, in one precision."""
     arguments = {"width": width, "threads": threads, "count": COUNTS[width], "precision": precision}
-    operations, dtype = operations_an_image(width), {"bf16": "bfloat16", "fp32": "float32"}[precision]
+    operations, dtype = operations_per_image(width), {"bf16": "bfloat16", "fp32": "float32"}[precision]
     with Worker(ours, **arguments) as here, Worker(matrix_rate, threads=threads, dtype=dtype) as there:
         pairs = [(images * operations / 1e9, rate / 1e9) for images, rate in alternate(here, there, rounds)]
     shares = tuple(100 * share for share in ratios(pairs))
@@ -194,7 +197,7 @@ def share_of_rate(width: int, goal: float, rounds: int, threads: int, precision:
 
 
 def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> Figure:
-    """Hold the precision that `auto` takes on this machine against the other."""
+    """Compare the precision that `auto` chooses on this machine with the other one."""
     from ablate.studies.conditions import RequestedConditions
     from ablate.workloads.resnet9.devices import resolve_conditions
 
@@ -208,7 +211,7 @@ def choice_of_precision(width: int, goal: float, rounds: int, threads: int) -> F
 
 
 def fusing(width: int, goal: float, rounds: int) -> Figure:
-    """Hold norm, pool and ReLU by the fused kernels against PyTorch's own, one thread."""
+    """Compare the CPU kernels with PyTorch's operators, with one thread."""
     arguments = {"width": width, "threads": 1, "count": COUNTS[width]}
     with Worker(ours, **arguments, fused=True) as here, Worker(ours, **arguments, fused=False) as there:
         pairs = alternate(here, there, rounds)
@@ -216,7 +219,7 @@ def fusing(width: int, goal: float, rounds: int) -> Figure:
 
 
 def two_workers(width: int, goal: float, rounds: int) -> Figure:
-    """Hold two workers of one thread, at once, against one of two threads."""
+    """Compare two workers with one thread each with one worker with two threads."""
     count = COUNTS[width]
     with (
         Worker(ours, width=width, threads=1, count=count) as first,
