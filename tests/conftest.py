@@ -7,7 +7,6 @@ has imported the libraries, and figures are replaced by a dot in tests that do n
 from __future__ import annotations
 
 import gc
-import io
 import os
 import signal
 from collections.abc import Iterator
@@ -16,12 +15,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from matplotlib.figure import Figure
-from PIL import Image
 
 from ablate.cores import share_cores
 from ablate.figures import style
 from tests.samples.processes import fork_server
+from tests.samples.sketch import sketch
 from tests.samples.tracking import mlflow_project
 
 RENDER = style.render
@@ -65,13 +63,6 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _is_worker() -> bool:
     """Return whether pytest-xdist started this process."""
     return "PYTEST_XDIST_WORKER" in os.environ
-
-
-def sketch(_figure: Figure) -> bytes:
-    """Return a dot instead of the figure."""
-    content = io.BytesIO()
-    Image.new("L", (1, 1)).save(content, "PNG")
-    return content.getvalue()
 
 
 @pytest.fixture

@@ -141,11 +141,14 @@ def test_both_archives_hold_everything_that_runs_and_no_tests(archives: tuple[Pa
 
 
 def test_the_wheel_runs_in_an_empty_environment(environment: Environment, tmp_path: Path) -> None:
+    """The command as a shell starts it: exit code, streams, and no warnings."""
     where = environment.run("python", "-c", "import ablate; print(ablate.__file__)", cwd=tmp_path)
     assert Path(where.stdout.strip()).is_relative_to(environment.packages)
     command = ["run", "--preset", "demo", "--epochs", "1", "--threads", "1", "--json"]
     done = environment.run("ablate", *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert not re.search(r"Traceback|\w+Warning:", done.stderr), done.stderr
+    assert "epoch 1/1" in done.stderr
     assert "test/accuracy" in json.loads(done.stdout)["metrics"]
     journal = next((tmp_path / "mlruns" / "journal").glob("*.jsonl"))
     begun = json.loads(journal.read_text().splitlines()[0])

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,36 +111,6 @@ def test_looking_at_runs(kitchen: Path) -> None:
     assert "±" not in compared
 
 
-def test_comparing_variants_shows_the_spread_over_seeds(project: Path) -> None:
-    ablate(
-        "sweep",
-        *TINY,
-        "--factors",
-        "augment",
-        "--seeds",
-        "2",
-        "--name",
-        "twice",
-        "--executor",
-        "serial",
-        folder=project,
-    )
-    answer = ablate("compare", "baseline", "no-augment", folder=project)
-    rows = [line.split()[0] for line in answer.stdout.partition("metric ")[2].splitlines()[1:] if line]
-    assert rows == sorted(rows, key=lambda name: name.startswith("time/"))
-    assert rows[-1].startswith("time/")
-    accuracy = re.search(r"^test/accuracy +(\S+) ± (\S+) +(\S+) ± (\S+) +(\S+) *$", answer.stdout, re.MULTILINE)
-    assert accuracy
-    tracker = open_tracker(Project.find(project))
-    for variant, shown_mean, shown_sd in (
-        ("baseline", *accuracy.groups()[:2]),
-        ("no-augment", *accuracy.groups()[2:4]),
-    ):
-        scores = [tracker.find(f"{variant}/s{seed}").metrics["test/accuracy"] for seed in (0, 1)]
-        assert (shown_mean, shown_sd) == (f"{mean(scores):.4f}", f"{stdev(scores):.4f}")
-    assert answer.stderr.endswith("± is the standard deviation over seeds. For intervals: ablate report twice\n")
-
-
 def test_predicting(kitchen: Path) -> None:
     Image.fromarray(np.zeros((40, 30, 3), np.uint8)).save(kitchen / "black.png")
     answer = json.loads(ablate("predict", "black.png", "--run", "baseline/s0", "--json", folder=kitchen).stdout)
@@ -231,16 +202,6 @@ def _is_stored(folder: Path, path: Path) -> bool:
 LONG = ("--preset", "demo", "--epochs", "400", "--width", "2", "--threads", "1")
 
 
-def test_from_a_shell(project: Path) -> None:
-    """The one test that starts the command as a shell does: exit codes, streams, no warnings, no leftovers."""
-    process = start_program("run", *TINY, "--json", folder=project, fresh=True)
-    output, messages = process.communicate()
-    assert process.returncode == 0, messages
-    assert json.loads(output)["status"] in ("finished", "unstable")
-    assert not re.search(r"Traceback|\w+Warning:", messages), messages
-    assert "epoch 2/2" in messages
-
-
 @pytest.mark.parametrize(
     ("command", "number"),
     [(["run"], signal.SIGTERM), (["sweep", "--factors", "augment", "--seeds", "1", "--jobs", "1"], signal.SIGINT)],
@@ -287,33 +248,56 @@ def test_one_of_a_thing_is_singular(project: Path) -> None:
     assert "leave-one-out over 1 factor, 2 variants x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
 
 
-def test_a_sweep_from_flags(project: Path) -> None:
-    arguments = (
-        "sweep",
-        *TINY,
-        "--factors",
-        "augment,batch-norm",
-        "--seeds",
-        "1",
-        "--name",
-        "small",
-        "--executor",
-        "serial",
-    )
-    ahead = json.loads(ablate(*arguments, "--dry-run", "--json", folder=project).stdout)
-    assert (ahead["planned"], ahead["reused"]) == (3, 0)
-    first = json.loads(ablate(*arguments, "--json", folder=project).stdout)
-    assert (first["planned"], first["ran"], first["failed"]) == (3, 3, 0)
-    second = json.loads(ablate(*arguments, "--json", folder=project).stdout)
-    assert (second["reused"], second["ran"]) == (3, 0)
-    more = json.loads(ablate(*arguments, "--seeds", "2", "--json", folder=project).stdout)
-    assert (more["reused"], more["ran"]) == (3, 3)
-    tracker = open_tracker(Project.find(project))
+SMALL = ("sweep", *TINY, "--factors", "augment,batch-norm", "--name", "small", "--executor", "serial", "--json")
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A project with a study, and the answers of the commands that made it."""
+
+    folder: Path
+    ahead: dict[str, Any]
+    first: dict[str, Any]
+    second: dict[str, Any]
+    more: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    folder = tmp_path_factory.mktemp("swept")
+    mlflow_project(folder)
+    lines = [("--seeds", "1", "--dry-run"), ("--seeds", "1"), ("--seeds", "1"), ("--seeds", "2")]
+    return Swept(folder, *[json.loads(ablate(*SMALL, *line, folder=folder).stdout) for line in lines])
+
+
+def test_a_sweep_from_flags(swept: Swept) -> None:
+    assert (swept.ahead["planned"], swept.ahead["reused"]) == (3, 0)
+    assert (swept.first["planned"], swept.first["ran"], swept.first["failed"]) == (3, 3, 0)
+    assert (swept.second["reused"], swept.second["ran"]) == (3, 0)
+    assert (swept.more["reused"], swept.more["ran"]) == (3, 3)
+    tracker = open_tracker(Project.find(swept.folder))
     record = tracker.study("small")
     assert len(record.planned_runs) == 6
     assert all(entry.run for entry in record.planned_runs)
     assert record.declared["margin"] == 0.5
     assert {run.study for run in tracker.runs("small")} == {"small"}
+
+
+def test_comparing_variants_shows_the_spread_over_seeds(swept: Swept) -> None:
+    answer = ablate("compare", "baseline", "no-augment", folder=swept.folder)
+    rows = [line.split()[0] for line in answer.stdout.partition("metric ")[2].splitlines()[1:] if line]
+    assert rows == sorted(rows, key=lambda name: name.startswith("time/"))
+    assert rows[-1].startswith("time/")
+    accuracy = re.search(r"^test/accuracy +(\S+) ± (\S+) +(\S+) ± (\S+) +(\S+) *$", answer.stdout, re.MULTILINE)
+    assert accuracy
+    tracker = open_tracker(Project.find(swept.folder))
+    for variant, shown_mean, shown_sd in (
+        ("baseline", *accuracy.groups()[:2]),
+        ("no-augment", *accuracy.groups()[2:4]),
+    ):
+        scores = [tracker.find(f"{variant}/s{seed}").metrics["test/accuracy"] for seed in (0, 1)]
+        assert (shown_mean, shown_sd) == (f"{mean(scores):.4f}", f"{stdev(scores):.4f}")
+    assert answer.stderr.endswith("± is the standard deviation over seeds. For intervals: ablate report small\n")
 
 
 @pytest.mark.slow

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from ablate.tracking import JournalTracker, Project, open_tracker
 from tests.cli.test_commands import ablate
 from tests.samples.custom import LATENCY, written
+from tests.samples.processes import start_program
 from tests.samples.tracking import mlflow_project
 
 NO_TORCH = """
@@ -33,17 +32,18 @@ def project(tmp_path: Path) -> Path:
 def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     checked = LATENCY.replace('"memory": 3', '"memory": float("torch" in __import__("sys").modules)')
     written(project, checked)
-    answer = subprocess.run([sys.executable, "-c", NO_TORCH], cwd=project, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stderr.strip().endswith("[]"), "the command itself"
-    summary = json.loads(answer.stdout)
+    command = start_program(code=NO_TORCH, folder=project, without=("torch", "torchvision"))
+    output, messages = command.communicate()
+    assert command.returncode == 0, messages
+    assert messages.strip().endswith("[]"), "the command itself"
+    summary = json.loads(output)
     assert (summary["planned"], summary["ran"], summary["failed"]) == (15, 15, 0)
     assert {run["variant"]: round(run["latency"]) for run in summary["runs"] if run["seed"] == 2} == {
         "baseline": 102, "no-cache": 132, "no-pool": 104,
     }  # fmt: skip
     runs = JournalTracker(Project.find(project)).runs("own")
     assert {run.metrics["final/memory"] for run in runs} == {0.0}, "the workers"
-    assert "latency 99.99 ms" in answer.stderr
+    assert "latency 99.99 ms" in messages
     report = (project / "reports" / "own" / "report.md").read_text()
     assert "Removing cache raised latency by 30.0 ms [" in report
     assert "a clear and important loss" in report

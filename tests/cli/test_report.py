@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.report.sources.table import TableOptions
 from ablate.tracking import open_tracker
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
+from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import mlflow_project
 
@@ -153,13 +152,10 @@ def test_a_study_is_reported_without_torch(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n"
         "    try:\n        main()\n    finally:\n        print('torch' in sys.modules, 'optuna' in sys.modules)\n"
     )
-    script = tmp_path / "script.py"
-    script.write_text(program)
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=project.root, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "False False"
+    started = start_program(code=program, folder=project.root, without=("torch", "optuna"))
+    output, errors = started.communicate()
+    assert started.returncode == 0, errors
+    assert output.splitlines()[-1] == "False False"
     text = (project.root / "reports" / "small" / "report.md").read_text()
     assert re.search(r"15 runs planned; 15 finished", text)
     stored = tracker.runs("small")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, run_table
+from tests.samples.processes import start_program
 
 LIBRARIES = ("torch", "mlflow", "optuna", "ray")
 FROM_PYTHON = """
@@ -49,11 +48,10 @@ def test_a_report_on_a_table_loads_no_training_or_tuning(
     tmp_path: Path, program: str, not_needed: tuple[str, ...]
 ) -> None:
     run_table({"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM}).to_csv(tmp_path / "runs.csv", index=False)
-    script = tmp_path / "script.py"
-    script.write_text(program)
-    command = [sys.executable, str(script)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    loaded = done.stdout.split("\n")
+    started = start_program(code=program, folder=tmp_path, without=LIBRARIES)
+    output, errors = started.communicate()
+    assert started.returncode == 0, errors
+    loaded = output.split("\n")
     assert (tmp_path / "report" / "report.md").is_file()
     assert "ablate.report.sections.document" in loaded
     roots = tuple(f"{root}." for root in (*not_needed, *LIBRARIES))

@@ -89,6 +89,14 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
                 client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
+def sketch_figures() -> None:
+    """Write a dot instead of each figure, as in the tests' own processes."""
+    from ablate.figures import style
+    from tests.samples.sketch import sketch
+
+    style.render = sketch
+
+
 def become(request: dict[str, Any]) -> None:
     """Run the program of a request in this process, as `python -m ablate` or `python -c CODE` would."""
     request.pop("keep").close()
@@ -103,6 +111,10 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[:] = request["path"]
+    for name in [name for name in sys.modules if name.partition(".")[0] in request["without"]]:
+        del sys.modules[name]
+    if request["sketch"]:
+        sketch_figures()
     sys.argv = ["python", *request["arguments"]]
     sys.modules["__main__"] = main = types.ModuleType("__main__")
     if request["code"]:

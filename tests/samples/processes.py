@@ -103,6 +103,7 @@ def start_program(
     folder: Path,
     code: str = "",
     environment: Mapping[str, str] | None = None,
+    without: Sequence[str] = (),
     fresh: bool = False,
 ) -> Program:
     """Start `python -m ablate ARGUMENTS`, or `python -c CODE ARGUMENTS`, in a folder.
@@ -111,13 +112,15 @@ def start_program(
         folder: The current folder of the program.
         code: A program to run instead of the command line.
         environment: Variables to add to those of this process.
+        without: Libraries that the program begins without: if it needs one, it imports it.
         fresh: Start an interpreter that imports everything itself, instead of a fork of the fork server.
     """
     streams = [Path(tempfile.mkstemp(prefix=f"ablate-tests-{name}-")[1]) for name in ("out", "err")]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     if CAN_FORK and not fresh:
         request = {"arguments": arguments, "folder": str(folder), "code": code, "environment": variables}
-        return Program(_forked({**request, "path": [str(folder), *sys.path]}, streams), streams)
+        request |= {"path": [str(folder), *sys.path], "without": without, "sketch": "matplotlib" not in without}
+        return Program(_forked(request, streams), streams)
     command = [sys.executable, *(["-c", code] if code else ["-m", "ablate"]), *arguments]
     with streams[0].open("wb") as output, streams[1].open("wb") as errors:
         started = subprocess.Popen(

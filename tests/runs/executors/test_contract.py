@@ -56,8 +56,7 @@ def cluster() -> Iterator[Any]:
 
 
 SLOW_RAY = pytest.param("ray", marks=pytest.mark.slow)
-ALL_POOLS = pytest.mark.parametrize("pool", ["processes", "ray"], indirect=True)
-"""Marks tests that run with Ray by default. Its workers take seconds to start."""
+"""Ray's workers take seconds to start: only `test_every_item_comes_back_once_with_its_result` uses Ray by default."""
 
 
 @pytest.fixture(params=[name if name != "ray" else SLOW_RAY for name in EXECUTORS])
@@ -140,7 +139,6 @@ def test_a_result_that_cannot_be_pickled_raises(pool: Executor) -> None:
         list(pool.results(samples.end_badly, [("", 0), ("unpicklable", 1)]))
 
 
-@ALL_POOLS
 def test_a_dead_worker_loses_its_item_only(pool: Executor) -> None:
     items = [("", 0), ("kill", 1), ("", 2), ("exit", 3), ("kill", 4), ("", 5), ("", 6)]
     results = dict(pool.results(samples.end_badly, items))
@@ -151,7 +149,6 @@ def test_a_dead_worker_loses_its_item_only(pool: Executor) -> None:
     assert all(results[item] == item[1] for item in items if not item[0])
 
 
-@ALL_POOLS
 def test_closing_early_ends_running_calls_and_starts_no_others(pool: Executor, tmp_path: Path) -> None:
     items = [("", 0.0), *[(str(tmp_path), 1.0)] * 6]
     results = pool.results(samples.wait_to_be_ended, items)
