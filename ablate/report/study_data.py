@@ -81,6 +81,7 @@ class StudyData:
         seeds: The planned seeds.
         facts: Lines of the study card.
         cautions: Warnings at the top of the report.
+        statement: What the runs of other software were taken for, next to the answer: goal, unit, statuses.
         notes: Assumptions, under Limits.
         limits: Limits of this source.
         commands: Commands that reproduce the report.
@@ -106,6 +107,7 @@ class StudyData:
     seeds: Sequence[int] = ()
     facts: Sequence[tuple[str, str]] = ()
     cautions: Sequence[str] = ()
+    statement: str = ""
     notes: Sequence[str] = ()
     limits: Sequence[str] = ()
     commands: Sequence[str] = ()

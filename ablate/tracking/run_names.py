@@ -12,8 +12,8 @@ _CANDIDATES_LISTED = 8
 
 
 def run_title(run: Run) -> str:
-    """Return the title of a run: `no-augment/s3`."""
-    return f"{run.variant}/s{run.seed}"
+    """Return the title of a run: `no-augment/s3`, or its own name if another program made it."""
+    return f"{run.variant}/s{run.seed}" if run.key else run.variant
 
 
 def find_run(text: str, runs: Sequence[tuple[str, Run]]) -> tuple[str, Run] | None:

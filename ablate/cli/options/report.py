@@ -48,7 +48,19 @@ class ExternalRunFlags:
     ] = None
     metric_goal: Annotated[
         str | None,
-        _external(text="Whether higher (max) or lower (min) is better.", metavar="|".join(names.GOALS)),
+        _external(
+            text="Whether higher (max) or lower (min) is better.",
+            metavar="|".join(names.GOALS),
+            show_default="known for accuracies, losses and other common names",
+        ),
+    ] = None
+    unit: Annotated[
+        str | None,
+        _external(
+            text="What the values are: fraction, percent, own, or the name of their unit (ms).",
+            metavar="UNIT",
+            show_default="known for common names",
+        ),
     ] = None
     baseline: Annotated[
         str, _external(text="Variant to compare the others with.", metavar="NAME", show_default=True)
@@ -62,6 +74,18 @@ class ExternalRunFlags:
     seed_param: Annotated[
         str, _external(text="Column or param that contains the seed.", metavar="NAME", show_default=True)
     ] = "seed"
+    status_param: Annotated[
+        str | None,
+        _external(
+            text="Column or param that contains the status; none if no column does.",
+            metavar="NAME",
+            show_default="status, state and other known names",
+        ),
+    ] = None
+    finished_word: Annotated[
+        str | None,
+        _external(text="Words of finished runs, in addition to known ones.", metavar="A,B,...", panel=panels.ADVANCED),
+    ] = None
     floor: Annotated[
         float | None, _external(text="Score of unstable runs that have none.", metavar="FLOAT", panel=panels.ADVANCED)
     ] = None
@@ -81,14 +105,18 @@ class ExternalRunFlags:
         if self.metric_goal not in (None, *names.GOALS):
             raise UsageError(f"--metric-goal must be max or min, not {self.metric_goal!r}")
         factors = tuple(name.strip() for name in (self.factor_params or "").split(",") if name.strip())
+        words = () if self.finished_word is None else tuple(self.finished_word.split(","))
         return TableOptions(
             margin=margin,
             baseline=self.baseline,
             variant=self.variant_param,
             factors=factors,
             seed=self.seed_param,
+            status=self.status_param,
+            finished_words=words,
             metric=self.metric,
             goal=self.metric_goal,
+            unit=self.unit,
             floor=self.floor,
             exploratory=self.exploratory,
         )

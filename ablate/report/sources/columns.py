@@ -1,137 +1,161 @@
-"""The columns of a table: the metric and its unit, the variant, the factors."""
+"""The columns of a table: which one is the variant, the seed, the metric, the status, a factor.
+
+A column that is asked for by name is the one that is read, whatever the others are called.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.row_checks import named_rows
-from ablate.stats.metric import Metric
 from ablate.wording import listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ACCURACY = re.compile(r"(?i)(?:^|[^a-z])(?:acc|accuracy|top_?[15])(?:$|[^a-z])")
-_LOWER = re.compile(
-    r"(?i)(?:^|[^a-z])(?:loss|error|err|perplexity|ppl|rmse|mse|mae|nll|seconds|time|wer|fid)(?:$|[^a-z])"
-)
+DEFAULT_METRICS = ("test_accuracy", "test/accuracy", "accuracy", "test_acc")
+
+_FLAGS = {"variant": "--variant-param", "seed": "--seed-param", "metric": "--metric"}
+
+KINDS = ("metrics", "params", "tags")
+"""Prefixes of the columns of MLflow: a name without one means a metric, or a param or tag, by the column's role."""
+
 _TRUE, _FALSE = ("true", "1", "1.0", "yes", "on"), ("false", "0", "0.0", "no", "off")
-_DEFAULT_METRICS = ("test_accuracy", "test/accuracy", "accuracy", "test_acc")
 
 
-def require(table: pd.DataFrame, name: str, role: str, flag: str) -> str:
-    """Return `name` if it is a column; otherwise raise UsageError with the role of the column and its flag."""
-    if name in table.columns:
-        return name
-    raise UsageError(f"{unknown(f'{role} column', name, table.columns)}. Choose it with {flag}")
+@dataclass(frozen=True)
+class Roles:
+    """The columns by role.
+
+    Attributes:
+        variant: Column of the variant; None if the factors name the variants.
+        seed: Column of the seed.
+        metric: Column of the metric.
+        factors: Columns of the factors, by the factor's name.
+    """
+
+    variant: str | None
+    seed: str
+    metric: str
+    factors: Mapping[str, str]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns with a role."""
+        return [*([self.variant] if self.variant else []), self.seed, self.metric, *self.factors.values()]
 
 
-def find_metric(table: pd.DataFrame, name: str | None, seed: str, factors: Sequence[str]) -> str:
-    """Return the column of the metric: `name`, with `/` and `_` as equals, or a default."""
+def find_roles(
+    table: pd.DataFrame, *, variant: str | None, seed: str, metric: str | None, factors: Sequence[str]
+) -> Roles:
+    """Return the columns that are asked for by name, or the default ones.
+
+    Raises UsageError for a column that does not exist, and for one with two roles.
+    """
+    named = {plain(name): require(table, name, "factor", "--factor-params") for name in factors}
+    found_variant = None
+    if variant or not factors or find_column(table, "variant"):
+        flag = "--variant-param" + ("" if variant else ", or name the variants by their factors with --factor-params")
+        found_variant = require(table, variant or "variant", "variant", flag)
+    seeds = require(table, seed, "seed", "--seed-param")
+    found = _find_metric(table, metric, [seeds, *named.values()])
+    chosen = {"seed": seeds, "metric": found, "variant": found_variant}
+    for one, other in (("variant", "seed"), ("variant", "metric"), ("seed", "metric")):
+        if chosen[one] == chosen[other]:
+            raise UsageError(
+                f"The column {chosen[one]} cannot be both the {one} and the {other}. Choose them with "
+                f"{_FLAGS[one]} and {_FLAGS[other]}"
+            )
+    return Roles(found_variant, seeds, found, named)
+
+
+def _find_metric(table: pd.DataFrame, name: str | None, others: Sequence[str]) -> str:
+    """Return the column of the metric: the one asked for, if there is none with `/` and `_` as equals, or a default."""
     if name is not None:
         spelled = [name, name.replace("_", "/", 1), name.replace("/", "_")]
-        found = next((choice for choice in spelled if choice in table.columns), name)
-        return require(table, found, "metric", "--metric")
-    default = next((choice for choice in _DEFAULT_METRICS if choice in table.columns), None)
+        found = (find_column(table, choice, is_metric=True) for choice in spelled)
+        return next(filter(None, found), None) or require(table, name, "metric", "--metric")
+    defaults = (find_column(table, choice, is_metric=True) for choice in DEFAULT_METRICS)
+    default = next(filter(None, defaults), None)
     if default is None:
-        others = [column for column in table.columns if column not in ("variant", "status", seed, *factors)]
-        raise UsageError(f"No metric column found. Choose one with --metric NAME. Known: {listed(others)}")
+        free = [plain(column) for column in table.columns if column not in ("variant", "status", *others)]
+        raise UsageError(f"No metric column found. Choose one with --metric NAME. Known: {listed(free)}")
     return default
 
 
-def label_variants(table: pd.DataFrame, column: str | None, factors: Sequence[str], baseline: str) -> pd.DataFrame:
-    """Return the table with a column `variant`: the chosen column, or names made of the factors that are off."""
-    if column is None and "variant" not in table.columns:
-        if factors:
-            return table.assign(variant=_labels(table, factors, baseline))
-        flag = "--variant-param, or name the variants by their factors with --factor-params"
-        column = require(table, "variant", "variant", flag)
-    if column is None or column == "variant":
-        return table
-    column = require(table, column, "variant", "--variant-param")
-    return table.drop(columns=["variant"], errors="ignore").rename(columns={column: "variant"})
+def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word: str, baseline: str) -> pd.DataFrame:
+    """Return the table with the columns `variant`, `seed`, the metric and the factors first, then the others.
+
+    A column that is called like one of these and has another role gets a longer name. A column `status` is left out if
+    it is one of the `statuses`.
+    """
+    import pandas as pd
+
+    metric = metric_name(table, roles)
+    data = {
+        "variant": table[roles.variant] if roles.variant else _labels(table, roles.factors, baseline, row_word),
+        "seed": table[roles.seed],
+        metric: table[roles.metric],
+        **{name: table[column] for name, column in roles.factors.items()},
+    }
+    for column in table.columns:
+        if column in roles.columns or (column == "status" and column in statuses):
+            continue
+        short = plain(column)
+        names = (short.replace("/", "_") if column.startswith("metrics.") else short, short, column)
+        longer = (f"{column}_{number}" for number in range(2, len(table.columns) + 3))
+        data[next(name for name in (*names, *longer) if name not in data and name != "status")] = table[column]
+    return pd.DataFrame(data, index=table.index)
 
 
-def _labels(table: pd.DataFrame, factors: Sequence[str], baseline: str) -> list[str]:
-    on = {name: _switches(table, name, "row") for name in factors}
+def metric_name(table: pd.DataFrame, roles: Roles) -> str:
+    """Return the name of the metric: that of its column, with `_` for `/` if no other column is called so."""
+    short = plain(roles.metric)
+    flat = short.replace("/", "_")
+    others = {plain(name) for name in table.columns if name != roles.metric}
+    names = (*([flat] if flat == short or flat not in others else []), short, roles.metric, f"{roles.metric}_value")
+    return next(name for name in names if name not in ("variant", "seed", "status", *roles.factors))
+
+
+def plain(column: str) -> str:
+    """Return the name of a column without MLflow's prefix."""
+    kind, _, name = column.partition(".")
+    return name if kind in KINDS and name else column
+
+
+def _labels(table: pd.DataFrame, factors: Mapping[str, str], baseline: str, row_word: str) -> list[str]:
+    on = {name: _switches(table, column, row_word) for name, column in factors.items()}
     return [
         "+".join(f"no-{name.replace('_', '-')}" for name in factors if not on[name][place]) or baseline
         for place in table.index
     ]
 
 
-def read_metric(
-    table: pd.DataFrame, column: str, goal: str | None, floor: float | None, row_word: str
-) -> tuple[pd.DataFrame, Metric, list[str]]:
-    """Return the table with the metric as numbers (accuracies from 0 to 1), the metric, and cautions.
+def find_column(table: pd.DataFrame, name: str, *, is_metric: bool = False) -> str | None:
+    """Return the column `name`: itself, or with the prefix of MLflow's metrics, params or tags.
 
-    Percentages become fractions. Raises UserError for cells that are not numbers, accuracies outside 0 to 100, and
-    mixed fractions and percentages.
+    Raises UsageError for a param and a tag of that name with different values.
     """
-    import pandas as pd
-
-    numbers = [_number(text) for text in table[column]]
-    words = table[[value is None for value in numbers]]
-    if len(words):
-        raise UserError(f"{column} is not a number in {named_rows(words, row_word, column)}")
-    values = pd.Series(numbers, index=table.index, dtype=float)
-    cautions: list[str] = []
-    is_accuracy = bool(_ACCURACY.search(column))
-    if is_accuracy:
-        values, divided = _as_fractions(table, column, values, row_word)
-        if divided:
-            cautions.append(f"{column} contains percentages. They were divided by 100; differences are in points.")
-            floor = None if floor is None else floor / 100 if floor > 1 else floor
-    metric = Metric(
-        column,
-        goal=goal or ("min" if _LOWER.search(column) and not is_accuracy else "max"),  # type: ignore[arg-type]  # Metric checks it
-        unit="points" if is_accuracy else "",
-        scale=100.0 if is_accuracy else 1.0,
-    ).with_floor(floor)
-    table = table.assign(**{column: values})
-    lost = table[(table["status"] == "unstable") & ~_finite(values)]
-    if len(lost) and floor is None:
-        raise UserError(
-            f"Unstable runs without a finite {column}: {named_rows(lost, row_word)}. Set the value that they count as "
-            "with --floor (0.1 for chance among 10 classes)"
-        )
-    return table, metric, cautions
+    if name in table.columns:
+        return name
+    metric, *settings = (f"{kind}.{name}" for kind in KINDS)
+    if is_metric and metric in table.columns:
+        return metric
+    found = [column for column in settings if column in table.columns]
+    if len(found) > 1 and not table[found[0]].equals(table[found[1]]):
+        raise UsageError(f"{name} is a param and a tag with different values. Name {found[0]} or {found[1]}")
+    return next(iter(found), metric if metric in table.columns else None)
 
 
-def _finite(values: pd.Series) -> pd.Series:
-    return values.abs() < float("inf")
-
-
-def _number(text: object) -> float | None:
-    """Return a number, NaN for an empty cell, None for other text."""
-    line = str(text).strip().lower()
-    if line in ("", "nan", "none", "na", "n/a", "null", "<na>"):
-        return float("nan")
-    try:
-        return float(line)
-    except ValueError:
-        return None
-
-
-def _as_fractions(table: pd.DataFrame, column: str, values: pd.Series, row_word: str) -> tuple[pd.Series, bool]:
-    """Return accuracies from 0 to 1, and whether they were percentages."""
-    rows = table.assign(**{column: values})
-    outside = rows[(values < 0) | ((values > 100) & _finite(values))]
-    if len(outside):
-        found = named_rows(outside, row_word, column)
-        raise UserError(f"{column} is not an accuracy (0 to 1 or 0 to 100) in {found}")
-    percent, fraction = (values > 1) & _finite(values), (values > 0) & (values <= 1)
-    if percent.any() and fraction.any():
-        few = percent if percent.sum() <= fraction.sum() else fraction
-        kinds = ("percentages", "fractions") if few is percent else ("fractions", "percentages")
-        raise UserError(
-            f"{column} mixes fractions and percentages: {kinds[0]} in {named_rows(rows[few], row_word, column)}, "
-            f"{kinds[1]} in {int((percent | fraction).sum() - few.sum())} other rows. Use one kind in all rows"
-        )
-    return (values / 100, True) if percent.any() else (values, False)
+def require(table: pd.DataFrame, name: str, role: str, flag: str) -> str:
+    """Return the column `name`; raise UsageError with the role of the column and its flag if there is none."""
+    found = find_column(table, name, is_metric=role == "metric")
+    if found is None:
+        raise UsageError(f"{unknown(f'{role} column', name, map(plain, table.columns))}. Choose it with {flag}")
+    return found
 
 
 def find_factors(table: pd.DataFrame, asked: Sequence[str], row_word: str) -> tuple[list[str], pd.DataFrame]:

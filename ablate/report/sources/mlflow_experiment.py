@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
+from ablate.report.sources.columns import find_column, plain
 from ablate.report.sources.table import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
@@ -16,8 +18,11 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-_OPEN = ("running", "scheduled")
-_SEED_AT_END = re.compile(r"[/_\- ]*(?:s|seed)[_=\-]?\d+$", re.IGNORECASE)
+_SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
+"""The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
+
+_SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
+"""The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
@@ -31,42 +36,62 @@ def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
         raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
     table, excluded = table_of(runs, options)
     study = from_table(experiment, f"the MLflow experiment {experiment}", table, options, "run")
+    named = [role for role in ("variant", "seed") if role in table.columns]
+    if named:
+        words = f"{' and '.join(named)} by the names of the runs"
+        study = replace(study, statement=f"{study.statement.removesuffix('.')}; {words}.")
     if excluded:
         study = study.with_cautions(f"Excluded because they have neither a seed nor a metric: {listed(excluded, 5)}.")
     return study
 
 
 def table_of(runs: Sequence[Run], options: TableOptions) -> tuple[pd.DataFrame, list[str]]:
-    """Return a table of text cells, indexed by run name, and the runs that are not trainings, such as parent runs."""
+    """Return a table of text cells, indexed by run, and the runs that are not trainings, such as parent runs.
+
+    The columns are `status`, `tags.NAME`, `metrics.NAME` and `params.NAME`; `seed` and `variant` too, where only the
+    names of the runs contain them.
+    """
     import pandas as pd
 
-    rows, names, excluded = [], [], []
-    for run in runs:
-        if not run.metrics and options.seed not in run.params:
-            excluded.append(run.variant)
-            continue
-        rows.append(_row(run, options))
-        names.append(run.name)
-    table = pd.DataFrame(rows, index=names).fillna("")
-    for column in table.columns:
-        table[column] = table[column].map(_text)
+    seed = plain(options.seed)
+    used = [run for run in runs if run.metrics or seed in run.params or seed in run.tags]
+    excluded = [run.variant for run in runs if run not in used]
+    table = pd.DataFrame([_row(run) for run in used], index=[run.name for run in used]).fillna("")
+    column = find_column(table, options.seed)
+    seeds = table[column].tolist() if column else [_seed(run) for run in used]
+    if column is None and options.seed == "seed" and any(seeds):
+        table["seed"] = seeds
+    if options.variant is None and not options.factors and find_column(table, "variant") is None:
+        table["variant"] = _without_seeds([run.variant for run in used], seeds)
     return table, excluded
 
 
-def _row(run: Run, options: TableOptions) -> dict[str, Any]:
-    metrics = {name.replace("/", "_"): value for name, value in run.metrics.items()}
-    row: dict[str, Any] = {**run.tags, **metrics, **run.params}
-    row["status"] = run.status if run.status not in _OPEN else "running"
-    row.setdefault(options.seed, "" if options.seed != "seed" else _seed(run))
-    if not options.factors or "variant" in row:
-        row.setdefault("variant", _SEED_AT_END.sub("", run.variant) or run.variant)
-    return row
+def _row(run: Run) -> dict[str, str]:
+    kinds = {"tags": run.tags, "metrics": run.metrics, "params": run.params}
+    columns = {f"{kind}.{name}": _text(value) for kind, values in kinds.items() for name, value in values.items()}
+    return {"status": run.status, **columns}
 
 
-def _seed(run: Run) -> Any:
-    """Return the seed of a run without a seed parameter: the number at the end of its name."""
-    found = re.search(r"(?:s|seed)[_=\-]?(\d+)$", run.variant, re.IGNORECASE)
-    return found[1] if found else run.seed if run.key else ""
+def _seed(run: Run) -> str:
+    """Return the seed of a run without a seed parameter: of ours, the recorded one, else that in its name, if any."""
+    found = _SEED.search(run.variant)
+    return str(run.seed) if run.key else found[1] if found else ""
+
+
+def _without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
+    """Return names without their seeds, if in every name that ends like a seed it is the seed of that run."""
+    ends = [_SEED_AT_END.search(name) for name in names]
+    matching = [_is_number(seed, found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
+    if not all(matching):
+        return list(names)
+    return [name[: found.start()] or name if found else name for name, found in zip(names, ends, strict=True)]
+
+
+def _is_number(text: str, digits: str) -> bool:
+    try:
+        return float(text) == int(digits)
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Checks of the rows of a table: seeds, statuses, duplicates. Every message names the rows."""
+"""Checks of the rows of a table: seeds and duplicates. Every message names the rows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
-from ablate.stats.effects import STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SPELLINGS = {"scheduled": "running", "success": "finished", "completed": "finished", "oom": "out_of_memory"}
 _OPEN = "running"
 _NAMED_ROWS = 5
 
@@ -25,28 +23,6 @@ def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> 
         value = f": {row[column]!r}" if column else ""
         texts.append(f"{row_word} {place}" + (f" ({', '.join(known)}{value})" if known or value else ""))
     return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
-
-
-def read_statuses(table: pd.DataFrame, row_word: str) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table with known statuses, and cautions; without a status, a run counts as finished.
-
-    Raises UserError for unknown statuses.
-    """
-    cautions = []
-    table = table.copy()
-    if "status" not in table.columns:
-        table["status"] = "finished"
-    statuses = table["status"].map(lambda text: str(text).strip().lower().replace(" ", "_"))
-    table["status"] = statuses.map(lambda text: _SPELLINGS.get(text, text))
-    empty = table["status"] == ""
-    if empty.any():
-        cautions.append(f"No status in {named_rows(table[empty], row_word)}: counted as finished.")
-        table.loc[empty, "status"] = "finished"
-    odd = table[~table["status"].isin([*STATUSES, _OPEN])]
-    if len(odd):
-        found = named_rows(odd, row_word, "status")
-        raise UserError(f"Unknown status in {found}. Known: {', '.join(STATUSES)}, {_OPEN}")
-    return table, cautions
 
 
 def read_seeds(table: pd.DataFrame, row_word: str) -> pd.DataFrame:

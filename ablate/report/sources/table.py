@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablate.errors import UsageError, UserError
-from ablate.report.sources.columns import find_factors, find_metric, label_variants, read_metric, require
+from ablate.errors import UserError
+from ablate.report.sources.columns import (
+    by_role,
+    find_column,
+    find_factors,
+    find_roles,
+    metric_name,
+    plain,
+    require,
+)
 from ablate.report.sources.infer_design import infer_design
-from ablate.report.sources.row_checks import check_rows, read_seeds, read_statuses
+from ablate.report.sources.row_checks import check_rows, read_seeds
+from ablate.report.sources.scores import MetricColumn, read_metric
+from ablate.report.sources.statuses import read_statuses, status_columns
+from ablate.report.sources.units import MetricOptions
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
 from ablate.stats.metric import Metric
@@ -19,34 +30,29 @@ from ablate.wording import count, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_MARGIN = 0.5
-"""In points, of accuracies."""
-
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How to read a table of runs; None where the table itself shows it.
+class TableOptions(MetricOptions):
+    """How to read a table of runs and its metric; None where the table itself shows it.
 
     Attributes:
-        margin: Smallest difference that matters, in points for fractions, otherwise in the metric's unit.
         baseline: Name of the variant that the others are compared with.
         variant: Column of the variant.
         factors: True/false columns that are factors.
         seed: Column of the seed.
+        status: Column of the status; `none` if no column is one.
+        finished_words: Words of finished runs, in addition to the known ones.
         metric: Column of the metric.
-        goal: `max` or `min`.
-        floor: Value of an unstable run without a finite one, in the table's unit.
         exploratory: Whether the comparisons were not planned.
     """
 
-    margin: float | None = None
     baseline: str = "baseline"
     variant: str | None = None
     factors: Sequence[str] = ()
     seed: str = "seed"
+    status: str | None = None
+    finished_words: Sequence[str] = ()
     metric: str | None = None
-    goal: str | None = None
-    floor: float | None = None
     exploratory: bool = False
 
 
@@ -78,14 +84,15 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
     """Return the study in a table with one row per run and text cells; `row_word` names a row in messages.
 
     Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
-    Raises UserError, naming the rows, for values that cannot be read. Assumptions and excluded rows become cautions.
+    Raises UserError, naming the rows, for values that cannot be read, and UsageError for what the table does not show.
+    Assumptions and excluded rows become cautions.
     """
     if table.empty:
         raise UserError(f"No runs in {source}")
-    factor_columns = [require(table, factor, "factor", "--factor-params") for factor in options.factors]
-    rows, metric, cautions = _checked(table, options, factor_columns, row_word)
-    margin = _margin(options.margin, metric)
-    factors, variants = find_factors(rows, factor_columns, row_word)
+    rows, scores, statement = _read(table, options, row_word)
+    metric = scores.metric
+    asked = [plain(factor) for factor in options.factors]
+    factors, variants = find_factors(rows, asked, row_word)
     _require_baseline(rows, options.baseline)
     usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
     design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)
@@ -95,7 +102,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
         scale=f"scale unknown; runs from {source}",
         runs=_ordered(usable, metric, factors),
         metric=metric,
-        margin=margin,
+        margin=scores.margin,
         comparisons=design.comparisons,
         factors=factors,
         design=design.variants,
@@ -104,36 +111,32 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
         protocol=Protocol(planned=not options.exploratory),
         design_name=design.name,
         seeds=sorted(set(usable["seed"])),
-        facts=[("Source", source), ("Comparisons", design.description)],
-        cautions=cautions,
+        facts=[("Source", source), ("Comparisons", design.description), ("Read as", statement)],
+        cautions=[*scores.cautions, *check_rows(rows, row_word, metric.name)],
+        statement=f"Read as: {statement}.",
         notes=_assumptions(options, metric, len(design.comparisons)),
         limits=_LIMITS,
     )
 
 
-def _checked(
-    table: pd.DataFrame, options: TableOptions, factor_columns: Sequence[str], row_word: str
-) -> tuple[pd.DataFrame, Metric, list[str]]:
-    """Return the table with known column names, statuses, seeds and scores, the metric, and cautions."""
-    table = label_variants(table, options.variant, factor_columns, options.baseline)
-    found = find_metric(table, options.metric, options.seed, factor_columns)
-    seeds = require(table, options.seed, "seed", "--seed-param")
-    column = found.removeprefix("metrics.").replace("/", "_")  # MLflow's `test/accuracy` is `test_accuracy`
-    table, cautions = read_statuses(table.rename(columns={found: column, seeds: "seed"}), row_word)
-    table = read_seeds(table, row_word)
-    table, metric, more = read_metric(table, column, options.goal, options.floor, row_word)
-    return table, metric, [*cautions, *more, *check_rows(table, row_word, column)]
-
-
-def _margin(margin: float | None, metric: Metric) -> float:
-    if margin is not None:
-        return margin
-    if metric.in_points:
-        return DEFAULT_MARGIN
-    raise UsageError(
-        f"--margin is needed for {metric.name}: the smallest difference that matters, in the metric's unit. Only "
-        f"accuracies have a default, {DEFAULT_MARGIN} points"
+def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd.DataFrame, MetricColumn, str]:
+    """Return the table with known column names, statuses, seeds and scores, the scores, and how all was read."""
+    roles = find_roles(
+        table, variant=options.variant, seed=options.seed, metric=options.metric, factors=options.factors
     )
+    asked = options.status and find_column(table, options.status)
+    if options.status not in (None, "none") and not asked:
+        require(table, str(options.status), "status", "--status-param")
+    columns = status_columns(table, asked or options.status, roles.columns)
+    rows = by_role(table, roles, columns, row_word, options.baseline)
+    words = table[columns].assign(variant=rows["variant"], seed=rows["seed"])
+    statuses, spoken = read_statuses(words, columns, options.finished_words, row_word)
+    rows = read_seeds(rows.assign(status=statuses), row_word)
+    name = metric_name(table, roles)
+    scores = read_metric(rows, name, plain(roles.metric), options, row_word)
+    rows = rows.assign(**{name: scores.values, "status": scores.statuses})
+    seeds = "" if roles.seed == "seed" else f"; seeds: {roles.seed}"
+    return rows, scores, f"{scores.statement}; {spoken}{seeds}"
 
 
 def _require_baseline(table: pd.DataFrame, baseline: str) -> None:

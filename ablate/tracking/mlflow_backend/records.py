@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -189,6 +190,11 @@ def value_of(text: str) -> Any:
     except ValueError:
         return text
     return value if json.dumps(value) == text else text  # the version 3.10 stays text
+
+
+def true_value(value: float) -> float:
+    """Return a metric's value as it was logged: databases of MLflow hold the largest number in place of infinity."""
+    return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
 
 
 def _points(record: Mapping[str, Any], last: int) -> list[Point]:

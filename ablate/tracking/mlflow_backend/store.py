@@ -16,7 +16,7 @@ from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import database
 from ablate.tracking.mlflow_backend.errors import explain_error
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
-from ablate.tracking.mlflow_backend.records import Batch, Point
+from ablate.tracking.mlflow_backend.records import Batch, Point, true_value
 from ablate.tracking.mlflow_backend.stored_run import StoredRun
 from ablate.tracking.project import is_server, sqlite_path
 
@@ -197,7 +197,7 @@ class Store:
         """Return all values of the given metrics."""
         with self._explaining():
             histories = [self._client.get_metric_history(run, name) for name in names]
-        return [(point.key, point.value, point.timestamp, point.step) for history in histories for point in history]
+        return [(one.key, true_value(one.value), one.timestamp, one.step) for history in histories for one in history]
 
     def upload(self, run: str, folder: Path, inside: str | None = None) -> None:
         """Store the files of a folder as artifacts, at the top or `inside` a folder."""
@@ -237,5 +237,5 @@ def _stored(run: Any, experiments: Mapping[str, str]) -> StoredRun:
         deleted=info.lifecycle_stage == "deleted",
         params=data.params,
         tags=data.tags,
-        latest=data.metrics,
+        latest={name: true_value(value) for name, value in data.metrics.items()},
     )

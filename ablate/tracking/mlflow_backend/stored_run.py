@@ -58,13 +58,13 @@ def to_run(stored: StoredRun) -> Run:
     params = {**stored.params, **json.loads(tags.get(PARAMS_TAG, "{}"))}
     values = {name: value_of(text) for name, text in params.items() if recorded.get(name) != text}
     final = _listed(stored, "ablate.final") if "ablate.run" in tags else list(stored.latest)
-    variant, _, number = stored.name.rpartition("/s")
+    number = stored.name.rpartition("/s")[2]
     seed = tags.get("ablate.seed") or values.get("seed") or (number if number.isdecimal() else 0)
     return Run(
         name=tags.get("ablate.run", stored.id),
         key=tags.get("ablate.key", ""),
         data=tags.get("ablate.data", ""),
-        variant=tags.get("ablate.variant", variant or stored.name),
+        variant=tags.get("ablate.variant", stored.name),
         seed=int(seed) if str(seed).isdecimal() else 0,
         study=tags.get("ablate.study", stored.experiment),
         status=tags.get("ablate.status", stored.status.lower()),

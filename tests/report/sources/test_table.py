@@ -153,7 +153,7 @@ def test_errors_name_the_rows(tmp_path: Path) -> None:
         ("seed", 6, "", r"The seed is not an integer in line 8"),
         ("variant", 6, "", r"No variant in line 8"),
         ("test_accuracy", 6, "high", r"test_accuracy is not a number in line 8 \(no-batch-norm, seed 1: 'high'\)"),
-        ("test_accuracy", 6, -0.2, r"test_accuracy is not an accuracy.* line 8"),
+        ("test_accuracy", 6, -0.2, r"test_accuracy is not a fraction from 0 to 1 in line 8"),
         ("seed", 6, 0, r"Duplicate results: line 7 .*line 8"),
     ):
         broken = table.astype(object)

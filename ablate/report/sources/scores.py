@@ -1,0 +1,166 @@
+"""The scores of a table: the values of the metric as numbers in its unit."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.row_checks import named_rows
+from ablate.report.sources.units import FRACTION, OWN, PERCENT, SHARE, MetricOptions, goal_and_unit, unit_in_words
+from ablate.stats.metric import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_MARGIN = 0.5
+"""In points, of accuracies and other shares."""
+
+_MISSING = ("", "none", "na", "n/a", "null", "<na>")
+_LARGEST = sys.float_info.max
+"""What MLflow's SQL stores record for infinity."""
+
+
+@dataclass(frozen=True)
+class MetricColumn:
+    """The column of the metric, as numbers.
+
+    Attributes:
+        values: Scores by row: fractions for shares, NaN where there is none.
+        statuses: Statuses by row: a finished run whose score is NaN or infinite is unstable.
+        metric: The metric.
+        margin: Smallest difference that matters.
+        statement: How the metric was read, for the answer.
+        cautions: Warnings.
+    """
+
+    values: pd.Series
+    statuses: pd.Series
+    metric: Metric
+    margin: float
+    statement: str
+    cautions: list[str]
+
+
+def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOptions, row_word: str) -> MetricColumn:
+    """Return the scores in `column`, with the goal and the unit of the metric `name`.
+
+    Raises:
+        UsageError: The goal, the unit or the margin is not known.
+        UserError: A cell is not a number, or not in the unit.
+    """
+    values, statuses = _numbers(table, column, row_word)
+    rows = table.assign(**{column: values, "status": statuses})
+    used = rows[statuses.isin(["finished", "unstable"]) & (values.abs() < math.inf)]
+    goal, unit, origin = goal_and_unit(name, options, used[column])
+    cautions = []
+    if unit == SHARE:
+        unit = _kind_of_share(used, column, row_word)
+        if unit == PERCENT and options.unit is None:
+            cautions.append(f"{name} contains percentages. They were divided by 100; differences are in points.")
+    if unit in (FRACTION, PERCENT):
+        _check_share(used, column, unit, row_word)
+    metric = _metric(column, goal, unit).with_floor(_floor(options, unit, name))
+    lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
+    if len(lost) and metric.floor is None:
+        raise UserError(
+            f"Unstable runs without a finite {column}: {named_rows(lost, row_word)}. Set the value that they count as "
+            "with --floor (0.1 for chance among 10 classes)"
+        )
+    better = (
+        f"{'lower' if goal == 'min' else 'higher'} is better ({'--metric-goal' if options.goal else 'by its name'})"
+    )
+    return MetricColumn(
+        values=values / 100 if unit == PERCENT else values,
+        statuses=statuses,
+        metric=metric,
+        margin=_margin(options.margin, metric),
+        statement=f"{name}: {better}, {unit_in_words(unit)} ({origin})",
+        cautions=cautions,
+    )
+
+
+def _metric(column: str, goal: str, unit: str) -> Metric:
+    if unit in (FRACTION, PERCENT):
+        return Metric(column, goal=goal, unit="points", scale=100.0)  # type: ignore[arg-type]  # Metric checks the goal
+    return Metric(column, goal=goal, unit="" if unit == OWN else unit, scale=1.0)  # type: ignore[arg-type]
+
+
+def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series, pd.Series]:
+    """Return scores as numbers, and statuses, in which finished runs with a score that is not finite are unstable."""
+    import pandas as pd
+
+    known = {cell: read_number(cell) for cell in table[column].unique()}
+    words = [cell for cell, value in known.items() if value is None and not _is_missing(cell)]
+    if words:
+        raise UserError(f"{column} is not a number in {named_rows(table[table[column].isin(words)], row_word, column)}")
+    values = pd.Series([known[cell] for cell in table[column]], index=table.index, dtype=float)
+    given = ~table[column].map(_is_missing).astype(bool)
+    lost = (table["status"] == "finished") & given & ~(values.abs() < math.inf)
+    return values, table["status"].mask(lost, "unstable")
+
+
+def _is_missing(cell: object) -> bool:
+    return str(cell).strip().lower() in _MISSING
+
+
+def read_number(cell: object) -> float | None:
+    """Return the number in a cell; None for an empty cell and for other text. The largest number counts as infinite."""
+    try:
+        value = float(str(cell).strip())
+    except ValueError:
+        return None
+    return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value
+
+
+def _kind_of_share(rows: pd.DataFrame, column: str, row_word: str) -> str:
+    """Return whether shares are fractions or percentages. Raises UserError for both in one column."""
+    values = rows[column]
+    percent, fraction = values > 1, (values > 0) & (values <= 1)
+    if percent.any() and fraction.any():
+        few = percent if percent.sum() <= fraction.sum() else fraction
+        kinds = ("percentages", "fractions") if few is percent else ("fractions", "percentages")
+        raise UserError(
+            f"{column} mixes fractions and percentages: {kinds[0]} in {named_rows(rows[few], row_word, column)}, "
+            f"{kinds[1]} in {int((percent | fraction).sum() - few.sum())} other rows. Use one kind in all rows, or add "
+            "--unit percent if all are percentages"
+        )
+    return PERCENT if percent.any() else FRACTION
+
+
+def _check_share(rows: pd.DataFrame, column: str, unit: str, row_word: str) -> None:
+    most = 100 if unit == PERCENT else 1
+    outside = rows[~rows[column].between(0, most)]
+    if len(outside):
+        where = named_rows(outside, row_word, column)
+        raise UserError(f"{column} is not a {unit} from 0 to {most} in {where}. Add --unit own for another unit")
+
+
+def _floor(options: MetricOptions, unit: str, name: str) -> float | None:
+    """Return the floor in the unit of the scores. Raises UsageError for one that is in another unit, or may be."""
+    floor = options.floor
+    if floor is None or unit not in (FRACTION, PERCENT):
+        return floor
+    if not 0 <= floor <= (1 if unit == FRACTION else 100):
+        raise UsageError(f"{name} is a {unit}, and --floor {floor:g} is none. Give the floor in the unit of the runs")
+    if unit == FRACTION:
+        return floor
+    if 0 < floor <= 1 and options.unit is None:
+        raise UsageError(
+            f"{name} is in percent, and --floor {floor:g} may be a fraction. Give it in percent; if {floor:g} is the "
+            "percentage, add --unit percent"
+        )
+    return floor / 100
+
+
+def _margin(margin: float | None, metric: Metric) -> float:
+    if margin is not None:
+        return margin
+    if metric.in_points:
+        return DEFAULT_MARGIN
+    raise UsageError(
+        f"--margin is needed for {metric.name}: the smallest difference that matters, in the metric's unit. Only "
+        f"accuracies have a default, {DEFAULT_MARGIN} points"
+    )

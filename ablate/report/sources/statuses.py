@@ -1,0 +1,145 @@
+"""Which runs of a table are finished: the columns and words of other software, and the words that the user gives.
+
+A run counts as finished only if its word is known or given as such; for every other word the user is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.row_checks import named_rows
+from ablate.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORDS = {
+    "finished": "finished complete completed success succeeded successful done ok",
+    "unstable": "unstable diverged",
+    "failed": "failed fail failure error errored crashed crash exception boot_fail node_fail special_exit",
+    "out_of_memory": "out_of_memory outofmemory oom oom_killed",
+    "killed": """
+        killed cancelled canceled interrupted aborted timeout timed_out preempted preempting deadline revoked stopped
+    """,
+    "pruned": "pruned",
+    "running": """
+        running scheduled pending waiting queued initializing configuring completing resizing requeued requeue_fed
+        requeue_hold resv_del_hold signaling stage_out suspended paused in_progress inprogress starting started
+    """,
+}
+"""Our statuses, and the words for them in W&B, MLflow, Optuna, Slurm, Lightning and here, in lower case."""
+
+COLUMNS = """
+status state runstatus runstate jobstatus jobstate trialstatus trialstate trainerstatus trainerstate slurmstatus
+slurmstate
+"""
+"""Names of status columns, without case and separators."""
+
+EXIT_CODES = "exitcode returncode"
+"""Names of columns of exit codes: 0 (in Slurm `0:0`) is finished, every other number is failed."""
+
+FLAGS = "failed crashed diverged pruned killed oom finished completed complete succeeded success"
+"""Names of true/false columns that say how a run ended. The user is asked, because they may be factors."""
+
+_STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
+_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_EXIT_CODE = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
+_CLASS = re.compile(r"^(?:trialstate|trainerstatus|runstatus|jobstatus)\.")
+
+
+def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[str]) -> list[str]:
+    """Return the columns of the status: the one `asked` for (`none` for no column), or all known ones.
+
+    `others` are the columns of variants, seeds, the metric and factors. Raises UsageError for a column that looks like
+    a status and is not known by its name.
+    """
+    if asked is not None:
+        return [] if asked == "none" and "none" not in table.columns else [asked]
+    names = [name for name in table.columns if name not in others]
+    known = [name for name in names if _plain_name(name) in COLUMNS.split()]
+    known = known or [name for name in names if _plain_name(name) in EXIT_CODES.split()]
+    for name in names:
+        words = [] if name in known or _plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
+        if words:
+            raise UsageError(
+                f"The column {name} may be the status of the runs ({listed(words, 3)}). If it is, add "
+                f"--status-param {name}, otherwise --status-param {known[0] if known else 'none'}"
+            )
+    return known
+
+
+def _plain_name(column: str) -> str:
+    """Return the name of a column without MLflow's prefix, case and separators."""
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"^(?:params|tags|attributes|metrics)\.", "", column).lower())
+
+
+def _unfinished_words(column: pd.Series) -> list[str]:
+    """Return the words of runs that did not finish, if every cell of a column is a status, or true or false."""
+    cells = {_plain(cell) for cell in column.unique()} - {""}
+    name = _plain_name(str(column.name))
+    if name in FLAGS.split() and cells <= {*_TRUE, *_FALSE}:
+        return sorted(cells.intersection(_FALSE if _STATUS_OF[name] == "finished" else _TRUE))
+    return sorted(word for word in cells if _STATUS_OF[word] != "finished") if cells <= _STATUS_OF.keys() else []
+
+
+def _plain(cell: object) -> str:
+    """Return a word in lower case, with underscores, without class and agent: `TrialState.FAIL`, `CANCELLED by 7`."""
+    word = re.sub(r"[\s\-]+", "_", str(cell).strip().lower())
+    return re.sub(r"^cancell?ed_by_.*", "cancelled", _CLASS.sub("", word))
+
+
+def read_statuses(
+    table: pd.DataFrame, columns: Sequence[str], finished: Collection[str], row_word: str
+) -> tuple[list[str], str]:
+    """Return the status of each row, and a statement of how it was read.
+
+    Args:
+        table: One row per run, with the columns `variant` and `seed` for messages.
+        columns: The columns of the status. The first one by which a run is not finished decides.
+        finished: Words of finished runs, in addition to the known ones. If there are any, other unknown words mean
+            failed runs.
+        row_word: Names a row in messages.
+
+    Raises:
+        UserError: For words that are not known, naming the rows.
+    """
+    statuses = ["finished"] * len(table)
+    translated: dict[str, str] = {}
+    for column in columns:
+        meanings = {cell: _meaning(cell, column, finished) for cell in table[column].unique()}
+        unknown = [cell for cell, status in meanings.items() if status is None]
+        if unknown:
+            where = named_rows(table[table[column].isin(unknown)], row_word, column)
+            word = str(unknown[0]).strip() or "''"
+            raise UserError(
+                f"Unknown status in {where}. Give the words of finished runs with --finished-word, for example "
+                f"{word}, or the column of the status with --status-param NAME (none if there is none)"
+            )
+        found = [str(meanings[cell]) for cell in table[column]]
+        statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
+        translated |= {str(cell): str(status) for cell, status in meanings.items() if _plain(cell) != status}
+    if not columns:
+        return statuses, "no column with statuses, so every run with a score counts as finished"
+    words = ", ".join(f"{cell or 'empty'} = {status.replace('_', ' ')}" for cell, status in translated.items())
+    return statuses, f"status by {' and '.join(columns)}" + (f" ({words})" if words else "")
+
+
+def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:
+    """Return the status that a cell stands for, or None if that is not known."""
+    word, name = _plain(cell), _plain_name(column)
+    if word in map(_plain, finished):
+        return "finished"
+    if name in FLAGS.split() and word in (*_TRUE, *_FALSE):
+        ended = _STATUS_OF[name]
+        if word in _TRUE:
+            return ended
+        return "failed" if ended == "finished" else "finished"
+    if name in EXIT_CODES.split() and (code := _EXIT_CODE.fullmatch(str(cell).strip())):
+        return "finished" if int(code[1]) == 0 == int(code[2] or 0) else "failed"
+    if word.endswith("+"):  # Slurm shortens: `OUT_OF_ME+`
+        found = {status for known, status in _STATUS_OF.items() if known.startswith(word[:-1])}
+        return found.pop() if len(found) == 1 else None
+    return _STATUS_OF.get(word, "failed" if finished else None)

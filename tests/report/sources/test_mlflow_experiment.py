@@ -1,0 +1,121 @@
+"""The runs of an MLflow experiment as a table: variants and seeds by name, and columns of one name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ablate.errors import UsageError
+from ablate.journal.run_journal import Run
+from ablate.report.sources.mlflow_experiment import from_experiment, table_of
+from ablate.report.sources.table import TableOptions
+from ablate.report.study_data import StudyData
+
+EMPTY = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
+
+
+class Store:
+    """A tracker with the runs of one experiment."""
+
+    uri = "sqlite:///theirs.db"
+
+    def __init__(self, runs: list[Run]) -> None:
+        self._runs = runs
+
+    def runs(self, experiment: str | None = None) -> list[Run]:
+        return self._runs
+
+
+def run(name: str, acc: float | None = 0.9, **changes: Any) -> Run:
+    metrics = {} if acc is None else {"val_acc": acc}
+    return replace(EMPTY, name=f"id-{name}", variant=name, **{"metrics": metrics, **changes})
+
+
+def read(runs: list[Run], **options: Any) -> StudyData:
+    return from_experiment("theirs", Store(runs), TableOptions(**{"metric": "val_acc", **options}))  # type: ignore[arg-type]
+
+
+def arms(study: StudyData) -> dict[str, list[int]]:
+    return {str(name): sorted(rows["seed"]) for name, rows in study.runs.groupby("variant")}
+
+
+def test_sizes_are_not_seeds() -> None:
+    runs = [run(f"vit-s{size}", params={"seed": seed}) for size in (16, 8) for seed in range(3)]
+    assert arms(read(runs, baseline="vit-s16")) == {"vit-s16": [0, 1, 2], "vit-s8": [0, 1, 2]}
+
+
+@pytest.mark.parametrize("names", [["layers2", "layers4", "layers8"], ["vit-s16", "vit-s8"], ["bert_s1", "bert_s2"]])
+def test_without_a_seed_it_is_asked_for(names: list[str]) -> None:
+    with pytest.raises(UsageError, match="--seed-param"):
+        read([run(name) for name in names], baseline=names[0])
+
+
+@pytest.mark.parametrize(
+    "form", ["{}/s{}", "{}-s{}", "{}_s{}", "{}-seed{}", "{}_seed={}", "{} seed {}", "{}/seed_{}", "{}.S{}"]
+)
+def test_the_seed_of_the_run_is_cut_from_its_name(form: str) -> None:
+    runs = [run(form.format(name, seed), params={"seed": seed}) for name in ("base", "new") for seed in (3, 14)]
+    found = read(runs, baseline="base")
+    assert arms(found) == {"base": [3, 14], "new": [3, 14]}
+    assert "variant by the names of the runs" in found.statement
+
+
+def test_a_suffix_is_kept_where_it_is_not_every_runs_seed() -> None:
+    runs = [run(f"vit-s{size}", params={"random_state": seed}) for size in (1, 2) for seed in range(3)]
+    assert arms(read(runs, baseline="vit-s1", seed="random_state")) == {"vit-s1": [0, 1, 2], "vit-s2": [0, 1, 2]}
+
+
+def test_seeds_in_names_alone_need_the_word() -> None:
+    runs = [run(f"{name}-seed{seed}") for name in ("base", "new") for seed in range(2)]
+    found = read(runs, baseline="base")
+    assert arms(found) == {"base": [0, 1], "new": [0, 1]}
+    assert "variant and seed by the names of the runs" in found.statement or "seed" in found.statement
+
+
+def test_a_param_does_not_hide_the_metric() -> None:
+    runs = [
+        run(f"{name}{seed}", params={"model": name, "seed": seed, "val_acc": "top1"})
+        for name in "ab"
+        for seed in range(2)
+    ]
+    found = read(runs, variant="model", baseline="a")
+    assert found.runs["val_acc"].tolist() == [0.9] * 4
+    assert found.runs["params.val_acc"].tolist() == ["top1"] * 4
+
+
+def test_slashes_and_underscores_are_two_metrics() -> None:
+    runs = [run(f"{name}{seed}", metrics={"val/acc": 0.5, "val_acc": 0.9}, params={"model": name, "seed": seed})
+            for name in "ab" for seed in range(2)]  # fmt: skip
+    for metric, value in (("val/acc", 0.5), ("val_acc", 0.9)):
+        found = read(runs, metric=metric, variant="model", baseline="a")
+        assert found.runs[found.metric.name].tolist() == [value] * 4
+
+
+def test_random_state_next_to_seed() -> None:
+    runs = [run(f"{name}{number}", params={"model": name, "seed": 42, "random_state": number})
+            for name in "ab" for number in range(3)]  # fmt: skip
+    assert arms(read(runs, variant="model", seed="random_state", baseline="a")) == {"a": [0, 1, 2], "b": [0, 1, 2]}
+
+
+def test_states_in_tags_count() -> None:
+    """Optuna's callback closes the runs of pruned trials as FINISHED and tags their state."""
+    runs = [run(f"{name}{seed}", params={"model": name, "seed": seed},
+                tags={"state": "PRUNED" if (name, seed) == ("b", 2) else "COMPLETE"})
+            for name in "ab" for seed in range(3)]  # fmt: skip
+    assert read(runs, variant="model", baseline="a").counts.statuses == {"finished": 5, "pruned": 1}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.7976931348623157e308])
+def test_scores_that_are_not_finite_are_unstable_runs(value: float) -> None:
+    runs = [run(f"{name}{seed}", value if (name, seed) == ("b", 1) else 0.9, params={"model": name, "seed": seed})
+            for name in "ab" for seed in range(3)]  # fmt: skip
+    assert read(runs, variant="model", baseline="a", floor=0.1).counts.statuses == {"finished": 5, "unstable": 1}
+
+
+def test_a_run_without_the_metric_is_not_unstable() -> None:
+    table, excluded = table_of([run("a", None, params={"seed": 1}), run("parent", None)], TableOptions())
+    assert len(table) == 1
+    assert excluded == ["parent"]

@@ -1,0 +1,125 @@
+"""Which runs are finished: the columns and words of other software."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.statuses import COLUMNS, FLAGS, WORDS, read_statuses, status_columns
+
+
+def words_in(column: str, *words: str) -> pd.DataFrame:
+    table = pd.DataFrame({column: words})
+    return table.assign(variant="x", seed=range(len(words)))
+
+
+def read(column: str, *words: str, asked: str | None = None, finished: tuple[str, ...] = ()) -> list[str]:
+    table = words_in(column, *words)
+    return read_statuses(table, status_columns(table, asked, ["variant", "seed"]), finished, "line")[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("State", {"finished": "finished", "crashed": "failed", "failed": "failed", "killed": "killed",
+                   "running": "running", "preempted": "killed", "pending": "running"}),  # W&B
+        ("status", {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed", "RUNNING": "running",
+                    "SCHEDULED": "running"}),  # MLflow
+        ("state", {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running",
+                   "WAITING": "running", "TrialState.COMPLETE": "finished", "TrialState.PRUNED": "pruned"}),  # Optuna
+        ("State", {"COMPLETED": "finished", "CANCELLED by 1000": "killed", "CANCELLED+": "killed", "TIMEOUT": "killed",
+                   "OUT_OF_MEMORY": "out_of_memory", "OUT_OF_ME+": "out_of_memory", "NODE_FAIL": "failed",
+                   "BOOT_FAIL": "failed", "PREEMPTED": "killed", "PENDING": "running", "FAILED": "failed",
+                   "DEADLINE": "killed", "SUSPENDED": "running", "REVOKED": "killed"}),  # Slurm
+        ("trainer_state", {"TrainerStatus.FINISHED": "finished", "interrupted": "killed", "initializing": "running"}),
+        ("run.status", {"done": "finished", "OK": "finished", "oom": "out_of_memory", "out of memory": "out_of_memory",
+                        "Diverged": "unstable", "canceled": "killed", "timed out": "killed", "error": "failed"}),
+        ("ExitCode", {"0:0": "finished", "0": "finished", "0.0": "finished", "1:0": "failed", "0:9": "failed",
+                      "137": "failed", "-9": "failed"}),
+    ],
+)  # fmt: skip
+def test_the_words_of_other_software_are_known(column: str, words: dict[str, str]) -> None:
+    assert read(column, *words) == list(words.values())
+
+
+@pytest.mark.parametrize("name", [*COLUMNS.split(), "Job State", "job-status", "params.state", "tags.Trial_State"])
+def test_a_run_that_did_not_finish_never_counts_as_finished(name: str) -> None:
+    for status, words in WORDS.items():
+        for word in words.split():
+            assert read(name, word.upper(), "finished") == [status, "finished"], word
+
+
+@pytest.mark.parametrize("word", ["terminated", "dnf", "?", "", "nan", "ok2", "best", "true", "0"])
+def test_an_unknown_word_is_asked_for(word: str) -> None:
+    with pytest.raises(UserError, match=rf"Unknown status in line 1 \(x, seed 1: '{word if word != '?' else '.'}'\)"):
+        read("state", "finished", word)
+    assert read("state", "finished", word, finished=(word,)) == ["finished", "finished"]
+
+
+def test_with_finished_words_every_other_unknown_word_is_left_out() -> None:
+    assert read("state", "done", "good", "bad", "", "crashed", finished=("Good",)) == [
+        "finished", "finished", "failed", "failed", "failed"
+    ]  # fmt: skip
+
+
+def test_a_known_word_can_be_given_another_meaning() -> None:
+    assert read("state", "stopped", "killed", finished=("stopped",)) == ["finished", "killed"]
+
+
+def test_without_a_status_every_run_is_finished() -> None:
+    table = words_in("note", "good", "bad")
+    columns = status_columns(table, None, [])
+    assert columns == []
+    statuses, statement = read_statuses(table, columns, (), "line")
+    assert statuses == ["finished", "finished"]
+    assert "no column with statuses" in statement
+
+
+def test_all_columns_of_statuses_must_say_finished() -> None:
+    table = pd.DataFrame({"status": ["FINISHED", "FINISHED", "FAILED"], "tags.state": ["COMPLETE", "PRUNED", ""]})
+    with pytest.raises(UserError, match="Unknown status"):
+        read_statuses(table, status_columns(table, None, []), (), "run")
+    table.loc[2, "tags.state"] = "COMPLETE"
+    statuses, statement = read_statuses(table, status_columns(table, None, []), (), "run")
+    assert statuses == ["finished", "pruned", "failed"]
+    assert statement == "status by status and tags.state (COMPLETE = finished)"
+
+
+def test_the_column_that_is_asked_for_is_the_only_one() -> None:
+    table = words_in("status", "failed", "failed").assign(verdict=["ok", "crashed"])
+    assert read_statuses(table, status_columns(table, "verdict", []), (), "line")[0] == ["finished", "failed"]
+    assert read_statuses(table, status_columns(table, "none", []), (), "line")[0] == ["finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("outcome", ["ok", "crashed"]),
+        ("notes", ["", "failed"]),
+        ("result", ["done", "OOM"]),
+        ("phase", ["running", ""]),
+    ],
+)
+def test_a_column_of_such_words_under_another_name_is_asked_about(name: str, words: list[str]) -> None:
+    table = words_in(name, *words)
+    with pytest.raises(UsageError, match=f"The column {name} may be the status.*--status-param {name}.*none"):
+        status_columns(table, None, [])
+    assert status_columns(table, None, [name]) == []
+
+
+@pytest.mark.parametrize("name", FLAGS.split())
+def test_a_true_or_false_column_of_that_name_is_asked_about(name: str) -> None:
+    good = name in WORDS["finished"].split()
+    table = words_in(name, *map(str, (good, not good)))
+    with pytest.raises(UsageError, match=f"--status-param {name}"):
+        status_columns(table, None, [])
+    assert status_columns(words_in(name, *map(str, (good, good))), None, []) == []
+    first, second = read_statuses(table, [name], (), "line")[0]
+    assert first == "finished"
+    assert second != "finished"
+
+
+@pytest.mark.parametrize("words", [["low", "high"], ["finished", "bench"], ["0.1", "0.2"], ["ok", "done"], ["", ""]])
+def test_other_columns_are_not_asked_about(words: list[str]) -> None:
+    assert status_columns(words_in("note", *words), None, []) == []
