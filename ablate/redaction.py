@@ -10,7 +10,8 @@ from typing import Any
 _URI = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USER_INFO = re.compile(
     r"""^(?P<kept>[a-z][a-z0-9+.\-]*://[^/@:]*:)(?P<secret>.+)@   # scheme://user:password@, up to the last @
-    |  ^(?P<scheme>[a-z][a-z0-9+.\-]*://)(?P<token>[^/@:]+)@""",
+    |  ^(?P<scheme>[a-z][a-z0-9+.\-]*://)(?P<token>[^/@:]+)@
+    |  ^(?P<user>[^/@:\s]+:)(?!/)(?P<bare>.+)@                    # user:password@host, the scheme forgotten""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key)[^=&;]*=)"
@@ -23,7 +24,7 @@ _SHORTEST_SECRET = 6
 
 def mask_uri(uri: str) -> str:
     """Return a URI with `***` in place of its password or token, and of query options like `password`."""
-    masked = _USER_INFO.sub(lambda found: f"{found['kept'] or found['scheme']}***@", uri)
+    masked = _USER_INFO.sub(lambda found: f"{found['kept'] or found['scheme'] or found['user']}***@", uri)
     return _option(uri).sub(lambda found: f"{found['kept']}***", masked)
 
 
@@ -35,7 +36,7 @@ def mask_uris(text: str) -> str:
 def mask_secrets_of(uri: str, text: str) -> str:
     """Return a text, for instance an error message, without the secrets of `uri`, wherever they occur."""
     text = text.replace(uri, mask_uri(uri))
-    secrets = [found["secret"] or found["token"] for found in _USER_INFO.finditer(uri)]
+    secrets = [found["secret"] or found["token"] or found["bare"] for found in _USER_INFO.finditer(uri)]
     secrets += [found["secret"] for found in _option(uri).finditer(uri)]
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")

@@ -1,28 +1,15 @@
-"""Conversions between searches and Optuna: storage, sampler, distributions, trials."""
+"""Conversions between searches and Optuna: sampler, distributions, trials."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ablate.tuning.space import Space
-from ablate.tuning.types import SearchSpec, SearchStorage, State, Trial
+from ablate.tuning.types import SearchSpec, State, Trial
 
 if TYPE_CHECKING:
     import optuna
-
-
-def storage_of(storage: SearchStorage) -> Any:
-    """Return the Optuna storage."""
-    import optuna
-    from filelock import FileLock
-    from optuna.storages.journal import JournalFileBackend
-
-    if storage.is_file:
-        lock = FileLock(f"{storage.url}.write")  # Optuna's own lock outlives a killed process by 30 s
-        backend = JournalFileBackend(storage.url, lock_obj=lock)  # type: ignore[arg-type]  # acquires and releases
-        return optuna.storages.JournalStorage(backend)
-    return storage.url
 
 
 def sampler_of(spec: SearchSpec, earlier: int) -> optuna.samplers.TPESampler:
@@ -69,9 +56,6 @@ def trial_of(trial: optuna.trial.FrozenTrial, lost: str | None) -> Trial:
     )
 
 
-DIRECTIONS: Mapping[str, Literal["maximize", "minimize"]] = {"max": "maximize", "min": "minimize"}
-
-
 _STATES: Mapping[str, State] = {
     "COMPLETE": "complete",
     "PRUNED": "pruned",
@@ -79,8 +63,3 @@ _STATES: Mapping[str, State] = {
     "WAITING": "waiting",
     "FAIL": "failed",
 }
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or the name of its class."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

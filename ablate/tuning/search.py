@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ablate.errors import UsageError, UserError
+from ablate.errors import UsageError
 from ablate.journal.process_identity import is_alive, this_process
 from ablate.studies.settings import Value
-from ablate.tuning.optuna_adapter import DIRECTIONS, distributions_of, first_line, sampler_of, storage_of, trial_of
-from ablate.tuning.pruning import OVER_EPOCHS, make_pruner
+from ablate.tuning.optuna_adapter import distributions_of, sampler_of, trial_of
+from ablate.tuning.optuna_study import open_study
+from ablate.tuning.pruning import OVER_EPOCHS
 from ablate.tuning.types import SearchSpec, SearchStorage, Trial
 
 if TYPE_CHECKING:
@@ -43,27 +44,9 @@ class Search:
             self._study = self._open()
 
     def _open(self) -> optuna.Study:
-        import optuna
-        from sqlalchemy.exc import SQLAlchemyError
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         spec = self.spec
-        directions = [DIRECTIONS[objective.goal] for objective in spec.objectives]
-        try:
-            study = optuna.create_study(
-                storage=storage_of(self._storage),
-                sampler=sampler_of(spec, 0),
-                pruner=make_pruner(spec.pruner, spec.epochs),
-                study_name=spec.name,
-                directions=directions,
-                load_if_exists=True,
-            )
-            existing = study.user_attrs.get("tuning")
-            if existing is None:
-                study.set_user_attr("tuning", spec.fixed)
-                study.enqueue_trial(spec.space.values(spec.base), user_attrs={"baseline": True})
-        except (ImportError, ValueError, OSError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-            raise UserError(f"Cannot use the search storage {self._storage.url}: {first_line(error)}") from error
+        study = open_study(spec, self._storage)
+        existing = study.user_attrs.get("tuning")
         changed = [name for name, value in spec.fixed.items() if existing is not None and existing.get(name) != value]
         if changed:
             raise UsageError(

@@ -138,9 +138,12 @@ class TrialFlags(ExecutionFlags):
 
     def search_storage(self, project: Project, name: str) -> SearchStorage:
         """Return the storage of the search. Raises UsageError for a storage that is not a URL."""
+        from ablate.redaction import mask_uri
         from ablate.tuning.types import SearchStorage
 
         if self.storage and "://" not in self.storage:
-            raise UsageError(f"--storage takes the URL of a database, such as sqlite:///tuning.db, not {self.storage}")
+            raise UsageError(
+                f"--storage takes the URL of a database, such as sqlite:///tuning.db, not {mask_uri(self.storage)}"
+            )
         folder = project.mlruns / "optuna"
         return SearchStorage(self.storage or str(folder / f"{name}.log"), folder)
