@@ -29,10 +29,13 @@ def list_runs(
 
       ablate list --experiment demo --limit 100
     """
-    from ablate.tracking import Project
+    from ablate.tracking import Project, file_store_advice
     from ablate.workflows.messages import headline_metric, run_row
 
-    tracker = store.open_current(Project.find())
+    project = Project.find()
+    tracker = store.open_current(project)
+    if project.old_file_store and not store.tracking_uri:
+        console.warning(file_store_advice(project.old_file_store))
     runs = tracker.runs(experiment)
     if experiment and not runs and (known := sorted({run.study for run in tracker.runs()})):
         raise UserError(unknown("study", experiment, known))

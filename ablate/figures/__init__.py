@@ -4,6 +4,7 @@ Each function returns the PNG as bytes and writes it to `path` if given. Import 
 needs a figure, since it loads Matplotlib. May import `errors` and `wording` only.
 """
 
+from ablate.figures.backend import without_backend as _  # noqa: F401  # first: it imports Matplotlib
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, image_grid

@@ -78,7 +78,7 @@ def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Exec
     search = searches.first
     plots = [*search_plots(search), *budget_plots(searches.by_arm)]
     with replaced_report(folder) as made:
-        draw_all(plots, made, pool)
+        plots = draw_all(plots, made, pool)
         _write_trials(search, made / "trials.csv")
         document = _markdown(record, search, plots, searches.command)
         write_document(document, record.name, made, as_html=as_html)

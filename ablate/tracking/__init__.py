@@ -18,7 +18,7 @@ from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
-from ablate.tracking.project import Project, sqlite_path
+from ablate.tracking.project import Project, file_store_advice, sqlite_path
 from ablate.tracking.run_names import run_title
 from ablate.tracking.sync import SyncResult, sync_journals
 
@@ -43,6 +43,7 @@ __all__ = [
     "check_schema",
     "delete_run",
     "deliver_study",
+    "file_store_advice",
     "open_tracker",
     "plan_deletion",
     "run_title",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from ablate.errors import UsageError
+from ablate.redaction import mask_uri
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,9 @@ class Project:
         """
         uri = requested or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
         if (folder := _file_store(uri)) is not None:
-            database = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
             raise UsageError(
-                f"The tracking URI {uri} is a file store, which MLflow no longer writes. Omit it, use {database}, or "
-                f"migrate its runs: `mlflow migrate-filestore --source {folder} --target {database}`"
+                f"The tracking URI {mask_uri(uri)} is a file store, which MLflow no longer writes. Omit it to use the "
+                f"project's own store, or migrate its runs to a new database: {_migration(folder)}"
             )
         if not is_sqlite(uri):
             return uri
@@ -80,6 +82,37 @@ class Project:
         scheme, _, rest = uri.partition(":")
         options = rest.partition("?")[2]
         return f"{scheme}:///{path}" + (f"?{options}" if options else "")
+
+    @property
+    def old_file_store(self) -> Path | None:
+        """The folder `mlruns/`, if an older MLflow wrote its experiments there as files."""
+        return self.mlruns if _has_experiments(self.mlruns) else None
+
+
+def file_store_advice(folder: Path) -> str:
+    """Return how to read the runs of an old file store: migrated to a new database, never into an existing one."""
+    return (
+        f"{folder} also contains runs of an MLflow file store, which are not listed. Migrate them to a new database: "
+        + _migration(folder)
+    )
+
+
+def _migration(folder: Path) -> str:
+    """Return the commands that migrate a file store to a database that does not exist, and list its runs."""
+    folder = folder.absolute()
+    place = folder.parent
+    names = itertools.chain(["migrated.db"], (f"migrated-{number}.db" for number in itertools.count(2)))
+    database = next(place / name for name in names if not (place / name).exists())
+    uri = f"sqlite:///{database}"
+    return (
+        f"`mlflow migrate-filestore --source {shlex.quote(str(folder))} --target {shlex.quote(uri)}`, then "
+        f"`ablate list --tracking-uri {shlex.quote(uri)}`"
+    )
+
+
+def _has_experiments(folder: Path) -> bool:
+    """Return whether a folder has the layout of a file store: `ID/meta.yaml` for each experiment."""
+    return any(True for _ in folder.glob("[0-9]*/meta.yaml"))
 
 
 def is_sqlite(uri: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from typing import Any
@@ -56,3 +57,22 @@ def test_dollars_and_foreign_letters_in_names_are_drawn() -> None:
 def test_pyplot_and_torch_are_not_imported() -> None:
     code = "import sys, ablate.figures; sys.exit('matplotlib.pyplot' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "backend", ["module://matplotlib_inline.backend_inline", "module://no.such", "nonsense", "qtagg"]
+)
+def test_figures_are_drawn_whatever_the_backend_of_the_environment_is(backend: str) -> None:
+    code = (
+        "import os, ablate.figures as f, numpy as np\n"
+        "assert f.confusion(np.eye(2, dtype=int), ['a', 'b'], None, title='t')[:4] == b'\\x89PNG'\n"
+        f"assert os.environ['MPLBACKEND'] == {backend!r}"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -55,8 +56,23 @@ def test_a_relative_database_becomes_absolute(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("address", ["mlruns", "./mlruns", "/data/mlruns", "file:///data/mlruns", "file:mlruns"])
 def test_a_file_store_is_refused_with_the_remedy(tmp_path: Path, address: str) -> None:
-    with pytest.raises(UsageError, match=r"sqlite:///.*mlflow migrate-filestore --source"):
+    with pytest.raises(UsageError, match=r"mlflow migrate-filestore --source .*sqlite:///"):
         Project(tmp_path).tracking_uri(address)
+
+
+@pytest.mark.parametrize("address", ["mlruns", "./mlruns/", "file:mlruns", "{}/mlruns", "file://{}/mlruns"])
+def test_the_advice_for_a_file_store_never_names_an_existing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    project = mlflow_project(tmp_path)
+    open_tracker(project)
+    (tmp_path / "migrated.db").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        project.tracking_uri(address.format(tmp_path))
+    (target,) = re.findall(r"--target sqlite:///(\S+)`", str(caught.value))
+    assert not Path(target).exists()
+    assert Path(target) == tmp_path / "migrated-2.db"
 
 
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
@@ -93,7 +109,9 @@ def test_an_old_file_store_does_no_harm(tmp_path: Path, monkeypatch: pytest.Monk
     project = mlflow_project(tmp_path)
     (project.mlruns / "0").mkdir()
     old = project.mlruns / "0" / "meta.yaml"
+    assert project.old_file_store is None
     old.write_text("artifact_location: file:///elsewhere\nexperiment_id: '0'\nname: Default\n")
+    assert project.old_file_store == project.mlruns
     monkeypatch.chdir(tmp_path)
     path = write_run(project)
     open_tracker(project).deliver(path)

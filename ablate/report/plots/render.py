@@ -7,10 +7,12 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ablate import console
 
 _LOADING = 12.0
 """Time to import matplotlib in this process, in panels drawn."""
@@ -57,26 +59,30 @@ def figure_pool() -> Iterator[Executor]:
 def _load() -> None:
     """Import what drawing needs; leave interruptions to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import ablate.figures  # noqa: F401  # loaded before the first plot
+    with suppress(Exception):  # reported for each plot
+        import ablate.figures  # noqa: F401  # loaded before the first plot
 
 
 def _nothing() -> None:
     """Do nothing, so that the pool starts its process."""
 
 
-def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) -> None:
-    """Draw the plots into `folder`/figures; `pool`, if available, draws the larger half."""
-    tasks = [(plot.function, dict(plot.arguments), folder / plot.path) for plot in plots]
-    for_pool, here = _shares(plots) if pool else ([], list(range(len(tasks))))
+def draw_all(plots: Sequence[Plot], folder: Path, pool: Executor | None = None) -> list[Plot]:
+    """Draw the plots into `folder`/figures and return them; `pool`, if available, draws the larger half.
+
+    A plot that cannot be drawn is left out with a warning.
+    """
+    for_pool, here = _shares(plots) if pool else ([], list(range(len(plots))))
+    failed: dict[int, str] = {}
     try:
-        futures = [pool.submit(_draw, *tasks[place]) for place in for_pool] if pool else []
-        for place in here:
-            _draw(*tasks[place])
-        for future in futures:
-            future.result()
+        futures = {place: pool.submit(_draw, plots[place], folder) for place in for_pool} if pool else {}
+        failed.update((place, reason) for place in here if (reason := _draw(plots[place], folder)))
+        failed.update((place, reason) for place, future in futures.items() if (reason := future.result()))
     except BrokenProcessPool:  # the process could not start, or was killed
-        for place in range(len(tasks)):
-            _draw(*tasks[place])
+        failed = {place: reason for place, plot in enumerate(plots) if (reason := _draw(plot, folder))}
+    for place, reason in sorted(failed.items()):
+        console.warning(f"The plot {plots[place].file} could not be drawn and is left out ({reason})")
+    return [plot for place, plot in enumerate(plots) if place not in failed]
 
 
 def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
@@ -97,7 +103,14 @@ def _effort(plot: Plot) -> float:
     return 4.0 + len(panels)
 
 
-def _draw(function: str, arguments: Mapping[str, Any], path: Path) -> None:
-    from ablate import figures
+def _draw(plot: Plot, folder: Path) -> str:
+    """Draw a plot, and return why it cannot be drawn, or nothing."""
+    try:
+        from ablate import figures
 
-    getattr(figures, function)(**arguments, path=path)
+        getattr(figures, plot.function)(**plot.arguments, path=folder / plot.path)
+    except OSError:  # such as a full disk: the report is not written
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return ""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablate import console
 from ablate.data import DataProgress, Dataset, ImageSource, open_dataset
 from ablate.studies.job import Log
 from ablate.studies.recipe import Recipe
@@ -20,16 +21,37 @@ from ablate.workloads.resnet9.workload import training_plan
 def write_artifacts(
     log: Log, training: Training, parts: Parts, dataset: Dataset, predicted: Tensor, title: str
 ) -> None:
-    """Write the artifacts of a completed training. `predicted` holds the predicted classes of the test images."""
-    from ablate import figures
+    """Write the artifacts of a completed training. `predicted` holds the predicted classes of the test images.
 
+    A figure that cannot be drawn is left out with a warning: the result of the training does not depend on it.
+    """
     labels = parts.test.labels.cpu()
     matrix = np.zeros((len(dataset.classes),) * 2, dtype=np.int64)
     np.add.at(matrix, (labels.numpy(), predicted.numpy()), 1)
     np.save(log.file("correct.npy"), np.packbits((predicted == labels).numpy()))
-    figures.confusion(matrix, dataset.classes, log.file("confusion.png"), title=f"{title}: test images")
-    figures.learning_curves(log.history, log.file("curves.png"), title=title, lr_steps=log.recorded("lr_step"))
-    draw_batch(training.plan, training.seed, parts.train, log.file("batch.png"))
+
+    def confusion(path: Path) -> None:
+        from ablate import figures
+
+        figures.confusion(matrix, dataset.classes, path, title=f"{title}: test images")
+
+    def curves(path: Path) -> None:
+        from ablate import figures
+
+        figures.learning_curves(log.history, path, title=title, lr_steps=log.recorded("lr_step"))
+
+    def batch(path: Path) -> None:
+        draw_batch(training.plan, training.seed, parts.train, path)
+
+    for name, draw in (("confusion.png", confusion), ("curves.png", curves), ("batch.png", batch)):
+        try:
+            draw(log.file(name))
+        except OSError:  # such as a full disk: the run ends, and resumes from its checkpoint
+            raise
+        except Exception as error:
+            console.warning(
+                f"{title}: {name} could not be drawn ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+            )
 
 
 def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: int = 8) -> None:

@@ -1,0 +1,33 @@
+"""Plots that cannot be drawn are left out of a report, with a warning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablate import figures
+from ablate.report.plots.render import Plot, draw_all
+
+
+def test_a_plot_that_fails_is_left_out_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(path: Path) -> None:
+        raise ValueError(f"no font for {path.name}\nand more")
+
+    monkeypatch.setattr(figures, "forest", broken)
+    monkeypatch.setattr(figures, "slopes", lambda path: None)
+    plots = [Plot("", f"{name}.png", "", "", name, {}) for name in ("forest", "slopes")]
+    assert draw_all(plots, tmp_path) == plots[1:]
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "The plot forest.png could not be drawn and is left out (ValueError: no font for forest.png)" in shown
+
+
+def test_a_full_disk_still_ends_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(figures, "forest", full)
+    with pytest.raises(OSError, match="No space"):
+        draw_all([Plot("", "forest.png", "", "", "forest", {})], tmp_path)
