@@ -33,6 +33,7 @@ class RunCounts:
         before: Results that are older than the first record of the study; None if unknown.
         spared: Planned runs that are not needed because their comparison stopped early.
         seconds: Training time of all attempts; None if unknown.
+        set_aside: Runs that are not in the table of runs, by reason.
     """
 
     planned: int | None
@@ -43,6 +44,7 @@ class RunCounts:
     before: int | None = None
     spared: int = 0
     seconds: float | None = None
+    set_aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def results(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.formats.csv_tables import interactions_rows, plain_cells
 from ablate.report.formats.latex import latex_table
@@ -84,6 +85,7 @@ class Report:
             "goal": study.metric.goal,
             "margin": study.margin,
             "runs": asdict(study.counts),
+            "accounting": asdict(account_for(self.analysis)),
             "answer": answer_facts(self.analysis),
             "cautions": list(study.cautions),
             "effects": [effect.row() for effect in self.analysis.effects],

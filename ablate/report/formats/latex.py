@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import one_line
 from ablate.report.formats.numbers import digits_of, interval, probability, signed, spread
@@ -26,6 +27,11 @@ def tex(text: object) -> str:
 
 def _latin(char: str) -> bool:
     return "\u00c0" <= char <= "\u017e" and char.isalpha()
+
+
+def _left_out(analysis: Analysis) -> str:
+    sentence = account_for(analysis).sentence
+    return f" {tex(sentence)}" if sentence else ""
 
 
 def latex_table(analysis: Analysis) -> str:
@@ -52,7 +58,7 @@ def latex_table(analysis: Analysis) -> str:
         "% needs \\usepackage{booktabs}\n"
         "\\begin{table}\n  \\centering\n  \\small\n"
         f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.label)} ({unit}), mean $\\pm$ SD over "
-        f"seeds, margin {study.margin:g}. {tex(study.scale)}.}}\n"
+        f"seeds, margin {study.margin:g}. {tex(study.scale)}.{_left_out(analysis)}}}\n"
         "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
         f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ablate.report.accounting import answer_notes
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import enumerated, in_words
@@ -38,14 +39,14 @@ _OUTCOMES: Sequence[tuple[Verdict, Mapping[str, str]]] = (
 def answer(analysis: Analysis) -> str:
     """Return the section: one sentence per comparison, established results first."""
     effects, metric = analysis.headline, analysis.study.metric
+    notes = [escape(note) for note in answer_notes(analysis)]
     if not effects:
-        return f"## Answer\n\n{no_answer(analysis.study)}"
+        return "\n\n".join(["## Answer", no_answer(analysis.study), *notes])
     parts = ["## Answer", summary(effects)]
     for title, chosen in [*groups_of(effects).items(), (RETUNED, analysis.retuned)]:
         if chosen:
             parts += [bold(title), bullets(map(escape, _sentences(chosen, metric)))]
-    parts.append(_how_to_read(analysis.study))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *notes, _how_to_read(analysis.study)])
 
 
 def plain_answer(analysis: Analysis) -> list[str]:
@@ -54,14 +55,16 @@ def plain_answer(analysis: Analysis) -> list[str]:
     for title, chosen in [*groups_of(analysis.headline).items(), (RETUNED, analysis.retuned)]:
         if chosen:
             lines += ["", f"{title}:", *(f"  - {text}" for text in _sentences(chosen, analysis.study.metric))]
-    return lines or [no_answer(analysis.study)]
+    notes = answer_notes(analysis)
+    return [*(lines or [no_answer(analysis.study)]), *([""] if notes else []), *notes]
 
 
 def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
-    """Return the answer as plain data: all sentences by `established`, `unresolved` and `open`."""
+    """Return the answer as plain data: all sentences by `established`, `unresolved` and `open`, and `notes`."""
     metric = analysis.study.metric
     groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
-    return {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
+    sentences = {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
+    return {**sentences, "notes": answer_notes(analysis)}
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:

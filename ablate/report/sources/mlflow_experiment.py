@@ -42,6 +42,8 @@ def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
         study = replace(study, statement=f"{study.statement.removesuffix('.')}; {words}.")
     if excluded:
         study = study.with_cautions(f"Excluded because they have neither a seed nor a metric: {listed(excluded, 5)}.")
+        counts = replace(study.counts, set_aside={"with neither a seed nor a metric": len(excluded)})
+        study = replace(study, counts=counts)
     return study
 
 

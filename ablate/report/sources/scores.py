@@ -77,7 +77,7 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         statuses=statuses,
         metric=metric,
         margin=_margin(options.margin, metric),
-        statement=f"{name}: {better}, {unit_in_words(unit)} ({origin})",
+        statement=f"{name}, {better}, {unit_in_words(unit)} ({origin})",
         cautions=cautions,
     )
 

@@ -1,0 +1,132 @@
+"""Account for every run: used in the results, or left out, with the reason."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ablate.report.analysis import Analysis
+from ablate.report.formats.numbers import enumerated
+from ablate.report.study_data import StudyData
+from ablate.stats.effects.pairing import USABLE
+from ablate.wording import count
+
+MOST_VARIANTS = 5
+MOST_SPANS = 6
+
+Key = tuple[str, int]
+"""The variant and the seed of a run."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The runs of a report: `read` = `used` + the sum of `left_out`.
+
+    Attributes:
+        read: Number of runs that were found.
+        used: Number of runs in the results.
+        left_out: Number of other runs by reason.
+        sentence: All of this in words; empty if every run is used.
+    """
+
+    read: int
+    used: int
+    left_out: Mapping[str, int]
+    sentence: str
+
+
+def account_for(analysis: Analysis) -> Account:
+    """Return the account of the runs of a study."""
+    study = analysis.study
+    table, used = study.runs, _used(analysis)
+    reasons: dict[str, list[Key]] = {}
+    number = 0
+    columns = (table["variant"].map(str), table["seed"].map(int), table["status"], table[study.metric.name])
+    for variant, seed, status, value in zip(*(column.tolist() for column in columns), strict=True):
+        if status not in USABLE:
+            reasons.setdefault(status.replace("_", " "), []).append((variant, seed))
+        elif status == "finished" and (value is None or math.isnan(value)):
+            reasons.setdefault(f"without {study.metric.label}", []).append((variant, seed))
+        elif (variant, seed) in used:
+            number += 1
+        else:
+            reasons.setdefault("with a seed that another compared variant lacks", []).append((variant, seed))
+    counts = {reason: len(keys) for reason, keys in reasons.items()}
+    open_runs = {"still running": study.counts.statuses.get("running", 0), **study.counts.set_aside}
+    counts |= {reason: found for reason, found in open_runs.items() if found}
+    read = number + sum(counts.values())
+    named = [f"{found:,} {reason}{_where(reasons.get(reason, ()))}" for reason, found in counts.items()]
+    are = "is" if number == 1 else "are"
+    sentence = f"{number:,} of {count(read, 'run')} {are} used. Left out: {enumerated(named)}." if named else ""
+    return Account(read, number, counts, sentence)
+
+
+def _used(analysis: Analysis) -> set[Key]:
+    """Return the runs in any effect: those of both variants at the seeds that they share."""
+    study, seeds = analysis.study, _usable_seeds(analysis.study)
+    used: set[Key] = set()
+    for effect in [*analysis.compared, *analysis.retuned]:
+        shared = seeds.get(effect.variant, set()) & seeds.get(effect.reference, set())
+        if study.looks is not None:  # the last look used fewer
+            shared &= set(effect.evidence.paired.seeds)
+        used.update(itertools.product((effect.variant, effect.reference), shared))
+    if analysis.factorial is not None:
+        complete = set.intersection(*(seeds.get(str(name), set()) for name in study.design.index))
+        used.update(itertools.product(map(str, study.design.index), complete))
+    return used
+
+
+def _usable_seeds(study: StudyData) -> dict[str, set[int]]:
+    """Return the seeds with a result by variant."""
+    table = study.runs
+    given = table[(table["status"] == "unstable") | (table["status"] == "finished") & table[study.metric.name].notna()]
+    seeds: dict[str, set[int]] = {}
+    for variant, seed in zip(given["variant"].map(str).tolist(), given["seed"].map(int).tolist(), strict=True):
+        seeds.setdefault(variant, set()).add(seed)
+    return seeds
+
+
+def _where(keys: Collection[Key]) -> str:
+    """Return runs in brackets: ` (baseline: seeds 5 to 8; no-x: seed 3)`."""
+    seeds: dict[str, list[int]] = {}
+    for variant, seed in keys:
+        seeds.setdefault(variant, []).append(seed)
+    texts = [
+        f"{variant}: seed{'s' * (len(found) > 1)} {_spans(found)}"
+        for variant, found in itertools.islice(seeds.items(), MOST_VARIANTS)
+    ]
+    texts += [f"{len(seeds) - MOST_VARIANTS} more variants"] if len(seeds) > MOST_VARIANTS else []
+    return f" ({'; '.join(texts)})" if texts else ""
+
+
+def _spans(numbers: Iterable[int]) -> str:
+    """Return numbers with runs of consecutive ones shortened: `0 to 4, 7`."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    texts = [str(first) if first == last else f"{first} to {last}" for first, last in spans[:MOST_SPANS]]
+    return ", ".join(texts) + (f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else "")
+
+
+def answer_notes(analysis: Analysis) -> list[str]:
+    """Return what stands next to the answer: runs left out, a margin beyond the scores, how runs were read."""
+    notes = [account_for(analysis).sentence, _beyond_the_scores(analysis), analysis.study.statement]
+    return [note for note in notes if note]
+
+
+def _beyond_the_scores(analysis: Analysis) -> str:
+    """Return a warning if no difference between any two scores can exceed the margin."""
+    metric, margin = analysis.study.metric, analysis.study.margin
+    scores: Sequence[float] = [value for value in analysis.scores.to_numpy(dtype=float).ravel() if math.isfinite(value)]
+    if not scores or not 0 < max(scores) - min(scores) <= margin:
+        return ""
+    low, high = (f"{value:.4g}" for value in (min(scores), max(scores)))
+    return (
+        f"The margin of {metric.with_unit(f'{margin:g}')} is not smaller than the whole range of the scores "
+        f"({low} to {high}): no difference in these runs can exceed it. Is it in the unit of {metric.label}?"
+    )
