@@ -1,17 +1,18 @@
 """Experimental designs: pure functions of the baseline's factors and the factors in question.
 
 The first arm of every design is the baseline. Factors that are not in question are the same in all arms. A candidate,
-off in the baseline, is switched on where a factor of the baseline would be switched off.
+off in the baseline, is switched on where a factor of the baseline would be switched off. So regular fractions contain
+the baseline; Plackett-Burman designs have it in addition.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.errors import UsageError
+from ablate.studies.fractions import LETTERS, find_generators
 
 Arm = frozenset[str]
 """The names of the factors that are on."""
@@ -113,10 +114,10 @@ def fractional(baseline: Arm, factors: Sequence[str], resolution: int = 4, runs:
     >>> [len(fractional(frozenset("abcdefg"), "abcdefg", resolution).arms) for resolution in (4, 5)]
     [16, 64]
     """
-    generators = _generators(len(factors), resolution, runs)
+    generators = find_generators(len(factors), resolution, runs)
     if not generators:
         return factorial(baseline, factors)
-    letters = "abcdefghijklmnopqrstuvwxyz"[: len(factors)]
+    letters = LETTERS[: len(factors)]
     basic = len(factors) - len(generators)
     rows = []
     for levels in itertools.product((True, False), repeat=basic):
@@ -173,57 +174,8 @@ def _design(
 def _two_level(
     name: str, baseline: Arm, factors: Sequence[str], rows: Iterable[Sequence[bool]], generators: tuple[str, ...] = ()
 ) -> Design:
-    fixed = baseline - set(factors)
-    arms = [fixed | {factor for factor, is_on in zip(factors, row, strict=False) if is_on} for row in rows]
+    arms = [
+        baseline ^ {factor for factor, is_unchanged in zip(factors, row, strict=False) if not is_unchanged}
+        for row in rows
+    ]
     return Design(name, tuple(factors), tuple(dict.fromkeys([baseline, *arms])), generators=generators)
-
-
-_KNOWN = {(7, 3): ("abc", "bcd", "acd"), (7, 2): ("abcd", "abde")}
-"""Customary generators, by number of factors and of generators, where several are equally good."""
-
-
-def _generators(count: int, resolution: int, runs: int | None) -> tuple[str, ...]:
-    """Return as many generators as the resolution allows; among equals, those with minimum aberration."""
-    sizes = range(count - 1, 0, -1)
-    if runs is not None:
-        if runs not in (2**basic for basic in range(2, count + 1)):
-            raise UsageError(f"A fraction of {count} factors has 4, 8, ... or {2**count} runs, not {runs}")
-        generated = count - runs.bit_length() + 1
-        sizes = range(generated, max(generated - 1, 0), -1)
-        resolution = 3
-    for many in sizes:
-        found = _KNOWN.get((count, many)) or _best_generators(count, many, resolution)
-        if found and min(word_lengths(count, found)) >= resolution:
-            return found
-    return ()
-
-
-def _best_generators(count: int, many: int, resolution: int) -> tuple[str, ...] | None:
-    basic = "abcdefghijklmnopqrstuvwxyz"[: count - many]
-    sizes = range(resolution - 1, len(basic) + 1)
-    words = ["".join(word) for size in sizes for word in itertools.combinations(basic, size)]
-    if math.comb(len(words), many) > 50_000:
-        words = words[: max(many, 20)]  # short words reach the resolution, but may not have minimum aberration
-    candidates = itertools.combinations(words, many)
-    return min(candidates, key=lambda chosen: _aberration(count, chosen), default=None)
-
-
-def _aberration(count: int, generators: Sequence[str]) -> tuple[int, ...]:
-    """Return the numbers of defining words of length 1, 2, ..., to minimise in this order (Fries and Hunter, 1980)."""
-    lengths = word_lengths(count, generators)
-    return tuple(lengths.count(length) for length in range(1, count + 1))
-
-
-def word_lengths(count: int, generators: Sequence[str]) -> list[int]:
-    """Return the lengths of all words of the defining relation: the products of all subsets of the generators."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    basic = count - len(generators)
-    defining = [frozenset(word) | {letters[basic + place]} for place, word in enumerate(generators)]
-    lengths = []
-    for size in range(1, len(defining) + 1):
-        for chosen in itertools.combinations(defining, size):
-            product: frozenset[str] = frozenset()
-            for word in chosen:
-                product ^= word
-            lengths.append(len(product))
-    return lengths

@@ -7,13 +7,14 @@ import math
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UsageError
 from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 from ablate.studies import designs
-from ablate.studies.designs import DESIGNS, Arm, Design, fractional, plackett_burman, word_lengths
+from ablate.studies.designs import DESIGNS, Arm, Design, fractional, plackett_burman
+from ablate.studies.fractions import word_lengths
 
 SEVEN = "abcdefg"
 FULL = frozenset(SEVEN)
@@ -119,6 +120,49 @@ def test_designs_that_do_not_exist_are_refused() -> None:
         plackett_burman(frozenset("abcd"), "abcd")
     with pytest.raises(UsageError, match="has 4, 8"):
         fractional(FULL, SEVEN, runs=12)
+
+
+@pytest.mark.parametrize("on", ["abcdefg", "acegikm"])
+@pytest.mark.parametrize(
+    ("options", "runs", "wanted"),
+    [
+        ({"resolution": 3}, 16, 3),
+        ({"resolution": 4}, 32, 4),
+        ({"runs": 64}, 64, 4),
+        (None, 20, 3),
+        ({"folded": True}, 40, 4),
+    ],
+)
+def test_baselines_with_factors_on_and_off_are_screened_alike(
+    on: str, options: dict[str, int] | None, runs: int, wanted: int
+) -> None:
+    """Fourteen factors, some of them candidates: the resolution by brute force, and the baseline among the arms."""
+    names = "abcdefghijklmn"
+    screens = options is None or "folded" in options
+    design = (plackett_burman if screens else fractional)(frozenset(on), names, **(options or {}))
+    part = table(design)
+    assert len(part) == runs
+    assert resolution(part) == wanted
+    assert len(design.arms) in (runs, runs + 1)
+    mains = [group for group in alias_groups(part) if group.order == 1]
+    assert len(mains) == 14, "no main effect is aliased with another"
+    assert wanted == 3 or all(len(group.terms) == 1 and not group.partial for group in mains)
+
+
+@settings(max_examples=20)
+@given(st.sets(st.sampled_from("abcdefgh")).map(frozenset), st.integers(5, 8), st.sampled_from([3, 4, 5]))
+def test_a_fraction_contains_the_baseline_and_keeps_its_size(on: Arm, count: int, wanted: int) -> None:
+    names = "abcdefgh"[:count]
+    design = fractional(on, names, wanted)
+    assert len(design.arms) == len(fractional(frozenset(names), names, wanted).arms)
+    found = resolution(table(design))
+    assert found is None or found >= wanted
+
+
+def test_a_fraction_with_too_few_runs_is_refused() -> None:
+    with pytest.raises(UsageError, match="4 runs are too few for 7 factors"):
+        fractional(FULL, SEVEN, runs=4)
+    assert len(fractional(FULL, SEVEN, runs=128).arms) == 128
 
 
 @given(st.integers(2, 7))

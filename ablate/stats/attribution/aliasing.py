@@ -32,11 +32,11 @@ def coded_matrix(design: pd.DataFrame) -> Floats:
 def orthogonal_part(design: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in which the main effects are balanced and orthogonal.
 
-    These are all rows, or all except an added full recipe, bare recipe or both. Raises UserError if there are none, as
-    in a leave-one-out design.
+    These are all rows, or all except one added arm, such as the baseline of a screening design, or except an added full
+    and bare recipe. Raises UserError if there are none, as in a leave-one-out design.
     """
     ends = [design.all(axis=1), ~design.any(axis=1)]
-    for excluded in ([], [ends[0]], [ends[1]], ends):
+    for excluded in ([], [_added_row(design)], [ends[0]], [ends[1]], ends):
         part = design
         for end in excluded:
             part = part[~end.loc[part.index]]
@@ -46,6 +46,15 @@ def orthogonal_part(design: pd.DataFrame) -> pd.DataFrame:
     raise UserError(
         "These runs are not a balanced two-level design: factorial effects need a full or fractional factorial design"
     )
+
+
+def _added_row(design: pd.DataFrame) -> pd.Series:
+    """Return which row was added to a balanced design: the sums of its coded columns are those of that row."""
+    import pandas as pd
+
+    matrix = coded_matrix(design)
+    found = (matrix == matrix.sum(axis=0)).all(axis=1)
+    return pd.Series(found & (np.cumsum(found) == 1), index=design.index)
 
 
 def resolution(design: pd.DataFrame) -> int | None:
