@@ -19,8 +19,8 @@ _KNOWN = {(7, 3): ("abc", "bcd", "acd"), (7, 2): ("abcd", "abde")}
 def find_generators(count: int, resolution: int, runs: int | None) -> tuple[str, ...]:
     """Return as many generators as the resolution allows; among equals, those with minimum aberration.
 
-    With `runs`, the fraction has this size and the highest resolution. No generators: all combinations. Raises UsageError
-    for an impossible size.
+    With `runs`, the fraction has this size and the highest resolution. There are none for a full factorial. Raises
+    UsageError for an impossible size.
     """
     if runs is not None:
         return _generators_of_size(count, runs)
@@ -50,9 +50,11 @@ def _best_generators(count: int, many: int, resolution: int) -> tuple[str, ...] 
     basic = LETTERS[: count - many]
     sizes = range(resolution - 1, len(basic) + 1)
     words = ["".join(word) for size in sizes for word in itertools.combinations(basic, size)]
-    if math.comb(len(words), many) > 50_000:
+    tried = 50_000
+    if math.comb(len(words), many) > tried:
         words = words[: max(many, 20)]  # short words reach the resolution, but may not have minimum aberration
-    candidates = _fractions(words, len(basic), many, resolution)
+        tried = 5_000
+    candidates = itertools.islice(_fractions(words, len(basic), many, resolution), tried)
     return min(candidates, key=lambda chosen: _aberration(count, chosen), default=None)
 
 
