@@ -79,6 +79,9 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
         raise UsageError("--runs and --experiment exclude each other. Give one of them")
     if not (study or external.runs or external.experiment):
         raise UsageError("Name a study (ablate report NAME), or give --runs FILE.csv or --experiment NAME")
+    unused = [] if external.runs or external.experiment else external.given()
+    if unused:
+        raise UsageError(f"{unused[0]} is for runs of other programs (--runs, --experiment). A study declares its own")
     if flags.margin is not None and not 0 < flags.margin < float("inf"):
         raise UsageError(f"--margin must be above 0, not {flags.margin:g}")
 

@@ -58,6 +58,20 @@ def test_a_file_of_runs_becomes_a_report_and_an_answer_on_the_terminal(csv: Path
     assert call("--runs", "runs.csv", "--check", str(folder / "report.md")).output.count("WRONG") == 0
 
 
+def test_a_table_of_other_software_is_read_by_its_words(csv: Path) -> None:
+    table = run_table(ARMS).rename(columns={"status": "State", "accuracy": "eer"})
+    table["State"] = ["crashed" if row % 5 == 4 and row < 10 else "FINISHED" for row in range(len(table))]
+    table.to_csv("theirs.csv", index=False)
+    asked = call("--runs", "theirs.csv", "--metric", "eer", "--margin", "0.5", code=2).stderr
+    assert "--unit fraction" in asked
+    facts = json.loads(
+        call("--runs", "theirs.csv", "--metric", "eer", "--margin", "0.5", "--unit", "%", "--json").stdout
+    )
+    assert facts["goal"] == "min"
+    assert facts["accounting"]["left_out"] == {"failed": 2, "with a seed that another compared variant lacks": 1}
+    assert any("column State (crashed = failed)" in note for note in facts["answer"]["notes"])
+
+
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     result = call("mine", "--runs", "runs.csv", "--json", "--output", "elsewhere", "--margin", "0.4")
     facts = json.loads(result.stdout)
@@ -93,6 +107,10 @@ def test_wrong_numbers_in_a_text_are_found(csv: Path) -> None:
         (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),
         (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "Did you mean 'accuracy'"),
         (["--runs", "runs.csv", "--check", "none.md"], 2, "File not found: none.md"),
+        (["demo", "--metric-goal", "min"], 2, "--metric-goal is for runs of other programs"),
+        (["demo", "--unit", "own"], 2, "--unit is for runs of other programs"),
+        (["--runs", "runs.csv", "--unit", "fracton"], 2, "Did you mean 'fraction'"),
+        (["--runs", "runs.csv", "--status-param", "stats"], 2, "Did you mean 'status'"),
     ],
 )
 def test_mistakes_are_one_line(csv: Path, arguments: list[str], code: int, words: str) -> None:

@@ -121,6 +121,12 @@ class ExternalRunFlags:
             exploratory=self.exploratory,
         )
 
+    def given(self) -> list[str]:
+        """Return the flags that are given and describe runs of other programs."""
+        own = ("runs", "experiment")
+        changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
+        return [f"--{name.replace('_', '-')}" for name in changed if name not in own]
+
     def command(self, study: str | None, margin: float | None) -> str:
         """Return the command line that writes the same report."""
         given = {item.name: (getattr(self, item.name), item.default) for item in fields(self)} | {

@@ -122,9 +122,9 @@ def read_statuses(
         statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
         translated |= {str(cell): str(status) for cell, status in meanings.items() if _plain(cell) != status}
     if not columns:
-        return statuses, "no column with statuses, so every run with a score counts as finished"
+        return statuses, "no column is the status, so every run with a score counts as finished"
     words = ", ".join(f"{cell or 'empty'} = {status.replace('_', ' ')}" for cell, status in translated.items())
-    return statuses, f"status by {' and '.join(columns)}" + (f" ({words})" if words else "")
+    return statuses, f"status: column {' and '.join(columns)}" + (f" ({words})" if words else "")
 
 
 def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:

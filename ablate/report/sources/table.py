@@ -135,7 +135,7 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
     name = metric_name(table, roles)
     scores = read_metric(rows, name, plain(roles.metric), options, row_word)
     rows = rows.assign(**{name: scores.values, "status": scores.statuses})
-    seeds = "" if roles.seed == "seed" else f"; seeds: {roles.seed}"
+    seeds = "" if plain(roles.seed) == "seed" else f"; seed: column {plain(roles.seed)}"
     return rows, scores, f"{scores.statement}; {spoken}{seeds}"
 
 

@@ -73,7 +73,7 @@ def test_without_a_status_every_run_is_finished() -> None:
     assert columns == []
     statuses, statement = read_statuses(table, columns, (), "line")
     assert statuses == ["finished", "finished"]
-    assert "no column with statuses" in statement
+    assert "no column is the status" in statement
 
 
 def test_all_columns_of_statuses_must_say_finished() -> None:
@@ -83,7 +83,7 @@ def test_all_columns_of_statuses_must_say_finished() -> None:
     table.loc[2, "tags.state"] = "COMPLETE"
     statuses, statement = read_statuses(table, status_columns(table, None, []), (), "run")
     assert statuses == ["finished", "pruned", "failed"]
-    assert statement == "status by status and tags.state (COMPLETE = finished)"
+    assert statement == "status: column status and tags.state (COMPLETE = finished)"
 
 
 def test_the_column_that_is_asked_for_is_the_only_one() -> None:
