@@ -53,9 +53,9 @@ def account_for(analysis: Analysis) -> Account:
             number += 1
         else:
             reasons.setdefault("with a seed that another compared variant lacks", []).append((variant, seed))
-    counts = {reason: len(keys) for reason, keys in reasons.items()}
-    open_runs = {"still running": study.counts.statuses.get("running", 0), **study.counts.set_aside}
-    counts |= {reason: found for reason, found in open_runs.items() if found}
+    if study.counts.running:
+        reasons["still running"] = [(variant, seed) for variant, seed in study.counts.running]
+    counts = {reason: len(keys) for reason, keys in reasons.items()} | dict(study.counts.set_aside)
     read = number + sum(counts.values())
     named = [f"{found:,} {reason}{_where(reasons.get(reason, ()))}" for reason, found in counts.items()]
     are = "is" if number == 1 else "are"
