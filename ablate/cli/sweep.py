@@ -102,18 +102,17 @@ def _session(
 
 def _announce(session: SweepSession) -> None:
     """Print the study, its scale and conditions, and what to be careful about."""
-    from ablate.runs.forecast import code_cautions
     from ablate.workflows.dry_run import announce_sweep
 
     announce_sweep(session.study, session.planned, session.executor.slots)
-    for caution in code_cautions(session.study, session.planned, session.journals):
+    for caution in session.cautions:
         console.warning(caution)
 
 
 def _print_dry_run(session: SweepSession, *, as_json: bool) -> None:
     from ablate.workflows.dry_run import print_dry_run
 
-    print_dry_run(session.study, session.planned, session.journals, session.executor.slots, as_json=as_json)
+    print_dry_run(session, as_json=as_json)
 
 
 def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_json: bool) -> None:

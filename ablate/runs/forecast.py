@@ -117,6 +117,14 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
     )
 
 
+def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:
+    """Return warnings before a sweep: names that the training never reads, and runs made by other code."""
+    seed = ["seed"] if len(study.seed_list) > 1 else []
+    settings = [setting.name for setting in study.workload.settings]
+    unread, known = study.workload.unread, {*study.resolved_design.factors, *settings, *seed}
+    return [*(text for name, text in unread.items() if name in known), *code_cautions(study, planned, journals)]
+
+
 def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:
     """Return warnings about runs made by another version of the study's code; none for built-in workloads."""
     study_file = study.workload.study_file
@@ -125,7 +133,7 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
     digest, name = study_file.code_digest, study_file.path.name
     known = [entry.run for entry in planned if entry.run]
     if known:
-        reused = [run for run in known if run.is_result and run.params.get("code") != digest]
+        reused = [run for run in known if run.is_result and run.params.get("code", digest) != digest]
         return [
             f"The code of {name} differs from that of {count(len(reused), 'reused run')}. They are reused because the "
             f"version is still {study.workload.version!r}. Change the version to repeat them"

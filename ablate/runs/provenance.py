@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -17,30 +18,58 @@ from ablate.workloads.resnet9.cpu_features import processor_facts
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "mlflow", "optuna", "ray", "scipy")
 
 
+_OUTPUTS = ("mlruns", "reports")
+"""Folders of a project that contain results, not code."""
+
+_LONGEST_DIFF = 1_000_000
+
+
 @dataclass(frozen=True)
 class Commit:
-    """The state of a git checkout. `diff` has the uncommitted changes to tracked files, with secrets masked."""
+    """The state of a git checkout. `diff` has the uncommitted changes to the code, with secrets masked."""
 
     hash: str
     diff: str
 
 
 @cache
-def commit(project: Path) -> Commit | None:
-    """Return the commit of the project, or of this package if the project is not in a repository."""
-    for folder in (project, Path(ablate.__file__).parent):
-        found = _git(folder, "rev-parse", "HEAD")
-        if found:
-            return Commit(found.strip(), mask_secrets(_git(folder, "diff", "HEAD") or ""))
+def commit(project: Path, study_file: Path | None = None) -> Commit | None:
+    """Return the commit of the training code, or None if it is not in a repository.
+
+    The code of a study's own training is in the repository of its `study_file`, and a file that git does not track
+    counts as an uncommitted change. That of a built-in training is in the project, or else in this package. Changes in
+    the project's folders of results do not count.
+    """
+    for folder in [study_file.parent] if study_file else [project, Path(ablate.__file__).parent]:
+        found, top = _git(folder, "rev-parse", "HEAD"), _git(folder, "rev-parse", "--show-toplevel")
+        if found and top:
+            diff = _tracked_changes(Path(top.strip()), project) + (_untracked(study_file) if study_file else "")
+            return Commit(found.strip(), mask_secrets(diff[:_LONGEST_DIFF]))
     return None
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def _tracked_changes(top: Path, project: Path) -> str:
+    folders = [project.resolve() / name for name in _OUTPUTS]
+    outputs = [folder.relative_to(top).as_posix() for folder in folders if folder.is_relative_to(top)]
+    return _git(top, "diff", "HEAD", "--", ".", *(f":(exclude,top){folder}" for folder in outputs)) or ""
+
+
+def _untracked(file: Path) -> str:
+    """Return a file as a change, if git does not track it."""
+    if _git(file.parent, "ls-files", "--error-unmatch", "--", file.name) is not None:
+        return ""
+    return _git(file.parent, "diff", "--no-index", "--", os.devnull, file.name, differs=True) or ""
+
+
+def _git(folder: Path, *arguments: str, differs: bool = False) -> str | None:
+    """Return the answer of git, None if it fails. With `differs`, exit code 1 is no failure."""
     try:
-        answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=True)
+        answer = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-    return answer.stdout
+    return answer.stdout if answer.returncode in ((0, 1) if differs else (0,)) else None
 
 
 @cache
@@ -55,9 +84,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def environment(project: Path) -> dict[str, Any]:
+def environment(project: Path, study_file: Path | None = None) -> dict[str, Any]:
     """Return versions, platform and commit as plain data. Environment variables are omitted: they may hold secrets."""
-    state = commit(project)
+    state = commit(project, study_file)
     return {
         "versions": versions(),
         "platform": platform.platform(),

@@ -83,7 +83,7 @@ def make_run(
         found = None if options.again else find_result(journals, job, mix=options.mix)
         if found:
             return found, False
-        environment = provenance.environment(options.project)
+        environment = provenance.environment(options.project, _study_file(job))
         with _journal_for(job, journals, environment) as journal:
             _start(journal, job, options, environment)
             if follower:
@@ -191,9 +191,8 @@ def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
         return _RunEnd("unstable", str(reason))
     except Pruned as reason:
         return _RunEnd("pruned", str(reason))
-    if metric.at_floor(outcome.metrics[metric.tracked]):
-        return _RunEnd("unstable", "no better than guessing", outcome)
-    return _RunEnd("finished", outcome=outcome)
+    unstable = metric.unstable_reason(outcome.metrics[metric.tracked])
+    return _RunEnd("unstable" if unstable else "finished", unstable, outcome)
 
 
 def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None:
@@ -201,7 +200,9 @@ def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None
     if end.status == "unstable" and job.data.floor is not None:
         metrics.setdefault(job.recipe.workload.metric.tracked, job.data.floor)
     metrics["time/total_s"] = time.perf_counter() - started
-    params = dict(end.outcome.params) if end.outcome else {}
+    own = job.recipe.workload.study_file
+    code = {"code": own.code_digest} if own else {}
+    params = {**code, **(end.outcome.params if end.outcome else {})}
     journal.write("end", status=end.status, metrics=metrics, params=params, error=end.error, trace=end.trace)
 
 
@@ -212,6 +213,11 @@ def _is_out_of_memory(error: Exception) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or "can't allocate memory" in str(error)
     )
+
+
+def _study_file(job: Job) -> Path | None:
+    own = job.recipe.workload.study_file
+    return own.path if own else None
 
 
 def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
@@ -227,6 +233,6 @@ def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> 
     packages = [f"{DISTRIBUTION if name == 'ablate' else name}=={number}" for name, number in versions]
     facts = [f"# {name}: {environment[name]}" for name in ("platform", "processor", "commit", "dirty")]
     log.file("environment.txt").write_text("\n".join(facts + packages) + "\n")
-    state = provenance.commit(project)
+    state = provenance.commit(project, _study_file(job))
     if state and state.diff:
         log.file("diff.patch").write_text(state.diff)

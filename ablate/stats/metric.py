@@ -12,6 +12,10 @@ from ablate.errors import UsageError
 
 Goal = Literal["max", "min"]
 
+AT_FLOOR, NOT_FINITE = "no better than guessing", "the final score is not finite"
+FINAL_REASONS = (AT_FLOOR, NOT_FINITE)
+"""The reasons of unstable runs that trained to the end."""
+
 _ROUNDING = 1e-6  # a mean of 32-bit floats may exceed 1
 
 
@@ -26,7 +30,8 @@ class Metric:
         unit: The unit of a difference. `points` (percentage points) marks a metric that is a fraction. By default
             `points` for a metric to be maximised, none for one to be minimised.
         scale: Factor from a value to its displayed form; by default 100 for fractions, 1 otherwise.
-        tolerance: A run whose final value is no further than this above the floor counts as unstable.
+        tolerance: A run whose final value is no further than this above the floor counts as unstable. By default 5 for
+            percentages, 0.05 for fractions and other units.
         floor: The score of guessing, in the metric's unit. An unstable run without a finite value counts as this value.
             It is a property of the data: see `with_floor`.
     """
@@ -36,7 +41,7 @@ class Metric:
     goal: Goal = "max"
     unit: str = "by goal"
     scale: float = 0.0
-    tolerance: float = 0.05
+    tolerance: float = math.nan
     floor: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -46,8 +51,12 @@ class Metric:
         scale = self.scale or (100.0 if unit == "points" else 1.0)
         if not (math.isfinite(scale) and scale > 0):
             raise UsageError(f"The scale of metric {self.name!r} must be a positive number, not {self.scale}")
-        for name, value in {"tracked": self.tracked or self.name, "unit": unit, "scale": scale}.items():
+        resolved = {"tracked": self.tracked or self.name, "unit": unit, "scale": scale}
+        for name, value in resolved.items():
             object.__setattr__(self, name, value)
+        if math.isnan(self.tolerance):
+            in_percent = unit in ("%", "points") and not self.in_points
+            object.__setattr__(self, "tolerance", 5.0 if in_percent else 0.05)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
@@ -80,13 +89,16 @@ class Metric:
         """Whether values are from 0 to 1 and shown as percentages."""
         return self.in_points and self.unit in ("points", "%")
 
-    def check_fraction(self, value: float) -> None:
-        """Raise UsageError if the metric is a fraction and `value` is finite but not in [0, 1]."""
+    def check_fraction(self, value: float, what: str = "") -> None:
+        """Raise UsageError if the metric is a fraction and `value` is finite but not in [0, 1].
+
+        `what` names the value in the message; by default it is the metric.
+        """
         if self.is_fraction and math.isfinite(value) and not -_ROUNDING <= value <= 1 + _ROUNDING:
             raise UsageError(
-                f"{self.name} is {value:g}, but a fraction is from 0 to 1. If it is in percent, declare "
-                f'Metric("{self.name}", unit="%"); for another unit or none, Metric("{self.name}", unit=""). '
-                "Runs keep their values"
+                f"{what or self.name} is {value:g}, but {self.name} is a fraction, from 0 to 1. If it is in percent, "
+                f'declare Metric("{self.name}", unit="%") or divide it by 100. For other values, declare '
+                f'Metric("{self.name}", unit="")'
             )
 
     @property
@@ -112,6 +124,12 @@ class Metric:
         """Return an unscaled value with the metric's name: `test accuracy 0.9031`."""
         number = "unknown" if value is None else f"{value:.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
         return f"{self.label} {number}"
+
+    def unstable_reason(self, value: float) -> str | None:
+        """Return why a run with the final `value` is unstable, or None: not finite, or at the floor."""
+        if not math.isfinite(value):
+            return NOT_FINITE
+        return AT_FLOOR if self.at_floor(value) else None
 
     def at_floor(self, value: float) -> bool:
         """Return whether `value` is not finite or, within the tolerance, not better than the floor."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Workload:
     from a few steps, `conditions_function` resolves requested conditions on this machine. `validation` is the metric
     that tuning may use: recorded at every step, or returned by a study's own training, and never computed on the test
     data. `version` is part of a run's identity, next to the name. A workload with a `study_file` is sent to workers as
-    that file.
+    that file. `unread` has a warning for each name (factor, setting, `seed`) that the training does not read.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Workload:
     version: str = ""
     study_file: StudyFile | None = None
     validation: Metric | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
         """Pickle as the name, or as the study's file."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
-from ablate.stats.metric import Metric
+from ablate.stats.metric import FINAL_REASONS, Metric
 from ablate.studies.job import FINAL
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
@@ -52,7 +52,7 @@ class Objective:
             return run.metrics.get(self.tracked, run.metrics.get(FINAL + self.name, math.nan))
         last = [row[self.tracked] for row in run.history if self.tracked in row][-1:]
         found = run.metrics.get(FINAL + self.tracked, last[0] if last else math.nan)
-        diverged = run.status == "unstable" and (not math.isfinite(found) or run.error != "no better than guessing")
+        diverged = run.status == "unstable" and (not math.isfinite(found) or run.error not in FINAL_REASONS)
         return (math.nan if floor is None else floor) if diverged else found
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate import console
-from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.designs import Design
 from ablate.studies.study import Study
 from ablate.wording import count
 from ablate.workflows.messages import describe_scale
+from ablate.workflows.sweep import SweepSession
 
 
 def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> None:
@@ -34,14 +34,13 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
         console.info(line)
 
 
-def print_dry_run(
-    study: Study, planned: Sequence[PlannedRun], journals: Journals, slots: int, *, as_json: bool
-) -> None:
+def print_dry_run(session: SweepSession, *, as_json: bool) -> None:
     """Print the planned runs, the expected duration, and the minimum detectable difference."""
-    time_left = forecast(planned, journals, slots)
-    power = sensitivity(study, planned, journals)
+    study, planned = session.study, session.planned
+    time_left = forecast(planned, session.journals, session.executor.slots)
+    power = sensitivity(study, planned, session.journals)
     if as_json:
-        console.print_json(_facts(study, planned, time_left, power))
+        console.print_json({**_facts(study, planned, time_left, power), "cautions": session.cautions})
         return
     console.table(["variant", "done", "to run", "failed"], _rows(study, planned))
     for line in _describe(time_left, power, study):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from ablate import console
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor
+from ablate.runs.forecast import cautions
+from ablate.runs.run_table import judged
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import (
     PlannedRun,
@@ -61,9 +65,16 @@ class SweepSession:
     new_runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.runs |= {
-            entry.job.recipe.key: entry.run for entry in self.planned if entry.run and not self.is_open(entry)
-        }
+        self._metric = self.study.workload.metric.with_floor(self.planned[0].job.data.floor)
+        for entry in self.planned:
+            if entry.run and not self.is_open(entry):
+                self._add(entry.run)
+
+    def _add(self, run: Run) -> None:
+        """Add a run. Raises UsageError if the metric is a fraction and the score is not."""
+        self.runs[run.key] = judged(run, self._metric)
+        score = run.metrics.get(self._metric.tracked, math.nan)
+        self._metric.check_fraction(score, f"{self._metric.name} of {run.variant}/s{run.seed}")
 
     def is_open(self, entry: PlannedRun) -> bool:
         """Return whether this command has to make a planned run."""
@@ -75,6 +86,11 @@ class SweepSession:
     def open_jobs(self) -> list[Job]:
         """The jobs of the runs to make, in order."""
         return [entry.job for entry in self.planned if self.is_open(entry)]
+
+    @cached_property
+    def cautions(self) -> list[str]:
+        """Warnings before the first run: names that the training never reads, runs of other code."""
+        return cautions(self.study, self.planned, self.journals)
 
     @property
     def failed(self) -> list[Run]:
@@ -94,6 +110,9 @@ class SweepSession:
                 self._run_until_clear()
             else:
                 self._make(self.open_jobs)
+        except UserError:
+            self.recorder.close(self.record, "failed")
+            raise
         except TooManyFailures as error:
             self.recorder.close(self.record, "failed")
             raise UserError(
@@ -134,10 +153,9 @@ class SweepSession:
     def _handle(self, event: RunEvent, delivery: BackgroundDelivery, view: console.SweepView) -> None:
         match event:
             case RunEnded(run, is_new):
-                self.runs[run.key] = run
-                self._check_unit(run)
-                self.new_runs += [run] if is_new else []
                 delivery.follow(self.journals.path(run.name))
+                self.new_runs += [run] if is_new else []
+                self._add(run)
                 view.add_score(run.variant, run.seed, self._score(run))
                 seconds = run.metrics.get("time/total_s") if is_new else None
                 view.run_ended(self._title(run.key), self._outcome(run, is_new), seconds)
@@ -148,17 +166,8 @@ class SweepSession:
                     f"{job.recipe.label}/s{job.recipe.seed} is running already ({owner}). Waiting for its result"
                 )
 
-    def _check_unit(self, run: Run) -> None:
-        """Warn, once, if a metric in percentage points is not a fraction."""
-        metric, score = self.study.workload.metric, self._score(run)
-        if not self.new_runs and metric.in_points and score is not None and not 0 <= score <= 1:
-            console.warning(
-                f"{metric.name} is {score:g}, which is not a fraction. Differences are shown in percentage points. To "
-                f'show them in the metric\'s unit, declare Metric("{metric.name}", unit=""). The runs stay valid'
-            )
-
     def _view(self, total: int) -> console.SweepView:
-        metric = self.study.workload.metric
+        metric = self._metric
         view = console.SweepView(total, self.executor.slots, self._comparisons(), metric.scale, metric.with_unit)
         for run in self.runs.values():
             view.add_score(run.variant, run.seed, self._score(run))
@@ -171,14 +180,14 @@ class SweepSession:
         return run_title(self.runs[key])
 
     def _score(self, run: Run) -> float | None:
-        return run.metrics.get(self.study.workload.metric.tracked)
+        return run.metrics.get(self._metric.tracked)
 
     def _outcome(self, run: Run, is_new: bool) -> str:
         if not run.is_result:
             return f"{run.status}: {run.error}"
         state = "" if run.status == "finished" else f", {run.status}: {run.error}"
         spent = f" in {console.duration(run.metrics['time/total_s'])}" if is_new else ", made by another process"
-        return f"{self.study.workload.metric.describe(self._score(run))}{state}{spent}"
+        return f"{self._metric.describe(self._score(run))}{state}{spent}"
 
     @property
     def record(self) -> StudyRecord:
@@ -191,7 +200,7 @@ class SweepSession:
         study, looks = self.study, {"looks": planned_looks()} if self.until_clear else {}
         data = self.planned[0].job.data
         declared = {**study.declared, **looks}
-        details = {**study.design_as_dict(), **looks, "data": data.provenance}
+        details = {**study.design_as_dict(), **looks, "data": data.provenance, "floor": data.floor}
         return StudyRecord(study.name, study.question, declared, entries, details=details)
 
     @property
@@ -201,13 +210,15 @@ class SweepSession:
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return the result of the sweep as JSON-compatible data."""
+        new = {run.name for run in self.new_runs}
         return {
             "study": self.study.name,
             "planned": len(self.planned),
-            "reused": len(self.runs) - len(self.new_runs),
+            "reused": sum(run.is_result for run in self.runs.values() if run.name not in new),
             "ran": len(self.new_runs),
             "failed": len(self.failed),
             "seconds": seconds,
+            "cautions": self.cautions,
             "runs": [self._row(entry.job) for entry in self.planned],
         }
 
@@ -219,5 +230,5 @@ class SweepSession:
             "key": job.recipe.key,
             "run": run.name if run else None,
             "status": run.status if run else "missing",
-            self.study.workload.metric.name: self._score(run) if run else None,
+            self._metric.name: self._score(run) if run else None,
         }

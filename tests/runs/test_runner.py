@@ -190,7 +190,7 @@ def test_changed_code_starts_a_new_run(
         make_run(unlucky, journals, options)
     monkeypatch.setattr(
         "ablate.runs.provenance.environment",
-        lambda project: {
+        lambda *places: {
             "versions": {"python": "4"},
             "platform": "",
             "processor": "",

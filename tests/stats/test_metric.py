@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ablate.errors import UsageError
-from ablate.stats.metric import Metric
+from ablate.stats.metric import AT_FLOOR, NOT_FINITE, Metric
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,28 @@ def test_the_record_on_disk_is_that_of_earlier_versions() -> None:
     }  # fmt: skip
     assert list(metric.with_floor(9.0).as_dict().items()) == list(record.items())
     assert Metric.from_dict({**record, "from a later version": 1}) == metric
+
+
+def test_values_of_a_fraction_are_from_0_to_1() -> None:
+    for value in (0, 0.5, 1, 1 + 1e-7, math.nan, math.inf, -math.inf):
+        Metric("accuracy").check_fraction(value)
+        Metric("error", goal="min", unit="points").check_fraction(value)
+    for value in (93.1, 1.001, -0.1):
+        with pytest.raises(
+            UsageError, match=r'accuracy is .*, but accuracy is a fraction.* Metric\("accuracy", unit="%"\)'
+        ):
+            Metric("accuracy").check_fraction(value)
+        for metric in (Metric("accuracy", unit="%"), Metric("accuracy", unit=""), Metric("a", unit="points", scale=1)):
+            metric.check_fraction(value)
+        assert not Metric("length", unit="cm", scale=100).is_fraction
+    with pytest.raises(UsageError, match=r"^The floor of accuracy is 10, but"):
+        Metric("accuracy").check_fraction(10, "The floor of accuracy")
+
+
+def test_a_percentage_is_judged_like_the_fraction() -> None:
+    fraction, percentage = Metric("accuracy").with_floor(0.1), Metric("accuracy", unit="%").with_floor(10)
+    for value in (0.05, 0.1, 0.149, 0.151, 0.9, math.nan):
+        assert fraction.unstable_reason(value) == percentage.unstable_reason(100 * value)
+    assert fraction.unstable_reason(math.nan) == NOT_FINITE
+    assert fraction.unstable_reason(0.1) == AT_FLOOR
+    assert fraction.unstable_reason(0.9) is None

@@ -94,13 +94,14 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
 def _training(analysis: Analysis) -> Iterator[Plot]:
     """Yield the curves of accuracy, loss and learning rate, of validation if it was recorded."""
     histories = _ordered(analysis, analysis.study.curves())
-    recorded = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
+    rows = [row for seeds in histories.values() for history in seeds for row in history]
+    recorded = dict.fromkeys(name for row in rows for name, value in row.items() if math.isfinite(value))
     for words, metrics in chosen_curves(list(recorded)):
         metric = next((name for name in metrics if name in recorded), None)
         if metric is None:
             continue
         own = {
-            variant: [[{"step": row["step"], metric: row[metric]} for row in rows if metric in row] for rows in seeds]
+            variant: [[{"step": row["step"], metric: row[metric]} for row in one if metric in row] for one in seeds]
             for variant, seeds in histories.items()
         }
         kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")

@@ -20,7 +20,7 @@ from ablate.report.sources.declarations import (
 )
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import RunCounts, StudyData
-from ablate.runs.run_table import run_table
+from ablate.runs.run_table import judged, run_table
 from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, missing_runs, replay, start_monitoring
 from ablate.stats.metric import Metric
 from ablate.tracking import PlanEntry, StudyRecord, Tracker
@@ -40,9 +40,12 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Stud
         raise UserError(f"The record of {name} lacks the design. Run `ablate sweep` again to complete it")
     declared, details = record.declared, record.details
     own = tracker.runs(record.name)
-    runs = match_runs(record, own, tracker)
+    matched = match_runs(record, own, tracker)
+    metric = _metric(details, matched.values())
+    runs = {entry: judged(run, metric) for entry, run in matched.items()}
     results = {entry: run for entry, run in runs.items() if run.is_result}
-    metric = _metric(details["metric"], runs.values())
+    for run in results.values():
+        metric.check_fraction(run.metrics.get(metric.tracked, math.nan), f"{metric.name} of {run.variant}/s{run.seed}")
     margin = float(declared["margin"]) if margin is None else margin
     looks, counts = _looks(details), _run_counts(record, runs, own)
     study = StudyData(
@@ -103,9 +106,10 @@ def _table(runs: Mapping[PlanEntry, Run], metric: Metric) -> pd.DataFrame:
     return table[table["status"].isin(STATUSES)].reset_index(drop=True)
 
 
-def _metric(plain: Mapping[str, Any], runs: Iterable[Run]) -> Metric:
-    """Return the recorded metric with the floor of the data that the runs used."""
-    return Metric.from_dict(plain).with_floor(min((run.floor for run in runs if run.floor is not None), default=None))
+def _metric(details: Mapping[str, Any], runs: Iterable[Run]) -> Metric:
+    """Return the recorded metric with the floor that the study declares; in older records, with that of its runs."""
+    known = [run.floor for run in runs if run.floor is not None]
+    return Metric.from_dict(details["metric"]).with_floor(details.get("floor", min(known, default=None)))
 
 
 def _design(details: Mapping[str, Any]) -> pd.DataFrame:
@@ -161,7 +165,7 @@ def _run_counts(record: StudyRecord, runs: Mapping[PlanEntry, Run], own: Sequenc
         statuses=statuses,
         missing=[(entry.variant, entry.seed) for entry in record.planned_runs if entry not in runs],
         running=[(entry.variant, entry.seed) for entry, run in runs.items() if run.status == "running"],
-        reused=sum(run.study != record.name for run in runs.values()),
+        reused=sum(run.is_result and run.study != record.name for run in runs.values()),
         before=sum((run.ended or math.inf) < record.since for run in results) if record.since else None,
         seconds=sum(seconds.values()),
     )

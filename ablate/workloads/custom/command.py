@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +18,19 @@ from ablate.cores import thread_limits
 from ablate.errors import UsageError, UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
+from ablate.studies.settings import Value
 from ablate.studies.workload import Workload
 from ablate.wording import unknown
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import (
     FactorDescription,
     WorkloadDeclaration,
+    check_arguments,
     declared_metric,
     declared_workload,
     make_outcome,
 )
-from ablate.workloads.custom.fingerprint import content_digest, digest
+from ablate.workloads.custom.fingerprint import content_digest, digest, named_files
 from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, running
 
@@ -68,6 +70,7 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
     `{here}` for the folder of the study file, `{files}` for a folder whose files become artifacts, and `{checkpoint}`
     for a folder that is kept until the run has finished. Raises UsageError for an invalid declaration.
     """
+    check_arguments("from_command", declaration, CommandDeclaration)
     template = CommandTemplate.parse(command)
     _check_metric_source(declaration)
     template.check(dict.fromkeys([*_PLACEHOLDERS, *declaration.get("settings", {})]))
@@ -85,8 +88,15 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
         time_limit=declaration.get("time_limit"),
         logs_to_mlflow=declaration.get("mlflow", False),
         more_code=tuple(declaration.get("code", ())),
+        setting_texts=tuple(str(value) for values in _setting_values(declaration) for value in values),
     )
-    return declared_workload(trainer, common)
+    others = (trainer.folder, trainer.json_file, *trainer.environment.values())
+    return declared_workload(trainer, common, template.unread_names(declaration.get("settings", ()), others))
+
+
+def _setting_values(declaration: CommandDeclaration) -> list[Iterable[Value]]:
+    presets = declaration.get("presets", {}).values()
+    return [values.values() for values in (declaration.get("settings", {}), *presets)]
 
 
 def _baseline_factors(template: CommandTemplate, declaration: CommandDeclaration) -> dict[str, FactorDescription]:
@@ -131,6 +141,7 @@ class CommandTrainer:
     time_limit: float | None = None
     logs_to_mlflow: bool = False
     more_code: tuple[str, ...] = ()
+    setting_texts: tuple[str, ...] = ()
     file: Path | None = None
 
     def bound_to(self, file: Path) -> Self:
@@ -152,10 +163,13 @@ class CommandTrainer:
         options = json.dumps(
             [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         )
-        words = [fill_values(word, {"here": self._here}) for word in self._template.arguments]
+        texts = [text for switch in self._template.switches for text in (switch.on, switch.off)]
+        texts += [*self.environment.values(), *self.setting_texts]
+        words, texts = (
+            [fill_values(text, {"here": self._here}) for text in some] for some in (self._template.arguments, texts)
+        )
         folder = self._here if "{" in self.folder else self._here / self.folder
-        named = [word for word in words if "/" in word or "." in word]
-        files = [str(folder / word) for word in named if (folder / word).is_file()]
+        files = named_files(words, texts, folder)
         return digest([options, content_digest([*files, *self.more_code], self._here)])
 
     def __call__(self, job: Job, log: Log) -> Outcome:

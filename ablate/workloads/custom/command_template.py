@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from ablate.errors import UsageError
 from ablate.wording import unknown
+from ablate.workloads.custom.recipe_use import SEED_IGNORED
 
 _PART = r"(?:[^{}|]|\{\w+\})*"
 _SWITCH = re.compile(rf"\{{(\w+):({_PART})\|({_PART})\}}")
@@ -58,22 +59,37 @@ class CommandTemplate:
 
     @property
     def factor_texts(self) -> dict[str, tuple[str, str]]:
-        """The texts of each factor for on and off, from all of its switches."""
+        """The texts of each factor for on and off, from all of its switches. Raises UsageError for equal texts."""
         found: dict[str, tuple[str, str]] = {}
         for switch in self.switches:
             on, off = found.get(switch.factor, ("", ""))
             found[switch.factor] = f"{on} {switch.on}".strip(), f"{off} {switch.off}".strip()
+        for name, (on, off) in found.items():
+            if on == off:
+                raise UsageError(f"The factor {name} has the same text on and off: {on or 'nothing'}")
         return found
 
     def check(self, known: Mapping[str, object]) -> None:
         """Raise UsageError for a placeholder that is not in `known`."""
         texts = [*self.arguments, *(text for switch in self.switches for text in (switch.on, switch.off))]
         for text in texts:
-            for name, _literal in _VALUE.findall(text):
-                if name and name not in known:
-                    raise UsageError(
-                        f"{unknown('placeholder', name, known)}. For the literal text, write {{{{{name}}}}}"
-                    )
+            for name in placeholders_in(text) - {*known}:
+                raise UsageError(f"{unknown('placeholder', name, known)}. For the literal text, write {{{{{name}}}}}")
+
+    def unread_names(self, settings: Iterable[str], other_texts: Iterable[str]) -> dict[str, str]:
+        """Return a warning for each setting, and for the seed, that is not in the command nor in `other_texts`."""
+        used = placeholders_in(*self.arguments, *other_texts)
+        for switch in self.switches:
+            used |= placeholders_in(switch.on) & placeholders_in(switch.off)
+        partly = {name: switch.factor for switch in self.switches for name in placeholders_in(switch.on, switch.off)}
+        found = {}
+        for name in ("seed", *settings):
+            where = f"has {{{name}}} only in the text of {partly[name]}" if name in partly else f"has no {{{name}}}"
+            if name == "seed":
+                found[name] = f"The command {where}. {SEED_IGNORED}. Pass the seed to the program: --seed {{seed}}"
+            else:
+                found[name] = f"The command {where}, so the setting {name} has no effect there"
+        return {name: text for name, text in found.items() if name not in used}
 
     def fill(self, is_on: Callable[[str], bool], values: Mapping[str, object]) -> list[str]:
         """Return the arguments for the factors and values of a recipe."""
@@ -84,6 +100,11 @@ class CommandTemplate:
             parts = _split(chosen[int(alone[1])]) if alone else [_MARKED.sub(lambda at: chosen[int(at[1])], argument)]
             filled += [fill_values(part, values) for part in parts]
         return filled
+
+
+def placeholders_in(*texts: str) -> set[str]:
+    """Return the names of the placeholders for values in texts."""
+    return {name for text in texts for name, _literal in _VALUE.findall(text) if name}
 
 
 def fill_values(text: str, values: Mapping[str, object]) -> str:

@@ -93,8 +93,19 @@ class DeclaredData:
         return replace(self, folder=file.parent)
 
 
-def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration) -> Workload:
-    """Return the workload of a declaration. Raises UsageError for an invalid declaration."""
+def check_arguments(function: str, given: Mapping[str, Any], declaration: type) -> None:
+    """Raise UsageError for an argument of `function` that is not a key of the TypedDict `declaration`."""
+    known = declaration.__annotations__
+    for name in given:
+        if name not in known:
+            raise UsageError(unknown(f"argument of {function}", name, known))
+
+
+def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread: Mapping[str, str]) -> Workload:
+    """Return the workload of a declaration, and of the names that its training does not read.
+
+    Raises UsageError for an invalid declaration.
+    """
     metric, settings = declared_metric(declaration), declaration.get("settings", {})
     baseline, ranges = declaration.get("factors", {}), declaration.get("ranges", {})
     descriptions = {**baseline, **declaration.get("candidates", {})}
@@ -106,6 +117,9 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration) -> Wor
         if name not in settings:
             raise UsageError(f"{unknown('setting', name, settings)}. A range needs a setting of the same name")
     presets = {"default": {}, **declaration.get("presets", {})}
+    floor = declaration.get("floor")
+    if floor is not None:
+        metric.check_fraction(floor, f"The floor of {metric.name}")
     return Workload(
         name=declaration.get("name", ""),
         factors=FactorRegistry(tuple(_factor(name, text, name in baseline) for name, text in descriptions.items())),
@@ -113,9 +127,10 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration) -> Wor
         presets=tuple(Preset(name, "declared by the study", values) for name, values in presets.items()),
         metric=metric,
         train_function=trainer,
-        data_function=DeclaredData(tuple(declaration.get("data", ())), declaration.get("floor")),
+        data_function=DeclaredData(tuple(declaration.get("data", ())), floor),
         version=declaration.get("version", ""),
         validation=validation,
+        unread=unread,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,11 +17,13 @@ from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
 from ablate.workloads.custom.declarations import (
     WorkloadDeclaration,
+    check_arguments,
     declared_metric,
     declared_workload,
     make_outcome,
 )
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
+from ablate.workloads.custom.recipe_use import unread_names
 
 OUTPUT = "output.txt"
 """The artifact with the printed output of a training."""
@@ -37,8 +39,11 @@ def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDecla
     `log.file("model.bin")` is the path of an artifact. `conditions` has the device, precision and number of threads.
     Raises UsageError for an invalid declaration.
     """
+    check_arguments("from_function", declaration, WorkloadDeclaration)
     trainer = FunctionTrainer(train, declared_metric(declaration), tuple(declaration.get("code", ())))
-    return declared_workload(trainer, declaration)
+    given: Mapping[str, Any] = declaration
+    names = [name for kind in ("factors", "candidates", "settings") for name in given.get(kind, ())]
+    return declared_workload(trainer, declaration, unread_names(train, names))
 
 
 @dataclass(frozen=True)

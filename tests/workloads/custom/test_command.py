@@ -73,7 +73,7 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
         ("import os; os.kill(os.getpid(), 9)", {}, "out_of_memory", "ended by SIGKILL"),
         ("print('done')", {}, "failed", 'No "score" in the standard output: no JSON line found'),
         ("print('{\"f1\": 1}')", {}, "failed", "the last JSON line has f1"),
-        ("print('{\"score\": NaN}')", {}, "unstable", "no better than guessing"),
+        ("print('{\"score\": NaN}')", {}, "unstable", "the final score is not finite"),
         ('print(\'{"step": 1, "loss": NaN}\', flush=True)\nimport time; time.sleep(60)', {}, "unstable", "not finite"),
         ("print('score: high')", {"pattern": "score: (.*)"}, "failed", "matches 'high', which is not a number"),
         ("print(1)", {"pattern": "score: (.*)"}, "failed", "does not match the program's output"),
@@ -219,6 +219,10 @@ def test_files_named_by_the_command_are_its_code(tmp_path: Path) -> None:
         ("run {a:x|y}", {"pattern": "score"}, "needs a group for the number"),
         ("run {a:x|y}", {"factors": {"b": "?"}}, "Unknown factor 'b'. Known: a. Add it to the command: {b:on|off}"),
         ("run {a:x|y}", {"metric": "3"}, "needs a metric"),
+        ("run {a:x|y}", {"patern": "(x)"}, "Unknown argument of from_command 'patern'. Did you mean 'pattern'?"),
+        ("run {a:x|x}", {}, "The factor a has the same text on and off: x"),
+        ("run {a:|}", {}, "The factor a has the same text on and off: nothing"),
+        ("run {a:--s {seed}|--s {seed}}", {}, "same text on and off: --s {seed}"),
     ],
 )
 def test_invalid_declarations_give_a_one_line_error(

@@ -66,3 +66,25 @@ def test_unknown_placeholders_are_named() -> None:
         CommandTemplate.parse("run {sed}").check({"seed": 0, "epochs": 0})
     with pytest.raises(UsageError, match="Unknown placeholder 'p'"):
         CommandTemplate.parse("run {a:--p {p}|}").check({"seed": 0})
+
+
+SEED, EPOCHS = "The command has no {seed}. Runs that ignore the seed repeat each other", "The command has no {epochs}"
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "expected"),
+    [
+        ("run {seed} {epochs} {a:x|y}", [], {}),
+        ("run {a:x|y}", [], {"seed": SEED, "epochs": EPOCHS}),
+        ("run {a:x|y}", ["{seed}", "out/{epochs}"], {}),
+        ("run --seed={seed} '{{epochs}}' {a:x|y}", [], {"epochs": EPOCHS}),
+        ("run {{seed}} {epochs}", [], {"seed": SEED}),
+        ("run {a:{seed}|{seed} x} {epochs}", [], {}),
+        ("run {a:{seed}|x} {epochs}", [], {"seed": "The command has {seed} only in the text of a. Runs"}),
+        ("run {seed} {a:x|{epochs}}", [], {"epochs": "has {epochs} only in the text of a, so the setting epochs has"}),
+    ],
+)
+def test_a_seed_or_setting_that_the_command_ignores(text: str, others: list[str], expected: dict[str, str]) -> None:
+    found = CommandTemplate.parse(text).unread_names(["epochs"], others)
+    assert found.keys() == expected.keys()
+    assert all(part in found[name] for name, part in expected.items())

@@ -92,6 +92,93 @@ def test_data_is_identified_by_names_and_content(tmp_path: Path) -> None:
         content_digest(["dta"], tmp_path)
 
 
+def linked(folder: Path) -> Path:
+    """A folder with a linked folder, a linked file, and links that lead back or nowhere."""
+    written(folder, "1", "elsewhere/deep/a.csv")
+    written(folder, "1", "elsewhere/b.csv")
+    data = folder / "data"
+    data.mkdir()
+    for name, target in {
+        "whole": "../elsewhere", "file.csv": "../elsewhere/b.csv", "loop": ".", "gone": "../nowhere", "up": "../data",
+    }.items():  # fmt: skip
+        (data / name).symlink_to(target)
+    return data
+
+
+@pytest.mark.parametrize("changed", ["elsewhere/deep/a.csv", "elsewhere/b.csv"])
+def test_linked_folders_are_read(tmp_path: Path, changed: str) -> None:
+    linked(tmp_path)
+    before = content_digest(["data"], tmp_path)
+    assert content_digest(["data"], tmp_path) == before
+    (tmp_path / changed).write_text("2")
+    assert content_digest(["data"], tmp_path) != before
+
+
+def test_links_that_change_change_the_digest(tmp_path: Path) -> None:
+    data = linked(tmp_path)
+    found = [content_digest(["data"], tmp_path)]
+    (data / "gone").unlink()
+    (data / "gone").symlink_to("../missing")
+    found.append(content_digest(["data"], tmp_path))
+    written(tmp_path, "3", "missing")
+    found.append(content_digest(["data"], tmp_path))
+    (data / "more").mkdir()
+    found.append(content_digest(["data"], tmp_path))
+    (data / "more" / "back").symlink_to("../../elsewhere")
+    found.append(content_digest(["data"], tmp_path))
+    assert len(set(found)) == 4, "an empty folder has no content"
+    assert content_digest([str(tmp_path / "data" / "whole")], tmp_path) == content_digest(["elsewhere"], tmp_path)
+
+
+def test_the_digest_of_a_folder_without_links_stays(tmp_path: Path) -> None:
+    for name in ("b.csv", "a/z.csv", "a/c/d.csv", "C/e.csv", "f.csv", "__pycache__/x.pyc"):
+        written(tmp_path, name, f"data/{name}")
+    assert content_digest(["data"], tmp_path) == "0e566a3c8919"
+
+
+def test_results_next_to_the_code_are_not_code(tmp_path: Path) -> None:
+    written(tmp_path, "x = 1", "model.py")
+    written(tmp_path, "kept", "reports/kept.txt")
+    before = content_digest(["."], tmp_path)
+    written(tmp_path, "{}", "mlruns/journal/x.jsonl")
+    after = content_digest(["."], tmp_path)
+    written(tmp_path, "report", "reports/own/report.md")
+    written(tmp_path, "ref", ".git/HEAD")
+    assert content_digest(["."], tmp_path) == after != before, "reports are results where runs are"
+    written(tmp_path, "x = 2", "model.py")
+    assert content_digest(["."], tmp_path) != after
+
+
+COMMANDS = {
+    "an argument": "sh {here}/used.sh {a:x|y}",
+    "a relative argument": "sh used.sh {a:x|y}",
+    "a word of a shell command": "sh -c 'sh used.sh && echo {a:x|y}'",
+    "an option": "sh other.sh --run=used.sh {a:x|y}",
+    "a factor": "sh {a:used.sh|other.sh}",
+    "a setting": "sh {script} {a:x|y}",
+    "the environment": "sh other.sh {a:x|y}",
+    "a module": "python -m package.used {a:x|y}",
+}
+
+
+@pytest.mark.parametrize("where", COMMANDS)
+def test_files_that_a_command_names_are_its_code(tmp_path: Path, where: str) -> None:
+    written(tmp_path, "echo 1", "other.sh")
+    text = f"""
+        from ablate import Metric, Study, from_command
+        settings, metric = {{"script": "used.sh"}} if {where == "a setting"} else {{}}, Metric("score")
+        environment = {{"SCRIPT": "{{here}}/used.sh"}} if {where == "the environment"} else {{}}
+        given = dict(metric=metric, settings=settings, environment=environment)
+        study = Study(workload=from_command({COMMANDS[where]!r}, **given))
+    """
+    name = "package/used.py" if where == "a module" else "used.sh"
+    digests = []
+    for content in ("echo 1", "echo 1", "echo 2"):
+        written(tmp_path, content, name)
+        digests.append(training_digest(tmp_path, text))
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_warnings_about_runs_of_other_code(tmp_path: Path) -> None:
     journals, conditions = Journals(tmp_path / "mlruns" / "journal"), Conditions("cpu", "own", 1)
     texts = [LATENCY, LATENCY.replace("30 *", "40 *")]

@@ -63,7 +63,7 @@ def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
         ("raise SystemExit(3)", "failed", "train exited with code 3"),
         ("raise MemoryError('no room')", "out_of_memory", "MemoryError: no room"),
         ("log(1, loss=math.nan)", "unstable", "loss is not finite"),
-        ("return {'score': math.inf}", "unstable", "no better than guessing"),
+        ("return {'score': math.inf}", "unstable", "the final score is not finite"),
         ("return None", "failed", "train returned score = None, which is not a number"),
         ("return {'sore': 1}", "failed", "train returned no score, the metric (found: sore)"),
         ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is not a number"),
@@ -157,7 +157,12 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
             "Unknown setting 'n'. Known: none. A range needs",
         ),
         ("factors={'a': 'b'}, metric=Metric('score', goal='low')", "'max' or 'min'"),
-        ("factors={'a': 'b'}, metirc=Metric('score')", "needs a metric"),
+        (
+            "factors={'a': 'b'}, metirc=Metric('score')",
+            "Unknown argument of from_function 'metirc'. Did you mean 'metric'?",
+        ),
+        ("factors={'a': 'b'}, metric=Metric('score'), pattern='x'", "Unknown argument of from_function 'pattern'"),
+        ("factors={'a': 'b'}, metric=Metric('score'), floor=10", r"The floor of score is 10, .*unit=\"%\""),
     ],
 )
 def test_invalid_declarations_give_a_one_line_error(tmp_path: Path, declared: str, message: str) -> None:

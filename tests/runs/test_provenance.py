@@ -1,0 +1,83 @@
+"""The commit of a result is that of the code that was trained."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import ablate
+from ablate.runs import provenance
+
+
+def git(folder: Path, *arguments: str) -> None:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=environment)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with a study, a report and code, all committed."""
+    root = tmp_path / "project"
+    for name in ("study.py", "model.py", "reports/study/report.md", "mlruns/kept.txt"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}\n")
+    git(root, "init", "-q")
+    git(root, "add", "-A", "-f")
+    git(root, "commit", "-qm", "first")
+    provenance.commit.cache_clear()
+    return root
+
+
+def test_results_are_not_code(project: Path) -> None:
+    (project / "reports/study/report.md").write_text("other\n")
+    (project / "mlruns/kept.txt").write_text("other\n")
+    (project / "notes.txt").write_text("not tracked\n")
+    for study_file in (None, project / "study.py"):
+        found = provenance.commit(project, study_file)
+        assert found is not None
+        assert (len(found.hash), found.diff) == (40, "")
+        assert provenance.environment(project, study_file)["dirty"] is False
+
+
+def test_changed_code_is_recorded(project: Path) -> None:
+    (project / "model.py").write_text("other model\n")
+    for study_file in (None, project / "study.py"):
+        found = provenance.commit(project, study_file)
+        assert found is not None
+        assert "+other model" in found.diff
+        assert provenance.environment(project, study_file)["dirty"] is True
+
+
+def test_a_study_file_that_git_does_not_track_is_an_uncommitted_change(project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "new study.py").write_text("a new study\n")
+    found = provenance.commit(project, project / "sub" / "new study.py")
+    assert found is not None
+    assert "+a new study" in found.diff
+
+
+def test_the_repository_is_that_of_the_study_file(project: Path, tmp_path: Path) -> None:
+    (project / "model.py").write_text("other model\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "study.py").write_text("a study\n")
+    assert provenance.commit(project, elsewhere / "study.py") is None, "not in a repository, though the project is"
+    assert provenance.commit(elsewhere, elsewhere / "study.py") is None, "nor is the code that of this package"
+    assert provenance.environment(elsewhere, elsewhere / "study.py")["commit"] is None
+    ours = provenance.commit(elsewhere)
+    assert ours == provenance.commit(Path(ablate.__file__).parent.parent)
+    found = provenance.commit(elsewhere, project / "study.py")
+    assert found is not None
+    assert "+other model" in found.diff
+
+
+def test_a_long_change_is_cut_off(project: Path) -> None:
+    (project / "model.py").write_text("long line of a table\n" * 100_000)
+    found = provenance.commit(project)
+    assert found is not None
+    assert 900_000 < len(found.diff) < 1_100_000
