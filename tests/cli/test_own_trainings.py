@@ -35,7 +35,7 @@ def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     command = start_program(code=NO_TORCH, folder=project, without=("torch", "torchvision"))
     output, messages = command.communicate()
     assert command.returncode == 0, messages
-    assert messages.strip().endswith("[]"), "the command itself"
+    assert messages.strip().endswith("[]"), messages[-3000:]
     summary = json.loads(output)
     assert (summary["planned"], summary["ran"], summary["failed"]) == (15, 15, 0)
     assert {run["variant"]: round(run["latency"]) for run in summary["runs"] if run["seed"] == 2} == {
@@ -115,6 +115,27 @@ ITS_STUDY = """
 """
 
 
+NAMES_ITS_RUN = """
+    import os, sys
+    with open(__file__ + ("fast" if "--fast" in sys.argv else "slow"), "w") as file:
+        print(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_RUN_ID"], file=file)
+    print('{"score": 0.5}')
+"""
+
+
+def test_a_program_receives_the_address_of_its_run(project: Path) -> None:
+    written(project, NAMES_ITS_RUN, "program.py")
+    written(project, ITS_STUDY)
+    ablate("sweep", "own.py", "--executor", "serial", folder=project)
+    tracker = open_tracker(Project.find(project))
+    runs = {run.variant: run for run in tracker.runs()}
+    for variant, name in (("baseline", "fast"), ("none", "slow")):
+        address = (project / f"program.py{name}").read_text().split()
+        assert address == [tracker.uri, tracker.identifier(runs[variant])]
+        assert runs[variant].metrics["final/score"] == 0.5
+
+
+@pytest.mark.slow
 def test_a_program_that_logs_to_mlflow_finds_its_run_and_nothing_is_doubled(project: Path) -> None:
     written(project, LOGS_ITSELF, "program.py")
     written(project, ITS_STUDY)

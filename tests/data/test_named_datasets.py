@@ -11,15 +11,22 @@ import socket
 import threading
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from torchvision import datasets as published
 
 from ablate.data import ImageSource, cifar_batches, fetch, open_dataset
 from ablate.data.normalisation import CIFAR10
 from ablate.errors import UserError
 from tests.samples.data import tar_of, write_batches
+
+
+def published() -> Any:
+    """Return torchvision's data sets, imported when they are needed: that takes seconds."""
+    from torchvision import datasets
+
+    return datasets
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -52,8 +59,8 @@ def cifar(tmp_path, monkeypatch):
     """An imitation of torchvision's CIFAR folder: 4 images per batch, whose checksums count as the published ones."""
     folder = tmp_path / "cifar" / "cifar-10-batches-py"
     parts = write_batches(folder)
-    monkeypatch.setattr(published.CIFAR10, "train_list", parts[:5])
-    monkeypatch.setattr(published.CIFAR10, "test_list", parts[5:])
+    monkeypatch.setattr(published().CIFAR10, "train_list", parts[:5])
+    monkeypatch.setattr(published().CIFAR10, "test_list", parts[5:])
     monkeypatch.setattr(cifar_batches, "SIZES", {"train": 20, "test": 4})
     return folder
 
@@ -101,16 +108,16 @@ def test_published_checksums_and_sizes_are_those_of_torchvision():
         assert len(batches.classes) == count
         assert sum(batches.rows(split) for split, _, _ in batches.parts) == 60_000
         assert all(len(md5) == 32 for _, _, md5 in batches.parts)
-        assert batches.folder == {10: published.CIFAR10, 100: published.CIFAR100}[count].base_folder
+        assert batches.folder == {10: published().CIFAR10, 100: published().CIFAR100}[count].base_folder
 
 
 def test_downloads_are_verified_reported_and_kept(tmp_path, cifar, server, monkeypatch, cache, capsys):
     address, requested = server
     archive = tar_of(cifar, tmp_path / "www" / "cifar-10-python.tar.gz")
-    monkeypatch.setattr(published.CIFAR10, "url", f"{address}/{archive.name}")
+    monkeypatch.setattr(published().CIFAR10, "url", f"{address}/{archive.name}")
     with pytest.raises(UserError, match=r"Cannot download cifar10.*does not have the published checksum"):
         fetch("cifar10")
-    monkeypatch.setattr(published.CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(published().CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
     reported = []
     data = fetch("cifar10", progress=lambda *call: reported.append(call))
     assert ("downloading cifar10", archive.stat().st_size, archive.stat().st_size) in reported
@@ -138,7 +145,7 @@ def test_without_a_network_the_error_lists_three_alternatives(server, monkeypatc
     url = {"refused": "http://127.0.0.1:9/x", "missing": f"{address}/x", "invalid": "http://127.0.0.1:99999/x"}
     with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts and never responds
         silent = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-        monkeypatch.setattr(published.CIFAR10, "url", url.get(problem, silent))
+        monkeypatch.setattr(published().CIFAR10, "url", url.get(problem, silent))
         monkeypatch.setattr("ablate.data.named_datasets.TIMEOUT", 0.3)
         with pytest.raises(UserError) as caught:
             open_dataset(ImageSource())
@@ -160,19 +167,19 @@ def test_fashion_mnist(tmp_path, server, monkeypatch):
         np.arange(10),
     ]
     resources = []
-    for (file, _), array in zip(published.FashionMNIST.resources, arrays, strict=True):
+    for (file, _), array in zip(published().FashionMNIST.resources, arrays, strict=True):
         header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
         content = gzip.compress(header + array.astype(np.uint8).tobytes())
         (tmp_path / "www" / file).write_bytes(content)
         resources.append((file, hashlib.md5(content).hexdigest()))
-    monkeypatch.setattr(published.FashionMNIST, "resources", resources)
-    monkeypatch.setattr(published.FashionMNIST, "mirrors", ["http://127.0.0.1:9/", f"{address}/"])
+    monkeypatch.setattr(published().FashionMNIST, "resources", resources)
+    monkeypatch.setattr(published().FashionMNIST, "mirrors", ["http://127.0.0.1:9/", f"{address}/"])
     data = fetch("fashion-mnist", 32)
     assert data.train.images.shape == (20, 3, 32, 32)
     assert data.test.labels.tolist() == list(range(10))
     assert data.classes[9] == "Ankle boot"
     assert (data.train.images[:, 0] == data.train.images[:, 2]).all()
-    whole = published.FashionMNIST  # compare with torchvision's own reader
+    whole = published().FashionMNIST  # compare with torchvision's own reader
     raw = tmp_path / "again/FashionMNIST/raw"
     raw.mkdir(parents=True)
     for file, _ in resources:
@@ -194,7 +201,7 @@ def test_svhn(tmp_path, server, monkeypatch):
         file = f"{split}_32x32.mat"
         savemat(tmp_path / "www" / file, {"X": pixels, "y": np.arange(1, 11, dtype=np.uint8)[:, None]})
         files[split] = [f"{address}/{file}", file, hashlib.md5((tmp_path / "www" / file).read_bytes()).hexdigest()]
-    monkeypatch.setattr(published.SVHN, "split_list", files)
+    monkeypatch.setattr(published().SVHN, "split_list", files)
     data = fetch("svhn")
     np.testing.assert_array_equal(data.train.images, pixels.transpose(3, 2, 0, 1))
     assert data.test.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]

@@ -53,7 +53,7 @@ def figure_pool() -> Iterator[Executor]:
         pool.submit(_nothing)
         yield pool
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # at exit Python waits anyway, and may fail with "Bad file descriptor"
 
 
 def _load() -> None:
