@@ -17,7 +17,7 @@ Public names:
 
 - `Study`: a question, a design, seeds and a margin.
 - `Recipe`: one variant: factors that are on, hyperparameters, settings and a seed.
-- `Workload`: what is trained: factors, settings, a metric and a training function.
+- `Workload`: the subject of a study: factors, settings, a metric and a training function.
 - `Metric`: the score of a run: name, goal and unit.
 - `OneOf`, `Range`: the values that a setting can take.
 - `from_function`, `from_command`: make a workload of a Python function, or of a command line.

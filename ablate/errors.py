@@ -9,7 +9,7 @@ _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class UserError(Exception):
-    """A problem outside the program. The message is one line: what is wrong and what to do. Exit code 1."""
+    """A problem outside the program. The message is one line: the problem and the remedy. Exit code 1."""
 
     exit_code = 1
 
@@ -26,7 +26,7 @@ class UsageError(UserError):
 
 
 def explain(error: OSError) -> str:
-    """Return an error of the operating system as one line: what is wrong and what to do."""
+    """Return an error of the operating system as one line: the problem and the remedy."""
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error) or type(error).__name__
     if error.errno in DISK_FULL:

@@ -46,8 +46,8 @@ def mask_secrets_of(uri: str, text: str) -> str:
 def mask_secrets(text: str) -> str:
     """Return a text without the secrets of URIs and without the values of secret environment variables.
 
-    A variable is secret if its name says so (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`). Do not use it for
-    names that are compared later: such a value may be an ordinary word.
+    A variable is secret if its name indicates it (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`). Do not use it
+    for names that are compared later: such a value may be an ordinary word.
     """
     text = mask_uris(text)
     for secret in _secret_variables():

@@ -1,4 +1,4 @@
-"""`ablate doctor`: check the project, and repair what can be repaired."""
+"""`ablate doctor`: check the project, and repair the problems found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def doctor(
     store: TrackingFlags,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Repair what can be repaired. No result is deleted.")
+        bool, typer.Option("--repair", help="Repair the problems found, as far as possible. Results are never deleted.")
     ] = False,
     others: Annotated[
         bool, typer.Option("--others", help="With --repair, also close runs of other machines that no longer respond.")

@@ -63,7 +63,7 @@ class HelpfulCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the command does, then its examples."""
+        """Write the description of the command, then its examples."""
         _write_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -72,7 +72,7 @@ class HelpfulCommand(TyperCommand):
         rows = [row for row in _parameter_rows(ctx, is_full=is_full) if is_full or row[0] not in folded]
         if folded:
             names = ", ".join(heading.partition(",")[0].lower() for heading in folded)
-            rows.append(("Options", (_HELP_ALL, f"Show all options, also: {names}.")))
+            rows.append(("Options", (_HELP_ALL, f"Show all options, including: {names}.")))
         _write_sections(rows, formatter)
 
 
@@ -92,7 +92,7 @@ class HelpfulGroup(TyperGroup):
     """A group of commands. Its help has a section for each group of commands, and usage errors take one line."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the commands do, then examples."""
+        """Write the description of the commands, then examples."""
         _write_text(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -31,7 +31,9 @@ def report(
     store: TrackingFlags,
     study: Annotated[
         str | None,
-        typer.Argument(metavar="STUDY", help="Name of the study, or of the report on other runs.", show_default=False),
+        typer.Argument(
+            metavar="STUDY", help="Name of the study, or of the report on runs recorded elsewhere.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Write the report of a study: Markdown, tables and figures.

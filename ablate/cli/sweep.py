@@ -101,7 +101,7 @@ def _session(
 
 
 def _announce(session: SweepSession) -> None:
-    """Print the study, its scale and conditions, and what to be careful about."""
+    """Print the study, its scale, its conditions, and cautions."""
     from ablate.workflows.dry_run import announce_sweep
 
     announce_sweep(session.study, session.planned, session.executor.slots)
@@ -116,7 +116,7 @@ def _print_dry_run(session: SweepSession, *, as_json: bool) -> None:
 
 
 def _run_and_report(session: SweepSession, folder: Path, began: float, *, as_json: bool) -> None:
-    """Make the missing runs and write the report. Raises UserError, for exit code 1, if runs failed."""
+    """Train the missing runs and write the report. Raises UserError, for exit code 1, if runs failed."""
     from ablate.workflows.study_recorder import StudyReporter
 
     is_up_to_date = session.is_recorded and (folder / "report.md").exists()

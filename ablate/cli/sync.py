@@ -50,7 +50,7 @@ def sync(
     try:
         found = sync_journals(folder, project, tracker)
     except UnreachableError as error:
-        raise UserError(f"{error}. The journals have everything; the same command delivers it later") from None
+        raise UserError(f"{error}. All records are in the journals. Repeat the command to deliver them") from None
     if as_json:
         console.print_json(_facts(found, folder or project.root, tracker.uri))
     else:

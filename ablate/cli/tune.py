@@ -36,7 +36,7 @@ def tune(
     store: TrackingFlags,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="STUDY.py", help="Study file. The default is the baseline recipe.", show_default=False),
+        typer.Argument(metavar="STUDY.py", help="Study file. Default: the baseline recipe.", show_default=False),
     ] = None,
 ) -> None:
     """Tune hyperparameters and settings with Optuna, by validation score.

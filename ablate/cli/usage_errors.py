@@ -1,4 +1,4 @@
-"""Usage errors of the command line in one line, with the nearest option or command that exists."""
+"""Usage errors of the command line in one line, with the nearest existing option or command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SYNONYMS = {
 
 
 def explain_mistake(error: Any) -> str:
-    """Return a usage error in one line: what is wrong, the nearest name that exists, and where all are listed."""
+    """Return a usage error in one line: the problem, the nearest existing name, and the help that lists all names."""
     ctx = error.ctx
     command = ctx.command_path if ctx else "ablate"
     option = getattr(error, "option_name", None)

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 PIPE_WIDTH = 200
-"""Width of tables where there is no terminal."""
+"""Width of tables if the output is not a terminal."""
 
 MOST_DECIMALS = 7
 """Numbers that need more decimals are shown with an exponent."""

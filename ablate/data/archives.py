@@ -194,7 +194,7 @@ ARCHIVE_ERRORS = (
     RuntimeError,
     struct.error,
 )
-"""What the standard library raises on archives of random bytes."""
+"""Exceptions that the standard library raises on archives of random bytes."""
 
 
 @contextmanager

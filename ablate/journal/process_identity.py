@@ -1,4 +1,4 @@
-"""Whether the process that a record names is still alive.
+"""Check whether the process named in a record is still alive.
 
 A process is identified by host, boot, process id and start time, because process ids are reused. On Linux the start is
 counted from the boot, so changes of the clock do not matter.

@@ -78,7 +78,7 @@ class StudyData:
         design: One row per variant and one true/false column per factor; empty if unknown.
         baseline: Name of the reference variant.
         counts: Numbers of runs.
-        protocol: What was fixed before the runs.
+        protocol: Decisions fixed before the runs.
         design_name: Name of the design; empty if it has none.
         seeds: The planned seeds.
         facts: Lines of the study card.

@@ -1,4 +1,4 @@
-"""Making runs: the runner, sweeps, executors, forecasts and sequential stopping.
+"""Execution of runs: the runner, sweeps, executors, forecasts and sequential stopping.
 
 May import `workloads` and everything below it.
 """

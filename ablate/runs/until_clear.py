@@ -59,7 +59,7 @@ def check_design(study: Study) -> None:
 
 
 class SequentialTest:
-    """The interim analyses of a study. Make the missing runs, then analyse, until the test is done.
+    """The interim analyses of a study. Train the missing runs, then analyse, until the test is done.
 
     Raises UsageError for a design without planned pairwise comparisons.
     """

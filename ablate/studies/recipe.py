@@ -46,7 +46,7 @@ class Recipe:
             if name not in workload.factors:
                 raise UsageError(unknown("factor", name, tuple(workload.factors)))
         if type(seed) is not int or not 0 <= seed < 2**63:
-            raise UsageError(f"The seed must be an integer from 0 up, not {seed!r}")
+            raise UsageError(f"The seed must be a non-negative integer, not {seed!r}")
         recipe = cls(
             workload=workload,
             factors=workload.factors.in_order(names),
@@ -108,8 +108,8 @@ class Recipe:
     def key(self) -> str:
         """The recipe's identifier: twelve hexadecimal digits.
 
-        A hash of everything that is on, defaults included, and of nothing that is off. A setting that was added later
-        is left out at its `legacy_value`, so that old keys stay valid.
+        A hash of the active factors and the settings, including defaults. Inactive factors do not contribute. A
+        setting that was added later is left out at its `legacy_value`, so that old keys stay valid.
         """
         values = {**self.settings, **self.active_hyperparameters}
         hashed = {name: value for name, value in values.items() if self.workload.setting(name).legacy_value != value}

@@ -34,7 +34,7 @@ class OneOf:
     def check(self, name: str, value: Value) -> None:
         """Raise UsageError unless `value` is one of the words."""
         if value not in self.words:
-            raise UsageError(f"{name} must be one of {', '.join(self.words)}, not {value}")
+            raise UsageError(f"{name} must be one of {', '.join(self.words)}, not {value!r}")
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class StudyFile:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a study trains: factors, settings, presets, a metric, and functions (or references `module:function`).
+    """The training of a study: factors, settings, presets, a metric, and functions (or references `module:function`).
 
     `train_function` executes a run, `data_function` opens the data, `pilot_function` estimates the duration of a run
     from a few steps, `conditions_function` resolves requested conditions on this machine. `validation` is the metric

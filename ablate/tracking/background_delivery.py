@@ -50,8 +50,8 @@ class BackgroundDelivery:
     """Delivers journals about once a second; training never waits for it.
 
     The store's libraries are imported once a journal has its first metrics. The record of `study` is delivered before
-    the first journal, and what earlier commands could not deliver after it. If the store fails, `observer` is informed
-    once, and the delivery is retried at longer intervals and in `close`.
+    the first journal, and the records left by earlier commands after it. If the store fails, `observer` is
+    informed once, and the delivery is retried at longer intervals and in `close`.
     """
 
     def __init__(

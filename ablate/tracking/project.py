@@ -90,7 +90,7 @@ class Project:
 
 
 def file_store_advice(folder: Path) -> str:
-    """Return how to read the runs of an old file store: migrated to a new database, never into an existing one."""
+    """Return advice on the runs of an old file store: migrate them to a new database, never to an existing one."""
     return (
         f"{folder} also contains runs of an MLflow file store, which are not listed. Migrate them to a new database: "
         + _migration(folder)

@@ -46,4 +46,4 @@ def unknown_run(text: str, newest: Sequence[str]) -> UserError:
     """Return the error for an unknown run, with titles of recent runs as examples."""
     examples = f"Newest runs: {listed(newest, 5)}" if newest else "No runs yet"
     message = unknown_name("run", text, nearest(text, newest))
-    return UserError(f"{message} Give variant/s0, or the start of a key or identifier. {examples}")
+    return UserError(f"{message} Name it VARIANT/sSEED, or by the start of its key or MLflow id. {examples}")

@@ -38,7 +38,7 @@ class SyncResult:
         running: Hosts of the runs that have no end yet, by name of the run.
         damaged: Reasons why files were skipped, by name of the file.
         studies: Names of the studies that were imported, extended or delivered.
-        refused: Errors for what the store did not accept.
+        refused: Errors for records that the store did not accept.
     """
 
     new: list[str] = field(default_factory=list)
@@ -213,7 +213,7 @@ def _deliver(tracker: Tracker, project: Project, result: SyncResult) -> set[Path
 
 @contextmanager
 def _collecting(refused: list[StoreError]) -> Iterator[None]:
-    """Collect what the store does not accept; an unreachable store raises."""
+    """Collect the records that the store does not accept. An unreachable store raises."""
     try:
         yield
     except UnreachableError:

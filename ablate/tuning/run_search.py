@@ -46,9 +46,9 @@ TrialEvent = TrialEnded | TrialLost | TrialsAwaited
 def run_trials(
     task: TrialTask, executor: Executor, *, max_failures: int | None = None
 ) -> Generator[TrialEvent, None, None]:
-    """Make the missing trials of a search, wait for those of other processes, and yield events as trials end.
+    """Run the missing trials of a search, wait for those of other processes, and yield events as trials end.
 
-    Trials of dead processes are made again. Close the generator to end the workers.
+    Trials of dead processes are repeated. Close the generator to end the workers.
 
     Raises:
         TooManyFailures: After `max_failures` trials of this command that failed or were lost.

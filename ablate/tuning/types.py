@@ -18,7 +18,7 @@ from ablate.tuning.space import Space
 from ablate.wording import unknown
 
 State = Literal["complete", "pruned", "failed", "lost", "running", "waiting"]
-"""A `failed` trial counts towards the budget. A `lost` trial, whose process died, does not: it is made again."""
+"""A `failed` trial counts towards the budget. A `lost` trial, whose process died, does not. It is repeated."""
 
 
 @dataclass(frozen=True)

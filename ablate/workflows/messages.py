@@ -15,7 +15,7 @@ from ablate.workloads.resnet9.workload import WORKLOAD
 
 
 def delivery_warning(error: Exception) -> str:
-    """Return the warning for a tracking store that fails while runs are made."""
+    """Return the warning for a tracking store that fails during training."""
     return f"{error}. Training continues and is recorded in the journals. The next command or `ablate sync` delivers it"
 
 
@@ -63,7 +63,7 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def headline_metric(run: Run) -> str:
-    """Return the tracked name of a run's headline metric. Older runs do not record it: they are of the built-in one."""
+    """Return the tracked name of a run's headline metric: if not recorded (older versions), the built-in workload's."""
     return run.metric or WORKLOAD.metric.tracked
 
 

@@ -129,7 +129,7 @@ def find_weights(tracker: Tracker, name: str | None) -> Path:
             return _weights_in(tracker.artifact(run, WEIGHTS))
         except UserError:
             continue  # runs of a sweep keep no weights
-    raise UserError("No run has weights. `ablate run` keeps them; or give a file: --weights FILE")
+    raise UserError("No run has saved weights. Train one with `ablate run`, or pass a file with --weights")
 
 
 def _weights_in(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Open the tracking store of a project, and deliver what earlier commands could not."""
+"""Open the tracking store of a project, and deliver the records that earlier commands could not deliver."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class StudyRecorder:
         return is_here or self.studies.is_delivered(self.name, self.tracker.identity)
 
     def open(self, record: StudyRecord) -> None:
-        """Write the study's declarations and plan to its journal. The first delivery brings them to the store."""
+        """Write the study's declarations and plan to its journal. The first delivery copies them to the store."""
         self.studies.open(record)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""The session of a sweep: make the missing runs of a study, record them and show their progress."""
+"""The session of a sweep: train the missing runs of a study, record them and show their progress."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SweepSession:
         return [run for run in self.runs.values() if not run.is_result]
 
     def run(self) -> None:
-        """Make the missing runs, and keep the study's record in the store up to date.
+        """Train the missing runs, and keep the study's record in the store up to date.
 
         Raises UserError after too many failures.
         """

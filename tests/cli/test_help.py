@@ -100,7 +100,7 @@ def test_the_short_help_leaves_rare_options_to_the_full_help(name: str) -> None:
     for option in rare:
         assert not listed(option, short)
         assert listed(option, full)
-    assert f"--help-all  Show all options, also: {folded(command)[0].partition(',')[0].lower()}" in short
+    assert f"--help-all  Show all options, including: {folded(command)[0].partition(',')[0].lower()}" in short
     assert len(short.splitlines()) <= SCREEN[name] < len(full.splitlines())
     for option in ("--preset", "--device", "--dataset", "--json"):
         assert option in short

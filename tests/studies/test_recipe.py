@@ -129,7 +129,7 @@ def test_errors_name_the_mistake(names: list[str] | None, values: dict[str, obje
 
 
 def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(UsageError, match="from 0 up"):
+    with pytest.raises(UsageError, match="must be a non-negative integer"):
         Recipe.of(WORKLOAD, seed=-1)
 
 

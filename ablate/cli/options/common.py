@@ -89,7 +89,9 @@ class ComputeFlags:
     ] = RequestedConditions.precision
     threads: Annotated[
         int | None,
-        typer.Option(help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by cores"),
+        typer.Option(
+            help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by number of cores"
+        ),
     ] = RequestedConditions.threads
     compiled: Annotated[
         bool,
@@ -152,7 +154,7 @@ class TrackingFlags(StoreFlags):
         return open_store(project, self.tracking_uri, offline=self.offline)
 
     def open_current(self, project: Project) -> Tracker:
-        """Return the project's tracker after delivering what earlier commands could not."""
+        """Return the project's tracker after delivering the records that earlier commands could not deliver."""
         from ablate.workflows.store import open_current_store
 
         return open_current_store(project, self.tracking_uri, offline=self.offline)
@@ -168,7 +170,7 @@ class RunFlags:
             help=f"Scale: {names.alternatives(names.PRESETS)}.",
             metavar="NAME",
             rich_help_panel=panels.RUN,
-            show_default=f"{WORKLOAD.default_preset}, with CUDA {names.FULL_PRESET}",
+            show_default=f"{names.FULL_PRESET} with CUDA, otherwise {WORKLOAD.default_preset}",
         ),
     ] = None
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, rich_help_panel=panels.RUN)] = 0

@@ -1,7 +1,7 @@
-"""Groups of options: one parameter of a command stands for many options.
+"""Groups of options: one parameter of a command declares many options.
 
-A parameter whose type is a dataclass stands for one option per field. A parameter whose type has `option_parameters`
-and `from_options` stands for the options that the former returns.
+A parameter whose type is a dataclass declares one option per field. A parameter whose type has `option_parameters`
+and `from_options` declares the options that the former returns.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _group(kind: Any) -> _Group | None:
-    """Return the group that a type stands for, or None for the type of a single option."""
+    """Return the option group of a type, or None for the type of a single option."""
     if hasattr(kind, "option_parameters"):
         return _Group(kind.option_parameters(), kind.from_options)
     if not (isinstance(kind, type) and is_dataclass(kind)):

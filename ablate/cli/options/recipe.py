@@ -17,7 +17,7 @@ from ablate.studies.workload import Workload
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 NO_LIMIT = "all"
-"""The option value that stands for no limit, where a setting is optional."""
+"""The option value for no limit, where a setting is optional."""
 
 _METAVARS = {int: "INT", float: "FLOAT", str: "NAME"}
 

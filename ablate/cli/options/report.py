@@ -57,7 +57,7 @@ class ExternalRunFlags:
     unit: Annotated[
         str | None,
         _external(
-            text="What the values are: fraction, percent, own, or the name of their unit (ms).",
+            text="Unit of the values: fraction, percent, own (no conversion), or a name (ms).",
             metavar="UNIT",
             show_default="known for common names",
         ),
@@ -77,17 +77,18 @@ class ExternalRunFlags:
     status_param: Annotated[
         str | None,
         _external(
-            text="Column or param that contains the status; none if no column does.",
+            text="Column or param that contains the status. Pass none if there is no status.",
             metavar="NAME",
             show_default="status, state and other known names",
         ),
     ] = None
     finished_word: Annotated[
         str | None,
-        _external(text="Words of finished runs, in addition to known ones.", metavar="A,B,...", panel=panels.ADVANCED),
+        _external(text="Further status words of finished runs.", metavar="A,B,...", panel=panels.ADVANCED),
     ] = None
     floor: Annotated[
-        float | None, _external(text="Score of unstable runs that have none.", metavar="FLOAT", panel=panels.ADVANCED)
+        float | None,
+        _external(text="Score assigned to unstable runs without one.", metavar="FLOAT", panel=panels.ADVANCED),
     ] = None
     exploratory: Annotated[
         bool,

@@ -117,7 +117,7 @@ class ExecutionFlags:
     """Where the runs or trials of a command are executed, and how many in parallel."""
 
     jobs: Annotated[
-        int | None, execution_option(text="Parallel runs or trials.", min=1, show_default="by cores or GPUs")
+        int | None, execution_option(text="Parallel runs or trials.", min=1, show_default="by number of cores or GPUs")
     ] = None
     executor: Annotated[str, execution_option(text=f"{names.alternatives(names.EXECUTORS)}.", metavar="NAME")] = (
         "processes"

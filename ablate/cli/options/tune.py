@@ -27,7 +27,7 @@ def _search(*flags: str, text: str, panel: str = panels.SEARCH, **more: Any) -> 
 class SearchFlags:
     """The search space, the objectives and the budget."""
 
-    trials: Annotated[int, _search(text="Number of trials, earlier ones included.", min=1)] = 20
+    trials: Annotated[int, _search(text="Total number of trials, including earlier ones.", min=1)] = 20
     seeds: Annotated[
         str, _search(text="Seeds per trial: a number, or a list. The score is their mean.", metavar="N|A,B,...")
     ] = "1"
@@ -48,7 +48,7 @@ class SearchFlags:
         _search(
             text="median or hyperband (one seed), wilcoxon (5 seeds or more) or none.",
             metavar="NAME",
-            show_default="by the seeds",
+            show_default="by number of seeds",
         ),
     ] = None
     preset: Annotated[

@@ -26,7 +26,7 @@ class Plot:
         section: The section that contains it.
         file: Name of the file.
         description: Alternative text.
-        caption: What the plot shows.
+        caption: Description of the plot.
         function: Name of the function in `ablate.figures` that draws it.
         arguments: Its arguments, as plain data that another process can receive.
     """

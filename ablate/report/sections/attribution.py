@@ -148,7 +148,7 @@ def _aliased(row: FactorialContrast, analysis: Analysis) -> tuple[str, str]:
 
 
 def _confounding(design: str) -> str:
-    """Return what a design that changes one thing at a time cannot separate; nothing for other designs."""
+    """Describe the confounding of a design that changes one factor at a time. Empty for other designs."""
     if design not in _CONFOUNDED:
         return ""
     return (

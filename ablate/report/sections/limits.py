@@ -12,8 +12,8 @@ SKEWED = (
     "The intervals assume that paired differences are roughly normal. In simulations with known effects they keep "
     "their error rates for normal and heavy-tailed noise, and for skewed noise if both variants have the same SD. For "
     "skewed noise and unequal SDs, up to 19 of 100 studies without any effect report one (23 where testing is "
-    "sequential; nominal: 5), and up to 25 (28) call a difference as large as the margin too small to matter. Read "
-    "verdicts on variants whose SD is far from the reference's with this in mind."
+    "sequential; the nominal rate is 5), and up to 25 (28) find a difference as large as the margin too small to "
+    "matter. Interpret verdicts with caution if the SD of a variant is far from that of the reference."
 )
 
 
@@ -59,6 +59,7 @@ def _one_reference(analysis: Analysis) -> list[str]:
     if len(references) < 2 or len(set(references)) > 1:
         return []
     return [
-        f"All differences use the same runs of {references[0]} and are therefore correlated: a seed in which it is "
-        "lucky makes every component look better. The corrections for multiple comparisons remain valid."
+        f"All differences use the same runs of {references[0]} and are therefore correlated: a seed in which it "
+        "scores high by chance makes every component look better. The corrections for multiple comparisons remain "
+        "valid."
     ]

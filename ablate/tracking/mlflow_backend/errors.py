@@ -1,4 +1,4 @@
-"""Explain errors of MLflow, database drivers and the network in one line: what is wrong and what to do."""
+"""Explain errors of MLflow, database drivers and the network in one line: the problem and the remedy."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise UserError(f"File {path} not found") from None
     except Exception:  # the unpickler raises exceptions of any type on a damaged file
-        raise UserError(f"{path} is not a file of PyTorch weights, or it contains code: refused") from None
+        raise UserError(f"{path} was refused: it is not a file of PyTorch weights, or it contains code") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict: save `model.state_dict()`, not the model")
     return state

@@ -74,7 +74,7 @@ def min_channels() -> int:
 
 @cache
 def are_faster_in_bf16() -> bool:
-    """Return whether the kernels are faster than PyTorch on this processor in bfloat16, too."""
+    """Return whether the kernels are faster than PyTorch on this processor in bfloat16 as well."""
     return not has_bf16_matrix_instructions(processor_facts())
 
 
