@@ -128,7 +128,7 @@ class Recipe:
         on, full = set(self.factors), set(factors.baseline)
         if on == full:
             return "baseline"
-        if not on:
+        if not on and len(full) != 1:  # without the only factor, `no-x` reads better
             return "none"
         if len(on) == 1 and len(full) > 2:  # with two factors, `no-x` means the same and reads better
             return f"only-{factors[self.factors[0]].flag}"

@@ -79,7 +79,7 @@ def run_row(run: Run, heading: str = "") -> dict[str, Any]:
         "scale": _describe_settings(run),
         "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
         "started": datetime.fromtimestamp(run.started).astimezone().strftime("%Y-%m-%d %H:%M"),
-        "key": run.key,
+        "key": run.key or run.name,  # of other programs' runs: MLflow's identifier
     }
 
 

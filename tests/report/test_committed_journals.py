@@ -31,7 +31,7 @@ DIGESTS = {
         "runs.csv": "13257222ee2622908188316a42b3f15f25c16456c6c2d0f64772ca4990fc0500",
     },
     "laptop": {
-        "effects.csv": "d419a8ac2a330cc43c41955b5df2e7f27d3e2bb8f9a46b7e6c5065af8fbb0451",
+        "effects.csv": "34d69a783a5cc2ce0e34781cfcb31ca330f48eee6deaf46a40191f28e8af1f06",
         "runs.csv": "3d3e3af9ddffca62310dea1abb1f5a1f726c3d01ad1741a97601367b4df150af",
     },
 }

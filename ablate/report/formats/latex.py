@@ -19,14 +19,14 @@ _ANY = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def tex(text: object) -> str:
-    """Return LaTeX that prints as exactly this text; characters that pdfTeX lacks print as a question mark."""
-    line = one_line(text)
-    known = "".join(char if char in _SPECIAL or char.isascii() or _latin(char) else "?" for char in line)
-    return _ANY.sub(lambda found: _SPECIAL[found[0]], known)
+    """Return LaTeX that prints as exactly this text. Letters that are not ASCII stay, so that names stay different."""
+    return _ANY.sub(lambda found: _SPECIAL[found[0]], one_line(text))
 
 
-def _latin(char: str) -> bool:
-    return "\u00c0" <= char <= "\u017e" and char.isalpha()
+def _engine(table: str) -> str:
+    """Return a comment on the engine that the letters of a table need; none for those that pdfLaTeX has."""
+    foreign = sorted({char for char in table if not char.isascii() and not "\u00c0" <= char <= "\u017e"})
+    return f"% needs XeLaTeX or LuaLaTeX and a font with {' '.join(foreign)}\n" if foreign else ""
 
 
 def _left_out(analysis: Analysis) -> str:
@@ -54,11 +54,11 @@ def latex_table(analysis: Analysis) -> str:
     ]
     head = ["Variant", "$n$", "Reference", "Variant", "Difference", r"95\,\% interval", r"$p_\mathrm{Holm}$", "Verdict"]
     body = "\n".join(" & ".join(row).replace("--$-$", "--") + r" \\" for row in rows)
-    return (
-        "% needs \\usepackage{booktabs}\n"
+    made = (
         "\\begin{table}\n  \\centering\n  \\small\n"
         f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.label)} ({unit}), mean $\\pm$ SD over "
         f"seeds, margin {study.margin:g}. {tex(study.scale)}.{_left_out(analysis)}}}\n"
         "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
         f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )
+    return "% needs \\usepackage{booktabs}\n" + _engine(made) + made

@@ -39,7 +39,7 @@ def card_lines(analysis: Analysis) -> list[tuple[str, str]]:
 
 def _design(analysis: Analysis) -> str:
     study = analysis.study
-    variants = study.design.shape[0] or study.runs["variant"].nunique()
+    variants = max(study.design.shape[0], study.runs["variant"].nunique())  # a table may name no factors
     families: dict[str, int] = {}
     for effect in analysis.effects:
         families[effect.family] = families.get(effect.family, 0) + 1

@@ -194,6 +194,12 @@ def _lower(value: object) -> str:
 def _switches(table: pd.DataFrame, name: str, row_word: str) -> pd.Series:
     cells = table[name].map(_lower)
     odd = table[~cells.isin([*_TRUE, *_FALSE])]
+    levels = sorted(set(cells) - {""})
+    if len(levels) > 2:
+        raise UserError(
+            f"The column {name} has {len(levels)} levels ({listed(levels)}), but a factor has two. To compare the "
+            f"levels, use --variant-param {name}"
+        )
     if len(odd):
         raise UserError(f"The factor {name} is neither true nor false in {named_rows(odd, row_word, name)}")
     return cells.isin(_TRUE)

@@ -61,7 +61,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Stud
         baseline=str(declared.get("baseline", "baseline")),
         counts=counts,
         looks=looks,
-        protocol=_protocol(record, changed_margin=margin != float(declared["margin"])),
+        protocol=_protocol(record, counts, changed_margin=margin != float(declared["margin"])),
         design_name=str(declared.get("design", "")),
         seeds=[int(seed) for seed in declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
@@ -121,8 +121,8 @@ def _design(details: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=factors).astype(bool)
 
 
-def _protocol(record: StudyRecord, *, changed_margin: bool) -> Protocol:
-    """Return whether margin, metric and factors are those of the first record, and whether seeds were added."""
+def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -> Protocol:
+    """Return whether the plan is older than the runs and as in the first record, and whether seeds were added."""
     kept = all(
         earlier.get(name) == record.declared.get(name) for earlier in record.earlier for name in ("margin", "metric")
     )
@@ -130,7 +130,7 @@ def _protocol(record: StudyRecord, *, changed_margin: bool) -> Protocol:
     kept = kept and all(set(earlier.get("factors", factors)) <= factors for earlier in record.earlier)
     seeds = set(record.declared.get("seeds", ()))
     added = any(set(earlier.get("seeds", seeds)) < seeds for earlier in record.earlier)
-    return Protocol(planned=kept and not changed_margin, extended=added)
+    return Protocol(planned=kept and not changed_margin and not counts.recorded_after, extended=added)
 
 
 def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Run], metric: Metric) -> list[str]:

@@ -81,7 +81,9 @@ class MlflowTracker:
         if _SEARCHABLE.fullmatch(text):
             found += self._store.search(experiments, f"tags.`ablate.run` LIKE '{text}%'", newest=True, limit=_MATCHES)
             found += self._store.search(experiments, f"attributes.run_id LIKE '{text}%'", newest=True, limit=_MATCHES)
-            found += self._store.search(experiments, f"attributes.run_name = '{text}'", newest=True, limit=_MATCHES)
+        if quote := next((mark for mark in "'\"" if mark not in text), ""):  # other programs name runs in any way
+            name = f"attributes.run_name = {quote}{text}{quote}"
+            found += self._store.search(experiments, name, newest=True, limit=_MATCHES)
         candidates = {run.id: run for run in found if run.tags.get("ablate.kind") != "study"}
         pairs = [(stored.id, self._run(stored)) for stored in candidates.values()]
         match = find_run(text, pairs)

@@ -124,6 +124,11 @@ def test_latex_specials_never_stay_bare(text: str) -> None:
     assert not re.search(r"[\\&%$#_{}~^<>|]", written)
 
 
+@given(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1))
+def test_latex_keeps_letters_of_every_alphabet(text: str) -> None:
+    assert tex(text) == text
+
+
 def test_every_row_of_the_latex_table_has_its_cells(tmp_path: Path) -> None:
     text = (evil_report(tmp_path) / "table.tex").read_text(encoding="utf-8")
     body = re.search(r"\\midrule\n(.*?)\n\s*\\bottomrule", text, re.DOTALL)

@@ -39,7 +39,7 @@ NAMED = {"settings": {"name": "$HOME; rm -rf *"}}
 def test_the_last_json_line_is_the_result_and_steps_are_logged(tmp_path: Path) -> None:
     study = command_study(tmp_path, COMMAND, PRINTS, **NAMED)
     made = runs_of(study, tmp_path)
-    assert {run.variant: run.metrics["final/score"] for run in made} == {"baseline": 0.75, "none": 0.5}
+    assert {run.variant: run.metrics["final/score"] for run in made} == {"baseline": 0.75, "no-fast": 0.5}
     assert made[0].metrics["final/size"] == 3
     assert made[0].history == ({"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25})
     printed = artifact(tmp_path, made[0], "stdout.txt").splitlines()

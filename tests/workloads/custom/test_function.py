@@ -80,7 +80,7 @@ def test_every_outcome_is_recorded(tmp_path: Path, body: str, status: str, error
 def test_scores_near_the_floor_are_unstable(tmp_path: Path) -> None:
     declared = "factors={'a': 'b'}, metric=Metric('score'), floor=0.5"
     made = runs_of(training("return 0.9 if recipe['a'] else 0.52", tmp_path, declared), tmp_path)
-    assert {run.variant: run.status for run in made} == {"baseline": "finished", "none": "unstable"}
+    assert {run.variant: run.status for run in made} == {"baseline": "finished", "no-a": "unstable"}
 
 
 def test_a_killed_run_resumes_from_its_checkpoint(tmp_path: Path) -> None:
