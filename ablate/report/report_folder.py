@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +24,27 @@ def folder_name(name: str) -> str:
 def files_in(folder: Path) -> list[str]:
     """Return the files of a report, relative to its folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def free_folder(reports: Path, names: Sequence[str], origin: str) -> Path:
+    """Return the first folder in `reports` without a report of other runs: of `names`, then with a number."""
+    numbered = (f"{names[-1]}-{number}" for number in itertools.count(2))
+    folders = (reports / folder_name(name) for name in itertools.chain(names, numbered))
+    return next(folder for folder in folders if _is_free(folder / "report.md", _origin_line(origin)))
+
+
+def note_origin(folder: Path, origin: str) -> None:
+    """Add an invisible line to `report.md` by which `free_folder` recognises the runs."""
+    with (folder / "report.md").open("a", encoding="utf-8") as file:
+        file.write(_origin_line(origin))
+
+
+def _is_free(report: Path, line: str) -> bool:
+    return not report.exists() or line in report.read_text(encoding="utf-8", errors="replace")
+
+
+def _origin_line(origin: str) -> str:
+    return f"\n<!-- runs {hashlib.sha256(origin.encode()).hexdigest()[:12]} -->\n"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ablate.errors import UsageError, UserError
 from ablate.report.check_claims import NumericClaim, check_study
 from ablate.report.plots import render
-from ablate.report.report_folder import folder_name
+from ablate.report.report_folder import folder_name, free_folder, note_origin
 from ablate.report.sources.table import TableOptions, from_table, read_csv
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
@@ -59,6 +59,8 @@ class ReportSource:
 
     def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
+        if folder is None and self.table and self.name == self.table.stem:
+            return self._write_table_report(self.table.resolve(), as_html=as_html)
         folder = folder or self.project.reports / folder_name(self.name)
         with render.figure_pool() as pool:
             if self.is_external:
@@ -67,6 +69,16 @@ class ReportSource:
 
             margin = self.options.margin
             return publish_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
+
+    def _write_table_report(self, table: Path, *, as_html: bool) -> Report:
+        """Write the report of a file without a name of its own; files of one name get folders of their own."""
+        root = self.project.root.resolve()
+        origin = str(table.relative_to(root)) if table.is_relative_to(root) else str(table)
+        folder = free_folder(self.project.reports, (self.name, f"{table.parent.name}-{self.name}"), origin)
+        with render.figure_pool() as pool:
+            written = write_report(self.read(), folder, as_html=as_html, pool=pool)
+        note_origin(folder, origin)
+        return written
 
     def check(self, file: Path) -> Sequence[NumericClaim]:
         """Compare the numbers that a text states about the study with those of its runs.
