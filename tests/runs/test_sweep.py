@@ -21,6 +21,7 @@ from ablate.runs.sweep import (
 from ablate.studies.job import Job
 from ablate.studies.study import Study
 from ablate.workloads.dispatch import open_data
+from tests.samples.processes import PATIENCE
 from tests.samples.sweeps import CONDITIONS, Events, planned, study, sweep
 
 
@@ -109,7 +110,7 @@ def test_concurrent_sweeps_make_each_run_once(tmp_path: Path) -> None:
     processes = [context.Process(target=_sweep_in_a_process, args=(str(tmp_path), queue)) for _ in range(4)]
     for process in processes:
         process.start()
-    answers = [queue.get(timeout=60) for _ in processes]
+    answers = [queue.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
         process.join()
     made = [name for names, _ in answers for name in names]

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
-
-import psutil
 
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.executors import Executor, SerialExecutor
@@ -78,18 +74,3 @@ def runs_of(study: Study, folder: Path, executor: Executor | None = None, most: 
 
 def artifact(folder: Path, run: Run, name: str) -> str:
     return (Journals(folder / "mlruns" / "journal").path(run.name).with_suffix(".files") / name).read_text()
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Wait until a condition holds; return whether it did within some seconds."""
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return holds()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

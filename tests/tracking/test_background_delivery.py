@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from ablate.journal.run_journal import Journal
 from ablate.tracking import BackgroundDelivery, Project, StoreError, open_tracker
 from tests import ROOT
 from tests.samples.memory_tracker import MemoryTracker
+from tests.samples.processes import PATIENCE, until
 from tests.samples.tracking import DEAD, KEY, NoFailure, end, epoch, mlflow_project, new_project, start, write_run
 
 
@@ -41,15 +41,8 @@ class Hung(MemoryTracker):
         self.released = threading.Event()
 
     def deliver(self, journal: Path) -> str | None:
-        self.released.wait(30)
+        self.released.wait(PATIENCE)
         return super().deliver(journal)
-
-
-def until(condition: Callable[[], bool], timeout: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "timeout"
-        time.sleep(0.01)
 
 
 class Failures(list[StoreError]):
@@ -142,7 +135,7 @@ def test_a_hanging_store_does_not_delay_the_end(project: Project) -> None:
     delivery.follow(write_run(project))
     began = time.monotonic()
     assert delivery.close(timeout=0.2) == {}
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < PATIENCE / 2
     assert "did not answer" in str(failures[0])
     tracker.released.set()
 
@@ -181,5 +174,5 @@ print(len(delivery.close()))
 def test_mlflow_is_imported_late_and_silently(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     command = [sys.executable, "-W", "error", "-c", IN_A_FRESH_PROCESS, str(ROOT), str(project.root)]
-    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert (answer.stdout, answer.stderr) == ("1\n", "")

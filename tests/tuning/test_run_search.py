@@ -18,6 +18,7 @@ from ablate.runs.executors import ProcessExecutor
 from ablate.runs.sweep import TooManyFailures
 from ablate.tuning.run_search import check_baseline
 from ablate.tuning.search import Search
+from tests.samples.processes import PATIENCE, until
 from tests.samples.searches import run_search, run_task, search_spec, trial_task
 
 
@@ -50,6 +51,22 @@ def _search_in_a_process(folder: str) -> None:
     run_search(Path(folder), search_spec({"pause": 0.05}, budget=12))
 
 
+def _stopped_during_a_run(journals: Journals, pid: int) -> bool:
+    """Stop a process if it has a run, unless the run ends at that moment."""
+
+    def has_run() -> bool:
+        runs = map(load, journals.paths())
+        return any(run and run.status == "running" and run.process["pid"] == pid for run in runs)
+
+    if not has_run():
+        return False
+    os.kill(pid, signal.SIGSTOP)
+    if has_run():
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
+
+
 def test_a_search_survives_the_death_of_one_of_two_processes(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_search_in_a_process, args=(str(tmp_path),)) for _ in range(2)]
@@ -57,15 +74,11 @@ def test_a_search_survives_the_death_of_one_of_two_processes(tmp_path: Path) -> 
         process.start()
     journals = Journals(tmp_path / "mlruns" / "journal")
     victim = processes[0]
-    deadline = time.monotonic() + 60
-    while not any(run and run.status == "running" and run.process["pid"] == victim.pid
-                  for run in map(load, journals.paths())):  # fmt: skip
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     assert victim.pid is not None
+    until(lambda: _stopped_during_a_run(journals, int(str(victim.pid))))
     os.kill(victim.pid, signal.SIGKILL)
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
     assert [process.exitcode for process in processes] == [-signal.SIGKILL, 0]
     trials = Search(search_spec({"pause": 0.05}, budget=12), trial_task(tmp_path).storage).trials()
     states = Counter(trial.state for trial in trials)

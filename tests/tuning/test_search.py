@@ -17,6 +17,7 @@ from ablate.journal.run_journal import Journals, load
 from ablate.studies.settings import Value
 from ablate.tuning.search import Search
 from ablate.tuning.types import SearchStorage, Trial, best
+from tests.samples.processes import PATIENCE
 from tests.samples.searches import run_search, run_task, search_spec, trial_task
 
 
@@ -95,7 +96,7 @@ def _die_while_writing(folder: str) -> None:
 def test_a_process_killed_while_writing_does_not_block_others(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_die_while_writing, args=(str(tmp_path),))
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
     began = time.monotonic()
     assert len(run_search(tmp_path, search_spec(budget=1))) == 1

@@ -17,7 +17,8 @@ from ablate.journal.run_journal import Journals, load
 from ablate.runs.executors import ProcessExecutor
 from ablate.workloads.custom.study_file import load_study
 from tests import ROOT
-from tests.samples.custom import artifact, command_study, eventually, is_alive, runs_of, written
+from tests.samples.custom import artifact, command_study, runs_of, written
+from tests.samples.processes import is_alive, until
 
 PRINTS = """
     import json, os, sys
@@ -182,11 +183,11 @@ def test_no_process_outlives_the_main_process_or_the_worker(
     program = RUNNER.format(path=[str(ROOT)], study=str(study), folder=str(tmp_path), executor=executor)
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL)
     try:
-        assert eventually(lambda: len(_family(tmp_path)) == 3)
+        until(lambda: len(_family(tmp_path)) == 3)
         stop(process, kind)
         process.wait(60)
         pids = _family(tmp_path)
-        assert eventually(lambda: not [pid for pid in pids if is_alive(pid)])
+        until(lambda: not [pid for pid in pids if is_alive(pid)])
     finally:
         process.kill()
         process.wait()
