@@ -42,8 +42,8 @@ the number of seeds that they would need.""",
 
 
 _READING_ORDER = (
-    *("cli.md", "studies.md", "statistics.md", "lessons.md", "tuning.md", "own-training.md", "scaling.md", "teams.md"),
-    *("offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
+    *("cli.md", "studies.md", "statistics.md", "lessons.md", "tuning.md", "own-training.md", "existing-runs.md"),
+    *("scaling.md", "teams.md", "offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
 )
 
 
