@@ -18,18 +18,19 @@ def publish_report(
     *,
     as_html: bool = False,
     margin: float | None = None,
+    floor: float | None = None,
     pool: Executor | None = None,
 ) -> Report | TuningReport:
     """Write the report of the study or search `name` into `folder` and attach it to the study in the store.
 
-    `pool` draws the plots (see `figure_pool`). Raises UserError for a study that the store does not have, StoreError if
-    the store fails.
+    `margin` and `floor` replace the declared ones. `pool` draws the plots (see `figure_pool`). Raises UserError for a
+    study that the store does not have, StoreError if the store fails.
     """
     record = tracker.study(name)
     report: Report | TuningReport
     if is_tuning(record):
         report = write_tuning(record, folder, as_html=as_html, pool=pool)
     else:
-        report = write_report(from_study(name, tracker, margin), folder, as_html=as_html, pool=pool)
+        report = write_report(from_study(name, tracker, margin, floor), folder, as_html=as_html, pool=pool)
     tracker.attach_report(name, report.folder, report.note, report.metrics)
     return report

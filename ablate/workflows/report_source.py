@@ -26,7 +26,8 @@ class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
     With `table` or `experiment` the runs are external: `options` maps their columns, and `command` is the command line
-    that the report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` counts.
+    that the report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and
+    `options.floor` count.
     """
 
     name: str
@@ -54,7 +55,7 @@ class ReportSource:
         else:
             from ablate.report.sources.study import from_study
 
-            return from_study(self.name, self._tracker(), self.options.margin)
+            return from_study(self.name, self._tracker(), self.options.margin, self.options.floor)
         return replace(data, name=self.name, commands=[self.command])
 
     def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
@@ -67,8 +68,8 @@ class ReportSource:
                 return write_report(self.read(), folder, as_html=as_html, pool=pool)
             from ablate.report.publish import publish_report
 
-            margin = self.options.margin
-            return publish_report(self.name, self._tracker(), folder, as_html=as_html, margin=margin, pool=pool)
+            changed = {"margin": self.options.margin, "floor": self.options.floor}
+            return publish_report(self.name, self._tracker(), folder, as_html=as_html, pool=pool, **changed)
 
     def _write_table_report(self, table: Path, *, as_html: bool) -> Report:
         """Write the report of a file without a name of its own; files of one name get folders of their own."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablate.errors import UserError
+from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
 from ablate.report.plots.curves import curve_caption
 from ablate.report.plots.render import figure_pool
@@ -154,6 +154,16 @@ def test_a_margin_that_changed_makes_verdicts_exploratory(tmp_path: Path) -> Non
     asked = analyse(from_study("small", tracked(study, tmp_path / "b"), margin=0.1))
     assert asked.effects[0].verdict.startswith("exploratory: ")
     assert asked.effects[0].margin == 0.1
+
+
+def test_a_floor_can_be_given_later(tmp_path: Path) -> None:
+    tracker = tracked(small_study(), tmp_path, lambda variant, seed: {"value": 0.42} if seed == 3 else {})
+    assert set(from_study("small", tracker).runs["status"]) == {"finished"}
+    later = from_study("small", tracker, floor=0.4)
+    assert (later.runs["status"] == "unstable").tolist() == (later.runs["seed"] == 3).tolist()
+    assert any("The floor of this report is 0.4" in text for text in later.cautions)
+    with pytest.raises(UsageError, match="--floor is 40"):
+        from_study("small", tracker, floor=40)
 
 
 @pytest.mark.parametrize(("left_out", "is_exploratory"), [("dropout", False), ("lr_schedule", True)])

@@ -124,7 +124,7 @@ class ExternalRunFlags:
 
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""
-        own = ("runs", "experiment")
+        own = ("runs", "experiment", "floor")
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
         return [f"--{name.replace('_', '-')}" for name in changed if name not in own]
 

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def from_study(name: str, tracker: Tracker, margin: float | None = None) -> StudyData:
+def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: float | None = None) -> StudyData:
     """Return the study `name`; another `margin` than the declared one makes its verdicts exploratory.
 
-    Raises UserError for a study that is not in the store, or whose record lacks the design.
+    `floor`, if given, is the value that unstable runs without a finite one count as. Raises UserError for a study that
+    is not in the store, or whose record lacks the design.
     """
     record = tracker.study(name)
     if not record.details:
@@ -41,7 +42,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Stud
     declared, details = record.declared, record.details
     own = tracker.runs(record.name)
     matched = match_runs(record, own, tracker)
-    metric = _metric(details, matched.values())
+    metric = _metric(details, matched.values(), floor)
     runs = {entry: judged(run, metric) for entry, run in matched.items()}
     results = {entry: run for entry, run in runs.items() if run.is_result}
     for run in results.values():
@@ -65,7 +66,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None) -> Stud
         design_name=str(declared.get("design", "")),
         seeds=[int(seed) for seed in declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
-        cautions=_cautions(record, margin, results, metric),
+        cautions=[*_floor_caution(floor, details), *_cautions(record, margin, results, metric)],
         limits=declared_limits(record),
         commands=reproduction_commands(record, list(results.values())),
         searches=read_searches(details),
@@ -106,10 +107,21 @@ def _table(runs: Mapping[PlanEntry, Run], metric: Metric) -> pd.DataFrame:
     return table[table["status"].isin(STATUSES)].reset_index(drop=True)
 
 
-def _metric(details: Mapping[str, Any], runs: Iterable[Run]) -> Metric:
-    """Return the recorded metric with the floor that the study declares; in older records, with that of its runs."""
+def _metric(details: Mapping[str, Any], runs: Iterable[Run], floor: float | None) -> Metric:
+    """Return the recorded metric with `floor`, or else the declared one; in older records, with that of its runs."""
+    metric = Metric.from_dict(details["metric"])
+    if floor is not None:
+        metric.check_fraction(floor, "--floor")
+        return metric.with_floor(floor)
     known = [run.floor for run in runs if run.floor is not None]
-    return Metric.from_dict(details["metric"]).with_floor(details.get("floor", min(known, default=None)))
+    return metric.with_floor(details.get("floor", min(known, default=None)))
+
+
+def _floor_caution(floor: float | None, details: Mapping[str, Any]) -> list[str]:
+    declared = details.get("floor")
+    if floor is None or floor == declared:
+        return []
+    return [f"The floor of this report is {floor:g}; the study declared {'none' if declared is None else declared}."]
 
 
 def _design(details: Mapping[str, Any]) -> pd.DataFrame:
