@@ -6,11 +6,20 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from ablate.errors import UsageError
 
 Goal = Literal["max", "min"]
+
+
+class _DefaultGoal(str):
+    """The goal of a metric that declares none."""
+
+    __slots__ = ()
+
+
+_DEFAULT_GOAL = cast("Goal", _DefaultGoal("max"))
 
 AT_FLOOR, NOT_FINITE = "no better than guessing", "the final score is not finite"
 FINAL_REASONS = (AT_FLOOR, NOT_FINITE)
@@ -26,7 +35,7 @@ class Metric:
     Attributes:
         name: The metric's name, and its column in the run table.
         tracked: Its name in the tracking store; `name` by default.
-        goal: `max` if higher is better, `min` if lower is better.
+        goal: `max` if higher is better, `min` if lower is better. `max` by default.
         unit: The unit of a difference. `points` (percentage points) marks a metric that is a fraction. By default
             `points` for a metric to be maximised, none for one to be minimised.
         scale: Factor from a value to its displayed form; by default 100 for fractions, 1 otherwise.
@@ -34,15 +43,17 @@ class Metric:
             percentages, 0.05 for fractions and other units.
         floor: The score of guessing, in the metric's unit. An unstable run without a finite value counts as this value.
             It is a property of the data: see `with_floor`.
+        declares_goal: Whether the goal was given.
     """
 
     name: str
     tracked: str = ""
-    goal: Goal = "max"
+    goal: Goal = _DEFAULT_GOAL
     unit: str = "by goal"
     scale: float = 0.0
     tolerance: float = math.nan
     floor: float | None = field(default=None, init=False)
+    declares_goal: bool = field(default=True, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.goal not in ("max", "min"):
@@ -51,7 +62,13 @@ class Metric:
         scale = self.scale or (100.0 if unit == "points" else 1.0)
         if not (math.isfinite(scale) and scale > 0):
             raise UsageError(f"The scale of metric {self.name!r} must be a positive number, not {self.scale}")
-        resolved = {"tracked": self.tracked or self.name, "unit": unit, "scale": scale}
+        resolved = {
+            "declares_goal": not isinstance(self.goal, _DefaultGoal),
+            "goal": str(self.goal),
+            "tracked": self.tracked or self.name,
+            "unit": unit,
+            "scale": scale,
+        }
         for name, value in resolved.items():
             object.__setattr__(self, name, value)
         if math.isnan(self.tolerance):
@@ -66,7 +83,15 @@ class Metric:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as journals and studies record them, without the floor, which they record of the data."""
-        return {name: value for name, value in asdict(self).items() if name != "floor"}
+        return {name: value for name, value in asdict(self).items() if name not in ("floor", "declares_goal")}
+
+    def check_floor(self) -> None:
+        """Raise UsageError for a floor that is no score of the metric."""
+        if self.floor is None:
+            return
+        if not math.isfinite(self.floor):
+            raise UsageError(f"The floor of {self.name} must be a number, not {self.floor}")
+        self.check_fraction(self.floor, f"The floor of {self.name}")
 
     def with_floor(self, floor: float | None) -> Self:
         """Return the metric with the floor of a data set."""

@@ -120,11 +120,20 @@ def _make_runs(trial: RunningTrial, task: TrialTask) -> None:
         if not run.is_result or not all(map(math.isfinite, scores)):
             trial.fail(f"{run.variant}/s{seed} {_reason_for_no_score(run, spec, scores)}")
             return
+        _check_validation(spec, scores)
         _report(trial, spec, run, position, scores[0])
         if spec.pruner == "wilcoxon" and position < len(spec.seeds) - 1 and trial.should_prune():
             trial.prune()
             return
     trial.complete([fmean(one.value(run, task.floor) for run in runs.by_seed.values()) for one in spec.objectives])
+
+
+def _check_validation(spec: SearchSpec, scores: Sequence[float]) -> None:
+    """Raise UsageError if the validation metric is a fraction and its score is not."""
+    validation = spec.base.workload.validation
+    for objective, score in zip(spec.objectives, scores, strict=True):
+        if validation and objective.tracked == validation.tracked:
+            validation.check_fraction(score)
 
 
 def _reason_for_no_score(run: Run, spec: SearchSpec, scores: Sequence[float]) -> str:

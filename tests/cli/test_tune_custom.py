@@ -120,6 +120,13 @@ def test_a_training_without_its_validation_metric_is_an_error(project: Path) -> 
     assert "baseline/s0 neither logged nor returned val_taste" in told
 
 
+def test_a_validation_metric_in_percent_ends_the_search(project: Path) -> None:
+    written(project, COOKED.replace("found = ", "found = 90 + "))
+    told = ablate(*TUNE, folder=project, code=2).stderr
+    assert "val_taste is 90.8438, but val_taste is a fraction, from 0 to 1" in " ".join(told.split())
+    assert "Traceback" not in told
+
+
 def test_validation_must_be_another_metric() -> None:
     declared: dict[str, Any] = {"factors": {"sugar": "sweet"}, "metric": Metric("taste")}
     with pytest.raises(UsageError, match="validation must be a metric"):

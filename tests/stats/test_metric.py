@@ -89,3 +89,12 @@ def test_a_percentage_is_judged_like_the_fraction() -> None:
     assert fraction.unstable_reason(math.nan) == NOT_FINITE
     assert fraction.unstable_reason(0.1) == AT_FLOOR
     assert fraction.unstable_reason(0.9) is None
+
+
+def test_a_metric_knows_whether_its_goal_was_given() -> None:
+    assert not Metric("accuracy").declares_goal
+    assert Metric("accuracy", goal="max").declares_goal
+    assert Metric.from_dict(Metric("accuracy").as_dict()).declares_goal, "a record contains the goal"
+    assert Metric("accuracy") == Metric("accuracy", goal="max")
+    assert type(Metric("accuracy").goal) is str
+    assert "declares_goal" not in Metric("accuracy").as_dict()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
-from ablate.report.sources.known_metrics import known_metric
+from ablate.stats.known_metrics import known_metric
 from ablate.wording import nearest
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
 
 from ablate.errors import UsageError
+from ablate.stats.known_metrics import known_metric
 from ablate.stats.metric import Metric
 from ablate.studies.job import FINAL, Data, Job, Log, Outcome
 from ablate.studies.registry import Factor, FactorRegistry
@@ -118,8 +119,7 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread
             raise UsageError(f"{unknown('setting', name, settings)}. A range needs a setting of the same name")
     presets = {"default": {}, **declaration.get("presets", {})}
     floor = declaration.get("floor")
-    if floor is not None:
-        metric.check_fraction(floor, f"The floor of {metric.name}")
+    metric.with_floor(floor).check_floor()
     return Workload(
         name=declaration.get("name", ""),
         factors=FactorRegistry(tuple(_factor(name, text, name in baseline) for name, text in descriptions.items())),
@@ -139,7 +139,18 @@ def declared_metric(declaration: WorkloadDeclaration) -> Metric:
     metric = declaration.get("metric")
     if not isinstance(metric, Metric):
         raise UsageError('A custom training needs a metric. Declare one: metric=Metric("accuracy")')
+    _check_goal(metric)
     return replace(metric, tracked=FINAL + metric.name) if metric.tracked == metric.name else metric
+
+
+def _check_goal(metric: Metric) -> None:
+    """Raise UsageError if the default goal, `max`, is wrong for a metric of this name."""
+    known = known_metric(metric.name)
+    if known and known.goal == "min" and not metric.declares_goal:
+        raise UsageError(
+            f'A lower {metric.label} is better, and the goal of a metric is "max" by default. Declare the goal: '
+            f'Metric("{metric.name}", goal="min")'
+        )
 
 
 def _declared_validation(declaration: WorkloadDeclaration) -> Metric | None:
@@ -148,6 +159,7 @@ def _declared_validation(declaration: WorkloadDeclaration) -> Metric | None:
         return None
     if not isinstance(validation, Metric):
         raise UsageError(f'validation must be a metric, such as Metric("val_accuracy"), not {validation!r}')
+    _check_goal(validation)
     if validation.name == declared_metric(declaration).name:
         raise UsageError(
             f"validation must not be {validation.name}, the metric of the results, which tuning must not use. "

@@ -158,6 +158,11 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
         ),
         ("factors={'a': 'b'}, metric=Metric('score', goal='low')", "'max' or 'min'"),
         (
+            "factors={'a': 'b'}, metric=Metric('val_loss')",
+            r'A lower val loss is better.* Metric\("val_loss", goal="min"\)',
+        ),
+        ("factors={'a': 'b'}, metric=Metric('score'), validation=Metric('ppl')", "A lower ppl is better"),
+        (
             "factors={'a': 'b'}, metirc=Metric('score')",
             "Unknown argument of from_function 'metirc'. Did you mean 'metric'?",
         ),

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.report.sources import known_metrics
-from ablate.report.sources.known_metrics import HIGHER, HIGHER_SHARES, LOSSES, LOWER_SHARES, PARTS, known_metric
+from ablate.stats import known_metrics
+from ablate.stats.known_metrics import HIGHER, HIGHER_SHARES, LOSSES, LOWER_SHARES, PARTS, known_metric
 
 LISTS = (HIGHER_SHARES, HIGHER, LOSSES, LOWER_SHARES)
 
