@@ -16,6 +16,9 @@ from ablate.wording import count
 MOST_VARIANTS = 5
 MOST_SPANS = 6
 
+UNMATCHED = "with a seed that another compared variant lacks"
+BEYOND_LOOK = "with a seed beyond the last look"
+
 Key = tuple[str, int]
 """The variant and the seed of a run."""
 
@@ -41,18 +44,20 @@ def account_for(analysis: Analysis) -> Account:
     """Return the account of the runs of a study."""
     study = analysis.study
     table, used = study.runs, _used(analysis)
-    reasons: dict[str, list[Key]] = {}
+    shared, reasons = _shared(study), dict[str, list[Key]]()
     number = 0
     columns = (table["variant"].map(str), table["seed"].map(int), table["status"], table[study.metric.name])
     for variant, seed, status, value in zip(*(column.tolist() for column in columns), strict=True):
-        if status not in USABLE:
-            reasons.setdefault(status.replace("_", " "), []).append((variant, seed))
-        elif status == "finished" and (value is None or math.isnan(value)):
-            reasons.setdefault(f"without {study.metric.label}", []).append((variant, seed))
-        elif (variant, seed) in used:
+        if (variant, seed) in used:
             number += 1
+            continue
+        if status not in USABLE:
+            reason = status.replace("_", " ")
+        elif status == "finished" and (value is None or math.isnan(value)):
+            reason = f"without {study.metric.label}"
         else:
-            reasons.setdefault("with a seed that another compared variant lacks", []).append((variant, seed))
+            reason = BEYOND_LOOK if (variant, seed) in shared else UNMATCHED
+        reasons.setdefault(reason, []).append((variant, seed))
     if study.counts.running:
         reasons["still running"] = [(variant, seed) for variant, seed in study.counts.running]
     counts = {reason: len(keys) for reason, keys in reasons.items()} | dict(study.counts.set_aside)
@@ -64,17 +69,26 @@ def account_for(analysis: Analysis) -> Account:
 
 
 def _used(analysis: Analysis) -> set[Key]:
-    """Return the runs in any effect: those of both variants at the seeds that they share."""
-    study, seeds = analysis.study, _usable_seeds(analysis.study)
-    used: set[Key] = set()
-    for effect in [*analysis.compared, *analysis.retuned]:
-        shared = seeds.get(effect.variant, set()) & seeds.get(effect.reference, set())
-        if study.looks is not None:  # the last look used fewer
-            shared &= set(effect.evidence.paired.seeds)
-        used.update(itertools.product((effect.variant, effect.reference), shared))
+    """Return the runs in any effect."""
+    study = analysis.study
+    used = _shared(study)
+    if study.looks is not None:
+        seeds = {(row.variant, row.reference): set(row.evidence.paired.seeds) for row in analysis.compared}
+        used = {(name, seed) for pair, found in seeds.items() for name in pair for seed in found}
     if analysis.factorial is not None:
-        complete = set.intersection(*(seeds.get(str(name), set()) for name in study.design.index))
-        used.update(itertools.product(map(str, study.design.index), complete))
+        names, table = map(str, study.design.index), _usable_seeds(study)
+        complete = set.intersection(*(table.get(str(name), set()) for name in study.design.index))
+        used.update(itertools.product(names, complete))
+    return used
+
+
+def _shared(study: StudyData) -> set[Key]:
+    """Return the runs of both variants of each comparison at the seeds that they share."""
+    seeds = _usable_seeds(study)
+    used: set[Key] = set()
+    for row in [*study.comparisons, *(study.searches.comparisons if study.searches else ())]:
+        pair = (row.variant, row.reference)
+        used.update(itertools.product(pair, seeds.get(row.variant, set()) & seeds.get(row.reference, set())))
     return used
 
 

@@ -18,6 +18,7 @@ from ablate.report.sources.study import from_study
 from ablate.report.sources.table import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
+from ablate.stats.effects import Looks
 from tests.samples.report import report_text, small_study, tracked
 
 
@@ -130,3 +131,12 @@ def test_a_margin_beyond_the_scores_is_said(margin: float, is_beyond: bool) -> N
             ("no-x", 0, "finished", "0.86"), ("no-x", 1, "finished", "0.87")]  # fmt: skip
     notes = answer_notes(analyse(study_of(rows, margin=margin)))
     assert any("whole range of the scores (86 to 91)" in note for note in notes) == is_beyond
+
+
+def test_seeds_beyond_the_last_look_are_named(tmp_path: Path) -> None:
+    study = small_study(seeds=20)
+    details = {**study.design_as_dict(), "looks": [list(Looks().seeds), list(Looks().alphas)]}
+    tracker = tracked(study, tmp_path, lambda variant, seed: {"leave out": seed > 6}, details=details)
+    account = account_for(analyse(from_study("small", tracker)))
+    assert (account.read, account.used) == (35, 25)
+    assert account.left_out == {"with a seed beyond the last look": 10}
