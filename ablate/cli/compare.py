@@ -38,7 +38,8 @@ def compare(
     pair = SideBySide(find_side(one, tracker), find_side(other, tracker))
     if as_json:
         names = {"A": pair.a.titles, "B": pair.b.titles}
-        console.print_json({**names, "differs": pair.differences, "metrics": pair.metrics})
+        cautions = [pair.caution] if pair.caution else []
+        console.print_json({**names, "differs": pair.differences, "metrics": pair.metrics, "cautions": cautions})
         return
     headings = [f"A: {pair.a.heading}", f"B: {pair.b.heading}"]
     if pair.differences:
@@ -48,6 +49,8 @@ def compare(
         console.info("Both have the same recipe")
     rows = [[name, *_cells(pair.a.values(name), pair.b.values(name))] for name in pair.metrics]
     console.table(["metric", *headings, "B - A"], rows, title="")
+    if pair.caution:
+        console.warning(pair.caution)
     if pair.has_several_seeds:
         study = pair.study(tracker)
         console.info(f"± is the standard deviation over seeds. For intervals: ablate report {study}")

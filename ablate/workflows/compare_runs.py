@@ -11,6 +11,7 @@ from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.tracking import Tracker, run_title
+from ablate.wording import listed
 from ablate.workflows.messages import headline_metric, settings_of
 
 
@@ -63,6 +64,16 @@ class SideBySide:
     def has_several_seeds(self) -> bool:
         """Whether a side has several runs."""
         return max(len(self.a.runs), len(self.b.runs)) > 1
+
+    @property
+    def caution(self) -> str:
+        """A warning if the means are over different seeds; empty otherwise."""
+        one, other = ({run.seed for run in side.runs} for side in (self.a, self.b))
+        if one == other or not self.has_several_seeds:
+            return ""
+        alone = [f"{name} alone has {listed([str(seed) for seed in sorted(seeds)])}" for name, seeds in
+                 (("A", one - other), ("B", other - one)) if seeds]  # fmt: skip
+        return f"The means are over different seeds: {', '.join(alone)}"
 
     def study(self, tracker: Tracker) -> str:
         """Return the shell-quoted name of the study of all runs, or `STUDY` if they have several."""
