@@ -219,7 +219,7 @@ def _faults(_: str, up: str) -> str:
 
 
 def _folders(_: str, up: str) -> str:
-    """The folders and leaf modules of the package, layer by layer, with what is in them."""
+    """Return a table of the folders and leaf modules, layer by layer, with their contents."""
     lines = ["| layer | folder | contents |", "|---|---|---|"]
     for number, names in enumerate(LAYERS, start=1):
         for name in names:
@@ -229,7 +229,7 @@ def _folders(_: str, up: str) -> str:
 
 
 def _imports(_: str, _up: str) -> str:
-    """The drawing of the folders: an arrow for each import that does not follow from the other arrows."""
+    """Return the graph of the folders, with an arrow for each import that does not follow from the others."""
     leaves = {name for name in between_folders() if _path(name).suffix == ".py"}
     graph = {
         name: {"leaf modules" if imported in leaves else imported for imported in found}
@@ -259,7 +259,7 @@ def _summary(path: Path) -> str:
 
 
 def _map(_: str, up: str) -> str:
-    """Every module of the package, a table for each folder of a layer."""
+    """Return tables of the modules, one for each folder of the package."""
     lines = []
     for name in (name for names in LAYERS for name in names if _path(name).is_dir()):
         lines += [f"### `{name}`", "", "| module | contents |", "|---|---|"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,12 +22,14 @@ class Pruned(Exception):  # noqa: N818  # a decision, not an error
     """The observer stopped the run early. The run has no result."""
 
 
+_LONGEST = 250
 _METRIC = re.compile(r"[\w\-. :/]+")
 
 
 def _check_names(metrics: Mapping[str, float]) -> None:
     for name in metrics:
-        if not _METRIC.fullmatch(name):
+        is_path = posixpath.normpath(name) == name and not name.startswith(("..", "/"))
+        if not _METRIC.fullmatch(name) or not is_path or len(name) > _LONGEST:
             raise UserError(f"Invalid metric name {name!r}. Use letters, digits, spaces and _ - . : /")
 
 

@@ -135,7 +135,10 @@ def answer_notes(analysis: Analysis) -> list[str]:
 
 def _beyond_the_scores(analysis: Analysis) -> str:
     """Return a warning if no difference between any two scores can exceed the margin."""
-    metric, margin = analysis.study.metric, analysis.study.margin
+    metric, margin, table = analysis.study.metric, analysis.study.margin, analysis.study.runs
+    lost = table[table["status"] == "unstable"][metric.name].astype(float)
+    if metric.floor is None and not (lost.abs() < math.inf).all():
+        return ""  # an unstable run without a score may be anywhere
     scores: Sequence[float] = [value for value in analysis.scores.to_numpy(dtype=float).ravel() if math.isfinite(value)]
     if not scores or not 0 < max(scores) - min(scores) <= margin:
         return ""

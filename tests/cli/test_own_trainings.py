@@ -129,7 +129,7 @@ def test_a_program_receives_the_address_of_its_run(project: Path) -> None:
     ablate("sweep", "own.py", "--executor", "serial", folder=project)
     tracker = open_tracker(Project.find(project))
     runs = {run.variant: run for run in tracker.runs()}
-    for variant, name in (("baseline", "fast"), ("none", "slow")):
+    for variant, name in (("baseline", "fast"), ("no-fast", "slow")):
         address = (project / f"program.py{name}").read_text().split()
         assert address == [tracker.uri, tracker.identifier(runs[variant])]
         assert runs[variant].metrics["final/score"] == 0.5

@@ -100,7 +100,7 @@ class Auditor:
         else:
             identifier, status = found[0]
             if status != STATUSES[run.status]:
-                self._report(self.tally.add_loss, f"{run.name} ended as {run.status}, MLflow says {status}")
+                self._report(self.tally.add_loss, f"{run.name} ended as {run.status}, and is {status} in MLflow")
             steps = database.execute(
                 "select count(distinct step) from metrics "
                 "where run_uuid = ? and key in ('val/loss', 'score', 'val/taste')",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ from ablate.report.sources.table import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
+from ablate.stats.metric import Metric
 from tests.samples.report import report_text, small_study, tracked
 
 
@@ -131,6 +133,15 @@ def test_a_margin_beyond_the_scores_is_said(margin: float, is_beyond: bool) -> N
             ("no-x", 0, "finished", "0.86"), ("no-x", 1, "finished", "0.87")]  # fmt: skip
     notes = answer_notes(analyse(study_of(rows, margin=margin)))
     assert any("whole range of the scores (86 to 91)" in note for note in notes) == is_beyond
+
+
+def test_unstable_runs_without_a_score_are_beyond_every_margin() -> None:
+    rows = [("baseline", 0, "finished", "0.90"), ("baseline", 1, "finished", "0.91"),
+            ("no-x", 0, "finished", "0.90"), ("no-x", 1, "unstable", "nan")]  # fmt: skip
+    study = replace(study_of(rows, margin=5, floor=0.1), metric=Metric("acc"))
+    assert not any(
+        "whole range" in note for note in answer_notes(replace(analyse(study_of(rows, floor=0.1)), study=study))
+    )
 
 
 def test_seeds_beyond_the_last_look_are_named(tmp_path: Path) -> None:

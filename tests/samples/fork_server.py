@@ -85,7 +85,7 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
     for child in list(running):
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
-            with running.pop(child) as client, contextlib.suppress(OSError):  # nobody waits for it any more
+            with running.pop(child) as client, contextlib.suppress(OSError):  # the test has not waited for it
                 client.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 

@@ -14,8 +14,9 @@ from ablate.studies.job import FINAL, Data, Job, Log, Outcome
 from ablate.studies.registry import Factor, FactorRegistry
 from ablate.studies.settings import Anything, OneOf, Range, Setting, Value
 from ablate.studies.workload import Preset, Workload
-from ablate.wording import unknown
+from ablate.wording import listed, unknown
 from ablate.workloads.custom.fingerprint import content_digest
+from ablate.workloads.custom.result_names import find_result, flatten, recordable
 
 if TYPE_CHECKING:
     from ablate.data import DataProgress
@@ -140,7 +141,7 @@ def declared_metric(declaration: WorkloadDeclaration) -> Metric:
     if not isinstance(metric, Metric):
         raise UsageError('A custom training needs a metric. Declare one: metric=Metric("accuracy")')
     _check_goal(metric)
-    return replace(metric, tracked=FINAL + metric.name) if metric.tracked == metric.name else metric
+    return replace(metric, tracked=FINAL + recordable(metric.name)) if metric.tracked == metric.name else metric
 
 
 def _check_goal(metric: Metric) -> None:
@@ -165,7 +166,7 @@ def _declared_validation(declaration: WorkloadDeclaration) -> Metric | None:
             f"validation must not be {validation.name}, the metric of the results, which tuning must not use. "
             "Declare a metric that is computed on other data"
         )
-    return validation
+    return replace(validation, tracked=recordable(validation.tracked))
 
 
 def _check_names(
@@ -200,19 +201,19 @@ def _setting(name: str, value: Value, domain: Range | OneOf | None) -> Setting:
 def make_outcome(returned: Any, metric: Metric, trainer: str, params: Mapping[str, Value]) -> Outcome:
     """Return the result of a training, a mapping of numbers or the metric alone, as an outcome.
 
-    Raises UsageError for other results; the message begins with the name of the `trainer`.
+    The mapping may be nested. Raises UsageError for other results; the message begins with the name of the `trainer`.
     """
-    values = returned if isinstance(returned, Mapping) else {metric.name: returned}
+    values = flatten(returned) if isinstance(returned, Mapping) else {metric.name: returned}
     numbers = {}
     for name, value in values.items():
         try:
-            numbers[FINAL + str(name)] = float(value)
+            numbers[name] = float(value)
         except (TypeError, ValueError):
             raise UsageError(
                 f"{trainer} returned {name} = {value!r}, which is not a number. Return {{{metric.name!r}: number}}"
             ) from None
-    if FINAL + metric.name not in numbers:
-        found = ", ".join(map(str, values)) or "nothing"
-        raise UsageError(f"{trainer} returned no {metric.name}, the metric (found: {found})")
-    numbers[metric.tracked] = numbers.pop(FINAL + metric.name)
-    return Outcome(numbers, dict(params))
+    found = find_result(values, metric.name, f"the result of {trainer}")
+    if found is None:
+        raise UsageError(f"{trainer} returned no {metric.name}, the metric (found: {listed(values) or 'nothing'})")
+    others = {FINAL + recordable(name): number for name, number in numbers.items() if name != found}
+    return Outcome({**others, metric.tracked: numbers[found]}, dict(params))

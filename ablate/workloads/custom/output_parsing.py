@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.wording import listed
 from ablate.workloads.custom.number_parsing import NUMBER_WORD, number_cut_by, read_number
-from ablate.workloads.custom.result_names import find_result, flatten, numbers
+from ablate.workloads.custom.result_names import find_result, flatten, numbers, recordable
 
 _STEPS = ("step", "epoch")
 _OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*(?=\{)")
@@ -36,7 +36,9 @@ def step_metrics(line: str) -> tuple[int, dict[str, float]] | None:
     if not isinstance(found, dict):
         return None
     step = next((found[name] for name in _STEPS if type(found.get(name)) is int), None)
-    return None if step is None else (step, _without_steps(numbers(found)))
+    if step is None:
+        return None
+    return step, {recordable(name): value for name, value in _without_steps(numbers(found)).items()}
 
 
 def _without_steps(found: Mapping[str, float]) -> dict[str, float]:

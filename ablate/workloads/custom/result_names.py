@@ -1,4 +1,4 @@
-"""Names of results in nested objects: {"performance": {"f1": 0.9}} has the name `performance.f1`, or `f1` for short."""
+"""Names of results: {"performance": {"f1": 0.9}} has `performance.f1`, or `f1` for short; as MLflow accepts them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ablate.errors import UserError
 from ablate.wording import listed
 
 _LARGEST = 2**1023  # integers up to it are floats, too
-_NAME = re.compile(r"[\w\-. :/]+")
+_NOT_ALLOWED = re.compile(r"[^\w\-. :/]")
+_LONGEST = 200
 
 
 def flatten(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
@@ -44,12 +45,14 @@ def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None
 
 
 def numbers(found: Mapping[Any, Any]) -> dict[str, float]:
-    """Return the numbers of an object by name, without those in nested objects whose names cannot be recorded."""
-    return {
-        str(name): float(value)
-        for name, value in flatten(found).items()
-        if _is_number(value) and (name in found or _NAME.fullmatch(name))
-    }
+    """Return the numbers of an object by name."""
+    return {name: float(value) for name, value in flatten(found).items() if _is_number(value)}
+
+
+def recordable(name: str) -> str:
+    """Return the name under which a metric is recorded. MLflow allows letters, digits, spaces, _ - . : and paths."""
+    parts = [part.lstrip(".") for part in _NOT_ALLOWED.sub("_", name)[:_LONGEST].split("/")]
+    return "/".join(part for part in parts if part) or "_"
 
 
 def _is_number(value: Any) -> bool:

@@ -77,6 +77,17 @@ def test_every_outcome_is_recorded(tmp_path: Path, body: str, status: str, error
     assert error in str(made[0].error)
 
 
+def test_results_may_be_nested_and_have_any_names(tmp_path: Path) -> None:
+    body = "return {'test': {'hits@10': 0.5 + recipe.seed, 'f1': 1}, 'a//b': 2}"
+    for name in ("hits@10", "test.hits@10"):
+        made = runs_of(
+            training(body, tmp_path / name, f"factors={{'a': 'b'}}, metric=Metric({name!r})"), tmp_path / name
+        )
+        metrics = {key: value for key, value in made[0].metrics.items() if key.startswith("final/")}
+        assert metrics == {f"final/{name.replace('@', '_')}": 0.5, "final/test.f1": 1, "final/a/b": 2}
+        assert made[0].metric == f"final/{name.replace('@', '_')}"
+
+
 def test_scores_near_the_floor_are_unstable(tmp_path: Path) -> None:
     declared = "factors={'a': 'b'}, metric=Metric('score'), floor=0.5"
     made = runs_of(training("return 0.9 if recipe['a'] else 0.52", tmp_path, declared), tmp_path)

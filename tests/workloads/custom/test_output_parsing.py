@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
+from ablate.journal.run_log import _check_names
 from ablate.stats.metric import Metric
 from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, split_at_group, step_metrics
+from ablate.workloads.custom.result_names import recordable
 
 READER = ResultReader(Metric("score", unit=""))
 NESTED = json.dumps({"performance": {"cats_macro_f": 0.7, "tok": 1}, "folds": [{"score": 1}, {"score": 2}]}, indent=2)
@@ -54,7 +56,9 @@ def test_nested_results_have_dotted_names() -> None:
     assert reader("folds.1.score").from_output(NESTED) == {
         "folds.1.score": 2, "folds.0.score": 1, "performance.cats_macro_f": 0.7, "performance.tok": 1,
     }  # fmt: skip
-    assert reader("x").from_output('{"x": 1, "step": 3, "on": true, "deep": {"a@b": 2, "n": null}}') == {"x": 1}
+    odd = '{"x": 1, "step": 3, "on": true, "deep": {"a@b": 2, "n": null}}'
+    assert reader("x").from_output(odd) == {"x": 1, "deep.a@b": 2}
+    assert step_metrics(odd) == (3, {"x": 1, "deep.a_b": 2})
 
 
 @pytest.mark.parametrize(
@@ -242,3 +246,16 @@ RUST = "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\nnote: r
 )
 def test_failure_reasons(errors: str, output: str, reason: str) -> None:
     assert failure_reason(errors, output) == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("f1", "f1"), ("hits@10", "hits_10"), ("val/acc", "val/acc"), ("a//b", "a/b"), ("/a/", "a"),
+        ("../a", "a"), ("a/./b", "a/b"),        ("F1 (macro)", "F1 _macro_"), ("", "_"), ("..", "_"),
+        ("..a/.b", "a/b"), ("x" * 300, "x" * 200), ("präzision", "präzision"),
+    ],
+)  # fmt: skip
+def test_names_are_recorded_as_mlflow_accepts_them(name: str, recorded: str) -> None:
+    assert recordable(name) == recorded
+    _check_names({f"final/{recorded}": 1.0, recorded: 1.0})

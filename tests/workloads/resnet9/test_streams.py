@@ -248,7 +248,7 @@ def resumed_cases():
             yield pytest.param(start, optimizer, after, precision, marks=() if is_quick else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("start", "optimizer", "after", "precision"), resumed_cases())
+@pytest.mark.parametrize(("start", "optimizer", "after", "precision"), list(resumed_cases()))
 def test_a_resumed_training_ends_with_the_same_bits(start, optimizer, after, precision, tmp_path):
     plan = plan_of(STARTS[start], optimizer=optimizer)
     straight, straight_log = train(plan, tiny_images(40), seed=2, precision=precision)
