@@ -18,7 +18,9 @@ MINIMUM_AGE = 600.0
 """Seconds before an unfinished file counts as abandoned."""
 
 _UNFINISHED_REPORT = re.compile(r"\..+-[a-z0-9_]{8}")
-_COMPANION_SUFFIXES = (".files", ".checkpoint", ".delivered")
+_COMPANION_SUFFIXES = (".files", ".checkpoint", ".work", ".delivered")
+_SPARE = ".spare"
+"""Suffix of the working folder that a process keeps for its next run."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,18 @@ def _next_to_journals(context: DoctorContext) -> Iterator[Leftover]:
     damaged = {path.stem for path, _ in context.damaged()}
     runs = {path.stem: run for path, run in context.attempts()}
     for path in sorted(folder.iterdir()):
+        if path.suffix == _SPARE and age(path) > MINIMUM_AGE:
+            yield Leftover(path)
         if path.suffix not in _COMPANION_SUFFIXES or path.stem in damaged:
             continue
         if path.stem not in runs:
-            yield Leftover(path, may_be_valuable=path.suffix != ".delivered")
-        elif path.suffix == ".checkpoint" and _is_over(runs[path.stem]):
+            yield Leftover(path, may_be_valuable=path.suffix not in (".work", ".delivered"))
+        elif path.suffix in (".checkpoint", ".work") and _is_over(runs[path.stem]):
             yield Leftover(path)
 
 
 def _is_over(run: Run | None) -> bool:
-    """Return whether a run no longer needs its checkpoint."""
+    """Return whether a run no longer needs its checkpoint and its working folder."""
     return run is not None and run.ended is not None and run.status != "killed"
 
 

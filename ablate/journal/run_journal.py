@@ -73,8 +73,7 @@ class Journal:
     """The open journal of one attempt; a context manager that closes the file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = path.stem
+        self.path, self.name = path, path.stem
         self._file: IO[bytes] | None = None
 
     @property
@@ -86,6 +85,11 @@ class Journal:
     def checkpoint(self) -> Path:
         """The folder of the checkpoint."""
         return self.path.with_suffix(".checkpoint")
+
+    @property
+    def working_folder(self) -> Path:
+        """The folder in which the training works, if it has one of its own."""
+        return self.path.with_suffix(".work")
 
     def write(self, record: str, **fields: Any) -> None:
         """Append a record; non-finite numbers become null, secrets `***`."""

@@ -116,3 +116,8 @@ class RunLog:
     def checkpoint(self) -> Path:
         """The folder of the checkpoint."""
         return self._journal.checkpoint
+
+    @property
+    def working_folder(self) -> Path:
+        """The folder in which the training may work."""
+        return self._journal.working_folder

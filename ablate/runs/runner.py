@@ -21,7 +21,7 @@ from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
 from ablate.runs.interrupts import Terminated
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job, Outcome
+from ablate.studies.job import Job, Outcome, TrainingFailed, TrainingLost
 from ablate.workloads.dispatch import train
 
 
@@ -77,7 +77,7 @@ def make_run(
     or start a new run.
 
     Raises:
-        KeyboardInterrupt, Terminated: After the run was recorded as killed.
+        KeyboardInterrupt, Terminated, TrainingLost: After the run was recorded as killed.
     """
     with journals.lock(job.recipe.key, job.data.fingerprint):
         found = None if options.again else find_result(journals, job, mix=options.mix)
@@ -169,6 +169,9 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     except (KeyboardInterrupt, Terminated):
         _write_end(journal, job, _RunEnd("killed", "interrupted"), started)
         raise
+    except TrainingLost as reason:
+        _write_end(journal, job, _RunEnd("killed", str(reason)), started)
+        raise
     except UserError as error:
         end = _RunEnd("failed", str(error))
     except Exception as error:  # a failed variant must not stop the others: it is recorded with its traceback
@@ -176,11 +179,10 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
             with suppress(OSError):  # no fault of the run, which resumes from its checkpoint once there is space
                 _write_end(journal, job, _RunEnd("killed", "the disk is full"), started)
             raise
-        status = "out_of_memory" if _is_out_of_memory(error) else "failed"
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        end = _RunEnd(status, message, trace=traceback.format_exc())
+        end = _failure(error)
     _write_end(journal, job, end, started)
-    shutil.rmtree(journal.checkpoint, ignore_errors=True)
+    for folder in (journal.checkpoint, journal.working_folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
@@ -206,13 +208,15 @@ def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None
     journal.write("end", status=end.status, metrics=metrics, params=params, error=end.error, trace=end.trace)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether `error` reports a lack of memory. torch has its own class for devices and none for the CPU."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
-    )
+def _failure(error: Exception) -> _RunEnd:
+    """Return the end of a run whose training raised `error`, here or in a process of its own."""
+    kind, message, trace = type(error).__name__, str(error), traceback.format_exc()
+    if isinstance(error, TrainingFailed):
+        kind, message, trace = error.kind, error.message, error.trace
+    # NumPy and, for devices, torch have classes of their own; for the CPU, torch has none
+    is_memory = isinstance(error, MemoryError) or kind.endswith("MemoryError") or "can't allocate memory" in message
+    status = "out_of_memory" if is_memory else "failed"
+    return _RunEnd(status, f"{kind}: {message}".splitlines()[0], trace=trace)
 
 
 def _study_file(job: Job) -> Path | None:

@@ -12,7 +12,7 @@ from ablate.journal.run_journal import Journal, Journals, Run, load
 from ablate.runs.executors import Executor, WorkerLost
 from ablate.runs.runner import RunOptions, is_comparable, make_run
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Data, Job
+from ablate.studies.job import Data, Job, TrainingLost
 from ablate.studies.recipe import Recipe
 
 
@@ -125,13 +125,16 @@ def run_tasks(tasks: Sequence[RunTask], executor: Executor, *, max_failures: int
                         raise TooManyFailures(event.run.error)
 
 
-def run_task(task: RunTask) -> RunEnded | RunInProgress:
-    """Make the run of a task. Called in a worker."""
+def run_task(task: RunTask) -> RunEnded | RunInProgress | WorkerLost:
+    """Make the run of a task, in a worker. Return WorkerLost if the process of the training died."""
     journals = Journals(task.journals)
     key, data = task.job.recipe.key, task.job.data.fingerprint
     if not task.wait and journals.is_locked(key, data):
         return RunInProgress(task.job, journals.lock_owner(key, data))
-    run, is_new = make_run(task.job, journals, task.options)
+    try:
+        run, is_new = make_run(task.job, journals, task.options)
+    except TrainingLost as reason:
+        return WorkerLost(str(reason))
     return RunEnded(run, is_new)
 
 

@@ -82,6 +82,31 @@ class Log(Protocol):
     def checkpoint(self) -> Path:
         """The folder for a training's checkpoint. It is removed when the run has finished."""
 
+    @property
+    def working_folder(self) -> Path:
+        """The path of a folder of this run, in which the training may work. It is removed with the checkpoint."""
+
+
+class TrainingFailed(Exception):  # noqa: N818  # as Diverged and Pruned: how a training ended
+    """A training raised an exception in a process of its own.
+
+    Args:
+        kind: Name of the exception's class.
+        message: Its message.
+        trace: Its traceback.
+    """
+
+    def __init__(self, kind: str, message: str, trace: str) -> None:
+        super().__init__(kind, message, trace)
+        self.kind, self.message, self.trace = kind, message, trace
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
+class TrainingLost(Exception):  # noqa: N818
+    """The process of a training died. The run can be resumed; the message is the reason."""
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -49,6 +49,7 @@ class Workload:
     that tuning may use: recorded at every step, or returned by a study's own training, and never computed on the test
     data. `version` is part of a run's identity, next to the name. A workload with a `study_file` is sent to workers as
     that file. `unread` has a warning for each name (factor, setting, `seed`) that the training does not read.
+    that file. Runs with a `shared_folder` work in the same folder, one at a time.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Workload:
     study_file: StudyFile | None = None
     validation: Metric | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
+    shared_folder: bool = False
 
     def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
         """Pickle as the name, or as the study's file."""

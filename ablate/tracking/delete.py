@@ -100,7 +100,7 @@ def delete_run(deletion: Deletion, tracker: Tracker, journals: Journals) -> None
         if deletion.is_stored:
             tracker.delete(run)
         journal = Journal(journals.path(run.name))
-        for folder in (journal.files, journal.checkpoint):
+        for folder in (journal.files, journal.checkpoint, journal.working_folder):
             shutil.rmtree(folder, ignore_errors=True)
         journal.path.unlink(missing_ok=True)
         receipt_path(journal.path).unlink(missing_ok=True)

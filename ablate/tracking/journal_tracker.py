@@ -59,7 +59,8 @@ class JournalTracker(JournalReader):
         path = self._path(run)
         path.unlink()
         receipt_path(path).unlink(missing_ok=True)
-        for folder in (path.with_suffix(".files"), path.with_suffix(".checkpoint")):
+        journal = Journal(path)
+        for folder in (journal.files, journal.checkpoint, journal.working_folder):
             shutil.rmtree(folder, ignore_errors=True)
 
     def close_orphans(self, journals: Iterable[Path]) -> list[str]:

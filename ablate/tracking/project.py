@@ -14,6 +14,9 @@ from urllib.parse import unquote, urlsplit
 from ablate.errors import UsageError
 from ablate.redaction import mask_uri
 
+_OWN_ENTRIES = ("journal", "studies", "mlflow.db")
+"""Entries of `mlruns/`, at least one of which the first command creates."""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -25,10 +28,14 @@ class Project:
     def find(cls, start: Path | None = None) -> Self:
         """Return the project that contains `start` (default: the current folder).
 
-        It is the nearest parent folder with an `mlruns/`, or `start` itself if there is none.
+        It is the nearest parent folder with an `mlruns/` that this package has written, or else with an empty one, or
+        else `start` itself. An `mlruns/` of MLflow, which programs create in their working folder, is no project.
         """
         start = (start or Path.cwd()).absolute()
-        return cls(next((folder for folder in (start, *start.parents) if (folder / "mlruns").is_dir()), start))
+        stores = {folder: folder / "mlruns" for folder in (start, *start.parents) if (folder / "mlruns").is_dir()}
+        ours = [folder for folder, store in stores.items() if any((store / name).exists() for name in _OWN_ENTRIES)]
+        empty = [folder for folder, store in stores.items() if os.access(store, os.R_OK) and _is_empty(store)]
+        return cls(next(iter((*ours, *empty, start))))
 
     @property
     def mlruns(self) -> Path:
@@ -113,6 +120,10 @@ def _migration(folder: Path) -> str:
 def _has_experiments(folder: Path) -> bool:
     """Return whether a folder has the layout of a file store: `ID/meta.yaml` for each experiment."""
     return any(True for _ in folder.glob("[0-9]*/meta.yaml"))
+
+
+def _is_empty(folder: Path) -> bool:
+    return not {path.name for path in folder.iterdir()} - {".gitkeep"}
 
 
 def is_sqlite(uri: str) -> bool:

@@ -103,6 +103,11 @@ class Search:
         with self._lock():
             self._lose(number, params, {**attrs, "losses": attrs.get("losses", 0) - 1}, "interrupted")
 
+    def lose(self, number: int, params: Mapping[str, Value], attrs: Mapping[str, Any], reason: str) -> None:
+        """Close a trial as lost. Its values are tried again."""
+        with self._lock():
+            self._lose(number, params, attrs, reason)
+
     def _lose(self, number: int, params: Mapping[str, Value], attrs: Mapping[str, Any], reason: str) -> None:
         """Close a trial as lost and enqueue its values. Values lost MAX_LOSSES times count as failed."""
         from optuna.trial import TrialState
@@ -194,3 +199,7 @@ class RunningTrial:
     def give_back(self) -> None:
         """Close the trial as interrupted. Its values come first when the search is resumed."""
         self._search.give_back(self.number, self.values, self._trial.user_attrs)
+
+    def lose(self, reason: str) -> None:
+        """Close the trial as lost. Its values are tried again."""
+        self._search.lose(self.number, self.values, self._trial.user_attrs, reason)

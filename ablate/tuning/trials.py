@@ -11,10 +11,11 @@ from statistics import fmean
 
 from ablate.journal.run_journal import Journals, Run
 from ablate.journal.run_log import Pruned
+from ablate.runs.executors import WorkerLost
 from ablate.runs.interrupts import Terminated
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Data, Job
+from ablate.studies.job import Data, Job, TrainingLost
 from ablate.studies.settings import Value
 from ablate.tuning.search import RunningTrial, Search, prunes_over_epochs
 from ablate.tuning.types import SearchSpec, SearchStorage, Trial
@@ -74,8 +75,11 @@ _OPEN: dict[str, Search] = {}
 """The open search of this process, by batch."""
 
 
-def make_trial(task: TrialTask) -> Trial | None:
-    """Make the next trial of a search. Returns None if no trial is left or the deadline has passed."""
+def make_trial(task: TrialTask) -> Trial | WorkerLost | None:
+    """Make the next trial of a search.
+
+    Returns None if no trial is left or the deadline has passed, and WorkerLost if the process of a training died.
+    """
     if time.time() > task.deadline:
         return None
     if task.batch not in _OPEN:
@@ -90,6 +94,9 @@ def make_trial(task: TrialTask) -> Trial | None:
     except (KeyboardInterrupt, Terminated):
         trial.give_back()
         raise
+    except TrainingLost as reason:
+        trial.lose(str(reason))
+        return WorkerLost(str(reason))
     except Exception as error:
         trial.fail(f"{type(error).__name__}: {error}")
         raise

@@ -34,6 +34,20 @@ def test_the_project_is_the_nearest_parent_with_mlruns(tmp_path: Path, monkeypat
     assert Project.find() == Project(tmp_path / "project")
 
 
+def test_the_mlruns_of_a_program_is_not_a_project(tmp_path: Path) -> None:
+    study = tmp_path / "project" / "study"
+    for name in ("0/meta.yaml", ".trash/x", "models/m"):
+        (study / "mlruns" / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / "mlruns" / name).write_text("")
+    assert Project.find(study / "deep") == Project(study / "deep")
+    (tmp_path / "project" / "mlruns" / "journal").mkdir(parents=True)
+    assert Project.find(study) == Project(tmp_path / "project")
+    (study / "deep" / "mlruns").mkdir(parents=True)
+    assert Project.find(study / "deep") == Project(tmp_path / "project"), "an empty one counts if there is no other"
+    (study / "mlruns" / "studies").mkdir()
+    assert Project.find(study / "deep") == Project(study)
+
+
 def test_the_folders_of_a_project(tmp_path: Path) -> None:
     project = Project(tmp_path)
     assert project.journals == tmp_path / "mlruns" / "journal"

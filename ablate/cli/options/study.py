@@ -140,7 +140,7 @@ class ExecutionFlags:
         from ablate.runs.executors import make_executor
 
         whole = compute.conditions(workload)
-        slots = self._slots(whole, compute.threads)
+        slots = 1 if workload.shared_folder else self._slots(whole, compute.threads)
         conditions = replace(whole, threads=compute.threads or max(1, whole.threads // slots))
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
         gpus = _gpus(conditions)

@@ -50,7 +50,7 @@ class ProcessExecutor:
                 for ready in wait(list(busy)):
                     worker = busy[ready]  # type: ignore[index]  # `wait` returns the same objects
                     item, result = worker.item, worker.result()
-                    if isinstance(result, WorkerLost):
+                    if worker.process.returncode is not None:
                         workers.remove(worker)
                     for next_item in islice(waiting, 1):
                         if worker not in workers:

@@ -5,6 +5,7 @@ A call travels as a pickled (function, item), its result as a pickled (True, res
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import signal
@@ -75,6 +76,7 @@ def serve(channel: int) -> None:
             while True:
                 connection.send_bytes(run_packed_call(inbox.get()))
         signal.pause()
+    atexit._run_exitfuncs()  # noqa: SLF001  # temporary folders are removed, which the exit below skips
     sys.stderr.flush()
     os._exit(0)  # everything is recorded, and a regular exit with torch loaded takes more than a second
 

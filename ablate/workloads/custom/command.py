@@ -31,8 +31,9 @@ from ablate.workloads.custom.declarations import (
     make_outcome,
 )
 from ablate.workloads.custom.fingerprint import content_digest, digest, named_files
-from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, step_metrics
-from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, running
+from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
+from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
+from ablate.workloads.custom.run_folder import working_folder
 
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
 """The artifacts with a program's output."""
@@ -40,16 +41,15 @@ STDOUT, STDERR = "stdout.txt", "stderr.txt"
 _PLACEHOLDERS = ("seed", "threads", "device", "python", "here", "files", "checkpoint")
 """Placeholders as well as settings: interpreter, the study's folder, the folders of artifacts and checkpoint, ..."""
 
-_KILLED = 128 + 9
-
 
 class CommandDeclaration(WorkloadDeclaration, total=False):
     """Keyword arguments of `from_command`, as well as those of every declaration.
 
     The metric is read from the last JSON line on standard output that contains it, unless `json_file` names a file that
     the program writes, or `pattern` is a regular expression whose first group is the number. The value is multiplied by
-    `times` (0.01 for percentages). `folder` is the working folder of the program, relative to the study file. `folder`,
-    `json_file` and the values of `environment` may contain placeholders. A run that exceeds `time_limit` seconds fails.
+    `times` (0.01 for percentages). Each run works in its own view of the folder `folder`, relative to the study file
+    (see `mirror`); with `shared_folder`, runs work in the folder itself, one at a time. `folder`, `json_file` and the
+    values of `environment` may contain placeholders. A run that exceeds `time_limit` seconds fails.
     With `mlflow`, the program finds its own run in the tracking store (MLFLOW_RUN_ID) and can log to it.
     """
 
@@ -67,8 +67,8 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
 
     `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless it is listed in `candidates`.
     Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting, `{python}` for this interpreter,
-    `{here}` for the folder of the study file, `{files}` for a folder whose files become artifacts, and `{checkpoint}`
-    for a folder that is kept until the run has finished. Raises UsageError for an invalid declaration.
+    `{here}` for the run's view of the study file's folder, `{files}` for a folder whose files become artifacts, and
+    `{checkpoint}` for a folder that is kept until the run has finished. Raises UsageError for an invalid declaration.
     """
     check_arguments("from_command", declaration, CommandDeclaration)
     template = CommandTemplate.parse(command)
@@ -87,6 +87,7 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
         environment=declaration.get("environment", {}),
         time_limit=declaration.get("time_limit"),
         logs_to_mlflow=declaration.get("mlflow", False),
+        shared_folder=declaration.get("shared_folder", False),
         more_code=tuple(declaration.get("code", ())),
         setting_texts=tuple(str(value) for values in _setting_values(declaration) for value in values),
     )
@@ -114,11 +115,6 @@ def _check_metric_source(declaration: CommandDeclaration) -> None:
     file, pattern = declaration.get("json_file", ""), declaration.get("pattern", "")
     if file and pattern:
         raise UsageError("Declare either `json_file` or `pattern`, not both")
-    if file and "{" not in file + declaration.get("folder", ""):
-        raise UsageError(
-            f"Concurrent runs would all write {file}. Let the program write to {{files}}/{Path(file).name}, or run it "
-            "in a folder of its own: folder='{files}'"
-        )
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
@@ -140,6 +136,7 @@ class CommandTrainer:
     environment: Mapping[str, str] = field(default_factory=dict)
     time_limit: float | None = None
     logs_to_mlflow: bool = False
+    shared_folder: bool = False
     more_code: tuple[str, ...] = ()
     setting_texts: tuple[str, ...] = ()
     file: Path | None = None
@@ -170,12 +167,25 @@ class CommandTrainer:
         )
         folder = self._here if "{" in self.folder else self._here / self.folder
         files = named_files(words, texts, folder)
-        return digest([options, content_digest([*files, *self.more_code], self._here)])
+        sharing = ["shared folder"] * self.shared_folder
+        return digest([options, content_digest([*files, *self.more_code], self._here), *sharing])
+
+    @property
+    def train_function(self) -> Self:
+        """This trainer, which runs the program in a process of its own."""
+        return self
 
     def __call__(self, job: Job, log: Log) -> Outcome:
         """Run the program; JSON lines with a step on its standard output are logged as they are written."""
-        values = self._values(job, log)
-        program = self._program(job, log, values)
+        original = self._here if "{" in self.folder else self._here / self.folder
+        _check_folder(original)
+        with working_folder(job.recipe.workload, log, original, self._here) as folder:
+            values = self._values(job, log, folder.inside(self._here.resolve()))
+            place = folder.path if original != self._here else Path(folder.path, fill_values(self.folder, values))
+            _check_folder(place)
+            return self._run(self._program(job, log, values, place), log, values)
+
+    def _run(self, program: Program, log: Log, values: Mapping[str, object]) -> Outcome:
         began = time.time()
         try:
             with running(program) as process:
@@ -184,10 +194,10 @@ class CommandTrainer:
                         log(step[0], **step[1])
         except TimeLimitExceededError:
             raise UserError(f"The program exceeded its time limit of {self.time_limit:g} seconds") from None
-        _check_exit_code(process.exit_code, program)
+        check_exit_code(process.exit_code, program)
         return make_outcome(self._read(program, values, began), self.metric, "The program", {"code": self.code_digest})
 
-    def _values(self, job: Job, log: Log) -> dict[str, object]:
+    def _values(self, job: Job, log: Log, here: Path) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         return {
             **job.recipe.settings,
@@ -195,16 +205,13 @@ class CommandTrainer:
             "threads": job.conditions.threads,
             "device": job.conditions.device,
             "python": sys.executable,
-            "here": self._here,
-            "files": log.file(STDOUT).parent,
-            "checkpoint": log.checkpoint,
+            "here": here,
+            "files": log.file(STDOUT).parent.absolute(),
+            "checkpoint": log.checkpoint.absolute(),
         }
 
-    def _program(self, job: Job, log: Log, values: Mapping[str, object]) -> Program:
+    def _program(self, job: Job, log: Log, values: Mapping[str, object], folder: Path) -> Program:
         arguments = self._template.fill(job.recipe.__getitem__, values)
-        folder = self._here / fill_values(self.folder, values)
-        if not folder.is_dir():
-            raise UserError(f"Working folder of the program not found: {folder}")
         environment = {
             **thread_limits(job.conditions.threads),
             "PYTHONUNBUFFERED": "1",
@@ -228,10 +235,6 @@ class CommandTrainer:
         return reader.from_output(output)
 
 
-def _check_exit_code(code: int, program: Program) -> None:
-    """Raise MemoryError for SIGKILL, and UserError for another exit code than 0."""
-    if code == _KILLED:
-        raise MemoryError("The program was ended by SIGKILL, probably because the machine ran out of memory")
-    if code:
-        errors, output = (path.read_text(errors="replace") for path in (program.errors, program.output))
-        raise UserError(f"The program failed with exit code {code}: {failure_reason(errors, output)}")
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"Working folder of the program not found: {folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
@@ -36,7 +36,8 @@ class WorkloadDeclaration(TypedDict, total=False):
     folders, relative to the study file, whose content is part of a run's identity; `code` lists further training code.
     `version` replaces the digest of the code, so that edits do not change the identity of runs. `floor` is the score of
     guessing: runs that do not exceed it are unstable. `validation` is the metric that tuning may use: logged at every
-    step or returned by the training, and never computed on the test data. `name` defaults to the stem of the file.
+    step or returned by the training, and never computed on the test data. `name` defaults to the stem of the file. With
+    `shared_folder`, runs work in the same folder, one after the other, and see each other's files.
     """
 
     factors: Mapping[str, FactorDescription]
@@ -51,6 +52,7 @@ class WorkloadDeclaration(TypedDict, total=False):
     code: Sequence[str]
     version: str
     name: str
+    shared_folder: bool
 
 
 class Trainer(Protocol):
@@ -65,6 +67,10 @@ class Trainer(Protocol):
     @property
     def code_digest(self) -> str:
         """The digest of the training code."""
+
+    @property
+    def train_function(self) -> str | Callable[[Job, Log], Outcome]:
+        """What the workload calls to execute a run: this trainer, or a function that calls it in another process."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,11 @@ class DeclaredData:
             return Data("not named", "none", self.floor)
         name = ", ".join(Path(path).name for path in self.paths)
         return Data(name, content_digest(self.paths, self.folder, progress), self.floor)
+
+    @property
+    def locations(self) -> tuple[Path, ...]:
+        """The absolute paths of the declared files and folders."""
+        return tuple((self.folder / Path(path).expanduser()).absolute() for path in self.paths)
 
     def bound_to(self, file: Path) -> Self:
         """Return this data with paths relative to the folder of the study file `file`."""
@@ -132,6 +143,7 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread
         version=declaration.get("version", ""),
         validation=validation,
         unread=unread,
+        shared_folder=declaration.get("shared_folder", False),
     )
 
 
@@ -187,7 +199,11 @@ def _factor(name: str, description: FactorDescription, in_baseline: bool) -> Fac
     else:
         on, off = description
         text = f"{on or 'nothing'}; off: {off or 'nothing'}"
-    return Factor(name, lambda plan: plan, text, (), in_baseline)
+    return Factor(name, _unchanged, text, (), in_baseline)
+
+
+def _unchanged(plan: Any) -> Any:
+    return plan
 
 
 def _setting(name: str, value: Value, domain: Range | OneOf | None) -> Setting:

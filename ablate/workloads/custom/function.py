@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from ablate.cores import limit_threads
 from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
@@ -25,9 +23,6 @@ from ablate.workloads.custom.declarations import (
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
 from ablate.workloads.custom.recipe_use import unread_names
 
-OUTPUT = "output.txt"
-"""The artifact with the printed output of a training."""
-
 
 def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDeclaration]) -> Workload:
     """Return the workload that trains by calling `train(recipe, log)` or `train(recipe, log, conditions)`.
@@ -40,7 +35,12 @@ def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDecla
     Raises UsageError for an invalid declaration.
     """
     check_arguments("from_function", declaration, WorkloadDeclaration)
-    trainer = FunctionTrainer(train, declared_metric(declaration), tuple(declaration.get("code", ())))
+    trainer = FunctionTrainer(
+        train,
+        declared_metric(declaration),
+        tuple(declaration.get("code", ())),
+        shared_folder=declaration.get("shared_folder", False),
+    )
     given: Mapping[str, Any] = declaration
     names = [name for kind in ("factors", "candidates", "settings") for name in given.get(kind, ())]
     return declared_workload(trainer, declaration, unread_names(train, names))
@@ -53,6 +53,7 @@ class FunctionTrainer:
     train: Callable[..., Any]
     metric: Metric
     more_code: tuple[str, ...] = ()
+    shared_folder: bool = False
     file: Path | None = None
 
     def bound_to(self, file: Path) -> Self:
@@ -65,21 +66,22 @@ class FunctionTrainer:
         assert self.file is not None
         files = dict.fromkeys([self.file, *_source_files(self.train)])
         more = [content_digest(self.more_code, self.file.parent)] if self.more_code else []
-        return digest([*(training_code(path.read_text()) for path in files), *more])
+        sharing = ["shared folder"] * self.shared_folder
+        return digest([*(training_code(path.read_text()) for path in files), *more, *sharing])
+
+    @property
+    def train_function(self) -> str:
+        """Where workloads find what calls this trainer in a process of its own."""
+        return "ablate.workloads.custom.study_process:train"
 
     def __call__(self, job: Job, log: Log) -> Outcome:
-        """Call the function; its printed output becomes an artifact."""
+        """Call the function in this process."""
         arguments = (job.recipe, log, job.conditions)[: _argument_count(self.train)]
-        path = log.file(OUTPUT)
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
-            with limit_threads(job.conditions.threads), path.open("a", buffering=1) as output, redirect_stdout(output):
-                returned = self.train(*arguments)
+            returned = self.train(*arguments)
         except SystemExit as error:
             raise UserError(f"{_name(self.train)} exited with code {error.code}") from error
-        finally:
-            if path.exists() and not path.stat().st_size:
-                path.unlink()
         return make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})
 
 

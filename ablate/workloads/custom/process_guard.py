@@ -3,7 +3,8 @@
 `python process_guard.py PIPE ARGUMENT...` runs the program with these arguments in a process group of its own. When the
 other end of the file descriptor PIPE closes, for any reason, the program and its descendants get SIGTERM, and SIGKILL
 after `GRACE` seconds. Descendants that are still alive when the program ends are ended in the same way. The exit code
-is that of the program, or 128 + N if signal N ended it. Started by `program_runner`.
+is that of the program, or 128 + N if signal N ended it. The program inherits the other file descriptors that were
+passed to the guard. Started by `program_runner`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
 def main(pipe: int, arguments: list[str]) -> int:
     """Run the program; return its exit code once it and its descendants have ended."""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # only the pipe ends it; SIG_IGN would be inherited
-    _adopt_orphans()
-    program = subprocess.Popen(arguments, process_group=0)
+    adopt_orphans()
+    os.set_inheritable(pipe, False)
+    program = subprocess.Popen(arguments, process_group=0, close_fds=False)
     threading.Thread(target=_end_with_pipe, args=(pipe, program.pid), daemon=True).start()
     code = program.wait()
     end_group(program.pid)
     return code if code >= 0 else 128 - code
 
 
-def _adopt_orphans() -> None:
+def adopt_orphans() -> None:
     """Become the parent of orphaned descendants, on Linux; on other systems those that leave the group escape."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)

@@ -10,8 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ablate.errors import UserError
 from ablate.workloads.custom import process_guard
+from ablate.workloads.custom.output_parsing import failure_reason
+
+_KILLED = 128 + 9
 
 POLL = 0.1  # seconds between two reads of the output
 
@@ -70,33 +75,60 @@ class RunningProgram:
         return self._process.returncode
 
 
+class GuardedProcess:
+    """A process that never outlives this one, nor do its descendants: it runs under `process_guard`.
+
+    Args:
+        arguments: The program and its arguments.
+        inherited: File descriptors that the program inherits.
+        options: Further arguments of `subprocess.Popen`.
+    """
+
+    def __init__(self, arguments: Sequence[str], inherited: Sequence[int] = (), **options: Any) -> None:
+        read_end, self._pipe = os.pipe()
+        try:
+            self.guard: subprocess.Popen[bytes] = subprocess.Popen(
+                [sys.executable, "-I", process_guard.__file__, str(read_end), *arguments],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[read_end, *inherited],
+                start_new_session=True,
+                **options,
+            )
+        except BaseException:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(read_end)
+
+    def end(self) -> int:
+        """End the process and its descendants, if they still run, and return its exit code: 128 + N for signal N."""
+        pipe, self._pipe = self._pipe, -1
+        if pipe >= 0:
+            os.close(pipe)
+        return self.guard.wait(2 * process_guard.GRACE)
+
+
 @contextmanager
 def running(program: Program) -> Iterator[RunningProgram]:
     """Start a program; on leaving the context, end it with every process that it started.
 
-    This holds for exceptions, KeyboardInterrupt and SIGKILL of this process alike: the program runs under
-    `process_guard`, which ends it when the pipe to this process closes.
+    This holds for exceptions, KeyboardInterrupt and SIGKILL of this process alike.
     """
-    read_end, write_end = os.pipe()
-    process = None
+    with program.output.open("ab") as output, program.errors.open("ab") as errors:
+        position = output.tell()
+        process = GuardedProcess(
+            program.arguments, cwd=program.folder, env=dict(program.environment), stdout=output, stderr=errors
+        )
     try:
-        try:
-            with program.output.open("ab") as output, program.errors.open("ab") as errors:
-                position = output.tell()
-                process = subprocess.Popen(
-                    [sys.executable, "-I", process_guard.__file__, str(read_end), *program.arguments],
-                    cwd=program.folder,
-                    env=dict(program.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=errors,
-                    pass_fds=[read_end],
-                    start_new_session=True,
-                )
-        finally:
-            os.close(read_end)
-        yield RunningProgram(program, process, position)
+        yield RunningProgram(program, process.guard, position)
     finally:
-        os.close(write_end)  # the guard ends the program, if it still runs
-        if process is not None:
-            process.wait(2 * process_guard.GRACE)
+        process.end()
+
+
+def check_exit_code(code: int, program: Program) -> None:
+    """Raise MemoryError for SIGKILL, and UserError for another exit code than 0."""
+    if code == _KILLED:
+        raise MemoryError("The program was ended by SIGKILL, probably because the machine ran out of memory")
+    if code:
+        errors, output = (path.read_text(errors="replace") for path in (program.errors, program.output))
+        raise UserError(f"The program failed with exit code {code}: {failure_reason(errors, output)}")

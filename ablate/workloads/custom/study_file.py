@@ -1,21 +1,36 @@
-"""Load a study and its workload from the study file, in the main process and in workers."""
+"""Load a study and its workload from the study file, in the main process, in workers and in the processes of runs."""
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import importlib.util
 import inspect
+import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from ablate.errors import UsageError
 from ablate.studies.study import Study
 from ablate.studies.workload import StudyFile, Workload
 from ablate.wording import unknown
-from ablate.workloads.custom.declarations import DeclaredData
+from ablate.workloads.custom import study_process
+from ablate.workloads.custom.declarations import DeclaredData, Trainer
+
+STUDY_MODULE = "ablate.workloads.custom.study_module"
+STUDY_MODULE_FILE = "ABLATE_STUDY_MODULE"
+"""Environment variable with the path of the file that STUDY_MODULE executes."""
+
+_loaded: dict[StudyFile, Workload] = {}
+"""The workloads whose trainers are in this process."""
 
 
 def import_file(path: Path) -> ModuleType:
@@ -23,22 +38,69 @@ def import_file(path: Path) -> ModuleType:
 
     Raises UsageError if the file raises an exception.
     """
+    _add_to_path(path.absolute().parent)
     name = f"ablate_study_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses defined in the file look up their module
-    folder = str(path.absolute().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)  # at the end: a study with the name of a library must not shadow it
-    try:
+    with _errors_explained(path):
         spec.loader.exec_module(module)
+    return module
+
+
+def _import_by_name(path: Path) -> ModuleType:
+    """Import a study file under a name by which child processes can import it, too, and return its module.
+
+    It is the stem of the file, unless another module has that name.
+    """
+    _add_to_path(path.parent)
+    importlib.invalidate_caches()
+    spec = None if "." in path.stem or path.stem in sys.modules else PathFinder.find_spec(path.stem)
+    is_free = spec is not None and spec.origin == str(path)
+    os.environ[STUDY_MODULE_FILE] = str(path)
+    with _errors_explained(path):
+        return importlib.import_module(path.stem if is_free else STUDY_MODULE)
+
+
+def _add_to_path(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # at the end: a study with the name of a library must not shadow it
+
+
+@contextmanager
+def _errors_explained(path: Path) -> Iterator[None]:
+    """Raise UsageError for an exception in a study file."""
+    try:
+        with arguments_explained():
+            yield
     except UsageError:
         raise
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        raise UsageError(f"{path} exits with code {error.code} when it is imported") from error
+    except Exception as error:
         raise UsageError(f"Cannot run {path}: {type(error).__name__}: {error}") from error
-    return module
+
+
+@contextmanager
+def arguments_explained() -> Iterator[None]:
+    """Raise UsageError where argparse would print its usage and exit."""
+
+    def explain(_parser: argparse.ArgumentParser, message: str) -> NoReturn:
+        files = [frame.filename for frame in traceback.extract_stack()]
+        caller = next(file for file in reversed(files) if file not in (__file__, argparse.__file__))
+        raise UsageError(
+            f"{caller} parses command-line arguments, but a study has none ({message}). Call parse_args in a function "
+            "that the study does not call, or give it a list: parse_args([])"
+        )
+
+    before = argparse.ArgumentParser.error
+    argparse.ArgumentParser.error = explain  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = before  # type: ignore[method-assign]
 
 
 def bind_to_file(workload: Workload, file: Path) -> Workload:
@@ -46,34 +108,54 @@ def bind_to_file(workload: Workload, file: Path) -> Workload:
 
     A built-in workload, and one that another study file defines, is returned unchanged.
     """
-    trainer: Any = workload.train_function
-    if isinstance(trainer, str) or workload.study_file:
+    if isinstance(workload.train_function, str) or workload.study_file:
         return workload
-    trainer = trainer.bound_to(file)
+    trainer = _trainer(workload, file)
     assert isinstance(workload.data_function, DeclaredData)
     return replace(
         workload,
         name=workload.name or file.stem,
         version=workload.version or trainer.code_digest,
-        train_function=trainer,
+        train_function=trainer.train_function,
         data_function=workload.data_function.bound_to(file),
         study_file=StudyFile(file, trainer.code_digest),
     )
 
 
+def _trainer(workload: Workload, file: Path) -> Trainer:
+    """Return the trainer of a declared workload, with paths relative to the study file."""
+    trainer: Any = workload.train_function
+    bound: Trainer = trainer.bound_to(file)
+    return bound
+
+
 @lru_cache(maxsize=8)
 def load_workload(study_file: StudyFile) -> Workload:
-    """Return the workload of a study file, in a worker.
+    """Return the workload of a study file, in a worker. The file is imported by another process, which makes the runs.
 
     Raises UsageError if the file is missing, or if the training code has changed since the main process loaded it.
     """
+    if study_file in _loaded:
+        return _loaded[study_file]
+    if not study_file.path.is_file():
+        raise UsageError(
+            f"Study file not found by a worker: {study_file.path}. It must have the same path on every machine"
+        )
+    return study_process.start_study_process(study_file).workload
+
+
+def load_trainer(study_file: StudyFile) -> tuple[Workload, Trainer]:
+    """Return the workload of a study file and its trainer, for the runs of this process.
+
+    Raises UsageError if the training code has changed since the main process loaded it.
+    """
     path = study_file.path
-    if not path.is_file():
-        raise UsageError(f"Study file not found by a worker: {path}. It must have the same path on every machine")
-    found = bind_to_file(import_file(path).study.workload, path)
-    if found.study_file != study_file:
+    declared = _import_by_name(path).study.workload
+    workload = bind_to_file(declared, path)
+    if workload.study_file != study_file:
         raise UsageError(f"The training code of {path} changed during the sweep. Start the command again")
-    return found
+    _loaded[study_file] = workload
+    return workload, _trainer(declared, path)
 
 
 def load_study(path: Path) -> Study:
@@ -85,10 +167,23 @@ def load_study(path: Path) -> Study:
     if not path.is_file():
         files = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
         raise UsageError(unknown("study file", str(path), map(str, files)))
-    module = import_file(path)
+    with _state_restored(path):
+        module = import_file(path)
     study = getattr(module, "study", None)
     if not isinstance(study, Study):
         raise UsageError(f"{path} defines no study. Add `study = Study(...)`")
     question = study.question or inspect.getdoc(module) or ""
     workload = bind_to_file(study.workload, path.resolve())
     return replace(study, question=question, name=study.name or path.stem, workload=workload)
+
+
+@contextmanager
+def _state_restored(path: Path) -> Iterator[None]:
+    """Let a study file find its own path in `sys.argv`, and undo its changes of `sys.argv` and the working folder."""
+    arguments, folder = sys.argv, Path.cwd()
+    sys.argv = [str(path)]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        os.chdir(folder)

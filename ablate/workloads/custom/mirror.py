@@ -1,0 +1,247 @@
+"""A mirror of the file system in a folder of its own, for a run that must not see the files of other runs.
+
+Folders of the project become real folders and their files become copies, so that what a run creates, overwrites or
+deletes is its own. Declared data, large files, large folders and everything outside the project are links to the
+originals. After a run, a mirror can be restored for the next one, which takes milliseconds instead of seconds: a copy
+is kept if its inode and change time, which programs cannot set, are those of its creation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from ablate.errors import DISK_FULL
+
+COPIED_BYTES = 256 << 20
+"""Total size of the files that are copied; the others are linked."""
+
+COPIED_FILES = 2_000
+FOLDER_ENTRIES = 1_000
+"""Number of entries beyond which a folder of the project is linked as a whole."""
+
+LISTED_ENTRIES = 20_000
+"""Number of entries of the project that are listed. The folders that remain are linked as a whole."""
+
+OUTSIDE_ENTRIES = 500
+"""Number of entries beyond which a folder outside the project is left out."""
+
+CLOCK_TICK = 0.01
+"""Seconds within which two changes of a file may have the same change time."""
+
+_TOOLS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".tox", ".nox", ".cache", ".mypy_cache", ".ruff_cache"}
+_ACCOUNT = {".ssh", ".gnupg", ".aws", ".config", ".local", ".conda", ".cargo", ".rustup", ".npm", ".docker", ".kube"}
+_UNCHECKED = _TOOLS | _ACCOUNT
+"""Folders of tools and of the user's account, which are linked and may change."""
+
+_SYSTEM = {
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/snap",
+    "/sys",
+}
+_SYSTEM |= {"/usr", "/var"}
+"""Folders of the system, which are linked and may change, where the project is the root of the file system."""
+
+ENVIRONMENT_MARKS = {"pyvenv.cfg", "conda-meta"}
+"""Entries of the folder of a Python environment, which is linked and may change."""
+
+_State = tuple[object, ...]
+
+
+class Mirror:
+    """A mirror of the file system in the folder `top`.
+
+    Args:
+        top: The folder of the mirror, which corresponds to `/`.
+        project: The folder whose files are copied.
+        store: A folder of the project that is left out.
+        data: Files and folders whose files are linked.
+    """
+
+    def __init__(self, top: Path, project: Path, store: Path, data: Iterable[Path]) -> None:
+        self.top, self._project, self._store = str(top), project, str(store)
+        self._data = frozenset(name for path in data for name in (os.path.normpath(path), os.path.realpath(path)))
+        self._made: dict[str, _State] = {}  # the state of each copy and link when it was made, by its original
+        self._needed: frozenset[str] = frozenset()
+        self._folders: dict[tuple[int, int], str] = {}  # the original path of each folder, by device and inode
+        self._complete: set[str] = set()
+        self._kept: dict[str, _State] = {}
+        self._bytes_left = self._copies_left = self._listed_left = 0
+
+    def restore(self, folders: Sequence[Path]) -> None:
+        """Add `folders`, the rest of the project, and links to everything around; remove everything else."""
+        chains = [(folder, *folder.parents) for folder in folders]
+        needed = sorted({path for chain in chains for path in chain}, key=lambda path: len(path.parts))
+        roots = [root_of(folder, self._project) for folder in folders]
+        inside = {path for path in needed if any(root in (path, *path.parents) for root in roots)}
+        self._needed, self._kept, self._complete = frozenset(map(str, needed)), {}, set()
+        self._folders = {_inode(path): path for path in (*self._needed, self._store) if os.path.isdir(path)}
+        self._bytes_left, self._copies_left, self._listed_left = COPIED_BYTES, COPIED_FILES, LISTED_ENTRIES
+        for path in needed:
+            self._make_folder(str(path))
+        for path in (*folders, *reversed(needed)):
+            if path in inside:
+                self._fill(str(path))
+        for path in needed:
+            if path not in inside:
+                self._add_links(str(path))
+        if self._made != self._kept:
+            time.sleep(CLOCK_TICK)  # so that a change by the run has another time
+        self._made = self._kept
+
+    def _fill(self, folder: str) -> None:
+        """Mirror a folder and the folders in it, level by level."""
+        waiting = deque([(folder, any(str(path) in self._data for path in (Path(folder), *Path(folder).parents)))])
+        while waiting:
+            path, is_data = waiting.popleft()
+            entries = self._listed(path)
+            if entries is None:
+                continue
+            self._make_folder(path)
+            self._remove_except(path, {entry.name for entry in entries})
+            for entry in entries:
+                of_data = is_data or entry.path in self._data
+                if entry.path in self._needed or (_is_folder(entry) and not may_change(entry.path)):
+                    waiting.append((entry.path, of_data))
+                elif of_data or not self._copy(entry):
+                    self._link(entry.path, entry.path)
+
+    def _listed(self, path: str) -> list[os.DirEntry[str]] | None:
+        """Return the entries of a folder to mirror. Return None for one that is complete, or linked as a whole."""
+        known = self._folders.setdefault(_inode(path), path)
+        if known != path:  # a link to a folder
+            self._link(os.path.relpath(known, os.path.dirname(path)), path)
+        if known != path or path in self._complete:
+            return None
+        self._complete.add(path)
+        is_needed = path in self._needed
+        most = None if is_needed else min(FOLDER_ENTRIES, self._listed_left)
+        entries, is_complete = list_folder(path, most)
+        self._listed_left = max(0, self._listed_left - len(entries))
+        if not is_needed and (not is_complete or any(entry.name in ENVIRONMENT_MARKS for entry in entries)):
+            self._link(path, path)
+            return None
+        return sorted((entry for entry in entries if entry.path != self._store), key=lambda entry: entry.name)
+
+    def _copy(self, entry: os.DirEntry[str]) -> bool:
+        """Copy a file, unless its copy is unchanged. Return False if it cannot be copied."""
+        if not os.path.isfile(entry.path) or not self._copies_left or not os.access(entry.path, os.R_OK):
+            return False
+        status = entry.stat()
+        if status.st_size > self._bytes_left:
+            return False
+        self._bytes_left -= status.st_size
+        self._copies_left -= 1
+        source = status.st_ino, status.st_ctime_ns, status.st_size
+        if not self._is_unchanged(entry.path, source):
+            try:
+                shutil.copy2(entry.path, self.top + entry.path)
+            except OSError as error:
+                if error.errno in DISK_FULL:
+                    raise
+                return False
+            self._note(entry.path, source)
+        return True
+
+    def _link(self, target: str, path: str) -> None:
+        """Make a link to `target` in the place of `path`, unless it is unchanged."""
+        if not self._is_unchanged(path, (target,)):
+            os.symlink(target, self.top + path)
+            self._note(path, (target,))
+
+    def _is_unchanged(self, path: str, source: _State) -> bool:
+        """Return whether a copy or link is as it was made of `source`. Otherwise, remove it."""
+        place, known = self.top + path, self._made.get(path)
+        if not os.path.lexists(place):
+            return False
+        if known == (*source, *_identity(place)):
+            self._kept[path] = known
+            return True
+        _remove(place)
+        return False
+
+    def _note(self, path: str, source: _State) -> None:
+        identity = _identity(self.top + path)
+        if identity[1] % 1_000_000_000:  # the times of this file system are not whole seconds
+            self._kept[path] = *source, *identity
+
+    def _make_folder(self, path: str) -> None:
+        place = self.top + path
+        if not os.path.isdir(place) or os.path.islink(place):
+            if os.path.lexists(place):
+                _remove(place)
+            os.makedirs(place)
+
+    def _remove_except(self, folder: str, names: set[str]) -> None:
+        place = self.top + folder
+        for name in os.listdir(place):
+            if name not in names and os.path.join(folder, name) not in self._needed:
+                _remove(f"{place}/{name}")
+
+    def _add_links(self, folder: str) -> None:
+        """Add links to the entries of a folder outside the project."""
+        names = [entry.name for entry in list_folder(folder, None)[0]]
+        names = names if len(names) <= OUTSIDE_ENTRIES else []
+        self._remove_except(folder, set(names))
+        for path in (os.path.join(folder, name) for name in names):
+            if path not in self._needed:
+                self._link(path, path)
+
+
+def root_of(folder: Path, project: Path) -> Path:
+    """Return the folder below which files are copied, for a run that works in `folder`."""
+    return project if project in folder.parents else folder
+
+
+def list_folder(folder: str, most: int | None) -> tuple[list[os.DirEntry[str]], bool]:
+    """Return at most `most` entries of a folder, and whether they are all."""
+    try:
+        with os.scandir(folder) as found:
+            return list(islice(found, most)), next(found, None) is None
+    except PermissionError:
+        return [], False
+
+
+def may_change(original: str) -> bool:
+    """Return whether a folder is one of tools, the user's account or the system, which programs change at any time."""
+    return os.path.basename(original) in _UNCHECKED or original in _SYSTEM
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+def _inode(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _identity(place: str) -> tuple[int, int]:
+    status = os.lstat(place)
+    return status.st_ino, status.st_ctime_ns
+
+
+def _remove(place: str) -> None:
+    if stat.S_ISDIR(os.lstat(place).st_mode):
+        shutil.rmtree(place)
+    else:
+        os.unlink(place)

@@ -1,0 +1,126 @@
+"""The process of a function: what it logs arrives, interrupts end it, and nothing of it remains."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ablate.journal.run_journal import Journals, load
+from ablate.runs.executors import ProcessExecutor
+from tests import ROOT
+from tests.samples.custom import artifact, runs_of
+from tests.samples.processes import is_alive, until
+from tests.workloads.custom.test_isolation import function_study
+
+WAITS = """
+    import os, subprocess, sys, time
+    from pathlib import Path
+    def train(recipe, log):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        log(1, score=1)
+        try:
+            Path({place!r}).write_text(f"{{os.getpid()}} {{child.pid}}")
+            time.sleep(600)
+        finally:
+            Path({place!r} + ".ended").touch()
+"""
+
+RUNNER = """
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from tests.samples.custom import runs_of
+from ablate.runs.executors import ProcessExecutor, SerialExecutor
+from ablate.runs.interrupts import termination_raises
+from ablate.workloads.custom.study_file import load_study
+with termination_raises():
+    runs_of(load_study(Path({study!r})), Path({folder!r}), {executor}, most=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("executor", "kind", "status"),
+    [
+        ("SerialExecutor()", signal.SIGINT, "killed"),
+        ("SerialExecutor()", signal.SIGTERM, "killed"),
+        ("SerialExecutor()", signal.SIGKILL, "running"),
+        ("ProcessExecutor(1)", signal.SIGINT, "killed"),
+        ("ProcessExecutor(1)", signal.SIGKILL, "killed"),
+    ],
+)
+def test_an_interrupt_ends_the_process_of_a_run(
+    tmp_path: Path, executor: str, kind: signal.Signals, status: str
+) -> None:
+    place = tmp_path / "pids"
+    function_study(tmp_path, WAITS.format(place=str(place)))
+    program = RUNNER.format(path=[str(ROOT)], study=str(tmp_path / "own.py"), folder=str(tmp_path), executor=executor)
+    process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: place.exists() and place.read_text().count(" ") == 1)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(kind)
+        process.wait(60)
+        pids = [int(pid) for pid in place.read_text().split()]
+        until(lambda: not any(is_alive(pid) for pid in (*pids, *(member.pid for member in family))))
+    finally:
+        process.kill()
+        process.wait()
+    assert Path(f"{place}.ended").exists(), "the training could tidy up"
+    (path,) = Journals(tmp_path / "mlruns" / "journal").paths()
+    run = load(path)
+    assert run is not None
+    assert (run.status, run.history) == (status, ({"step": 1, "score": 1},))
+
+
+def test_a_function_can_read_its_log_and_write_artifacts(tmp_path: Path) -> None:
+    text = """
+    import os
+    def train(recipe, log):
+        log(1, loss=2)
+        log.series("lr", 1, [0.5, 0.25])
+        log.progress(1, 2)
+        log.file("deep/model.txt").write_text("weights")
+        assert log.history == [{"step": 1, "loss": 2.0}], log.history
+        assert list(log.recorded("lr")) == [0.5, 0.25]
+        assert log.checkpoint.is_dir() and log.working_folder.samefile(os.getcwd())
+        os.system("echo from a child process")
+        return 1
+    """
+    (run,) = runs_of(function_study(tmp_path, text), tmp_path, most=1)
+    assert run.error is None
+    assert artifact(tmp_path, run, "deep/model.txt") == "weights"
+    assert artifact(tmp_path, run, "output.txt") == "from a child process\n"
+
+
+def test_an_exception_keeps_its_message_and_traceback(tmp_path: Path) -> None:
+    text = """
+    class OwnError(Exception):
+        def __init__(self, first, second):
+            super().__init__(f"{first} and {second}")
+    def train(recipe, log):
+        raise OwnError("cause", "effect")
+    """
+    (run,) = runs_of(function_study(tmp_path, text), tmp_path, ProcessExecutor(1), most=1)
+    assert (run.status, run.error) == ("failed", "OwnError: cause and effect")
+    journal = Journals(tmp_path / "mlruns" / "journal").path(run.name).read_text()
+    assert "in train" in journal
+
+
+def test_a_study_file_that_cannot_be_imported_again(tmp_path: Path) -> None:
+    text = f"""
+    import os
+    if os.getpid() != {os.getpid()}:
+        os._exit(7)
+    def train(recipe, log):
+        return 1
+    """
+    (run,) = runs_of(function_study(tmp_path, text), tmp_path, most=1)
+    assert str(run.error) == (
+        f"Cannot import {tmp_path / 'own.py'} in a process of its own: its process exited with code 7"
+    )
