@@ -15,12 +15,13 @@ from ablate.stats.effects import (
     BUDGET_DIFFERENCES,
     Effect,
     NoiseBudget,
+    Scores,
     TwoScopes,
     estimate_effects,
     image_standard_error,
     noise_budget,
+    read_scores,
     replay,
-    score_table,
     start_monitoring,
     two_scopes,
 )
@@ -106,9 +107,10 @@ def _by_delta(effect: Effect) -> tuple[bool, float]:
 
 def analyse(study: StudyData) -> Analysis:
     """Return everything that the runs of a study support. Raises UserError for scores that cannot be compared."""
-    scores = score_table(study.runs, study.metric)
-    factorial = _factorial(study, scores)
-    main_effects = [] if factorial is None else estimate_main_effects(study, factorial, scores)
+    table = read_scores(study.runs, study.metric)
+    scores = table.values
+    factorial = _factorial(study, table)
+    main_effects = [] if factorial is None else estimate_main_effects(study, factorial, table)
     aliases, resolution = _aliases(study)
     analysis = Analysis(
         study=study,
@@ -118,7 +120,7 @@ def analyse(study: StudyData) -> Analysis:
         aliases=aliases,
         resolution=resolution,
         attribution=_attribution(study, scores),
-        synergies=() if factorial else _synergies(study, scores),
+        synergies=() if factorial else _synergies(study, table),
         retuned=_retuned(study),
     )
     correct = study.correct()
@@ -143,14 +145,21 @@ def _retuned(study: StudyData) -> list[Effect]:
     return estimate_effects(study.runs, study.searches.comparisons, study.metric, study.margin, protocol)
 
 
-def _factorial(study: StudyData, scores: pd.DataFrame) -> FactorialAnalysis | None:
+def _factorial(study: StudyData, scores: Scores) -> FactorialAnalysis | None:
     """Return the contrasts of a balanced two-level design of at least two factors, over the complete seeds."""
     from ablate.stats.attribution import factorial_effects
 
     if study.design.shape[1] < 2 or study.design_name in ONE_AT_A_TIME:
         return None
     try:
-        return factorial_effects(study.design, scores, study.margin, study.metric.goal)
+        return factorial_effects(
+            study.design,
+            scores.values,
+            study.margin,
+            study.metric.goal,
+            unstable=scores.unstable,
+            protocol=study.protocol,
+        )
     except UserError:  # not such a design, or no complete seed yet
         return None
 
@@ -180,7 +189,7 @@ def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
         return None
 
 
-def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast]:
+def _synergies(study: StudyData, scores: Scores) -> list[FactorialContrast]:
     """Return the synergies of pairs in the full recipe, if variants without two components were run."""
     from ablate.stats.attribution import pair_synergies
 
@@ -188,7 +197,9 @@ def _synergies(study: StudyData, scores: pd.DataFrame) -> list[FactorialContrast
     off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()
     if design.shape[1] < 2 or 2 not in off or 0 not in off:
         return []
-    found = pair_synergies(design, scores, study.margin, study.metric.goal)
+    found = pair_synergies(
+        design, scores.values, study.margin, study.metric.goal, unstable=scores.unstable, protocol=study.protocol
+    )
     return found if any(row.n for row in found) else []
 
 
@@ -200,13 +211,15 @@ def _budget(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> Noi
     scores = analysis.scores.loc[[study.baseline]].to_numpy(dtype=float)[0]
     reference = [value for value in scores.tolist() if math.isfinite(value)]
     sds = [effect.evidence.sd_difference for effect in analysis.headline]
+    seeds = sorted(effect.n for effect in analysis.headline if math.isfinite(effect.evidence.sd_difference))
+    n = seeds[len(seeds) // 2] if seeds else None
     image_se = math.nan
     if correct.get(study.baseline):
         rows = list(correct[study.baseline].values())
         image_se = image_standard_error(rows, study.metric.scale)
     per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # BUDGET_DIFFERENCES are chosen for 0.5 points
     targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
-    return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets)
+    return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets, n)
 
 
 def _scopes(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:

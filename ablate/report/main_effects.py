@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.report.study_data import StudyData
-from ablate.stats.effects import Comparison, Effect, estimate_effects
+from ablate.stats.effects import Average, Comparison, Effect, Scores, estimate_effects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,14 +19,27 @@ AVERAGED = "averaged over the other components"
 """Qualifier of main effects in sentences, tables and plots."""
 
 
-def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores: pd.DataFrame) -> list[Effect]:
+def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores: Scores) -> list[Effect]:
     """Return one effect per factor, without it against with it, in a separate family."""
-    runs = _averaged_runs(study, factorial, scores)
+    runs = _averaged_runs(study, factorial, scores.values)
     comparisons = [
         Comparison(_off(name), _on(name), str(name), "removed", FAMILY, len(study.seeds))
         for name in study.design.columns
     ]
-    effects = estimate_effects(runs, comparisons, study.metric, study.margin, study.protocol)
+    averages = {
+        _off(row.term): Average(
+            runs=factorial.runs,
+            unstable=factorial.unstable,
+            delta_survivors=-row.delta_survivors,
+            step=scores.step,
+            repeats=scores.repeats,
+            screening=factorial.is_screening,
+            alias=row.likeliest,
+        )
+        for row in factorial.contrasts
+        if row.family == FAMILY
+    }
+    effects = estimate_effects(runs, comparisons, study.metric, study.margin, study.protocol, averages)
     return [_with_few_seeds(effect, factorial) for effect in effects]
 
 
@@ -43,7 +57,7 @@ def _averaged_runs(study: StudyData, factorial: FactorialAnalysis, scores: pd.Da
     """Return a run table of the averages over the balanced design, by seed, for each factor off and on.
 
     Off minus on is then, seed by seed, minus the factorial contrast e_s = (2/N) X'y_s. Only complete seeds are used;
-    values are in the unit of the run table.
+    values are in the unit of the run table. An average with a run that has no score has none either.
     """
     import pandas as pd
 
@@ -52,10 +66,15 @@ def _averaged_runs(study: StudyData, factorial: FactorialAnalysis, scores: pd.Da
     metric, part = study.metric, orthogonal_part(study.design)
     table = scores.reindex(part.index)[list(factorial.seeds)] / metric.scale
     rows = [
-        {"variant": name(factor), "seed": seed, "status": "finished", metric.name: value}
+        {
+            "variant": name(factor),
+            "seed": seed,
+            "status": "unstable" if math.isnan(value) else "finished",
+            metric.name: value,
+        }
         for factor in part.columns
         for name, chosen in ((_off, ~part[factor]), (_on, part[factor]))
-        for seed, value in table[chosen].mean(axis=0).items()
+        for seed, value in table[chosen].mean(axis=0, skipna=False).items()
     ]
     return pd.DataFrame(rows, columns=["variant", "seed", "status", metric.name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -67,9 +68,11 @@ class Report:
         found = {}
         for effect in self.analysis.effects:
             name = "".join(char if char.isalnum() or char in "_-./ " else "_" for char in effect.variant)
-            for column, group in (("delta", "delta"), ("ci_low", "delta_ci_low"), ("ci_high", "delta_ci_high")):
-                value = getattr(effect, column)
-                if value == value:
+            values = dict(
+                zip(("delta", "delta_ci_low", "delta_ci_high"), (effect.delta, *effect.interval), strict=True)
+            )
+            for group, value in values.items():
+                if math.isfinite(value):
                     found[f"{group}/{name}"[:250]] = value
         return found
 

@@ -1,8 +1,14 @@
 """Committed journals still give the tables that the code before the move into folders made of them.
 
-The digests below were made by commit bb35f32, in which all modules lay flat. `runs.csv` holds recorded values and is
-compared as it is, byte for byte. Computed tables are compared with every number rounded to nine significant digits,
-because the last bits of a sum depend on the processor; all their text, verdicts included, is compared as it is.
+The digests below were made by commit bb35f32, in which all modules lay flat, except two of the factorial study. Its
+`effects.csv` differs in three columns: `n_unstable` counts the two diverged runs of `none`, which every average
+contains, `delta_survivors` leaves this combination out, and `verdict` begins with "unstable in 2 of 80 runs". Its
+`interactions.csv` states the synergy of each pair, twice the interaction effect, in all columns (`estimate`, intervals,
+`p_tost`), and has the columns `n_unstable` and `delta_survivors`.
+
+`runs.csv` holds recorded values and is compared as it is, byte for byte. Computed tables are compared with every number
+rounded to nine significant digits, because the last bits of a sum depend on the processor; all their text, verdicts
+included, is compared as it is.
 """
 
 from __future__ import annotations
@@ -26,8 +32,8 @@ DIGESTS = {
         "runs.csv": "d24cb2d7ac6ed2651d43cabe4e1a1d640c64a95707f812bc7ef529572ec3c9b1",
     },
     "factorial": {
-        "effects.csv": "14fdeb63a5d842dfc31a2d8151c718d6964dfd1c931ef84bd8f7fc6cd3e74f91",
-        "interactions.csv": "a09d7ecac16b76d6ca741f837fe0280a3251e7d729729019c8a0dce7611ac8c3",
+        "effects.csv": "dbd7fa8db5ff92986132c4fb936ec534aed0303e37bd8492f91d5d123082f8df",
+        "interactions.csv": "e71eaed72fe04a8d5b87f9009e91093cb7075c88b239f70379fc8878cc42fb6d",
         "runs.csv": "13257222ee2622908188316a42b3f15f25c16456c6c2d0f64772ca4990fc0500",
     },
     "laptop": {

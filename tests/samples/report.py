@@ -17,7 +17,7 @@ from ablate.tracking import PlanEntry, StudyRecord, Tracker
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import start
 
-IMAGES = 203  # no multiple of 8: the bits are padded
+IMAGES = 2003  # no multiple of 8: the bits are padded
 
 
 WORTH = {"augment": 4.0, "batch_norm": 2.0, "residual": 0.0, "dropout": -0.1}

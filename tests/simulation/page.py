@@ -2,36 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, PEEKING, SEED_SD, Cell, Rates
+from tests.simulation.factorial import FactorialCell, FactorialRates
+from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, OFTEN, PEEKING, SEED_SD, Cell, Rates
 
 
-def markdown(rates: Sequence[Rates], peeking: tuple[float, float], repetitions: int, seed: int) -> str:
+@dataclass(frozen=True)
+class Simulation:
+    """The result of a simulation: rates of every cell, and of the procedures that the shipped ones replace.
+
+    Attributes:
+        rates: Rates of single comparisons.
+        factorial: Rates of factorial designs.
+        peeking: False differences and false equivalences of uncorrected looks.
+        half_rule: False "trains unreliably" if half of the seeds sufficed.
+        repetitions: Studies per cell of single comparisons.
+        factorial_repetitions: Studies per cell of factorial designs, which take longer.
+        seed: Random seed.
+    """
+
+    rates: Sequence[Rates]
+    factorial: Sequence[FactorialRates]
+    peeking: tuple[float, float]
+    half_rule: float
+    repetitions: int
+    factorial_repetitions: int
+    seed: int
+
+    @property
+    def misses(self) -> list[str]:
+        """The limits that cells break, as text, and positive controls that find nothing."""
+        found = [f"{_name(row.cell)}: {miss}" for row in self.rates for miss in row.misses]
+        found += [f"{_factorial_name(row.cell)}: {miss}" for row in self.factorial for miss in row.misses]
+        controls = (("uncorrected looks", self.peeking[0]), ("the rule of half of the seeds", self.half_rule))
+        return found + [f"{name}: only {rate:.3f}" for name, rate in controls if rate <= PEEKING]
+
+
+def markdown(found: Simulation) -> str:
     """Return the result as Markdown: broken limits and worst cells first, then every cell."""
-    misses = [f"- {_name(row.cell)}: {miss}" for row in rates for miss in row.misses]
+    rates, peeking = found.rates, found.peeking
+    misses = [f"- {miss}" for miss in found.misses]
     summary = "All cells are within their limits." if not misses else "These cells are outside their limits:"
     lines = [
         "# Simulation of the statistics",
         "",
-        f"{repetitions:,} simulated studies per cell, random seed {seed}: seven arms against a shared reference with a "
-        f"standard deviation of {SEED_SD} points, margin {MARGIN}, judged by the shipped verdict code. {summary}",
+        f"{found.repetitions:,} simulated studies per cell, random seed {found.seed}: seven arms against a "
+        f"shared reference with a standard deviation of {SEED_SD} points, margin {MARGIN}, judged by the shipped "
+        f"verdict code. {summary}",
         *misses,
         "",
         f"Positive control: uncorrected tests after every seed from 3 to 20 find a false difference in "
         f"{peeking[0]:.3f} of the studies (must exceed {PEEKING}), three uncorrected TOST looks find a false "
-        f"equivalence in {peeking[1]:.3f}.",
+        f"equivalence in {peeking[1]:.3f}. If half of the seeds sufficed, {found.half_rule:.3f} of the studies with 3 "
+        f'seeds would falsely call an arm "trains unreliably", all arms diverging alike in 25 % of their runs (must '
+        f"exceed {PEEKING}).",
         "",
         *_summary(rates),
         "",
         "Skewed noise with unequal standard deviations invalidates every t procedure: these cells are reported, but "
-        "the limits do not apply. Coverage refers to the intervals of stable pairs, and with `--until-clear` to the "
-        "interval at the look that ended the arm. `runs` is the mean number of runs per study.",
+        "the limits do not apply. In the last cells all arms diverge alike, and often: coverage is not counted, and "
+        f"every verdict is false (the limits do not apply at {max(OFTEN):.0%}). Coverage refers to the intervals of "
+        "stable pairs, and with `--until-clear` to the interval at the look that ended the arm. `runs` is the mean "
+        "number of runs per study.",
         "",
         "| seeds | noise | SD ratio | rho | effects | divergence | coverage | false difference | false equivalence "
-        "| false verdict | runs |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| false verdict | false 'trains unreliably' | runs |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
         *(_line(row) for row in rates),
+        "",
+        "## Factorial designs",
+        "",
+        f"{found.factorial_repetitions:,} studies per cell. All main effects and synergies are zero, except a planted "
+        "synergy of two components. At resolution III it imitates the main effects of other components, which may "
+        "differ, but are never established.",
+        "",
+        "| design | seeds | planted synergy | false difference | false equivalence | false established verdict |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row.cell.design} | {row.cell.n} | {row.cell.synergy:g} | {row.false_difference:.3f} | "
+            f"{row.false_equivalence:.3f} | {row.false_established:.3f} |"
+            for row in found.factorial
+        ),
     ]
     return "\n".join(lines) + "\n"
 
@@ -40,23 +94,27 @@ def _summary(rates: Sequence[Rates]) -> list[str]:
     """Return a table of the worst cell of each kind."""
     lines = [
         f"| cells | coverage, normal | worst false difference (limit {FAMILY_WISE}) | worst false equivalence "
-        f"(limit {FAMILY_WISE}) | worst false verdict (limit {FALSE_VERDICT}) |",
-        "|---|---|---|---|---|",
+        f"(limit {FAMILY_WISE}) | worst false verdict (limit {FALSE_VERDICT}) | worst false "
+        f"'trains unreliably' (limit {FAMILY_WISE}) |",
+        "|---|---|---|---|---|---|",
     ]
-    for name, sequential, limited in (
-        ("fixed seeds", False, True),
-        ("until clear", True, True),
-        ("fixed seeds, skewed and unequal (no limits)", False, False),
-        ("until clear, skewed and unequal (no limits)", True, False),
+    for name, sequential, limited, often in (
+        ("fixed seeds", False, True, False),
+        ("until clear", True, True, False),
+        ("fixed seeds, arms that often diverge", False, True, True),
+        ("until clear, arms that often diverge", True, True, True),
+        ("fixed seeds, skewed and unequal (no limits)", False, False, False),
+        ("until clear, skewed and unequal (no limits)", True, False, False),
     ):
-        rows = [row for row in rates if row.cell.has_limits == limited and (row.cell.n == 0) == sequential]
+        kind = limited, sequential, often
+        rows = [row for row in rates if (row.cell.has_limits, row.cell.n == 0, row.cell.diverges_often) == kind]
         if not rows:
             continue
-        normal = [row.coverage for row in rows if row.cell.noise == "normal"]
+        normal = [row.coverage for row in rows if row.cell.noise == "normal" and not often]
         coverage = f"{min(normal):.3f} to {max(normal):.3f}" if normal else ""
         worst = (max(row.false_difference for row in rows), max(row.false_equivalence for row in rows))
-        verdict = max(row.false_verdict for row in rows)
-        lines.append(f"| {name} | {coverage} | {worst[0]:.3f} | {worst[1]:.3f} | {verdict:.3f} |")
+        verdict, unreliable = (max(row.false_verdict for row in rows), max(row.false_unreliable for row in rows))
+        lines.append(f"| {name} | {coverage} | {worst[0]:.3f} | {worst[1]:.3f} | {verdict:.3f} | {unreliable:.3f} |")
     return lines
 
 
@@ -65,9 +123,14 @@ def _name(cell: Cell) -> str:
     return f"{seeds}, {cell.noise}, SD ratio {cell.sd_ratio:g}, rho {cell.rho:g}, {cell.effects}, {cell.divergence:.0%}"
 
 
+def _factorial_name(cell: FactorialCell) -> str:
+    return f"{cell.design}, {cell.n} seeds, synergy {cell.synergy:g}"
+
+
 def _line(row: Rates) -> str:
     cell = row.cell
     setting = (cell.n or "until clear", cell.noise, f"{cell.sd_ratio:g}", f"{cell.rho:g}", cell.effects)
-    shares = (row.coverage, row.false_difference, row.false_equivalence, row.false_verdict)
-    parts = [*map(str, setting), f"{cell.divergence:.0%}", *(f"{share:.3f}" for share in shares), f"{row.runs:.1f}"]
+    shares = (row.coverage, row.false_difference, row.false_equivalence, row.false_verdict, row.false_unreliable)
+    texts = ["" if math.isnan(share) else f"{share:.3f}" for share in shares]
+    parts = [*map(str, setting), f"{cell.divergence:.0%}", *texts, f"{row.runs:.1f}"]
     return f"| {' | '.join(parts)} |"

@@ -29,6 +29,7 @@ from ablate.stats.attribution import (
     shapley_source,
     shapley_values,
 )
+from ablate.stats.effects import Protocol
 
 
 def label(on):
@@ -183,8 +184,9 @@ def test_known_answer_factorial():
     assert (found["a"].low, found["a"].high) == pytest.approx((7.253875, 8.012792), rel=1e-6)
     assert found["b"].estimate == pytest.approx(3.6)
     assert (found["b"].low, found["b"].high) == pytest.approx((2.942759, 4.257241), rel=1e-6)
-    assert found["a x b"].estimate == pytest.approx(-2.4)
-    assert found["a x b"].synergy == pytest.approx(-4.8)
+    assert found["a x b"].effect == pytest.approx(-2.4)
+    assert found["a x b"].synergy == found["a x b"].estimate == pytest.approx(-4.8)
+    assert found["a"].effect == found["a"].estimate
     assert math.isnan(found["a"].synergy)
     assert (found["a"].family, found["a x b"].family) == ("main effects", "interactions")
     assert found["a"].p_holm == pytest.approx(min(1, 2 * found["a"].p))
@@ -295,6 +297,146 @@ def test_factorial_effects_are_differences_of_means(seed):
         assert contrast.fw_low <= contrast.low
 
 
+# unstable runs, resolution III, protocol -------------------------------------------------------------------------
+
+
+def unstable_at(scores, *runs):
+    marks = pd.DataFrame(False, index=scores.index, columns=scores.columns)
+    for variant, seed in runs:
+        marks.loc[variant, seed] = True
+    return marks
+
+
+def additive(on):
+    return 3.0 * ("a" in on) - 2.0 * ("b" in on) + 0.5 * ("c" in on) + ({"a", "b"} <= on)
+
+
+def test_contrasts_count_and_name_their_unstable_runs():
+    design = full_factorial("abc")
+    scores = responses(design, additive, noise=0.05)
+    scores.loc["none", [3, 4]] = -60.0
+    analysis = factorial_effects(design, scores, 0.5, unstable=unstable_at(scores, ("none", 3), ("none", 4)))
+    assert analysis.unstable == {"none": (3, 4)}
+    assert analysis.runs == 40
+    for contrast in analysis.contrasts:
+        assert contrast.n_unstable == 2
+        assert contrast.verdict.startswith("unstable in 2 of 40 runs: ")
+    found = by_term(analysis)
+    assert found["c"].estimate > 5  # rests on the diverged runs
+    assert found["a"].delta_survivors == pytest.approx(3.5, abs=0.2)
+    assert found["c"].delta_survivors == pytest.approx(0.5, abs=0.2)
+    assert found["a x b"].delta_survivors == pytest.approx(1.0, abs=0.2)  # the synergy, not half of it
+    stable = factorial_effects(design, scores, 0.5)
+    assert [row.estimate for row in stable.contrasts] == [row.estimate for row in analysis.contrasts]
+    assert {row.n_unstable for row in stable.contrasts} == {0}
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from(["full", "fraction"]), st.integers(0, 2))
+def test_survivors_are_unbiased_by_the_variants_that_are_left_out(seed, kind, lost):
+    """Without noise, least squares on the other variants recovers main effects and synergies."""
+    generator = np.random.default_rng(seed)
+    design = full_factorial("abcd") if kind == "full" else RESOLUTION_IV
+    factors = list(design.columns)
+    single = dict(zip(factors, generator.normal(0, 3, len(factors)), strict=True))
+    scores = responses(design, lambda on: 80 + sum(single[name] for name in on), seeds=3, seed=seed)
+    truth = by_term(factorial_effects(design, scores, 0.5))
+    runs = [(variant, 1) for variant in generator.choice(design.index, lost, replace=False)]
+    for variant, at in runs:
+        scores.loc[variant, at] = 10.0
+    analysis = factorial_effects(design, scores, 0.5, unstable=unstable_at(scores, *runs))
+    for contrast in analysis.contrasts:
+        if not math.isnan(contrast.delta_survivors):
+            assert contrast.delta_survivors == pytest.approx(truth[contrast.term].estimate, abs=1e-8)
+        elif contrast.family == "main effects":
+            assert lost > 1
+
+
+def test_too_few_stable_variants_have_no_survivors():
+    runs = [("a", 0), ("b", 0)]
+    analysis = factorial_effects(TWO, SIX, 0.5, unstable=unstable_at(SIX, *runs))
+    assert all(math.isnan(row.delta_survivors) for row in analysis.contrasts)
+    three = factorial_effects(TWO, SIX, 0.5, unstable=unstable_at(SIX, ("none", 0)))
+    found = by_term(three)
+    assert found["a"].delta_survivors == pytest.approx(float((SIX.loc["a+b"] - SIX.loc["b"]).mean()))
+    assert math.isnan(found["a x b"].delta_survivors)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_unstable_runs_without_a_score_leave_no_verdict(seeds):
+    design = full_factorial("abc")
+    scores = responses(design, additive, seeds=seeds, noise=0.05)
+    scores.loc["none", 0] = math.nan
+    analysis = factorial_effects(design, scores, 0.5, unstable=unstable_at(scores, ("none", 0)))
+    assert not analysis.is_scored
+    assert len(analysis.seeds) == seeds
+    assert math.isnan(analysis.screening.me)
+    expected = "unstable in 1 of 40 runs" if seeds == 5 else f"unstable in 1 of {8 * seeds} runs: "
+    for contrast in analysis.contrasts:
+        assert contrast.verdict.startswith(expected)
+        assert not contrast.verdict.endswith(("loss", "gain", "effect"))
+    assert by_term(analysis)["a"].delta_survivors == pytest.approx(3.5, abs=0.2)
+    missing = factorial_effects(design, scores, 0.5) if seeds > 1 else None
+    assert missing is None or missing.incomplete_seeds == (0,)
+
+
+def planted_pair(on):
+    return 80 + 6.0 * ({"b", "c"} <= on)
+
+
+HALF = fraction("ab", {"c": "ab"})
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+def test_resolution_iii_establishes_nothing_and_names_the_likeliest_alias(seeds):
+    for design in (HALF, plackett_burman_12(SEVEN), fraction("abc", {"d": "ab", "e": "ac", "f": "bc", "g": "abc"})):
+        analysis = factorial_effects(design, responses(design, planted_pair, seeds=seeds, noise=0.05), 0.5)
+        assert analysis.is_screening
+        for contrast in analysis.contrasts:
+            assert contrast.verdict.startswith("screening: ")
+            assert contrast.verdict.rpartition(": ")[2] in (
+                "real, importance unresolved", "inconclusive", "too few seeds", "single-run observation",
+            )  # fmt: skip
+            assert contrast.likeliest.count(" x ") == 1
+            assert contrast.term not in contrast.likeliest.split(" x ")
+        alias = next(row.likeliest for row in analysis.contrasts if row.term == "a")
+        assert alias == "b x c" or design.shape[1] == 7
+
+
+def test_higher_resolutions_are_no_screening():
+    for design in (RESOLUTION_IV, full_factorial("abc"), fraction("abcd", {"e": "abcd"})):
+        analysis = factorial_effects(design, responses(design, planted_pair, noise=0.05), 0.5)
+        assert not analysis.is_screening
+        assert {contrast.likeliest for contrast in analysis.contrasts} == {""}
+        assert by_term(analysis)["b"].verdict == "clear and important gain"
+
+
+def test_contrasts_state_the_protocol():
+    for protocol, prefix in (
+        (Protocol(planned=False), "exploratory: "),
+        (Protocol(selected_on_test=True), "optimistic: "),
+        (Protocol(extended=True), "exploratory: "),
+    ):
+        contrasts = factorial_effects(TWO, SIX, 0.5, protocol=protocol).contrasts
+        contrasts += tuple(pair_synergies(TWO, SIX, 0.5, protocol=protocol))
+        assert all(row.verdict.startswith(f"preliminary: {prefix}") for row in contrasts)
+    added = by_term(factorial_effects(TWO, SIX, 0.5, protocol=Protocol(extended=True)))
+    assert added["a"].verdict.endswith("inconclusive")  # the interval for added seeds is infinite at three
+
+
+def test_coarse_scores_show_no_equivalence():
+    design = full_factorial("abc")
+    fine = responses(design, lambda on: 80.0, seeds=20, noise=0.3)
+    assert {row.verdict for row in factorial_effects(design, fine, 0.5).contrasts} == {
+        "no practically meaningful effect"
+    }
+    coarse = fine.round()
+    assert factorial_effects(design, coarse, 0.5).contrasts[0].p_tost < 0.05
+    assert "inconclusive" in {row.verdict for row in factorial_effects(design, coarse, 0.5).contrasts}
+    for row in (*factorial_effects(design, coarse, 0.5).contrasts, *pair_synergies(design, coarse, 0.5)):
+        assert not row.verdict.endswith(("meaningful effect", "negligible"))
+
+
 # synergies -------------------------------------------------------------------------------------------------------
 
 
@@ -318,8 +460,63 @@ def test_pair_synergies_at_both_corners():
 def test_synergy_is_twice_the_interaction_for_two_factors():
     (synergy,) = pair_synergies(TWO, SIX, 0.5)
     interaction = by_term(factorial_effects(TWO, SIX, 0.5))["a x b"]
-    assert synergy.estimate == pytest.approx(2 * interaction.estimate)
+    assert synergy.estimate == pytest.approx(2 * interaction.effect)
+    assert synergy.estimate == pytest.approx(interaction.estimate)
+    assert (synergy.low, synergy.fw_high) == pytest.approx((interaction.low, interaction.fw_high))
+    assert synergy.p_tost == pytest.approx(interaction.p_tost)
     assert synergy.p == pytest.approx(interaction.p)
+
+
+@pytest.mark.parametrize(
+    ("synergy", "verdict"),
+    [
+        (0.0, "no practically meaningful effect"),
+        (0.2, "real but negligible"),
+        (0.8, "clear and important gain"),  # its interaction effect of 0.4 is within the margin
+        (-3.0, "clear and important loss"),
+    ],
+)
+def test_one_planted_synergy_gets_one_verdict_in_every_design(synergy, verdict):
+    def truth(on):
+        return 80 + 2.0 * ("a" in on) + synergy * ({"a", "b"} <= on)
+
+    found = []
+    for design in (full_factorial("abcd"), fraction("abcd", {"e": "abcd"}), RESOLUTION_IV):
+        scores = responses(design, truth, noise=0.02, seeds=6)
+        found.append(by_term(factorial_effects(design, scores, 0.5))["a x b"])
+    pairs = leave_one_out("abcd", pairs=True, alone=False)
+    scores = responses(pairs, truth, noise=0.02, seeds=6)
+    found.append(next(row for row in pair_synergies(pairs, scores, 0.5) if row.term == "a x b"))
+    for row in found:
+        assert row.estimate == row.synergy == pytest.approx(synergy, abs=0.1)
+        assert row.low <= row.estimate <= row.high
+        assert row.effect == pytest.approx(row.estimate / 2)
+        assert row.verdict == verdict
+
+
+def test_synergies_of_pairs_count_their_unstable_runs():
+    design = leave_one_out("abc", pairs=True, alone=False)
+    scores = responses(design, additive, seeds=6, noise=0.02)
+    scores.loc["c", 2] = -50.0
+    found = pair_synergies(design, scores, 0.5, unstable=unstable_at(scores, ("c", 2)))
+    first, second, third = found  # a x b removes both: its arm is `c`
+    assert (first.n_unstable, second.n_unstable, third.n_unstable) == (1, 0, 0)
+    assert first.verdict.startswith("unstable in 1 of 24 runs: ")
+    assert first.delta_survivors == pytest.approx(1.0, abs=0.1)
+    assert second.delta_survivors == pytest.approx(second.estimate)
+    scores.loc["c", 2] = math.nan
+    unknown = pair_synergies(design, scores, 0.5, unstable=unstable_at(scores, ("c", 2)))[0]
+    assert (unknown.n, unknown.verdict) == (6, "unstable in 1 of 24 runs")
+    assert math.isnan(unknown.estimate)
+    assert unknown.delta_survivors == pytest.approx(1.0, abs=0.1)
+
+
+def test_synergies_without_variance_have_no_verdict():
+    scores = pd.DataFrame({seed: np.array([80.0, 86, 90, 91]) + seed for seed in range(5)}, index=TWO.index)
+    (synergy,) = pair_synergies(TWO, scores, 0.5)
+    contrasts = [*factorial_effects(TWO, scores, 0.5).contrasts, synergy]
+    assert {row.verdict for row in contrasts} == {"identical differences"}
+    assert all(math.isnan(row.p) and math.isnan(row.low) for row in contrasts)
 
 
 def test_a_pair_without_its_runs_counts_in_the_family():
@@ -425,7 +622,7 @@ def test_an_incomplete_full_factorial_falls_back_to_half_sums():
     [
         ([0.3, 0.31, 0.29, 0.3], "higher interactions"),  # within the margin, but not 0
         ([1.0, 1.0, 1.0], "higher interactions"),
-        ([0.0, 0.0, 0.0], "no sign of higher interactions"),
+        ([0.0, 0.0, 0.0], "cannot tell"),  # without variance there is no interval
         ([0.05, -0.05, 0.02, -0.01], "no sign of higher interactions"),
         ([2.0, -2.0, 1.0, -1.0], "cannot tell"),
         ([0.1], "cannot tell"),

@@ -28,7 +28,6 @@ from ablate.stats.effects import (
     sign_flip_p,
     wilson,
 )
-from ablate.stats.metric import Metric
 from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, RAW, planned, run_table, with_status
 
 SEVEN = ("no-bn", "no-clip", "no-a", "no-b", "no-c", "no-d", "no-e")
@@ -196,32 +195,94 @@ def test_missing_p_enters_holm_as_one():
 
 
 @pytest.mark.parametrize(
-    ("shift", "n", "p", "p_tost", "verdict"),
+    ("shift", "n", "verdict"),
     [
-        (0.0, 5, 1.0, 0.0, "no practically meaningful effect"),
-        (-0.25, 5, 0.0, 0.0, "real but negligible"),
-        (-1.0, 5, 0.0, 1.0, "clear and important loss"),
-        (-0.5, 5, 0.0, 1.0, "real, importance unresolved"),
-        (-1.0, 4, 0.0, 1.0, "identical differences"),
-        (0.0, 3, 1.0, 0.0, "identical differences"),
-        (-1.0, 2, 0.0, 1.0, "too few seeds"),
+        (0.0, 20, "identical differences"),
+        (-0.25, 5, "identical differences"),
+        (-1.0, 5, "identical differences"),
+        (-1.0, 4, "identical differences"),
+        (0.0, 3, "identical differences"),
+        (-1.0, 2, "too few seeds"),
     ],
 )
-def test_no_variance(shift, n, p, p_tost, verdict):
-    values = np.array([93.0, 94.0, 92.5, 93.5, 92.0])[:n]
-    runs = run_table({"baseline": values, "no-a": values + shift}, RAW)
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_differences_without_variance_have_no_verdict_and_no_p(shift, n, verdict, scale):
+    values = scale * np.resize([93.0, 94.0, 92.5, 93.5, 92.0], n)
+    noise = 1e-11 * scale * np.resize([1.0, -1.0, 2.0], n)  # of the size of rounding errors
+    runs = run_table({"baseline": values, "no-a": values + scale * shift + noise, "no-b": values**1.01}, RAW)
+    effect, other = estimate_effects(runs, planned("no-a", "no-b"), RAW, 0.5 * scale)
+    assert effect.verdict == verdict
+    assert effect.delta == pytest.approx(scale * shift, abs=1e-9 * scale)
+    assert all(map(math.isnan, (effect.p, effect.p_tost, effect.ci_low, effect.fw_high, effect.rho)))
+    assert math.isinf(effect.mde) == (n < 3)
+    assert (effect.p_holm, effect.p_tost_holm) == (1.0, 1.0)  # a missing p enters Holm as 1
+    if n > 2:
+        assert other.p_holm == approx(min(1.0, 2 * other.p))
+
+
+def test_differences_just_above_the_tolerance_are_tested():
+    values = np.array([93.0, 94.0, 92.5, 93.5, 92.0])
+    runs = run_table({"baseline": values, "no-a": values - 1 + 1e-4 * STEADY}, RAW)
     (effect,) = estimate_effects(runs, planned("no-a"), RAW, 0.5)
-    assert (effect.p, effect.p_tost, effect.verdict) == (p, p_tost, verdict)
-    assert math.isnan(effect.rho)
-    assert effect.ci_low == effect.delta == effect.fw_high
+    assert effect.verdict == "clear and important loss"
 
 
-def test_constant_arms_have_no_rho_and_no_welch():
-    runs = run_table({"baseline": [90.0] * 5, "no-a": [89.0] * 5})
-    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+def test_where_every_arm_repeats_its_score_n_is_one():
+    runs = run_table({"baseline": [90.0] * 5, "no-a": [89.0] * 5, "no-b": [90.0] * 3})
+    first, second = estimate_effects(runs, planned("no-a", "no-b"), ACCURACY, 0.5)
+    assert (first.n, first.verdict, first.delta) == (1, "single-run observation", pytest.approx(-1.0))
+    assert (second.n, second.verdict, second.evidence.paired.repeats) == (1, "single-run observation", 3)
+    assert all(map(math.isnan, (first.p, first.ci_low, first.rho, first.p_welch, first.baseline_sd)))
+    assert first.p_holm == first.p_tost_holm == 1.0
+    assert score_table(runs, ACCURACY).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("arms", "n"),
+    [
+        ({"baseline": [90.0] * 5, "no-a": [89.0] * 5, "no-b": [90.0, 91.0]}, 5),  # one arm varies
+        ({"baseline": [90.0], "no-a": [89.0]}, 1),  # a single seed shows nothing
+        ({"baseline": [90.0] * 5, "no-a": [89.0]}, 1),
+        ({"baseline": [90.0, 90.1, 90.2], "no-a": [90.0, 90.1, 90.2]}, 3),  # the switch does nothing, the seed does
+    ],
+)
+def test_seeds_count_where_something_varies(arms, n):
+    first = estimate_effects(run_table(arms), planned("no-a"), ACCURACY, 0.5)[0]
+    assert first.n == n
+
+
+def test_an_arm_that_diverges_at_some_seeds_does_not_repeat_itself():
+    runs = with_status(run_table({"baseline": [90.0] * 5, "no-a": [89.0] * 5}), "no-a", [1], "unstable", 0.1)
+    assert estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)[0].n == 5
+    always = with_status(runs, "no-a", range(5), "unstable", 0.1)
+    assert estimate_effects(always, planned("no-a"), ACCURACY, 0.5)[0].n == 1
+
+
+def test_a_constant_arm_has_no_rho():
+    runs = run_table({"baseline": [90.0] * 5, "no-a": [89.0] * 5, "no-b": NO_CLIP})
+    effect = estimate_effects(runs, planned("no-a", "no-b"), ACCURACY, 0.5)[0]
     assert math.isnan(effect.rho)
     assert math.isnan(effect.p_welch)
-    assert effect.verdict == "clear and important loss"
+    assert effect.verdict == "identical differences"
+
+
+def test_a_score_coarser_than_the_margin_has_no_verdict_of_equivalence():
+    almost = [90.0] * 19 + [91.0]
+    for step, verdict in ((1.0, "inconclusive"), (0.4, "no practically meaningful effect")):
+        values = np.array([90.0, 90.0 + step] * 10)
+        runs = run_table({"baseline": values, "no-a": values + step * np.subtract(almost, 90)})
+        (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+        assert effect.p_tost < 0.05
+        assert effect.verdict == verdict
+        assert effect.evidence.coarse == pytest.approx(step if step > 0.5 else 0.0)
+    moved = values + 0.4 + np.resize([0.0, 0.4, 0.0], 20)  # steps of 0.4: real, and within a margin of 1
+    runs = run_table({"baseline": values, "no-a": moved})
+    assert estimate_effects(runs, planned("no-a"), ACCURACY, 1.0)[0].verdict == "real but negligible"
+    quarter = run_table({"baseline": values, "no-a": values + np.resize([0.0, 0.0, 0.0, 0.6], 20)}, RAW)
+    coarse = quarter.assign(score=(quarter["score"] / 0.6).round() * 0.6)
+    (effect,) = estimate_effects(coarse, planned("no-a"), RAW, 0.5)
+    assert (effect.p_holm < 0.05, effect.p_tost_holm < 0.05) == (True, True)
+    assert effect.verdict == "real, importance unresolved"
 
 
 def test_prefixes():
@@ -254,18 +315,40 @@ def test_unstable_runs_count_with_their_value_next_to_the_survivors():
     assert effect.verdict == "unstable in 2 of 5 seeds: inconclusive"
 
 
-def test_an_arm_that_is_unstable_in_half_of_its_seeds_trains_unreliably():
-    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM}), "no-a", [0, 2, 4], "unstable", 0.1)
+def test_an_arm_that_is_unstable_more_often_than_its_reference_trains_unreliably():
+    stable = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    runs = with_status(stable, "no-a", range(5), "unstable", 0.1)
     (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
     assert effect.verdict == "trains unreliably"
-    assert (effect.evidence.unstable_low, effect.evidence.unstable_high) == approx(wilson(3, 5))
+    assert (effect.evidence.unstable_low, effect.evidence.unstable_high) == approx(wilson(5, 5))
+    assert effect.evidence.p_unreliable == approx(2 / 2**10)  # at the worst probability, 1/2
     four = runs[runs["seed"] < 4]
     assert estimate_effects(four, planned("no-a"), ACCURACY, 0.5)[0].verdict == "preliminary: trains unreliably"
+    reference_too = with_status(runs, "baseline", [1], "unstable", 0.1)
+    (effect,) = estimate_effects(reference_too, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == "reference unstable in seed 1: trains unreliably"
+
+
+def test_unstable_runs_short_of_that_are_a_prefix():
+    stable = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    runs = with_status(stable, "no-a", [0, 2, 4], "unstable", 0.1)
+    (effect,) = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)
+    assert effect.verdict == "unstable in 3 of 5 seeds: inconclusive"
+    assert effect.evidence.p_unreliable == pytest.approx(0.0618, abs=1e-4)
     reference_too = with_status(runs, "baseline", [1], "unstable", 0.1)
     (effect,) = estimate_effects(reference_too, planned("no-a"), ACCURACY, 0.5)
     assert effect.verdict == "reference unstable in seed 1: unstable in 3 of 5 seeds: inconclusive"
     assert effect.evidence.paired.survivors == (False, False, False, True, False)
     assert effect.delta_survivors == approx(90.40 - 93.21)
+
+
+def test_holm_applies_to_instability_over_the_family():
+    runs = with_status(run_table({"baseline": BASELINE[:3], "no-a": NO_BATCH_NORM[:3]}), "no-a", range(3), "unstable")
+    alone = estimate_effects(runs, planned("no-a"), ACCURACY, 0.5)[0]
+    assert alone.verdict == "preliminary: trains unreliably"
+    together = estimate_effects(runs, planned("no-a", "no-b"), ACCURACY, 0.5)[0]
+    assert together.evidence.p_unreliable == approx(2 * alone.evidence.p_unreliable)
+    assert together.verdict.startswith("preliminary: unstable in 3 of 3 seeds: ")
 
 
 def test_all_unstable_leaves_no_survivors():
@@ -276,11 +359,49 @@ def test_all_unstable_leaves_no_survivors():
     assert effect.variant_mean == approx(10.0)
 
 
-def test_unstable_without_value_or_floor_is_an_error():
-    metric = Metric("accuracy")
-    runs = with_status(run_table({"baseline": BASELINE, "no-a": NO_CLIP}), "no-a", [2], "unstable", math.nan)
-    with pytest.raises(UserError, match="no-a seed 2 is unstable and its accuracy is not finite"):
-        estimate_effects(runs, planned("no-a"), metric, 0.5)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.797693e308])
+def test_unstable_runs_without_value_or_floor_block_no_other_comparison(value):
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM, "no-b": NO_CLIP}, RAW)
+    broken = with_status(runs, "no-a", [2], "unstable", value)
+    first, second = estimate_effects(broken, planned("no-a", "no-b"), RAW, 0.5)
+    assert first.verdict == "unstable in 1 of 5 seeds"
+    assert (first.n, first.n_unstable) == (5, 1)
+    assert all(
+        map(math.isnan, (first.delta, first.ci_low, first.p, first.p_tost, first.variant_mean, first.p_signflip))
+    )
+    stable = [0, 1, 3, 4]
+    assert first.delta_survivors == approx(float(np.mean(np.subtract(NO_BATCH_NORM, BASELINE)[stable])))
+    assert first.p_improve == 0.0  # an unstable run is no improvement
+    assert second.row() == estimate_effects(runs, planned("no-x", "no-b"), RAW, 0.5)[1].row()
+    floored = estimate_effects(broken, planned("no-a"), RAW.with_floor(10.0), 0.5)[0]
+    assert floored.delta == approx(float(np.mean([*np.subtract(NO_BATCH_NORM, BASELINE)[stable], 10 - BASELINE[2]])))
+    assert floored.verdict.startswith("unstable in 1 of 5 seeds: ")
+
+
+def test_an_unstable_reference_without_value_or_floor():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM, "no-b": NO_CLIP}, RAW)
+    broken = with_status(runs, "baseline", [2], "unstable", math.nan)
+    effect = estimate_effects(broken, planned("no-a", "no-b"), RAW, 0.5)[0]
+    assert effect.verdict == "reference unstable in 1 of 5 seeds"
+    assert effect.p_improve == 0.2
+    both = with_status(broken, "no-a", [0, 4], "unstable", math.inf)
+    effect = estimate_effects(both, planned("no-a", "no-b"), RAW, 0.5)[0]
+    assert effect.verdict == "reference unstable in seed 2: unstable in 2 of 5 seeds"
+    assert effect.delta_survivors == approx(float(np.mean(np.subtract(NO_BATCH_NORM, BASELINE)[[1, 3]])))
+    few = broken[broken["seed"] < 4]
+    assert (
+        estimate_effects(few, planned("no-a"), RAW, 0.5)[0].verdict == "preliminary: reference unstable in 1 of 4 seeds"
+    )
+    two = broken[broken["seed"].isin([1, 2])]
+    assert estimate_effects(two, planned("no-a"), RAW, 0.5)[0].verdict.endswith("too few seeds")
+
+
+def test_a_finished_run_with_an_infinite_score_is_unstable():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM})
+    for value in (math.inf, -math.inf, 1.797e308):
+        (effect,) = estimate_effects(with_status(runs, "no-a", [2], "finished", value), planned("no-a"), ACCURACY, 0.5)
+        assert effect.verdict == "unstable in 1 of 5 seeds: inconclusive"
+        assert effect.evidence.paired.variant[2] == approx(10.0)
 
 
 @pytest.mark.parametrize("status", ["failed", "out_of_memory", "killed", "pruned"])

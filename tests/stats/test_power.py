@@ -20,6 +20,7 @@ from ablate.stats.effects import (
     minimum_detectable_effect,
     noise_budget,
     seeds_needed,
+    seeds_range,
     two_scopes,
 )
 from ablate.stats.effects.power import power_of_paired_t
@@ -68,6 +69,36 @@ def test_seeds_needed_without_an_answer():
     assert seeds_needed(0.5, 0.0) == 3
 
 
+def test_known_answer_range_of_seeds_needed():
+    assert seeds_needed(0.5, 0.68, 7) == 27
+    assert seeds_range(0.5, 0.68, 5, 7) == (16, 91)
+    assert seeds_range(0.5, 0.68, 10, 7) == (18, 54)
+    assert seeds_range(0.5, 0.68, 5, 7).words == "16 to 91 seeds"
+
+
+def test_the_range_is_that_of_the_80_percent_interval_of_the_sd():
+    for n in (5, 20, 500):
+        low, high = (0.4 * math.sqrt((n - 1) / stats.chi2.ppf(q, n - 1)) for q in (0.9, 0.1))
+        assert seeds_range(0.3, 0.4, n, 3) == (seeds_needed(0.3, low, 3), seeds_needed(0.3, high, 3))
+    sds = 0.4 * np.sqrt(np.random.default_rng(0).chisquare(4, 400) / 4)
+    ranges = [seeds_range(0.5, sd, 5, 7) for sd in sds]
+    covered = sum(one.low <= seeds_needed(0.5, 0.4, 7) <= one.high for one in ranges)
+    assert 0.75 <= covered / 400 <= 0.9  # 80 % of the estimates, and a little more by rounding to whole seeds
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
+def test_no_number_of_seeds_from_fewer_than_five(n):
+    assert seeds_range(0.5, 0.4, n, 7) is None
+
+
+def test_ranges_without_an_end():
+    assert seeds_range(0.5, math.nan, 9) is None
+    assert seeds_range(0.5, 0.0, 9) is None
+    assert seeds_range(1e-6, 1.0, 9).words == "more than a million seeds"
+    assert seeds_range(1.0, 250.0, 5).words.endswith(" to more than a million seeds")
+    assert seeds_range(9.0, 0.1, 9).words == "3 seeds"
+
+
 def test_known_answer_two_scopes():
     table = [[1, 0, 0, -1, 0, 0], [1, 0, 0, 0, 0, -1], [1, 1, 0, 0, 0, 0]]
     found = two_scopes(table, scale=1.0)
@@ -87,7 +118,7 @@ def test_two_scopes_laws(seed, seeds, images):
     by_seed = table.mean(axis=1)
     assert found.se_seed == pytest.approx(np.std(by_seed, ddof=1) / math.sqrt(seeds), abs=1e-12)
     assert found.se_total >= found.se_seed
-    assert found.total_low <= found.delta <= found.total_high
+    assert found.total_low <= found.seed_low <= found.delta <= found.seed_high <= found.total_high
     shuffled = generator.permuted(table, axis=0)[generator.permutation(seeds)][:, generator.permutation(images)]
     assert two_scopes(shuffled, 1.0).delta == pytest.approx(found.delta)
 
@@ -102,6 +133,14 @@ def test_two_scopes_is_calibrated_for_new_seeds_and_images():
     assert 930 <= covered <= 975  # the interval of new seeds alone covers about 400
 
 
+def test_the_wider_scope_is_the_union():
+    """Two seeds and many images: the wider scope has many more degrees of freedom, and its own interval is narrower."""
+    table = np.random.default_rng(0).integers(-1, 2, (2, 400)) + np.array([[0.06], [-0.06]])
+    found = two_scopes(table, 1.0)
+    assert stats.t.ppf(0.975, found.df_total) * found.se_total < stats.t.ppf(0.975, found.df_seed) * found.se_seed
+    assert (found.total_low, found.total_high) == (found.seed_low, found.seed_high)
+
+
 def test_two_scopes_floor_and_edges():
     assert two_scopes([[0, 1], [0, 1]], 1.0).se_seed == 0.0
     flat = two_scopes(np.ones((3, 4)), 1.0)
@@ -113,10 +152,12 @@ def test_two_scopes_floor_and_edges():
 
 
 def test_noise_budget():
-    budget = noise_budget([93.1, 93.3, 92.9, 93.2], [0.1, 0.3, 0.2, math.nan], comparisons=7, image_se=0.25)
+    sds = [0.1, 0.3, 0.2, math.nan, 0.0, 1e-14]  # the last two: arms that equal the reference
+    budget = noise_budget([93.1, 93.3, 92.9, 93.2], sds, comparisons=7, image_se=0.25, n=10)
     assert budget.seed_sd == pytest.approx(np.std([93.1, 93.3, 92.9, 93.2], ddof=1))
     assert budget.difference_sd == pytest.approx(0.2)
-    assert budget.seeds == {target: seeds_needed(target, 0.2, 7) for target in (0.1, 0.2, 0.5)}
+    assert budget.seeds == {target: seeds_range(target, 0.2, 10, 7) for target in (0.1, 0.2, 0.5)}
+    assert set(noise_budget([93.1, 93.3, 92.9, 93.2], sds, 7).seeds.values()) == {None}  # fewer than 5 seeds
     alone = noise_budget([93.0, 93.2], [])
     assert alone.difference_sd == pytest.approx(math.sqrt(2) * alone.seed_sd)
     assert noise_budget([93.0], []).seeds == {0.1: None, 0.2: None, 0.5: None}

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablate.stats.effects import Comparison, Protocol, estimate_effects, sentence
+from ablate.stats.effects import (
+    Comparison,
+    Protocol,
+    Verdict,
+    always_valid_half_width,
+    estimate_effects,
+    sentence,
+)
 from ablate.stats.metric import Metric
 from tests.samples.effects import ACCURACY, BASELINE, LOSS, NO_BATCH_NORM, NO_CLIP, planned, run_table, with_status
 
@@ -40,7 +47,7 @@ def test_inconclusive_prints_power():
     text = sentence_of(runs, Comparison("no-dropout", factor="dropout"), family=7)
     assert re.fullmatch(
         r"Removing dropout: -0\.20 points \[-0\.7\d, 0\.3\d\]\. Inconclusive: 5 seeds detect 1\.3 or more; "
-        r"about 1\d are needed for the margin of 0\.5\.",
+        r"9 to 40 seeds are needed for the margin of 0\.5\.",
         text,
     ), text
 
@@ -103,14 +110,10 @@ def test_overrides():
     assert sentence_of(runs[runs["variant"] == "baseline"], drop) == (
         "Removing a: no seed has a result for both no-a and baseline; too few seeds."
     )
-    same = run_table({"baseline": BASELINE[:3], "no-a": BASELINE[:3]})
-    assert (
-        sentence_of(same, drop)
-        == "Removing a: 0.00 points in 3 seeds, identical differences; no verdict below 5 seeds."
-    )
     extended = sentence_of(runs, drop, protocol=Protocol(extended=True))
     assert extended.startswith("Exploratory: ")
-    assert "Seeds were added after a report; the interval that allows for this is [-3.6" in extended
+    assert "cost 3.02 points [2.43, 3.61]" in extended
+    assert "interval for added seeds): a clear and important loss. Seeds were added after a report" in extended
 
 
 def test_unstable():
@@ -122,11 +125,12 @@ def test_unstable():
     assert text.endswith("Among the 4 seeds stable in both arms the difference is -3.03 points.")
     both = sentence_of(with_status(one, "baseline", [0], "unstable", 0.1), drop)
     assert both.startswith("Reference unstable in seed 0: Unstable in 1 of 5 seeds: ")
-    many = with_status(runs, "no-a", [0, 1, 2], "unstable", 0.1)
+    many = with_status(runs, "no-a", range(5), "unstable", 0.1)
     assert sentence_of(many, drop) == (
-        "Removing a: trains unreliably, unstable in 3 of 5 seeds (95 % Wilson interval 23 to 88 %), "
-        "the reference in none."
+        "Removing a: trains unreliably, unstable in 5 of 5 seeds (95 % Wilson interval 57 to 100 %), "
+        "the reference in none (Boschloo's exact test, p_Holm = .002)."
     )
+    assert "the reference in 1 (Boschloo" in sentence_of(with_status(many, "baseline", [3], "unstable", 0.1), drop)
 
 
 values = st.lists(st.floats(0, 1), min_size=0, max_size=7)
@@ -158,8 +162,103 @@ def test_the_margin_has_the_unit_of_a_metric_that_is_not_a_fraction():
     noisy = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [-0.7, 0.2, 0.3, -0.5, -0.3])}, seconds)
     steady = run_table({"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}, seconds)
     comparison = Comparison("no-x", factor="x")
-    assert re.search(r"5 seeds detect [\d.]+ s or more; about \d+ are needed for the margin of 0\.5 s\.$",
+    assert re.search(r"5 seeds detect [\d.]+ s or more; \d+ to \d+ seeds are needed for the margin of 0\.5 s\.$",
                      sentence_of(noisy, comparison, seconds))  # fmt: skip
     assert "a difference beyond 0.5 s is ruled out" in sentence_of(steady, comparison, seconds)
     assert "a difference beyond 0.5 is ruled out" in sentence_of(run_table(
         {"baseline": BASELINE, "no-x": np.add(BASELINE, [0.01, 0.0, -0.01, 0.02, 0.01])}), comparison)  # fmt: skip
+
+
+# seeds added, early stops, switches without effect ---------------------------------------------------------------
+
+
+@settings(max_examples=60)
+@given(st.integers(3, 9), st.floats(-3, 3), st.floats(0.01, 2), st.integers(0, 99))
+def test_with_added_seeds_words_and_interval_agree(n, shift, sd, seed):
+    baseline = 93 + np.random.default_rng(seed).normal(0, 0.2, n)
+    arm = baseline + shift + np.random.default_rng(seed + 1).normal(0, sd, n)
+    runs = run_table({"baseline": baseline, "no-a": arm})
+    plan = [Comparison("no-a", factor="a"), *planned("no-b")]
+    effect = estimate_effects(runs, plan, ACCURACY, 0.5, Protocol(extended=True))[0]
+    low, high = effect.interval
+    half = always_valid_half_width(effect.evidence.sd_difference, n)
+    assert (low, high) == (effect.delta - half, effect.delta + half)
+    rule = effect.evidence.rule
+    allowed = {
+        Verdict.LOSS: high < -0.5,
+        Verdict.GAIN: low > 0.5,
+        Verdict.NEGLIGIBLE: (low > 0 or high < 0) and low > -0.5 and high < 0.5,
+        Verdict.NO_EFFECT: low > -0.5 and high < 0.5,
+        Verdict.UNRESOLVED: low > 0 or high < 0,
+        Verdict.INCONCLUSIVE: True,
+    }
+    assert allowed[rule]
+    text = sentence(effect, ACCURACY)
+    assert "inf," not in text
+    assert "Seeds were added after a report" in text
+    if math.isinf(half):
+        assert "the interval that allows for the added seeds is infinite" in text
+    else:
+        ends = sorted([abs(low), abs(high)])
+        bounds = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", text)
+        assert sorted(abs(float(end)) for end in bounds.groups()) == pytest.approx(ends, abs=0.0051)
+
+
+def test_the_always_valid_interval_holds_under_seeds_added_at_will():
+    """Peek after every seed from 3 to 40 and stop at the first verdict of a difference: 5 % of the studies at most."""
+    noise = np.random.default_rng(0).normal(0, 1, (4000, 40))
+    false = np.zeros(4000, dtype=bool)
+    for n in range(3, 41):
+        half = always_valid_half_width(1.0, n) * noise[:, :n].std(axis=1, ddof=1)
+        false |= np.abs(noise[:, :n].mean(axis=1)) > half
+    assert false.mean() <= 0.05
+
+
+def test_a_switch_that_does_nothing_is_named():
+    runs = run_table({"baseline": BASELINE, "no-a": BASELINE, "no-b": NO_CLIP})
+    assert sentence_of(runs, Comparison("no-a", factor="a")) == (
+        "Removing a: 0.00 points in 5 seeds, identical differences; no verdict without variation. no-a equals baseline "
+        "at all 5 seeds: this switch does nothing here, or is broken."
+    )
+    for n, words in ((2, "at all 2 seeds"), (1, "at every seed")):
+        assert words in sentence_of(runs[runs["seed"] < n], Comparison("no-a", factor="a"))
+    shifted = run_table({"baseline": BASELINE, "no-a": np.add(BASELINE, -1)})
+    assert sentence_of(shifted, Comparison("no-a", factor="a")) == (
+        "Removing a: -1.00 points in 5 seeds, identical differences; no verdict without variation."
+    )
+    diverged = with_status(with_status(runs, "no-a", range(5), "unstable", 0.1), "baseline", range(5), "unstable", 0.1)
+    assert "does nothing" not in sentence_of(diverged, Comparison("no-a", factor="a"))
+
+
+def test_a_seed_that_reaches_nothing_is_named():
+    runs = run_table({"baseline": [90.0] * 5, "no-a": [89.24] * 5, "no-b": [90.0] * 5})
+    assert sentence_of(runs, Comparison("no-a", factor="a")) == (
+        "Removing a: -0.76 points at each of 5 seeds. Every arm repeats its score exactly over the seeds: the seed "
+        "does not reach the training, or the score is too coarse to show it. n is 1, no verdict."
+    )
+    assert sentence_of(runs, Comparison("no-b", factor="b")).endswith("does nothing here, or is broken.")
+
+
+def test_without_a_floor_the_survivors_are_stated():
+    runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM, "no-b": NO_CLIP}, LOSS)
+    broken = with_status(runs, "no-a", [1], "unstable", math.nan)
+    assert sentence_of(broken, Comparison("no-a", factor="a"), LOSS) == (
+        "Unstable in 1 of 5 seeds: Removing a: no difference, because unstable runs have no finite perplexity and "
+        "there is no floor (--floor). Among the 4 seeds stable in both arms the difference is -3.03."
+    )
+
+
+def test_no_number_of_seeds_below_five():
+    runs = run_table({"baseline": BASELINE[:4], "no-a": np.add(BASELINE[:4], [-0.7, 0.2, 0.3, -0.5])})
+    assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
+        "or more; how many the margin of 0.5 needs cannot be estimated below 5 seeds."
+    )
+
+
+def test_coarse_scores_are_named():
+    values = np.array([90.0, 91.0] * 10)
+    runs = run_table({"baseline": values, "no-a": values + np.array([1.0] + [0.0] * 19)})
+    assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
+        "No equivalence, because the smallest step between scores, 1.00 points, is above the margin and cannot show "
+        "that a difference is within it."
+    )

@@ -19,6 +19,7 @@ from ablate.stats.effects import (
     sentence,
     start_monitoring,
     take_look,
+    unreliable_p,
 )
 from ablate.stats.effects.inference import PairedT
 from ablate.stats.effects.sequential import LookArrays, advance
@@ -76,6 +77,8 @@ def test_first_look(twenty):
     assert effect.p == pytest.approx(float(expected.p) * 0.05 / 0.015)
     assert effect.p_holm == pytest.approx(4 * effect.p)
     assert "Stopped early at 5 seeds: such an estimate tends to exaggerate." in sentence(effect, ACCURACY)
+    null = by_arm["no-null"].effect
+    assert "Stopped early at 5 seeds: such an estimate tends to be too near zero." in sentence(null, ACCURACY)
     assert "98.5 % interval" in sentence(effect, ACCURACY)
 
 
@@ -189,3 +192,22 @@ def test_replay_takes_every_look_that_is_complete(twenty):
     assert replay(start, at(twenty, 4), ACCURACY, 0.5) is start
     assert replay(start, at(twenty, 7), ACCURACY, 0.5) == looked(twenty, 1)  # between looks the last verdicts apply
     assert replay(start, run_table(twenty), ACCURACY, 0.5) == looked(twenty, 3)
+
+
+def test_instability_is_tested_at_every_look_with_its_share_of_alpha(twenty):
+    runs = with_status(run_table(twenty), "no-noisy", range(5), "unstable", 0.1)
+    first = take_look(start_monitoring(planned(*ARMS), SEEDS), runs, ACCURACY, 0.5)
+    p = float(unreliable_p(5, 0, 5))
+    assert first.arms[3].p_unreliable_seq == pytest.approx(p * 0.05 / 0.015)
+    assert first.effects[3].evidence.p_unreliable == pytest.approx(4 * p * 0.05 / 0.015)
+    assert first.effects[3].verdict == "trains unreliably"
+    assert first.arms[3].stopped_at == 0
+    three = with_status(run_table(twenty), "no-noisy", range(3), "unstable", 0.1)
+    state = take_look(start_monitoring(planned("no-noisy"), SEEDS), three, ACCURACY, 0.5)
+    assert state.effects[0].verdict == "unstable in 3 of 5 seeds: inconclusive"
+
+
+def test_coarse_scores_do_not_stop_an_arm_for_equivalence(twenty):
+    rounded = {name: np.round(values) for name, values in twenty.items()}
+    state = take_look(start_monitoring(planned("no-loss", "no-null"), SEEDS), run_table(rounded), ACCURACY, 0.5)
+    assert [arm.stopped_at for arm in state.arms][1] == 0

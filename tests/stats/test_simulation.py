@@ -9,20 +9,25 @@ import pytest
 from scipy import special
 
 from ablate.report.sections.limits import SKEWED
-from ablate.stats.effects import inference, sequential
+from ablate.stats.effects import inference, looks
 from tests import ROOT
 from tests.simulation import studies
 from tests.simulation.__main__ import main
-from tests.simulation.page import markdown
-from tests.simulation.studies import PEEKING, Cell, cells, draw, naive_peeking, simulate
+from tests.simulation.factorial import CELLS, is_screening, simulate_cell, simulate_factorial
+from tests.simulation.page import Simulation, markdown
+from tests.simulation.studies import OFTEN, PEEKING, Cell, cells, draw, half_rule, naive_peeking, simulate
 
 REPETITIONS = 4000
 
 
-PLAIN = [cell for cell in cells([5]) if cell.noise == "normal" and cell.sd_ratio == 1]
+PLAIN = [cell for cell in cells([5]) if cell.noise == "normal" and cell.sd_ratio == 1 and not cell.diverges_often]
 
 
-ENDLESS = [cell for cell in cells([0]) if cell.noise == "normal" and cell.sd_ratio == 1 and cell.rho == 0]
+ENDLESS = [
+    cell
+    for cell in cells([0])
+    if cell.noise == "normal" and cell.sd_ratio == 1 and cell.rho == 0 and not cell.diverges_often
+]
 
 
 def misses(rates):
@@ -32,8 +37,8 @@ def misses(rates):
 def test_small_tier_holds_its_limits():
     rates = simulate(cells([5]), REPETITIONS, seed=1)
     assert misses(rates) == []
-    assert len(rates) == 72
-    skewed = [row for row in rates if not row.cell.has_limits]
+    assert len(rates) == 72 + len(OFTEN)
+    skewed = [row for row in rates if not row.cell.has_limits and row.cell.noise == "skewed"]
     assert max(row.false_difference for row in skewed) > 0.06  # hence no limits, and a line under Limits
 
 
@@ -51,7 +56,7 @@ def test_the_limits_of_a_report_quote_the_committed_simulation():
         ("\\({0} where .*\\({1}\\)", "until clear"),
     ):
         row = re.search(rf"^\| {mode}, skewed and unequal .*$", page, re.MULTILINE)
-        _, worst_difference, worst_equivalence, _ = row[0].strip("| ").split(" | ")[1:]
+        _, worst_difference, worst_equivalence, _, _ = row[0].strip("| ").split(" | ")[1:]
         rates = [round(100 * float(rate)) for rate in (worst_difference, worst_equivalence)]
         assert re.search(words.format(*rates), SKEWED), (mode, rates)
 
@@ -61,6 +66,44 @@ def test_naive_peeking_exceeds_its_limit():
     assert peeking > PEEKING
     assert 0.23 - 0.02 < peeking < 0.23 + 0.02
     assert 0.11 - 0.02 < tosts < 0.11 + 0.02
+
+
+@pytest.mark.parametrize("n", [3, 5, 10, 0])
+def test_arms_that_diverge_alike_seldom_train_unreliably(n):
+    often = [cell for cell in cells([n]) if cell.diverges_often]
+    rates = simulate(often, 4000, seed=2)
+    assert misses(rates) == []
+    assert max(row.false_unreliable for row in rates) <= 0.05
+    assert max(row.false_verdict for row in rates if row.cell.divergence < max(OFTEN)) <= 0.06
+
+
+def test_the_rule_that_was_replaced_is_detected():
+    assert 0.26 < half_rule(20_000, np.random.default_rng(0)) < 0.32
+
+
+def test_instability_without_holm_is_detected(monkeypatch):
+    monkeypatch.setattr(studies, "holm", lambda p: p)
+    often = [cell for cell in cells([10]) if cell.divergence == max(OFTEN)]
+    assert max(row.false_unreliable for row in simulate(often, 4000, seed=2)) > 0.05
+
+
+def test_factorial_designs_hold_their_limits():
+    rates = simulate_factorial(25, seed=1)
+    screening = [row for row in rates if is_screening(row.cell.design)]
+    assert len(screening) == 6
+    assert max(row.false_established for row in screening) == 0
+    assert min(row.false_difference for row in screening) > 0.7  # components without effect differ, by their aliases
+    margin = [row for row in rates if row.cell.synergy == studies.MARGIN]
+    assert max(row.false_equivalence for row in margin) <= 0.16  # at most 4 of 25; 1 if judged by half the margin
+
+
+def test_a_synergy_judged_by_half_of_it_is_detected(monkeypatch):
+    from ablate.stats.attribution import fit
+
+    estimates = property(lambda self: self.by_seed)
+    monkeypatch.setattr(fit.Fit, "estimates", estimates)
+    cell = next(cell for cell in CELLS if cell.design.startswith("resolution IV") and cell.synergy == studies.MARGIN)
+    assert simulate_cell(cell, 20, np.random.default_rng(0)).false_equivalence > 0.8
 
 
 def test_z_instead_of_t_is_detected(monkeypatch):
@@ -74,7 +117,7 @@ def test_z_instead_of_t_is_detected(monkeypatch):
 
 def test_missing_holm_is_detected(monkeypatch):
     monkeypatch.setattr(studies, "holm", lambda p: p)
-    monkeypatch.setattr(sequential, "holm", lambda p: p)
+    monkeypatch.setattr(looks, "holm", lambda p: p)
     found = misses(simulate(PLAIN, REPETITIONS, seed=1))
     assert any("false difference" in miss for _, miss in found)
     assert any("false verdict" in miss for _, miss in found)
@@ -138,8 +181,9 @@ def test_command_writes_markdown(tmp_path, capsys):
     text = output.read_text(encoding="utf-8")
     assert code in (0, 1)  # forty repetitions are too few for the limits
     assert text.startswith("# Simulation of the statistics\n")
-    assert text.count("\n| 5 |") == 72
-    assert text.count("\n| until clear | normal |") == 24
+    assert text.count("\n| 5 |") == 72 + len(OFTEN)
+    assert text.count("\n| until clear | normal |") == 24 + len(OFTEN)
+    assert text.count("\n| resolution III") == 4
     assert capsys.readouterr().out == ""
     main(["--repetitions", "10", "--seeds", "5"])
     assert capsys.readouterr().out.startswith("# Simulation of the statistics")
@@ -149,6 +193,7 @@ def test_command_writes_markdown(tmp_path, capsys):
 
 def test_page_names_the_cells_that_miss():
     row = studies.Rates(PLAIN[0], 0.90, 0.2, 0.0, 0.2, 40.0)
-    page = markdown([row], (0.23, 0.11), 10, 0)
+    page = markdown(Simulation([row], [], (0.23, 0.11), 0.01, 10, 1, 0))
     assert "- 5 seeds, normal, SD ratio 1, rho 0, all null, 0%: coverage 0.900 outside 0.94 to 0.96" in page
     assert "false difference 0.200 above 0.06" in page
+    assert "- the rule of half of the seeds: only 0.010" in page

@@ -18,7 +18,8 @@ def interactions_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "estimate": row.estimate, "synergy": row.synergy, "level": row.level, "ci_low": row.low,
             "ci_high": row.high,
             "fw_low": row.fw_low, "fw_high": row.fw_high, "p": row.p, "p_holm": row.p_holm, "p_tost": row.p_tost,
-            "p_tost_holm": row.p_tost_holm, "verdict": row.verdict,
+            "p_tost_holm": row.p_tost_holm, "verdict": row.verdict, "n_unstable": row.n_unstable,
+            "delta_survivors": row.delta_survivors,
         }
         for row in analysis.interactions
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import one_line
 from ablate.report.formats.numbers import digits_of, interval, probability, signed, spread
+from ablate.report.main_effects import AVERAGED
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -34,6 +35,10 @@ def _left_out(analysis: Analysis) -> str:
     return f" {tex(sentence)}" if sentence else ""
 
 
+def _averages(analysis: Analysis) -> str:
+    return f", {tex(AVERAGED)} where averaged" if analysis.main_effects else ""
+
+
 def latex_table(analysis: Analysis) -> str:
     """Return a table of all effects, sorted by difference; it needs the package booktabs."""
     study = analysis.study
@@ -46,7 +51,7 @@ def latex_table(analysis: Analysis) -> str:
             tex(spread(effect.baseline_mean, effect.baseline_sd, digits)),
             tex(spread(effect.variant_mean, effect.variant_sd, digits)),
             f"${signed(effect.delta, digits)}$" if effect.n else "--",
-            tex(interval(effect.ci_low, effect.ci_high, digits)).replace("-", "$-$"),
+            tex(interval(*effect.interval, digits)).replace("-", "$-$"),
             tex(probability(effect.p_holm)),
             tex(effect.verdict),
         ]
@@ -57,7 +62,7 @@ def latex_table(analysis: Analysis) -> str:
     made = (
         "\\begin{table}\n  \\centering\n  \\small\n"
         f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.label)} ({unit}), mean $\\pm$ SD over "
-        f"seeds, margin {study.margin:g}. {tex(study.scale)}.{_left_out(analysis)}}}\n"
+        f"seeds, margin {study.margin:g}{_averages(analysis)}. {tex(study.scale)}.{_left_out(analysis)}}}\n"
         "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
         f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
     )

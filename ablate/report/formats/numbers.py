@@ -41,6 +41,8 @@ def spread(mean: float, sd: float, digits: int) -> str:
 
 def interval(low: float, high: float, digits: int) -> str:
     """Return an interval in brackets."""
+    if math.isinf(low) and math.isinf(high):
+        return "infinite"
     return DASH if math.isnan(low) or math.isnan(high) else f"[{plain(low, digits)}, {plain(high, digits)}]"
 
 

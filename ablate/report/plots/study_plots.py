@@ -15,6 +15,7 @@ from ablate.report.study_data import Histories
 from ablate.stats.effects import Effect, TwoScopes
 
 MOST_PANELS = 40
+_KINDS = {"interactions": "synergies of pairs"}
 
 
 def study_plots(analysis: Analysis) -> list[Plot]:
@@ -47,6 +48,9 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
         row = effect.row()
         if analysis.main_effects:
             row |= {"variant": f"no {in_words(effect.factor)}", "reference": "having it"}
+        if effect.evidence.extended:
+            low, high = (end if math.isfinite(end) else math.nan for end in effect.interval)
+            row |= {"ci_low": low, "ci_high": high, "fw_low": math.nan, "fw_high": math.nan}
         rows.append(row)
         pair = effect.evidence.paired
         seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
@@ -58,6 +62,8 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
     )
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval", "interval at the level of the last look")
+    if any(effect.evidence.extended for effect in analysis.headline):
+        caption = caption.replace("; thin line: family-wise interval", " that allows for seeds added after a report")
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis), "metric": metric,
     }  # fmt: skip
@@ -120,12 +126,13 @@ def _ordered(analysis: Analysis, histories: Histories) -> Histories:
 
 
 def _main_effects(analysis: Analysis) -> Iterator[Plot]:
-    if analysis.factorial is None:
+    if analysis.factorial is None or not analysis.factorial.is_scored:
         return
     rows = [
         {
             "factor": in_words(row.term), "effect": row.estimate, "ci_low": row.low, "ci_high": row.high,
-            "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": row.family, "verdict": row.verdict,
+            "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": _KINDS.get(row.family, row.family),
+            "verdict": row.verdict,
         }
         for row in analysis.factorial.contrasts
     ]  # fmt: skip
@@ -134,7 +141,7 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
         "metric": f"{analysis.study.metric.label}, {AVERAGED}",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
-    caption = f"Effect of having each component, {AVERAGED}, and interactions of pairs."
+    caption = f"Effect of having each component, and synergies of pairs, {AVERAGED}."
     yield Plot("main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments)
 
 
@@ -142,7 +149,7 @@ def _interactions(analysis: Analysis) -> Iterator[Plot]:
     """Yield the four means of each estimable pair."""
     from ablate.stats.attribution import orthogonal_part
 
-    if analysis.factorial is None:
+    if analysis.factorial is None or not analysis.factorial.is_scored:
         return
     part = orthogonal_part(analysis.study.design)
     scores = analysis.scores.reindex(part.index)[list(analysis.factorial.seeds)]
@@ -162,16 +169,16 @@ def _interactions(analysis: Analysis) -> Iterator[Plot]:
     for row in rows:
         first, second = map(in_words, by_label[row.term])
         notes[first, second] = f"synergy {row.synergy:+.2f}" + (f", 1 of {len(row.aliases) + 1}" if row.aliases else "")
-    caption = "Parallel lines: no interaction of the two components."
+    caption = f"Mean scores {AVERAGED}. Parallel lines: no interaction of the two components."
     if any(row.aliases for row in rows):
         caption += " A pair marked as 1 of several is aliased with the others, which are in the table."
-    arguments = {"cells": cells, "metric": _axis(analysis), "notes": notes}
+    arguments = {"cells": cells, "metric": f"{_axis(analysis)}, averaged", "notes": notes}
     description = "Mean score of the four combinations of each pair"
     yield Plot("interactions", "interactions.png", description, caption, "interaction_grid", arguments)
 
 
 def _half_normal(analysis: Analysis) -> Iterator[Plot]:
-    if analysis.factorial is None:
+    if analysis.factorial is None or not analysis.factorial.is_scored:
         return
     averages, limits = analysis.factorial.averages, analysis.factorial.screening
     caption = (

@@ -69,7 +69,11 @@ def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
     """Return the effects in three groups: established, unresolved, not established."""
-    unresolved = [effect for effect in effects if effect.evidence.rule is Verdict.UNRESOLVED]
+    unresolved = [
+        effect
+        for effect in effects
+        if effect.evidence.rule is Verdict.UNRESOLVED and not effect.evidence.is_screening  # may be that of an alias
+    ]
     settled = [effect for effect in effects if effect.is_settled]
     return {
         "Established": settled,
@@ -94,14 +98,33 @@ def summary(effects: Sequence[Effect]) -> str:
     for effect in effects:
         outcomes.setdefault(_outcome(effect), []).append(_name(effect))
     parts += [f"{label}: {enumerated(names)}" for label, names in outcomes.items() if names]
-    if all(effect.evidence.paired.n in (3, 4) for effect in effects):
-        parts.append("All verdicts are preliminary (3 or 4 seeds)")
-    elif all(effect.evidence.paired.n < 3 for effect in effects):
-        parts.append("With fewer than 3 seeds these are observations, not results")
+    parts += _qualifications(effects)
     return ". ".join(parts) + "."
 
 
+def _qualifications(effects: Sequence[Effect]) -> list[str]:
+    """Return what qualifies all verdicts: unstable runs in averages, repeated scores, few seeds."""
+    parts = []
+    average = effects[0].evidence.paired.average
+    if average is not None and average.n_unstable:
+        parts.append(f"{average.n_unstable} of {count(average.runs, 'run')} are unstable and in every average")
+    if average is not None and average.screening:
+        parts.append("The design has resolution III: these are candidates for a study, not results")
+    if all(effect.evidence.paired.repeated > 1 for effect in effects):
+        parts.append("Every arm repeats its score exactly over the seeds, so n is 1")
+    elif all(effect.evidence.paired.n in (3, 4) for effect in effects):
+        parts.append("All verdicts are preliminary (3 or 4 seeds)")
+    elif all(effect.evidence.paired.n < 3 for effect in effects):
+        parts.append("With fewer than 3 seeds these are observations, not results")
+    return parts
+
+
 def _outcome(effect: Effect) -> str:
+    if effect.evidence.paired.is_equal:
+        return "Equal to the reference at every seed"
+    if effect.evidence.is_screening:
+        differs = effect.evidence.rule is Verdict.UNRESOLVED
+        return "Real difference, its own or an alias's" if differs else "Inconclusive"
     labels = dict(_OUTCOMES).get(effect.evidence.rule, {"": "No verdict"})
     return labels.get(effect.change) or labels[""]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
@@ -11,7 +11,8 @@ from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
 from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
-from ablate.wording import count
+from ablate.stats.effects.verdicts import seed_list
+from ablate.wording import count, listed
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
 _MOST_PARTIAL = 12
@@ -44,18 +45,17 @@ def _main_effects(analysis: Analysis) -> str:
     assert analysis.factorial is not None
     factorial = analysis.factorial
     digits = digits_of(analysis.study.metric, analysis.study.margin)
-    rows = [_contrast(row, digits) for row in analysis.main_contrasts]
+    rows = [[*_contrast(row, digits), *_likeliest(row, factorial.is_screening)] for row in analysis.main_contrasts]
     seeds = count(len(factorial.seeds), "complete seed")
     words = (
-        f"The effect of having each component, {AVERAGED} ({factorial.runs} variants, {seeds}; {factorial.method}). "
-        "The results above contain the same numbers with the opposite sign: the effect of switching it off."
+        f"The effect of having each component, {AVERAGED} ({factorial.variants} variants, {seeds}; "
+        f"{factorial.method}). The results above contain the same numbers with the opposite sign: the effect of "
+        "switching it off."
     )
     if factorial.incomplete_seeds:
         seeds = ", ".join(map(str, factorial.incomplete_seeds))
         words += f" Excluded because some of their runs are missing: seeds {seeds}."
-    unstable = int((analysis.study.runs["status"] == "unstable").sum())
-    if unstable:
-        words += f" Unstable runs included at their recorded values: {unstable}."
+    words += _unstable(factorial.unstable, factorial.runs)
     columns = [
         "component",
         "effect of having it",
@@ -63,8 +63,27 @@ def _main_effects(analysis: Analysis) -> str:
         "family-wise interval",
         "p (Holm)",
         "verdict on having it",
+        *(["likeliest alias"] if factorial.is_screening else []),
     ]
+    if factorial.is_screening:
+        words += (
+            " The design has resolution III: the effect of a component cannot be distinguished from the synergy of a "
+            "pair of others. The likeliest is the pair with the largest main effects, which is a hint and not a result."
+        )
     return "\n\n".join(["### Main effects", escape(words), table(columns, rows, numeric=range(1, 5))])
+
+
+def _unstable(unstable: Mapping[str, tuple[int, ...]], runs: int) -> str:
+    """Return the unstable runs among those of averages, by variant; empty if there are none."""
+    if not unstable:
+        return ""
+    number = sum(map(len, unstable.values()))
+    named = listed((f"{name} ({seed_list(seeds)})" for name, seeds in unstable.items()), 8)
+    return f" {number} of {count(runs, 'run')} unstable, included at the recorded value: {named}."
+
+
+def _likeliest(row: FactorialContrast, is_screening: bool) -> list[str]:
+    return [escape(row.likeliest) or DASH] if is_screening else []
 
 
 def _contrast(row: FactorialContrast, digits: int) -> list[str]:
@@ -113,25 +132,24 @@ def _with_interval(value: float, low: float, high: float, digits: int) -> str:
 def _interactions(analysis: Analysis) -> str:
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     pairs = analysis.interactions[:MOST_ROWS]
-    columns = ["pair", "synergy", "effect", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
-    rows = [
-        [escape(row.term), signed(row.synergy, digits), *_contrast(row, digits)[1:5], escape(row.verdict)]
-        for row in pairs
-    ]
+    columns = ["pair", "synergy", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
+    rows = [_contrast(row, digits) for row in pairs]
     if any(row.aliases for row in pairs):
         columns += ["aliased with", "likeliest"]
         rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, pairs, strict=True)]
     more = len(analysis.interactions) - len(pairs)
     tail = [f"{more} more in `interactions.csv`."] if more else []
-    return "\n\n".join(["### Interactions", _synergy_words(analysis), table(columns, rows, numeric=range(1, 6)), *tail])
+    return "\n\n".join(["### Interactions", _synergy_words(analysis), table(columns, rows, numeric=range(1, 5)), *tail])
 
 
 def _synergy_words(analysis: Analysis) -> str:
     if analysis.factorial is None:
-        return "Synergy in the full recipe: v(both) - v(one) - v(other) + v(neither), all other components on."
+        lost = sum(row.n_unstable > 0 for row in analysis.interactions)
+        unstable = f" {count(lost, 'pair')} with unstable runs, included at the recorded value." if lost else ""
+        return f"Synergy in the full recipe: v(both) - v(one) - v(other) + v(neither), all others on.{unstable}"
     words = (
         f"Synergy: what two components add together minus the sum of what each adds alone, {AVERAGED}. It is twice the "
-        "interaction effect in the other columns."
+        "interaction effect of a factorial analysis. Intervals, margin and verdicts are those of the synergy."
     )
     if any(row.aliases for row in analysis.interactions):
         words += (

@@ -6,7 +6,7 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
 from ablate.report.sections.head import incomplete_lines
-from ablate.stats.effects import Effect, sign_flip_can_reach
+from ablate.stats.effects import Effect, sign_flip_can_reach, smallest_sign_flip_p
 from ablate.stats.effects.pairing import NO_VALUE
 
 _COLUMNS = (
@@ -16,7 +16,7 @@ _COLUMNS = (
     "p, Welch (unpaired)",
     "p, sign-flip (exact)",
     "P(improve), Wilson 95 %",
-    "difference without unstable seeds",
+    "difference without unstable runs",
 )
 
 
@@ -37,7 +37,7 @@ def diagnostics(analysis: Analysis) -> str:
         seeds = max(unreachable)
         words = (
             f"The sign-flip test cannot reach significance at this n: its smallest p with {seeds} seeds is "
-            f"{2 / 2**seeds:.3g}, which is above .05 divided by the number of comparisons."
+            f"{smallest_sign_flip_p(seeds):.3g}, which is above .05 divided by the number of comparisons."
         )
         parts.append(escape(words))
     return "\n\n".join(parts)
@@ -46,6 +46,10 @@ def diagnostics(analysis: Analysis) -> str:
 def _without_value(analysis: Analysis) -> list[str]:
     counts = {effect.variant: effect.evidence.paired.excluded.get(NO_VALUE, 0) for effect in analysis.compared}
     return [f"{variant}: {number} finished {NO_VALUE}" for variant, number in counts.items() if number]
+
+
+def _has_unstable_runs(effect: Effect) -> bool:
+    return bool(effect.n_unstable or effect.evidence.paired.reference_unstable)
 
 
 def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
@@ -57,5 +61,5 @@ def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
         escape(probability(effect.p_welch)),
         escape(probability(effect.p_signflip)),
         f"{plain(effect.p_improve, 2)} {interval(effect.improve_low, effect.improve_high, 2)}",
-        signed(effect.delta_survivors, digits) if effect.n_unstable else DASH,
+        signed(effect.delta_survivors, digits) if _has_unstable_runs(effect) else DASH,
     ]

@@ -26,7 +26,7 @@ def noise_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
     if math.isfinite(budget.image_se):
         lines.append(f"SE of the mean of {code(study.baseline)} over test images: {plain(budget.image_se, digits)}")
     for target, seeds in budget.seeds.items():
-        needed = "more than a million seeds" if seeds is None else f"{seeds:,} seeds"
+        needed = "cannot be estimated from fewer than 5 seeds" if seeds is None else seeds.words
         lines.append(
             f"To detect a true difference of {study.metric.with_unit(f'{target:g}')} among {budget.comparisons} "
             f"comparisons: {needed}"
@@ -59,8 +59,7 @@ def _scopes(scopes: Mapping[tuple[str, str], TwoScopes], digits: int) -> str:
     ]
     words = (
         "New seeds: the uncertainty of a repetition with other seeds on the same test images. New seeds and images: "
-        "that of a repetition on another test set of the same kind. The second SE is the larger one, but its interval "
-        "can be narrower, because the images add degrees of freedom. Images and seeds are crossed, so images x seeds "
-        "are not that many independent replicates."
+        "that of a repetition on another test set of the same kind; its interval contains that of new seeds. Images "
+        "and seeds are crossed, so images x seeds are not that many independent replicates."
     )
     return table(columns, rows, numeric=range(1, 6)) + "\n\n" + escape(words)

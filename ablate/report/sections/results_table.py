@@ -16,6 +16,8 @@ COLUMNS = (
     "p (Holm)", "p TOST (Holm)", "P(improve)", "MDE", "verdict",
 )  # fmt: skip
 
+_AFTER_INTERVALS = COLUMNS.index("family-wise interval") + 1
+
 
 def results_section(analysis: Analysis) -> str:
     """Return the section: one table per reference, and one for main effects."""
@@ -35,11 +37,20 @@ def results_section(analysis: Analysis) -> str:
         escape(
             f"Difference: variant minus reference, in {unit}. SD: standard deviation over the paired seeds. "
             "P(improve): share of seeds in which the variant is better; a tie counts half. TOST: test that the "
-            "difference is within the margin. MDE: minimum detectable effect, the smallest true difference that these "
-            "seeds detect with probability .8."
+            f"difference is within the margin. {_added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
+            "true difference that these seeds detect with probability .8."
         )
     )
     return "\n\n".join(parts)
+
+
+def _added_seeds(analysis: Analysis) -> str:
+    if not any(effect.evidence.extended for effect in analysis.effects):
+        return ""
+    return (
+        "Seeds were added after a report: the verdicts use the interval for added seeds, and the other intervals and "
+        "p-values, which hold for a fixed number of seeds, do not apply. "
+    )
 
 
 def _effects_table(effects: Sequence[Effect], analysis: Analysis) -> str:
@@ -47,6 +58,10 @@ def _effects_table(effects: Sequence[Effect], analysis: Analysis) -> str:
     columns = [name.format(level="95 % interval" if same_level else "interval") for name in COLUMNS]
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     rows = [_row(effect, digits, same_level) for effect in effects[:MOST_ROWS]]
+    if any(effect.evidence.extended for effect in effects):
+        columns.insert(_AFTER_INTERVALS, "95 % interval for added seeds")
+        for cells, effect in zip(rows, effects, strict=False):
+            cells.insert(_AFTER_INTERVALS, interval(*effect.interval, digits))
     return table(columns, rows, numeric=range(1, len(columns) - 1))
 
 
@@ -80,7 +95,7 @@ def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
             effect.reference,
             str(effect.n),
             signed(effect.delta, digits),
-            interval(effect.ci_low, effect.ci_high, digits),
+            interval(*effect.interval, digits),
             probability(effect.p_holm),
             effect.verdict,
         ]

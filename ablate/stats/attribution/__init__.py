@@ -2,7 +2,8 @@
 
 from ablate.stats.attribution.aliasing import AliasGroup, alias_groups, estimable_groups, orthogonal_part, resolution
 from ablate.stats.attribution.contrasts import FactorialContrast
-from ablate.stats.attribution.factorial import FactorialAnalysis, Lenth, factorial_effects, lenth
+from ablate.stats.attribution.factorial import FactorialAnalysis, factorial_effects
+from ablate.stats.attribution.fit import Lenth, lenth
 from ablate.stats.attribution.shapley import (
     Attribution,
     Residual,

@@ -109,9 +109,11 @@ def term_label(term: Term) -> str:
     return " x ".join(term) or "mean"
 
 
-def term_column(design: pd.DataFrame, term: Term) -> Floats:
-    """Return the -1/+1 column of a term."""
-    return np.asarray(coded_matrix(design[list(term)]).prod(axis=1), dtype=np.float64)
+def term_columns(design: pd.DataFrame, terms: Sequence[Term]) -> Floats:
+    """Return the -1/+1 columns of some terms, terms x runs."""
+    coded, places = coded_matrix(design), {str(name): place for place, name in enumerate(design.columns)}
+    columns = [coded[:, [places[name] for name in term]].prod(axis=1) for term in terms]
+    return np.array(columns, dtype=np.float64).reshape(len(terms), len(design))
 
 
 def terms_up_to(factors: Sequence[str], order: int) -> Iterator[Term]:
@@ -126,7 +128,7 @@ def alias_groups(design: pd.DataFrame, order: int = 2) -> list[AliasGroup]:
     The groups are found from the columns, so the design may be irregular.
     """
     terms = list(terms_up_to([str(name) for name in design.columns], order))
-    columns = {term: term_column(design, term) for term in terms}
+    columns = dict(zip(terms, term_columns(design, terms), strict=True))
     groups: dict[tuple[float, ...], list[Term]] = {}
     for term in terms:
         signed = columns[term] * columns[term][0]  # equal for a column and its negative

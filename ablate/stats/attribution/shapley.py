@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ablate.errors import UserError
 from ablate.stats.attribution.synergies import arms_by_factors
 from ablate.stats.effects.inference import Floats, paired_t
-from ablate.stats.effects.types import ALPHA
+from ablate.stats.effects.types import ALPHA, EQUAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,10 +133,11 @@ def attribute(design: pd.DataFrame, scores: pd.DataFrame, margin: float) -> Attr
     without = np.array([values[frozenset(factors) - {name}] for name in factors])
     alone = np.array([values[frozenset({name})] for name in factors])
     leave_one_out, add_one_in, shapley = half_sums(full, none, without, alone)
-    residual = check_residual(shapley.sum(axis=0) - (full - none), margin)
+    tolerance = EQUAL * max(float(np.abs(scores_of_set).max()) for scores_of_set in values.values())
+    residual = check_residual(shapley.sum(axis=0) - (full - none), margin, tolerance)
     if source == "full factorial":
         shapley = shapley_values(np.array([values[members] for members in _all_sets(factors)]))
-    columns = [_interval(rows) for rows in (shapley, leave_one_out, add_one_in)]
+    columns = [_interval(rows, tolerance) for rows in (shapley, leave_one_out, add_one_in)]
     shares = [Share(name, *(end for column in columns for end in column[i])) for i, name in enumerate(factors)]
     return Attribution(tuple(shares), source, residual, float((full - none).mean()), seeds)
 
@@ -176,25 +177,28 @@ def _complete(
     return {members: arms[members][kept] for members in sets}, seeds
 
 
-def _interval(values: Floats) -> list[tuple[float, float, float]]:
-    """Return mean and 95 % t interval over seeds (the last axis) by factor. The ends are NaN for one seed."""
-    statistics = paired_t(values, margin=1.0, alpha=ALPHA)
+def _interval(values: Floats, tolerance: float) -> list[tuple[float, float, float]]:
+    """Return mean and 95 % t interval over seeds (the last axis) by factor.
+
+    The ends are NaN for one seed and for values that do not vary.
+    """
+    statistics = paired_t(values, margin=1.0, alpha=ALPHA, tolerance=tolerance)
     means = values.mean(axis=-1)
     return [(float(means[i]), float(statistics.low[i]), float(statistics.high[i])) for i in range(len(values))]
 
 
-def check_residual(residuals: ArrayLike, margin: float) -> Residual:
+def check_residual(residuals: ArrayLike, margin: float, tolerance: float = 0.0) -> Residual:
     """Return the residual check from the residual at each seed.
 
     The outcome is "higher interactions" if the interval excludes 0, "no sign of higher interactions" if it is within
-    the margin, and "cannot tell" otherwise. One seed has no interval: the outcome is "higher interactions" beyond the
-    margin and "cannot tell" within it.
+    the margin, and "cannot tell" otherwise. One seed, or equal residuals, have no interval: the outcome is "higher
+    interactions" beyond the margin and "cannot tell" within it.
     """
     values = np.asarray(residuals, dtype=np.float64)
-    statistics = paired_t(values, margin)
+    statistics = paired_t(values, margin, tolerance=tolerance)
     estimate, low, high = float(statistics.delta), float(statistics.low), float(statistics.high)
     outcome: ResidualOutcome = "cannot tell"
-    if low > 0 or high < 0 or (values.size == 1 and abs(estimate) > margin):
+    if low > 0 or high < 0 or (math.isnan(low) and abs(estimate) > margin):
         outcome = "higher interactions"
     elif -margin < low and high < margin:
         outcome = "no sign of higher interactions"

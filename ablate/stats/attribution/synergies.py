@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ablate.stats.attribution.contrasts import FactorialContrast, TermName, family_contrasts
-from ablate.stats.effects.inference import Floats, paired_t
+from ablate.stats.attribution.aliasing import AliasGroup
+from ablate.stats.attribution.contrasts import ContrastCriteria, FactorialContrast, Term, family_contrasts
+from ablate.stats.effects.inference import Floats, paired_t, smallest_step
 from ablate.stats.effects.sequential import stack
-from ablate.stats.effects.types import ALPHA
+from ablate.stats.effects.types import ALPHA, EQUAL, Protocol
 from ablate.stats.metric import Goal
 
 if TYPE_CHECKING:
@@ -23,38 +24,76 @@ Corner = Literal["full", "none"]
 
 def arms_by_factors(design: pd.DataFrame, scores: pd.DataFrame) -> dict[frozenset[str], Floats]:
     """Return the scores by seed (NaN if missing) of each set of enabled factors."""
+    return {
+        on: scores.loc[label].to_numpy(dtype=np.float64)
+        for on, label in zip(_sets(design), design.index, strict=True)
+        if label in scores.index
+    }
+
+
+def _sets(design: pd.DataFrame) -> list[frozenset[str]]:
+    """Return the enabled factors of each variant."""
     factors = [str(name) for name in design.columns]
-    found = {}
-    for label, row in zip(design.index, design.to_numpy(dtype=bool), strict=True):
-        if label in scores.index:
-            on = frozenset(name for name, is_on in zip(factors, row, strict=True) if is_on)
-            found[on] = scores.loc[label].to_numpy(dtype=np.float64)
-    return found
+    return [
+        frozenset(name for name, is_on in zip(factors, row, strict=True) if is_on)
+        for row in design.to_numpy(dtype=bool).tolist()
+    ]
 
 
 def pair_synergies(
-    design: pd.DataFrame, scores: pd.DataFrame, margin: float, goal: Goal = "max", corner: Corner = "full"
+    design: pd.DataFrame,
+    scores: pd.DataFrame,
+    margin: float,
+    goal: Goal = "max",
+    corner: Corner = "full",
+    unstable: pd.DataFrame | None = None,
+    protocol: Protocol | None = None,
 ) -> list[FactorialContrast]:
     """Return the synergy v(AB) - v(A) - v(B) + v(none) of each pair of factors.
 
     The other factors are all on (corner "full": leave-two-out) or all off ("none"). `estimate` is the synergy, over
-    the seeds that all four arms share. The family contains every pair of factors, with or without runs. `design` and
-    `scores` are as in `factorial_effects`.
+    the seeds that all four arms share. The family contains every pair of factors, with or without runs. `design`,
+    `scores`, `unstable` and `protocol` are as in `factorial_effects`.
     """
-    arms = arms_by_factors(design, scores)
-    unknown = np.full(scores.shape[1], np.nan)
+    table = scores.reindex(design.index)
+    lost = table.isna() & False if unstable is None else unstable.reindex_like(table).fillna(False).astype(bool)
+    names = {on: str(label) for on, label in zip(_sets(design), design.index, strict=True)}
     factors = [str(name) for name in design.columns]
-    names, by_seed = [], []
+    terms = []
     for pair in itertools.combinations(factors, 2):
         rest = frozenset(factors) - set(pair) if corner == "full" else frozenset()
-        both, first, second, neither = (arms.get(rest | set(on), unknown) for on in (pair, pair[:1], pair[1:], ()))
-        values = both - first - second + neither
-        names.append(TermName(" x ".join(pair), synergy=1.0))
-        by_seed.append(values[~np.isnan(values)])
-    if not names:
+        arms = [names.get(rest | set(on), "") for on in (pair, pair[:1], pair[1:], ())]
+        terms.append(_synergy(" x ".join(pair), table.reindex(arms), lost.reindex(arms, fill_value=False)))
+    if not terms:
         return []
-    statistics = stack([paired_t(values, margin, ALPHA, len(names)) for values in by_seed])
-    return family_contrasts(names, by_seed, statistics, "per-seed contrasts", "synergies", margin, goal)
+    values = table.to_numpy(dtype=np.float64)
+    stable = values[~lost.to_numpy(dtype=bool) & np.isfinite(values)]
+    tolerance = EQUAL * float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    statistics = stack([paired_t(term.by_seed, margin, ALPHA, len(terms), tolerance) for term in terms])
+    criteria = ContrastCriteria(margin, goal, protocol or Protocol(), smallest_step(stable))
+    return family_contrasts(terms, statistics, "per-seed contrasts", "synergies", criteria)
+
+
+def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame) -> Term:
+    """Return the synergy of a pair from the rows both, one, other, neither."""
+    lost = unstable.to_numpy(dtype=bool)
+    values = scores.to_numpy(dtype=np.float64)
+    shared = (np.isfinite(values) | lost).all(axis=0)
+    by_seed, lost = np.array([1.0, -1.0, -1.0, 1.0]) @ values[:, shared], lost[:, shared]
+    seeds = scores.columns[shared]
+    stable = by_seed[~lost.any(axis=0)]
+    return Term(
+        name,
+        np.asarray(by_seed, dtype=np.float64),
+        2,
+        runs=lost.size,
+        unstable={
+            str(arm): tuple(int(seed) for seed in seeds[row])
+            for arm, row in zip(scores.index, lost, strict=True)
+            if row.any()
+        },
+        delta_survivors=float(stable.mean()) if len(stable) else math.nan,
+    )
 
 
 def likeliest_pair(pair: str, aliases: Iterable[str], effects: Mapping[str, float]) -> str:
@@ -70,3 +109,21 @@ def likeliest_pair(pair: str, aliases: Iterable[str], effects: Mapping[str, floa
     pairs = [name for name in (pair, *aliases) if name.count(" x ") == 1]
     size = {name: math.prod(abs(effects.get(factor, 0.0)) for factor in name.split(" x ")) for name in pairs}
     return max(pairs, key=size.__getitem__, default=pair)
+
+
+def likeliest_alias(group: AliasGroup, effects: Mapping[str, float]) -> str:
+    """Return the pair that most likely imitates a term: that with the largest product of main effects and correlation.
+
+    Effect heredity, as in `likeliest_pair`. Empty if no pair is aliased with the term.
+
+    Args:
+        group: The term, its aliases, and the pairs that correlate with it.
+        effects: The main effects by factor.
+    """
+    pairs = dict.fromkeys(group.terms[1:], 1.0) | {term: abs(share) for term, share in group.partial}
+    sizes = {
+        " x ".join(term): share * math.prod(abs(effects.get(factor, 0.0)) for factor in term)
+        for term, share in pairs.items()
+        if len(term) == 2
+    }
+    return max(sizes, key=sizes.__getitem__, default="")

@@ -1,5 +1,6 @@
 """Paired effects: confidence intervals, multiple comparisons, equivalence tests, power and verdicts."""
 
+from ablate.stats.effects.effect import EFFECT_COLUMNS, Effect, Evidence
 from ablate.stats.effects.estimate import check_comparisons, effects_table, estimate_effects
 from ablate.stats.effects.inference import (
     PairedT,
@@ -8,9 +9,12 @@ from ablate.stats.effects.inference import (
     paired_t,
     sign_flip_can_reach,
     sign_flip_p,
+    smallest_sign_flip_p,
     welch_p,
     wilson,
 )
+from ablate.stats.effects.instability import unreliable_p
+from ablate.stats.effects.looks import Looks
 from ablate.stats.effects.noise import (
     BUDGET_DIFFERENCES,
     NoiseBudget,
@@ -20,11 +24,16 @@ from ablate.stats.effects.noise import (
     noise_budget,
     two_scopes,
 )
-from ablate.stats.effects.pairing import STATUSES, score_table
-from ablate.stats.effects.power import detectable_effect_size, minimum_detectable_effect, seeds_needed
+from ablate.stats.effects.pairing import STATUSES, Scores, read_scores, score_table
+from ablate.stats.effects.power import (
+    SeedsRange,
+    detectable_effect_size,
+    minimum_detectable_effect,
+    seeds_needed,
+    seeds_range,
+)
 from ablate.stats.effects.sentences import sentence
 from ablate.stats.effects.sequential import (
-    Looks,
     MonitoredArm,
     Monitoring,
     missing_runs,
@@ -32,20 +41,13 @@ from ablate.stats.effects.sequential import (
     start_monitoring,
     take_look,
 )
-from ablate.stats.effects.types import (
-    EFFECT_COLUMNS,
-    Comparison,
-    Effect,
-    Evidence,
-    PairedSeeds,
-    Protocol,
-    Verdict,
-)
+from ablate.stats.effects.types import Average, Comparison, PairedSeeds, Protocol, Verdict
 
 __all__ = [
     "BUDGET_DIFFERENCES",
     "EFFECT_COLUMNS",
     "STATUSES",
+    "Average",
     "Comparison",
     "Effect",
     "Evidence",
@@ -56,6 +58,8 @@ __all__ = [
     "PairedSeeds",
     "PairedT",
     "Protocol",
+    "Scores",
+    "SeedsRange",
     "TwoScopes",
     "Verdict",
     "always_valid_half_width",
@@ -70,15 +74,19 @@ __all__ = [
     "missing_runs",
     "noise_budget",
     "paired_t",
+    "read_scores",
     "replay",
     "score_table",
     "seeds_needed",
+    "seeds_range",
     "sentence",
     "sign_flip_can_reach",
     "sign_flip_p",
+    "smallest_sign_flip_p",
     "start_monitoring",
     "take_look",
     "two_scopes",
+    "unreliable_p",
     "welch_p",
     "wilson",
 ]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ablate.errors import UserError
+from ablate.stats.effects.criteria import Criteria, PValues
+from ablate.stats.effects.effect import EFFECT_COLUMNS, Effect, Evidence
 from ablate.stats.effects.inference import (
-    NO_VARIANCE,
     Floats,
     PairedT,
+    always_valid_half_width,
     correlation,
     holm,
     paired_t,
@@ -21,43 +24,15 @@ from ablate.stats.effects.inference import (
     welch_p,
     wilson,
 )
+from ablate.stats.effects.instability import unreliable_p
 from ablate.stats.effects.pairing import pair, read_arms
-from ablate.stats.effects.power import minimum_detectable_effect, seeds_needed
-from ablate.stats.effects.types import (
-    ALPHA,
-    EFFECT_COLUMNS,
-    Comparison,
-    Effect,
-    Evidence,
-    PairedSeeds,
-    Protocol,
-)
-from ablate.stats.effects.verdicts import rule_of, with_prefixes
+from ablate.stats.effects.power import minimum_detectable_effect, seeds_range
+from ablate.stats.effects.types import ALPHA, Average, Comparison, PairedSeeds, Protocol, Verdict
+from ablate.stats.effects.verdicts import coarse_step, rule_of, with_prefixes
 from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Criteria:
-    """The criteria shared by all comparisons of a study: metric, margin (scaled as displayed), protocol."""
-
-    metric: Metric
-    margin: float
-    protocol: Protocol
-
-
-@dataclass(frozen=True)
-class PValues:
-    """The p-values of one comparison before and after Holm, the size of its family, and its error rate."""
-
-    p: float
-    p_holm: float
-    p_tost: float
-    p_tost_holm: float
-    comparisons: int
-    alpha: float = ALPHA
 
 
 def estimate_effects(
@@ -66,6 +41,7 @@ def estimate_effects(
     metric: Metric,
     margin: float,
     protocol: Protocol | None = None,
+    averages: Mapping[str, Average] = MappingProxyType({}),
 ) -> list[Effect]:
     """Return the effect of every planned comparison, in the given order, with Holm's correction within each family.
 
@@ -75,17 +51,19 @@ def estimate_effects(
         metric: The metric; its floor replaces non-finite values of unstable runs.
         margin: The smallest difference that matters, scaled as displayed: 0.5 points for a fraction.
         protocol: What was fixed before the runs; everything by default.
+        averages: What qualifies the variants whose rows are averages over several variants.
 
     Raises:
         UserError: If the table is invalid, the margin is not positive or a comparison is listed twice.
     """
     check_comparisons(comparisons, margin)
-    criteria = Criteria(metric, margin, protocol or Protocol())
     arms = read_arms(runs, metric)
+    criteria = Criteria(metric, margin, protocol or Protocol(), arms.step)
     effects: dict[int, Effect] = {}
     for indices in families(comparisons):
         family = [comparisons[index] for index in indices]
-        effects.update(zip(indices, _family(family, [pair(arms, row) for row in family], criteria), strict=True))
+        pairs = [replace(pair(arms, row), average=averages.get(row.variant)) for row in family]
+        effects.update(zip(indices, _family(family, pairs, criteria), strict=True))
     return [effects[index] for index in range(len(comparisons))]
 
 
@@ -112,10 +90,24 @@ def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
 def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:
     """Return the effects of one family at a fixed number of seeds."""
     m = len(comparisons)
-    statistics = [paired_t(differences(pair), criteria.margin, ALPHA, m) for pair in pairs]
+    statistics = family_statistics(pairs, criteria.margin, ALPHA)
     p, p_tost = [float(row.p) for row in statistics], [float(row.p_tost) for row in statistics]
-    p_values = [PValues(*values, m) for values in zip(p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), strict=True)]
+    columns = (p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), holm(instability_p(pairs)).tolist())
+    p_values = [PValues(*values, m) for values in zip(*columns, strict=True)]
     return [assemble(criteria, *parts) for parts in zip(comparisons, pairs, statistics, p_values, strict=True)]
+
+
+def family_statistics(pairs: Sequence[PairedSeeds], margin: float, alpha: float) -> list[PairedT]:
+    """Return the paired t statistics of each comparison of a family."""
+    return [paired_t(differences(pair), margin, alpha, len(pairs), pair.tolerance) for pair in pairs]
+
+
+def instability_p(pairs: Sequence[PairedSeeds]) -> Floats:
+    """Return p of the numbers of unstable runs, variant against reference; 1 for averages over several variants."""
+    counts = [
+        (0, 0, 0) if pair.average else (len(pair.unstable), len(pair.reference_unstable), pair.n) for pair in pairs
+    ]
+    return unreliable_p(*np.array(counts, dtype=int).reshape(-1, 3).T)
 
 
 def differences(pair: PairedSeeds) -> Floats:
@@ -131,38 +123,50 @@ def assemble(
     p_values: PValues,
 ) -> Effect:
     """Return the effect of one comparison from its statistics and adjusted p-values."""
-    sd = float(statistics.sd)
-    m, alpha, margin = p_values.comparisons, p_values.alpha, criteria.margin
-    rule = rule_of(pair, statistics, p_values.p_holm, p_values.p_tost_holm, margin, criteria.metric.better)
-    low, high = wilson(len(pair.unstable), pair.n)
-    protocol = criteria.protocol
-    evidence = Evidence(
-        paired=pair,
-        comparisons=m,
-        alpha=alpha,
-        sd_difference=sd,
-        seeds_needed=seeds_needed(margin, sd, m, alpha),
-        unstable_low=low,
-        unstable_high=high,
-        rule=rule,
-        estimand=protocol.estimand,
-        extended=protocol.extended,
-    )
+    rule = rule_of(pair, statistics, p_values, criteria)
     columns: dict[str, Any] = {
         **_comparison_columns(comparison),
         **_arm_columns(pair),
         **_statistics_columns(statistics),
         **_sensitivity_columns(pair, criteria.metric),
-        "level": 1 - alpha,
+        "level": 1 - p_values.alpha,
         "p": p_values.p,
         "p_holm": p_values.p_holm,
-        "margin": margin,
+        "margin": criteria.margin,
         "p_tost": p_values.p_tost,
         "p_tost_holm": p_values.p_tost_holm,
-        "mde": minimum_detectable_effect(sd, pair.n, m, alpha),
-        "verdict": with_prefixes(rule, pair, comparison, protocol),
+        "mde": minimum_detectable_effect(_varying(pair, statistics), pair.n, p_values.comparisons, p_values.alpha),
+        "verdict": with_prefixes(rule, pair, comparison, criteria.protocol),
     }
-    return Effect(**columns, evidence=evidence)
+    return Effect(**columns, evidence=_evidence(criteria, pair, statistics, p_values, rule))
+
+
+def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues, rule: Verdict) -> Evidence:
+    """Return what the verdict and the sentence of a comparison rest on."""
+    sd, delta = float(statistics.sd), float(statistics.delta)
+    low, high = wilson(len(pair.unstable), pair.n)
+    extended, half = criteria.protocol.extended, always_valid_half_width(sd, pair.n, p.alpha)
+    return Evidence(
+        paired=pair,
+        comparisons=p.comparisons,
+        alpha=p.alpha,
+        sd_difference=sd,
+        seeds_needed=seeds_range(criteria.margin, _varying(pair, statistics), pair.n, p.comparisons, p.alpha),
+        unstable_low=low,
+        unstable_high=high,
+        p_unreliable=p.p_unreliable,
+        rule=rule,
+        coarse=coarse_step(rule, pair, statistics, p, criteria),
+        estimand=criteria.protocol.estimand,
+        extended=extended,
+        valid=(delta - half, delta + half) if extended and _varying(pair, statistics) > 0 else None,
+    )
+
+
+def _varying(pair: PairedSeeds, statistics: PairedT) -> float:
+    """Return the SD of the difference, or NaN if the difference does not vary."""
+    sd = float(statistics.sd)
+    return sd if sd > pair.tolerance else math.nan
 
 
 def _comparison_columns(comparison: Comparison) -> dict[str, Any]:
@@ -179,7 +183,7 @@ def _comparison_columns(comparison: Comparison) -> dict[str, Any]:
 def _arm_columns(pair: PairedSeeds) -> dict[str, Any]:
     return {
         "n": pair.n,
-        "n_unstable": len(pair.unstable),
+        "n_unstable": pair.n_unstable,
         "baseline_mean": _mean(pair.reference),
         "baseline_sd": _sd(pair.reference),
         "variant_mean": _mean(pair.variant),
@@ -199,19 +203,27 @@ def _statistics_columns(statistics: PairedT) -> dict[str, float]:
 
 def _sensitivity_columns(pair: PairedSeeds, metric: Metric) -> dict[str, float]:
     """Return the difference among survivors, Welch, sign-flip, probability of improvement and rho."""
-    change = differences(pair)
-    wins = float(np.sum(change * metric.better > 0) + 0.5 * np.sum(change == 0))
+    change, kept = differences(pair), np.asarray(pair.survivors, dtype=bool)
+    wins = _wins(pair, metric)
     low, high = wilson(wins, pair.n)
-    flat = pair.n > 1 and _sd(change.tolist()) <= NO_VARIANCE
+    flat = pair.n > 1 and _sd(change.tolist()) <= pair.tolerance
     return {
-        "delta_survivors": _mean(change[np.asarray(pair.survivors, dtype=bool)].tolist()),
-        "p_welch": welch_p(pair.variant, pair.reference),
+        "delta_survivors": pair.average.delta_survivors if pair.average else _mean(change[kept].tolist()),
+        "p_welch": welch_p(pair.variant, pair.reference, pair.tolerance),
         "p_signflip": sign_flip_p(change.tolist()),
         "p_improve": wins / pair.n if pair.n else math.nan,
         "improve_low": low,
         "improve_high": high,
-        "rho": math.nan if flat else correlation(pair.reference, pair.variant),
+        "rho": math.nan if flat else correlation(pair.reference, pair.variant, pair.tolerance),
     }
+
+
+def _wins(pair: PairedSeeds, metric: Metric) -> float:
+    """Return the number of seeds in which the variant is better, a tie as half. No score is the worst score."""
+    better = np.array([pair.variant, pair.reference], dtype=np.float64) * metric.better
+    variant, reference = np.where(np.isfinite(better), better, -np.finfo(float).max)
+    gain = variant - reference
+    return float(np.sum(gain > pair.tolerance) + 0.5 * np.sum(np.abs(gain) <= pair.tolerance))
 
 
 def _mean(values: Sequence[float]) -> float:

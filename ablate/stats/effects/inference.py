@@ -5,19 +5,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from ablate.stats.effects.types import ALPHA, Verdict
+from ablate.stats.effects.types import ALPHA, EQUAL, Verdict
 
 Floats = NDArray[np.float64]
 
-NO_VARIANCE = 1e-12
 MAX_SEEDS_EXACT_FLIPS = 14
 RANDOM_FLIPS = 50_000
+MANY_SEEDS = 1000  # above, signs are drawn as bits: SciPy's floats would need gigabytes
 
 CODES: dict[Verdict, int] = {verdict: code for code, verdict in enumerate(Verdict)}
 
@@ -47,17 +47,19 @@ class PairedT:
     p_tost: Floats
 
 
-def paired_t(differences: ArrayLike, margin: float, alpha: float = ALPHA, comparisons: int = 1) -> PairedT:
+def paired_t(
+    differences: ArrayLike, margin: float, alpha: float = ALPHA, comparisons: int = 1, tolerance: ArrayLike = 0.0
+) -> PairedT:
     """Return the paired t test (Student, 1908) and two one-sided tests (TOST; Schuirmann, 1987).
 
-    Without variance (sd <= 1e-12) p is 1 for a zero difference, else 0, and p_tost is 0 inside the margin, else 1.
-    Below two seeds all statistics except the difference are NaN.
+    Without variance, and below two seeds, all statistics except the difference and the SD are NaN.
 
     Args:
         differences: Variant - reference by seed, shape (..., n).
         margin: The equivalence margin of TOST.
         alpha: Error rate; the intervals have levels 1 - alpha and 1 - alpha/comparisons.
         comparisons: Size of the family.
+        tolerance: The largest SD that counts as none (see `types.EQUAL`).
     """
     values = np.asarray(differences, dtype=float)
     n = values.shape[-1]
@@ -65,23 +67,35 @@ def paired_t(differences: ArrayLike, margin: float, alpha: float = ALPHA, compar
         unknown = np.full(values.shape[:-1], np.nan)
         return PairedT(n, values[..., 0] if n else unknown, *([unknown] * 7))
     delta, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
-    return t_statistics(delta, sd, n, n - 1, margin, alpha, comparisons)
+    varying = np.where(sd > np.asarray(tolerance), sd, np.nan)
+    return replace(t_statistics(delta, varying, n, n - 1, margin, alpha, comparisons), sd=sd)
 
 
 def t_statistics(
     delta: Floats, sd: Floats, n: int, freedom: float, margin: float, alpha: float = ALPHA, comparisons: int = 1
 ) -> PairedT:
-    """Return the statistics of `paired_t` from estimates with standard error sd/sqrt(n) and `freedom` degrees."""
-    flat = sd <= NO_VARIANCE
-    error = np.where(flat, 1.0, sd) / math.sqrt(n)
+    """Return the statistics of `paired_t` from estimates with standard error sd/sqrt(n) and `freedom` degrees.
+
+    They are NaN if `sd` is 0 or NaN.
+    """
+    error = np.where(sd > 0, sd, np.nan) / math.sqrt(n)
     size = np.abs(delta)
-    p = np.where(flat, size <= NO_VARIANCE, 2 * upper_tail(size / error, freedom))
+    p = 2 * upper_tail(size / error, freedom)
     # the larger of the two one-sided p values belongs to the nearer end of the margin
-    p_tost = np.where(flat, size >= margin, upper_tail((margin - size) / error, freedom))
-    error = np.where(flat, 0.0, error)
+    p_tost = upper_tail((margin - size) / error, freedom)
     half = quantile(1 - alpha / 2, freedom) * error
     fw_half = quantile(1 - alpha / comparisons / 2, freedom) * error
     return PairedT(n, delta, sd, delta - half, delta + half, delta - fw_half, delta + fw_half, p, p_tost)
+
+
+def smallest_step(scores: ArrayLike) -> float:
+    """Return the smallest step between different scores; 0 if there are fewer than two."""
+    values = np.unique(np.asarray(scores, dtype=np.float64))
+    if len(values) < 2:
+        return 0.0
+    steps, sizes = np.diff(values), np.abs(values)
+    steps = steps[steps > EQUAL * np.maximum(sizes[1:], sizes[:-1])]
+    return float(steps.min()) if len(steps) else 0.0
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -93,13 +107,6 @@ def holm(p: ArrayLike) -> Floats:
     adjusted = np.empty_like(values)
     np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, axis=-1), 1.0), axis=-1)
     return adjusted
-
-
-def unreliable(unstable: ArrayLike, reference_unstable: ArrayLike, n: ArrayLike) -> NDArray[np.bool_]:
-    """Return whether an arm is unstable in at least half of its seeds and the reference in none."""
-    count = np.asarray(unstable)
-    often = (count > 0) & (2 * count >= np.asarray(n))
-    return np.asarray(often & (np.asarray(reference_unstable) == 0), dtype=np.bool_)
 
 
 def judge(
@@ -120,14 +127,14 @@ def judge(
     return np.select(list(rules.values()), [CODES[rule] for rule in rules], CODES[Verdict.INCONCLUSIVE])
 
 
-def welch_p(variant: Sequence[float], reference: Sequence[float]) -> float:
+def welch_p(variant: Sequence[float], reference: Sequence[float], tolerance: float = 0.0) -> float:
     """Return the p-value of Welch's (1947) unpaired t test, as a sensitivity analysis. NaN if neither arm varies."""
     from scipy import stats
 
     if len(variant) < 2 or len(reference) < 2:
         return math.nan
     first, second = float(np.std(variant, ddof=1)), float(np.std(reference, ddof=1))
-    if max(first, second) <= NO_VARIANCE:
+    if not max(first, second) > tolerance:
         return math.nan
     means = float(np.mean(variant)), float(np.mean(reference))
     test = stats.ttest_ind_from_stats(means[0], first, len(variant), means[1], second, len(reference), equal_var=False)
@@ -139,11 +146,15 @@ def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
     from scipy import stats
 
     n = len(differences)
+    if not all(map(math.isfinite, differences)):
+        return math.nan
     if n < 2:
         return 1.0 if n else math.nan  # one difference is as extreme as its mirror image
     largest = max(abs(difference) for difference in differences)
     if largest == 0:
         return 1.0
+    if n > MANY_SEEDS:
+        return _bitwise_flips(np.asarray(differences, dtype=np.float64) / largest, np.random.default_rng(seed))
     test = stats.permutation_test(
         (np.asarray(differences, dtype=np.float64) / largest,),
         _rounded_mean,
@@ -156,6 +167,18 @@ def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
     return float(test.pvalue)
 
 
+def _bitwise_flips(values: Floats, generator: np.random.Generator) -> float:
+    """Return the two-sided p of 50,000 sign flips, from a bit per sign."""
+    n, total = len(values), float(values.sum())
+    rows, above, below = max(1, 20_000_000 // n), 0, 0
+    for start in range(0, RANDOM_FLIPS, rows):
+        size = min(rows, RANDOM_FLIPS - start)
+        bits = np.unpackbits(generator.integers(0, 256, (size, -(-n // 8)), dtype=np.uint8), axis=1, count=n)
+        sums = 2 * (bits.astype(np.float32) @ values.astype(np.float32)).astype(np.float64) - total
+        above, below = above + int((sums >= total).sum()), below + int((sums <= total).sum())
+    return min(1.0, 2 * (min(above, below) + 1) / (RANDOM_FLIPS + 1))
+
+
 def _rounded_mean(sample: Floats, axis: int) -> Floats:
     """Return the mean, rounded so that tied flips compare equal."""
     return np.asarray(np.round(sample.mean(axis=axis), 12), dtype=np.float64)
@@ -163,7 +186,12 @@ def _rounded_mean(sample: Floats, axis: int) -> Floats:
 
 def sign_flip_can_reach(n: int, comparisons: int) -> bool:
     """Return whether the smallest sign-flip p, 2/2^n, can pass Holm's first step over `comparisons`."""
-    return n > 0 and 2.0 / 2**n <= ALPHA / comparisons
+    return n > 0 and smallest_sign_flip_p(n) <= ALPHA / comparisons
+
+
+def smallest_sign_flip_p(n: int) -> float:
+    """Return the smallest p of the sign-flip test with `n` seeds, 2/2^n."""
+    return math.ldexp(2.0, -n)
 
 
 def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
@@ -177,9 +205,9 @@ def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, f
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))  # rounding at 0 and 1
 
 
-def correlation(first: Sequence[float], second: Sequence[float]) -> float:
+def correlation(first: Sequence[float], second: Sequence[float], tolerance: float = 0.0) -> float:
     """Return Pearson's rho of the paired values. NaN below three seeds or if an arm does not vary."""
-    if len(first) < 3 or min(np.std(first), np.std(second)) <= NO_VARIANCE:
+    if len(first) < 3 or not min(np.std(first), np.std(second)) > tolerance:
         return math.nan
     return float(np.corrcoef(first, second)[0, 1])
 

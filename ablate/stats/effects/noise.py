@@ -10,19 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ablate.errors import UserError
-from ablate.stats.effects.inference import NO_VARIANCE, quantile
-from ablate.stats.effects.power import seeds_needed
-from ablate.stats.effects.types import ALPHA
+from ablate.stats.effects.inference import quantile
+from ablate.stats.effects.power import SeedsRange, seeds_range
+from ablate.stats.effects.types import ALPHA, EQUAL
 from ablate.stats.metric import Goal
 
 BUDGET_DIFFERENCES = (0.1, 0.2, 0.5)
+TINY = 1e-24  # keeps a quotient of zero variances finite
 
 
 @dataclass(frozen=True)
 class TwoScopes:
     """A mean difference with the standard errors and intervals of two scopes.
 
-    `seed`: new seeds on the same test set. `total`: new seeds and new test images.
+    `seed`: new seeds on the same test set. `total`: new seeds and new test images; its interval contains that of
+    `seed`.
     """
 
     delta: float
@@ -67,6 +69,7 @@ def two_scopes(differences: ArrayLike, scale: float = 100.0, alpha: float = ALPH
 
     se_seed = sqrt(MS_s/(SN)); se_total = sqrt((MS_s + MS_i - MS_e)/(SN)), floored at either single term, with
     Satterthwaite's (1946) degrees of freedom, or those of the single term if the floor applies. All are times `scale`.
+    The wider scope has more degrees of freedom, so that its own interval can be narrower: it is the union of both.
     """
     values = np.asarray(differences, dtype=float)
     squares = mean_squares(values)
@@ -75,7 +78,7 @@ def two_scopes(differences: ArrayLike, scale: float = 100.0, alpha: float = ALPH
     terms = np.array([squares.seeds, squares.images, squares.error])
     combined = squares.seeds + squares.images - squares.error
     total, df_total = max(
-        (combined, combined**2 / max(float(np.sum(terms**2 / freedoms)), NO_VARIANCE**2)),
+        (combined, combined**2 / max(float(np.sum(terms**2 / freedoms)), TINY)),
         (squares.seeds, freedoms[0]),
         (squares.images, freedoms[1]),
         key=lambda choice: choice[0],
@@ -84,7 +87,7 @@ def two_scopes(differences: ArrayLike, scale: float = 100.0, alpha: float = ALPH
     se_seed, se_total = scale * math.sqrt(squares.seeds / cells), scale * math.sqrt(total / cells)
     df_seed, df_total = float(freedoms[0]), float(df_total) if total > 0 else float(freedoms[0])
     half_seed = quantile(1 - alpha / 2, df_seed) * se_seed
-    half_total = quantile(1 - alpha / 2, df_total) * se_total
+    half_total = max(half_seed, quantile(1 - alpha / 2, df_total) * se_total)
     return TwoScopes(
         delta, n_seeds, n_images,
         se_seed, df_seed, delta - half_seed, delta + half_seed,
@@ -101,14 +104,14 @@ class NoiseBudget:
         difference_sd: Standard deviation of a paired difference, the median over comparisons.
         image_se: Standard error of one mean score from the finite test set; NaN if unknown.
         comparisons: Size of the family.
-        seeds: Seeds needed to detect each true difference; None above a million.
+        seeds: Seeds needed to detect each true difference; None if they cannot be estimated.
     """
 
     seed_sd: float
     difference_sd: float
     image_se: float
     comparisons: int
-    seeds: dict[float, int | None]
+    seeds: dict[float, SeedsRange | None]
 
 
 def noise_budget(
@@ -117,13 +120,19 @@ def noise_budget(
     comparisons: int = 1,
     image_se: float = math.nan,
     targets: Sequence[float] = BUDGET_DIFFERENCES,
+    n: int | None = None,
 ) -> NoiseBudget:
-    """Return the noise budget from the reference's scores by seed and the SD of each comparison's paired difference."""
+    """Return the noise budget from the reference's scores by seed and the SD of each comparison's paired difference.
+
+    `n` is the number of seeds of these SDs, by default that of the reference. SDs of 0 are left out.
+    """
     seed_sd = float(np.std(reference, ddof=1)) if len(reference) > 1 else math.nan
-    known = [sd for sd in difference_sds if math.isfinite(sd)]
+    least = EQUAL * max(map(abs, reference), default=0.0)
+    known = [sd for sd in difference_sds if math.isfinite(sd) and sd > least]
     # without comparisons, assume two independent arms as noisy as the reference
     sd = float(np.median(known)) if known else math.sqrt(2) * seed_sd
-    needed = {target: seeds_needed(target, sd, comparisons) for target in targets}
+    seeds = n if n is not None and known else len(reference)
+    needed = {target: seeds_range(target, sd, seeds, comparisons) for target in targets}
     return NoiseBudget(seed_sd, sd, image_se, comparisons, needed)
 
 

@@ -6,12 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ablate.errors import UserError
-from ablate.stats.effects.types import Comparison, PairedSeeds
+from ablate.stats.effects.inference import smallest_step
+from ablate.stats.effects.types import EQUAL, Comparison, PairedSeeds
 from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
@@ -19,23 +21,69 @@ if TYPE_CHECKING:
 
 USABLE = ("finished", "unstable")
 STATUSES = (*USABLE, "failed", "out_of_memory", "killed", "pruned")
-NO_VALUE = "without a value"  # a finished run whose metric is missing or not finite
+NO_VALUE = "without a value"  # a finished run whose metric is missing
+LARGEST = 1.797e308  # MLflow's SQL stores write infinity as the largest double
 
 
 @dataclass
 class ArmRuns:
-    """The runs of one variant: scaled scores by seed, unstable and attempted seeds, excluded runs by status."""
+    """The runs of one variant: scaled scores by seed, unstable and attempted seeds, excluded runs by status.
+
+    `values` holds NaN for an unstable run whose score is not finite, if there is no floor; `floored` holds the seeds
+    whose value is the floor.
+    """
 
     values: dict[int, float] = field(default_factory=dict)
     unstable: set[int] = field(default_factory=set)
+    floored: set[int] = field(default_factory=set)
     attempted: set[int] = field(default_factory=set)
     excluded: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def measured(self) -> list[float]:
+        """The finite scores that runs recorded."""
+        return [value for seed, value in self.values.items() if seed not in self.floored and math.isfinite(value)]
 
-def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None = None) -> dict[str, ArmRuns]:
-    """Return the arms of a run table by variant.
+    @property
+    def repeats(self) -> bool | None:
+        """Whether the runs of all seeds end alike: with equal scores, or all unstable. None for a single run."""
+        if len(self.values) < 2:
+            return None
+        if self.unstable:
+            return len(self.unstable) == len(self.values)
+        scores = self.values.values()
+        return max(scores) - min(scores) <= EQUAL * max(map(abs, scores))
 
-    An unstable run counts as its recorded value, or as the metric's floor if that is not finite.
+
+@dataclass(frozen=True)
+class Arms:
+    """The runs of a study by variant."""
+
+    by_variant: Mapping[str, ArmRuns]
+
+    def get(self, variant: str) -> ArmRuns:
+        """Return the runs of a variant, none for an unknown one."""
+        return self.by_variant.get(variant, ArmRuns())
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether every arm repeats its score exactly over its seeds: the seed does not reach the training."""
+        found = [(arm, arm.repeats) for arm in self.by_variant.values() if arm.values]
+        return all(repeats is not False for _, repeats in found) and any(
+            repeats and not arm.unstable for arm, repeats in found
+        )
+
+    @cached_property
+    def step(self) -> float:
+        """The smallest step between the scores that runs recorded; 0 below two different scores."""
+        return smallest_step([value for arm in self.by_variant.values() for value in arm.measured])
+
+
+def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None = None) -> Arms:
+    """Return the arms of a run table.
+
+    A finished run with an infinite score is unstable. An unstable run counts as its recorded value, as the metric's
+    floor if that is not finite, and as NaN if there is no floor.
 
     Args:
         runs: One row per run with the columns variant, seed, status and the metric.
@@ -56,24 +104,17 @@ def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None 
         arm = arms.setdefault(str(variant), ArmRuns())
         if status not in ("killed", "pruned"):
             arm.attempted.add(seed)
-        if status not in USABLE or (status == "finished" and not math.isfinite(number)):
+        if status not in USABLE or (status == "finished" and math.isnan(number)):
             arm.excluded[NO_VALUE if status in USABLE else status] += 1
             continue
-        if status == "unstable":
+        is_finite = abs(number) < LARGEST
+        if status == "unstable" or not is_finite:
             arm.unstable.add(seed)
-        arm.values[seed] = _recorded(number, metric, str(variant), seed) * metric.scale
-    return arms
-
-
-def _recorded(number: float, metric: Metric, variant: str, seed: int) -> float:
-    """Return the value that an unstable run counts as."""
-    if math.isfinite(number):
-        return number
-    if metric.floor is None:
-        raise UserError(
-            f"{variant} seed {seed} is unstable and its {metric.name} is not finite: set the floor that it counts as"
-        )
-    return metric.floor
+        if not is_finite:
+            arm.floored.add(seed)
+        floor = math.nan if metric.floor is None else metric.floor
+        arm.values[seed] = metric.scale * (number if is_finite else floor)
+    return Arms(arms)
 
 
 def _check(runs: pd.DataFrame, metric: Metric) -> None:
@@ -122,11 +163,11 @@ def _numbers(column: pd.Series) -> list[float]:
     ]
 
 
-def pair(arms: Mapping[str, ArmRuns], comparison: Comparison) -> PairedSeeds:
-    """Return the scores of both arms of a comparison at their shared seeds."""
-    variant = arms.get(comparison.variant, ArmRuns())
-    reference = arms.get(comparison.reference, ArmRuns())
-    seeds = sorted(variant.values.keys() & reference.values.keys())
+def pair(arms: Arms, comparison: Comparison) -> PairedSeeds:
+    """Return the scores of both arms of a comparison at their shared seeds, or one seed if every arm repeats itself."""
+    variant, reference = arms.get(comparison.variant), arms.get(comparison.reference)
+    shared = sorted(variant.values.keys() & reference.values.keys())
+    seeds = shared[:1] if arms.repeats else shared
     return PairedSeeds(
         seeds=tuple(seeds),
         reference=tuple(reference.values[seed] for seed in seeds),
@@ -134,13 +175,46 @@ def pair(arms: Mapping[str, ArmRuns], comparison: Comparison) -> PairedSeeds:
         unstable=tuple(seed for seed in seeds if seed in variant.unstable),
         reference_unstable=tuple(seed for seed in seeds if seed in reference.unstable),
         excluded=dict(variant.excluded),
+        repeats=len(shared) if arms.repeats else 0,
     )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a study as tables, one row per variant and one column per seed.
+
+    Attributes:
+        values: Scaled scores. NaN marks a missing score, or that of an unstable run without a finite one or a floor.
+        unstable: Whether the run is unstable.
+        step: The smallest step between the scores of single runs; 0 if unknown.
+        repeats: Number of seeds over which every variant repeats its score exactly, so that the tables hold one of
+            them; 0 if the scores vary.
+    """
+
+    values: pd.DataFrame
+    unstable: pd.DataFrame
+    step: float = 0.0
+    repeats: int = 0
+
+
+def read_scores(runs: pd.DataFrame, metric: Metric) -> Scores:
+    """Return the scores of a run table. Raises UserError as `read_arms` does."""
+    import pandas as pd
+
+    arms = read_arms(runs, metric)
+    columns = {name: pd.Series(arm.values, dtype=float) for name, arm in arms.by_variant.items()}
+    table = pd.DataFrame(columns).T
+    seeds = sorted({seed for arm in arms.by_variant.values() for seed in arm.values})
+    repeats = len(seeds) if arms.repeats else 0
+    if repeats:
+        present = [sum(seed in arm.values for arm in arms.by_variant.values()) for seed in seeds]
+        seeds = [seeds[int(np.argmax(present))]]
+    table = table.reindex(seeds, axis=1)
+    marks = [[seed in arms.by_variant[name].unstable for seed in seeds] for name in table.index]
+    unstable = pd.DataFrame(marks, index=table.index, columns=table.columns, dtype=bool)
+    return Scores(table, unstable, arms.step, repeats)
 
 
 def score_table(runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """Return scaled scores, one row per variant and one column per seed. NaN marks a missing score."""
-    import pandas as pd
-
-    arms = read_arms(runs, metric)
-    table = pd.DataFrame({name: pd.Series(arm.values, dtype=float) for name, arm in arms.items()}).T
-    return table.reindex(sorted(table.columns), axis=1)
+    return read_scores(runs, metric).values

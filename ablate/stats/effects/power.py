@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
-from ablate.stats.effects.inference import NO_VARIANCE, quantile
+from ablate.stats.effects.inference import quantile
 from ablate.stats.effects.types import ALPHA, POWER
 
 MAX_EFFECT_SIZE = 10.0
 MAX_SEEDS = 1_000_000
+MIN_SEEDS_FOR_RANGE = 5
+SD_LEVEL = 0.80  # of the chi-square interval of the SD
 
 
 def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA) -> float:
@@ -67,7 +70,7 @@ def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: floa
     """
     if not (math.isfinite(sd) and difference > 0):
         return None
-    if sd <= NO_VARIANCE:
+    if sd <= 0:
         return 3
 
     def enough(n: int) -> bool:
@@ -82,3 +85,43 @@ def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: floa
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+class SeedsRange(NamedTuple):
+    """A range of numbers of seeds. None is more than a million."""
+
+    low: int | None
+    high: int | None
+
+    @property
+    def words(self) -> str:
+        """The range as text: "16 to 91 seeds"."""
+        if self.low is None:
+            return "more than a million seeds"
+        if self.low == self.high:
+            return f"{self.low:,} seeds"
+        return f"{self.low:,} to {'more than a million' if self.high is None else f'{self.high:,}'} seeds"
+
+
+def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> SeedsRange | None:
+    """Return the seeds needed to detect `difference`, for the SDs in the 80 % chi-square interval of an estimated SD.
+
+    The interval is sd sqrt((n-1)/chi2), from the .9 to the .1 quantile with n - 1 degrees of freedom.
+
+    Args:
+        difference: The true difference.
+        sd: Standard deviation of the paired difference, estimated from `n` seeds.
+        n: Number of seeds of the estimate.
+        comparisons: Size of the family.
+        alpha: Error rate of the family.
+
+    Returns:
+        The range; None below 5 seeds, or if `sd` is 0 or unknown.
+    """
+    from scipy import special
+
+    if n < MIN_SEEDS_FOR_RANGE or not (math.isfinite(sd) and sd > 0):
+        return None
+    tail = (1 - SD_LEVEL) / 2
+    quantiles = (float(special.chdtri(n - 1, upper)) for upper in (tail, 1 - tail))
+    return SeedsRange(*(seeds_needed(difference, sd * math.sqrt((n - 1) / q), comparisons, alpha) for q in quantiles))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from ablate.stats.effects.inference import always_valid_half_width
-from ablate.stats.effects.types import Effect, Verdict
+from ablate.stats.effects.effect import Effect
+from ablate.stats.effects.types import Average, Verdict
+from ablate.stats.effects.verdicts import EQUIVALENCE, seed_list
 from ablate.stats.metric import Metric
+from ablate.wording import count, listed
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -60,6 +62,8 @@ def p_value(p: float) -> str:
 def _basis(effect: Effect) -> str:
     """Return the parenthesis: seeds, estimand, level of the interval if not 95 %, adjusted p."""
     parts = [f"{effect.n} paired seeds", effect.evidence.estimand]
+    if effect.evidence.extended:
+        return f"({', '.join(parts)}, interval for added seeds)"
     if not math.isclose(effect.level, 0.95):
         parts.append(f"{100 * effect.level:g} % interval")
     return f"({', '.join(parts)}, p_Holm {p_value(effect.p_holm)})"
@@ -69,7 +73,7 @@ def _moved(effect: Effect, metric: Metric) -> str:
     """Return the difference with its direction in the verb: "cost 3.02 points [2.83, 3.22]"."""
     sign = -1.0 if effect.delta < 0 else 1.0
     size = amount(abs(effect.delta), effect, metric)
-    ends = sign * effect.ci_low, sign * effect.ci_high
+    ends = [sign * end for end in effect.interval]
     bounds = interval(min(ends), max(ends), effect, metric)
     if metric.in_points and metric.goal == "max":
         return f"{'cost' if sign < 0 else 'gained'} {size} {bounds}"
@@ -78,10 +82,8 @@ def _moved(effect: Effect, metric: Metric) -> str:
 
 def _changed(effect: Effect, metric: Metric) -> str:
     """Return the difference with its sign: "changed accuracy by -0.00 points [-0.09, 0.09]"."""
-    return (
-        f"changed {metric.label} by {amount(effect.delta, effect, metric)} "
-        f"{interval(effect.ci_low, effect.ci_high, effect, metric)}"
-    )
+    size = amount(effect.delta, effect, metric)
+    return f"changed {metric.label} by {size} {interval(*effect.interval, effect, metric)}"
 
 
 def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
@@ -92,12 +94,9 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
         return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
     if rule is Verdict.UNRESOLVED:
         # p may come from an earlier look, so the sentence has a direction only if this look's interval has one
-        includes_zero = effect.ci_low <= 0 <= effect.ci_high
-        difference = _changed(effect, metric) if includes_zero else _moved(effect, metric)
-        return (
-            f"{name} {difference} {_basis(effect)}: real, but whether it exceeds the margin of "
-            f"{_margin(effect, metric)} is unresolved."
-        )
+        low, high = effect.interval
+        difference = _changed(effect, metric) if low <= 0 <= high else _moved(effect, metric)
+        return f"{name} {difference} {_basis(effect)}: {_unresolved(effect, metric)}."
     if rule is Verdict.NEGLIGIBLE:
         return (
             f"{name} {_changed(effect, metric)} {_basis(effect)}; "
@@ -107,9 +106,34 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
         beyond = f"a difference beyond {_margin(effect, metric)} is ruled out"
         return f"{name} {_changed(effect, metric)}; {beyond}: {rule}."
     if rule is Verdict.INCONCLUSIVE:
-        bounds = interval(effect.ci_low, effect.ci_high, effect, metric)
-        return f"{start}: {amount(effect.delta, effect, metric)} {bounds}. Inconclusive: {_power(effect, metric)}."
+        return f"{start}: {amount(effect.delta, effect, metric)} {_inconclusive(effect, metric)}."
     return f"{start}: {_no_verdict(effect, metric)}"
+
+
+def _unresolved(effect: Effect, metric: Metric) -> str:
+    """Return what is open about a difference that is real."""
+    if effect.evidence.is_screening:
+        return "a real difference, but possibly that of an alias"
+    exceeds = f"real, but whether it exceeds the margin of {_margin(effect, metric)} is unresolved"
+    return f"{exceeds}, because {_too_coarse(effect, metric)}" if effect.evidence.coarse else exceeds
+
+
+def _too_coarse(effect: Effect, metric: Metric) -> str:
+    step = amount(effect.evidence.coarse, effect, metric)
+    return (
+        f"the smallest step between scores, {step}, is above the margin and cannot show that a difference is within it"
+    )
+
+
+def _inconclusive(effect: Effect, metric: Metric) -> str:
+    """Return the interval, and why it does not settle the question."""
+    low, high = effect.interval
+    bounds = interval(low, high, effect, metric)
+    if effect.evidence.extended:
+        allows = "the interval that allows for the added seeds"
+        bounds = f"{bounds}, {allows}" if math.isfinite(low) else f"(at {effect.n} seeds, {allows} is infinite)"
+    text = f"{bounds}. Inconclusive: {_power(effect, metric)}"
+    return f"{text}. No equivalence, because {_too_coarse(effect, metric)}" if effect.evidence.coarse else text
 
 
 def _power(effect: Effect, metric: Metric) -> str:
@@ -121,8 +145,9 @@ def _power(effect: Effect, metric: Metric) -> str:
         least = 1 if metric.in_points else 0
         detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
     needed = effect.evidence.seeds_needed
-    count = "more than a million" if needed is None else f"about {needed}"
-    return f"{detect}; {count} are needed for the margin of {_margin(effect, metric)}"
+    if needed is None:
+        return f"{detect}; how many the margin of {_margin(effect, metric)} needs cannot be estimated below 5 seeds"
+    return f"{detect}; {needed.words} are needed for the margin of {_margin(effect, metric)}"
 
 
 def _margin(effect: Effect, metric: Metric) -> str:
@@ -132,43 +157,78 @@ def _margin(effect: Effect, metric: Metric) -> str:
 def _no_verdict(effect: Effect, metric: Metric) -> str:
     """Return the rest of the sentence after the subject for verdicts that override the rules."""
     rule, evidence = effect.evidence.rule, effect.evidence
+    paired = evidence.paired
     if rule is Verdict.UNRELIABLE:
         low, high = 100 * evidence.unstable_low, 100 * evidence.unstable_high
+        lost = len(paired.reference_unstable)
         return (
             f"trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
-            f"{low:.0f} to {high:.0f} %), the reference in none."
+            f"{low:.0f} to {high:.0f} %), the reference in {lost or 'none'} (Boschloo's exact test, "
+            f"p_Holm {p_value(evidence.p_unreliable)})."
         )
     if effect.n == 0:
         return f"no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
-    found = f"{amount(effect.delta, effect, metric)} in {effect.n} seed{'s' * (effect.n > 1)}"
+    if not paired.is_scored:
+        return f"no difference, because unstable runs have no finite {metric.label} and there is no floor (--floor)."
+    if paired.repeated > 1:
+        return (
+            f"{amount(effect.delta, effect, metric)} at each of {paired.repeated} seeds. Every arm repeats its score "
+            "exactly over the seeds: the seed does not reach the training, or the score is too coarse to show it. n is "
+            f"1, no verdict.{_no_op(effect)}"
+        )
+    found = f"{amount(effect.delta, effect, metric)} in {count(effect.n, 'seed')}"
     if rule is Verdict.SINGLE:
         known = "with Lenth's (1989) exploratory interval" if math.isfinite(effect.ci_low) else "without an interval"
-        return f"{found}, a single-run observation {known}."
+        return f"{found}, a single-run observation {known}.{_no_op(effect)}"
     if rule is Verdict.IDENTICAL:
-        return f"{found}, identical differences; no verdict below 5 seeds."
-    return f"{found}; too few seeds for a verdict."
+        return f"{found}, identical differences; no verdict without variation.{_no_op(effect)}"
+    return f"{found}; too few seeds for a verdict.{_no_op(effect)}"
+
+
+def _no_op(effect: Effect) -> str:
+    """Return the warning about a variant that equals its reference at every seed; empty for other variants."""
+    if not effect.evidence.paired.is_equal or effect.evidence.paired.average is not None:
+        return ""
+    where = f"all {effect.n} seeds" if effect.n > 1 else "every seed"
+    return f" {effect.variant} equals {effect.reference} at {where}: this switch does nothing here, or is broken."
 
 
 def _before(effect: Effect) -> list[str]:
     """Return the verdict's prefixes as text before the sentence."""
-    words = effect.verdict.split(": ")[:-1]
+    words = effect.verdict.split(": ")
+    words = words if effect.evidence.rule is Verdict.UNSTABLE else words[:-1]
     return [f"{word[0].upper()}{word[1:]}:" for word in words]
 
 
 def _after(effect: Effect, metric: Metric) -> list[str]:
-    """Return notes after the sentence: survivors, early stops, seeds added later."""
+    """Return notes after the sentence: aliases, survivors, early stops, seeds added later."""
     evidence, notes = effect.evidence, []
-    if evidence.paired.reference_unstable or (effect.n_unstable and evidence.rule is not Verdict.UNRELIABLE):
+    average = evidence.paired.average
+    if average is not None and average.screening:
+        notes.append(f"Its likeliest alias is {average.alias} (resolution III).")
+    if average is not None:
+        notes += _without_unstable_runs(effect, average, metric)
+    elif evidence.paired.reference_unstable or (effect.n_unstable and evidence.rule is not Verdict.UNRELIABLE):
         if math.isnan(effect.delta_survivors):
             notes.append("No seed was stable in both arms.")
         else:
             left = sum(evidence.paired.survivors)
             value = amount(effect.delta_survivors, effect, metric)
-            notes.append(f"Among the {left} seed{'s' * (left > 1)} stable in both arms the difference is {value}.")
+            notes.append(f"Among the {count(left, 'seed')} stable in both arms the difference is {value}.")
     if evidence.stopped_early:
-        notes.append(f"Stopped early at {effect.n} seeds: such an estimate tends to exaggerate.")
+        bias = "be too near zero" if evidence.rule in EQUIVALENCE else "exaggerate"
+        notes.append(f"Stopped early at {effect.n} seeds: such an estimate tends to {bias}.")
     if evidence.extended and effect.n > 1:
-        half = always_valid_half_width(evidence.sd_difference, effect.n)
-        bounds = interval(effect.delta - half, effect.delta + half, effect, metric)
-        notes.append(f"Seeds were added after a report; the interval that allows for this is {bounds}.")
+        notes.append("Seeds were added after a report, which the interval allows for.")
     return notes
+
+
+def _without_unstable_runs(effect: Effect, average: Average, metric: Metric) -> list[str]:
+    """Return the variants of an average that have unstable runs, and the difference without them."""
+    if not average.n_unstable:
+        return []
+    named = listed((f"{name} ({seed_list(seeds)})" for name, seeds in average.unstable.items()), 4)
+    if math.isnan(effect.delta_survivors):
+        return [f"Unstable: {named}. Without these combinations the difference cannot be estimated."]
+    without = amount(effect.delta_survivors, effect, metric)
+    return [f"Unstable: {named}. Without these combinations the difference is {without}."]

@@ -7,84 +7,21 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from ablate.errors import UserError
-from ablate.stats.effects.estimate import Criteria, PValues, assemble, check_comparisons, differences, families
-from ablate.stats.effects.inference import CODES, Floats, PairedT, holm, judge, paired_t, unreliable
-from ablate.stats.effects.pairing import ArmRuns, pair, read_arms
-from ablate.stats.effects.types import ALPHA, FINAL, Comparison, Effect, Protocol
+from ablate.stats.effects.criteria import Criteria, PValues
+from ablate.stats.effects.effect import Effect
+from ablate.stats.effects.estimate import assemble, check_comparisons, families, family_statistics, instability_p
+from ablate.stats.effects.inference import PairedT
+from ablate.stats.effects.looks import LookArrays, Looks, advance
+from ablate.stats.effects.pairing import Arms, pair, read_arms
+from ablate.stats.effects.types import FINAL, Comparison, Protocol
 from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FINAL_CODES = np.array([CODES[rule] for rule in FINAL])
 MIN_SEEDS_TO_STOP = 5  # with fewer, a verdict is preliminary
-
-
-@dataclass(frozen=True)
-class Looks:
-    """The interim analyses of a study: their numbers of seeds, and the share of alpha that each spends."""
-
-    seeds: tuple[int, ...] = (5, 10, 20)
-    alphas: tuple[float, ...] = (0.015, 0.015, 0.020)
-
-    def __post_init__(self) -> None:
-        if len(self.seeds) != len(self.alphas) or list(self.seeds) != sorted(set(self.seeds)) or self.seeds[:1] < (3,):
-            raise UserError(f"Looks need increasing numbers of seeds from 3, with one alpha each, not {self.seeds}")
-        if min(self.alphas) <= 0 or sum(self.alphas) > ALPHA + 1e-12:
-            raise UserError(f"The alphas of the looks must be positive and sum to at most {ALPHA}, not {self.alphas}")
-
-
-@dataclass(frozen=True)
-class LookArrays:
-    """The state of a family's m comparisons as arrays of shape (..., m): p_seq, verdict codes, stopped."""
-
-    p: Floats
-    p_tost: Floats
-    p_holm: Floats
-    p_tost_holm: Floats
-    codes: NDArray[np.int_]
-    stopped: NDArray[np.bool_]
-
-    @classmethod
-    def initial(cls, shape: tuple[int, ...]) -> LookArrays:
-        """Return the state before the first look."""
-        ones = np.ones(shape)
-        return cls(ones, ones, ones, ones, np.full(shape, -1), np.zeros(shape, dtype=bool))
-
-
-def advance(
-    before: LookArrays,
-    statistics: PairedT,
-    alpha: float,
-    margin: float,
-    better: int = 1,
-    is_unreliable: ArrayLike = False,
-    may_stop: ArrayLike = True,
-) -> LookArrays:
-    """Return the state after one look: p_seq = min_k p_k (.05/alpha_k), Holm over the last axis, verdicts, stops.
-
-    Bonferroni over the looks: each keeps its alpha_k, so the smallest p_seq keeps their sum, .05. Stopped comparisons
-    keep their p_seq and verdict and remain in the family.
-
-    Args:
-        before: The state before the look.
-        statistics: The result of `paired_t` at this look's alpha.
-        alpha: This look's share of alpha.
-        margin: The smallest difference that matters.
-        better: +1 if higher is better, else -1.
-        is_unreliable: Whether each variant trains unreliably.
-        may_stop: Whether each comparison has enough seeds to stop.
-    """
-    p = np.where(before.stopped, before.p, np.fmin(before.p, statistics.p * (ALPHA / alpha)))
-    p_tost = np.where(before.stopped, before.p_tost, np.fmin(before.p_tost, statistics.p_tost * (ALPHA / alpha)))
-    p_holm, p_tost_holm = holm(p), holm(p_tost)
-    codes = judge(statistics, p_holm, p_tost_holm, is_unreliable, margin, better)
-    codes = np.where(before.stopped, before.codes, codes)
-    stopped = before.stopped | (np.isin(codes, FINAL_CODES) & np.asarray(may_stop))
-    return LookArrays(p, p_tost, p_holm, p_tost_holm, codes, stopped)
 
 
 @dataclass(frozen=True)
@@ -94,6 +31,7 @@ class MonitoredArm:
     comparison: Comparison
     p_seq: float = 1.0
     p_tost_seq: float = 1.0
+    p_unreliable_seq: float = 1.0
     stopped_at: int = 0
     effect: Effect | None = None
 
@@ -147,7 +85,7 @@ def start_monitoring(comparisons: Sequence[Comparison], seeds: Sequence[int], lo
 def missing_runs(state: Monitoring, runs: pd.DataFrame, metric: Metric) -> list[tuple[str, int]]:
     """Return the (variant, seed) pairs that the next look lacks. Failed runs count as present, killed runs do not."""
     arms = read_arms(runs, metric)
-    return [(arm, seed) for arm, seed in state.needed_runs if seed not in arms.get(arm, ArmRuns()).attempted]
+    return [(arm, seed) for arm, seed in state.needed_runs if seed not in arms.get(arm).attempted]
 
 
 def take_look(
@@ -160,8 +98,8 @@ def take_look(
     check_comparisons([arm.comparison for arm in state.arms], margin)
     if state.done:
         return state
-    criteria = Criteria(metric, margin, protocol or Protocol())
     runs_by_arm = read_arms(runs, metric, frozenset(state.next_seeds))
+    criteria = Criteria(metric, margin, protocol or Protocol(), runs_by_arm.step)
     arms = list(state.arms)
     for indices in families([arm.comparison for arm in state.arms]):
         family = _look_at_family([state.arms[index] for index in indices], runs_by_arm, criteria, state)
@@ -183,41 +121,31 @@ def replay(
 
 
 def _look_at_family(
-    arms: Sequence[MonitoredArm], runs: dict[str, ArmRuns], criteria: Criteria, state: Monitoring
+    arms: Sequence[MonitoredArm], runs: Arms, criteria: Criteria, state: Monitoring
 ) -> list[MonitoredArm]:
     """Return a family's arms after one look. Stopped arms change only in Holm's p, the others get new effects."""
     alpha, m = state.looks.alphas[state.taken], len(arms)
     pairs = [pair(runs, arm.comparison) for arm in arms]
-    statistics = [paired_t(differences(row), criteria.margin, alpha, m) for row in pairs]
-    start = LookArrays.initial((m,))
+    statistics = family_statistics(pairs, criteria.margin, alpha)
     before = replace(
-        start,
+        LookArrays.initial((m,)),
         p=np.array([arm.p_seq for arm in arms]),
         p_tost=np.array([arm.p_tost_seq for arm in arms]),
+        p_unreliable=np.array([arm.p_unreliable_seq for arm in arms]),
         stopped=np.array([arm.stopped_at > 0 for arm in arms]),
     )
-    after = advance(
-        before,
-        stack(statistics),
-        alpha,
-        criteria.margin,
-        criteria.metric.better,
-        [bool(unreliable(len(row.unstable), len(row.reference_unstable), row.n)) for row in pairs],
-        [row.n >= MIN_SEEDS_TO_STOP for row in pairs],
-    )
-    columns = (after.p, after.p_holm, after.p_tost, after.p_tost_holm)
-    p_values = [
-        PValues(p, p_holm, p_tost, p_tost_holm, m, alpha)
-        for p, p_holm, p_tost, p_tost_holm in zip(*(column.tolist() for column in columns), strict=True)
-    ]
-    return [
-        _stopped_arm(arm, p_values[i])
-        if arm.stopped_at
-        else _open_arm(
-            arm, assemble(criteria, arm.comparison, pairs[i], statistics[i], p_values[i]), state, after.stopped[i]
-        )
-        for i, arm in enumerate(arms)
-    ]
+    after = advance(before, stack(statistics), alpha, criteria.margin, criteria.metric.better, instability_p(pairs))
+    columns = (after.p, after.p_holm, after.p_tost, after.p_tost_holm, after.p_unreliable_holm)
+    found = []
+    for i, arm in enumerate(arms):
+        p, p_holm, p_tost, p_tost_holm, p_unreliable = (float(column[i]) for column in columns)
+        p_values = PValues(p, p_holm, p_tost, p_tost_holm, p_unreliable, m, alpha)
+        if arm.stopped_at:
+            found.append(_stopped_arm(arm, p_values))
+        else:
+            effect = assemble(criteria, arm.comparison, pairs[i], statistics[i], p_values)
+            found.append(_open_arm(arm.comparison, effect, float(after.p_unreliable[i]), state))
+    return found
 
 
 def stack(statistics: Sequence[PairedT]) -> PairedT:
@@ -236,9 +164,10 @@ def _stopped_arm(arm: MonitoredArm, p_values: PValues) -> MonitoredArm:
     return replace(arm, effect=replace(arm.effect, p_holm=p_values.p_holm, p_tost_holm=p_values.p_tost_holm))
 
 
-def _open_arm(arm: MonitoredArm, effect: Effect, state: Monitoring, stops: bool) -> MonitoredArm:
-    """Return an open arm after a look."""
-    look = state.taken + 1
-    early = bool(stops) and look < len(state.looks.seeds)
+def _open_arm(comparison: Comparison, effect: Effect, p_unreliable: float, state: Monitoring) -> MonitoredArm:
+    """Return an open arm after a look, which stops it if the verdict is final."""
+    look, rule = state.taken + 1, effect.evidence.rule
+    stops = rule in FINAL and effect.n >= MIN_SEEDS_TO_STOP
+    early = stops and look < len(state.looks.seeds)
     effect = replace(effect, evidence=replace(effect.evidence, look=look, stopped_early=early))
-    return MonitoredArm(arm.comparison, effect.p, effect.p_tost, look if stops else 0, effect)
+    return MonitoredArm(comparison, effect.p, effect.p_tost, p_unreliable, look if stops else 0, effect)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 Change = Literal["removed", "added", "changed"]
 Estimand = Literal["drop-in", "re-tuned"]
 
 ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
+EQUAL = 1e-9  # share of the largest |score| up to which scores, and differences over seeds, count as equal
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,38 @@ class Verdict(StrEnum):
     SINGLE = "single-run observation"
     TOO_FEW = "too few seeds"
     IDENTICAL = "identical differences"
+    UNSTABLE = "unstable"
 
 
 FINAL = (Verdict.LOSS, Verdict.GAIN, Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)  # these end an arm of --until-clear
+
+
+@dataclass(frozen=True)
+class Average:
+    """What qualifies a comparison of averages over several variants, which have no unstable seeds of their own.
+
+    Attributes:
+        runs: Number of runs that the averages contain.
+        unstable: Seeds of the unstable runs among them, by variant.
+        delta_survivors: The difference without the variants that have unstable runs; NaN if it cannot be estimated.
+        step: The smallest step between the scores of single runs; 0 if unknown.
+        repeats: Number of seeds over which every variant repeats its score exactly; 0 if the scores vary.
+        screening: Whether the design has resolution III, so that pairs of factors can imitate the difference.
+        alias: The likeliest of these pairs; empty if there are none.
+    """
+
+    runs: int
+    unstable: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    delta_survivors: float = math.nan
+    step: float = 0.0
+    repeats: int = 0
+    screening: bool = False
+    alias: str = ""
+
+    @property
+    def n_unstable(self) -> int:
+        """Number of unstable runs."""
+        return sum(map(len, self.unstable.values()))
 
 
 @dataclass(frozen=True)
@@ -85,11 +116,14 @@ class PairedSeeds:
 
     Attributes:
         seeds: The shared seeds, ascending.
-        reference: Scaled scores of the reference by seed.
+        reference: Scaled scores of the reference by seed; NaN for an unstable run without a finite score or a floor.
         variant: Scaled scores of the variant by seed.
         unstable: Shared seeds at which the variant is unstable.
         reference_unstable: Shared seeds at which the reference is unstable.
         excluded: Number of the variant's runs without a score, by status.
+        repeats: Number of shared seeds if every arm of the study repeats its score exactly over the seeds, so that the
+            pair keeps one of them; 0 otherwise.
+        average: What qualifies averages over several variants; None for single variants.
     """
 
     seeds: tuple[int, ...]
@@ -98,6 +132,8 @@ class PairedSeeds:
     unstable: tuple[int, ...] = ()
     reference_unstable: tuple[int, ...] = ()
     excluded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    repeats: int = 0
+    average: Average | None = None
 
     @property
     def n(self) -> int:
@@ -105,95 +141,35 @@ class PairedSeeds:
         return len(self.seeds)
 
     @property
+    def n_unstable(self) -> int:
+        """Number of the variant's unstable runs, or of all unstable runs in the averages."""
+        return self.average.n_unstable if self.average else len(self.unstable)
+
+    @property
     def survivors(self) -> tuple[bool, ...]:
         """Whether both arms are stable, by seed."""
         lost = {*self.unstable, *self.reference_unstable}
         return tuple(seed not in lost for seed in self.seeds)
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """The values behind an effect's verdict and sentence that are not columns of effects.csv.
-
-    Attributes:
-        paired: The paired scores.
-        comparisons: The size m of the family.
-        alpha: The error rate of this row's intervals: .05, or the share of a look.
-        sd_difference: Standard deviation of the paired difference.
-        seeds_needed: Seeds needed to detect a true difference equal to the margin; None above a million.
-        unstable_low: Lower end of the Wilson interval of the share of unstable seeds.
-        unstable_high: Upper end of that interval.
-        rule: The verdict without prefixes.
-        estimand: "drop-in" or "re-tuned".
-        extended: Whether seeds were added after a report.
-        look: The look of `--until-clear` that gave the verdict, from 1; 0 for a fixed number of seeds.
-        stopped_early: Whether the arm ended before the last look.
-    """
-
-    paired: PairedSeeds
-    comparisons: int
-    alpha: float
-    sd_difference: float
-    seeds_needed: int | None
-    unstable_low: float
-    unstable_high: float
-    rule: Verdict
-    estimand: Estimand = "drop-in"
-    extended: bool = False
-    look: int = 0
-    stopped_early: bool = False
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One row of effects.csv: a comparison with its estimate, intervals, tests and verdict.
-
-    All fields except `evidence` are columns. `delta` = variant - reference, in percentage points for fractions and in
-    the metric's unit otherwise. `mde` is infinite if no effect is detectable. Unavailable numbers are NaN.
-    """
-
-    factor: str
-    variant: str
-    reference: str
-    change: Change
-    family: str
-    n_planned: int
-    n: int
-    n_unstable: int
-    baseline_mean: float
-    baseline_sd: float
-    variant_mean: float
-    variant_sd: float
-    delta: float
-    level: float
-    ci_low: float
-    ci_high: float
-    fw_low: float
-    fw_high: float
-    p: float
-    p_holm: float
-    margin: float
-    p_tost: float
-    p_tost_holm: float
-    delta_survivors: float
-    p_welch: float
-    p_signflip: float
-    p_improve: float
-    improve_low: float
-    improve_high: float
-    mde: float
-    rho: float
-    verdict: str
-    evidence: Evidence = field(repr=False)
+    @property
+    def is_scored(self) -> bool:
+        """Whether every score is finite."""
+        return all(map(math.isfinite, (*self.reference, *self.variant)))
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the verdict decides the question, even if only preliminarily."""
-        return self.evidence.rule in (Verdict.UNRELIABLE, *FINAL)
+    def repeated(self) -> int:
+        """Number of seeds over which every arm of the study repeats its score exactly; 0 if the scores vary."""
+        return self.average.repeats if self.average else self.repeats
 
-    def row(self) -> dict[str, Any]:
-        """Return the columns of effects.csv in order."""
-        return {name: getattr(self, name) for name in EFFECT_COLUMNS}
+    @property
+    def is_equal(self) -> bool:
+        """Whether the variant has the reference's score at every seed, and no run is unstable."""
+        pairs = zip(self.reference, self.variant, strict=True)
+        return self.n > 0 and all(self.survivors) and all(abs(one - other) <= self.tolerance for one, other in pairs)
 
-
-EFFECT_COLUMNS = tuple(entry.name for entry in fields(Effect) if entry.name != "evidence")
+    @property
+    def tolerance(self) -> float:
+        """The difference up to which scores count as equal."""
+        return EQUAL * max(
+            (abs(score) for score in (*self.reference, *self.variant) if math.isfinite(score)), default=0
+        )

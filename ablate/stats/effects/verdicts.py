@@ -2,47 +2,114 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ablate.stats.effects.inference import CODES, NO_VARIANCE, PairedT, judge, unreliable
-from ablate.stats.effects.types import Comparison, PairedSeeds, Protocol, Verdict
+from ablate.stats.effects.criteria import Criteria, PValues
+from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
+from ablate.stats.effects.types import ALPHA, FINAL, Comparison, PairedSeeds, Protocol, Verdict
+from ablate.wording import count
 
 RULES = {code: rule for rule, code in CODES.items()}
+EQUIVALENCE = (Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)
 
 
-def rule_of(
-    pair: PairedSeeds, statistics: PairedT, p_holm: float, p_tost_holm: float, margin: float, better: int
-) -> Verdict:
+def rule_of(pair: PairedSeeds, statistics: PairedT, p_values: PValues, criteria: Criteria) -> Verdict:
     """Return the verdict of one comparison, without prefixes."""
     if pair.n < 3:
         return Verdict.SINGLE if pair.n == 1 else Verdict.TOO_FEW
-    trains_badly = unreliable(len(pair.unstable), len(pair.reference_unstable), pair.n)
-    code = judge(statistics, np.asarray(p_holm), np.asarray(p_tost_holm), trains_badly, margin, better)
-    rule = RULES[int(code)]
-    if pair.n < 5 and float(statistics.sd) <= NO_VARIANCE and rule is not Verdict.UNRELIABLE:
+    if p_values.p_unreliable < ALPHA:
+        return Verdict.UNRELIABLE
+    if not pair.is_scored:
+        return Verdict.UNSTABLE
+    if np.isnan(statistics.p):
         return Verdict.IDENTICAL
-    return rule
+    rule = judged(statistics, p_values, criteria.margin, criteria.metric.better, criteria.protocol.extended)
+    if pair.average is not None and pair.average.screening:
+        return allowed(rule, FINAL)
+    return allowed(rule, EQUIVALENCE) if is_coarse(pair, criteria) else rule
+
+
+def judged(statistics: PairedT, p_values: PValues, margin: float, better: int, extended: bool) -> Verdict:
+    """Return the rule that matches the statistics; if seeds were added, by the interval that allows for this."""
+    p_holm, p_tost_holm = p_values.p_holm, p_values.p_tost_holm
+    if extended:
+        half = always_valid_half_width(float(statistics.sd), statistics.n, p_values.alpha / p_values.comparisons)
+        low, high = statistics.delta - half, statistics.delta + half
+        statistics = replace(statistics, fw_low=low, fw_high=high)
+        p_holm = 0.0 if low > 0 or high < 0 else 1.0
+        p_tost_holm = 0.0 if -margin < low and high < margin else 1.0
+    return RULES[int(judge(statistics, np.asarray(p_holm), np.asarray(p_tost_holm), False, margin, better))]
+
+
+def allowed(rule: Verdict, barred: tuple[Verdict, ...]) -> Verdict:
+    """Return the rule, or the strongest one that claims no more, if it is barred."""
+    if rule not in barred:
+        return rule
+    return Verdict.INCONCLUSIVE if rule is Verdict.NO_EFFECT else Verdict.UNRESOLVED
+
+
+def is_coarse(pair: PairedSeeds, criteria: Criteria) -> bool:
+    """Return whether scores have steps above the margin, so that they cannot show equivalence."""
+    return (pair.average.step if pair.average else criteria.step) > criteria.margin
+
+
+def coarse_step(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValues, criteria: Criteria) -> float:
+    """Return the step between scores if it alone prevents a verdict of equivalence; 0 otherwise."""
+    weaker = rule in (Verdict.UNRESOLVED, Verdict.INCONCLUSIVE) and is_coarse(pair, criteria)
+    better, extended = criteria.metric.better, criteria.protocol.extended
+    if not weaker or judged(statistics, p, criteria.margin, better, extended) not in EQUIVALENCE:
+        return 0.0
+    return pair.average.step if pair.average else criteria.step
 
 
 def with_prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> str:
     """Return the verdict with its prefixes."""
-    return "".join(f"{prefix}: " for prefix in prefixes(rule, pair, comparison, protocol)) + rule
+    return verdict_text(rule, prefixes(rule, pair, comparison.planned, protocol), unstable_text(pair))
 
 
-def prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> list[str]:
-    """Return the prefixes that qualify a verdict, in order."""
-    found = []
-    if pair.reference_unstable:
+def verdict_text(rule: Verdict, before: list[str], unstable: str) -> str:
+    """Return a verdict as text. `unstable` counts the unstable runs: the prefix of a verdict, or all of it."""
+    if rule is Verdict.UNSTABLE:
+        return ": ".join([*before, unstable])
+    return ": ".join([*before, *([unstable] if unstable and rule is not Verdict.UNRELIABLE else []), rule])
+
+
+def prefixes(rule: Verdict, pair: PairedSeeds, planned: bool, protocol: Protocol) -> list[str]:
+    """Return the prefixes that qualify a verdict, in order, without the number of unstable runs."""
+    found = ["screening"] if pair.average is not None and pair.average.screening else []
+    if pair.reference_unstable and pair.average is None and (pair.unstable or pair.is_scored):
         found.append(f"reference unstable in {seed_list(pair.reference_unstable)}")
-    if pair.n in (3, 4) and rule is not Verdict.IDENTICAL:
+    return found + protocol_prefixes(rule, pair.n, planned, protocol)
+
+
+def protocol_prefixes(rule: Verdict, n: int, planned: bool, protocol: Protocol) -> list[str]:
+    """Return the prefixes that follow from the number of seeds and from the protocol."""
+    found = []
+    if n in (3, 4) and rule is not Verdict.IDENTICAL:
         found.append("preliminary")
-    if protocol.extended or not (comparison.planned and protocol.planned):
+    if protocol.extended or not (planned and protocol.planned):
         found.append("exploratory")
     if protocol.selected_on_test:
         found.append("optimistic")
-    if pair.unstable and rule is not Verdict.UNRELIABLE:  # the verdict itself reports this
-        found.append(f"unstable in {len(pair.unstable)} of {pair.n} seed{'s' * (pair.n > 1)}")
     return found
+
+
+def unstable_text(pair: PairedSeeds) -> str:
+    """Return the number of unstable runs as text, "unstable in 2 of 5 seeds"; empty if there are none."""
+    if pair.average is not None:
+        return unstable_runs(pair.average.n_unstable, pair.average.runs)
+    if pair.unstable:
+        return f"unstable in {len(pair.unstable)} of {count(pair.n, 'seed')}"
+    if pair.reference_unstable and not pair.is_scored:
+        return f"reference unstable in {len(pair.reference_unstable)} of {count(pair.n, 'seed')}"
+    return ""
+
+
+def unstable_runs(unstable: int, runs: int) -> str:
+    """Return the number of unstable runs among those of an average as text; empty if there are none."""
+    return f"unstable in {unstable} of {count(runs, 'run')}" if unstable else ""
 
 
 def seed_list(seeds: tuple[int, ...]) -> str:
