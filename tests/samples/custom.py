@@ -26,7 +26,7 @@ def train(recipe, log):
     print("answered under seed", recipe.seed)
     log.file("model.txt").write_text("weights")
     slow = 30 * (not recipe["cache"]) + 2 * (not recipe["pool"])
-    own = ((recipe.seed * 7 + slow) % 3 - 1) / 100
+    own = ((recipe.seed * 7 + slow % 7) % 3 - 1) / 100
     return {"latency": 100 + slow + recipe.seed + own, "memory": 3}
 
 study = Study(
