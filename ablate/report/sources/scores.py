@@ -65,9 +65,9 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
     metric = _metric(column, goal, unit).with_floor(_floor(options, unit, name))
     lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
     if len(lost) and metric.floor is None:
-        raise UserError(
-            f"Unstable runs without a finite {column}: {named_rows(lost, row_word)}. Set the value that they count as "
-            "with --floor (0.1 for chance among 10 classes)"
+        cautions.append(
+            f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that such "
+            "runs count as. Set it with --floor (0.1 for chance among 10 classes)."
         )
     better = (
         f"{'lower' if goal == 'min' else 'higher'} is better ({'--metric-goal' if options.goal else 'by its name'})"

@@ -1,0 +1,224 @@
+"""Verdicts that something qualifies, in every form of a report: terminal, JSON, Markdown, HTML, LaTeX, CSV, figures."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.report.plots.study_plots import study_plots
+from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.write import Report, write_report
+from ablate.stats.effects import Protocol
+
+FILES = ("report.md", "report.html", "effects.csv", "table.tex")
+
+Truth = Callable[[Mapping[str, bool]], float]
+
+
+def write(table: pd.DataFrame, folder: Path, **options: object) -> Report:
+    """Write the report of a table of runs."""
+    table.to_csv(folder / "runs.csv", index=False)
+    asked = TableOptions(**{"margin": 0.5, **options})  # type: ignore[arg-type]
+    study = from_table("mine", "runs.csv", read_csv(folder / "runs.csv"), asked)
+    return write_report(study, folder / "report", as_html=True)
+
+
+def design_table(rows: list[tuple[bool, ...]], truth: Truth, seeds: int = 5, noise: float = 0.1) -> pd.DataFrame:
+    """Return runs of a design in points, with the factors a, b, ... as columns."""
+    generator = np.random.default_rng(0)
+    names = "abcdefg"[: len(rows[0])]
+    found = []
+    for row in rows:
+        on = dict(zip(names, row, strict=True))
+        variant = "baseline" if all(row) else "arm-" + "".join(str(int(level)) for level in row)
+        for seed in range(seeds):
+            value = (truth(on) + generator.normal(0, noise)) / 100
+            found.append({"variant": variant, "seed": seed, "status": "finished", "test_accuracy": value, **on})
+    return pd.DataFrame(found)
+
+
+FULL = list(itertools.product((False, True), repeat=3))
+HALF = [(a, b, a == b) for a, b in itertools.product((False, True), repeat=2)]
+
+
+def full_factorial(truth: Truth, seeds: int = 5) -> pd.DataFrame:
+    return design_table(list(itertools.product((False, True), repeat=4)), truth, seeds)
+
+
+def texts(report: Report) -> dict[str, str]:
+    """Return what each form of a report says."""
+    return {
+        "terminal": "\n".join([*report.answer, *(" ".join(row) for row in report.table[1])]),
+        "json": str(report.facts),
+        "note": report.note,
+        **{
+            name: (report.folder / name).read_text()
+            for name in ("report.md", "report.html", "effects.csv", "table.tex")
+        },
+    }
+
+
+def verdicts(report: Report) -> dict[str, str]:
+    return {effect.factor: effect.verdict for effect in report.analysis.headline}
+
+
+def additive(on: Mapping[str, bool]) -> float:
+    return 70 + 3.0 * on["a"] + 2.0 * on["b"]
+
+
+def test_main_effects_do_not_hide_divergence(tmp_path: Path) -> None:
+    table = full_factorial(additive)
+    lost = (table["variant"] == "arm-0000") & table["seed"].isin([3, 4])
+    table.loc[lost, ["status", "test_accuracy"]] = ["unstable", 0.1]
+    report = write(table, tmp_path, factors=tuple("abcd"))
+    effects = {effect.factor: effect for effect in report.analysis.main_effects}
+    assert {effect.n_unstable for effect in effects.values()} == {2}
+    assert all(effect.verdict.startswith("unstable in 2 of 80 runs: ") for effect in effects.values())
+    assert effects["a"].delta < -5
+    assert effects["a"].delta_survivors == pytest.approx(-3, abs=0.2)
+    assert effects["c"].delta_survivors == pytest.approx(0, abs=0.2)
+    for form, text in texts(report).items():
+        assert "unstable in 2 of 80 runs" in text.lower(), form
+        if form not in ("effects.csv", "table.tex"):
+            assert "arm-0000 (seeds 3, 4)" in text.replace("\\", ""), form
+            assert "averaged over the other components" in text, form
+    with (report.folder / "interactions.csv").open() as file:
+        pairs = list(csv.DictReader(file))
+    assert {row["n_unstable"] for row in pairs} == {"2"}
+    assert all(abs(float(row["delta_survivors"])) < 0.5 for row in pairs)
+    assert "2 of 80 runs unstable, included at the recorded value" in texts(report)["report.md"]
+
+
+def test_a_diverged_combination_without_a_floor_leaves_the_rest_of_the_report(tmp_path: Path) -> None:
+    table = full_factorial(additive)
+    table.loc[(table["variant"] == "arm-0000") & (table["seed"] == 2), "test_accuracy"] = math.inf
+    report = write(table, tmp_path, factors=tuple("abcd"))
+    for effect in report.analysis.main_effects:
+        assert effect.verdict == "unstable in 1 of 80 runs"
+        assert math.isnan(effect.delta)
+    survivors = {effect.factor: effect.delta_survivors for effect in report.analysis.main_effects}
+    assert survivors["a"] == pytest.approx(-3, abs=0.2)
+    assert "no finite test accuracy and there is no floor" in texts(report)["terminal"]
+    floored = write(table, tmp_path, factors=tuple("abcd"), floor=0.1)
+    assert floored.analysis.main_effects[0].delta < -4
+    assert verdicts(floored)["a"].startswith("unstable in 1 of 80 runs: ")
+
+
+def test_resolution_iii_establishes_nothing(tmp_path: Path) -> None:
+    table = design_table(HALF, lambda on: 70 + 5.0 * (on["b"] and on["c"]))
+    report = write(table, tmp_path, factors=tuple("abc"))
+    assert report.facts["answer"]["established"] == report.facts["answer"]["unresolved"] == []
+    sentences = report.facts["answer"]["open"]
+    assert len(sentences) == 3
+    for text in sentences:
+        assert text.startswith("Screening: Removing ")
+        assert "Its likeliest alias is " in text
+        assert "clear and important" not in text
+    assert "likeliest alias is b x c" in next(text for text in sentences if "Removing a," in text)
+    for form, text in texts(report).items():
+        assert "screening" in text.lower(), form
+        assert "Established" not in text.replace("Not established", ""), form
+    assert not any("clear" in verdict for verdict in verdicts(report).values())
+    assert "| likeliest alias |" in texts(report)["report.md"]
+
+
+def test_one_planted_synergy_gets_one_verdict_in_every_design(tmp_path: Path) -> None:
+    def truth(on: Mapping[str, bool]) -> float:
+        return 70 + 0.8 * (on["a"] and on["b"])
+
+    pairs = [row for row in itertools.product((False, True), repeat=4) if sum(row) >= 2]
+    found = {}
+    for name, table in (("full", full_factorial(truth)), ("pairs", design_table(pairs, truth, noise=0.03))):
+        (tmp_path / name).mkdir()
+        report = write(table, tmp_path / name, factors=tuple("abcd"))
+        row = next(row for row in report.facts["interactions"] if row["pair"] == "a x b")
+        assert row["estimate"] == row["synergy"] == pytest.approx(0.8, abs=0.15)
+        assert row["ci_low"] < row["synergy"] < row["ci_high"]
+        found[name] = row["verdict"]
+    assert found == {"full": "clear and important gain", "pairs": "clear and important gain"}
+
+
+def simple(arms: Mapping[str, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"variant": name, "seed": seed, "status": "finished", "test_accuracy": value / 100}
+            for name, values in arms.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+
+
+STEADY = [93.10, 93.32, 92.95, 93.21, 93.08]
+
+
+@pytest.mark.parametrize(
+    ("arms", "words", "verdict"),
+    [
+        (
+            {"baseline": [93.0] * 5, "no-a": [93.76] * 5},
+            "the seed does not reach the training",
+            "single-run observation",
+        ),
+        ({"baseline": STEADY, "no-a": STEADY}, "this switch does nothing here, or is broken", "identical differences"),
+        ({"baseline": STEADY, "no-a": [value + 2 for value in STEADY]}, "no verdict without", "identical differences"),
+    ],
+)
+def test_repetition_and_switches_without_effect_are_in_the_answer(
+    tmp_path: Path, arms: Mapping[str, list[float]], words: str, verdict: str
+) -> None:
+    report = write(simple(arms), tmp_path)
+    for form in ("terminal", "json", "note", "report.md", "report.html"):
+        assert words in texts(report)[form], form
+    assert verdicts(report) == {"a": verdict}
+    assert report.facts["answer"]["established"] == []
+    assert report.analysis.effects[0].p_holm == 1.0
+
+
+@pytest.mark.parametrize("seeds", [3, 4, 5])
+def test_with_added_seeds_every_form_states_one_interval(tmp_path: Path, seeds: int) -> None:
+    table = simple(
+        {"baseline": STEADY[:seeds], "no-a": [value - 3 + 0.1 * (i % 2) for i, value in enumerate(STEADY[:seeds])]}
+    )
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    study = from_table("mine", "runs.csv", read_csv(tmp_path / "runs.csv"), TableOptions(margin=0.5))
+    study = type(study)(**{**vars(study), "protocol": Protocol(extended=True)})
+    report = write_report(study, tmp_path / "report", as_html=True)
+    (effect,) = report.analysis.effects
+    low, high = effect.interval
+    if math.isinf(low):
+        assert effect.verdict.endswith("exploratory: inconclusive")
+        assert report.facts["answer"]["established"] == []
+        assert report.table[1][0][4] == "infinite"
+    else:
+        bounds = f"[{low:.2f}, {high:.2f}]"
+        assert (effect.verdict.endswith("loss")) == (high < -0.5)
+        assert report.table[1][0][4] == bounds
+        assert bounds in texts(report)["report.md"]
+    for form, text in texts(report).items():
+        if form != "effects.csv":
+            assert "[-inf" not in text, form
+            assert f"[{effect.ci_low:.2f}, {effect.ci_high:.2f}]" not in text or form in ("report.md", "report.html"), (
+                form
+            )
+    assert "interval for added seeds" in texts(report)["report.md"]
+    forest = next(plot for plot in study_plots(report.analysis) if plot.section == "forest")
+    assert "seeds added after a report" in forest.caption
+
+
+def test_ranges_replace_single_numbers_of_seeds(tmp_path: Path) -> None:
+    noisy = [93.0, 92.1, 93.9, 92.6, 93.3]
+    report = write(simple({"baseline": STEADY, "no-a": noisy}), tmp_path)
+    text = texts(report)["report.md"]
+    low, high = report.analysis.effects[0].evidence.seeds_needed  # type: ignore[misc]
+    assert f"{low} to {high} seeds are needed for the margin of 0.5" in text
+    assert "needed: about" not in text
+    few = write(simple({"baseline": STEADY[:4], "no-a": noisy[:4]}), tmp_path)
+    assert "cannot be estimated below 5 seeds" in texts(few)["report.md"]
+    assert "cannot be estimated from fewer than 5 seeds" in texts(few)["report.md"]
