@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.runs.runner import is_comparable
@@ -15,6 +15,9 @@ from ablate.studies.job import Job
 from ablate.studies.study import Study
 from ablate.wording import count
 from ablate.workloads.dispatch import estimate
+
+if TYPE_CHECKING:
+    from ablate.stats.effects import SeedsRange
 
 GUESSED_SD = 0.5
 """Assumed standard deviation of the metric over seeds, in displayed units, if there are no earlier runs."""
@@ -53,10 +56,17 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The minimum detectable difference of the planned seeds, and the number of seeds that the margin needs."""
+    """The minimum detectable difference of the planned seeds, and the number of seeds that the margin needs.
+
+    Attributes:
+        detectable: The difference.
+        seeds_needed: The range of the number of seeds; None if there is no estimate.
+        sd: Standard deviation of the metric over seeds.
+        basis: Source of the standard deviation.
+    """
 
     detectable: float
-    seeds_needed: int | None
+    seeds_needed: SeedsRange | None
     sd: float
     basis: str
 
@@ -89,32 +99,32 @@ def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> F
 def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:
     """Return the sensitivity of a study, or None for a design without planned comparisons.
 
-    The standard deviation over seeds comes from earlier runs of the baseline. Without them it is GUESSED_SD for a
-    fraction, and the sensitivity of other metrics is None. The standard deviation of a paired difference is taken as
-    sqrt(2) times that of the baseline, an upper bound if pairing helps.
+    The standard deviation over seeds comes from earlier runs of the baseline that did not diverge. Without them, or if
+    they all have the same score, it is GUESSED_SD for a fraction, and the sensitivity of other metrics is None. The
+    standard deviation of a paired difference is taken as sqrt(2) times that of the baseline, an upper bound if pairing
+    helps.
     """
-    from ablate.stats.effects import minimum_detectable_effect, seeds_needed
+    from ablate.stats.effects import SeedsRange, minimum_detectable_effect, seeds_needed, seeds_range
 
     comparisons, metric = len(study.comparisons()), study.workload.metric
     if not comparisons:
         return None
     baseline = study.baseline.factors
     runs = [run for run in similar(planned[0].job, journals) if _factors_on(run.params, study) == set(baseline)]
-    scores = {run.seed: metric.scale * run.metrics.get(metric.tracked, math.nan) for run in runs}
-    known = len(scores) >= 3
+    stable = {run.seed: run.metrics.get(metric.tracked, math.nan) for run in runs if run.status == "finished"}
+    scores = [metric.scale * score for score in stable.values() if math.isfinite(score)]
+    known = len(scores) >= 3 and max(scores) > min(scores)
     if not known and not metric.in_points:
         return None
-    spread = statistics.stdev(scores.values()) if known else GUESSED_SD
-    sd = math.sqrt(2) * spread
-    seeds = len(study.seed_list)
-    return Sensitivity(
-        minimum_detectable_effect(sd, seeds, comparisons),
-        seeds_needed(study.margin, sd, comparisons),
-        spread,
-        f"{len(scores)} earlier runs of the baseline"
-        if known
-        else "an assumption, without earlier runs of the baseline",
-    )
+    spread = statistics.stdev(scores) if known else GUESSED_SD
+    sd, seeds = math.sqrt(2) * spread, len(study.seed_list)
+    detectable = minimum_detectable_effect(sd, seeds, comparisons)
+    if known:
+        basis = f"{len(scores)} earlier runs of the baseline"
+        return Sensitivity(detectable, seeds_range(study.margin, sd, len(scores), comparisons), spread, basis)
+    needed = seeds_needed(study.margin, sd, comparisons)
+    basis = "an assumption, without earlier runs of the baseline"
+    return Sensitivity(detectable, SeedsRange(needed, needed), spread, basis)
 
 
 def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:

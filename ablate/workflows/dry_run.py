@@ -99,11 +99,9 @@ def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Stud
         detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "no difference"
         number = len(study.seed_list)
         seeds = f"{count(number, 'seed')} {'detects' if number == 1 else 'detect'}"
-        needed = f"about {count(power.seeds_needed, 'seed')}" if power.seeds_needed else "too many seeds to compute"
-        lines.append(
-            f"{seeds} {detectable}. The margin of {study.margin:g} needs {needed} "
-            f"(SD over seeds {power.sd:.2g}: {power.basis})"
-        )
+        needed = f"The margin of {study.margin:g} needs "
+        needed += power.seeds_needed.words if power.seeds_needed else "a number of seeds that 5 earlier runs would show"
+        lines.append(f"{seeds} {detectable}. {needed} (SD over seeds {power.sd:.2g}: {power.basis})")
     return lines
 
 
@@ -118,7 +116,7 @@ def _facts(
         "seconds": time_left.seconds if time_left else None,
         "hours": time_left.hours if time_left else None,
         "detectable": power.detectable if power else None,
-        "seeds_needed": power.seeds_needed if power else None,
+        "seeds_needed": list(power.seeds_needed) if power and power.seeds_needed else None,
         "runs": [
             {
                 "variant": entry.job.recipe.label,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import forecast, sensitivity, similar
+from ablate.stats.effects import seeds_range
 from ablate.studies.job import Job
 from tests.samples.sweeps import CONDITIONS, planned, study, sweep
 
@@ -18,6 +20,8 @@ def test_a_forecast_from_earlier_runs(tmp_path: Path) -> None:
     guess = sensitivity(study(seeds=5), planned(study(), journals), journals)
     assert guess is not None
     assert "an assumption" in guess.basis
+    assert guess.seeds_needed is not None
+    assert guess.seeds_needed.low == guess.seeds_needed.high
     sweep(study(seeds=4), tmp_path)
     entries = planned(study(seeds=6), journals)
     ahead = forecast(entries, journals, 2)
@@ -27,5 +31,18 @@ def test_a_forecast_from_earlier_runs(tmp_path: Path) -> None:
     power = sensitivity(study(seeds=6), entries, journals)
     assert power is not None
     assert power.basis == "4 earlier runs of the baseline"
+    assert power.seeds_needed is None, "from fewer than 5 seeds no number is given"
     assert len(similar(entries[0].job, journals)) == 16
     assert similar(Job(entries[0].job.recipe.change({"epochs": 3}), entries[0].job.data, CONDITIONS), journals) == []
+
+
+def test_the_seeds_needed_are_a_range_for_the_sd_of_earlier_runs(tmp_path: Path) -> None:
+    asked = study(seeds=6, margin=0.5)
+    sweep(asked, tmp_path)
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    power = sensitivity(asked, planned(asked, journals), journals)
+    assert power is not None
+    assert power.basis == "6 earlier runs of the baseline"
+    comparisons = len(asked.comparisons())
+    assert power.seeds_needed == seeds_range(0.5, math.sqrt(2) * power.sd, 6, comparisons)
+    assert " to " in power.seeds_needed.words

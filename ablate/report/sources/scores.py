@@ -66,8 +66,8 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
     lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
     if len(lost) and metric.floor is None:
         cautions.append(
-            f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that such "
-            "runs count as. Set it with --floor (0.1 for chance among 10 classes)."
+            f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that "
+            "such runs count as. Set it with --floor (0.1 for chance among 10 classes)."
         )
     better = (
         f"{'lower' if goal == 'min' else 'higher'} is better ({'--metric-goal' if options.goal else 'by its name'})"
