@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ablate.report.sections.limits import SKEWED
+from ablate.report.sections.limits import DIVERGENCE, SKEWED
 from ablate.stats.effects import inference, looks
 from tests import ROOT
 from tests.simulation import studies
@@ -59,6 +59,18 @@ def test_the_limits_of_a_report_quote_the_committed_simulation():
         _, worst_difference, worst_equivalence, _, _ = row[0].strip("| ").split(" | ")[1:]
         rates = [round(100 * float(rate)) for rate in (worst_difference, worst_equivalence)]
         assert re.search(words.format(*rates), SKEWED), (mode, rates)
+
+
+def test_the_limit_of_divergence_quotes_the_committed_simulation():
+    page = (ROOT / "reports" / "simulation.md").read_text()
+    rows = re.findall(
+        r"^\| (\S+|until clear) \| normal \| 1 \| 0 \| all null \| (\d+)% \|  \| (\S+) ", page, re.MULTILINE
+    )
+    rates = {(seeds, int(share)): float(rate) for seeds, share, rate in rows}
+    assert len(rates) == 4 * len(OFTEN)
+    assert max(rate for (_, share), rate in rates.items() if share <= 20) <= 0.06
+    assert rates["3", 40] == max(rates.values())
+    assert f"up to {100 * rates['3', 40]:.0f} of 100 studies with 3 seeds" in DIVERGENCE
 
 
 def test_naive_peeking_exceeds_its_limit():
