@@ -35,8 +35,7 @@ _BLOCK = re.compile(
 _LEADS = {
     "demo": """\
 The result of the demo, on handwritten digits: flipping and cropping, which help on photographs, *cost* accuracy on
-digits, since a mirrored 2 is not a 2. With three seeds most other comparisons are inconclusive, and the report states
-the number of seeds that they would need.""",
+digits, since a mirrored 2 is not a 2. With three seeds most other comparisons are inconclusive.""",
     "laptop": "The notebook's recipe on CIFAR-10, with each of its seven components switched off in turn:",
 }
 

@@ -222,3 +222,14 @@ def test_ranges_replace_single_numbers_of_seeds(tmp_path: Path) -> None:
     few = write(simple({"baseline": STEADY[:4], "no-a": noisy[:4]}), tmp_path)
     assert "cannot be estimated below 5 seeds" in texts(few)["report.md"]
     assert "cannot be estimated from fewer than 5 seeds" in texts(few)["report.md"]
+
+
+def test_shapley_values_do_not_hide_divergence(tmp_path: Path) -> None:
+    table = design_table(FULL, additive)
+    lost = (table["variant"] == "arm-000") & table["seed"].isin([3, 4])
+    table.loc[lost, ["status", "test_accuracy"]] = ["unstable", 0.1]
+    text = texts(write(table, tmp_path, factors=tuple("abc")))["report.md"]
+    assert "2 of 40 runs unstable, included at the recorded value: arm-000 (seeds 3, 4)" in text
+    table.loc[lost, "test_accuracy"] = math.inf
+    text = texts(write(table, tmp_path, factors=tuple("abc")))["report.md"]
+    assert "Left out because a run has no score: seeds 3, 4." in text

@@ -11,6 +11,7 @@ from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
 from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
+from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.verdicts import seed_list
 from ablate.wording import count, listed
 
@@ -82,6 +83,21 @@ def _unstable(unstable: Mapping[str, tuple[int, ...]], runs: int) -> str:
     return f" {number} of {count(runs, 'run')} unstable, included at the recorded value: {named}."
 
 
+def _unstable_shares(analysis: Analysis) -> str:
+    """Return the unstable runs of a study whose design gives Shapley values; empty if there are none."""
+    assert analysis.attribution is not None
+    table = analysis.study.runs
+    table = table[table["status"].isin(USABLE) & table["variant"].isin(analysis.study.design.index)]
+    counted = table["seed"].isin(analysis.attribution.seeds)
+    lost = table[counted & (table["status"] == "unstable")]
+    unstable: dict[str, tuple[int, ...]] = {}
+    for variant, seed in zip(lost["variant"].map(str).tolist(), lost["seed"].map(int).tolist(), strict=True):
+        unstable[variant] = (*unstable.get(variant, ()), seed)
+    others = sorted(set(table.loc[~counted, "seed"].map(int)))
+    left_out = f" Left out because a run has no score: {seed_list(tuple(others))}." if others else ""
+    return _unstable(unstable, int(counted.sum())) + left_out
+
+
 def _likeliest(row: FactorialContrast, is_screening: bool) -> list[str]:
     return [escape(row.likeliest) or DASH] if is_screening else []
 
@@ -115,6 +131,7 @@ def _shapley(analysis: Analysis) -> str:
         f"(Shapley value, {'from all combinations' if is_exact else 'half the sum of the other two columns'}). Shapley "
         f"values divide the total difference of {signed(shares.total, digits)} among the components. A component whose "
         "columns differ interacts with others. No single order of removal gives the true contribution."
+        f"{_unstable_shares(analysis)}"
     )
     check = (
         f"Check: the half-sums differ from the total difference by {signed(left.estimate, digits)} "

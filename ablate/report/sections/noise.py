@@ -25,11 +25,13 @@ def noise_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
     ]
     if math.isfinite(budget.image_se):
         lines.append(f"SE of the mean of {code(study.baseline)} over test images: {plain(budget.image_se, digits)}")
-    for target, seeds in budget.seeds.items():
-        needed = "cannot be estimated from fewer than 5 seeds" if seeds is None else seeds.words
+    known = {target: seeds for target, seeds in budget.seeds.items() if seeds is not None}
+    if not known:
+        lines.append("How many seeds smaller differences need cannot be estimated from fewer than 5 seeds")
+    for target, seeds in known.items():
         lines.append(
             f"To detect a true difference of {study.metric.with_unit(f'{target:g}')} among {budget.comparisons} "
-            f"comparisons: {needed}"
+            f"comparisons: {seeds.words}"
         )
     parts = ["## Noise", bullets(lines), *plots_in(plots, "noise")]
     if analysis.scopes:
