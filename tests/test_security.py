@@ -23,7 +23,7 @@ from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, records
 from ablate.redaction import mask_secrets, mask_values
-from ablate.report.formats.csv_tables import plain_cells
+from ablate.report.formats.csv_writer import plain_cells
 from ablate.tracking import Project, StudyRecord, open_tracker
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.weights import load_classifier

@@ -11,7 +11,7 @@ from typing import Any
 
 from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
-from ablate.report.formats.csv_tables import interactions_rows, plain_cells
+from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
 from ablate.report.plots.render import draw_all
 from ablate.report.plots.study_plots import study_plots
@@ -122,6 +122,6 @@ def _write_tables(analysis: Analysis, folder: Path) -> list[str]:
         **({"interactions.csv": pd.DataFrame(interactions_rows(analysis))} if analysis.interactions else {}),
     }
     for name, table in tables.items():
-        plain_cells(table).to_csv(folder / name, index=False)
+        write_csv(table, folder / name)
     (folder / "table.tex").write_text(latex_table(analysis), encoding="utf-8")
     return [*tables, "table.tex"]

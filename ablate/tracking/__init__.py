@@ -17,13 +17,16 @@ from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Trac
 from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
+from ablate.tracking.mlflow_backend.schema import SEARCH_TAG, TRIAL_TAG
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
 from ablate.tracking.project import Project, file_store_advice, sqlite_path
 from ablate.tracking.run_names import run_title
 from ablate.tracking.sync import SyncResult, sync_journals
 
 __all__ = [
+    "SEARCH_TAG",
     "SINGLE_RUNS",
+    "TRIAL_TAG",
     "BackgroundDelivery",
     "Deletion",
     "DeliveryObserver",

@@ -17,6 +17,7 @@ from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Data, Job, TrainingLost
 from ablate.studies.settings import Value
+from ablate.tracking import SEARCH_TAG, TRIAL_TAG
 from ablate.tuning.search import RunningTrial, Search, prunes_over_epochs
 from ablate.tuning.types import SearchSpec, SearchStorage, Trial
 
@@ -113,7 +114,7 @@ class _TrialRuns:
 
 def _make_runs(trial: RunningTrial, task: TrialTask) -> None:
     spec, journals, runs = task.spec, Journals(task.journals), _TrialRuns()
-    tags = {**task.options.tags, "ablate.tuning": spec.name, "ablate.trial": str(trial.number)}
+    tags = {**task.options.tags, SEARCH_TAG: spec.name, TRIAL_TAG: str(trial.number)}
     options = replace(task.options, tags=tags)
     for position, seed in enumerate(spec.seeds):
         run, is_new = make_run(task.job(trial.values, seed), journals, options, TrialObserver(trial, spec))

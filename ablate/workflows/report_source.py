@@ -11,7 +11,8 @@ from ablate.errors import UsageError, UserError
 from ablate.report.check_claims import NumericClaim, check_study
 from ablate.report.plots import render
 from ablate.report.report_folder import folder_name, free_folder, note_origin
-from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
 from ablate.tracking import Project, Tracker

@@ -17,7 +17,7 @@ from ablate.cli.help import START, HelpfulCommand
 from ablate.cli.options import names
 from ablate.cli.options.report import ExternalRunFlags
 from ablate.data import ImageSource
-from ablate.report.sources.table import TableOptions
+from ablate.report.sources.existing_runs import TableOptions
 from ablate.runs.until_clear import planned_looks
 from ablate.studies.settings import Range
 from ablate.workloads.resnet9.workload import WORKLOAD

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
+from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.mlflow_experiment import from_experiment
-from ablate.report.sources.table import TableOptions
 from ablate.tracking import open_tracker
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.processes import start_program

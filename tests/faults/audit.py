@@ -15,7 +15,7 @@ from ablate.data.cache import read_entry
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.tracking import Project
-from ablate.tracking.mlflow_backend.records import STATUSES
+from ablate.tracking.mlflow_backend.schema import STATUSES
 from tests.faults.tally import Tally
 
 

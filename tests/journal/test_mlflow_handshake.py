@@ -12,7 +12,8 @@ from ablate.journal.mlflow_handshake import await_run_environment, provide_run_e
 from ablate.journal.run_journal import Journal
 from ablate.journal.run_log import RunLog
 from ablate.tracking import BackgroundDelivery, Project
-from ablate.tracking.mlflow_backend.records import PARAMS_TAG, batches
+from ablate.tracking.mlflow_backend.records import batches
+from ablate.tracking.mlflow_backend.schema import LOGGED_PARAMS
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tracking import NoFailure, end, start
 
@@ -54,6 +55,6 @@ def test_params_of_a_run_that_logs_directly_are_in_a_tag(tmp_path: Path) -> None
 
         lines.append(next(iter(batches(records(journal.path), 0))))
     assert lines[0].params["augment"] == "false"
-    assert PARAMS_TAG not in lines[0].tags
+    assert LOGGED_PARAMS not in lines[0].tags
     assert not lines[1].params
-    assert '"augment": "false"' in lines[1].tags[PARAMS_TAG]
+    assert '"augment": "false"' in lines[1].tags[LOGGED_PARAMS]

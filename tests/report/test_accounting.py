@@ -15,8 +15,8 @@ from ablate.report.accounting import account_for, answer_notes
 from ablate.report.analysis import analyse
 from ablate.report.formats.latex import latex_table
 from ablate.report.sections.answer import answer, answer_facts, plain_answer
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.study import from_study
-from ablate.report.sources.table import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks

@@ -14,7 +14,8 @@ FROM_PYTHON = """
 import sys
 from pathlib import Path
 
-from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.write import write_report
 
 if __name__ == "__main__":

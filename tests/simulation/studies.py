@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ablate.stats.effects.inference import CODES, Floats, holm, judge, paired_t
+from ablate.stats.effects.inference import CODES, Floats, judge, paired_t
 from ablate.stats.effects.instability import unreliable_p
 from ablate.stats.effects.looks import LookArrays, Looks, advance
+from ablate.stats.effects.multiple_comparisons import holm
 from ablate.stats.effects.types import ALPHA, Verdict
 
 Noise = Literal["normal", "t4", "skewed"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ablate.report.analysis import analyse
+from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.searches import read_searches
 from ablate.report.sources.study import from_study
-from ablate.report.sources.table import read_csv
 from ablate.runs.executors import SerialExecutor
 from ablate.tuning.per_variant import search_specs
 from ablate.tuning.run_search import run_trials

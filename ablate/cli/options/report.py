@@ -15,7 +15,7 @@ from ablate.errors import UsageError
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.report.sources.table import TableOptions
+    from ablate.report.sources.existing_runs import TableOptions
 
 
 def _report(*flags: str, text: str, **more: Any) -> Any:
@@ -101,7 +101,7 @@ class ExternalRunFlags:
 
     def table_options(self, margin: float | None) -> TableOptions:
         """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
-        from ablate.report.sources.table import TableOptions
+        from ablate.report.sources.existing_runs import TableOptions
 
         if self.metric_goal not in (None, *names.GOALS):
             raise UsageError(f"--metric-goal must be max or min, not {self.metric_goal!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.columns import find_column, plain
-from ablate.report.sources.table import TableOptions, from_table
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
 from ablate.wording import listed

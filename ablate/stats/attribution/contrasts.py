@@ -11,7 +11,8 @@ import numpy as np
 
 from ablate.stats.attribution.fit import Method
 from ablate.stats.effects.criteria import PValues
-from ablate.stats.effects.inference import Floats, PairedT, holm
+from ablate.stats.effects.inference import Floats, PairedT
+from ablate.stats.effects.multiple_comparisons import holm
 from ablate.stats.effects.types import ALPHA, FINAL, Protocol, Verdict
 from ablate.stats.effects.verdicts import EQUIVALENCE, allowed, judged, protocol_prefixes, unstable_runs, verdict_text
 from ablate.stats.metric import Goal

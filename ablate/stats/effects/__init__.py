@@ -5,9 +5,7 @@ from ablate.stats.effects.estimate import check_comparisons, effects_table, esti
 from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
-    holm,
     paired_t,
-    sign_flip_can_reach,
     sign_flip_p,
     smallest_sign_flip_p,
     welch_p,
@@ -15,6 +13,7 @@ from ablate.stats.effects.inference import (
 )
 from ablate.stats.effects.instability import unreliable_p
 from ablate.stats.effects.looks import Looks
+from ablate.stats.effects.multiple_comparisons import holm, sign_flip_can_reach
 from ablate.stats.effects.noise import (
     BUDGET_DIFFERENCES,
     NoiseBudget,

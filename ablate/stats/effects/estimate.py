@@ -18,13 +18,13 @@ from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
     correlation,
-    holm,
     paired_t,
     sign_flip_p,
     welch_p,
     wilson,
 )
 from ablate.stats.effects.instability import unreliable_p
+from ablate.stats.effects.multiple_comparisons import families, holm
 from ablate.stats.effects.pairing import pair, read_arms
 from ablate.stats.effects.power import minimum_detectable_effect, seeds_range
 from ablate.stats.effects.types import ALPHA, Average, Comparison, PairedSeeds, Protocol, Verdict
@@ -77,14 +77,6 @@ def check_comparisons(comparisons: Sequence[Comparison], margin: float) -> None:
         if key in seen:
             raise UserError(f"The family {row.family!r} lists {row.variant} against {row.reference} twice")
         seen.add(key)
-
-
-def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
-    """Return the indices of each family's comparisons, families in order of appearance."""
-    indices: dict[str, list[int]] = {}
-    for index, comparison in enumerate(comparisons):
-        indices.setdefault(comparison.family, []).append(index)
-    return list(indices.values())
 
 
 def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:

@@ -98,17 +98,6 @@ def smallest_step(scores: ArrayLike) -> float:
     return float(steps.min()) if len(steps) else 0.0
 
 
-def holm(p: ArrayLike) -> Floats:
-    """Return Holm's (1979) adjusted p-values over the last axis. A missing (NaN) p counts as 1."""
-    values = np.asarray(p, dtype=float)
-    values = np.where(np.isnan(values), 1.0, values)
-    order = np.argsort(values, axis=-1, kind="stable")
-    steps = np.take_along_axis(values, order, axis=-1) * np.arange(values.shape[-1], 0, -1)
-    adjusted = np.empty_like(values)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, axis=-1), 1.0), axis=-1)
-    return adjusted
-
-
 def judge(
     statistics: PairedT, p_holm: Floats, p_tost_holm: Floats, is_unreliable: ArrayLike, margin: float, better: int = 1
 ) -> NDArray[np.int_]:
@@ -182,11 +171,6 @@ def _bitwise_flips(values: Floats, generator: np.random.Generator) -> float:
 def _rounded_mean(sample: Floats, axis: int) -> Floats:
     """Return the mean, rounded so that tied flips compare equal."""
     return np.asarray(np.round(sample.mean(axis=axis), 12), dtype=np.float64)
-
-
-def sign_flip_can_reach(n: int, comparisons: int) -> bool:
-    """Return whether the smallest sign-flip p, 2/2^n, can pass Holm's first step over `comparisons`."""
-    return n > 0 and smallest_sign_flip_p(n) <= ALPHA / comparisons
 
 
 def smallest_sign_flip_p(n: int) -> float:

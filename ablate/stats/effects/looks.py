@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ablate.errors import UserError
-from ablate.stats.effects.inference import CODES, Floats, PairedT, holm, judge
+from ablate.stats.effects.inference import CODES, Floats, PairedT, judge
+from ablate.stats.effects.multiple_comparisons import holm, sequential_p
 from ablate.stats.effects.types import ALPHA, FINAL
 
 FINAL_CODES = np.array([CODES[rule] for rule in FINAL])
@@ -58,8 +59,7 @@ def advance(
 ) -> LookArrays:
     """Return the state after one look: p_seq = min_k p_k (.05/alpha_k), Holm over the last axis, verdicts, stops.
 
-    Bonferroni over the looks: each keeps its alpha_k, so the smallest p_seq keeps their sum, .05. Stopped comparisons
-    keep their p_seq and verdict and remain in the family.
+    Stopped comparisons keep their p_seq and verdict and remain in the family.
 
     Args:
         before: The state before the look.
@@ -72,7 +72,7 @@ def advance(
     raw = (statistics.p, statistics.p_tost, np.asarray(p_unreliable))
     kept = (before.p, before.p_tost, before.p_unreliable)
     p, p_tost, p_bad = (
-        np.where(before.stopped, old, np.fmin(old, new * (ALPHA / alpha))) for old, new in zip(kept, raw, strict=True)
+        np.where(before.stopped, old, sequential_p(old, new, alpha)) for old, new in zip(kept, raw, strict=True)
     )
     p_holm, p_tost_holm, p_unreliable_holm = map(holm, (p, p_tost, p_bad))
     codes = judge(statistics, p_holm, p_tost_holm, p_unreliable_holm < ALPHA, margin, better)

@@ -14,8 +14,8 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
 from ablate.journal.run_journal import records
 from ablate.tracking.contract import SINGLE_RUNS
+from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.records import (
-    STATUSES,
     Batch,
     batches,
     logs_directly,
@@ -67,7 +67,7 @@ def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
             deliver(store, path)
             closed += [path.stem] if dead else []
     for run in open_runs(store):
-        name = run.tags.get("ablate.run", run.name)
+        name = run.tags.get(schema.NAME, run.name)
         if name not in here and is_alive(process_of(run.tags)) is False:
             close_as_killed(store, run.id, run.last_heartbeat)
             closed.append(name)
@@ -82,8 +82,8 @@ def open_runs(store: Store) -> list[StoredRun]:
 
 def close_as_killed(store: Store, run: str, time: float) -> None:
     """Close a run as killed at `time`."""
-    store.log(run, Batch(tags={"ablate.status": "killed"}))
-    store.close(run, STATUSES["killed"], milliseconds(time))
+    store.log(run, Batch(tags={schema.STATUS: "killed"}))
+    store.close(run, schema.STATUSES["killed"], milliseconds(time))
 
 
 def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None) -> Receipt:
@@ -114,7 +114,7 @@ def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receip
     if _ended(lines) or dead:
         _keep_files(store, run, journal, remove=_ended(lines))
     if _ended(lines):
-        store.close(run, STATUSES[lines[-1]["status"]], milliseconds(lines[-1]["time"]))
+        store.close(run, schema.STATUSES[lines[-1]["status"]], milliseconds(lines[-1]["time"]))
     elif dead:
         close_as_killed(store, run, lines[-1]["time"])
     elif not is_open:
@@ -146,7 +146,7 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
     experiment = store.experiment(study)
     found = [
         run
-        for run in store.search({experiment: study}, f"tags.`ablate.run` = '{name}'")
+        for run in store.search({experiment: study}, schema.where_tag(schema.NAME, name))
         if run.start == milliseconds(start["time"])  # a run of another machine may have the same name
     ]
     if found:
@@ -154,14 +154,14 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
         return first.id, first.status == "RUNNING"
     tags = start_tags(start, name)
     if study != SINGLE_RUNS and (parent := study_run(store, experiment, study)):
-        tags["mlflow.parentRunId"] = parent.id
+        tags[schema.PARENT_RUN] = parent.id
     title = f"{start['variant']}/s{start['recipe']['seed']}"
     return store.create(experiment, title, milliseconds(start["time"]), tags), True
 
 
 def study_run(store: Store, experiment: str, name: str) -> StoredRun | None:
     """Return the parent run of a study, or None."""
-    found = store.search({experiment: name}, "tags.`ablate.kind` = 'study'", limit=1)
+    found = store.search({experiment: name}, schema.where_tag(schema.KIND, schema.STUDY), limit=1)
     return found[0] if found else None
 
 

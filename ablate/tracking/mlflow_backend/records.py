@@ -15,28 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ablate.journal.run_journal import SCHEMA
-
-STATUSES = {
-    "running": "RUNNING",
-    "finished": "FINISHED",
-    "unstable": "FINISHED",
-    "failed": "FAILED",
-    "out_of_memory": "FAILED",
-    "killed": "KILLED",
-    "pruned": "KILLED",
-}
-"""The store's status for each status of a run."""
-
-PROCESS_TAGS = {"host": "ablate.host", "boot": "ablate.boot", "pid": "ablate.pid", "started": "ablate.process_started"}
-
-PARAMS_TAG = "ablate.params"
-"""The tag with the params of a run whose program logs params itself."""
-
-LONGEST_TAG = 8000
-LONGEST_PARAM = 6000
-MOST_NAMES = 100
-MOST_POINTS = 800
-"""MLflow accepts 100 params, 100 tags and 1000 values of all kinds per call."""
+from ablate.tracking.mlflow_backend import schema
 
 Point = tuple[str, float, int, int]
 """One value of a metric: name, value, time in milliseconds, step."""
@@ -76,19 +55,19 @@ def batches(records: Sequence[Mapping[str, Any]], delivered: int) -> Iterator[Ba
             series.append(record["name"])
         if number < delivered:
             continue
-        heartbeat = {"ablate.heartbeat": instant(record["time"])}
+        heartbeat = {schema.HEARTBEAT: instant(record["time"])}
         if record["record"] == "start":
             tags = {**process_tags(record["process"]), **heartbeat}
             if logs_params:  # the program may log params of the same names, and the store keeps the first
-                yield Batch(tags={**tags, PARAMS_TAG: json.dumps(_texts(record["params"]))})
+                yield Batch(tags={**tags, schema.LOGGED_PARAMS: json.dumps(_texts(record["params"]))})
             else:
                 yield Batch(params=params(record), tags=tags)
         elif record["record"] == "resume":
-            yield Batch(tags={**process_tags(record["process"]), "ablate.status": "running", **heartbeat})
+            yield Batch(tags={**process_tags(record["process"]), schema.STATUS: "running", **heartbeat})
         elif record["record"] == "end":
             yield Batch(points, _texts(record.get("params") or {}), {**end_tags(record), **heartbeat})
         elif record["record"] == "series":
-            yield Batch(points, tags={"ablate.series": json.dumps(series), **heartbeat})
+            yield Batch(points, tags={schema.STEP_METRICS: json.dumps(series), **heartbeat})
         else:
             yield Batch(points, tags=heartbeat)
 
@@ -107,12 +86,12 @@ def merged_batches(batches: Iterable[Batch]) -> Iterator[Batch]:
         points += batch.points
         texts |= batch.params
         tags |= batch.tags
-    named = max(-(-len(texts) // MOST_NAMES), -(-len(tags) // MOST_NAMES))
-    for i in range(max(named, -(-len(points) // MOST_POINTS))):
+    named = max(-(-len(texts) // schema.MOST_NAMES), -(-len(tags) // schema.MOST_NAMES))
+    for i in range(max(named, -(-len(points) // schema.MOST_POINTS))):
         yield Batch(
-            points[i * MOST_POINTS : (i + 1) * MOST_POINTS],
-            dict(list(texts.items())[i * MOST_NAMES : (i + 1) * MOST_NAMES]),
-            dict(list(tags.items())[i * MOST_NAMES : (i + 1) * MOST_NAMES]),
+            points[i * schema.MOST_POINTS : (i + 1) * schema.MOST_POINTS],
+            dict(list(texts.items())[i * schema.MOST_NAMES : (i + 1) * schema.MOST_NAMES]),
+            dict(list(tags.items())[i * schema.MOST_NAMES : (i + 1) * schema.MOST_NAMES]),
         )
 
 
@@ -120,48 +99,47 @@ def start_tags(start: Mapping[str, Any], name: str) -> dict[str, str]:
     """Return the tags of a new run from its start record and the name of its journal."""
     environment = start["environment"]
     tags = {
-        "ablate.kind": "run",
-        "ablate.run": name,
-        "ablate.study": start["study"],
-        "ablate.variant": start["variant"],
-        "ablate.key": start["key"],
-        "ablate.data": start["data"],
-        "ablate.seed": str(start["recipe"]["seed"]),
-        "ablate.schema": str(SCHEMA),
-        "ablate.status": "running",
-        "ablate.conditions": json.dumps(start["conditions"]),
-        "ablate.environment": json.dumps(environment),
-        "mlflow.source.name": "ablate",
-        "mlflow.source.type": "LOCAL",
+        schema.KIND: schema.RUN,
+        schema.NAME: name,
+        schema.STUDY_NAME: start["study"],
+        schema.VARIANT: start["variant"],
+        schema.KEY: start["key"],
+        schema.DATA: start["data"],
+        schema.SEED: str(start["recipe"]["seed"]),
+        schema.SCHEMA_VERSION: str(SCHEMA),
+        schema.STATUS: "running",
+        schema.CONDITIONS: json.dumps(start["conditions"]),
+        schema.ENVIRONMENT: json.dumps(environment),
+        **schema.SOURCE,
         **process_tags(start["process"]),
     }
     if start.get("metric"):
-        tags["ablate.metric"] = start["metric"]["tracked"]
+        tags[schema.METRIC] = start["metric"]["tracked"]
     if start.get("floor") is not None:
-        tags["ablate.floor"] = json.dumps(start["floor"])
+        tags[schema.FLOOR] = json.dumps(start["floor"])
     if environment.get("commit"):
-        tags["mlflow.source.git.commit"] = str(environment["commit"])
-    return _cut({**start.get("tags", {}), **tags}, LONGEST_TAG)
+        tags[schema.COMMIT] = str(environment["commit"])
+    return _cut({**start.get("tags", {}), **tags}, schema.LONGEST_TAG)
 
 
 def process_tags(process: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags that identify a process; `process_of` reads them back."""
-    return {tag: str(process[name]) for name, tag in PROCESS_TAGS.items()}
+    return {tag: str(process[name]) for name, tag in schema.PROCESS_TAGS.items()}
 
 
 def process_of(tags: Mapping[str, str]) -> dict[str, Any]:
     """Return the process that tags identify, or an empty dict."""
-    if not all(tag in tags for tag in PROCESS_TAGS.values()):
+    if not all(tag in tags for tag in schema.PROCESS_TAGS.values()):
         return {}
-    return {**{name: tags[tag] for name, tag in PROCESS_TAGS.items()}, "pid": int(tags["ablate.pid"])}
+    return {**{name: tags[tag] for name, tag in schema.PROCESS_TAGS.items()}, "pid": int(tags[schema.PID])}
 
 
 def end_tags(end: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags of an end record."""
-    tags = {"ablate.status": end["status"], "ablate.final": json.dumps(list(end.get("metrics") or {}))}
+    tags = {schema.STATUS: end["status"], schema.FINAL_METRICS: json.dumps(list(end.get("metrics") or {}))}
     if end.get("error"):
-        tags["ablate.error"] = str(end["error"])
-    return _cut(tags, LONGEST_TAG)
+        tags[schema.ERROR] = str(end["error"])
+    return _cut(tags, schema.LONGEST_TAG)
 
 
 def params(start: Mapping[str, Any]) -> dict[str, str]:
@@ -173,7 +151,7 @@ def condition_params(conditions: Mapping[str, Any], environment: Mapping[str, An
     """Return conditions and environment as params; the commit has its own tag."""
     shown = {**_flat(environment), **_flat(conditions)}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()}
-    return _cut({name: text for name, text in texts.items() if name != "commit"}, LONGEST_PARAM)
+    return _cut({name: text for name, text in texts.items() if name != "commit"}, schema.LONGEST_PARAM)
 
 
 def text_of(value: Any) -> str:
@@ -225,7 +203,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return _cut({name: text_of(value) for name, value in values.items()}, LONGEST_PARAM)
+    return _cut({name: text_of(value) for name, value in values.items()}, schema.LONGEST_PARAM)
 
 
 def _cut(texts: Mapping[str, str], longest: int) -> dict[str, str]:

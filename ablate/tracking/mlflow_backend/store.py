@@ -13,7 +13,7 @@ from typing import Any
 from ablate.cores import collector_paused
 from ablate.errors import StoreError
 from ablate.redaction import mask_uri
-from ablate.tracking.mlflow_backend import database
+from ablate.tracking.mlflow_backend import database, schema
 from ablate.tracking.mlflow_backend.errors import explain_error
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from ablate.tracking.mlflow_backend.records import Batch, Point, true_value
@@ -21,9 +21,6 @@ from ablate.tracking.mlflow_backend.stored_run import StoredRun
 from ablate.tracking.project import is_server, sqlite_path
 
 PAGE = 5000
-
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Makes the UI show runs and charts first, instead of traces of language models."""
 
 
 class Store:
@@ -97,7 +94,7 @@ class Store:
 
         location = None if is_server(self.uri) else self._artifacts.as_uri()
         try:
-            return str(self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+            return str(self._client.create_experiment(name, artifact_location=location, tags=schema.EXPERIMENT_TAGS))
         except MlflowException:
             found = self._client.get_experiment_by_name(name)  # created by another process meanwhile
             if found is None:
@@ -118,7 +115,7 @@ class Store:
     def describe(self, experiment: str, note: str) -> None:
         """Set the description of an experiment."""
         with self._explaining():
-            self._client.set_experiment_tag(experiment, "mlflow.note.content", note)
+            self._client.set_experiment_tag(experiment, schema.NOTE, note)
 
     def create(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> str:
         """Create a run and return its identifier."""
@@ -143,7 +140,7 @@ class Store:
 
         dataset = Dataset(name, digest[:36], "local", f'{{"uri": "{digest}"}}')
         with self._explaining():
-            self._client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+            self._client.log_inputs(run, [DatasetInput(dataset, [InputTag(schema.DATASET_CONTEXT, "training")])])
 
     def close(self, run: str, status: str, end: int) -> None:
         """Set the final status of a run."""

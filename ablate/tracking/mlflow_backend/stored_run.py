@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ablate.journal.run_journal import Run
-from ablate.tracking.mlflow_backend.records import PARAMS_TAG, Point, condition_params, process_of, value_of
+from ablate.tracking.mlflow_backend import schema
+from ablate.tracking.mlflow_backend.records import Point, condition_params, process_of, value_of
 
 
 @dataclass(frozen=True)
@@ -39,35 +40,35 @@ class StoredRun:
     @property
     def last_heartbeat(self) -> float:
         """Time of the last heartbeat, in seconds since the epoch."""
-        heartbeat = self.tags.get("ablate.heartbeat")
+        heartbeat = self.tags.get(schema.HEARTBEAT)
         return datetime.fromisoformat(heartbeat).timestamp() if heartbeat else self.start / 1000
 
     @property
     def metrics_by_epoch(self) -> list[str]:
         """Names of the metrics with one value per epoch, without final metrics and those with one value per step."""
-        aside = _listed(self, "ablate.final") + _listed(self, "ablate.series")
+        aside = _listed(self, schema.FINAL_METRICS) + _listed(self, schema.STEP_METRICS)
         return [name for name in self.latest if name not in aside]
 
 
 def to_run(stored: StoredRun) -> Run:
     """Convert a stored run; fields that a run of another program lacks get defaults."""
     tags = stored.tags
-    conditions = json.loads(tags.get("ablate.conditions", "{}"))
-    environment = json.loads(tags.get("ablate.environment", "{}"))
+    conditions = json.loads(tags.get(schema.CONDITIONS, "{}"))
+    environment = json.loads(tags.get(schema.ENVIRONMENT, "{}"))
     recorded = condition_params(conditions, environment)
-    params = {**stored.params, **json.loads(tags.get(PARAMS_TAG, "{}"))}
+    params = {**stored.params, **json.loads(tags.get(schema.LOGGED_PARAMS, "{}"))}
     values = {name: value_of(text) for name, text in params.items() if recorded.get(name) != text}
-    final = _listed(stored, "ablate.final") if "ablate.run" in tags else list(stored.latest)
+    final = _listed(stored, schema.FINAL_METRICS) if schema.NAME in tags else list(stored.latest)
     number = stored.name.rpartition("/s")[2]
-    seed = tags.get("ablate.seed") or values.get("seed") or (number if number.isdecimal() else 0)
+    seed = tags.get(schema.SEED) or values.get("seed") or (number if number.isdecimal() else 0)
     return Run(
-        name=tags.get("ablate.run", stored.id),
-        key=tags.get("ablate.key", ""),
-        data=tags.get("ablate.data", ""),
-        variant=tags.get("ablate.variant", stored.name),
+        name=tags.get(schema.NAME, stored.id),
+        key=tags.get(schema.KEY, ""),
+        data=tags.get(schema.DATA, ""),
+        variant=tags.get(schema.VARIANT, stored.name),
         seed=int(seed) if str(seed).isdecimal() else 0,
-        study=tags.get("ablate.study", stored.experiment),
-        status=tags.get("ablate.status", stored.status.lower()),
+        study=tags.get(schema.STUDY_NAME, stored.experiment),
+        status=tags.get(schema.STATUS, stored.status.lower()),
         started=stored.start / 1000,
         ended=stored.end / 1000 if stored.end and stored.status != "RUNNING" else None,
         params=values,
@@ -76,9 +77,9 @@ def to_run(stored: StoredRun) -> Run:
         conditions=conditions,
         environment=environment,
         process=process_of(tags),
-        floor=json.loads(tags["ablate.floor"]) if "ablate.floor" in tags else None,
-        error=tags.get("ablate.error"),
-        metric=tags.get("ablate.metric", ""),
+        floor=json.loads(tags[schema.FLOOR]) if schema.FLOOR in tags else None,
+        error=tags.get(schema.ERROR),
+        metric=tags.get(schema.METRIC, ""),
         tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
     )
 

@@ -12,9 +12,9 @@ from ablate.errors import UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_secrets, mask_uris, mask_values
+from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.delivery import study_run
 from ablate.tracking.mlflow_backend.records import (
-    STATUSES,
     Batch,
     instant,
     merged_batches,
@@ -25,9 +25,6 @@ from ablate.tracking.mlflow_backend.records import (
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun
 from ablate.wording import unknown
-
-PLAN = "plan.json"
-REPORT = "report"
 
 
 def open_study(store: Store, study: StudyRecord) -> str:
@@ -44,7 +41,7 @@ def open_study(store: Store, study: StudyRecord) -> str:
     declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
     for batch in merged_batches([Batch(params=declared, tags=_tags(study, now))]):
         store.log(run, batch)
-    store.write_json(run, PLAN, study.as_dict())
+    store.write_json(run, schema.PLAN, study.as_dict())
     return run
 
 
@@ -56,8 +53,8 @@ def _without_secrets(study: StudyRecord) -> StudyRecord:
 def close_study(store: Store, name: str, status: str) -> None:
     """Record the status of a study; see `StudyTracker.close_study`."""
     stored = _required(store, name)
-    store.log(stored.id, Batch(tags={"ablate.status": status, "ablate.heartbeat": instant(time.time())}))
-    store.close(stored.id, STATUSES[status], milliseconds(time.time()))
+    store.log(stored.id, Batch(tags={schema.STATUS: status, schema.HEARTBEAT: instant(time.time())}))
+    store.close(stored.id, schema.STATUSES[status], milliseconds(time.time()))
 
 
 def read_study(store: Store, name: str) -> StudyRecord:
@@ -67,45 +64,44 @@ def read_study(store: Store, name: str) -> StudyRecord:
 
 def names(store: Store) -> list[str]:
     """Return the names of all studies, oldest first."""
-    found = store.search(store.experiments(), "tags.`ablate.kind` = 'study'")
-    return list(dict.fromkeys(stored.tags.get("ablate.study", stored.name) for stored in found))
+    found = store.search(store.experiments(), schema.where_tag(schema.KIND, schema.STUDY))
+    return list(dict.fromkeys(stored.tags.get(schema.STUDY_NAME, stored.name) for stored in found))
 
 
 def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
     """Store a report with its study; see `StudyTracker.attach_report`."""
     stored = _required(store, name)
-    store.upload(stored.id, folder, REPORT)
+    store.upload(stored.id, folder, schema.REPORT)
     now = milliseconds(time.time())
     points = [(metric, value, now, 0) for metric, value in metrics.items()]
-    for batch in merged_batches([Batch(points, tags={"mlflow.note.content": note[:8000]})]):
+    for batch in merged_batches([Batch(points, tags={schema.NOTE: note[: schema.LONGEST_TAG]})]):
         store.log(stored.id, batch)
-    store.describe(store.experiment(name), note[:20000])
+    store.describe(store.experiment(name), note[: schema.LONGEST_DESCRIPTION])
 
 
 def _tags(study: StudyRecord, now: float) -> dict[str, str]:
     return {
-        "ablate.kind": "study",
-        "ablate.study": study.name,
-        "ablate.status": "running",
-        "ablate.planned": str(len(study.planned_runs)),
-        "ablate.answered": str(sum(planned.run is not None for planned in study.planned_runs)),
-        "ablate.heartbeat": instant(now),
-        "mlflow.note.content": study.question[:8000],
-        "mlflow.source.name": "ablate",
-        "mlflow.source.type": "LOCAL",
+        schema.KIND: schema.STUDY,
+        schema.STUDY_NAME: study.name,
+        schema.STATUS: "running",
+        schema.PLANNED_RUNS: str(len(study.planned_runs)),
+        schema.FINISHED_RUNS: str(sum(planned.run is not None for planned in study.planned_runs)),
+        schema.HEARTBEAT: instant(now),
+        schema.NOTE: study.question[: schema.LONGEST_TAG],
+        **schema.SOURCE,
         **process_tags(this_process()),
     }
 
 
 def _read(store: Store, stored: StoredRun) -> StudyRecord:
-    plain = json.loads(store.download(stored.id, PLAN).read_bytes())
-    return StudyRecord.from_dict(plain, stored.tags.get("ablate.status", stored.status.lower()))
+    plain = json.loads(store.download(stored.id, schema.PLAN).read_bytes())
+    return StudyRecord.from_dict(plain, stored.tags.get(schema.STATUS, stored.status.lower()))
 
 
 def _required(store: Store, name: str) -> StoredRun:
     experiments = store.experiments()
-    found = store.search(experiments, "tags.`ablate.kind` = 'study'", newest=True)
+    found = store.search(experiments, schema.where_tag(schema.KIND, schema.STUDY), newest=True)
     for stored in found:
-        if stored.tags.get("ablate.study") == name:
+        if stored.tags.get(schema.STUDY_NAME) == name:
             return stored
     raise UserError(unknown("study", name, [stored.name for stored in found]))

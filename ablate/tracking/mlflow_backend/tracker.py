@@ -14,7 +14,7 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_uri
-from ablate.tracking.mlflow_backend import delivery, studies
+from ablate.tracking.mlflow_backend import delivery, schema, studies
 from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, history_rows, to_run
@@ -23,6 +23,7 @@ from ablate.wording import unknown
 
 _SEARCHABLE = re.compile(r"[\w+./\-]+")
 _MATCHES = 20
+_ABLATE_RUNS = schema.where_tag(schema.KIND, schema.RUN)
 
 
 class MlflowTracker:
@@ -58,16 +59,16 @@ class MlflowTracker:
         """Record that the run of a delivered journal is still alive."""
         known = receipt.read(journal, self._store.identity)
         if known and not known.closed:
-            self._store.log(known.run_id, Batch(tags={"ablate.heartbeat": instant(time.time())}))
+            self._store.log(known.run_id, Batch(tags={schema.HEARTBEAT: instant(time.time())}))
 
     def runs(self, experiment: str | None = None) -> list[Run]:
         """Return the runs of one experiment, or all runs of ablate, oldest first, without histories."""
         experiments = self._store.experiments()
         if experiment is None:
-            return [self._run(stored) for stored in self._store.search(experiments, "tags.`ablate.kind` = 'run'")]
+            return [self._run(stored) for stored in self._store.search(experiments, _ABLATE_RUNS)]
         chosen = {number: name for number, name in experiments.items() if name == experiment}
         found = self._store.search(chosen)
-        return [self._run(stored) for stored in found if stored.tags.get("ablate.kind") != "study"]
+        return [self._run(stored) for stored in found if stored.tags.get(schema.KIND) != schema.STUDY]
 
     def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
         """Return one row per epoch: `step` and the metrics."""
@@ -79,12 +80,13 @@ class MlflowTracker:
         experiments = self._store.experiments()
         found: list[StoredRun] = []
         if _SEARCHABLE.fullmatch(text):
-            found += self._store.search(experiments, f"tags.`ablate.run` LIKE '{text}%'", newest=True, limit=_MATCHES)
+            name = f"tags.`{schema.NAME}` LIKE '{text}%'"
+            found += self._store.search(experiments, name, newest=True, limit=_MATCHES)
             found += self._store.search(experiments, f"attributes.run_id LIKE '{text}%'", newest=True, limit=_MATCHES)
         if quote := next((mark for mark in "'\"" if mark not in text), ""):  # other programs name runs in any way
             name = f"attributes.run_name = {quote}{text}{quote}"
             found += self._store.search(experiments, name, newest=True, limit=_MATCHES)
-        candidates = {run.id: run for run in found if run.tags.get("ablate.kind") != "study"}
+        candidates = {run.id: run for run in found if run.tags.get(schema.KIND) != schema.STUDY}
         pairs = [(stored.id, self._run(stored)) for stored in candidates.values()]
         match = find_run(text, pairs)
         if match is None:
@@ -95,7 +97,7 @@ class MlflowTracker:
     def identifier(self, run: Run) -> str:
         """Return MLflow's identifier of a run."""
         if _identity(run) not in self._identifiers:
-            condition = f"tags.`ablate.run` = '{run.name}'"
+            condition = schema.where_tag(schema.NAME, run.name)
             for stored in self._store.search(self._store.experiments(), condition):
                 self._run(stored)
         if _identity(run) not in self._identifiers:
@@ -142,7 +144,7 @@ class MlflowTracker:
     def orphans(self, older_than: float) -> list[Run]:
         """Return the open runs of other hosts without a heartbeat in the last `older_than` seconds."""
         silent_since = time.time() - older_than
-        found = [run for run in delivery.open_runs(self._store) if run.tags.get("ablate.kind") == "run"]
+        found = [run for run in delivery.open_runs(self._store) if run.tags.get(schema.KIND) == schema.RUN]
         runs = [self._run(stored) for stored in found if stored.last_heartbeat < silent_since]
         return [run for run in runs if is_alive(run.process) is None]
 
@@ -181,7 +183,7 @@ class MlflowTracker:
         studies.attach_report(self._store, name, folder, note, metrics)
 
     def _newest(self, experiments: Mapping[str, str]) -> list[str]:
-        found = self._store.search(experiments, "tags.`ablate.kind` = 'run'", newest=True, limit=5)
+        found = self._store.search(experiments, _ABLATE_RUNS, newest=True, limit=5)
         return [run_title(self._run(stored)) for stored in found]
 
     def _run(self, stored: StoredRun) -> Run:

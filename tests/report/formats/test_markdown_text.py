@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from ablate.report.formats.html import html
 from ablate.report.formats.latex import tex
 from ablate.report.formats.markdown_text import code, escape, fenced, one_line, table
-from ablate.report.sources.table import TableOptions, from_table
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.write import write_report
 from tests.samples.effects import BASELINE, NO_BATCH_NORM
 

@@ -10,8 +10,8 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
+from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.mlflow_experiment import from_experiment, table_of
-from ablate.report.sources.table import TableOptions
 from ablate.report.study_data import StudyData
 
 EMPTY = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})

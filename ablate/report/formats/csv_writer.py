@@ -1,13 +1,19 @@
-"""The CSV files: rows of the interactions, and cells that are safe in a spreadsheet."""
+"""Write the CSV files of a report, with cells that are safe in a spreadsheet."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import Analysis
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table without its index, with plain cells."""
+    plain_cells(table).to_csv(path, index=False)
 
 
 def interactions_rows(analysis: Analysis) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Reports on tables: numbers against an independent computation, and errors in tables."""
+"""Reports on existing runs: numbers against an independent computation, and errors in tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
-from ablate.report.sources.table import TableOptions, from_table, read_csv
+from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
 from ablate.stats.effects import EFFECT_COLUMNS
@@ -275,13 +276,3 @@ def test_a_written_run_table_gives_the_same_effects(tmp_path: Path) -> None:
     second = write_report(again, tmp_path / "again")
     assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
     assert len(first) == 6
-
-
-def test_a_file_that_is_not_a_table_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "runs.csv"
-    for content in (b"", b"\xff\xfe\x00", b"a,b\n1,2\n3,4,5,6\n"):
-        path.write_bytes(content)
-        with pytest.raises(UserError):
-            from_table("x", "runs.csv", read_csv(path), TableOptions())
-    with pytest.raises(UserError, match="File not found"):
-        read_csv(tmp_path / "none.csv")

@@ -1,10 +1,12 @@
-"""Read a table of runs: find its columns, check its rows, infer its comparisons."""
+"""Convert a table of existing runs, from a CSV file or an MLflow experiment, to the data of a report.
+
+Finds the columns, checks the rows, infers the comparisons.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
@@ -54,30 +56,6 @@ class TableOptions(MetricOptions):
     finished_words: Sequence[str] = ()
     metric: str | None = None
     exploratory: bool = False
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Return a CSV file with every cell as text; the index counts the lines of the file, so the first row is line 2.
-
-    Raises UserError for a file that is not a table.
-    """
-    import pandas as pd
-
-    if not path.is_file():
-        raise UserError(f"File not found: {path}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"Cannot read {path} as CSV: {str(error).strip().splitlines()[0]}") from error
-    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of rows that are longer than the header
-        raise UserError(f"{path} has rows with more cells than the header. Name every column")
-    table.index = table.index + 2
-    table.columns = [str(name).strip() for name in table.columns]
-    doubled = [name for name in table.columns if table.columns.tolist().count(name) > 1]
-    if doubled:
-        raise UserError(f"{path} has several columns named {doubled[0]!r}")
-    table = table.map(str.strip)
-    return table[~(table == "").all(axis=1)]
 
 
 def from_table(name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line") -> StudyData:
