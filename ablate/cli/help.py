@@ -13,10 +13,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ablate import console
-from ablate.cli.options import panels
+from ablate.cli.options import names, panels
 from ablate.cli.usage_errors import UsageMistake, explain_mistake
 
-START = """\
+START = f"""\
 Ablation studies of training recipes: which components matter, by how much,
 and how certain that is.
 
@@ -24,7 +24,7 @@ Start with handwritten digits; nothing has to be downloaded.
 
   ablate run --preset demo
       Train once (seconds).
-  ablate run --preset demo --no-batch-norm
+  ablate run --preset demo --no-{names.EXAMPLE_FACTOR.flag}
       Train with one component off.
   ablate sweep --preset demo --seeds 3 --name first
       Switch each component off in turn, under three seeds (minutes), and

@@ -69,8 +69,7 @@ def _print(result: RunResult, *, as_json: bool) -> None:
         else:
             console.info(f"Recorded in {result.journal}. `ablate sync` delivers it to MLflow")
             look = f"ablate show {name} --offline"
-        first = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]
-        other = f", or the same command with --no-{first.flag}" if run.variant == "baseline" else ""
+        other = f", or the same command with --no-{names.EXAMPLE_FACTOR.flag}" if run.variant == "baseline" else ""
         console.info(f"Next: {look}{other}")
     if not run.is_result:
         if shows_tracebacks():

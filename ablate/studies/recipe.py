@@ -108,8 +108,9 @@ class Recipe:
     def key(self) -> str:
         """The recipe's identifier: twelve hexadecimal digits.
 
-        A hash of the active factors and the settings, including defaults. Inactive factors do not contribute. A
-        setting that was added later is left out at its `legacy_value`, so that old keys stay valid.
+        A hash of the active factors, their hyperparameters, the settings and the seed, including defaults. Factors
+        that are off do not contribute, nor do their hyperparameters. A setting that was added later is left out at its
+        `legacy_value`, so that old keys stay valid.
         """
         values = {**self.settings, **self.active_hyperparameters}
         hashed = {name: value for name, value in values.items() if self.workload.setting(name).legacy_value != value}

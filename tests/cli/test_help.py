@@ -66,7 +66,13 @@ def test_help_fits_and_names_stay_whole(words: Sequence[str], width: int) -> Non
     head, _, rest = text.partition("\nExamples:\n")
     examples, _, tail = rest.partition("\n\n")
     assert examples, "every command's help has examples"
-    assert all(line.strip().startswith("ablate ") for line in examples.splitlines())
+    for example in examples.splitlines():
+        program, *typed = example.split()
+        assert program == "ablate"
+        command_words = max((known for known in COMMANDS if tuple(typed[: len(known)]) == known), key=len)
+        options = {word for word in typed if word.startswith("--") and word != "--help"}
+        known = {name for p in COMMANDS[command_words].params for name in (*p.opts, *p.secondary_opts)}
+        assert options <= known, example
     for line in (*head.splitlines(), *tail.splitlines()):
         assert len(line) <= width, line
     assert "…" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,42 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, message: st
     with pytest.raises(UsageError, match=message) as caught:
         load_study(path)
     assert "\n" not in str(caught.value)
+
+
+OLD_FILES = {
+    "own training": (
+        "from pathlib import Path\n\nfrom ablate import Study\nfrom ablate.study import load_study\n",
+        'load_study(Path(__file__).parent / "own.py").workload',
+    ),
+    "named workload": ("from ablate import Study\nfrom ablate.workload import find\n", "find('resnet9')"),
+    "after the move": ("from ablate import Study\nfrom ablate.studies.workload import find\n", "find('resnet9')"),
+}
+"""Imports and workload in the files that older versions of `ablate tune --save` wrote."""
+
+
+@pytest.mark.parametrize("kind", OLD_FILES)
+def test_a_study_saved_by_an_older_version_needs_one_other_line(tmp_path: Path, kind: str) -> None:
+    imports, workload = OLD_FILES[kind]
+    path = tmp_path / "tuned.py"
+    (tmp_path / "own.py").write_text("from ablate import Study\nstudy = Study(seeds=1)\n")
+    path.write_text(
+        '"""Which components matter once the recipe is tuned?\n\nTrial 3 of 8 of the search "tuned".\n"""\n\n'
+        f"{imports}\n"
+        "study = Study(\n"
+        '    design="leave-one-out",\n    preset="demo",\n    seeds=[5, 6],\n    margin=0.5,\n'
+        f'    values={{\n        "lr": 0.02,\n    }},\n    workload={workload},\n)\n'
+    )
+    with pytest.raises(UsageError, match="older version of ablate") as caught:
+        load_study(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    found = re.search(r"import from (\S+) with `(.+)`$", message)
+    assert found
+    old, new = found.groups()
+    path.write_text(re.sub(rf"from {re.escape(old)} import .*", new, path.read_text()))
+    study = load_study(path)
+    assert (study.name, study.seeds, study.values) == ("tuned", [5, 6], {"lr": 0.02})
+    assert study.workload == Study().workload
 
 
 def test_the_docstring_is_the_question(tmp_path: Path) -> None:

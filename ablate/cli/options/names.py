@@ -17,6 +17,8 @@ EXECUTORS = ("serial", "processes", "ray")
 GOALS = ("max", "min")
 FULL_PRESET = "notebook"
 """The preset at full scale, the default of `ablate run` on a CUDA GPU."""
+EXAMPLE_FACTOR = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]
+"""A component of the baseline, for examples."""
 PRESETS = tuple(preset.name for preset in WORKLOAD.presets)
 DESIGN_NAMES = tuple(DESIGNS)
 

@@ -29,6 +29,13 @@ STUDY_MODULE = "ablate.workloads.custom.study_module"
 STUDY_MODULE_FILE = "ABLATE_STUDY_MODULE"
 """Environment variable with the path of the file that STUDY_MODULE executes."""
 
+_MOVED = {
+    "ablate.study": "load_study",
+    "ablate.workload": "find_workload as find",
+    "ablate.studies.workload": "find_workload as find",
+}
+"""Modules that study files of older versions import, and what such a file imports from `ablate` instead."""
+
 _loaded: dict[StudyFile, Workload] = {}
 """The workloads whose trainers are in this process."""
 
@@ -79,6 +86,13 @@ def _errors_explained(path: Path) -> Iterator[None]:
         raise
     except SystemExit as error:
         raise UsageError(f"{path} exits with code {error.code} when it is imported") from error
+    except ImportError as error:
+        if error.name not in _MOVED:
+            raise UsageError(f"Cannot run {path}: {type(error).__name__}: {error}") from error
+        raise UsageError(
+            f"{path} was written for an older version of ablate. Replace its import from {error.name} with "
+            f"`from ablate import {_MOVED[error.name]}`"
+        ) from error
     except Exception as error:
         raise UsageError(f"Cannot run {path}: {type(error).__name__}: {error}") from error
 
