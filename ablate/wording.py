@@ -26,9 +26,14 @@ def nearest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | N
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`."""
+    """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`.
+
+    Without known names it is `Unknown factor 'x'. No factor exists`.
+    """
     known = list(known)
-    return f"{unknown_name(kind, name, nearest(name, known))} Known: {listed(known) or 'none'}"
+    return f"{unknown_name(kind, name, nearest(name, known))} " + (
+        f"Known: {listed(known)}" if known else f"No {kind} exists"
+    )
 
 
 def unknown_name(kind: str, name: str, near: str | None) -> str:

@@ -1,10 +1,15 @@
-"""Counts, lists and unknown names in words."""
+"""Counts, lists and unknown names in words, and numbers without a negative zero."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from ablate.figures import labels
+from ablate.report.formats.numbers import interval, plain, signed, spread
 from ablate.wording import count, listed, unknown
+from tests.import_graph import MODULES
 
 
 @pytest.mark.parametrize(
@@ -26,10 +31,28 @@ def test_long_lists_are_shortened() -> None:
     [
         ("agument", ("augment", "ema"), "Unknown factor 'agument'. Did you mean 'augment'? Known: augment, ema"),
         ("xyz", {"augment": 1}, "Unknown factor 'xyz'. Known: augment"),
-        ("x", (), "Unknown factor 'x'. Known: none"),
+        ("x", (), "Unknown factor 'x'. No factor exists"),
         ("f12", [f"f{i}" for i in range(12)], None),
     ],
 )
 def test_an_unknown_name_lists_the_nearest_and_the_known(name: str, known: list[str], message: str) -> None:
     answer = unknown("factor", name, known)
     assert answer == message if message else answer.endswith(" f9 and 2 more")
+
+
+def test_no_number_is_a_negative_zero() -> None:
+    assert [signed(value, 2) for value in (-0.004, -0.0, 0.004, -0.006)] == ["+0.00", "+0.00", "+0.00", "-0.01"]
+    assert (plain(-0.004, 2), spread(-0.004, 0.1, 2), interval(-0.004, 0.5, 2)) == (
+        "0.00",
+        "0.00 \N{PLUS-MINUS SIGN} 0.10",
+        "[0.00, 0.50]",
+    )
+    assert labels.signed(-0.004, 2) == "+0.00"
+
+
+def test_every_format_with_a_sign_excludes_negative_zero() -> None:
+    written = {
+        module: re.findall(r":\+(z?),?\.(?:\d+|\{\w+\})f\}", path.read_text()) for module, path in MODULES.items()
+    }
+    assert sum(map(len, written.values())) > 5
+    assert [module for module, found in written.items() if "" in found] == []

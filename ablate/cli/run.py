@@ -74,4 +74,6 @@ def _print(result: RunResult, *, as_json: bool) -> None:
     if not run.is_result:
         if shows_tracebacks():
             console.info(result.traceback or "")
-        raise UserError(f"{name} {run.status}: {run.error}. --debug shows the traceback, the same command retries")
+        raise UserError(
+            f"{name} {run.status}: {run.error}. Repeat the command to retry, with --debug for the traceback"
+        )

@@ -11,6 +11,7 @@ from ablate import console
 from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
+from ablate.wording import count
 
 if TYPE_CHECKING:
     from ablate.tracking import SyncResult
@@ -81,8 +82,8 @@ def _say(found: SyncResult, uri: str) -> None:
     hosts = sorted(set(found.running.values()))
     if hosts:
         console.info(
-            f"{len(found.running)} runs have not ended yet (on {', '.join(hosts)}). They were imported so far; "
-            "repeat the command when they have ended"
+            f"Imported the records so far of {count(len(found.running), 'unfinished run')} (on {', '.join(hosts)}). "
+            "Repeat the command when they have finished"
         )
     for name, reason in list(found.damaged.items())[:5]:
         console.warning(f"Skipped {name}: {reason}")

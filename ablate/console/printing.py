@@ -132,7 +132,7 @@ def _texts(cells: Sequence[object]) -> list[str]:
     is_measurement = len(numbers) == sum(cell is not None for cell in cells) and not all(map(float.is_integer, sizes))
     if not (is_comparable and is_measurement):
         return [_cell(cell) for cell in cells]
-    return ["" if cell is None else f"{cell:.{digits}f}" for cell in cells]
+    return ["" if cell is None else f"{cell:z.{digits}f}" for cell in cells]
 
 
 def _cell(value: object) -> str:

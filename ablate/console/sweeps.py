@@ -91,4 +91,4 @@ class SweepView:
 
 def _signed(number: float) -> str:
     """Return a number with its sign and two decimals; small numbers with three digits."""
-    return f"{number:+.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:+.3g}"
+    return f"{number:+z.2f}" if abs(number) >= 0.1 or number == 0 else f"{number:+.3g}"

@@ -30,7 +30,7 @@ def decimals(margin: float, unit: str) -> int:
 
 def signed(value: float, digits: int = 2) -> str:
     """Return a difference with its sign (a minus sign, not a hyphen)."""
-    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 @functools.cache

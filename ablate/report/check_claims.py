@@ -212,7 +212,7 @@ def _claim(
         _same(claimed, value) and (sign == 0 or sign * value >= 0 or _size(claimed)[0] == 0) for value, sign in known
     ]
     place = fits.index(True) if any(fits) else 0
-    return NumericClaim(line, text, effects[place].variant, what, claimed, f"{known[place][0]:.4f}", any(fits))
+    return NumericClaim(line, text, effects[place].variant, what, claimed, f"{known[place][0]:z.4f}", any(fits))
 
 
 def _interval_claim(
@@ -231,7 +231,7 @@ def _interval_claim(
         low, high = (getattr(effect, column) for column in columns)
         known = [(-high, -low) if turned else (low, high) for turned in turns]
         fits.append(any(_near(ends[0], one, decimals) and _near(ends[1], other, decimals) for one, other in known))
-        texts.append(f"[{known[0][0]:.4f}, {known[0][1]:.4f}]")
+        texts.append(f"[{known[0][0]:z.4f}, {known[0][1]:z.4f}]")
     place = fits.index(True) if any(fits) else 0
     claimed = f"[{bounds[1]}, {bounds[2]}]"
     return NumericClaim(line, text, effects[place].variant, "interval", claimed, texts[place], any(fits))

@@ -147,7 +147,7 @@ class Metric:
 
     def describe(self, value: float | None) -> str:
         """Return an unscaled value with the metric's name: `test accuracy 0.9031`."""
-        number = "unknown" if value is None else f"{value:.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
+        number = "unknown" if value is None else f"{value:z.4f}" if self.in_points else self.with_unit(f"{value:.5g}")
         return f"{self.label} {number}"
 
     def unstable_reason(self, value: float) -> str | None:

@@ -39,7 +39,7 @@ def find_run(text: str, runs: Sequence[tuple[str, Run]]) -> tuple[str, Run] | No
     if len(matching) > 1:
         candidates = [f"{identifier[:12]} ({run_title(run)})" for identifier, run in matching]
         raise UserError(
-            f"{text!r} names {len(matching)} runs: {listed(candidates, _CANDIDATES_LISTED)}. Give more of the name"
+            f"{text!r} matches {len(matching)} runs: {listed(candidates, _CANDIDATES_LISTED)}. Give a longer name or id"
         )
     return matching[0] if matching else None
 
@@ -48,4 +48,4 @@ def unknown_run(text: str, newest: Sequence[str]) -> UserError:
     """Return the error for an unknown run, with titles of recent runs as examples."""
     examples = f"Newest runs: {listed(newest, 5)}" if newest else "No runs yet"
     message = unknown_name("run", text, nearest(text, newest))
-    return UserError(f"{message} Name it VARIANT/sSEED, or by the start of its key or MLflow id. {examples}")
+    return UserError(f"{message} Give VARIANT/sSEED, or the start of its key or MLflow id. {examples}")

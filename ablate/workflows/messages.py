@@ -74,7 +74,7 @@ def run_row(run: Run, heading: str = "") -> dict[str, Any]:
     return {
         "run": run_title(run),
         "status": run.status,
-        heading or name: f"{name} {score:.{console.decimals([score])}f}" if heading and score is not None else score,
+        heading or name: f"{name} {score:z.{console.decimals([score])}f}" if heading and score is not None else score,
         "experiment": run.study,
         "scale": _describe_settings(run),
         "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),

@@ -80,7 +80,7 @@ def _save(request: TuneRequest, session: SearchSession, baseline: Trial) -> None
     assert request.save is not None
     origin = (
         f"The values are those of trial {winner.number} of search {spec.name}, with {spec.objectives[0].label} "
-        f"{winner.values[0]:.4f}. The baseline has {baseline.values[0]:.4f}."
+        f"{winner.values[0]:z.4f}. The baseline has {baseline.values[0]:z.4f}."
     )
     save_study(request.save, tuned_study(request.study, winner.params, origin, request.save.parent))
 

@@ -154,7 +154,7 @@ def _search_each_variant(searches: VariantSearches, sweep: RetunedSweep, max_fai
             winner = best(trials, task.spec.objectives[0].goal)
             if winner:
                 values = "baseline values" if winner.is_baseline else format_values(winner.params)
-                console.info(f"{label}: best {winner.values[0]:.4f}, {values}")
+                console.info(f"{label}: best {winner.values[0]:z.4f}, {values}")
     except BaseException as error:
         sweep.recorder.close(sweep.record, "failed" if isinstance(error, UserError) else "killed")
         raise

@@ -40,6 +40,7 @@ def verdicts(text: str, effects: list[Effect]) -> list[bool]:
         ("Batch norm costs 3.02 points and grad clip 0.00 points.", [True, True]),
         ("Batch norm costs 3.02 points and grad clip 0.30 points.", [True, False]),
         ("Removing grad clip changed accuracy by -0.00 points [-0.09, 0.09].", [True, True]),
+        ("Removing grad clip changed accuracy by 0.00 points [-0.09, 0.09].", [True, True]),
         ("It cost 9.99 points.", []),
         ("Batch norm has 5 seeds, p = .03 and a margin of 0.5 points.", []),
         ("A difference beyond 0.5 points is ruled out for grad clip.", []),

@@ -37,7 +37,7 @@ def test_the_sentences_of_the_specification():
         "a clear and important loss."
     )
     assert sentence_of(runs, Comparison("no-clip", factor="gradient_clipping"), family=7) == (
-        "Removing gradient clipping changed accuracy by -0.00 points [-0.09, 0.09]; "
+        "Removing gradient clipping changed accuracy by 0.00 points [-0.09, 0.09]; "
         "a difference beyond 0.5 is ruled out: no practically meaningful effect."
     )
 

@@ -184,7 +184,7 @@ def test_an_unknown_run_is_an_error_with_the_newest_runs(tracker: Tracker, proje
 def test_an_ambiguous_name_is_an_error_with_the_candidates(tracker: Tracker, project: Project) -> None:
     for attempt in range(2):
         tracker.deliver(write_run(project, f"{KEY}-feed-{attempt}"))
-    with pytest.raises(UserError, match="names 2 runs"):
+    with pytest.raises(UserError, match="matches 2 runs"):
         tracker.find(KEY)
     assert tracker.find(f"{KEY}-feed-1").name == f"{KEY}-feed-1"
 

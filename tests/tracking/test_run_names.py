@@ -30,6 +30,6 @@ def test_runs_of_another_program_that_share_a_name_are_told_apart_by_identifier(
     client = mlflow.MlflowClient(project.tracking_uri())
     experiment = client.create_experiment("theirs")
     first, _ = (client.create_run(experiment, run_name="vit").info.run_id for _ in range(2))
-    with pytest.raises(UserError, match=f"names 2 runs: .*{first[:12]}"):
+    with pytest.raises(UserError, match=f"matches 2 runs: .*{first[:12]}"):
         open_tracker(project).find("vit")
     assert open_tracker(project).find(first).variant == "vit"

@@ -67,7 +67,7 @@ def test_the_report_has_both_estimands(fair: tuple[Path, MemoryTracker]) -> None
     for words in (
         "drop-in: difference", "re-tuned: difference", "conditional on the chosen settings", "Chosen values",
         "figures/estimands.png", "figures/budget.png",
-        "the same space (less the hyperparameters of components that are off)",
+        "the same search space except for the hyperparameters of components that are off",
         "never the test scores",
     ):  # fmt: skip
         assert words in section, words

@@ -26,12 +26,12 @@ def plain(value: float, digits: int) -> str:
     """Return a number, or a dash for NaN."""
     if math.isnan(value):
         return DASH
-    return "infinite" if math.isinf(value) else f"{value:.{digits}f}"
+    return "infinite" if math.isinf(value) else f"{value:z.{digits}f}"
 
 
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign."""
-    return plain(value, digits) if not math.isfinite(value) else f"{value:+.{digits}f}"
+    return plain(value, digits) if not math.isfinite(value) else f"{value:+z.{digits}f}"
 
 
 def spread(mean: float, sd: float, digits: int) -> str:

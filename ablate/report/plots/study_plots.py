@@ -168,7 +168,8 @@ def _interactions(analysis: Analysis) -> Iterator[Plot]:
     notes = {}
     for row in rows:
         first, second = map(in_words, by_label[row.term])
-        notes[first, second] = f"synergy {row.synergy:+.2f}" + (f", 1 of {len(row.aliases) + 1}" if row.aliases else "")
+        aliased = f", 1 of {len(row.aliases) + 1}" if row.aliases else ""
+        notes[first, second] = f"synergy {row.synergy:+z.2f}{aliased}"
     caption = f"Mean scores {AVERAGED}. Parallel lines: no interaction of the two components."
     if any(row.aliases for row in rows):
         caption += " A pair marked as 1 of several is aliased with the others, which are in the table."

@@ -210,7 +210,7 @@ def _aliasing(analysis: Analysis) -> str:
 
 def _aliased_with(group: AliasGroup) -> str:
     words = [" = ".join(group.aliases)] if group.aliases else []
-    words += [f"in part ({value:+.2f}): {' x '.join(term)}" for term, value in group.partial[:_MOST_PARTIAL]]
+    words += [f"in part ({value:+z.2f}): {' x '.join(term)}" for term, value in group.partial[:_MOST_PARTIAL]]
     if len(group.partial) > _MOST_PARTIAL:
         words.append(f"and {len(group.partial) - _MOST_PARTIAL} more in part")
     return "; ".join(words)

@@ -14,10 +14,10 @@ from ablate.report.sections.tuning_text import edge_lines, method, score_text, t
 from ablate.stats.effects import Effect
 
 ESTIMANDS = (
-    "Two questions. Drop-in: what is the effect of removing the component with all settings unchanged? Re-tuned: what "
-    "is its effect when both variants are tuned alike, with the same space (less the hyperparameters of components "
-    "that are off), budget, sampler and seeds? Both are paired over the same fresh seeds; each set of comparisons has "
-    "its own correction."
+    "The two differences answer two questions. Drop-in: the effect of removing a component with all settings "
+    "unchanged. Re-tuned: the effect of removing it after both variants were tuned alike, with the same budget, "
+    "sampler and seeds, and with the same search space except for the hyperparameters of components that are off. "
+    "Both are paired over the same fresh seeds, and each is corrected separately for multiple comparisons."
 )
 
 

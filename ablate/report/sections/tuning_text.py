@@ -29,7 +29,7 @@ def score_text(value: float, objective: Objective) -> str:
     """Return a score: fractions in percent."""
     if math.isnan(value):
         return DASH
-    return f"{value * objective.scale:.2f}" if objective.scale != 1.0 else f"{value:.4g}"
+    return f"{value * objective.scale:z.2f}" if objective.scale != 1.0 else f"{value:.4g}"
 
 
 def heading(objective: Objective) -> str:

@@ -82,7 +82,9 @@ def _find_metric(table: pd.DataFrame, name: str | None, others: Sequence[str]) -
     default = next(filter(None, defaults), None)
     if default is None:
         free = [plain(column) for column in table.columns if column not in ("variant", "status", *others)]
-        raise UsageError(f"No metric column found. Choose one with --metric NAME. Known: {listed(free)}")
+        raise UsageError(
+            f"No metric column found. Choose one with --metric NAME. Columns: {listed(free) or 'none left'}"
+        )
     return default
 
 

@@ -144,7 +144,7 @@ def _floor(options: MetricOptions, unit: str, name: str) -> float | None:
     if floor is None or unit not in (FRACTION, PERCENT):
         return floor
     if not 0 <= floor <= (1 if unit == FRACTION else 100):
-        raise UsageError(f"{name} is a {unit}, and --floor {floor:g} is none. Give the floor in the unit of the runs")
+        raise UsageError(f"--floor {floor:g} is not a {unit}, but {name} is. Give the floor in the unit of the runs")
     if unit == FRACTION:
         return floor
     if 0 < floor <= 1 and options.unit is None:

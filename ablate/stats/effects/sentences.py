@@ -42,14 +42,14 @@ def decimals_for(margin: float, metric: Metric) -> int:
 
 def amount(value: float, effect: Effect, metric: Metric) -> str:
     """Return a number with its unit: "3.02 points", "1.2", "0.8 s"."""
-    number = f"{value:.{decimals_for(effect.margin, metric)}f}"
+    number = f"{value:z.{decimals_for(effect.margin, metric)}f}"
     return f"{number} points" if metric.in_points else metric.with_own_unit(number)
 
 
 def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
     """Return an interval in brackets, without unit."""
     digits = decimals_for(effect.margin, metric)
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return f"[{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def p_value(p: float) -> str:
@@ -81,7 +81,7 @@ def _moved(effect: Effect, metric: Metric) -> str:
 
 
 def _changed(effect: Effect, metric: Metric) -> str:
-    """Return the difference with its sign: "changed accuracy by -0.00 points [-0.09, 0.09]"."""
+    """Return the difference with its sign: "changed accuracy by -0.02 points [-0.09, 0.05]"."""
     size = amount(effect.delta, effect, metric)
     return f"changed {metric.label} by {size} {interval(*effect.interval, effect, metric)}"
 

@@ -165,7 +165,7 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
         ("factors={'a': 'b'}, settings={'n': None}, metric=Metric('score')", "setting n needs a value"),
         (
             "factors={'a': 'b'}, ranges={'n': Range(0, 1)}, metric=Metric('score')",
-            "Unknown setting 'n'. Known: none. A range needs",
+            "Unknown setting 'n'. No setting exists. A range needs",
         ),
         ("factors={'a': 'b'}, metric=Metric('score', goal='low')", "'max' or 'min'"),
         (
