@@ -99,8 +99,10 @@ def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Stud
         detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "no difference"
         number = len(study.seed_list)
         seeds = f"{count(number, 'seed')} {'detects' if number == 1 else 'detect'}"
-        needed = f"The margin of {study.margin:g} needs "
-        needed += power.seeds_needed.words if power.seeds_needed else "a number of seeds that 5 earlier runs would show"
+        if power.seeds_needed:
+            needed = f"The margin of {study.margin:g} needs {power.seeds_needed.words}"
+        else:
+            needed = f"Estimating the seeds for the margin of {study.margin:g} takes at least 5 earlier runs"
         lines.append(f"{seeds} {detectable}. {needed} (SD over seeds {power.sd:.2g}: {power.basis})")
     return lines
 

@@ -251,7 +251,7 @@ def test_without_a_floor_the_survivors_are_stated():
 def test_no_number_of_seeds_below_five():
     runs = run_table({"baseline": BASELINE[:4], "no-a": np.add(BASELINE[:4], [-0.7, 0.2, 0.3, -0.5])})
     assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
-        "or more; how many the margin of 0.5 needs cannot be estimated below 5 seeds."
+        "or more; the number of seeds for the margin of 0.5 cannot be estimated from fewer than 5."
     )
 
 

@@ -16,7 +16,7 @@ _INCOMPLETE = (
     ("out_of_memory", "Out of memory", _EXCLUDED),
     ("killed", "Killed", _EXCLUDED),
     ("pruned", "Pruned", _EXCLUDED),
-    ("unstable", "Unstable", "diverged or no better than chance, which is a result and included in all estimates"),
+    ("unstable", "Unstable", "diverged or no better than chance; included in all estimates, as results"),
 )
 """Statuses listed by name, with their heading and their role in the estimates."""
 

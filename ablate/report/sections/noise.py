@@ -27,7 +27,7 @@ def noise_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
         lines.append(f"SE of the mean of {code(study.baseline)} over test images: {plain(budget.image_se, digits)}")
     known = {target: seeds for target, seeds in budget.seeds.items() if seeds is not None}
     if not known:
-        lines.append("How many seeds smaller differences need cannot be estimated from fewer than 5 seeds")
+        lines.append("The number of seeds for smaller differences cannot be estimated from fewer than 5 seeds")
     for target, seeds in known.items():
         lines.append(
             f"To detect a true difference of {study.metric.with_unit(f'{target:g}')} among {budget.comparisons} "

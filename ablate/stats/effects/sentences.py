@@ -146,7 +146,8 @@ def _power(effect: Effect, metric: Metric) -> str:
         detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
     needed = effect.evidence.seeds_needed
     if needed is None:
-        return f"{detect}; how many the margin of {_margin(effect, metric)} needs cannot be estimated below 5 seeds"
+        known = f"the number of seeds for the margin of {_margin(effect, metric)} cannot be estimated from fewer than 5"
+        return f"{detect}; {known}"
     return f"{detect}; {needed.words} are needed for the margin of {_margin(effect, metric)}"
 
 
