@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 NAMES_LISTED = 10
 
+LONGEST_NUMBER = 1e9
+"""Numbers from here on are written in scientific notation: `1e+300` instead of 301 digits."""
+
+MOST_DECIMALS = 11
+"""With more decimals, too."""
+
 
 def count(number: int, word: str, plural: str = "") -> str:
     """Return a number of things: 1 run, 3 runs, 0 runs."""
     return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def fixed(value: float, digits: int, sign: str = "") -> str:
+    """Return a number with `digits` decimals, or four significant digits if it is too long for that.
+
+    Zero has no minus sign. `sign` is a format specification before the decimals: `+` for a sign, `,` for separators.
+    """
+    if digits > MOST_DECIMALS or LONGEST_NUMBER <= abs(value) < math.inf:
+        return f"{value:{sign.replace(',', '')}.4g}"
+    return f"{value:{sign.replace(',', '')}z{',' * (',' in sign)}.{digits}f}"
 
 
 def listed(names: Iterable[str], most: int = NAMES_LISTED) -> str:

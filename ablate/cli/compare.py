@@ -12,6 +12,7 @@ import typer
 from ablate import console
 from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
+from ablate.wording import fixed
 
 
 @expand_groups
@@ -59,13 +60,14 @@ def compare(
 def _cells(one: Sequence[float], other: Sequence[float]) -> list[str]:
     """Return a metric of both sides and their difference, with the same number of decimals."""
     if all(value.is_integer() for value in (*one, *other)) and len({*one}) == len({*other}) == 1:
-        return [f"{one[0]:,.0f}", f"{other[0]:,.0f}", f"{other[0] - one[0]:+z,.0f}"]
+        return [fixed(one[0], 0, ","), fixed(other[0], 0, ","), fixed(other[0] - one[0], 0, "+,")]
     digits = console.decimals([mean(one), mean(other)])
     difference = mean(other) - mean(one)
-    return [_with_spread(one, digits), _with_spread(other, digits), f"{difference:+z,.{digits}f}"]
+    return [_with_spread(one, digits), _with_spread(other, digits), fixed(difference, digits, "+,")]
 
 
 def _with_spread(values: Sequence[float], digits: int) -> str:
     """Return the mean, with the standard deviation of several seeds."""
-    text = f"{mean(values):z,.{digits}f}"
-    return f"{text} ± {stdev(values):,.{digits}f}" if len(values) > 1 and all(map(math.isfinite, values)) else text
+    text = fixed(mean(values), digits, ",")
+    known = len(values) > 1 and all(map(math.isfinite, values))
+    return f"{text} ± {fixed(stdev(values), digits, ',')}" if known else text

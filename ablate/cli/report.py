@@ -105,6 +105,9 @@ def show_report(written: Report | TuningReport) -> None:
         console.result(line, wrap=True)
     columns, rows = written.table
     console.table(columns, rows, title="", optional=[name for name in _OPTIONAL_COLUMNS if name in columns])
+    if len(rows) < len(written.analysis.headline):
+        total = len(written.analysis.headline)
+        console.result(f"The {len(rows)} lowest of {total:,} differences; all are in effects.csv")
     console.result(f"\n{written.folder / 'report.md'}")
 
 

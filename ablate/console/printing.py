@@ -21,6 +21,9 @@ PIPE_WIDTH = 200
 MOST_DECIMALS = 7
 """Numbers that need more decimals are shown with an exponent."""
 
+LONGEST_NUMBER = 1e12
+"""Larger numbers are shown with an exponent, too."""
+
 _Column = tuple[str, Sequence[object]]
 """The name and the cells of a column."""
 
@@ -129,6 +132,7 @@ def _texts(cells: Sequence[object]) -> list[str]:
     sizes = [abs(number) for number in numbers if number and math.isfinite(number)]
     digits = decimals(sizes)
     is_comparable = digits <= MOST_DECIMALS and min(sizes, default=0) >= 10 ** (1 - digits)
+    is_comparable = is_comparable and max(sizes, default=0) < LONGEST_NUMBER
     is_measurement = len(numbers) == sum(cell is not None for cell in cells) and not all(map(float.is_integer, sizes))
     if not (is_comparable and is_measurement):
         return [_cell(cell) for cell in cells]
@@ -138,7 +142,7 @@ def _texts(cells: Sequence[object]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) >= 10_000:
+    if isinstance(value, float) and value.is_integer() and 10_000 <= abs(value) < LONGEST_NUMBER:
         return f"{value:,.0f}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

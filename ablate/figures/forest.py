@@ -17,6 +17,8 @@ from ablate.figures.style import BLUE, GREY, WIDTH, panel_grid, save, styled
 from ablate.figures.table_cells import number, records, text
 
 PANELS_ACROSS = 5
+MOST_DOTS = 200
+"""Dots per row of a forest plot, and lines per panel of slopes; of more seeds, those at even ranks are drawn."""
 
 
 @styled
@@ -32,7 +34,8 @@ def forest(
 ) -> bytes:
     """Plot differences with both intervals, sorted, one panel per reference.
 
-    An arrow at the edge marks values outside the axis, such as unstable arms or intervals from very few seeds.
+    An arrow at the edge marks values outside the axis, such as unstable arms or intervals from very few seeds. Of more
+    than 200 seeds, 200 at even ranks are drawn, with the lowest and the highest.
 
     Args:
         effects: A table or sequence of mappings with the columns of effects.csv: `variant`, `reference`, `delta`,
@@ -61,6 +64,13 @@ def forest(
     return save(figure, path)
 
 
+def _at_even_ranks(ordered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return up to MOST_DOTS of the ordered values, with the first and the last."""
+    if len(ordered) <= MOST_DOTS:
+        return ordered
+    return np.take(ordered, np.linspace(0, len(ordered) - 1, MOST_DOTS).round().astype(int), axis=0)
+
+
 def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits: int) -> Row:
     name = text(record, "variant") or text(record, "factor")
     return Row(
@@ -70,7 +80,8 @@ def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits
         familywise=(number(record, "fw_low"), number(record, "fw_high")),
         verdict=text(record, "verdict"),
         unstable=number(record, "n_unstable") > 0,
-        seeds=[float(value) for value in seeds.get(name, ())],
+        seeds=_at_even_ranks(np.sort(np.asarray(seeds.get(name, ()), dtype=np.float64))).tolist(),
+        n_seeds=len(seeds.get(name, ())),
         digits=digits,
     )
 
@@ -88,6 +99,7 @@ def slopes(
     """Plot paired scores, one panel per variant and one line per seed from the reference to the variant.
 
     Parallel lines mean that pairing removes noise. Each panel has its own scale; sizes are compared by the forest plot.
+    Of more than 200 seeds, 200 at even ranks of the difference are drawn; the mean is that of all.
 
     Args:
         pairs: The (reference, variant) scores of each variant, in the unit that `metric` names. Pairs with a NaN are
@@ -111,7 +123,10 @@ def slopes(
         axes.set_title(f"{fit(variant, WIDTH / columns - 0.5, size=BODY, lines=3)}\n{described}, n = {len(points)}")
     for axes in first_column:
         axes.set_ylabel(metric)
-    figure.supxlabel("thin lines: seeds; thick line: their mean; each panel has its own scale", fontsize=SMALL)
+    drawn, mean = "seeds", "their mean"
+    if max(map(len, pairs.values())) > MOST_DOTS:
+        drawn, mean = f"{MOST_DOTS} seeds at even ranks of the difference", "mean of all seeds"
+    figure.supxlabel(f"thin lines: {drawn}; thick line: {mean}; each panel has its own scale", fontsize=SMALL)
     return save(figure, path)
 
 
@@ -123,7 +138,8 @@ def _correlation(points: npt.NDArray[np.float64]) -> float:
 
 
 def _slope_panel(axes: Axes, points: npt.NDArray[np.float64], reference: str, width: float) -> None:
-    axes.plot([0, 1], points.T, color=GREY, linewidth=1, alpha=0.7, marker="o", markersize=3)
+    drawn = _at_even_ranks(points[np.argsort(points[:, 1] - points[:, 0], kind="stable")])
+    axes.plot([0, 1], drawn.T, color=GREY, linewidth=1, alpha=0.7, marker="o", markersize=3)
     if len(points) > 1:
         axes.plot([0, 1], np.mean(points, axis=0), color=BLUE, linewidth=2.4, marker="s", markersize=5, zorder=5)
     axes.set_xlim(-0.35, 1.35)

@@ -38,6 +38,7 @@ class Row:
     verdict: str = ""
     unstable: bool = False
     seeds: Sequence[float] = ()
+    n_seeds: int = 0  # where `seeds` is a selection
     digits: int = 2  # decimals of the estimate
 
     @property
@@ -104,7 +105,9 @@ def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: 
     if any(math.isfinite(end) for row in rows for end in row.familywise):
         entries.append(Line2D([], [], color=GREY, linewidth=1, label="family-wise interval"))
     if any(row.seeds for row in rows):
-        dot = Line2D([], [], color=INK, alpha=0.55, marker=".", linestyle="", markersize=6, mew=0, label="one seed")
+        chosen = any(len(row.seeds) < row.n_seeds for row in rows)
+        label = "one seed (a selection)" if chosen else "one seed"
+        dot = Line2D([], [], color=INK, alpha=0.55, marker=".", linestyle="", markersize=6, mew=0, label=label)
         entries.append(dot)
     if any(_beyond(row, view) for row in rows for view in views):
         entries.append(Line2D([], [], color=GREY, marker="<", linestyle="", markersize=5, label="outside the axis"))

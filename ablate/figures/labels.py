@@ -15,6 +15,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from ablate.wording import fixed
+
 SMALL, BODY, HEADING = 8.0, 9.0, 10.5  # points
 
 LEADER: dict[str, Any] = {  # the line from a point to the left end of its label
@@ -30,7 +32,7 @@ def decimals(margin: float, unit: str) -> int:
 
 def signed(value: float, digits: int = 2) -> str:
     """Return a difference with its sign (a minus sign, not a hyphen)."""
-    return f"{value:+z.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return fixed(value, digits, "+").replace("-", "\N{MINUS SIGN}")
 
 
 @functools.cache

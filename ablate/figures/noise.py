@@ -12,6 +12,7 @@ from ablate.figures.labels import fit, margin_labels
 from ablate.figures.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure, plain_log, save, shared_legend, styled
 
 MIN_SEEDS, MAX_SEEDS = 2, 100
+MAX_LINES = 200  # of more variants, those at even ranks are drawn
 MAX_LABELLED = 4  # with more variants, only three lines are labelled
 CHOSEN = "variants with the lowest, median and highest noise"
 
@@ -66,8 +67,13 @@ def _lines(axes: Axes, sds: Mapping[str, float], image_se: float | None) -> list
     median = ordered[(len(ordered) - 1) // 2]
     chosen = ordered if len(ordered) <= MAX_LABELLED else [ordered[0], median, ordered[-1]]
     others = f"{len(ordered) - len(chosen)} other variants"
+    drawn = ordered
+    if len(ordered) > MAX_LINES:
+        places = np.linspace(0, len(ordered) - 1, MAX_LINES).round().astype(int)
+        drawn = list(dict.fromkeys([*(ordered[place] for place in places), *chosen]))
+        others = f"{len(drawn) - len(chosen)} of {len(ordered) - len(chosen):,} other variants"
     marks = []
-    for name in ordered:
+    for name in drawn:
         colour, width, layer = (BLUE, 1.8, 2.1) if name in chosen else (GREY, 0.7, 2)
         label = None if len(chosen) == len(ordered) else CHOSEN if name in chosen else others
         axes.plot(seeds, sds[name] / np.sqrt(seeds), color=colour, linewidth=width, zorder=layer, label=label)

@@ -74,12 +74,12 @@ class Analysis:
         wanted = f"{effect.family}, re-tuned", retuned_label(effect.variant), retuned_label(effect.reference)
         return next((row for row in self.retuned if (row.family, row.variant, row.reference) == wanted), None)
 
-    @property
+    @cached_property
     def compared(self) -> list[Effect]:
         """Effects of single variants against a reference, in ascending order."""
         return sorted((effect for effect in self.effects if effect.family != FAMILY), key=_by_delta)
 
-    @property
+    @cached_property
     def main_effects(self) -> list[Effect]:
         """Effects averaged over the other factors, in ascending order."""
         return sorted((effect for effect in self.effects if effect.family == FAMILY), key=_by_delta)

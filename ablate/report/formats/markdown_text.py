@@ -14,7 +14,7 @@ MOST_ROWS = 60
 _PLAIN_CODE = re.compile(r"[\w.+\-/:=,()%@ ]+")
 _SPECIAL = re.compile(r"([\\`*{}\[\]#|~$!])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_INTERVAL = re.compile(r"\\\[([-\N{MINUS SIGN}\d., infa]+)\\\](?!\\?[(\[:])")
+_INTERVAL = re.compile(r"\\\[([-+\N{MINUS SIGN}\d., infae]+)\\\](?!\\?[(\[:])")
 _LINE_START = re.compile(r"^(\d{1,9})([.)])(?=\s|$)|^([-+=](?=\s|$)|[-=]{2,}|>)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ablate.stats.effects import Effect
 from ablate.stats.effects.sentences import decimals_for, p_value
 from ablate.stats.metric import Metric
+from ablate.wording import fixed
 
 DASH = "\N{EN DASH}"
 
@@ -26,12 +27,12 @@ def plain(value: float, digits: int) -> str:
     """Return a number, or a dash for NaN."""
     if math.isnan(value):
         return DASH
-    return "infinite" if math.isinf(value) else f"{value:z.{digits}f}"
+    return "infinite" if math.isinf(value) else fixed(value, digits)
 
 
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign."""
-    return plain(value, digits) if not math.isfinite(value) else f"{value:+z.{digits}f}"
+    return plain(value, digits) if not math.isfinite(value) else fixed(value, digits, "+")
 
 
 def spread(mean: float, sd: float, digits: int) -> str:

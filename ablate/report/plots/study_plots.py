@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
+from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.formats.numbers import in_words
 from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.curves import chosen_curves, curve_caption
@@ -44,7 +45,11 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
     metric = analysis.study.metric.label
     if analysis.main_effects:
         metric += f", {AVERAGED},"
-    for effect in _with_seeds(analysis.headline):
+    known = _with_seeds(analysis.headline)
+    half = MOST_ROWS // 2
+    ranked = [effect for effect in known if math.isfinite(effect.delta)]
+    effects = [*ranked[:half], *ranked[-half:]] if len(ranked) > MOST_ROWS else known
+    for effect in effects:
         row = effect.row()
         if analysis.main_effects:
             row |= {"variant": f"no {in_words(effect.factor)}", "reference": "having it"}
@@ -60,6 +65,8 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
         "One row per variant. Thick line: 95 % interval; thin line: family-wise interval; dots: single seeds. Grey "
         "band: the margin; differences within it are too small to matter."
     )
+    if len(known) > len(effects):
+        caption += f" The {half} lowest and the {half} highest of {len(ranked):,} differences."
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval", "interval at the level of the last look")
     if any(effect.evidence.extended for effect in analysis.headline):

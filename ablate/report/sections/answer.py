@@ -74,11 +74,11 @@ def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
         for effect in effects
         if effect.evidence.rule is Verdict.UNRESOLVED and not effect.evidence.is_screening  # may be that of an alias
     ]
-    settled = [effect for effect in effects if effect.is_settled]
+    named = {id(effect) for effect in unresolved}
     return {
-        "Established": settled,
+        "Established": [effect for effect in effects if effect.is_settled],
         "Real effects of unresolved importance": unresolved,
-        "Not established": [effect for effect in effects if effect not in settled and effect not in unresolved],
+        "Not established": [effect for effect in effects if not effect.is_settled and id(effect) not in named],
     }
 
 

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from ablate.report.formats.markdown_text import caution, escape
 from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import RunCounts, StudyData
-from ablate.wording import count
+from ablate.wording import count, listed
 
 _IN_ORDER = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
+MOST_SEEDS = 20
+"""Seeds that are named per variant."""
+
 _EXCLUDED = "excluded from all estimates"
 _INCOMPLETE = (
     ("failed", "Failed", _EXCLUDED),
@@ -70,7 +73,7 @@ def _named(runs: Sequence[tuple[str, int]]) -> str:
     for variant, seed in runs:
         seeds.setdefault(str(variant), []).append(int(seed))
     texts = [
-        f"{_quoted(variant)} (seed{'s' * (len(found) > 1)} {', '.join(map(str, found))})"
+        f"{_quoted(variant)} (seed{'s' * (len(found) > 1)} {listed(map(str, found), MOST_SEEDS)})"
         for variant, found in seeds.items()
     ]
     return enumerated(texts, 8)

@@ -86,7 +86,7 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
 
 
 def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
-    """Return columns and rows of the results for the terminal, as plain text."""
+    """Return columns and rows of the results for the terminal, as plain text: the lowest differences of many."""
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     columns = ["variant", "reference", "seeds", "difference", "interval", "p (Holm)", "verdict"]
     rows = [
@@ -99,6 +99,6 @@ def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
             probability(effect.p_holm),
             effect.verdict,
         ]
-        for effect in analysis.headline
+        for effect in analysis.headline[:MOST_ROWS]
     ]
     return columns, rows

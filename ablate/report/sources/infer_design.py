@@ -37,10 +37,11 @@ def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, pla
     names such as `no-augment`, `only-augment` and `none`. The comparisons are one family. The designs that are
     recognised, with three factors or more, are leave-one-out, add-one-in, both-ways and pairs.
     """
-    variants = list(dict.fromkeys(runs["variant"]))
+    known = dict.fromkeys(runs["variant"])
+    variants = list(known)
     if not design.shape[1]:
         design = design_from_names(variants, baseline)
-    arms = {name: arm for name, arm in _arms(design).items() if name in variants}
+    arms = {name: arm for name, arm in _arms(design).items() if name in known}
     shared = Counter(arms.values())
     if len(shared) < len(arms):  # some variants differ in something else, so they have no factor
         arms = {name: arm for name, arm in arms.items() if name == baseline or shared[arm] == 1}

@@ -17,7 +17,7 @@ _NAMED_ROWS = 5
 def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> str:
     """Return rows as text, `line 3 (baseline, seed 1: '0.9x'), line 7 ...`: the first ones and the number of others."""
     texts = []
-    for place, row in list(rows.iterrows())[:_NAMED_ROWS]:
+    for place, row in rows.head(_NAMED_ROWS).iterrows():
         known = [str(row["variant"])] if row.get("variant") else []
         known += [f"seed {row['seed']}"] if str(row.get("seed", "")) else []
         value = f": {row[column]!r}" if column else ""

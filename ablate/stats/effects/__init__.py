@@ -6,8 +6,6 @@ from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
     paired_t,
-    sign_flip_p,
-    smallest_sign_flip_p,
     welch_p,
     wilson,
 )
@@ -40,6 +38,7 @@ from ablate.stats.effects.sequential import (
     start_monitoring,
     take_look,
 )
+from ablate.stats.effects.sign_flip import sign_flip_p, smallest_sign_flip_p
 from ablate.stats.effects.types import Average, Comparison, PairedSeeds, Protocol, Verdict
 
 __all__ = [

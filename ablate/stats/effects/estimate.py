@@ -18,8 +18,8 @@ from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
     correlation,
+    moments,
     paired_t,
-    sign_flip_p,
     welch_p,
     wilson,
 )
@@ -27,6 +27,7 @@ from ablate.stats.effects.instability import unreliable_p
 from ablate.stats.effects.multiple_comparisons import families, holm
 from ablate.stats.effects.pairing import pair, read_arms
 from ablate.stats.effects.power import minimum_detectable_effect, seeds_range
+from ablate.stats.effects.sign_flip import sign_flip_p
 from ablate.stats.effects.types import ALPHA, Average, Comparison, PairedSeeds, Protocol, Verdict
 from ablate.stats.effects.verdicts import coarse_step, rule_of, with_prefixes
 from ablate.stats.metric import Metric
@@ -219,11 +220,13 @@ def _wins(pair: PairedSeeds, metric: Metric) -> float:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if len(values) else math.nan
+    if len(values) < 2:
+        return float(values[0]) if len(values) else math.nan
+    return float(moments(values)[0])
 
 
 def _sd(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return float(moments(values)[1]) if len(values) > 1 else math.nan
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

@@ -15,10 +15,6 @@ from ablate.stats.effects.types import ALPHA, EQUAL, Verdict
 
 Floats = NDArray[np.float64]
 
-MAX_SEEDS_EXACT_FLIPS = 14
-RANDOM_FLIPS = 50_000
-MANY_SEEDS = 1000  # above, signs are drawn as bits: SciPy's floats would need gigabytes
-
 CODES: dict[Verdict, int] = {verdict: code for code, verdict in enumerate(Verdict)}
 
 
@@ -30,6 +26,23 @@ def upper_tail(statistic: ArrayLike, freedom: float) -> Floats:
 def quantile(probability: float, freedom: float) -> float:
     """Return the `probability` quantile of Student's t with `freedom` degrees of freedom."""
     return float(special.stdtrit(freedom, probability))
+
+
+def power_of_two(*values: ArrayLike) -> int:
+    """Return the exponent of the power of two that scales the largest |finite value| to [0.5, 1).
+
+    Scaling by it is exact, and squares of the scaled values neither overflow nor vanish, whatever the unit.
+    """
+    arrays = [np.abs(np.asarray(array, dtype=np.float64)) for array in values]
+    return int(np.frexp(max(array[np.isfinite(array)].max(initial=0.0) for array in arrays))[1])
+
+
+def moments(values: ArrayLike) -> tuple[Floats, Floats]:
+    """Return mean and SD over the last axis, of at least two values."""
+    array = np.asarray(values, dtype=np.float64)
+    exponent = power_of_two(array)
+    scaled = np.ldexp(array, -exponent)
+    return np.ldexp(scaled.mean(axis=-1), exponent), np.ldexp(scaled.std(axis=-1, ddof=1), exponent)
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ def paired_t(
     if n < 2:
         unknown = np.full(values.shape[:-1], np.nan)
         return PairedT(n, values[..., 0] if n else unknown, *([unknown] * 7))
-    delta, sd = values.mean(axis=-1), values.std(axis=-1, ddof=1)
+    delta, sd = moments(values)
     varying = np.where(sd > np.asarray(tolerance), sd, np.nan)
     return replace(t_statistics(delta, varying, n, n - 1, margin, alpha, comparisons), sd=sd)
 
@@ -122,60 +135,12 @@ def welch_p(variant: Sequence[float], reference: Sequence[float], tolerance: flo
 
     if len(variant) < 2 or len(reference) < 2:
         return math.nan
-    first, second = float(np.std(variant, ddof=1)), float(np.std(reference, ddof=1))
-    if not max(first, second) > tolerance:
+    exponent = power_of_two(variant, reference)
+    (mean, sd), (other_mean, other_sd) = (moments(np.ldexp(arm, -exponent)) for arm in (variant, reference))
+    if not max(sd, other_sd) > np.ldexp(tolerance, -exponent):
         return math.nan
-    means = float(np.mean(variant)), float(np.mean(reference))
-    test = stats.ttest_ind_from_stats(means[0], first, len(variant), means[1], second, len(reference), equal_var=False)
+    test = stats.ttest_ind_from_stats(mean, sd, len(variant), other_mean, other_sd, len(reference), equal_var=False)
     return float(test.pvalue)
-
-
-def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
-    """Return p of the two-sided sign-flip test of the mean (Fisher, 1935): exact to n = 14, then 50,000 samples."""
-    from scipy import stats
-
-    n = len(differences)
-    if not all(map(math.isfinite, differences)):
-        return math.nan
-    if n < 2:
-        return 1.0 if n else math.nan  # one difference is as extreme as its mirror image
-    largest = max(abs(difference) for difference in differences)
-    if largest == 0:
-        return 1.0
-    if n > MANY_SEEDS:
-        return _bitwise_flips(np.asarray(differences, dtype=np.float64) / largest, np.random.default_rng(seed))
-    test = stats.permutation_test(
-        (np.asarray(differences, dtype=np.float64) / largest,),
-        _rounded_mean,
-        permutation_type="samples",
-        n_resamples=2**n if n <= MAX_SEEDS_EXACT_FLIPS else RANDOM_FLIPS,  # 2^n makes it exact
-        vectorized=True,
-        batch=10_000,
-        rng=np.random.default_rng(seed),
-    )
-    return float(test.pvalue)
-
-
-def _bitwise_flips(values: Floats, generator: np.random.Generator) -> float:
-    """Return the two-sided p of 50,000 sign flips, from a bit per sign."""
-    n, total = len(values), float(values.sum())
-    rows, above, below = max(1, 20_000_000 // n), 0, 0
-    for start in range(0, RANDOM_FLIPS, rows):
-        size = min(rows, RANDOM_FLIPS - start)
-        bits = np.unpackbits(generator.integers(0, 256, (size, -(-n // 8)), dtype=np.uint8), axis=1, count=n)
-        sums = 2 * (bits.astype(np.float32) @ values.astype(np.float32)).astype(np.float64) - total
-        above, below = above + int((sums >= total).sum()), below + int((sums <= total).sum())
-    return min(1.0, 2 * (min(above, below) + 1) / (RANDOM_FLIPS + 1))
-
-
-def _rounded_mean(sample: Floats, axis: int) -> Floats:
-    """Return the mean, rounded so that tied flips compare equal."""
-    return np.asarray(np.round(sample.mean(axis=axis), 12), dtype=np.float64)
-
-
-def smallest_sign_flip_p(n: int) -> float:
-    """Return the smallest p of the sign-flip test with `n` seeds, 2/2^n."""
-    return math.ldexp(2.0, -n)
 
 
 def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
@@ -191,9 +156,10 @@ def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, f
 
 def correlation(first: Sequence[float], second: Sequence[float], tolerance: float = 0.0) -> float:
     """Return Pearson's rho of the paired values. NaN below three seeds or if an arm does not vary."""
-    if len(first) < 3 or not min(np.std(first), np.std(second)) > tolerance:
+    if len(first) < 3 or not min(moments(first)[1], moments(second)[1]) > tolerance:
         return math.nan
-    return float(np.corrcoef(first, second)[0, 1])
+    one, other = (np.ldexp(arm, -power_of_two(arm)) for arm in (first, second))
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 @functools.cache

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablate.stats.effects.inference import Floats, smallest_sign_flip_p
+from ablate.stats.effects.inference import Floats
+from ablate.stats.effects.sign_flip import smallest_sign_flip_p
 from ablate.stats.effects.types import ALPHA, Comparison
 
 

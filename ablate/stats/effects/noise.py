@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ablate.errors import UserError
-from ablate.stats.effects.inference import quantile
+from ablate.stats.effects.inference import moments, quantile
 from ablate.stats.effects.power import SeedsRange, seeds_range
 from ablate.stats.effects.types import ALPHA, EQUAL
 from ablate.stats.metric import Goal
@@ -126,7 +126,7 @@ def noise_budget(
 
     `n` is the number of seeds of these SDs, by default that of the reference. SDs of 0 are left out.
     """
-    seed_sd = float(np.std(reference, ddof=1)) if len(reference) > 1 else math.nan
+    seed_sd = float(moments(reference)[1]) if len(reference) > 1 else math.nan
     least = EQUAL * max(map(abs, reference), default=0.0)
     known = [sd for sd in difference_sds if math.isfinite(sd) and sd > least]
     # without comparisons, assume two independent arms as noisy as the reference

@@ -6,11 +6,14 @@ import functools
 import math
 from typing import NamedTuple
 
+from scipy import special
+
 from ablate.stats.effects.inference import quantile
 from ablate.stats.effects.types import ALPHA, POWER
 
 MAX_EFFECT_SIZE = 10.0
 MAX_SEEDS = 1_000_000
+LARGEST_EFFECT_SIZE = 1e6  # any family detects it with 3 seeds; SciPy's distribution is NaN for much larger ones
 MIN_SEEDS_FOR_RANGE = 5
 SD_LEVEL = 0.80  # of the chi-square interval of the SD
 
@@ -24,8 +27,8 @@ def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA) -> float
 
     critical, shift = quantile(1 - alpha / 2, n - 1), effect_size * math.sqrt(n)
     near = float(stats.nct.sf(critical, n - 1, shift))
-    # scipy returns NaN for the vanishing far tail; beyond 6 it is below 1e-9
-    return near + float(stats.nct.cdf(-critical, n - 1, shift)) if shift < 6 else near
+    # the far tail by symmetry: scipy's nct.cdf(-critical, ...) is NaN for one case in ten; beyond 6 it is below 1e-9
+    return near + float(stats.nct.sf(critical, n - 1, -shift)) if shift < 6 else near
 
 
 @functools.lru_cache(maxsize=4096)
@@ -66,7 +69,8 @@ def minimum_detectable_effect(sd: float, n: int, comparisons: int = 1, alpha: fl
 def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: float = ALPHA) -> int | None:
     """Return the smallest number of seeds (at least 3) that detects `difference` with power .8 at alpha/comparisons.
 
-    Found by bisection, since the power grows with n. None if `sd` is unknown or a million seeds do not suffice.
+    The power grows with n, so the search starts near the answer: at the number for a known SD, plus z^2/2 for its
+    estimate (Guenther, 1981). None if `sd` is unknown or a million seeds do not suffice.
     """
     if not (math.isfinite(sd) and difference > 0):
         return None
@@ -74,13 +78,21 @@ def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: floa
         return 3
 
     def enough(n: int) -> bool:
-        return power_of_paired_t(difference / sd, n, alpha / comparisons) >= POWER
+        return power_of_paired_t(min(difference / sd, LARGEST_EFFECT_SIZE), n, alpha / comparisons) >= POWER
 
-    low, high = 2, 3
+    z = -float(special.ndtri(alpha / comparisons / 2))
+    with_known_sd = ((z + float(special.ndtri(POWER))) * min(sd / difference, MAX_SEEDS)) ** 2
+    low, high, step = 2, min(max(3, math.ceil(with_known_sd + z**2 / 2)), MAX_SEEDS), 1
     while not enough(high):
-        low, high = high, high * 2
-        if low >= MAX_SEEDS:
+        if high >= MAX_SEEDS:
             return None
+        low, high, step = high, min(high + step, MAX_SEEDS), 2 * step
+    step = 1
+    while high - step > low:
+        if not enough(high - step):
+            low = high - step
+            break
+        high, step = high - step, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -118,8 +130,6 @@ def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alph
     Returns:
         The range; None below 5 seeds, or if `sd` is 0 or unknown.
     """
-    from scipy import special
-
     if n < MIN_SEEDS_FOR_RANGE or not (math.isfinite(sd) and sd > 0):
         return None
     tail = (1 - SD_LEVEL) / 2

@@ -8,7 +8,7 @@ from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.types import Average, Verdict
 from ablate.stats.effects.verdicts import EQUIVALENCE, seed_list
 from ablate.stats.metric import Metric
-from ablate.wording import count, listed
+from ablate.wording import count, fixed, listed
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -42,14 +42,14 @@ def decimals_for(margin: float, metric: Metric) -> int:
 
 def amount(value: float, effect: Effect, metric: Metric) -> str:
     """Return a number with its unit: "3.02 points", "1.2", "0.8 s"."""
-    number = f"{value:z.{decimals_for(effect.margin, metric)}f}"
+    number = fixed(value, decimals_for(effect.margin, metric))
     return f"{number} points" if metric.in_points else metric.with_own_unit(number)
 
 
 def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
     """Return an interval in brackets, without unit."""
     digits = decimals_for(effect.margin, metric)
-    return f"[{low:z.{digits}f}, {high:z.{digits}f}]"
+    return f"[{fixed(low, digits)}, {fixed(high, digits)}]"
 
 
 def p_value(p: float) -> str:
@@ -143,7 +143,7 @@ def _power(effect: Effect, metric: Metric) -> str:
         detect = f"{effect.n} seeds cannot detect differences below 10 SD"
     else:
         least = 1 if metric.in_points else 0
-        detect = f"{effect.n} seeds detect {metric.with_own_unit(f'{effect.mde:.{max(least, digits)}f}')} or more"
+        detect = f"{effect.n} seeds detect {metric.with_own_unit(fixed(effect.mde, max(least, digits)))} or more"
     needed = effect.evidence.seeds_needed
     if needed is None:
         known = f"the number of seeds for the margin of {_margin(effect, metric)} cannot be estimated from fewer than 5"

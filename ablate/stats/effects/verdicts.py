@@ -9,9 +9,12 @@ import numpy as np
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
 from ablate.stats.effects.types import ALPHA, FINAL, Comparison, PairedSeeds, Protocol, Verdict
-from ablate.wording import count
+from ablate.wording import count, listed
 
 RULES = {code: rule for rule, code in CODES.items()}
+MOST_SEEDS = 20
+"""Seeds that a verdict names."""
+
 EQUIVALENCE = (Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)
 
 
@@ -113,5 +116,5 @@ def unstable_runs(unstable: int, runs: int) -> str:
 
 
 def seed_list(seeds: tuple[int, ...]) -> str:
-    """Return seeds as text: "seed 3", "seeds 1, 3"."""
-    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
+    """Return seeds as text: "seed 3", "seeds 1, 3"; of many the first ones and the number of the others."""
+    return ("seed " if len(seeds) == 1 else "seeds ") + listed(map(str, seeds), MOST_SEEDS)
