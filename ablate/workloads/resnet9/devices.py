@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from importlib.util import find_spec
 
 import torch
 
@@ -22,8 +23,8 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
     """Return the conditions that the requested ones are on this machine.
 
     Device `auto` is CUDA, then Apple's MPS, then the CPU. Precision `auto` is bfloat16 where the hardware is faster in
-    it. `fused` defaults to whether the CPU kernels compile, and to false with `compiled`.
-    Raises UsageError for a device that is not available, and if there is no compiler.
+    it. `fused` defaults to whether the device has kernels (compiled ones on the CPU, Triton on a GPU), and to false
+    with `compiled`. Raises UsageError for a device that is not available, and if there is no compiler.
     """
     device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
     is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -36,19 +37,23 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
         raise UsageError(unknown("precision", precision, PRECISIONS))
     if compiled and not compiler():
         raise UsageError("--compile needs a C++ compiler (g++ or clang++) on the PATH: install one, or omit --compile")
-    if fused and (compiled or device != "cpu"):
-        raise UsageError("--fused works on the CPU and without --compile only: omit it")
+    if fused and compiled:
+        raise UsageError("--fused and --compile exclude each other: omit one")
     if fused is None:
-        fused = device == "cpu" and not compiled and kernel_error() is None
-    elif fused and (error := kernel_error()):
+        fused = not compiled and kernel_error(device) is None
+    elif fused and (error := kernel_error(device)):
         raise UsageError(f"{error}. Omit --fused to train without the kernels")
     if precision == "auto":
         precision = "bf16" if is_faster_in_bf16(device, fused=fused) else "fp32"
     return Conditions(device, precision, requested.threads or usable_cores(), compiled, fused)
 
 
-def kernel_error() -> str | None:
-    """Return the error that prevents the use of the compiled CPU kernels, or None. The first call compiles them."""
+def kernel_error(device: str = "cpu") -> str | None:
+    """Return the error that prevents the use of the kernels of a device, or None. The first call compiles the CPU's."""
+    if device == "cuda":
+        return None if find_spec("triton") else "Triton is not installed"
+    if device != "cpu":
+        return f"There are no kernels for the device {device!r}"
     try:
         library()
     except UserError as error:

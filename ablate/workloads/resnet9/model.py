@@ -39,8 +39,8 @@ class Block(nn.Sequential):
     """Convolution, batch norm, optional 2 x 2 max pool, ReLU.
 
     Pooling before the ReLU gives the same values and gradients, bit for bit, as after it, and leaves the ReLU a quarter
-    of the work. If `is_fused`, the compiled CPU kernels compute norm, pool and ReLU in one pass in training, with the
-    same results up to rounding.
+    of the work. If `is_fused`, kernels compute norm, pool and ReLU in one pass, with the same results up to
+    rounding: compiled ones on the CPU in training, those in Triton on a GPU.
     """
 
     is_fused = False
@@ -58,7 +58,12 @@ class Block(nn.Sequential):
         """Return the features of the images."""
         convolution, norm, *others = self
         assert isinstance(convolution, nn.Conv2d)
-        if not self.is_fused:
+        if self.is_fused and images.is_cuda and isinstance(norm, nn.BatchNorm2d):
+            from ablate.workloads.resnet9.kernels.gpu_block import can_fuse_on_gpu, gpu_block
+
+            if can_fuse_on_gpu(images, norm, self.side):
+                return gpu_block(images, convolution, norm, self.side)
+        if not self.is_fused or images.is_cuda:
             features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
             return features
         if self.training and isinstance(norm, nn.BatchNorm2d) and can_fuse(images, convolution, self.side):
@@ -102,7 +107,7 @@ class ResNet9(nn.Module):
         return self._skip(self.res2, features)
 
     def fuse(self) -> None:
-        """Use the compiled CPU kernels in all blocks."""
+        """Use the kernels in all blocks."""
         for module in self.modules():
             if isinstance(module, Block):
                 module.is_fused = True

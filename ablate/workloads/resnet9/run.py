@@ -78,7 +78,15 @@ def train(job: Job, log: Log) -> Outcome:
 def start(plan: TrainingPlan, train: Images, job: Job) -> Training:
     """Return a new training of `plan` under the seed and conditions of `job`."""
     how = job.conditions
-    return Training(plan, train, job.recipe.seed, precision=how.precision, compiled=how.compiled, fused=how.fused)
+    return Training(
+        plan,
+        train,
+        job.recipe.seed,
+        precision=how.precision,
+        compiled=how.compiled,
+        fused=how.fused,
+        captured=how.device == "cuda",
+    )
 
 
 def digest(network: ResNet9) -> str:

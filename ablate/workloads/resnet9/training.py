@@ -13,12 +13,13 @@ from torch.nn import functional as F
 
 from ablate.seeding import torch_stream
 from ablate.workloads.resnet9.checkpoint import Checkpoint
+from ablate.workloads.resnet9.gradients import CapturedGradients, EagerGradients, Gradients
 from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.model import ResNet9, StreamDropout, build
-from ablate.workloads.resnet9.optim import WeightAverage, clip_and_measure, make_optimizer
+from ablate.workloads.resnet9.optim import WeightAverage, make_optimizer
 from ablate.workloads.resnet9.plan import TrainingPlan
 
-EVALUATION_BATCH_SIZE = 800
+EVALUATION_BATCH_SIZE = {"cpu": 800, "cuda": 2500, "mps": 800}
 
 
 class TrainingLog(Protocol):
@@ -55,6 +56,7 @@ class Training:
         precision: str = "fp32",
         compiled: bool = False,
         fused: bool = False,
+        captured: bool = False,
     ) -> None:
         self.plan, self.train, self.seed = plan, train, seed
         self.device = train.pixels.device.type
@@ -62,7 +64,9 @@ class Training:
         self.model = build(plan.net, seed, self.device)
         if fused:
             self.model.fuse()
-        self._compiled_features = compiled_features(self.model, self.device) if compiled else None
+        features = compiled_features(self.model) if compiled else self.model.features
+        eager = EagerGradients(self.model, plan, self.autocast, features)
+        self.gradients: Gradients = CapturedGradients(eager) if captured else eager
         self.parameters = list(self.model.parameters())
         self.optimizer = make_optimizer(self.parameters, plan)
         self.steps_per_epoch = -(-len(train) // plan.batch_size)
@@ -97,21 +101,14 @@ class Training:
         rates: list[float] = []
         self.model.train()
         self._reseed_dropout()
-        for step, (images, labels, targets) in enumerate(self.batches(), start=first_step):
-            with self.autocast:
-                logits = self._forward(images)
-            loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.plan.label_smoothing)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch left it untyped
-            norm = clip_and_measure(self.parameters, self.plan.clip_value)
+        for step, batch in enumerate(self.batches(), start=first_step):
+            sums += self.gradients(*batch)
             rates.append(self.optimizer.param_groups[0]["lr"])
             self.optimizer.step()
             if self.schedule:
                 self.schedule.step()
             if self.average:
                 self.average.update(self.model, step)
-            correct = (logits.argmax(1) == labels).sum()
-            sums += torch.stack([loss.detach() * len(labels), correct, norm])
             log.progress(step + 1, self.total_steps)
         log.series("lr_step", first_step + 1, rates)
         loss_sum, correct_sum, norm_sum = sums.tolist()
@@ -159,17 +156,14 @@ class Training:
             self.average.model.load_state_dict(state["average"])
         self.epoch = state["epoch"]
 
-    def _forward(self, images: Tensor) -> Tensor:
-        """Return logits. A smaller last batch is not compiled: compiling it would take longer than it saves."""
-        if self._compiled_features is None or len(images) != self.plan.batch_size:
-            return self.model(images)  # type: ignore[no-any-return]  # torch types a call as Any
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch left it untyped
-        return self.model.classifier(self._compiled_features(images))  # type: ignore[no-any-return]  # likewise
-
     def _reseed_dropout(self) -> None:
         for module in self.model.modules():
             if isinstance(module, StreamDropout):
-                module.generator = epoch_stream(self.seed, module.stream, self.epoch, self.device)
+                stream = epoch_stream(self.seed, module.stream, self.epoch, self.device)
+                if module.generator is None:
+                    module.generator = stream
+                else:  # a captured graph refers to the generator
+                    module.generator.manual_seed(stream.initial_seed())
 
     def _validate(self, validation: Images) -> dict[str, float]:
         with self.autocast:
@@ -177,14 +171,13 @@ class Training:
         return {"val/loss": scores.loss, "val/accuracy": scores.accuracy}
 
 
-def compiled_features(model: ResNet9, device: str) -> Callable[[Tensor], Tensor]:
-    """Return the compiled convolutions of a network, captured as a CUDA graph on a GPU. The first call compiles.
+def compiled_features(model: ResNet9) -> Callable[[Tensor], Tensor]:
+    """Return the compiled convolutions of a network. The first call compiles.
 
     Code is compiled once per process and architecture, for networks with any weights: the seeds of a sweep, and all
     arms with the same architecture, share it.
     """
-    mode = "reduce-overhead" if device == "cuda" else None
-    return torch.compile(model.features, dynamic=False, mode=mode)
+    return torch.compile(model.features, dynamic=False)
 
 
 def epoch_stream(seed: int, purpose: str, epoch: int, device: str = "cpu") -> torch.Generator:
@@ -210,7 +203,9 @@ def evaluate(model: nn.Module, images: Images) -> Scores:
     model.eval()
     loss = torch.zeros((), device=images.pixels.device)
     predicted = []
-    for positions in torch.split(torch.arange(len(images), device=images.pixels.device), EVALUATION_BATCH_SIZE):
+    for positions in torch.split(
+        torch.arange(len(images), device=images.pixels.device), EVALUATION_BATCH_SIZE[images.pixels.device.type]
+    ):
         batch, labels = images.scaled(positions)
         logits = model(images.normalised(batch)).float()
         loss += F.cross_entropy(logits, labels, reduction="sum")
