@@ -1,6 +1,7 @@
 """Which augmentation, in addition to crop and flip, improves the recipe?
 
-The three that the notebook has commented out, and three newer ones, each added to the full recipe.
+The three that the notebook has commented out, and three newer ones, each added to the full recipe. On a GPU, planned
+before its runs: `ablate sweep experiments/candidates.py --until-clear`, with analyses at 5, 10 and 20 seeds.
 """
 
 from ablate import Study

@@ -49,9 +49,9 @@ def test_modules_stay_short() -> None:
 def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield the functions of a module except kernels in Triton, which take every array and size as an argument."""
     for node in ast.walk(tree(MODULES[module])):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if "triton.jit" not in map(ast.unparse, node.decorator_list):
-                yield node
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if is_function and "triton.jit" not in map(ast.unparse, node.decorator_list):
+            yield node
 
 
 def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
