@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu_kit.bench import Bench
+from benchmarks.gpu_kit.correctness import DRAWN_ON_DEVICE
 
 TOLERANCE = 0.05
 """The largest difference of the weights after some steps, relative to their change, that rounding explains."""
@@ -40,7 +41,7 @@ def sweep(bench: Bench, project: Path, *arguments: str, seconds: float) -> dict[
 
 def kernels(bench: Bench) -> tuple[str, ...]:
     """Return the options of the fastest implementation that the other parts found correct: the default, or compiled."""
-    tests = results(bench.folder / "correctness.jsonl")
+    tests = [test for test in results(bench.folder / "correctness.jsonl") if DRAWN_ON_DEVICE not in test["name"]]
     is_correct = bool(tests) and all(test.get("fused", math.inf) < TOLERANCE for test in tests)
     return () if is_correct or bench.is_rehearsal else ("--compile",)
 
