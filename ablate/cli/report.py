@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +13,13 @@ from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.report import ExternalRunFlags, ReportFlags
 from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
+from ablate.wording import count
 
 if TYPE_CHECKING:
-    from ablate.report.check_claims import NumericClaim
+    from ablate.report.marks.check import CheckedValue
     from ablate.report.tuning_report import TuningReport
     from ablate.report.write import Report
+    from ablate.workflows.report_marks import MarkedFile
 
 _OPTIONAL_COLUMNS = ("reference", "p (Holm)", "seeds")
 """Columns of the main table that a narrow terminal leaves out; the sentences above the table contain them too."""
@@ -49,6 +50,8 @@ def report(
       ablate report --experiment theirs --metric val_acc --variant-param model
 
       ablate report demo --check README.md
+
+      ablate report --fill README.md
     """
     _check_usage(flags, external, study)
     from ablate.tracking import Project
@@ -66,8 +69,11 @@ def report(
             tracking_uri=store.tracking_uri,
             offline=store.offline,
         )
-        if flags.check:
-            _print_claims(source.check(flags.check), source.name, flags.check, as_json=flags.as_json)
+        text = flags.check or flags.fill
+        if text is not None:
+            from ablate.workflows.report_marks import read_marks
+
+            (_check if flags.check else _fill)(read_marks(text, source), as_json=flags.as_json)
             return
         written = source.write(flags.output, as_html=flags.html)
     if flags.as_json:
@@ -79,7 +85,9 @@ def report(
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
     if external.runs and external.experiment:
         raise UsageError("--runs and --experiment exclude each other. Give one of them")
-    if not (study or external.runs or external.experiment):
+    if flags.check and flags.fill:
+        raise UsageError("--check and --fill exclude each other. Give one of them")
+    if not (study or external.runs or external.experiment or flags.check or flags.fill):
         raise UsageError("Name a study (ablate report NAME), or give --runs FILE.csv or --experiment NAME")
     unused = [] if external.runs or external.experiment else external.given()
     if unused:
@@ -111,26 +119,57 @@ def show_report(written: Report | TuningReport) -> None:
     console.result(f"\n{written.folder / 'report.md'}")
 
 
-def _print_claims(claims: Sequence[NumericClaim], study: str, file: Path, *, as_json: bool) -> None:
-    """Print the numbers that a text states; raise UserError if one is wrong."""
-    wrong = [claim for claim in claims if not claim.agrees]
+def _check(file: MarkedFile, *, as_json: bool) -> None:
+    """Print the marked values that are wrong. Raises UserError if there are any."""
+    checked = file.check()
+    wrong = [item for item in checked if not item.agrees]
     if as_json:
-        found = [vars(claim) for claim in claims]
-        console.print_json(
-            {"study": study, "file": str(file), "claims": len(claims), "wrong": len(wrong), "found": found}
-        )
+        console.print_json({**_facts(file, checked), "claims": len(checked), "wrong": len(wrong)})
     else:
-        if claims:
-            columns = ["line", "variant", "number", "in the text", "in the study", ""]
-            rows = [
-                [claim.line, claim.variant, claim.what, claim.claimed, claim.known, "" if claim.agrees else "WRONG"]
-                for claim in claims
-            ]
-            console.table(columns, rows)
-        console.result(f"{len(claims)} numbers about {study} found in {file}, {len(wrong)} of them wrong")
+        _print_values(wrong, "in the study")
+        console.result(f"{count(len(checked), 'marked value')} checked in {file.file}, {len(wrong)} wrong")
+    _warn_skipped(file)
     if wrong:
         first = wrong[0]
         raise UserError(
-            f"{len(wrong)} of {len(claims)} numbers disagree with {study}. The first, in line {first.line}: "
-            f"{first.what} of {first.variant} is {first.known}, not {first.claimed}"
+            f"{len(wrong)} of {count(len(checked), 'marked value')} wrong in {file.file}. The first, in line "
+            f"{first.line}: {first.subject} is {first.known!r}, not {first.claimed!r}"
         )
+
+
+def _fill(file: MarkedFile, *, as_json: bool) -> None:
+    """Fill in the marks of a file, and print the values that changed."""
+    checked = file.fill()
+    changed = [item for item in checked if not item.agrees]
+    if as_json:
+        console.print_json({**_facts(file, checked), "marked": len(checked), "changed": len(changed)})
+    else:
+        _print_values(changed, "now")
+        console.result(f"{count(len(checked), 'marked value')} in {file.file}, {len(changed)} changed")
+    _warn_skipped(file)
+    for line in dict.fromkeys(file.unfilled_tables()):
+        console.warning(
+            f"Line {line}: a table without a mark disagrees with {file.study}. Only tables between "
+            f"<!-- ablate: {file.study} results --> and <!-- /ablate --> are filled in"
+        )
+
+
+def _facts(file: MarkedFile, checked: Sequence[CheckedValue]) -> dict[str, Any]:
+    return {
+        "study": file.study,
+        "file": str(file.file),
+        "found": [vars(item) for item in checked],
+        "not_checked": list(file.skipped),
+    }
+
+
+def _print_values(values: Sequence[CheckedValue], known: str) -> None:
+    if values:
+        columns = ["line", "study", "variant", "value", "in the text", known]
+        rows = [[item.line, item.study, item.variant, item.what, item.claimed, item.known] for item in values]
+        console.table(columns, rows)
+
+
+def _warn_skipped(file: MarkedFile) -> None:
+    for name in file.skipped:
+        console.warning(f"Marks of {name} were not checked. Give its runs with --runs or --experiment")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablate.errors import UsageError, UserError
-from ablate.report.check_claims import NumericClaim, check_study
+from ablate.errors import UserError
+from ablate.report.analysis import analyse
+from ablate.report.marks.study_values import StudyValues
 from ablate.report.plots import render
 from ablate.report.report_folder import folder_name, free_folder, note_origin
 from ablate.report.sources.csv_reader import read_csv
@@ -16,10 +16,15 @@ from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
 from ablate.tracking import Project, Tracker
+from ablate.wording import unknown
 from ablate.workflows.store import open_current_store
 
 if TYPE_CHECKING:
     from ablate.report.tuning_report import TuningReport
+
+
+class UnknownStudyError(UserError):
+    """A study is not in the store."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +87,24 @@ class ReportSource:
         note_origin(folder, origin)
         return written
 
-    def check(self, file: Path) -> Sequence[NumericClaim]:
-        """Compare the numbers that a text states about the study with those of its runs.
+    def values_of(self, study: str) -> StudyValues:
+        """Return the values of a study: of this source if it has that name, or else of a study of the project.
 
-        Raises:
-            UsageError: The file does not exist.
-            UserError: The file is not UTF-8 text, or the runs cannot be read.
+        Raises UnknownStudyError for an unknown study.
         """
-        if not file.is_file():
-            raise UsageError(f"File not found: {file}")
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise UserError(f"{file} is not a UTF-8 text file") from None
-        return check_study(self.read(), text)
+        if study == self.name:
+            return StudyValues(analyse(self.read()))
+        tracker = self._tracker()
+        names = tracker.studies()
+        if study not in names:
+            raise UnknownStudyError(unknown("study", study, [*([self.name] if self.is_external else []), *names]))
+        from ablate.report.sources.study import from_study
+
+        return StudyValues(analyse(from_study(study, tracker)))
+
+    def has_report(self, name: str) -> bool:
+        """Return whether the project has a report of that name, such as one on runs of other programs."""
+        return (self.project.reports / folder_name(name) / "report.md").is_file()
 
     def _tracker(self) -> Tracker:
         return open_current_store(self.project, self.tracking_uri, offline=self.offline)

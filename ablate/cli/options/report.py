@@ -158,7 +158,15 @@ class ReportFlags:
     check: Annotated[
         Path | None,
         _report(
-            text="Check the numbers in a text against the study instead of writing a report.",
+            text="Check the marked numbers and tables in a text, instead of writing a report.",
+            metavar="FILE.md",
+            show_default=False,
+        ),
+    ] = None
+    fill: Annotated[
+        Path | None,
+        _report(
+            text="Write the study's numbers into the marks in a text, instead of writing a report.",
             metavar="FILE.md",
             show_default=False,
         ),
