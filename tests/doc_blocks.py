@@ -1,27 +1,31 @@
 """The parts of the documentation that are generated from reports and from the code; `make docs` updates them.
 
-A block is between `<!-- NAME -->` and `<!-- /NAME -->`. tests/test_docs.py compares every block with the text generated
-here, so that no number in a page can differ from the report that it comes from.
+A block is between `<!-- NAME -->` and `<!-- /NAME -->`. Numbers from studies are marked, in blocks and outside, as
+docs/quoting.md describes. tests/test_docs.py compares every block with the text generated here, and every mark with the
+committed runs, so that no number in a page can differ from the report that it comes from.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
 import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ablate.cli.app import app
-from ablate.stats.attribution import likeliest_pair
-from ablate.workloads.resnet9.factors import FACTORS
+from ablate.report.marks.check import fill_document
+from ablate.report.marks.study_values import StudyValues
+from ablate.report.marks.syntax import Document, quoted, read_document
+from ablate.stats.attribution import FactorialContrast, likeliest_pair
 from tests import ROOT
 from tests.import_graph import between_folders, tree, without_shortcuts
+from tests.samples.committed import STUDIES, committed_values
 from tests.test_layers import LAYERS
 
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -32,16 +36,17 @@ _BLOCK = re.compile(
 )
 
 
-_LEADS = {
-    "demo": """\
-The result of the demo, on handwritten digits: flipping and cropping, which help on photographs, *cost* accuracy on
-digits, since a mirrored 2 is not a 2. With three seeds most other comparisons are inconclusive.""",
-    "laptop": "The notebook's recipe on CIFAR-10, with each of its seven components switched off in turn:",
-}
-
-
 _READING_ORDER = (
-    *("cli.md", "studies.md", "statistics.md", "lessons.md", "tuning.md", "own-training.md", "existing-runs.md"),
+    *(
+        "cli.md",
+        "studies.md",
+        "statistics.md",
+        "lessons.md",
+        "tuning.md",
+        "own-training.md",
+        "existing-runs.md",
+        "quoting.md",
+    ),
     *("scaling.md", "teams.md", "offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
 )
 
@@ -58,11 +63,27 @@ def blocks(page: Path) -> dict[str, str]:
 def made(name: str, page: Path) -> str:
     """Return the text of a block."""
     kind, _, argument = name.partition(" ")
-    return _MAKERS[kind](argument, os.path.relpath(ROOT, page.parent)).strip("\n") + "\n"
+    return filled(_MAKERS[kind](argument, os.path.relpath(ROOT, page.parent))).strip("\n") + "\n"
+
+
+def filled(text: str) -> str:
+    """Return a text with the values of the committed studies in its marks."""
+    document = marked(text)
+    return fill_document(document, studies_of(document))
+
+
+def marked(text: str) -> Document:
+    """Return a text with its marks."""
+    return read_document(text, Path("page.md"))
+
+
+def studies_of(document: Document) -> dict[str, StudyValues]:
+    """Return the values of the committed studies that a text names in its marks."""
+    return {study: committed_values(study) for study in {mark.study for mark in document.marks} & {*STUDIES}}
 
 
 def refresh(page: Path) -> None:
-    """Update the generated blocks of a page."""
+    """Update the generated blocks of a page, and the marked numbers."""
     text = page.read_text()
     new = _BLOCK.sub(
         lambda found: (
@@ -70,70 +91,59 @@ def refresh(page: Path) -> None:
         ),
         text,
     )
+    new = filled(new)
     if new != text:
         page.write_text(new)
         print(f"updated {page.relative_to(ROOT)}")  # noqa: T201  # the output of `make docs`
 
 
-def effects(study: str) -> list[Mapping[str, str]]:
-    """Return the rows of a committed report, largest loss first; none if the report does not exist."""
-    path = ROOT / "reports" / study / "effects.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return sorted(csv.DictReader(file), key=lambda row: float(row["delta"]))
+def effects(study: str) -> list[Mapping[str, Any]]:
+    """Return the columns of effects.csv of a committed study, largest loss first."""
+    return [effect.row() for effect in committed_values(study).analysis.headline]
 
 
-def row_of(effect: Mapping[str, str]) -> str:
-    """Return an effect as a row of a table."""
-    delta, low, high = (float(effect[name]) for name in ("delta", "ci_low", "ci_high"))
-    words = effect["factor"].replace("_", " ")
-    return f"| {words} | {delta:+.2f} | [{low:.2f}, {high:.2f}] | {effect['verdict']} |"
+def _mark(study: str, variant: str, quantity: str) -> str:
+    """Return an empty mark; `made` fills it in."""
+    return f"<!-- ablate: {study} {f'{quoted(variant)} ' if variant else ''}{quantity} --><!-- /ablate -->"
 
 
-def _front(study: str, up: str) -> str:
-    """Return the figure and the table of a report; those of the demo until the study has a report."""
-    study = study if effects(study) else "demo"
-    folder = f"{up}/reports/{study}".removeprefix("./")
-    text = (ROOT / "reports" / study / "report.md").read_text()
-    head = text.split("\n", 1)[0].removeprefix("# ")
+def _front(_: str, up: str) -> str:
+    """Return the figure and the table of the laptop study."""
+    folder = f"{up}/reports/laptop".removeprefix("./")
+    text = (ROOT / "reports" / "laptop" / "report.md").read_text()
     seeds, data = (re.search(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE) for name in ("Seeds", "Data"))
     assert seeds
     assert data
     return "\n".join(
         [
-            _LEADS[study],
+            "The notebook's recipe on CIFAR-10, with each of its seven components switched off in turn:",
             "",
             f"![Differences with confidence intervals, one dot per seed]({folder}/figures/forest.png)",
             "",
-            "| switched off | difference, points | 95 % interval | verdict |",
+            "<!-- ablate: laptop results -->",
+            "| variant | difference | 95 % interval | verdict |",
             "|---|---:|---:|---|",
-            *map(row_of, effects(study)),
+            "<!-- /ablate -->",
             "",
-            "Verdicts are corrected for multiple comparisons: an interval that excludes zero is not sufficient.",
-            f"Scale: {head}.",
+            "Differences are in percentage points. Verdicts are corrected for multiple comparisons: an interval that",
+            "excludes zero is not sufficient.",
+            f"Scale: {_mark('laptop', '', 'scale')}.",
             f"Seeds {seeds[1]}; {data[1]}.",
-            f"Full report with all figures: [reports/{study}]({folder}/report.md).",
+            f"Full report with all figures: [reports/laptop]({folder}/report.md).",
         ]
     )
 
 
 def _measured(factor: str, up: str) -> str:
     """Return the effect of a factor in the laptop study, compared with the usual expectation."""
-    found = [row for row in effects("laptop") if row["factor"] == factor]
-    if not found:
-        return "*Not measured yet. To measure it: `ablate sweep experiments/laptop.py`.*"
-    row = found[0]
-    delta, low, high = (float(row[name]) for name in ("delta", "ci_low", "ci_high"))
-    unstable = f"; {row['n_unstable']} of its runs were unstable" if int(row["n_unstable"]) else ""
+    row = next(row for row in effects("laptop") if row["factor"] == factor)
     return (
-        f"**What our study measured.** Without {FACTORS[factor].words}: {delta:+.2f} points [{low:.2f}, {high:.2f}] "
-        f"({row['n']} paired seeds, margin {float(row['margin']):g}): {row['verdict']}{unstable}. "
+        f"**What our study measured.** {_mark('laptop', row['variant'], 'sentence')} "
         f"{_compared_with_expectation(row)} ([the report]({up}/reports/laptop/report.md))"
     )
 
 
-def _compared_with_expectation(row: Mapping[str, str]) -> str:
+def _compared_with_expectation(row: Mapping[str, Any]) -> str:
     verdict, delta = row["verdict"], float(row["delta"])
     if "too few" in verdict or "single-run" in verdict or "inconclusive" in verdict:
         return "The runs neither confirm nor contradict the usual expectation."
@@ -152,46 +162,43 @@ def _compared_with_expectation(row: Mapping[str, str]) -> str:
 
 def _together(_: str, up: str) -> str:
     """Return the average effects and interactions of the factorial study, next to the leave-one-out effects."""
-    averaged, alone = effects("factorial"), {row["factor"]: row for row in effects("laptop")}
-    if not averaged:
-        return "*Not measured yet. To measure it: `ablate sweep experiments/factorial.py`.*"
+    averaged, alone = effects("factorial"), {row["factor"]: row["variant"] for row in effects("laptop")}
     lines = ["| switched off | in the full recipe | averaged over the other components | verdict on the average |"]
     lines.append("|---|---:|---:|---|")
     for row in averaged:
-        name, left_out = row["factor"], alone.get(row["factor"])
-        from_full = _with_interval(left_out) if left_out else "-"
-        lines.append(f"| {name.replace('_', ' ')} | {from_full} | {_with_interval(row)} | {row['verdict']} |")
-    main = {row["factor"]: -float(row["delta"]) for row in averaged}
-    pairs = [_pair(row, main) for row in _settled_pairs()]
+        name, average = row["factor"], row["variant"]
+        cells = [name.replace("_", " "), _with_interval("laptop", alone[name]), _with_interval("factorial", average)]
+        lines.append(f"| {' | '.join(cells)} | {_mark('factorial', average, 'verdict')} |")
+    arms = committed_values("factorial").analysis.factorial
+    assert arms
     parts = [
         f"![Main effects and interactions]({up}/reports/factorial/figures/main-effects.png)",
-        f"Differences in points with 95 % intervals. The averages are over 16 arms with {averaged[0]['n']} seeds each.",
+        f"Differences in points with 95 % intervals. The averages are over {arms.variants} arms with "
+        f"{_mark('factorial', averaged[0]['variant'], 'n')} seeds each.",
         "\n".join(lines),
         "Pairs whose joint effect is larger (+) or smaller (-) than the sum of the two effects:",
-        "\n".join(pairs) or "- none conclusive",
+        "\n".join(map(_pair, _settled_pairs())) or "- none conclusive",
         f"[Full report]({up}/reports/factorial/report.md).",
     ]
     return "\n\n".join(parts)
 
 
-def _with_interval(row: Mapping[str, str]) -> str:
-    return f"{float(row['delta']):+.2f} [{float(row['ci_low']):.2f}, {float(row['ci_high']):.2f}]"
+def _with_interval(study: str, variant: str) -> str:
+    return f"{_mark(study, variant, 'delta')} {_mark(study, variant, 'interval')}"
 
 
-def _settled_pairs() -> list[Mapping[str, str]]:
+def _settled_pairs() -> list[FactorialContrast]:
     """Return the interactions with a verdict other than inconclusive, largest first."""
-    with (ROOT / "reports" / "factorial" / "interactions.csv").open(newline="") as file:
-        rows = [
-            row for row in csv.DictReader(file) if re.search("clear and important|unresolved|real but", row["verdict"])
-        ]
-    return sorted(rows, key=lambda row: -abs(float(row["synergy"])))
+    pairs = committed_values("factorial").analysis.interactions
+    return [pair for pair in pairs if re.search("clear and important|unresolved|real but", pair.verdict)]
 
 
-def _pair(row: Mapping[str, str], main: Mapping[str, float]) -> str:
-    aliases = row["aliases"].split(" = ") if row["aliases"] else []
-    suspect = likeliest_pair(row["pair"], aliases, main)
-    others = [name for name in (row["pair"], *aliases) if name != suspect]
-    text = f"- {suspect.replace('_', ' ')}: {float(row['synergy']):+.2f} points ({row['verdict']})"
+def _pair(pair: FactorialContrast) -> str:
+    main = {row.term: row.estimate for row in committed_values("factorial").analysis.main_contrasts}
+    suspect = likeliest_pair(pair.term, pair.aliases, main)
+    others = [name for name in (pair.term, *pair.aliases) if name != suspect]
+    mark = partial(_mark, "factorial", pair.term)
+    text = f"- {suspect.replace('_', ' ')}: {mark('synergy')} points ({mark('verdict')})"
     return text + (f"; aliased with {' or '.join(others).replace('_', ' ')}" if others else "")
 
 
@@ -303,7 +310,7 @@ def _tree(group: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
 
 
 _MAKERS: Mapping[str, Callable[[str, str], str]] = {
-    "laptop-report": lambda _, up: _front("laptop", up),
+    "laptop-report": _front,
     "measured": _measured,
     "figure": _figure,
     "together": _together,

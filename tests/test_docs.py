@@ -13,11 +13,13 @@ import typer
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
+from ablate.report.marks.check import check_document
 from ablate.studies.designs import DESIGNS
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import doc_blocks
 from tests.doc_blocks import PAGES, ROOT
 from tests.import_graph import MODULES
+from tests.samples.committed import STUDIES
 from tests.samples.tracking import mlflow_project
 
 QUICK = ("--epochs", "1", "--width", "2", "--threads", "1")
@@ -134,6 +136,31 @@ def _anchors(path: Path) -> set[str]:
 )
 def test_generated_blocks_are_up_to_date(page: Path, block: str) -> None:
     assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_marked_numbers_are_those_of_the_committed_studies(page: Path) -> None:
+    document = doc_blocks.marked(page.read_text())
+    studies = doc_blocks.studies_of(document)
+    assert {mark.study for mark in document.marks} == set(studies)
+    assert [item for item in check_document(document, studies) if not item.agrees] == [], "run `make docs`"
+
+
+def test_pages_with_results_mark_them() -> None:
+    marks = {page: len(doc_blocks.marked(page.read_text()).marks) for page in PAGES}
+    assert marks[ROOT / "README.md"] >= 2
+    assert marks[ROOT / "docs" / "lessons.md"] >= 7 + 7 * 5
+
+
+def test_the_command_line_checks_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlruns").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for study in STUDIES:
+        assert CliRunner().invoke(app, ["sync", str(ROOT / "reports" / study), "--offline"]).exit_code == 0
+    for page in (ROOT / "README.md", ROOT / "docs" / "lessons.md"):
+        result = CliRunner().invoke(app, ["report", "--offline", "--check", str(page)])
+        assert result.exit_code == 0, result.output
+        assert result.stdout.endswith(", 0 wrong\n")
 
 
 def test_the_lessons_treat_every_component() -> None:

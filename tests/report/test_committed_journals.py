@@ -16,15 +16,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import shutil
 from pathlib import Path
 
 import pytest
 
 from ablate.report.sources.study import from_study
 from ablate.report.write import write_report
-from ablate.tracking import JournalTracker, Project
-from tests import ROOT
+from ablate.tracking import JournalTracker
+from tests.samples.committed import committed_project
 
 DIGESTS = {
     "demo": {
@@ -41,16 +40,6 @@ DIGESTS = {
         "runs.csv": "3d3e3af9ddffca62310dea1abb1f5a1f726c3d01ad1741a97601367b4df150af",
     },
 }
-
-
-def project_of(study: str, root: Path) -> Project:
-    """Return a project whose only runs are those of the journals that are committed with a study's report."""
-    project = Project(root)
-    project.journals.mkdir(parents=True)
-    project.studies.mkdir(parents=True)
-    for path in (ROOT / "reports" / study / "journal").iterdir():
-        shutil.copy(path, project.studies if path.name.endswith(".study.jsonl") else project.journals)
-    return project
 
 
 def rounded(cell: str) -> str:
@@ -72,5 +61,7 @@ def digest(path: Path) -> str:
 
 @pytest.mark.parametrize("study", DIGESTS)
 def test_tables_are_those_of_the_code_before_the_move(study: str, tmp_path: Path) -> None:
-    folder = write_report(from_study(study, JournalTracker(project_of(study, tmp_path))), tmp_path / "report").folder
+    folder = write_report(
+        from_study(study, JournalTracker(committed_project(tmp_path, study))), tmp_path / "report"
+    ).folder
     assert {path.name: digest(path) for path in folder.glob("*.csv")} == DIGESTS[study]
