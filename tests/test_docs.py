@@ -13,7 +13,9 @@ import typer
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
-from ablate.report.marks.check import check_document
+from ablate.report.marks.check import check_document, fill_document
+from ablate.report.marks.quantities import QUANTITIES
+from ablate.report.marks.syntax import read_document
 from ablate.studies.designs import DESIGNS
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import doc_blocks
@@ -150,6 +152,21 @@ def test_pages_with_results_mark_them() -> None:
     marks = {page: len(doc_blocks.marked(page.read_text()).marks) for page in PAGES}
     assert marks[ROOT / "README.md"] >= 2
     assert marks[ROOT / "docs" / "lessons.md"] >= 7 + 7 * 5
+
+
+def test_the_page_on_marks_names_every_quantity_and_its_examples_are_right() -> None:
+    text = (ROOT / "docs" / "quoting.md").read_text()
+    assert [quantity for quantity in QUANTITIES if f"`{quantity}`" not in text] == []
+    examples = re.findall(r"^```(markdown|latex)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert [kind for kind, _ in examples] == ["markdown", "markdown", "latex"]
+    for (kind, example), agree in zip(examples, (True, False, True), strict=True):
+        page = Path("page.tex" if kind == "latex" else "page.md")
+        document = read_document(example, page)
+        studies = doc_blocks.studies_of(document)
+        assert all(item.agrees for item in check_document(document, studies)) == agree
+        filled = read_document(fill_document(document, studies), page)
+        assert all(item.agrees for item in check_document(filled, studies))
+        assert len(filled.marks) == len(document.marks) >= 1
 
 
 def test_the_command_line_checks_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

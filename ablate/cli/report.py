@@ -85,15 +85,25 @@ def report(
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
     if external.runs and external.experiment:
         raise UsageError("--runs and --experiment exclude each other. Give one of them")
-    if flags.check and flags.fill:
-        raise UsageError("--check and --fill exclude each other. Give one of them")
-    if not (study or external.runs or external.experiment or flags.check or flags.fill):
+    is_named = bool(study or external.runs or external.experiment)
+    if flags.check or flags.fill:
+        _check_usage_of_marks(flags, external, is_named=is_named)
+    elif not is_named:
         raise UsageError("Name a study (ablate report NAME), or give --runs FILE.csv or --experiment NAME")
     unused = [] if external.runs or external.experiment else external.given()
     if unused:
         raise UsageError(f"{unused[0]} is for runs of other programs (--runs, --experiment). A study declares its own")
     if flags.margin is not None and not 0 < flags.margin < float("inf"):
         raise UsageError(f"--margin must be above 0, not {flags.margin:g}")
+
+
+def _check_usage_of_marks(flags: ReportFlags, external: ExternalRunFlags, *, is_named: bool) -> None:
+    if flags.check and flags.fill:
+        raise UsageError("--check and --fill exclude each other. Give one of them")
+    if flags.html or flags.output:
+        raise UsageError("--check and --fill write no report. Omit --html and --output")
+    if not is_named and (flags.margin is not None or external.floor is not None):
+        raise UsageError("--margin and --floor are for one study. Name it (ablate report NAME)")
 
 
 def show_report(written: Report | TuningReport) -> None:

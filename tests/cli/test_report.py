@@ -94,6 +94,8 @@ def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
         (["--runs", "runs.csv", "--metric", "tset_accuracy"], 2, "Did you mean 'accuracy'"),
         (["--runs", "runs.csv", "--check", "none.md"], 2, "File not found: none.md"),
         (["--runs", "runs.csv", "--check", "runs.csv", "--fill", "runs.csv"], 2, "exclude each other"),
+        (["--runs", "runs.csv", "--check", "runs.csv", "--html"], 2, "write no report. Omit --html"),
+        (["--check", "runs.csv", "--margin", "0.1"], 2, "are for one study. Name it"),
         (
             ["--runs", "runs.csv", "--check", "runs.csv"],
             1,

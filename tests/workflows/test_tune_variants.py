@@ -9,6 +9,7 @@ import pytest
 
 from ablate.report.analysis import analyse
 from ablate.report.sources.csv_reader import read_csv
+from ablate.report.marks.study_values import StudyValues
 from ablate.report.sources.searches import read_searches
 from ablate.report.sources.study import from_study
 from ablate.runs.executors import SerialExecutor
@@ -20,6 +21,7 @@ from ablate.workflows.tune_request import TuneContext
 from ablate.workflows.tune_variants import tune_variants
 from ablate.workloads.custom.study_file import load_study
 from tests.samples import tuning_toy as toy
+from tests.samples.marks import assert_filled_marks_agree, check
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tune import TRIALS, fair_study, tune_context
 
@@ -45,6 +47,15 @@ def test_re_tuning_removes_the_bias_of_a_baseline_tuned_for_one_variant(fair: tu
     (salt,) = [effect for effect in found.retuned if effect.factor == "salt"]
     assert salt.delta == pytest.approx(-5, abs=1), "no learning rate compensates for salt"
     assert {effect.evidence.comparisons for effect in found.retuned} == {2}, "a separate family"
+
+
+def test_re_tuned_results_can_be_marked(fair: tuple[Path, MemoryTracker]) -> None:
+    values = StudyValues(analyse(from_study("fair", fair[1])))
+    filled = assert_filled_marks_agree(values, most_altered=30)
+    assert "<!-- ablate: fair no-sugar-retuned vs baseline-retuned delta -->" in filled
+    assert "<!-- ablate: fair drop_in_and_re_tuned -->" in filled
+    report = (fair[0] / "reports" / "fair" / "report.md").read_text()
+    assert all(item.agrees for item in check(report, values, tables_of="fair"))
 
 
 def test_every_variant_has_the_same_search(fair: tuple[Path, MemoryTracker]) -> None:

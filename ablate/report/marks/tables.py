@@ -14,7 +14,7 @@ FEWEST_COLUMNS = 4
 
 _CELLS = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r":?-+:?")
-_HEADING = re.compile(r"^(##+) (.*)$")
+_HEADING = re.compile(r"^(###?) (.*)$")
 _BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -93,18 +93,20 @@ def report_tables(analysis: Analysis) -> dict[str, Table]:
     Tables of one section that have the same header, one for each reference, are joined.
     """
     text = _BLOCK.sub("", markdown(analysis, [], []))
-    sections: dict[int, str] = {}
-    names: list[tuple[str, ...]] = []
+    section, subsection = "", ""
+    titles = []
     for line in text.split("\n"):
         if heading := _HEADING.match(line):
-            level = len(heading[1])
-            above = {other: name for other, name in sections.items() if other < level}
-            sections = {**above, level: _slug(heading[2])}
-        names.append(tuple(sections.values()))
-    found: dict[str, list[Table]] = {}
+            section, subsection = (section, _slug(heading[2])) if heading[1] == "###" else (_slug(heading[2]), "")
+        titles.append((section, subsection))
+    own: dict[str, list[Table]] = {}
+    of_subsections: dict[str, list[Table]] = {}
     for table in tables_in(text):
-        for name in names[table.line - 1] if any(table.key) else ():
-            found.setdefault(name, []).append(table)
+        section, subsection = titles[table.line - 1]
+        if any(table.key):
+            own.setdefault(subsection or section, []).append(table)
+            of_subsections.setdefault(section, []).append(table)
+    found = {**of_subsections, **own}
     return {name: _joined(tables) for name, tables in found.items() if len({one.key for one in tables}) == 1}
 
 
