@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.report.analysis import Analysis
-from ablate.report.formats.csv_tables import interactions_rows
+from ablate.report.formats.csv_writer import interactions_rows
 from ablate.report.formats.numbers import digits_of
 from ablate.report.marks.quantities import QUANTITIES
 from ablate.report.marks.syntax import Mark, quoted

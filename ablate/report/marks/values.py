@@ -148,7 +148,7 @@ def _decimal(token: str) -> Decimal:
 
 def _at_precision(number: float, token: str) -> str:
     """Return a number with the decimals, or the significant digits, of a printed one."""
-    return f"{number:.{_decimals(token)}{'e' if 'e' in token.lower() else 'f'}}"
+    return f"{number:z.{_decimals(token)}{'e' if 'e' in token.lower() else 'f'}}"
 
 
 def _words(text: str) -> str:

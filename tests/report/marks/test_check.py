@@ -18,8 +18,8 @@ from ablate.report.marks.check import CheckedValue
 from ablate.report.marks.study_values import StudyValues
 from ablate.report.marks.syntax import quoted
 from ablate.report.sections.document import markdown
+from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.study import from_study
-from ablate.report.sources.table import TableOptions, from_table
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.marks import assert_filled_marks_agree, check, fill
 from tests.samples.report import small_study, tracked
@@ -210,7 +210,7 @@ def test_a_table_keeps_its_columns_rows_and_indentation(values: StudyValues) -> 
     filled = fill(text, values)
     assert filled == (
         "- item\n  <!-- ablate: runs results -->\n  | variant | verdict | difference |\n  |:--|---|--:|\n"
-        "  | `no-grad-clip` | no practically meaningful effect | -0.00 |\n"
+        "  | `no-grad-clip` | no practically meaningful effect | +0.00 |\n"
         "  | `no-batch-norm` | clear and important loss | -3.02 |\n  <!-- /ablate -->\n\nrest"
     )
     assert len(check(filled, values)) == 4

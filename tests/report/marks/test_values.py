@@ -29,7 +29,7 @@ INFINITE = Value("interval", "infinite", (-math.inf, math.inf))
     ("value", "printed"),
     [
         (DELTA, ["-0.88", "-0.9", "-1", "-0.8820", "\N{MINUS SIGN}0.88", "**-0.88**", "`-0.88`", " -0.88\n", "$-0.88$",
-                 "-.88", "-8.8e-01"]),
+                 "-.88", "-8.8e-01", "-0.882"]),
         (GAIN, ["+2.27", "2.27", "2", "2.272"]),
         (COUNT, ["5"]),
         (MARGIN, ["0.5", ".5", "0.50"]),
@@ -83,7 +83,7 @@ def test_another_value_or_form_does_not_agree(value: Value, printed: list[str]) 
         (MEAN, "+70.1", "+74.5"),
         (COUNT, "4", "5"),
         (MARGIN, "1", "0.5"),
-        (INTERVAL, "0.1 to 3", "-1.7 to -0"),
+        (INTERVAL, "0.1 to 3", "-1.7 to 0"),
         (INTERVAL, "0.1", "[-1.73, -0.04]"),
         (SPREAD, "1.0 (0.123)", "74.5 (0.666)"),
         (P, "< .001", ".176"),
