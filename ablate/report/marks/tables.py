@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ablate.report.analysis import Analysis
+from ablate.report.marks.values import unescaped
 from ablate.report.sections.document import markdown
 
 FEWEST_COLUMNS = 4
@@ -58,9 +59,9 @@ class UnknownNameError(Exception):
 
 
 def plain_cell(cell: str) -> str:
-    """Return a cell without comments, emphasis and code markup."""
+    """Return a cell without comments, emphasis, code markup and escapes."""
     text = re.sub(r"<!--.*?-->", "", cell).replace("\N{MINUS SIGN}", "-")
-    return " ".join(text.split()).strip("*` ")
+    return unescaped(" ".join(text.split()).strip("*` "))
 
 
 def tables_in(text: str, first_line: int = 1) -> Iterator[Table]:

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from html import unescape
 from typing import Literal
 
 from ablate.report.formats.latex import tex
@@ -151,7 +152,12 @@ def _at_precision(number: float, token: str) -> str:
     return f"{number:z.{_decimals(token)}{'e' if 'e' in token.lower() else 'f'}}"
 
 
+def unescaped(text: str) -> str:
+    r"""Return Markdown without escapes, which formatters add and remove: `p\_Holm` is `p_Holm`."""
+    return unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text))
+
+
 def _words(text: str) -> str:
-    """Return words without markup around them, line breaks, and a capital at the start."""
-    plain = " ".join(text.split()).strip("*`$ ")
+    """Return words without escapes, markup around them, line breaks, and a capital at the start."""
+    plain = " ".join(unescaped(text).split()).strip("*`$ ")
     return plain[:1].lower() + plain[1:]

@@ -218,6 +218,25 @@ def test_a_table_keeps_its_columns_rows_and_indentation(values: StudyValues) -> 
     assert fill(filled, values) == filled
 
 
+def test_escapes_of_a_formatter_do_not_count(values: StudyValues) -> None:
+    text = fill(mark("sentence") + "\n<!-- ablate: runs results --><!-- /ablate -->", values)
+    changed = text.replace("p_Holm < .001", "p\\_Holm &lt;\n.001").replace("| < .001", "|   \\< .001 ")
+    assert changed != text
+    assert all(item.agrees for item in check(changed, values))
+    assert not all(item.agrees for item in check(changed.replace("&lt;\n.001", "&lt;\n.002"), values))
+
+
+def test_a_table_keeps_the_line_endings(values: StudyValues) -> None:
+    for before in (
+        "",
+        "| variant | MDE |\r\n|---|---|\r\n",
+        "| variant | MDE |\r\n|---|---|\r\n| no-grad-clip | |\r\n",
+    ):
+        filled = fill(f"A\r\n<!-- ablate: runs results -->\r\n{before}<!-- /ablate -->\r\n", values)
+        assert filled.count("\n") == filled.count("\r\n") >= 5
+        assert all(item.agrees for item in check(filled, values))
+
+
 @pytest.mark.parametrize(
     "content", ["", "\n", "\nsome text\n", "\n| variant | MDE |\n|---|---|\n", "\n| variant | MDE |\n|---|---|\ntext\n"]
 )
