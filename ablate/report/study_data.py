@@ -88,7 +88,7 @@ class StudyData:
         seeds: The planned seeds.
         facts: Lines of the study card.
         cautions: Warnings at the top of the report.
-        statement: What the runs of other software were taken for, next to the answer: goal, unit, statuses.
+        statement: How runs of other software were read (goal, unit, statuses), printed next to the answer.
         notes: Assumptions, under Limits.
         limits: Limits of this source.
         commands: Commands that reproduce the report.

@@ -62,7 +62,7 @@ def _untracked(file: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str, differs: bool = False) -> str | None:
-    """Return the answer of git, None if it fails. With `differs`, exit code 1 is no failure."""
+    """Return the answer of git, None if it fails. With `differs`, exit code 1 is not a failure."""
     try:
         answer = subprocess.run(
             ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False

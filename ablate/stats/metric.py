@@ -86,7 +86,7 @@ class Metric:
         return {name: value for name, value in asdict(self).items() if name not in ("floor", "declares_goal")}
 
     def check_floor(self) -> None:
-        """Raise UsageError for a floor that is no score of the metric."""
+        """Raise UsageError for a floor that is not a score of the metric."""
         if self.floor is None:
             return
         if not math.isfinite(self.floor):

@@ -29,7 +29,7 @@ class Project:
         """Return the project that contains `start` (default: the current folder).
 
         It is the nearest parent folder with an `mlruns/` that this package has written, or else with an empty one, or
-        else `start` itself. An `mlruns/` of MLflow, which programs create in their working folder, is no project.
+        else `start` itself. An `mlruns/` of MLflow, which programs create in their working folder, is not a project.
         """
         start = (start or Path.cwd()).absolute()
         stores = {folder: folder / "mlruns" for folder in (start, *start.parents) if (folder / "mlruns").is_dir()}

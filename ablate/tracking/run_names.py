@@ -32,7 +32,7 @@ def find_run(text: str, runs: Sequence[tuple[str, Run]]) -> tuple[str, Run] | No
     by_title = [pair for pair in runs if run_title(pair[1]) == text]
     if by_title and (
         len(by_title) == 1 or all(run.key for _, run in by_title)
-    ):  # names of other programs are no titles
+    ):  # names of other programs are not titles
         return max(by_title, key=lambda pair: pair[1].started)
     complete = by_title or [pair for pair in runs if text in (pair[0], pair[1].name)]
     matching = complete or [pair for pair in runs if pair[0].startswith(text) or pair[1].name.startswith(text)]

@@ -39,7 +39,7 @@ class Side:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Two sides, `a` and `b`, and what differs between them."""
+    """Two sides, `a` and `b`, and their differences."""
 
     a: Side
     b: Side

@@ -117,7 +117,7 @@ class SearchFlags:
 
 @dataclass(frozen=True)
 class TrialFlags(ExecutionFlags):
-    """How the trials are executed, and where the result goes."""
+    """The execution of the trials, and the file for the result."""
 
     timeout: Annotated[
         float | None, execution_option(text="Start no trial after this many seconds.", min=0, show_default=False)

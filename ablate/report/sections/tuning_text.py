@@ -20,8 +20,8 @@ OPTIMISTIC = (
     "therefore never reported as the result."
 )
 NOT_IMPORTANCE = (
-    "An importance is the share of the variation of scores within this space that goes with a setting. It does not "
-    "show that the setting helps, that it matters outside this space, or that it is the cause."
+    "An importance is the share of the variation of scores within this space that is associated with a setting. It "
+    "does not show that the setting helps, that it matters outside this space, or that it is the cause."
 )
 
 

@@ -1,6 +1,6 @@
 """The columns of a table: which one is the variant, the seed, the metric, the status, a factor.
 
-A column that is asked for by name is the one that is read, whatever the others are called.
+The exact name of a column takes precedence over similar names.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
     """Return the study in a table with one row per run and text cells; `row_word` names a row in messages.
 
     Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
-    Raises UserError, naming the rows, for values that cannot be read, and UsageError for what the table does not show.
+    Raises UserError, naming the rows, for values that cannot be read, and UsageError for missing options.
     Assumptions and excluded rows become cautions.
     """
     if table.empty:

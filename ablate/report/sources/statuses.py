@@ -128,7 +128,7 @@ def read_statuses(
 
 
 def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:
-    """Return the status that a cell stands for, or None if that is not known."""
+    """Return the status in a cell, or None if its word is unknown."""
     word, name = _plain(cell), _plain_name(column)
     if word in map(_plain, finished):
         return "finished"

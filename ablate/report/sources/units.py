@@ -33,7 +33,7 @@ _UNIT_WORDS = {
 
 @dataclass(frozen=True)
 class MetricOptions:
-    """What the user says about the metric; None where its name or the table shows it.
+    """The user's options for the metric; None where its name or the table is sufficient.
 
     Attributes:
         goal: `max` or `min`.

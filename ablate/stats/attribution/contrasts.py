@@ -95,7 +95,7 @@ class Term:
 
 @dataclass(frozen=True)
 class ContrastCriteria:
-    """What the contrasts of a study are judged by.
+    """The criteria shared by all contrasts of a study.
 
     Attributes:
         margin: The smallest difference, or synergy, that matters.

@@ -1,4 +1,4 @@
-"""What the comparisons of a study are judged by: metric, margin, protocol, adjusted p-values."""
+"""Criteria of the verdicts: metric, margin, protocol, adjusted p-values."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def assemble(
 
 
 def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues, rule: Verdict) -> Evidence:
-    """Return what the verdict and the sentence of a comparison rest on."""
+    """Return the numbers behind the verdict and the sentence of a comparison."""
     sd, delta = float(statistics.sd), float(statistics.delta)
     low, high = wilson(len(pair.unstable), pair.n)
     extended, half = criteria.protocol.extended, always_valid_half_width(sd, pair.n, p.alpha)

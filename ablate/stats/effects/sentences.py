@@ -111,7 +111,7 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
 
 
 def _unresolved(effect: Effect, metric: Metric) -> str:
-    """Return what is open about a difference that is real."""
+    """Return the open question about a real difference."""
     if effect.evidence.is_screening:
         return "a real difference, but possibly that of an alias"
     exceeds = f"real, but whether it exceeds the margin of {_margin(effect, metric)} is unresolved"

@@ -1,4 +1,4 @@
-"""What a study file declares of its own training (factors, settings, metric, data, code), checked and as a workload."""
+"""Declarations of a custom training (factors, settings, metric, data, code): their checks and their workload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ablate.data import DataProgress
 
 FactorDescription = str | tuple[str, str]
-"""What a factor is when it is on; or a pair, for on and off."""
+"""Description of a factor when it is on, or a pair of descriptions, for on and off."""
 
 _RESERVED = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
 """Names that are recorded for every run."""

@@ -88,7 +88,7 @@ def _files(declared: str, folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _files_in(folder: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield what is in a folder except for folders, and then what is in those, by name.
+    """Yield the files of a folder, then those of its folders, by name.
 
     A link to one of the `ancestors`, the resolved folders above, is yielded as a link.
     """

@@ -203,7 +203,7 @@ def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found:
 
 
 def failure_reason(errors: str, output: str) -> str:
-    """Return the line of standard error or output that says why a program failed: its last error, or its last line."""
+    """Return the line of standard error or output with the reason of a failure: the last error, or the last line."""
     texts = [_COLOUR.sub("", text) for text in (errors, output)]
     lines = [[line.strip() for line in text.splitlines() if line.strip()] for text in texts]
     for some in lines:
