@@ -74,6 +74,7 @@ def test_every_variant_has_the_same_search(fair: tuple[Path, MemoryTracker]) -> 
 def test_the_report_has_both_estimands(fair: tuple[Path, MemoryTracker]) -> None:
     folder = fair[0] / "reports" / "fair"
     text = (folder / "report.md").read_text()
+    assert f"| Tuning | {TRIALS} trials per variant, seeds 0, TPE with seed 0, over " in text
     section = text.split("## Drop-in and re-tuned")[1].split("\n## ")[0]
     for words in (
         "drop-in: difference", "re-tuned: difference", "conditional on the chosen settings", "Chosen values",

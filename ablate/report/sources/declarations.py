@@ -47,12 +47,13 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     elif validated:
         protocol += "; curves: validation images held out from training"
     described = record.details.get("data", {}).get("description")
+    tuning = str(declared.get("tuning", "")).replace(" trials an arm under seeds ", " trials per variant, seeds ")
     return [
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
         ("Components", (", " if not meanings else "; ").join(factors)),
         ("Settings of every variant" + (" (drop-in)" if "tuning" in declared else ""), ", ".join(settings)),
-        ("Tuning", str(declared.get("tuning", ""))),
+        ("Tuning", tuning),
         ("Training code", str(declared.get("code", ""))),
     ]
 
