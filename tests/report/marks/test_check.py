@@ -76,16 +76,19 @@ scores = st.floats(0.2, 0.95) | st.sampled_from([0.5, 0.505, 0.75]) | st.sampled
     st.lists(names, min_size=1, max_size=2, unique=True),
     st.integers(1, 5),
     st.lists(scores, min_size=15, max_size=15),
-    st.sampled_from(["accuracy", "loss"]),
+    st.sampled_from([("accuracy", 1.0), ("loss", 1.0), ("loss", 1e20), ("loss", 1e-9)]),
 )
-def test_filled_marks_of_any_table_agree(arms: list[str], seeds: int, values: list[float], metric: str) -> None:
+def test_filled_marks_of_any_table_agree(
+    arms: list[str], seeds: int, values: list[float], measured: tuple[str, float]
+) -> None:
+    metric, unit = measured
     rows = [
-        {"variant": arm, "seed": seed, "status": "finished", metric: str(values[5 * number + seed])}
+        {"variant": arm, "seed": seed, "status": "finished", metric: str(unit * values[5 * number + seed])}
         for number, arm in enumerate(["baseline", *arms])
         for seed in range(seeds)
     ]
     try:
-        found = table_values(pd.DataFrame(rows), metric=metric, margin=0.5)
+        found = table_values(pd.DataFrame(rows), metric=metric, margin=0.5 * unit)
     except UserError:
         return
     assert_filled_marks_agree(found, most_altered=10)
