@@ -54,5 +54,5 @@ def test_every_format_with_a_sign_excludes_negative_zero() -> None:
     written = {
         module: re.findall(r":\+(z?),?\.(?:\d+|\{\w+\})f\}", path.read_text()) for module, path in MODULES.items()
     }
-    assert sum(map(len, written.values())) > 5
+    assert any(written.values())
     assert [module for module, found in written.items() if "" in found] == []
