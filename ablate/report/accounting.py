@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
+from ablate.stats.effects.seeds import Seed, spans
 from ablate.wording import count
 
 MOST_VARIANTS = 5
-MOST_SPANS = 6
 
 UNMATCHED = "with a seed that another compared variant lacks"
 BEYOND_LOOK = "with a seed beyond the last look"
 
-Key = tuple[str, int]
+Key = tuple[str, Seed]
 """The variant and the seed of a run."""
 
 
@@ -46,7 +46,7 @@ def account_for(analysis: Analysis) -> Account:
     table, used = study.runs, _used(analysis)
     shared, reasons = _shared(study), dict[str, list[Key]]()
     number = 0
-    columns = (table["variant"].map(str), table["seed"].map(int), table["status"], table[study.metric.name])
+    columns = (table["variant"].map(str), table["seed"], table["status"], table[study.metric.name])
     for variant, seed, status, value in zip(*(column.tolist() for column in columns), strict=True):
         if (variant, seed) in used:
             number += 1
@@ -92,39 +92,27 @@ def _shared(study: StudyData) -> set[Key]:
     return used
 
 
-def _usable_seeds(study: StudyData) -> dict[str, set[int]]:
+def _usable_seeds(study: StudyData) -> dict[str, set[Seed]]:
     """Return the seeds with a result by variant."""
     table = study.runs
     given = table[(table["status"] == "unstable") | (table["status"] == "finished") & table[study.metric.name].notna()]
-    seeds: dict[str, set[int]] = {}
-    for variant, seed in zip(given["variant"].map(str).tolist(), given["seed"].map(int).tolist(), strict=True):
+    seeds: dict[str, set[Seed]] = {}
+    for variant, seed in zip(given["variant"].map(str).tolist(), given["seed"].tolist(), strict=True):
         seeds.setdefault(variant, set()).add(seed)
     return seeds
 
 
 def _where(keys: Collection[Key]) -> str:
     """Return runs in brackets: ` (baseline: seeds 5 to 8; no-x: seed 3)`."""
-    seeds: dict[str, list[int]] = {}
+    seeds: dict[str, list[Seed]] = {}
     for variant, seed in keys:
         seeds.setdefault(variant, []).append(seed)
     texts = [
-        f"{variant}: seed{'s' * (len(found) > 1)} {_spans(found)}"
+        f"{variant}: seed{'s' * (len(found) > 1)} {spans(found)}"
         for variant, found in itertools.islice(seeds.items(), MOST_VARIANTS)
     ]
     texts += [f"{len(seeds) - MOST_VARIANTS} more variants"] if len(seeds) > MOST_VARIANTS else []
     return f" ({'; '.join(texts)})" if texts else ""
-
-
-def _spans(numbers: Iterable[int]) -> str:
-    """Return numbers with runs of consecutive ones shortened: `0 to 4, 7`."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    texts = [str(first) if first == last else f"{first} to {last}" for first, last in spans[:MOST_SPANS]]
-    return ", ".join(texts) + (f" and {len(spans) - MOST_SPANS} more" if len(spans) > MOST_SPANS else "")
 
 
 def answer_notes(analysis: Analysis) -> list[str]:

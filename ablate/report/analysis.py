@@ -133,7 +133,7 @@ def _compared(study: StudyData) -> list[Effect]:
         return []
     if study.looks is None:
         return estimate_effects(study.runs, study.comparisons, study.metric, study.margin, study.protocol)
-    state = start_monitoring(study.comparisons, study.seeds, study.looks)
+    state = start_monitoring(study.comparisons, study.integer_seeds, study.looks)
     return replay(state, study.runs, study.metric, study.margin, study.protocol).effects
 
 
@@ -229,7 +229,8 @@ def _scopes(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> dic
     scopes = {}
     for effect in analysis.compared:
         one, other = correct.get(effect.variant, {}), correct.get(effect.reference, {})
-        seeds = [seed for seed in effect.evidence.paired.seeds if seed in one and seed in other]
+        paired = effect.evidence.paired.seeds
+        seeds = [seed for seed in paired if isinstance(seed, int) and seed in one and seed in other]
         lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
         if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > MOST_CELLS:
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ablate.report.search_data import Searches
 from ablate.stats.effects import Comparison, Looks, Protocol
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class RunCounts:
 
     planned: int | None
     statuses: Mapping[str, int]
-    missing: Sequence[tuple[str, int]] = ()
-    running: Sequence[tuple[str, int]] = ()
+    missing: Sequence[tuple[str, Seed]] = ()
+    running: Sequence[tuple[str, Seed]] = ()
     reused: int = 0
     before: int | None = None
     spared: int = 0
@@ -111,7 +112,7 @@ class StudyData:
     counts: RunCounts
     protocol: Protocol = field(default_factory=Protocol)
     design_name: str = ""
-    seeds: Sequence[int] = ()
+    seeds: Sequence[Seed] = ()
     facts: Sequence[tuple[str, str]] = ()
     cautions: Sequence[str] = ()
     statement: str = ""
@@ -122,6 +123,11 @@ class StudyData:
     searches: Searches | None = None
     curves: Callable[[], Histories] = dict
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
+
+    @property
+    def integer_seeds(self) -> list[int]:
+        """The seeds of a study of this package, which are integers."""
+        return [seed for seed in self.seeds if isinstance(seed, int)]
 
     def with_cautions(self, *texts: str) -> Self:
         """Return the study with more cautions."""

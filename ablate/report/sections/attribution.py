@@ -12,6 +12,7 @@ from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
 from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
 from ablate.stats.effects.pairing import USABLE
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.verdicts import seed_list
 from ablate.wording import count, listed
 
@@ -74,7 +75,7 @@ def _main_effects(analysis: Analysis) -> str:
     return "\n\n".join(["### Main effects", escape(words), table(columns, rows, numeric=range(1, 5))])
 
 
-def _unstable(unstable: Mapping[str, tuple[int, ...]], runs: int) -> str:
+def _unstable(unstable: Mapping[str, tuple[Seed, ...]], runs: int) -> str:
     """Return the unstable runs among those of averages, by variant; empty if there are none."""
     if not unstable:
         return ""

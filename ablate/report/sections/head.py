@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ablate.report.formats.markdown_text import caution, escape
 from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import RunCounts, StudyData
+from ablate.stats.effects.seeds import Seed
 from ablate.wording import count, listed
 
 _IN_ORDER = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
@@ -67,11 +68,11 @@ def incomplete_lines(study: StudyData) -> list[str]:
     return lines
 
 
-def _named(runs: Sequence[tuple[str, int]]) -> str:
+def _named(runs: Sequence[tuple[str, Seed]]) -> str:
     """Return runs by variant, with their seeds in brackets."""
-    seeds: dict[str, list[int]] = {}
+    seeds: dict[str, list[Seed]] = {}
     for variant, seed in runs:
-        seeds.setdefault(str(variant), []).append(int(seed))
+        seeds.setdefault(str(variant), []).append(seed)
     texts = [
         f"{_quoted(variant)} (seed{'s' * (len(found) > 1)} {listed(map(str, found), MOST_SEEDS)})"
         for variant, found in seeds.items()

@@ -20,7 +20,7 @@ from ablate.report.sources.columns import (
     require,
 )
 from ablate.report.sources.infer_design import infer_design
-from ablate.report.sources.row_checks import check_rows, read_seeds
+from ablate.report.sources.row_checks import check_rows, read_seed_column
 from ablate.report.sources.scores import MetricColumn, read_metric
 from ablate.report.sources.statuses import read_statuses, status_columns
 from ablate.report.sources.units import MetricOptions
@@ -88,7 +88,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
         counts=_run_counts(rows),
         protocol=Protocol(planned=not options.exploratory),
         design_name=design.name,
-        seeds=sorted(set(usable["seed"])),
+        seeds=sorted(set(usable["seed"].tolist())),
         facts=[("Source", source), ("Comparisons", design.description), ("Read as", statement)],
         cautions=[*scores.cautions, *check_rows(rows, row_word, metric.name)],
         statement=f"Read as: {statement}.",
@@ -109,12 +109,14 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
     rows = by_role(table, roles, columns, row_word, options.baseline)
     words = table[columns].assign(variant=rows["variant"], seed=rows["seed"])
     statuses, spoken = read_statuses(words, columns, options.finished_words, row_word)
-    rows = read_seeds(rows.assign(status=statuses), row_word)
+    rows, words_pair = read_seed_column(rows.assign(status=statuses), row_word, plain(roles.seed))
     name = metric_name(table, roles)
     scores = read_metric(rows, name, plain(roles.metric), options, row_word)
     rows = rows.assign(**{name: scores.values, "status": scores.statuses})
-    seeds = "" if plain(roles.seed) == "seed" else f"; seed: column {plain(roles.seed)}"
-    return rows, scores, f"{scores.statement}; {spoken}{seeds}"
+    seeds = "" if plain(roles.seed) == "seed" and not words_pair else f"; seed: column {plain(roles.seed)}"
+    seeds += ", whose words pair the runs" if words_pair else ""
+    dialect = table.attrs.get("dialect")
+    return rows, scores, f"{scores.statement}; {spoken}{seeds}" + (f"; file: {dialect}" if dialect else "")
 
 
 def _require_baseline(table: pd.DataFrame, baseline: str) -> None:
@@ -135,7 +137,7 @@ def _ordered(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd.
 def _run_counts(table: pd.DataFrame) -> RunCounts:
     statuses = {str(name): int(number) for name, number in table["status"].value_counts().items()}
     open_runs = table[table["status"] == "running"]
-    running = list(zip(map(str, open_runs["variant"]), map(int, open_runs["seed"]), strict=True))
+    running = list(zip(map(str, open_runs["variant"]), open_runs["seed"].tolist(), strict=True))
     return RunCounts(planned=None, statuses=statuses, running=running)
 
 

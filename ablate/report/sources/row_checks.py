@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
+from ablate.stats.effects.seeds import Seed, integer, read_seeds
+from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,24 +26,40 @@ def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> 
     return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
 
 
-def read_seeds(table: pd.DataFrame, row_word: str) -> pd.DataFrame:
-    """Return the table with integers as seeds; raise UserError for rows without a variant or an integer seed."""
+def read_seed_column(table: pd.DataFrame, row_word: str, column: str) -> tuple[pd.DataFrame, bool]:
+    """Return the table with seeds as integers, or as words if they are not numbers, and whether they are words.
+
+    Raises UserError for rows without a variant or a seed, and for a `column` called seed that mixes integers and other
+    text.
+    """
     nameless = table[table["variant"].map(str).str.strip() == ""]
     if len(nameless):
         raise UserError(f"No variant in {named_rows(nameless, row_word)}")
-    bad = table[table["seed"].map(_integer).isna()]
-    if len(bad):
+    texts = table["seed"].map(str).str.strip()
+    empty = table[texts == ""]
+    if len(empty):
+        hint = ". Choose the seed column with --seed-param NAME" if len(empty) == len(table) else ""
+        raise UserError(f"No seed in {named_rows(empty, row_word)}{hint}")
+    bad = table[texts.map(integer).isna()]
+    if len(bad) and column == "seed" and (len(bad) < len(table) or texts.map(_is_number).any()):
         hint = ". Choose the seed column with --seed-param NAME" if len(bad) == len(table) else ""
         raise UserError(f"The seed is not an integer in {named_rows(bad, row_word, 'seed')}{hint}")
-    return table.assign(seed=table["seed"].map(_integer).astype(int))
+    return table.assign(seed=_column(read_seeds(texts) or [], table)), bool(len(bad))
 
 
-def _integer(text: object) -> float:
+def _column(values: list[Seed], table: pd.DataFrame) -> pd.Series:
+    """Return seeds as a column of the table; integers beyond 64 bits stay exact as objects."""
+    import pandas as pd
+
+    return pd.Series(values, index=table.index)
+
+
+def _is_number(text: str) -> bool:
     try:
-        value = float(str(text))
+        float(text)
     except ValueError:
-        return math.nan
-    return value if abs(value) < 2**53 and value == math.floor(value) else math.nan
+        return False
+    return True
 
 
 def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
@@ -51,8 +68,7 @@ def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
     usable = table[table["status"].isin(["finished", "unstable"])]
     doubled = usable[usable.duplicated(["variant", "seed"], keep=False)]
     if len(doubled):
-        ordered = doubled.sort_values(["variant", "seed"], kind="stable")
-        raise UserError(f"Duplicate results: {named_rows(ordered, row_word)}. Keep one row per variant and seed")
+        raise UserError(_duplicates(doubled, row_word, metric))
     empty = table[(table["status"] == "finished") & table[metric].isna()]
     if len(empty):
         cautions.append(f"No {metric} in {named_rows(empty, row_word)}: these finished runs are excluded.")
@@ -60,3 +76,36 @@ def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
     if len(open_runs):
         cautions.append(f"Still running: {named_rows(open_runs, row_word)}.")
     return cautions
+
+
+def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
+    """Return the error for two or more results of one variant and seed, with the columns in which they differ."""
+    ordered = rows.sort_values(["variant", "seed"], kind="stable")
+    found = f"Duplicate results: {named_rows(ordered, row_word)}"
+    names = _differing(rows, metric)
+    if not names:
+        return f"{found}. They differ in no column except {metric}. Keep one row per variant and seed"
+    values = listed(map(repr, dict.fromkeys(rows[names[0]].map(str))), 3)
+    others = f", and in {listed(names[1:], 2)}" if len(names) > 1 else ""
+    return (
+        f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]}, or choose another "
+        "variant or seed (--variant-param, --seed-param)"
+    )
+
+
+def _differing(rows: pd.DataFrame, metric: str) -> list[str]:
+    """Return the columns in which results of one variant and seed differ, those that explain the most first.
+
+    A column with few values explains more than one with a value per row, such as an id, a time or another metric.
+    """
+    groups = rows.groupby(["variant", "seed"], sort=False)
+    counts = {
+        str(name): int((groups[name].nunique(dropna=False) > 1).sum())
+        for name in rows.columns
+        if name not in ("variant", "seed", "status", metric)
+    }
+    names = [name for name, number in counts.items() if number]
+    separating = {name: not rows.duplicated(["variant", "seed", name]).any() for name in names}
+    values = {name: int(rows[name].nunique()) for name in names}
+    is_id = {name: values[name] == len(rows) and len(rows) > 2 for name in names}
+    return sorted(names, key=lambda name: (is_id[name], not separating[name], -counts[name], values[name]))

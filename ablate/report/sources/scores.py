@@ -51,10 +51,11 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         UsageError: The goal, the unit or the margin is not known.
         UserError: A cell is not a number, or not in the unit.
     """
+    table, signs = _without_percent_signs(table, column, row_word)
     values, statuses = _numbers(table, column, row_word)
     rows = table.assign(**{column: values, "status": statuses})
     used = rows[statuses.isin(["finished", "unstable"]) & (values.abs() < math.inf)]
-    goal, unit, origin = goal_and_unit(name, options, used[column])
+    goal, unit, origin = goal_and_unit(name, options, used[column], percent_signs=signs)
     cautions = []
     if unit == SHARE:
         unit = _kind_of_share(used, column, row_word)
@@ -88,6 +89,22 @@ def _metric(column: str, goal: str, unit: str) -> Metric:
     return Metric(column, goal=goal, unit="" if unit == OWN else unit, scale=1.0)  # type: ignore[arg-type]
 
 
+def _without_percent_signs(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.DataFrame, bool]:
+    """Return the table with `93.1%` as `93.1`, and whether the scores have percent signs.
+
+    Raises UserError if only some of them have.
+    """
+    cells = table[column].map(str).str.strip()
+    signed = cells.str.endswith("%")
+    if not signed.any():
+        return table, False
+    plain = table[~signed & (cells.map(read_number).astype(float).abs() < math.inf)]
+    if len(plain):
+        where = named_rows(plain, row_word, column)
+        raise UserError(f"{column} is a percentage (93.1%) in some rows, but not in {where}. Use one kind in all rows")
+    return table.assign(**{column: cells.str.removesuffix("%").str.rstrip()}), True
+
+
 def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series, pd.Series]:
     """Return scores as numbers, and statuses, in which finished runs with a score that is not finite are unstable."""
     import pandas as pd
@@ -95,7 +112,9 @@ def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series
     known = {cell: read_number(cell) for cell in table[column].unique()}
     words = [cell for cell, value in known.items() if value is None and not _is_missing(cell)]
     if words:
-        raise UserError(f"{column} is not a number in {named_rows(table[table[column].isin(words)], row_word, column)}")
+        hint = ". Use a decimal point, and nothing between thousands" if any("," in str(word) for word in words) else ""
+        where = named_rows(table[table[column].isin(words)], row_word, column)
+        raise UserError(f"{column} is not a number in {where}{hint}")
     values = pd.Series([known[cell] for cell in table[column]], index=table.index, dtype=float)
     given = ~table[column].map(_is_missing).astype(bool)
     lost = (table["status"] == "finished") & given & ~(values.abs() < math.inf)
@@ -108,9 +127,12 @@ def _is_missing(cell: object) -> bool:
 
 def read_number(cell: object) -> float | None:
     """Return the number in a cell; None for an empty cell and for other text. The largest number counts as infinite."""
+    text = str(cell).strip().replace("\N{MINUS SIGN}", "-")
     try:
-        value = float(str(cell).strip())
+        value = float(text)
     except ValueError:
+        return None
+    if "_" in text or not text.isascii():  # Python reads 1_000 and digits of other scripts, too
         return None
     return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value
 

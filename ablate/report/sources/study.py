@@ -197,7 +197,9 @@ def _looks(details: Mapping[str, Any]) -> Looks | None:
 
 def _with_looks(study: StudyData, looks: Looks) -> StudyData:
     """Return the study with the runs that the next look needs as its missing ones: stopped comparisons need no more."""
-    state = replay(start_monitoring(study.comparisons, study.seeds, looks), study.runs, study.metric, study.margin)
+    state = replay(
+        start_monitoring(study.comparisons, study.integer_seeds, looks), study.runs, study.metric, study.margin
+    )
     needed = set(missing_runs(state, study.runs, study.metric))
     missing = [run for run in study.counts.missing if run in needed]
     spared = len(study.counts.missing) - len(missing) if state.done else 0

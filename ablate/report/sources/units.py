@@ -48,15 +48,18 @@ class MetricOptions:
     floor: float | None = None
 
 
-def goal_and_unit(name: str, options: MetricOptions, values: pd.Series) -> tuple[str, str, str]:
-    """Return the goal and the unit of a metric, and how the unit is known.
+def goal_and_unit(
+    name: str, options: MetricOptions, values: pd.Series, *, percent_signs: bool = False
+) -> tuple[str, str, str]:
+    """Return the goal and the unit of a metric, and how the unit is known; `percent_signs` are those of its cells.
 
     Raises UsageError, with all the flags that are needed.
     """
     known = known_metric(name)
-    goal, unit, origin = options.goal or (known.goal if known else None), _asked_unit(options.unit), "--unit"
-    if unit is None and name.endswith(("%", "%)", "%]")):
-        unit, origin = PERCENT, "by its name"
+    goal, origin = options.goal or (known.goal if known else None), "--unit"
+    unit = _asked_unit(name, options.unit, percent_signs=percent_signs)
+    if unit is None and (percent_signs or name.endswith(("%", "%)", "%]"))):
+        unit, origin = PERCENT, "by its percent signs" if percent_signs else "by its name"
     elif unit is None and known and known.kind == "share" and known.goal == "max":
         unit, origin = SHARE, "by its name"
     elif unit is None and known and known.kind == "loss":
@@ -80,12 +83,14 @@ def goal_and_unit(name: str, options: MetricOptions, values: pd.Series) -> tuple
     return str(goal), str(unit), origin
 
 
-def _asked_unit(word: str | None) -> str | None:
+def _asked_unit(name: str, word: str | None, *, percent_signs: bool) -> str | None:
     if word is None or not word.strip():
         return None
     known, near = UNITS.get(word.strip().lower()), nearest(word.strip().lower(), UNITS, 0.75)
     if known is None and near:
         raise UsageError(f"Unknown unit {word!r}. Did you mean {near!r}? Use fraction, percent, own, or a unit's name")
+    if percent_signs and known == FRACTION:
+        raise UsageError(f"{name} has percent signs, so it is not a fraction. Omit --unit, or use --unit percent")
     return known or word.strip()
 
 

@@ -13,6 +13,7 @@ from ablate.stats.attribution.fit import Method
 from ablate.stats.effects.criteria import PValues
 from ablate.stats.effects.inference import Floats, PairedT
 from ablate.stats.effects.multiple_comparisons import holm
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import ALPHA, FINAL, Protocol, Verdict
 from ablate.stats.effects.verdicts import EQUIVALENCE, allowed, judged, protocol_prefixes, unstable_runs, verdict_text
 from ablate.stats.metric import Goal
@@ -84,7 +85,7 @@ class Term:
     aliases: tuple[str, ...] = ()
     likeliest: str = ""
     runs: int = 0
-    unstable: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    unstable: Mapping[str, tuple[Seed, ...]] = field(default_factory=lambda: MappingProxyType({}))
     delta_survivors: float = math.nan
 
     @property

@@ -23,6 +23,7 @@ from ablate.stats.attribution.fit import (
 )
 from ablate.stats.attribution.synergies import likeliest_alias
 from ablate.stats.effects.inference import smallest_step
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import Protocol
 from ablate.stats.metric import Goal
 
@@ -49,9 +50,9 @@ class FactorialAnalysis:
     contrasts: tuple[FactorialContrast, ...]
     method: Method
     variants: int
-    seeds: tuple[int, ...]
-    incomplete_seeds: tuple[int, ...]
-    unstable: dict[str, tuple[int, ...]]
+    seeds: tuple[Seed, ...]
+    incomplete_seeds: tuple[Seed, ...]
+    unstable: dict[str, tuple[Seed, ...]]
     is_screening: bool
     averages: dict[str, float]
     screening: Lenth
@@ -100,7 +101,7 @@ def factorial_effects(
     if not complete.any():
         raise UserError("Factorial effects need at least one seed with a result for every run of the design")
     values, lost = table.to_numpy(dtype=float)[:, complete], marks.to_numpy(dtype=bool)[:, complete]
-    seeds = [int(seed) for seed in table.columns[complete]]
+    seeds: Sequence[Seed] = table.columns[complete].tolist()
     groups, every = estimable_groups(part, order), estimable_groups(part, max(order, widest_order(part)))
     averages = contrasts_by_seed(part, every, values).mean(axis=1)
     fit = fit_contrasts(part, groups, values, np.logical_not(lost.any(axis=1)), lenth(averages))
@@ -111,7 +112,7 @@ def factorial_effects(
         method=fit.method,
         variants=len(part),
         seeds=tuple(seeds),
-        incomplete_seeds=tuple(int(seed) for seed in table.columns[~complete]),
+        incomplete_seeds=tuple(table.columns[~complete].tolist()),
         unstable=lost_seeds,
         is_screening=criteria.screening,
         averages=dict(zip([group.label for group in every], averages.tolist(), strict=True)),
@@ -128,7 +129,9 @@ def _marks(unstable: pd.DataFrame | None, table: pd.DataFrame) -> pd.DataFrame:
     return unstable.reindex(index=table.index, columns=table.columns, fill_value=False)
 
 
-def _seeds_of(variants: Iterable[object], seeds: Sequence[int], marks: NDArray[np.bool_]) -> dict[str, tuple[int, ...]]:
+def _seeds_of(
+    variants: Iterable[object], seeds: Sequence[Seed], marks: NDArray[np.bool_]
+) -> dict[str, tuple[Seed, ...]]:
     """Return the marked seeds of each variant that has any."""
     return {
         str(name): tuple(seed for seed, mark in zip(seeds, row, strict=True) if mark)
@@ -140,7 +143,7 @@ def _seeds_of(variants: Iterable[object], seeds: Sequence[int], marks: NDArray[n
 def _contrasts(
     groups: Sequence[AliasGroup],
     fit: Fit,
-    unstable: tuple[Mapping[str, tuple[int, ...]], int],
+    unstable: tuple[Mapping[str, tuple[Seed, ...]], int],
     criteria: ContrastCriteria,
 ) -> Iterator[FactorialContrast]:
     """Yield the contrasts of the two families, main effects first. `unstable`: seeds by variant, and all runs."""

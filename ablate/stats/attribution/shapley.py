@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ablate.errors import UserError
 from ablate.stats.attribution.synergies import arms_by_factors
 from ablate.stats.effects.inference import Floats, paired_t
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import ALPHA, EQUAL
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Attribution:
     source: ShapleySource
     residual: Residual
     total: float
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
 
 
 def shapley_source(design: pd.DataFrame) -> ShapleySource | None:
@@ -142,7 +143,7 @@ def attribute(design: pd.DataFrame, scores: pd.DataFrame, margin: float) -> Attr
     return Attribution(tuple(shares), source, residual, float((full - none).mean()), seeds)
 
 
-def _values(design: pd.DataFrame, scores: pd.DataFrame) -> tuple[ShapleySource, ScoresBySet, tuple[int, ...]]:
+def _values(design: pd.DataFrame, scores: pd.DataFrame) -> tuple[ShapleySource, ScoresBySet, tuple[Seed, ...]]:
     """Return the scores by set of enabled factors: all 2^k sets if some seed has them, else the corners."""
     factors = [str(name) for name in design.columns]
     arms = arms_by_factors(design, scores)
@@ -168,12 +169,12 @@ def _all_sets(factors: Sequence[str]) -> list[frozenset[str]]:
 
 def _complete(
     arms: ScoresBySet, sets: Sequence[frozenset[str]], scores: pd.DataFrame
-) -> tuple[ScoresBySet, tuple[int, ...]]:
+) -> tuple[ScoresBySet, tuple[Seed, ...]]:
     """Return the scores of these sets at the seeds that all of them share."""
     if any(members not in arms for members in sets):
         return {}, ()
     kept = ~np.isnan(np.array([arms[members] for members in sets])).any(axis=0)
-    seeds = tuple(int(seed) for seed, keep in zip(scores.columns, kept, strict=True) if keep)
+    seeds = tuple(scores.columns[kept].tolist())
     return {members: arms[members][kept] for members in sets}, seeds
 
 

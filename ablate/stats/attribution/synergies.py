@@ -88,9 +88,7 @@ def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame) -> Term:
         2,
         runs=lost.size,
         unstable={
-            str(arm): tuple(int(seed) for seed in seeds[row])
-            for arm, row in zip(scores.index, lost, strict=True)
-            if row.any()
+            str(arm): tuple(seeds[row].tolist()) for arm, row in zip(scores.index, lost, strict=True) if row.any()
         },
         delta_survivors=float(stable.mean()) if len(stable) else math.nan,
     )

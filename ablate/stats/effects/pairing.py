@@ -13,6 +13,7 @@ import numpy as np
 
 from ablate.errors import UserError
 from ablate.stats.effects.inference import smallest_step
+from ablate.stats.effects.seeds import Seed, integer, read_seeds
 from ablate.stats.effects.types import EQUAL, Comparison, PairedSeeds
 from ablate.stats.metric import Metric
 
@@ -33,10 +34,10 @@ class ArmRuns:
     whose value is the floor.
     """
 
-    values: dict[int, float] = field(default_factory=dict)
-    unstable: set[int] = field(default_factory=set)
-    floored: set[int] = field(default_factory=set)
-    attempted: set[int] = field(default_factory=set)
+    values: dict[Seed, float] = field(default_factory=dict)
+    unstable: set[Seed] = field(default_factory=set)
+    floored: set[Seed] = field(default_factory=set)
+    attempted: set[Seed] = field(default_factory=set)
     excluded: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -79,7 +80,7 @@ class Arms:
         return smallest_step([value for arm in self.by_variant.values() for value in arm.measured])
 
 
-def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None = None) -> Arms:
+def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[Seed] | None = None) -> Arms:
     """Return the arms of a run table.
 
     A finished run with an infinite score is unstable. An unstable run counts as its recorded value, as the metric's
@@ -96,9 +97,9 @@ def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[int] | None 
     """
     _check(runs, metric)
     arms: dict[str, ArmRuns] = {}
-    columns = runs["variant"].tolist(), _numbers(runs["seed"]), runs["status"].tolist(), _numbers(runs[metric.name])
-    for variant, seed_value, status, number in zip(*columns, strict=True):
-        seed = int(seed_value)
+    found = read_seeds(runs["seed"].tolist()) or []
+    columns = runs["variant"].tolist(), found, runs["status"].tolist(), _numbers(runs[metric.name])
+    for variant, seed, status, number in zip(*columns, strict=True):
         if seeds is not None and seed not in seeds:
             continue
         arm = arms.setdefault(str(variant), ArmRuns())
@@ -129,9 +130,8 @@ def _check(runs: pd.DataFrame, metric: Metric) -> None:
     unnamed = runs[runs["variant"].isna()]
     if len(unnamed):
         raise UserError(f"Missing variant in row {', '.join(map(str, unnamed.index[:5]))} of the run table")
-    seeds = np.array(_numbers(runs["seed"]))
-    fractional = runs[~(np.isfinite(seeds) & (np.floor(seeds) == seeds))]
-    if len(fractional):
+    if read_seeds(runs["seed"].tolist()) is None:
+        fractional = runs[[integer(seed) is None for seed in runs["seed"].tolist()]]
         raise UserError(f"The seed is not an integer in {_rows(fractional, 'seed')}")
     empty = runs[metric.name].isna() | runs[metric.name].astype(str).str.strip().str.lower().isin(["", "nan"])
     not_numeric = runs[np.isnan(_numbers(runs[metric.name])) & ~empty.to_numpy(dtype=bool)]

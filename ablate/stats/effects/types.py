@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
+from ablate.stats.effects.seeds import Seed
+
 Change = Literal["removed", "added", "changed"]
 Estimand = Literal["drop-in", "re-tuned"]
 
@@ -97,7 +99,7 @@ class Average:
     """
 
     runs: int
-    unstable: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    unstable: Mapping[str, tuple[Seed, ...]] = field(default_factory=lambda: MappingProxyType({}))
     delta_survivors: float = math.nan
     step: float = 0.0
     repeats: int = 0
@@ -126,11 +128,11 @@ class PairedSeeds:
         average: What qualifies averages over several variants; None for single variants.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
     reference: tuple[float, ...]
     variant: tuple[float, ...]
-    unstable: tuple[int, ...] = ()
-    reference_unstable: tuple[int, ...] = ()
+    unstable: tuple[Seed, ...] = ()
+    reference_unstable: tuple[Seed, ...] = ()
     excluded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     repeats: int = 0
     average: Average | None = None

@@ -8,6 +8,7 @@ import numpy as np
 
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
+from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import ALPHA, FINAL, Comparison, PairedSeeds, Protocol, Verdict
 from ablate.wording import count, listed
 
@@ -115,6 +116,6 @@ def unstable_runs(unstable: int, runs: int) -> str:
     return f"unstable in {unstable} of {count(runs, 'run')}" if unstable else ""
 
 
-def seed_list(seeds: tuple[int, ...]) -> str:
+def seed_list(seeds: tuple[Seed, ...]) -> str:
     """Return seeds as text: "seed 3", "seeds 1, 3"; of many the first ones and the number of the others."""
     return ("seed " if len(seeds) == 1 else "seeds ") + listed(map(str, seeds), MOST_SEEDS)

@@ -152,7 +152,7 @@ def test_errors_name_the_rows(tmp_path: Path) -> None:
     for column, place, value, message in (
         ("status", 3, "dnf", r"Unknown status in line 5 \(baseline, seed 3: 'dnf'\)"),
         ("seed", 6, "x", r"The seed is not an integer in line 8"),
-        ("seed", 6, "", r"The seed is not an integer in line 8"),
+        ("seed", 6, "", r"No seed in line 8"),
         ("variant", 6, "", r"No variant in line 8"),
         ("test_accuracy", 6, "high", r"test_accuracy is not a number in line 8 \(no-batch-norm, seed 1: 'high'\)"),
         ("test_accuracy", 6, -0.2, r"test_accuracy is not a fraction from 0 to 1 in line 8"),

@@ -153,3 +153,31 @@ def test_the_floor_is_in_the_unit_of_the_table(cells: list[str], options: dict[s
 def test_a_floor_in_another_unit_is_refused(cells: list[str], floor: float, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read("acc", cells, floor=floor)
+
+
+@pytest.mark.parametrize("cells", [["93.1%", "92%"], ["93.1 %", "92 %"], ["93.1%", "1%"], ["93.1%", "nan"]])
+def test_percent_signs_are_percentages(cells: list[str]) -> None:
+    found = read("accuracy", cells)
+    assert found.values.tolist()[0] == pytest.approx(0.931)
+    assert found.metric.in_points
+    assert "percentages, differences in points (by its percent signs)" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "message"),
+    [
+        (["93.1%", "0.92"], {}, r"accuracy is a percentage \(93.1%\) in some rows, but not in line 1"),
+        (["93.1%", "92%"], {"unit": "fraction"}, "accuracy has percent signs, so it is not a fraction"),
+        (["193.1%", "92%"], {}, "accuracy is not a percent from 0 to 100"),
+        (["9,310", "9,320"], {}, "Use a decimal point, and nothing between thousands"),
+        (["1_0", "9"], {}, "accuracy is not a number in line 0"),
+        (["\u0660.\u0669", "0.9"], {}, "accuracy is not a number in line 0"),
+    ],
+)
+def test_numbers_that_are_not_clear_are_an_error(cells: list[str], options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read("accuracy", cells, **options)
+
+
+def test_a_minus_sign_is_a_minus() -> None:
+    assert read_number("\N{MINUS SIGN}0.5") == -0.5
