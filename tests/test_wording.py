@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 
 from ablate.figures import labels
 from ablate.report.formats.numbers import interval, plain, signed, spread
-from ablate.wording import count, listed, unknown
+from ablate.wording import count, fixed, listed, unknown
 from tests.import_graph import MODULES
 
 
@@ -56,3 +57,22 @@ def test_every_format_with_a_sign_excludes_negative_zero() -> None:
     }
     assert any(written.values())
     assert [module for module, found in written.items() if "" in found] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "sign", "text"),
+    [
+        (-0.004, 2, "", "0.00"),
+        (-0.004, 2, "+", "+0.00"),
+        (1234.5, 1, ",", "1,234.5"),
+        (-1234.5, 1, "+,", "-1,234.5"),
+        (1e300, 2, "", "1e+300"),
+        (-1e300, 0, "+,", "-1e+300"),
+        (999_999_999.0, 0, "", "999999999"),
+        (math.inf, 2, "", "inf"),
+        (math.nan, 2, "+", "+nan"),
+        (1.5e-20, 20, "", "1.5e-20"),
+    ],
+)
+def test_numbers_have_their_decimals_or_are_short(value: float, digits: int, sign: str, text: str) -> None:
+    assert fixed(value, digits, sign) == text
