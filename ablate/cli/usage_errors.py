@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from itertools import pairwise
 from typing import Any, cast
 
 import typer
@@ -23,6 +25,16 @@ _SYNONYMS = {
 """Names of our options in other tools."""
 
 
+def _value_of_a_flag(ctx: Any, extra: str) -> str | None:
+    """Return the mistake if the arguments `extra` follow a flag that takes no value, with the options that take one."""
+    before = {value: flag for flag, value in pairwise(sys.argv)}.get(extra.split(maxsplit=1)[0], "")
+    names = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
+    if not before.startswith("--") or before not in names:
+        return None
+    near = [name for name in names if name.startswith(f"{before}-")]
+    return f"The option {before} takes no value." + f" Did you mean {' or '.join(near)}?" * bool(near)
+
+
 def explain_mistake(error: Any) -> str:
     """Return a usage error in one line: the problem, the nearest existing name, and the help that lists all names."""
     ctx = error.ctx
@@ -39,5 +51,8 @@ def explain_mistake(error: Any) -> str:
     if name:
         near = nearest(name[1], ctx.command.commands)
         return f"{unknown_name('command', name[1], near)} See `{command} --help`"
+    extra = re.match(r"Got unexpected extra argument\S* \((.*)\)", error.format_message())
+    if extra and (mistake := _value_of_a_flag(ctx, extra[1])):
+        return f"{mistake} See `{command} --help`"
     message = " ".join(error.format_message().split()).rstrip(".")
     return f"{message[:1].upper()}{message[1:]}. See `{command} --help`"

@@ -7,27 +7,46 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS, Arm, Design, PlannedContrast
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
 from ablate.studies.workload import Workload, find_workload
-from ablate.wording import unknown
+from ablate.wording import nearest, unknown, unknown_name
 
 if TYPE_CHECKING:
     from ablate.stats.effects import Comparison
 
 
+StudyType = TypeVar("StudyType")
 MOST_SEEDS = 10_000
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+def _arguments_explained(study: type[StudyType]) -> type[StudyType]:
+    """Raise UsageError for an unknown argument, with the place of settings and hyperparameters."""
+    construct = study.__init__
+
+    @wraps(construct)
+    def explained(self: StudyType, *given: Any, **named: Any) -> None:
+        for name in named:
+            if name not in study.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass has them
+                near = nearest(name, study.__dataclass_fields__)  # type: ignore[attr-defined]  # likewise
+                values = f" Settings and hyperparameters are values: Study(values={{{name!r}: ...}})"
+                raise UsageError(unknown_name("argument of Study", name, near) + values * (near is None))
+        construct(self, *given, **named)
+
+    study.__init__ = explained  # type: ignore[method-assign, assignment]  # only the error message changes
+    return study
+
+
+@_arguments_explained
 @dataclass(frozen=True)
 class Study:
     """A question and how it will be answered. A file in `experiments/` defines one, with the question as its docstring.
@@ -62,10 +81,14 @@ class Study:
             )
         if not self.margin > 0:
             raise UsageError(f"The margin, the smallest difference that matters, must be above 0, not {self.margin}")
+        check_seeds(self.seeds)
         if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
             raise UsageError(f"A study takes at most {MOST_SEEDS:,} seeds, not {self.seeds:,}")
         if not self.seed_list:
             raise UsageError("A study needs at least one seed")
+        for names in ("factors", "on", "off"):
+            if isinstance(getattr(self, names), str):
+                raise UsageError(f"{names} of a study is a list of names, such as [{getattr(self, names)!r}]")
         for name in (*self.factors, *self.on, *self.off):
             if name not in self.workload.factors:
                 raise UsageError(unknown("factor", name, tuple(self.workload.factors)))
@@ -168,6 +191,16 @@ class Study:
     def change(self, **values: Any) -> Self:
         """Return this study with other values; fields given as None are unchanged."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+
+def check_seeds(seeds: object) -> None:
+    """Raise UsageError unless `seeds` is a number of seeds or a list of seeds, which are integers from 0."""
+    is_number = isinstance(seeds, int) and not isinstance(seeds, bool)
+    values = (
+        [seeds] if is_number else list(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else None
+    )
+    if values is None or any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for one in values):
+        raise UsageError(f"The seeds of a study are a number such as 5 or a list such as [0, 1, 2], not {seeds!r}")
 
 
 def _relative(path: Path) -> str:

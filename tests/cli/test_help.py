@@ -208,3 +208,22 @@ def test_help_loads_neither_tracking_nor_journals() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--dropout", "0.3"], "The option --dropout takes no value. Did you mean --dropout-p?"),
+        (["run", "--augment", "4"], "takes no value. Did you mean --augment-pad or --augment-flip?"),
+        (["sweep", "--json", "x.json", "y"], "Got unexpected extra argument"),
+        (["sweep", "study.py", "other.py"], "Got unexpected extra argument"),
+    ],
+)
+def test_a_value_of_a_flag_names_the_option_that_takes_it(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        app(arguments)
+    assert caught.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())

@@ -63,6 +63,13 @@ def test_a_candidate_in_question_keeps_its_hyperparameters() -> None:
         ({"seeds": 0}, "at least one seed"),
         ({"name": "../escape"}, "letters, digits"),
         ({"seeds": 10**11}, "at most 10,000 seeds"),
+        ({"seeds": "five"}, "a number such as 5 or a list such as .*, not 'five'"),
+        ({"seeds": [0, 0.5]}, "a number such as 5 or a list"),
+        ({"seeds": [0, -1]}, "a number such as 5 or a list"),
+        ({"seeds": True}, "a number such as 5 or a list"),
+        ({"factors": "dropout"}, "factors of a study is a list of names, such as .'dropout'."),
+        ({"epochs": 5}, "Unknown argument of Study 'epochs'. .* Study.values={'epochs'"),
+        ({"seed": 5}, "Unknown argument of Study 'seed'. Did you mean 'seeds'.$"),
     ],
 )
 def test_errors_name_the_mistake(values: dict[str, object], message: str) -> None:
@@ -79,10 +86,11 @@ def test_a_design_option_that_does_not_exist() -> None:
     ("text", "message"),
     [
         (None, "Unknown study file"),
-        ("import nothing_like_this", "Cannot run .*: ModuleNotFoundError"),
+        ("\nimport nothing_like_this", "Cannot run .*broken.py, line 2: ModuleNotFoundError"),
         ("study = 3", "defines no study"),
-        ("from ablate import Study\nstudy = Study(factors=['agument'])", "Did you mean 'augment'"),
-        ("def (", "Cannot run .*: SyntaxError"),
+        ("from ablate import Study\nstudy = Study(factors=['agument'])", "line 2: .*Did you mean 'augment'"),
+        ("def double(x):\n    return x * None\n\ndouble(2)", "Cannot run .*broken.py, line 2: TypeError"),
+        ("x = 1\ny = (\n", "Cannot run .*broken.py, line 2: SyntaxError: '.' was never closed"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, message: str) -> None:

@@ -78,23 +78,35 @@ def _add_to_path(folder: Path) -> None:
 
 @contextmanager
 def _errors_explained(path: Path) -> Iterator[None]:
-    """Raise UsageError for an exception in a study file."""
+    """Raise UsageError for an exception in a study file, with the line of the file."""
     try:
         with arguments_explained():
             yield
-    except UsageError:
-        raise
+    except UsageError as error:
+        if str(path) in str(error):
+            raise
+        raise UsageError(f"{_place(path, error)}: {error}") from error
     except SystemExit as error:
         raise UsageError(f"{path} exits with code {error.code} when it is imported") from error
     except ImportError as error:
         if error.name not in _MOVED:
-            raise UsageError(f"Cannot run {path}: {type(error).__name__}: {error}") from error
+            raise UsageError(f"Cannot run {_place(path, error)}: {type(error).__name__}: {error}") from error
         raise UsageError(
             f"{path} was written for an older version of ablate. Replace its import from {error.name} with "
             f"`from ablate import {_MOVED[error.name]}`"
         ) from error
     except Exception as error:
-        raise UsageError(f"Cannot run {path}: {type(error).__name__}: {error}") from error
+        message = error.msg if isinstance(error, SyntaxError) else error
+        raise UsageError(f"Cannot run {_place(path, error)}: {type(error).__name__}: {message}") from error
+
+
+def _place(path: Path, error: Exception) -> str:
+    """Return a study file with the line that an error comes from, if it comes from one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path.resolve()]
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path.resolve():
+        lines.append(error.lineno)
+    return f"{path}, line {lines[-1]}" if lines else str(path)
 
 
 @contextmanager
