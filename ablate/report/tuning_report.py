@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
+from ablate.report.formats.csv_writer import write_rows
 from ablate.report.formats.markdown_text import bullets, caution, code, escape, fenced, table
 from ablate.report.plots.render import Plot, draw_all
 from ablate.report.plots.tuning_plots import budget_plots, search_plots
@@ -133,13 +133,13 @@ def _original_values(record: StudyRecord) -> str:
 
 def _write_trials(search: SearchResult, path: Path) -> None:
     names = [one.name for one in search.objectives]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["trial", "state", "as_it_was", *names, *search.space.names, "epochs", "saved", "seconds",
-                         "reused_runs", "runs", "error"])  # fmt: skip
-        for trial in search.trials:
-            values = [*trial.values, *([""] * (len(names) - len(trial.values)))]
-            params = [trial.params.get(name, "") for name in search.space.names]
-            runs = " ".join(trial.runs.values())
-            writer.writerow([trial.number, trial.state, trial.is_baseline, *values, *params, trial.epochs,
-                             trial.saved, f"{trial.seconds:.3f}", trial.reused, runs, trial.error])  # fmt: skip
+    header = ["trial", "state", "as_it_was", *names, *search.space.names, "epochs", "saved", "seconds", "reused_runs",
+              "runs", "error"]  # fmt: skip
+    rows: list[list[object]] = []
+    for trial in search.trials:
+        values = [*trial.values, *([""] * (len(names) - len(trial.values)))]
+        params = [trial.params.get(name, "") for name in search.space.names]
+        runs = " ".join(trial.runs.values())
+        rows.append([trial.number, trial.state, trial.is_baseline, *values, *params, trial.epochs, trial.saved,
+                     f"{trial.seconds:.3f}", trial.reused, runs, trial.error])  # fmt: skip
+    write_rows(header, rows, path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table without its index, with plain cells."""
     plain_cells(table).to_csv(path, index=False)
+
+
+def write_rows(header: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> None:
+    """Write rows under their header, with plain cells."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([_plain_cell(cell) for cell in row] for row in (header, *rows))
 
 
 def interactions_rows(analysis: Analysis) -> list[dict[str, Any]]:
