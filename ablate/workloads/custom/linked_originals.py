@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.workloads.custom.mirror import ENVIRONMENT_MARKS, list_folder, may_change
+from ablate.workloads.custom.mirrored_folders import ENVIRONMENT_MARKS, list_folder, may_change
 
 CHECKED_ENTRIES = 5_000
 """Number of entries of a linked folder that are checked for changes."""

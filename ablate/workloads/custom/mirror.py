@@ -1,9 +1,10 @@
 """A mirror of the file system in a folder of its own, for a run that must not see the files of other runs.
 
 Folders of the project become real folders and their files become copies, so that what a run creates, overwrites or
-deletes is its own. Declared data, large files, large folders and everything outside the project are links to the
-originals. After a run, a mirror can be restored for the next one, which takes milliseconds instead of seconds: a copy
-is kept if its inode and change time, which programs cannot set, are those of its creation.
+deletes is its own. Symbolic links between them lead to the copies. Declared data, large files, large folders and
+everything outside the project are links to the originals. After a run, a mirror can be restored for the next one, which
+takes milliseconds instead of seconds: a copy is kept if its inode and change time, which programs cannot set, are those
+of its creation.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import stat
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 from ablate.errors import DISK_FULL
+from ablate.workloads.custom.mirrored_folders import ENVIRONMENT_MARKS, existing_part, list_folder, may_change
 
 COPIED_BYTES = 256 << 20
 """Total size of the files that are copied; the others are linked."""
@@ -36,31 +36,8 @@ OUTSIDE_ENTRIES = 500
 CLOCK_TICK = 0.01
 """Seconds within which two changes of a file may have the same change time."""
 
-_TOOLS = {".git", ".hg", ".svn", "__pycache__", "node_modules", ".tox", ".nox", ".cache", ".mypy_cache", ".ruff_cache"}
-_ACCOUNT = {".ssh", ".gnupg", ".aws", ".config", ".local", ".conda", ".cargo", ".rustup", ".npm", ".docker", ".kube"}
-_UNCHECKED = _TOOLS | _ACCOUNT
-"""Folders of tools and of the user's account, which are linked and may change."""
-
-_SYSTEM = {
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/snap",
-    "/sys",
-}
-_SYSTEM |= {"/usr", "/var"}
-"""Folders of the system, which are linked and may change, where the project is the root of the file system."""
-
-ENVIRONMENT_MARKS = {"pyvenv.cfg", "conda-meta"}
-"""Entries of the folder of a Python environment, which is linked and may change."""
+_ELSEWHERE = "/.elsewhere"
+"""Folder of a mirror for the targets of links that lead nowhere, outside the project."""
 
 _State = tuple[object, ...]
 
@@ -82,6 +59,7 @@ class Mirror:
         self._needed: frozenset[str] = frozenset()
         self._folders: dict[tuple[int, int], str] = {}  # the original path of each folder, by device and inode
         self._complete: set[str] = set()
+        self._links: deque[tuple[str, bool]] = deque()  # symbolic links that wait for their targets
         self._kept: dict[str, _State] = {}
         self._bytes_left = self._copies_left = self._listed_left = 0
 
@@ -101,14 +79,17 @@ class Mirror:
                 self._fill(str(path))
         for path in needed:
             if path not in inside:
-                self._add_links(str(path))
+                self._link_entries(str(path))
+        while self._links:
+            self._add_link(*self._links.popleft())
         if self._made != self._kept:
             time.sleep(CLOCK_TICK)  # so that a change by the run has another time
         self._made = self._kept
 
     def _fill(self, folder: str) -> None:
-        """Mirror a folder and the folders in it, level by level."""
-        waiting = deque([(folder, any(str(path) in self._data for path in (Path(folder), *Path(folder).parents)))])
+        """Mirror a folder and the folders in it, level by level. The symbolic links in them have to wait."""
+        above = [path for place in (Path(folder), Path(folder).resolve()) for path in (place, *place.parents)]
+        waiting = deque([(folder, any(str(path) in self._data for path in above))])
         while waiting:
             path, is_data = waiting.popleft()
             entries = self._listed(path)
@@ -118,10 +99,44 @@ class Mirror:
             self._remove_except(path, {entry.name for entry in entries})
             for entry in entries:
                 of_data = is_data or entry.path in self._data
-                if entry.path in self._needed or (_is_folder(entry) and not may_change(entry.path)):
+                if entry.path in self._needed:
                     waiting.append((entry.path, of_data))
-                elif of_data or not self._copy(entry):
-                    self._link(entry.path, entry.path)
+                elif entry.is_symlink():
+                    self._links.append((entry.path, of_data))
+                elif entry.is_dir() and not may_change(entry.path):
+                    waiting.append((entry.path, of_data))
+                else:
+                    self._add_file(entry.path, of_data)
+
+    def _add_link(self, path: str, is_data: bool) -> None:
+        """Mirror a symbolic link: as a link to the mirror of its target, or else as a file or folder of its own."""
+        target = self._mirrored_target(path)
+        if target is not None:
+            self._link(os.path.relpath(target, os.path.dirname(path)), path)
+        elif os.path.isdir(path) and not may_change(path):
+            self._fill(path)
+        elif os.path.exists(path):
+            self._add_file(path, is_data)
+        else:
+            place = _ELSEWHERE + os.path.realpath(path)
+            if os.path.isdir(os.path.dirname(os.path.realpath(path))):
+                os.makedirs(os.path.dirname(self.top + place), exist_ok=True)
+            self._link(os.path.relpath(place, os.path.dirname(path)), path)
+
+    def _mirrored_target(self, link: str) -> str | None:
+        """Return the original path of the target of a link, by folders of the mirror. None if they lack it."""
+        target = os.path.join(os.path.dirname(link), os.readlink(link).rstrip("/") or "/")
+        folder, name = os.path.split(target)
+        if name not in ("", ".", ".."):
+            folder, missing = existing_part(os.path.realpath(folder))
+            known = self._folders.get(_inode(folder))
+            if known in self._complete and self._is_real(known):
+                return os.path.join(known, missing, name)
+        known = self._folders.get(_inode(target)) if os.path.isdir(target) else None
+        return known if known is not None and self._is_real(known) else None
+
+    def _is_real(self, folder: str) -> bool:
+        return os.path.isdir(self.top + folder) and not os.path.islink(self.top + folder)
 
     def _listed(self, path: str) -> list[os.DirEntry[str]] | None:
         """Return the entries of a folder to mirror. Return None for one that is complete, or linked as a whole."""
@@ -140,24 +155,29 @@ class Mirror:
             return None
         return sorted((entry for entry in entries if entry.path != self._store), key=lambda entry: entry.name)
 
-    def _copy(self, entry: os.DirEntry[str]) -> bool:
+    def _add_file(self, path: str, is_data: bool) -> None:
+        """Copy a file, or make a link to data and to what cannot be copied."""
+        if is_data or not self._copy(path):
+            self._link(path, path)
+
+    def _copy(self, path: str) -> bool:
         """Copy a file, unless its copy is unchanged. Return False if it cannot be copied."""
-        if not os.path.isfile(entry.path) or not self._copies_left or not os.access(entry.path, os.R_OK):
+        if not os.path.isfile(path) or not self._copies_left or not os.access(path, os.R_OK):
             return False
-        status = entry.stat()
+        status = os.stat(path)
         if status.st_size > self._bytes_left:
             return False
         self._bytes_left -= status.st_size
         self._copies_left -= 1
         source = status.st_ino, status.st_ctime_ns, status.st_size
-        if not self._is_unchanged(entry.path, source):
+        if not self._is_unchanged(path, source):
             try:
-                shutil.copy2(entry.path, self.top + entry.path)
+                shutil.copy2(path, self.top + path)
             except OSError as error:
                 if error.errno in DISK_FULL:
                     raise
                 return False
-            self._note(entry.path, source)
+            self._note(path, source)
         return True
 
     def _link(self, target: str, path: str) -> None:
@@ -195,7 +215,7 @@ class Mirror:
             if name not in names and os.path.join(folder, name) not in self._needed:
                 _remove(f"{place}/{name}")
 
-    def _add_links(self, folder: str) -> None:
+    def _link_entries(self, folder: str) -> None:
         """Add links to the entries of a folder outside the project."""
         names = [entry.name for entry in list_folder(folder, None)[0]]
         names = names if len(names) <= OUTSIDE_ENTRIES else []
@@ -208,26 +228,6 @@ class Mirror:
 def root_of(folder: Path, project: Path) -> Path:
     """Return the folder below which files are copied, for a run that works in `folder`."""
     return project if project in folder.parents else folder
-
-
-def list_folder(folder: str, most: int | None) -> tuple[list[os.DirEntry[str]], bool]:
-    """Return at most `most` entries of a folder, and whether they are all."""
-    try:
-        with os.scandir(folder) as found:
-            return list(islice(found, most)), next(found, None) is None
-    except PermissionError:
-        return [], False
-
-
-def may_change(original: str) -> bool:
-    """Return whether a folder is one of tools, the user's account or the system, which programs change at any time."""
-    return os.path.basename(original) in _UNCHECKED or original in _SYSTEM
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    with suppress(OSError):  # a link to itself
-        return entry.is_dir()
-    return False
 
 
 def _inode(path: str) -> tuple[int, int]:

@@ -78,6 +78,26 @@ def test_no_run_resumes_from_the_checkpoint_of_another(tmp_path: Path) -> None:
     assert set(scores(runs).values()) == {0}
 
 
+CACHES = """
+    import json, os, pathlib, sys
+    value = sys.argv[1]
+    module, features = pathlib.Path("generated.py"), pathlib.Path(".cache/features.txt")
+    module.write_text(f"value = {value}")
+    os.utime(module, (1, 1))  # as two runs that write it in the same second
+    import generated
+    if not features.exists():
+        features.write_text(value)
+    print(json.dumps({"score": generated.value + float(features.read_text())}))
+"""
+
+
+def test_no_run_reads_what_another_has_compiled_or_cached(tmp_path: Path) -> None:
+    written(tmp_path, "", "__pycache__/other.pyc")
+    written(tmp_path, "", ".cache/other.txt")
+    runs = runs_of(command_study(tmp_path, "{python} program.py {x:1|2}", CACHES).change(seeds=1), tmp_path)
+    assert scores(runs) == {("baseline", 0): 2, ("no-x", 0): 4}
+
+
 def test_a_shared_folder_is_asked_for(tmp_path: Path) -> None:
     study = command_study(tmp_path, "{python} program.py {x:1|2}", RESUMES, shared_folder=True)
     assert study.workload.shared_folder

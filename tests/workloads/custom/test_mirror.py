@@ -82,7 +82,9 @@ def content(folder: Path) -> dict[str, str]:
 
 NAMES = st.sampled_from(["a", "b", "c d", "ä", "e/f", "e/g/h"])
 CHANGES = st.lists(
-    st.tuples(st.sampled_from(["write", "append", "delete", "folder", "link", "move", "same"]), NAMES, NAMES),
+    st.tuples(
+        st.sampled_from(["write", "append", "delete", "folder", "link", "absolute link", "move", "same"]), NAMES, NAMES
+    ),
     max_size=8,
 )
 
@@ -104,6 +106,8 @@ def change(folder: Path, how: str, name: str, other: str) -> None:
                 path.mkdir(parents=True)
             case "link":
                 path.symlink_to(other)
+            case "absolute link":
+                path.symlink_to(folder / other)
             case "move":
                 path.rename(folder / other)
             case "same":  # the same size and times, as `tar` writes them
@@ -221,6 +225,73 @@ def test_special_files_and_linked_folders(project: Path) -> None:
     assert names_in(project.parent / "data") == ["train.csv"]
     (work / "loop" / "README").write_text("changed through a loop of links")
     assert (project / "README").read_text() == "r"
+
+
+def text(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+LINKS = {
+    "dangling": ("a", None),
+    "dangling, absolute": ("{study}/a", None),
+    "dangling, with a folder that is missing, too": ("runs/last/a", None),
+    "dangling, outside the project": ("{around}/data/a", None),
+    "dangling, of a folder": ("../results/missing/", None),
+    "file": ("model.pt", "model.pt"),
+    "file, absolute": ("{study}/model.pt", "model.pt"),
+    "file of another folder": ("../results/a.txt", "../results/a.txt"),
+    "file, through a link": ("linked/a.txt", "../results/a.txt"),
+    "file outside the project": ("{around}/data/train.csv", None),
+    "chain": ("chained", "model.pt"),
+    "broken chain": ("broken", None),
+}
+
+
+@pytest.mark.parametrize(("target", "same"), LINKS.values(), ids=LINKS)
+def test_no_link_leads_to_an_original(project: Path, target: str, same: str | None) -> None:
+    study = project / "study"
+    target = target.format(study=study, around=project.parent)
+    for name, to in {"b": target, "linked": "../results", "chained": "model.pt", "broken": "b"}.items():
+        (study / name).symlink_to(to)
+    mirror = mirror_of(project)
+    mirror.restore([study])
+    before, work = content(project.parent), inside(mirror, study)
+    assert text(work / "b") == text(study / "b")
+    (work / "runs" / "last").mkdir(parents=True)
+    try:
+        (work / "b").write_text("new")
+    except OSError:  # where the target is a folder that is missing
+        assert target.endswith("/") or target == "broken"
+    else:
+        assert (work / "b").read_text() == "new"
+        assert text(work / (same or "b")) == "new", "the link and its target are the same file"
+    (work / "b").unlink()
+    after = {name: kind for name, kind in content(project.parent).items() if ".work" not in name}
+    assert after == {name: kind for name, kind in before.items() if ".work" not in name}
+
+
+def test_links_to_folders_are_links(project: Path) -> None:
+    study = project / "study"
+    for name, to in {"first": "../results", "again": "first", "here": ".", "top": str(project), "x": "x"}.items():
+        (study / name).symlink_to(to)
+    mirror = mirror_of(project)
+    mirror.restore([study])
+    work = inside(mirror, study)
+    assert {name: str((work / name).readlink()) for name in ("first", "again", "here", "top", "x")} == {
+        "first": "../results",
+        "again": "first",
+        "here": ".",
+        "top": "..",
+        "x": "x",
+    }
+    (work / "again" / "new.txt").write_text("new")
+    assert (work / ".." / "results" / "new.txt").read_text() == "new"
+    (work / "first").unlink()  # as programs do with a link to their last results
+    (work / "first").symlink_to("..")
+    assert (work / "again" / "README").read_text() == "r"
+    assert names_in(project / "results") == ["a.txt"]
+    mirror.restore([study])
+    assert names_in(work / "first") == ["a.txt"]
 
 
 def test_a_folder_outside_the_project(project: Path, tmp_path: Path) -> None:
