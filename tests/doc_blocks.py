@@ -135,11 +135,13 @@ def _front(_: str, up: str) -> str:
 
 
 def _measured(factor: str, up: str) -> str:
-    """Return the effect of a factor in the laptop study, compared with the usual expectation."""
-    row = next(row for row in effects("laptop") if row["factor"] == factor)
-    return (
-        f"**What our study measured.** {_mark('laptop', row['variant'], 'sentence')} "
-        f"{_compared_with_expectation(row)} ([the report]({up}/reports/laptop/report.md))"
+    """Return the effects of a factor at the laptop scale and at the notebook's, compared with the usual expectation."""
+    return "\n\n".join(
+        f"**{title}.** {_mark(study, row['variant'], 'sentence')} "
+        f"{_compared_with_expectation(row)} ([the report]({up}/reports/{study}/report.md))"
+        for study, title in (("laptop", "What our study measured"), ("notebook", "At the notebook's own scale"))
+        for row in effects(study)
+        if row["factor"] == factor
     )
 
 

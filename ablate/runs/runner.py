@@ -22,7 +22,7 @@ from ablate.runs import provenance
 from ablate.runs.interrupts import Terminated
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, Outcome, TrainingFailed, TrainingLost
-from ablate.workloads.dispatch import train
+from ablate.workloads.dispatch import device_name, train
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ def make_run(
         if found:
             return found, False
         environment = provenance.environment(options.project, _study_file(job))
+        if gpu := device_name(job):
+            environment["gpu"] = gpu
         with _journal_for(job, journals, environment) as journal:
             _start(journal, job, options, environment)
             if follower:

@@ -45,11 +45,12 @@ class Workload:
     """The training of a study: factors, settings, presets, a metric, and functions (or references `module:function`).
 
     `train_function` executes a run, `data_function` opens the data, `pilot_function` estimates the duration of a run
-    from a few steps, `conditions_function` resolves requested conditions on this machine. `validation` is the metric
-    that tuning may use: recorded at every step, or returned by a study's own training, and never computed on the test
-    data. `version` is part of a run's identity, next to the name. A workload with a `study_file` is sent to workers as
-    that file. `unread` has a warning for each name (factor, setting, `seed`) that the training does not read.
-    that file. Runs with a `shared_folder` work in the same folder, one at a time.
+    from a few steps, `conditions_function` resolves requested conditions on this machine, `device_function` returns
+    the name of the GPU that they use. `validation` is the metric that tuning may use: recorded at every step, or
+    returned by a study's own training, and never computed on the test data. `version` is part of a run's identity, next
+    to the name. A workload with a `study_file` is sent to workers as that file. `unread` has a warning for each name
+    (factor, setting, `seed`) that the training does not read. Runs with a `shared_folder` work in the same folder, one
+    at a time.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Workload:
     data_function: str | Callable[..., Any]
     pilot_function: str | None = None
     conditions_function: str | Callable[[RequestedConditions], Conditions] = custom_conditions
+    device_function: str | None = None
     default_preset: str = "default"
     version: str = ""
     study_file: StudyFile | None = None

@@ -23,6 +23,15 @@ def resolve_conditions(workload: Workload, requested: RequestedConditions) -> Co
     return conditions
 
 
+def device_name(job: Job) -> str | None:
+    """Return the name of the GPU that the run of `job` uses, or None on a CPU and in a user's own training."""
+    function = job.recipe.workload.device_function
+    if function is None or job.conditions.device == "cpu":
+        return None
+    name: str | None = resolve(function)(job.conditions)
+    return name
+
+
 def open_data(recipe: Recipe, source: ImageSource | None, progress: Any = None) -> Data:
     """Open the data of a recipe's workload; decodes it on first use."""
     data: Data = resolve(recipe.workload.data_function)(source, recipe, progress)

@@ -375,6 +375,16 @@ def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monk
         }
 
 
+def test_runs_on_a_gpu_are_repeated_on_one_and_its_name_is_on_the_card(tmp_path: Path) -> None:
+    def change(variant: str, seed: int) -> dict[str, object]:
+        environment = {"processor": "a CPU", **({"gpu": "NVIDIA H200"} if seed else {})}
+        return {"conditions": {"device": "cuda", "precision": "bf16", "threads": 1}, "environment": environment}
+
+    text = report_text(tracked(small_study(), tmp_path / "journals", change))
+    assert "--device cuda --precision bf16\n" in text
+    assert "| Processor | a CPU |\n| GPU | NVIDIA H200 |\n" in text
+
+
 @pytest.mark.parametrize("odd", [{}, {"precision": "fp32"}, {"compiled": False}])
 def test_the_command_repeats_the_precision_that_all_runs_used(tmp_path: Path, odd: dict[str, object]) -> None:
     alike = {"device": "cpu", "precision": "bf16", "threads": 1, "compiled": True}
@@ -384,5 +394,6 @@ def test_the_command_repeats_the_precision_that_all_runs_used(tmp_path: Path, od
 
     text = report_text(tracked(small_study(), tmp_path / "journals", change))
     assert ("--precision bf16 --compile\n" in text) == (not odd)
+    assert "--device" not in text
     assert ("--precision" in text) == (not odd)
     assert ("Mixed conditions" in text) == bool(odd)

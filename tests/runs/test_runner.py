@@ -81,6 +81,21 @@ def test_reuse_requires_the_same_device_and_precision(journals: Journals, option
     assert find_result(journals, replace(job(), conditions=Conditions("cpu", "fp32", 7)))
 
 
+def gpu_of(conditions: Conditions) -> str:
+    assert conditions.device == "cuda"
+    return "a GPU"
+
+
+def test_the_name_of_the_gpu_is_recorded(journals: Journals, options: RunOptions) -> None:
+    workload = replace(toy.WORKLOAD, device_function="tests.runs.test_runner:gpu_of")
+    on_cpu = replace(job(), recipe=Recipe.of(workload))
+    on_gpu = replace(on_cpu, conditions=Conditions("cuda", "fp32", 1))
+    assert "gpu" not in make_run(on_cpu, journals, options)[0].environment
+    assert make_run(on_gpu, journals, options)[0].environment["gpu"] == "a GPU"
+    own = replace(job(seed=1), conditions=Conditions("cuda", "fp32", 1))
+    assert "gpu" not in make_run(own, journals, options)[0].environment
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "error"),
     [

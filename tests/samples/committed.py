@@ -13,7 +13,7 @@ from ablate.report.sources.study import from_study
 from ablate.tracking import JournalTracker, Project
 from tests import ROOT
 
-STUDIES = ("demo", "factorial", "laptop")
+STUDIES = ("demo", "factorial", "laptop", "notebook")
 
 
 def committed_project(root: Path, study: str) -> Project:

@@ -32,6 +32,7 @@ def conditions_facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
         ("Data fingerprint", _joined(run.data for run in runs)),
         ("Device and precision", devices + (f", threads {threads}" if threads else "")),
         ("Processor", _joined(str(run.environment.get("processor") or "") for run in runs)),
+        ("GPU", _joined(str(run.environment.get("gpu") or "") for run in runs)),
         ("Commit", _joined(_commit(run) for run in runs if run.environment.get("commit"))),
         ("Versions", _joined(_versions(run) for run in runs if run.environment.get("versions"))),
     ]

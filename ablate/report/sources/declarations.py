@@ -83,7 +83,7 @@ def declared_limits(record: StudyRecord) -> list[str]:
 
 
 def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]:
-    """Return the commands that repeat a study and its report, in the precision of its results `runs`."""
+    """Return the commands that repeat a study and its report, on the device and in the precision of `runs`."""
     declared = record.declared
     if command := record.details.get("tuning", {}).get("command"):
         return [command, shlex.join(["ablate", "report", record.name])]
@@ -103,7 +103,7 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
     }
     for name, value in {**chosen, **_hyperparameters(runs)}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
-    words += [*record.details.get("data", {}).get("flags", []), *_precision(runs)]
+    words += [*record.details.get("data", {}).get("flags", []), *_conditions(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
 
@@ -113,13 +113,14 @@ def _hyperparameters(runs: Sequence[Run]) -> dict[str, Any]:
     return {name: value for run in runs for name, value in run.params.items() if "." in name}
 
 
-def _precision(runs: Sequence[Run]) -> list[str]:
-    """Return the flags of the precision and of compilation, if all runs used the same."""
-    made = {(run.conditions.get("precision"), run.conditions.get("compiled", False)) for run in runs}
-    if len(made) != 1:
+def _conditions(runs: Sequence[Run]) -> list[str]:
+    """Return the flags of device, precision and compilation, if all runs used the same. The CPU needs no flag."""
+    used = {(*map(run.conditions.get, ("device", "precision")), run.conditions.get("compiled", False)) for run in runs}
+    if len(used) != 1:
         return []
-    ((precision, compiled),) = made
-    return [*(["--precision", str(precision)] if precision else []), *["--compile"] * compiled]
+    ((device, precision, compiled),) = used
+    flags = ["--device", str(device)] if device not in (None, "cpu") else []
+    return [*flags, *(["--precision", str(precision)] if precision else []), *["--compile"] * compiled]
 
 
 def _word(value: Any) -> str:

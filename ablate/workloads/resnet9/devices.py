@@ -68,6 +68,11 @@ def gpus() -> tuple[str, ...]:
     return tuple(visible.split(",") if visible else map(str, range(count)))[:count]
 
 
+def device_name(conditions: Conditions) -> str | None:
+    """Return the name of the CUDA device that this process uses, or None without one."""
+    return torch.cuda.get_device_name() if conditions.device == "cuda" else None
+
+
 def is_faster_in_bf16(device: str, *, fused: bool) -> bool:
     """Return whether `device` trains faster in bfloat16 than in float32, from its features, without measuring.
 

@@ -78,6 +78,7 @@ WORKLOAD = Workload(
     data_function="ablate.workloads.resnet9.run:open_data",
     pilot_function="ablate.workloads.resnet9.run:pilot",
     conditions_function="ablate.workloads.resnet9.devices:resolve_conditions",
+    device_function="ablate.workloads.resnet9.devices:device_name",
     default_preset="laptop",
     validation=Metric("val_accuracy", tracked="val/accuracy"),
 )
