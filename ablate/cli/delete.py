@@ -34,7 +34,7 @@ def delete(
     from ablate.tracking import Project, delete_run, plan_deletion, run_title
 
     project = Project.find()
-    tracker, journals = store.open(project), Journals(project.journals)
+    tracker, journals = store.open(project, only_reads=True), Journals(project.journals)
     planned = [plan_deletion(text, tracker, journals) for text in runs]
     deletions = {deletion.run.name: deletion for deletion in planned}.values()
     for one in deletions:

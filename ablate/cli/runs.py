@@ -115,7 +115,7 @@ def ui(
     from ablate.tracking import Project, serve_ui
 
     project = Project.find()
-    uri = project.tracking_uri(store.tracking_uri)
+    uri = project.reading_uri(store.tracking_uri)
     console.info(f"Starting the MLflow UI on {mask_uri(uri)} ...")
     with serve_ui(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}")

@@ -29,7 +29,10 @@ def check_store(context: DoctorContext) -> list[Finding]:
         names = context.tracker().studies()
         return [Finding("store", "ok", f"{place} answers, it has {count(len(names), 'study', 'studies')}")]
     if not context.database.exists():
-        return [Finding("store", "ok", f"none yet, the first run creates {context.database}")]
+        if context.database == context.project.database.absolute():
+            return [Finding("store", "ok", f"none yet, the first run creates {context.database}")]
+        remedy = "check --tracking-uri or MLFLOW_TRACKING_URI; the first run creates this database"
+        return [Finding("store", "note", f"database not found: {context.database}", remedy)]
     return [_database_finding(context.database, place)]
 
 

@@ -40,7 +40,8 @@ class Run:
     """One run of a recipe. Times are in seconds since the epoch.
 
     `status` is `running` while the journal has no end record, `history` has one row per epoch (`step` and the metrics),
-    `metrics` are the final ones, and `metric` is the tracked name of the study's headline metric.
+    `metrics` are the final ones, and `metric` is the tracked name of the study's headline metric. `parent` is the
+    identifier of the parent run, if another program nested its runs in MLflow.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Run:
     error: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     metric: str = ""
+    parent: str = ""
 
     @property
     def is_result(self) -> bool:

@@ -57,15 +57,16 @@ __all__ = [
 ]
 
 
-def open_tracker(project: Project, tracking_uri: str | None = None) -> MlflowTracker:
+def open_tracker(project: Project, tracking_uri: str | None = None, *, only_reads: bool = False) -> MlflowTracker:
     """Return the tracker of a project's store: `tracking_uri`, else MLFLOW_TRACKING_URI, else its own database.
 
     Raises:
-        UsageError: The tracking URI cannot be used.
+        UsageError: The tracking URI cannot be used; for a command that `only_reads`, its database does not exist.
         StoreError: MLflow is not installed.
     """
     find_mlflow()
-    return MlflowTracker(project.tracking_uri(tracking_uri), project.artifacts)
+    uri = project.reading_uri(tracking_uri) if only_reads else project.tracking_uri(tracking_uri)
+    return MlflowTracker(uri, project.artifacts)
 
 
 def serve_ui(

@@ -35,6 +35,9 @@ class RunTracker(Protocol):
     def runs(self, experiment: str | None = None) -> list[Run]:
         """Return the runs of one experiment, or all runs of ablate, oldest first, without histories."""
 
+    def experiments(self) -> list[str]:
+        """Return the names of the experiments."""
+
     def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
         """Return one row per epoch: `step` and the metrics."""
 

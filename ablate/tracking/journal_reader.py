@@ -38,6 +38,10 @@ class JournalReader:
         runs = [replace(run, history=()) for run in self._loaded() if experiment in (None, run.study)]
         return sorted(runs, key=lambda run: run.started)
 
+    def experiments(self) -> list[str]:
+        """Return the names of the studies, and that of single runs if there are any."""
+        return sorted({run.study for run in self._loaded()})
+
     def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
         """Return one row per epoch: `step` and the metrics."""
         found = self._load(self._path(run))

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ablate.errors import UsageError
 from ablate.redaction import mask_uri
+from ablate.wording import nearest
 
 _OWN_ENTRIES = ("journal", "studies", "mlflow.db")
 """Entries of `mlruns/`, at least one of which the first command creates."""
@@ -85,10 +86,27 @@ class Project:
             return uri
         path = sqlite_path(uri)
         if path is None:
-            raise UsageError(f"The tracking URI {uri} is a database in memory. Use sqlite:////path/to/mlflow.db")
+            kind = "is a database in memory" if "://" in uri else "lacks the slashes after sqlite:"
+            raise UsageError(f"The tracking URI {uri} {kind}. Use sqlite:////path/to/mlflow.db")
         scheme, _, rest = uri.partition(":")
         options = rest.partition("?")[2]
         return f"{scheme}:///{path}" + (f"?{options}" if options else "")
+
+    def reading_uri(self, requested: str | None = None) -> str:
+        """Return `tracking_uri` for a command that only reads runs, so that no mistyped path becomes a new database.
+
+        Raises:
+            UsageError: As `tracking_uri`, or the URI names a database that does not exist. The project's own may not
+                exist yet.
+        """
+        uri = self.tracking_uri(requested)
+        path = sqlite_path(uri)
+        if path is None or path == self.database.absolute() or (path.is_file() and path.stat().st_size):
+            return uri
+        origin = "--tracking-uri" if requested else "MLFLOW_TRACKING_URI"
+        near = nearest(path.name, [found.name for found in path.parent.glob("*.db") if found != path])
+        meant = f" Did you mean {f'sqlite:///{path.with_name(near)}'!r}?" if near else ""
+        raise UsageError(f"Database not found: {path}.{meant or f' Check {origin}'}")
 
     @property
     def old_file_store(self) -> Path | None:

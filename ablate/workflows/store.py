@@ -10,29 +10,33 @@ from ablate.tracking import JournalTracker, Project, Tracker, catch_up, open_tra
 from ablate.workflows.messages import delivery_warning
 
 
-def open_store(project: Project, tracking_uri: str | None = None, *, offline: bool = False) -> Tracker:
+def open_store(
+    project: Project, tracking_uri: str | None = None, *, offline: bool = False, only_reads: bool = False
+) -> Tracker:
     """Return the tracker of a project's store, without connecting yet.
 
     Raises:
-        UsageError: The tracking URI cannot be used, or is given together with `offline`.
+        UsageError: The tracking URI cannot be used, or is given together with `offline`; for a command that
+            `only_reads`, its database does not exist.
         StoreError: MLflow is not installed.
     """
     if not offline:
-        return open_tracker(project, tracking_uri)
+        return open_tracker(project, tracking_uri, only_reads=only_reads)
     if tracking_uri:
         raise UsageError("--offline uses no store, but --tracking-uri names one. Give one of them")
     return JournalTracker(project)
 
 
 def open_current_store(project: Project, tracking_uri: str | None = None, *, offline: bool = False) -> Tracker:
-    """Return the tracker of a project's store after delivering the journals that earlier commands left.
+    """Return the tracker of a project's store, for reading, after delivering the journals that earlier commands left.
 
     Raises:
-        UsageError: The tracking URI cannot be used, or is given together with `offline`.
+        UsageError: The tracking URI cannot be used, its database does not exist, or it is given together with
+            `offline`.
         StoreError: MLflow is not installed.
         UnreachableError: The store does not answer.
     """
-    tracker = open_store(project, tracking_uri, offline=offline)
+    tracker = open_store(project, tracking_uri, offline=offline, only_reads=True)
     if not offline:
         try:
             warn_refused(catch_up(tracker, project))

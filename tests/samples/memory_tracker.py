@@ -85,6 +85,10 @@ class MemoryTracker(JournalReader):
             raise UserError(unknown("study", name, self._studies))
         return self._studies[name]
 
+    def experiments(self) -> list[str]:
+        """Return the names of the experiments."""
+        return sorted({run.study for run in self.runs()})
+
     def studies(self) -> list[str]:
         """Return the names of the recorded studies."""
         return list(self._studies)

@@ -158,6 +158,7 @@ def test_runs_are_listed_by_experiment_oldest_first(tracker: Tracker, project: P
     assert [run.key[0] for run in tracker.runs()] == ["0", "1", "2"]
     assert [run.key[0] for run in tracker.runs("ablate")] == ["0", "2"]
     assert tracker.runs("nothing of that name") == []
+    assert {run.study for run in tracker.runs()} <= set(tracker.experiments())
 
 
 def test_a_run_is_found_by_each_of_its_names(tracker: Tracker, project: Project) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablate.cli.app import app
 from ablate.errors import UsageError
 from ablate.redaction import mask_secrets_of, mask_uri
 from ablate.tracking import Project, StoreError, open_tracker
@@ -202,3 +204,46 @@ def test_an_unwritable_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file in the way")
     with pytest.raises(StoreError, match="Cannot create"):
         open_tracker(Project(tmp_path)).runs()
+
+
+READING = ["list", "show x", "compare a b", "report x", "report --experiment x", "delete x --yes", "ui", "predict x"]
+
+
+@pytest.mark.parametrize("command", READING)
+@pytest.mark.parametrize("named_by", ["--tracking-uri", "MLFLOW_TRACKING_URI"])
+def test_a_command_that_reads_creates_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, named_by: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").touch()
+    (tmp_path / "mlflow.db").touch()
+    words, uri = command.split(), "sqlite:///mlfow.db"
+    if named_by == "MLFLOW_TRACKING_URI":
+        monkeypatch.setenv(named_by, uri)
+    else:
+        words += [named_by, uri]
+    with suppress(SystemExit, typer.Exit):
+        typer.main.get_command(app)(words, standalone_mode=False)
+    assert capsys.readouterr().err.endswith(
+        f"error: Database not found: {tmp_path}/mlfow.db. Did you mean 'sqlite:///{tmp_path}/mlflow.db'?\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["mlflow.db"]
+
+
+def test_a_database_that_is_not_found_is_not_invented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path)
+    assert project.reading_uri() == f"sqlite:///{project.database}"  # the project's own may be new
+    for uri in (
+        f"sqlite:///{tmp_path}",
+        f"sqlite:///{tmp_path}/no/such.db",
+        f"sqlite:///{tmp_path}/empty.db?timeout=5",
+    ):
+        (tmp_path / "empty.db").touch()
+        with pytest.raises(UsageError, match=r"Database not found: .*\. Check --tracking-uri"):
+            project.reading_uri(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/no.db")
+    with pytest.raises(UsageError, match=r"Database not found: .*/no\.db\. Check MLFLOW_TRACKING_URI"):
+        project.reading_uri()
+    assert project.tracking_uri() == f"sqlite:///{tmp_path}/no.db"  # runs may go to a new one
+    with pytest.raises(UsageError, match="lacks the slashes after sqlite:"):
+        project.tracking_uri("sqlite:runs.db")

@@ -147,11 +147,11 @@ class TrackingFlags(StoreFlags):
         ),
     ] = False
 
-    def open(self, project: Project) -> Tracker:
-        """Return the project's tracker, without connecting yet."""
+    def open(self, project: Project, *, only_reads: bool = False) -> Tracker:
+        """Return the project's tracker, without connecting yet. A command that `only_reads` creates no database."""
         from ablate.workflows.store import open_store
 
-        return open_store(project, self.tracking_uri, offline=self.offline)
+        return open_store(project, self.tracking_uri, offline=self.offline, only_reads=only_reads)
 
     def open_current(self, project: Project) -> Tracker:
         """Return the project's tracker after delivering the records that earlier commands could not deliver."""

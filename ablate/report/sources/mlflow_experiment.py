@@ -13,10 +13,13 @@ from ablate.report.sources.columns import find_column, plain
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
-from ablate.wording import listed
+from ablate.wording import count, listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_TRAININGS = "with neither a seed nor a metric"
+PARENTS = "that are parents of nested runs and have no seed"
 
 _SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 """The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
@@ -33,31 +36,49 @@ def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
     """
     runs = tracker.runs(experiment)
     if not runs:
-        raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
-    table, excluded = table_of(runs, options)
+        known = tracker.experiments()
+        if experiment in known:
+            raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
+        raise UserError(f"{unknown('experiment', experiment, known)}. The store is {tracker.uri}")
+    used, set_aside = _split(runs, options)
+    table = table_of(used, options)
     study = from_table(experiment, f"the MLflow experiment {experiment}", table, options, "run")
     named = [role for role in ("variant", "seed") if role in table.columns]
     if named:
         words = f"{' and '.join(named)} by the names of the runs"
         study = replace(study, statement=f"{study.statement.removesuffix('.')}; {words}.")
-    if excluded:
-        study = study.with_cautions(f"Excluded because they have neither a seed nor a metric: {listed(excluded, 5)}.")
-        counts = replace(study.counts, set_aside={"with neither a seed nor a metric": len(excluded)})
-        study = replace(study, counts=counts)
-    return study
+    for reason, excluded in set_aside.items():
+        names = listed((run.variant for run in excluded), 5)
+        study = study.with_cautions(f"{count(len(excluded), 'run')} {reason} excluded: {names}.")
+    counts = replace(study.counts, set_aside={reason: len(excluded) for reason, excluded in set_aside.items()})
+    return replace(study, counts=counts)
 
 
-def table_of(runs: Sequence[Run], options: TableOptions) -> tuple[pd.DataFrame, list[str]]:
-    """Return a table of text cells, indexed by run, and the runs that are not trainings, such as parent runs.
+def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:
+    """Return the trainings, and other runs by reason: parents of nested runs often sum these up, under no seed."""
+    seed, parents = plain(options.seed), {run.parent for run in runs}
+    used: list[Run] = []
+    set_aside: dict[str, list[Run]] = {}
+    for run in runs:
+        if seed in run.params or seed in run.tags or (options.seed == "seed" and _seed(run)):
+            used.append(run)
+        elif run.name in parents:
+            set_aside.setdefault(PARENTS, []).append(run)
+        elif run.metrics:
+            used.append(run)
+        else:
+            set_aside.setdefault(NO_TRAININGS, []).append(run)
+    return used, set_aside
+
+
+def table_of(used: Sequence[Run], options: TableOptions) -> pd.DataFrame:
+    """Return a table of text cells, indexed by run.
 
     The columns are `status`, `tags.NAME`, `metrics.NAME` and `params.NAME`; `seed` and `variant` too, where only the
     names of the runs contain them.
     """
     import pandas as pd
 
-    seed = plain(options.seed)
-    used = [run for run in runs if run.metrics or seed in run.params or seed in run.tags]
-    excluded = [run.variant for run in runs if run not in used]
     table = pd.DataFrame([_row(run) for run in used], index=[run.name for run in used]).fillna("")
     column = find_column(table, options.seed)
     seeds = table[column].tolist() if column else [_seed(run) for run in used]
@@ -65,7 +86,7 @@ def table_of(runs: Sequence[Run], options: TableOptions) -> tuple[pd.DataFrame, 
         table["seed"] = seeds
     if options.variant is None and not options.factors and find_column(table, "variant") is None:
         table["variant"] = _without_seeds([run.variant for run in used], seeds)
-    return table, excluded
+    return table
 
 
 def _row(run: Run) -> dict[str, str]:

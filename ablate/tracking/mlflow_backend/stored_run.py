@@ -81,6 +81,7 @@ def to_run(stored: StoredRun) -> Run:
         error=tags.get(schema.ERROR),
         metric=tags.get(schema.METRIC, ""),
         tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
+        parent=tags.get(schema.PARENT_RUN, ""),
     )
 
 

@@ -70,6 +70,10 @@ class MlflowTracker:
         found = self._store.search(chosen)
         return [self._run(stored) for stored in found if stored.tags.get(schema.KIND) != schema.STUDY]
 
+    def experiments(self) -> list[str]:
+        """Return the names of the experiments."""
+        return list(self._store.experiments().values())
+
     def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
         """Return one row per epoch: `step` and the metrics."""
         stored = self._store.get(self.identifier(run))

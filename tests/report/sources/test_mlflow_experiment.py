@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ablate.errors import UsageError
+from ablate.errors import UsageError, UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.mlflow_experiment import from_experiment, table_of
+from ablate.report.sources.mlflow_experiment import PARENTS, from_experiment
 from ablate.report.study_data import StudyData
 
 EMPTY = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
@@ -27,6 +27,9 @@ class Store:
 
     def runs(self, experiment: str | None = None) -> list[Run]:
         return self._runs
+
+    def experiments(self) -> list[str]:
+        return ["Default", "theirs"]
 
 
 def run(name: str, acc: float | None = 0.9, **changes: Any) -> Run:
@@ -116,6 +119,65 @@ def test_scores_that_are_not_finite_are_unstable_runs(value: float) -> None:
 
 
 def test_a_run_without_the_metric_is_not_unstable() -> None:
-    table, excluded = table_of([run("a", None, params={"seed": 1}), run("parent", None)], TableOptions())
-    assert len(table) == 1
-    assert excluded == ["parent"]
+    runs = [run(f"{name}/s{seed}", params={"seed": seed}) for name in "ab" for seed in range(2)]
+    found = read([*runs, run("a/s2", None, params={"seed": 2}), run("parent", None)], baseline="a")
+    assert found.counts.statuses == {"finished": 5}
+    assert found.counts.set_aside == {"with neither a seed nor a metric": 1}
+    assert "1 run with neither a seed nor a metric excluded: parent." in found.cautions
+
+
+def nested(parent: dict[str, Any], **children: Any) -> list[Run]:
+    """Return runs of two variants, each with a parent run of its own."""
+    parents = [run(f"search-{name}", **parent) for name in "ab"]
+    return parents + [
+        run(f"{name}{seed}", parent=f"id-search-{name}", params={"model": name, "seed": seed}, **children)
+        for name in "ab"
+        for seed in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [
+        {},
+        {"params": {"trials": 3}},
+        {"tags": {"note": "best of three"}},
+        {"acc": None},
+        {"acc": 0.99, "status": "running"},
+        {"acc": math.inf},
+    ],
+)
+def test_parents_that_sum_up_nested_runs_are_set_aside(parent: dict[str, Any]) -> None:
+    found = read(nested(parent), variant="model", baseline="a")
+    assert arms(found) == {"a": [0, 1, 2], "b": [0, 1, 2]}
+    assert found.counts.set_aside == {PARENTS: 2}
+    assert f"2 runs {PARENTS} excluded: search-a, search-b." in found.cautions
+
+
+def test_a_parent_with_a_seed_is_a_training() -> None:
+    runs = [run(f"{name}{seed}", params={"model": name, "seed": seed}) for name in "ab" for seed in range(2)]
+    evaluation = run("evaluation", None, parent="id-a0")
+    found = read([*runs, evaluation], variant="model", baseline="a")
+    assert arms(found) == {"a": [0, 1], "b": [0, 1]}
+    with pytest.raises(UserError, match="No seed in run id-alone"):  # not a parent: nothing shows what it is
+        read([*runs, run("alone", params={"model": "b"})], variant="model", baseline="a")
+
+
+def test_a_parent_with_the_seed_of_its_child_is_a_duplicate() -> None:
+    runs = nested({"params": {"model": "a", "seed": 0, "kind": "parent"}})
+    with pytest.raises(UserError, match=r"Duplicate results: .*They differ in kind \('parent', ''\)"):
+        read(runs, variant="model", baseline="b")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("their", "Unknown experiment 'their'. Did you mean 'theirs'? Known: Default, theirs. The store is sqlite:"),
+        ("", "Unknown experiment ''. Known: Default, theirs. The store is sqlite:///theirs.db"),
+        ("Default", "No runs in the experiment 'Default' of sqlite:///theirs.db"),
+    ],
+)
+def test_a_mistyped_experiment_names_those_that_exist(name: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        from_experiment(name, Store([]), TableOptions())  # type: ignore[arg-type]
+    assert str(caught.value).startswith(message)
