@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,13 @@ from ablate import console
 from ablate.cli.options.common import JsonFlag, StoreFlags, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
-from ablate.wording import unknown
+from ablate.wording import listed, unknown
+
+if TYPE_CHECKING:
+    from ablate.tracking import Tracker
+
+MOST_EXPERIMENTS = 20
+"""Experiments of other programs that are looked into."""
 
 
 @expand_groups
@@ -37,13 +43,18 @@ def list_runs(
     if project.old_file_store and not store.tracking_uri:
         console.warning(file_store_advice(project.old_file_store))
     runs = tracker.runs(experiment)
-    if experiment and not runs and (known := sorted({run.study for run in tracker.runs()})):
-        raise UserError(unknown("study", experiment, known))
+    if experiment and not runs:
+        _check_experiment(experiment, tracker)
     if as_json:
         console.print_json([run_row(run) for run in runs])
         return
     if not runs:
-        console.info("No runs yet. Start with `ablate run --preset demo`")
+        others = [] if experiment else [name for name in tracker.experiments()[:MOST_EXPERIMENTS] if tracker.runs(name)]
+        console.info(
+            f"No runs of ablate. Experiments of other programs (--experiment NAME): {listed(others)}"
+            if others
+            else "No runs yet. Start with `ablate run --preset demo`"
+        )
         return
     shown = runs[-limit:]
     same = len({headline_metric(run) for run in shown}) == 1
@@ -52,6 +63,15 @@ def list_runs(
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
         console.info(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
+
+
+def _check_experiment(name: str, tracker: Tracker) -> None:
+    """Raise UserError for an experiment that does not exist, with the names of the studies, or else of experiments."""
+    if studies := sorted({run.study for run in tracker.runs()}):
+        raise UserError(unknown("study", name, studies))
+    experiments = tracker.experiments()
+    if experiments and name not in experiments:
+        raise UserError(unknown("experiment", name, experiments))
 
 
 @expand_groups

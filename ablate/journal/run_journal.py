@@ -1,8 +1,7 @@
 """The append-only journal of a run, and the lock on a recipe while it runs.
 
-Each attempt at a recipe appends to `<key>-<data>-<attempt>.jsonl`; the tracking store, the run table and the reuse of
-runs are all based on it. Every line is written at once and flushed, so a crash loses at most the last one. Records, all
-with `record` and `time` (seconds since the epoch):
+Each attempt at a recipe appends to `<key>-<data>-<attempt>.jsonl`, on which store, run table and reuse are based. Lines
+are flushed at once, so a crash loses at most the last one. Records, all with `record` and `time` (since the epoch):
 
     start    schema, run, variant, key, data, data_name, study, tags, recipe, params, metric, floor, conditions,
              environment, process
@@ -40,8 +39,7 @@ class Run:
     """One run of a recipe. Times are in seconds since the epoch.
 
     `status` is `running` while the journal has no end record, `history` has one row per epoch (`step` and the metrics),
-    `metrics` are the final ones, and `metric` is the tracked name of the study's headline metric. `parent` is the
-    identifier of the parent run, if another program nested its runs in MLflow.
+    `metrics` are the final ones, `metric` is the headline metric's tracked name, `parent` MLflow's id of a parent run.
     """
 
     name: str

@@ -142,7 +142,7 @@ def test_an_experiment_of_other_code_is_reported(tmp_path: Path, monkeypatch: py
     options = TableOptions(variant="model", seed="random_state", metric="val_acc")
     found = from_experiment("theirs", tracker, options)
     assert found.counts.statuses == {"finished": 14, "failed": 1}
-    assert any("Excluded" in text and "sweep" in text for text in found.cautions)
+    assert any("excluded" in text and "sweep" in text for text in found.cautions)
     from ablate.report.analysis import analyse
 
     batch_norm, clip = analyse(found).effects
@@ -175,3 +175,14 @@ def test_a_study_is_reported_without_torch(tmp_path: Path) -> None:
     assert len(stored) == 15
     kept = list((project.root / "mlruns" / "artifacts").glob("*/artifacts/report/report.md"))
     assert [path.read_text() for path in kept] == [text]
+
+
+def test_a_store_of_other_programs_names_its_experiments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = foreign_experiment(tmp_path / "project")
+    monkeypatch.chdir(project.root)
+    listed = CliRunner().invoke(app, ["list"])
+    assert "Experiments of other programs (--experiment NAME): theirs" in listed.stderr
+    mistyped = "error: Unknown experiment 'their'. Did you mean 'theirs'? Known: "
+    assert CliRunner().invoke(app, ["list", "--experiment", "their"]).stderr.startswith(mistyped)
+    assert call("--experiment", "their", "--metric", "val_acc", code=1).stderr.startswith(mistyped)
