@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.models import OptionInfo
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
@@ -114,6 +116,32 @@ def test_the_short_help_leaves_rare_options_to_the_full_help(name: str) -> None:
 
 SCREEN = {"run": 80, "sweep": 60, "tune": 70}
 """Lines of the short help at 80 columns, at most."""
+
+
+def callbacks(group: Any) -> Iterator[Any]:
+    yield from (command.callback for command in group.registered_commands)
+    for one in group.registered_groups:
+        yield from callbacks(one.typer_instance)
+
+
+def test_no_option_takes_its_spelling_from_a_placeholder() -> None:
+    """Typer 0.27 names the option of `name` with the placeholder NAME `--NAME`, unless its flag is declared."""
+    declared = [(found.name, info) for one in callbacks(app) for found in options_of(one) for info in infos_of(found)]
+    assert len(declared) > 100
+    for name, info in declared:
+        has_flag = info.default is not ...  # the first of the flags: typer.Option("--name", ...) in an annotation
+        assert has_flag or (info.metavar or "").replace("_", "-").lower() != name.replace("_", "-"), name
+    flags = {flag for command in COMMANDS.values() for item in command.params for flag in item.opts if "-" in flag}
+    assert {"--name", "--unit", "--margin"} <= flags
+    assert {flag for flag in flags if flag != flag.lower()} == set()
+
+
+def options_of(callback: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(callback, eval_str=True).parameters.values())
+
+
+def infos_of(parameter: inspect.Parameter) -> list[OptionInfo]:
+    return [item for item in getattr(parameter.annotation, "__metadata__", ()) if isinstance(item, OptionInfo)]
 
 
 def test_defaults_are_shown_as_they_are_and_ranges_in_the_full_help() -> None:

@@ -57,6 +57,7 @@ class ExternalRunFlags:
     unit: Annotated[
         str | None,
         _external(
+            "--unit",
             text="Unit of the values: fraction, percent, own (no conversion), or a name (ms).",
             metavar="UNIT",
             show_default="known for common names",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _RESOLUTION = inspect.signature(DESIGNS["fractional"]).parameters["resolution"].default
 
 
-def _study(text: str, *, panel: str = panels.STUDY, **more: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=panel, **more)
+def _study(text: str, *flags: str, panel: str = panels.STUDY, **more: Any) -> Any:
+    return typer.Option(*flags, help=text, rich_help_panel=panel, **more)
 
 
 def execution_option(*flags: str, text: str, panel: str = panels.EXECUTION, **more: Any) -> Any:
@@ -64,7 +64,9 @@ class StudyFlags:
             show_default=names.WORKLOAD.default_preset,
         ),
     ] = None
-    name: Annotated[str | None, _study("Name of the study.", metavar="NAME", show_default="the file's name")] = None
+    name: Annotated[
+        str | None, _study("Name of the study.", "--name", metavar="NAME", show_default="the file's name")
+    ] = None
     resolution: Annotated[
         int | None,
         _study("Resolution of the fractional design.", panel=panels.ADVANCED, min=3, show_default=str(_RESOLUTION)),

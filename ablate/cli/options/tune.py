@@ -61,7 +61,12 @@ class SearchFlags:
     ] = None
     name: Annotated[
         str | None,
-        _search(text="Name of the search; the same name resumes it.", metavar="NAME", show_default="STUDY-tuning"),
+        _search(
+            "--name",
+            text="Name of the search; the same name resumes it.",
+            metavar="NAME",
+            show_default="STUDY-tuning",
+        ),
     ] = None
     per_variant: Annotated[
         bool,
