@@ -1,23 +1,20 @@
 """A mirror of the file system in a folder of its own, for a run that must not see the files of other runs.
 
 Folders of the project become real folders and their files become copies, so that what a run creates, overwrites or
-deletes is its own. Symbolic links between them lead to the copies. Declared data, large files, large folders and
-everything outside the project are links to the originals. After a run, a mirror can be restored for the next one, which
-takes milliseconds instead of seconds: a copy is kept if its inode and change time, which programs cannot set, are those
-of its creation.
+deletes is its own, and so do those next to the project, within smaller limits. Symbolic links between them lead to the
+copies. Declared data, large files, large folders and everything farther away are links to the originals. After a run, a
+mirror can be restored for the next one, which takes milliseconds instead of seconds: a copy is kept if its inode and
+change time, which programs cannot set, are those of its creation.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ablate.errors import DISK_FULL
+from ablate.workloads.custom.copies import Copies, remove
 from ablate.workloads.custom.mirrored_folders import ENVIRONMENT_MARKS, existing_part, list_folder, may_change
 
 COPIED_BYTES = 256 << 20
@@ -30,16 +27,14 @@ FOLDER_ENTRIES = 1_000
 LISTED_ENTRIES = 20_000
 """Number of entries of the project that are listed. The folders that remain are linked as a whole."""
 
+NEAR_BYTES, NEAR_FILES, NEAR_ENTRIES = 32 << 20, 500, 1_000
+"""The same limits for the folders next to the project."""
+
 OUTSIDE_ENTRIES = 500
 """Number of entries beyond which a folder outside the project is left out."""
 
-CLOCK_TICK = 0.01
-"""Seconds within which two changes of a file may have the same change time."""
-
 _ELSEWHERE = "/.elsewhere"
 """Folder of a mirror for the targets of links that lead nowhere, outside the project."""
-
-_State = tuple[object, ...]
 
 
 class Mirror:
@@ -53,38 +48,50 @@ class Mirror:
     """
 
     def __init__(self, top: Path, project: Path, store: Path, data: Iterable[Path]) -> None:
-        self.top, self._project, self._store = str(top), project, str(store)
+        self._copies, self._project, self._store = Copies(str(top)), project, str(store)
         self._data = frozenset(name for path in data for name in (os.path.normpath(path), os.path.realpath(path)))
-        self._made: dict[str, _State] = {}  # the state of each copy and link when it was made, by its original
         self._needed: frozenset[str] = frozenset()
         self._folders: dict[tuple[int, int], str] = {}  # the original path of each folder, by device and inode
+        self._roots: frozenset[str] = frozenset()
         self._complete: set[str] = set()
         self._links: deque[tuple[str, bool]] = deque()  # symbolic links that wait for their targets
-        self._kept: dict[str, _State] = {}
-        self._bytes_left = self._copies_left = self._listed_left = 0
+        self._listed_left = 0
+
+    @property
+    def top(self) -> str:
+        """The folder of the mirror."""
+        return self._copies.top
+
+    @top.setter
+    def top(self, top: str) -> None:
+        self._copies.top = top
 
     def restore(self, folders: Sequence[Path]) -> None:
         """Add `folders`, the rest of the project, and links to everything around; remove everything else."""
         chains = [(folder, *folder.parents) for folder in folders]
         needed = sorted({path for chain in chains for path in chain}, key=lambda path: len(path.parts))
         roots = [root_of(folder, self._project) for folder in folders]
+        self._roots = frozenset(map(str, roots))
         inside = {path for path in needed if any(root in (path, *path.parents) for root in roots)}
-        self._needed, self._kept, self._complete = frozenset(map(str, needed)), {}, set()
+        self._needed, self._complete = frozenset(map(str, needed)), set()
         self._folders = {_inode(path): path for path in (*self._needed, self._store) if os.path.isdir(path)}
-        self._bytes_left, self._copies_left, self._listed_left = COPIED_BYTES, COPIED_FILES, LISTED_ENTRIES
+        self._copies.begin(COPIED_BYTES, COPIED_FILES)
+        self._listed_left = LISTED_ENTRIES
         for path in needed:
             self._make_folder(str(path))
         for path in (*folders, *reversed(needed)):
             if path in inside:
                 self._fill(str(path))
+        self._copies.bytes_left = min(self._copies.bytes_left, NEAR_BYTES)
+        self._copies.files_left = min(self._copies.files_left, NEAR_FILES)
+        self._listed_left = min(self._listed_left, NEAR_ENTRIES)
+        self._copies.keeps_links = False
         for path in needed:
             if path not in inside:
-                self._link_entries(str(path))
+                self._add_around(str(path), is_near=any(path == root.parent for root in roots))
         while self._links:
             self._add_link(*self._links.popleft())
-        if self._made != self._kept:
-            time.sleep(CLOCK_TICK)  # so that a change by the run has another time
-        self._made = self._kept
+        self._copies.end()
 
     def _fill(self, folder: str) -> None:
         """Mirror a folder and the folders in it, level by level. The symbolic links in them have to wait."""
@@ -103,25 +110,27 @@ class Mirror:
                     waiting.append((entry.path, of_data))
                 elif entry.is_symlink():
                     self._links.append((entry.path, of_data))
-                elif entry.is_dir() and not may_change(entry.path):
+                elif entry.is_dir() and not self._is_linked(entry):
                     waiting.append((entry.path, of_data))
                 else:
-                    self._add_file(entry.path, of_data)
+                    self._copies.add_file(entry.path, of_data)
 
     def _add_link(self, path: str, is_data: bool) -> None:
         """Mirror a symbolic link: as a link to the mirror of its target, or else as a file or folder of its own."""
         target = self._mirrored_target(path)
         if target is not None:
-            self._link(os.path.relpath(target, os.path.dirname(path)), path)
+            self._copies.link(os.path.relpath(target, os.path.dirname(path)), path)
+        elif self._is_far(path):
+            self._copies.link(path, path)
         elif os.path.isdir(path) and not may_change(path):
             self._fill(path)
         elif os.path.exists(path):
-            self._add_file(path, is_data)
+            self._copies.add_file(path, is_data)
         else:
             place = _ELSEWHERE + os.path.realpath(path)
             if os.path.isdir(os.path.dirname(os.path.realpath(path))):
                 os.makedirs(os.path.dirname(self.top + place), exist_ok=True)
-            self._link(os.path.relpath(place, os.path.dirname(path)), path)
+            self._copies.link(os.path.relpath(place, os.path.dirname(path)), path)
 
     def _mirrored_target(self, link: str) -> str | None:
         """Return the original path of the target of a link, by folders of the mirror. None if they lack it."""
@@ -135,14 +144,22 @@ class Mirror:
         known = self._folders.get(_inode(target)) if os.path.isdir(target) else None
         return known if known is not None and self._is_real(known) else None
 
+    def _is_linked(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether a folder is linked as a whole: it may change, or is the store of another project."""
+        return may_change(entry.path) or (entry.name == os.path.basename(self._store) and self._is_far(entry.path))
+
+    def _is_far(self, path: str) -> bool:
+        """Return whether a path is outside the folders whose files are copied."""
+        return not any(path.startswith(f"{root}/") for root in self._roots)
+
     def _is_real(self, folder: str) -> bool:
-        return os.path.isdir(self.top + folder) and not os.path.islink(self.top + folder)
+        return not os.path.islink(self.top + folder) and os.path.isdir(self.top + folder)
 
     def _listed(self, path: str) -> list[os.DirEntry[str]] | None:
         """Return the entries of a folder to mirror. Return None for one that is complete, or linked as a whole."""
         known = self._folders.setdefault(_inode(path), path)
         if known != path:  # a link to a folder
-            self._link(os.path.relpath(known, os.path.dirname(path)), path)
+            self._copies.link(os.path.relpath(known, os.path.dirname(path)), path)
         if known != path or path in self._complete:
             return None
         self._complete.add(path)
@@ -151,78 +168,39 @@ class Mirror:
         entries, is_complete = list_folder(path, most)
         self._listed_left = max(0, self._listed_left - len(entries))
         if not is_needed and (not is_complete or any(entry.name in ENVIRONMENT_MARKS for entry in entries)):
-            self._link(path, path)
+            self._copies.link(path, path)
             return None
         return sorted((entry for entry in entries if entry.path != self._store), key=lambda entry: entry.name)
 
-    def _add_file(self, path: str, is_data: bool) -> None:
-        """Copy a file, or make a link to data and to what cannot be copied."""
-        if is_data or not self._copy(path):
-            self._link(path, path)
-
-    def _copy(self, path: str) -> bool:
-        """Copy a file, unless its copy is unchanged. Return False if it cannot be copied."""
-        if not os.path.isfile(path) or not self._copies_left or not os.access(path, os.R_OK):
-            return False
-        status = os.stat(path)
-        if status.st_size > self._bytes_left:
-            return False
-        self._bytes_left -= status.st_size
-        self._copies_left -= 1
-        source = status.st_ino, status.st_ctime_ns, status.st_size
-        if not self._is_unchanged(path, source):
-            try:
-                shutil.copy2(path, self.top + path)
-            except OSError as error:
-                if error.errno in DISK_FULL:
-                    raise
-                return False
-            self._note(path, source)
-        return True
-
-    def _link(self, target: str, path: str) -> None:
-        """Make a link to `target` in the place of `path`, unless it is unchanged."""
-        if not self._is_unchanged(path, (target,)):
-            os.symlink(target, self.top + path)
-            self._note(path, (target,))
-
-    def _is_unchanged(self, path: str, source: _State) -> bool:
-        """Return whether a copy or link is as it was made of `source`. Otherwise, remove it."""
-        place, known = self.top + path, self._made.get(path)
-        if not os.path.lexists(place):
-            return False
-        if known == (*source, *_identity(place)):
-            self._kept[path] = known
-            return True
-        _remove(place)
-        return False
-
-    def _note(self, path: str, source: _State) -> None:
-        identity = _identity(self.top + path)
-        if identity[1] % 1_000_000_000:  # the times of this file system are not whole seconds
-            self._kept[path] = *source, *identity
-
     def _make_folder(self, path: str) -> None:
         place = self.top + path
-        if not os.path.isdir(place) or os.path.islink(place):
+        if os.path.islink(place) or not os.path.isdir(place):
             if os.path.lexists(place):
-                _remove(place)
+                remove(place)
             os.makedirs(place)
 
     def _remove_except(self, folder: str, names: set[str]) -> None:
         place = self.top + folder
         for name in os.listdir(place):
             if name not in names and os.path.join(folder, name) not in self._needed:
-                _remove(f"{place}/{name}")
+                remove(f"{place}/{name}")
 
-    def _link_entries(self, folder: str) -> None:
-        """Add links to the entries of a folder outside the project."""
-        names = [entry.name for entry in list_folder(folder, None)[0]]
-        names = names if len(names) <= OUTSIDE_ENTRIES else []
-        self._remove_except(folder, set(names))
-        for path in (os.path.join(folder, name) for name in names):
-            if path not in self._needed:
-                self._link(path, path)
+    def _add_around(self, folder: str, is_near: bool) -> None:
+        """Add the entries of a folder outside the project, as links unless they are next to the project."""
+        entries = list_folder(folder, None)[0]
+        entries = entries if len(entries) <= OUTSIDE_ENTRIES else []
+        self._remove_except(folder, {entry.name for entry in entries})
+        if is_near:
+            self._complete.add(folder)
+        for entry in (one for one in entries if one.path not in self._needed):
+            if not is_near or entry.name.startswith(".") or self._is_linked(entry):
+                self._copies.link(entry.path, entry.path)
+            elif entry.is_symlink():
+                self._links.append((entry.path, False))
+            elif entry.is_dir():
+                self._fill(entry.path)
+            else:
+                self._copies.add_file(entry.path, entry.path in self._data)
 
 
 def root_of(folder: Path, project: Path) -> Path:
@@ -233,15 +211,3 @@ def root_of(folder: Path, project: Path) -> Path:
 def _inode(path: str) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
-
-
-def _identity(place: str) -> tuple[int, int]:
-    status = os.lstat(place)
-    return status.st_ino, status.st_ctime_ns
-
-
-def _remove(place: str) -> None:
-    if stat.S_ISDIR(os.lstat(place).st_mode):
-        shutil.rmtree(place)
-    else:
-        os.unlink(place)

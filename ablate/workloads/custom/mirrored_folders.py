@@ -58,4 +58,4 @@ def existing_part(path: str) -> tuple[str, str]:
 def may_change(original: str) -> bool:
     """Return whether a folder is one of tools, the user's account or the system, which programs change at any time."""
     folder, name = os.path.split(original)
-    return name in _TOOLS or original in _SYSTEM or (name in _ACCOUNT and folder == str(_HOME))
+    return name in _TOOLS or os.path.realpath(original) in _SYSTEM or (name in _ACCOUNT and folder == str(_HOME))

@@ -21,7 +21,7 @@ from ablate.studies.job import Log, TrainingLost
 from ablate.studies.workload import Workload
 from ablate.workloads.custom.declarations import DeclaredData
 from ablate.workloads.custom.fingerprint import digest
-from ablate.workloads.custom.linked_originals import check_unchanged, states_of_links
+from ablate.workloads.custom.linked_originals import check_surroundings, check_unchanged, states_of_links
 from ablate.workloads.custom.mirror import Mirror, root_of
 
 SPARE = ".spare"
@@ -65,12 +65,15 @@ def run_folder(top: Path, folders: Sequence[Path], data: Sequence[Path]) -> Iter
     """
     mirror = None if top.is_dir() else _make_mirror(top, folders, data)
     made = RunFolder(top, folders[0])
-    before = states_of_links(made.inside(root_of(folders[0], top.parents[2])))
+    root = root_of(folders[0], top.parents[2])
+    before = states_of_links(made.inside(root))
     try:
         yield made
         check_unchanged(before)
+        check_surroundings(top, root)
     except Diverged:
         check_unchanged(before)
+        check_surroundings(top, root)
         raise
     except (TrainingLost, OSError):
         mirror = None  # the run may be resumed

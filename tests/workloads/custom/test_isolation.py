@@ -78,6 +78,54 @@ def test_no_run_resumes_from_the_checkpoint_of_another(tmp_path: Path) -> None:
     assert set(scores(runs).values()) == {0}
 
 
+OUTSIDE = """
+    import json, sys, time
+    path, value = sys.argv[1:3]
+    open(path, "w").write(value)
+    time.sleep(0.3)
+    print(json.dumps({"score": float(open(path).read())}))
+"""
+
+
+def test_the_files_next_to_the_project_are_its_own(tmp_path: Path) -> None:
+    project = tmp_path / "around" / "project"
+    written(tmp_path, "7", "around/results/best.txt")
+    study = command_study(project, "{python} program.py ../results/best.txt {x:1|2}", OUTSIDE).change(seeds=2)
+    assert set(scores(runs_of(study, project, ProcessExecutor(2))).items()) == {
+        *((("baseline", seed), 1.0) for seed in (0, 1)),
+        *((("no-x", seed), 2.0) for seed in (0, 1)),
+    }
+    assert (tmp_path / "around" / "results" / "best.txt").read_text() == "7"
+
+
+@pytest.mark.parametrize("path", ["../../far/best.txt", "../.hidden", "../large.bin"])
+def test_a_run_that_changes_files_farther_away_fails(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "NEAR_BYTES", 2)
+    project = tmp_path / "around" / "project"
+    original = (project / path).resolve()
+    written(tmp_path, "old", str(original.relative_to(tmp_path)))
+    (run,) = runs_of(command_study(project, f"{{python}} program.py {path} {{x:1|2}}", OUTSIDE), project, most=1)
+    assert str(run.error).startswith(
+        f"The run changed {original}, which the other runs read, too: it is not in the pro"
+    )
+
+
+def test_changes_by_other_programs_outside_the_project_are_ignored(tmp_path: Path) -> None:
+    project = tmp_path / "around" / "project"
+    written(tmp_path, "old", "far/best.txt")
+    written(tmp_path, "old", "other/best.txt")
+    program = f"""
+        from pathlib import Path
+        assert Path("../../far/best.txt").read_text() == "old"
+        Path({str(tmp_path / "other" / "best.txt")!r}).write_text("by another program")
+        print('{{"score": 1}}')
+    """
+    (run,) = runs_of(command_study(project, "{python} program.py {x:1|2}", program), project, most=1)
+    assert run.error is None
+
+
 CACHES = """
     import json, os, pathlib, sys
     value = sys.argv[1]
