@@ -1,56 +1,86 @@
-"""Run the kit: python -m benchmarks.gpu_kit --minutes 9 --data ARCHIVE --out DIR."""
+"""Run the kit on a GPU, without a network: python -m benchmarks.gpu_kit --minutes 9 --data ARCHIVE --out DIR.
+
+`--out` gets a few files: results.jsonl, profiles.txt and the archives of the studies. A rehearsal (`--rehearse`) runs
+everything on the CPU, in tiny sizes, on scikit-learn's digits.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.gpu_kit.bench import Bench, OutOfTimeError
+from benchmarks.gpu_kit.processes import finish, start
 
-PARTS = ("correctness", "speed", "notebook", "laptop")
+PARTS = ("correctness", "speed", "parallel", "notebook", "laptop")
+TRAVELS_AT_MOST = 64 * 2**20
+"""Bytes of code and data that may travel to the machine with the GPU."""
 
 
-def main() -> None:
-    """Run the parts in order until the time is used."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=9)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+MARGIN = 3.0
+"""Seconds after the deadline in which a part may pack the results of an interrupted study."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts in order until the time is used. Return 1 if a part failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_kit", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=9, help="time for everything")
+    parser.add_argument("--data", type=Path, help="archive or folder of CIFAR-10")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
     parser.add_argument("--rehearse", action="store_true", help="tiny sizes, on the CPU")
-    parser.add_argument("--part", help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--deadline", type=float, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    given.out, given.data = given.out.resolve(), given.data and given.data.resolve()
-    deadline = given.deadline or time.time() + 60 * given.minutes
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = parser.parse_args(words)
     if given.part:
-        run_part(given, deadline)
-        return
-    for part in given.only:
-        arguments = [*sys.argv[1:], "--part", part, "--deadline", str(deadline)]
-        try:
-            limit = max(1.0, deadline - time.time())
-            subprocess.run([sys.executable, "-m", "benchmarks.gpu_kit", *arguments], check=False, timeout=limit)
-        except subprocess.TimeoutExpired:
-            Console().print(f"{part}: stopped at the time limit")
+        run_part(given)
+        return 0
+    if not (given.data or given.rehearse):
+        parser.error("--data is missing: there may be no network")
+    if given.data and travelling(given.data) > TRAVELS_AT_MOST:
+        parser.error(f"{given.data} and the code are larger than {TRAVELS_AT_MOST // 2**20} MiB")
+    given.out.mkdir(parents=True, exist_ok=True)
+    deadline = time.time() + 60 * given.minutes
+    with tempfile.TemporaryDirectory(prefix="gpu-kit-") as work:
+        made = [_made(part, [*words, "--work", work, "--deadline", str(deadline)], deadline) for part in given.only]
+    return int(any(made))
 
 
-def run_part(given: argparse.Namespace, deadline: float) -> None:
+def _made(part: str, words: Sequence[str], deadline: float) -> int:
+    """Run a part in a process of its own, and return its exit code."""
+    process = start(["benchmarks.gpu_kit", *words, "--part", part], Path.cwd(), fork="--rehearse" in words)
+    code = finish(process, max(1.0, deadline + MARGIN - time.time()))
+    if code:
+        Console().print(f"{part}: ended with exit code {code}")
+    return code
+
+
+def run_part(given: argparse.Namespace) -> None:
     """Run one part in this process."""
-    device = "cpu" if given.rehearse else "cuda"
-    bench = Bench(given.part, given.out, deadline, device, given.rehearse, given.data)
+    data = given.data.resolve() if given.data else None
+    bench = Bench(given.part, given.out.resolve(), given.work, given.deadline, given.rehearse, data)
     try:
         importlib.import_module(f"benchmarks.gpu_kit.{given.part}").measure(bench)
     except OutOfTimeError:
         Console().print(f"{given.part}: out of time")
 
 
+def travelling(data: Path) -> int:
+    """Return the bytes of the code that the kit needs, and of its data."""
+    top = Path(__file__).parents[2]
+    places = [top / "ablate", top / "benchmarks", top / "experiments", data]
+    files = (file for place in places for file in (place.rglob("*") if place.is_dir() else [place]))
+    return sum(file.stat().st_size for file in files if file.is_file() and "__pycache__" not in file.parts)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -20,7 +20,7 @@ DRAWN_ON_DEVICE = "dropout"
 
 def measure(bench: Bench) -> None:
     """Compare some steps of every factor on the CPU and on the GPU, in float32, in every way of computing them."""
-    prepare(threads=4)
+    prepare(threads=bench.size(4, 1))
     for factor in ("no", *(FACTORS if not bench.is_rehearsal else ("augment", "mixup"))):
         bench.attempt(f"{factor} factor toggled", 3, lambda factor=factor: agreement(bench, factor))
 
@@ -31,9 +31,9 @@ def agreement(bench: Bench, toggled: str) -> dict[str, Any]:
     Also the difference of the batches, and whether a step waits for the device.
     """
     factors = FACTORS.in_order(({*FACTORS.baseline} - {DRAWN_ON_DEVICE}) ^ ({toggled} & {*FACTORS}))
-    how: dict[str, Any] = {"width": WIDTH, "batch": BATCH, "factors": factors, "lr": 1e-4}
+    how: dict[str, Any] = {"width": WIDTH, "batch": bench.size(BATCH, 4), "factors": factors, "lr": 1e-4}
     steps = bench.size(20, 2)
-    here, there = (noise(steps * BATCH, device) for device in ("cpu", bench.device))
+    here, there = (noise(steps * how["batch"], device) for device in ("cpu", bench.device))
     start = torch.cat([parameter.detach().flatten() for parameter in training(here, **how).parameters])
     reference = first_epoch_weights(training(here, **how))
     moved = (reference - start).norm()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.gpu_kit.bench import Bench
-from benchmarks.gpu_kit.journals import kernels, pack, sweep
+from benchmarks.gpu_kit.journals import REHEARSAL, REHEARSED_QUESTION, kernels, sweep
 
 STUDY = Path(__file__).parents[2] / "experiments" / "notebook.py"
 SHARE = 0.8
@@ -14,9 +14,8 @@ SHARE = 0.8
 
 def measure(bench: Bench) -> None:
     """Run the study, as far as the time goes, and pack its journals."""
-    project = bench.folder / "notebook"
     scale = ("--jobs", "3", "--threads", "4", *kernels(bench))
     if bench.is_rehearsal:
-        scale = ("--preset", "demo", "--epochs", "1", "--seeds", "2", "--factors", "dropout", "--threads", "1")
+        scale = (*REHEARSAL, *REHEARSED_QUESTION)
+    project = bench.work / "notebook"
     bench.record("study", **sweep(bench, project, str(STUDY), *scale, seconds=SHARE * bench.remaining))
-    pack(project, bench.folder / "notebook.tar.gz")

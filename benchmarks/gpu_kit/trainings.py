@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -38,24 +38,35 @@ def noise(count: int, device: str, size: int = 32) -> Images:
 
 
 def training(
-    images: Images, *, width: int, batch: int, factors: Iterable[str] | None = None, lr: float = 0.01, **how: Any
+    images: Images,
+    *,
+    width: int,
+    batch: int,
+    factors: Iterable[str] | None = None,
+    lr: float = 0.01,
+    seed: int = 0,
+    **how: Any,
 ) -> Training:
     """Return a training of the full recipe, or of the given factors, with many epochs to come."""
     settings = {"width": width, "epochs": 100, "batch_size": batch, "image_size": images.pixels.shape[-1], "lr": lr}
     recipe = Recipe.of(resnet9.WORKLOAD, factors, settings)
-    return Training(resnet9.training_plan(recipe, 10), images, seed=0, **how)
+    return Training(resnet9.training_plan(recipe, 10), images, seed, **how)
 
 
 def seconds_per_step(run: Training, epochs: int = 2) -> float:
     """Return the seconds of a step, from epochs after a first one that warms up."""
     run.train_epoch(Silent())
-    _wait(run.device)
+    return seconds_of(lambda: run.train_epoch(Silent()), run.device, epochs) / epochs / run.steps_per_epoch
+
+
+def seconds_of(epoch: Callable[[], Any], device: str, epochs: int) -> float:
+    """Return the seconds of some epochs. Waits for the device before and after them."""
+    _wait(device)
     started = time.perf_counter()
     for _ in range(epochs):
-        run.epoch += 1
-        run.train_epoch(Silent())
-    _wait(run.device)
-    return (time.perf_counter() - started) / epochs / run.steps_per_epoch
+        epoch()
+    _wait(device)
+    return time.perf_counter() - started
 
 
 def first_epoch_weights(run: Training) -> torch.Tensor:
