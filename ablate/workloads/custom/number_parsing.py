@@ -22,6 +22,12 @@ _BEFORE, _AFTER = "([{<\"'`=:*", ")]}>\"'`,;:.!*"
 NUMBER_WORD = rf"(?<![A-Za-z])(?:{_SIGN}?(?:(?i:nan|inf|infinity)|1\.\#\w+|\.?[0-9][0-9.,]*{_EXPONENT}))(?![A-Za-z])"
 """A regular expression that matches what `read_number` may accept, for use within another expression."""
 
+NO_VALUE_WORD = (
+    r"(?i:(?:none|null|n/?a|undefined|diverged)(?![\w.-])"
+    r"|(?:overflow|error|failed|-{1,3}|\u2014|\?)(?=[ \t]*(?:$|[,;|)\]])))"
+)
+"""A regular expression, for several lines, of what programs print in place of a number that they do not have."""
+
 _STARTS_INSIDE = re.compile(
     rf"(?:[0-9][.]?|[0-9]_|(?:\A|[^\w]){_SIGN}?\.|[0-9.][eEdD]{_SIGN}?|(?:\A|[^\w)\]}}%.+\-\u2212])[\-\u2212])\Z"
 )
@@ -30,7 +36,9 @@ _ENDS_INSIDE = re.compile(rf"[0-9_#]|\.[0-9#]|\.?[eEdD]{_SIGN}?[0-9]|['\u2019\u0
 """Matches a text that begins within a number, if the character before is a digit or a point."""
 _WHOLE = re.compile(r"[+-]?[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3})+")
 """Digits that a comma may continue: 0,93 or, in many countries, 1.234,56."""
+_THREE_DIGITS = re.compile(r"[+-]?[1-9][0-9]{0,2}")
 _THOUSANDS = re.compile(r",[0-9]{3}(?![0-9])")
+_SPACED_THOUSANDS = re.compile(r"(?: [0-9]{3})+(?![\w%])")
 _WORD_START = re.compile(r"[\w.,+\-\u2212%#']*\Z")
 _WORD = re.compile(r"[\w.,+\-\u2212%#']*")
 _UNIT = re.compile(r"[^\W\d_]+")
@@ -106,7 +114,7 @@ def number_cut_by(text: str, start: int, end: int, before: str, after: str) -> s
     is_cut = is_cut or ((part[-1:].isdigit() or part[-1:] == ".") and _ends_inside(part, text[end:], after))
     if not is_cut:
         return None
-    head, tail = _WORD_START.search(text[:start]), _WORD.match(text, end)
+    head, tail = _WORD_START.search(text[:start]), _SPACED_THOUSANDS.match(text, end) or _WORD.match(text, end)
     return f"{head[0] if head else ''}{part}{tail[0] if tail else ''}"
 
 
@@ -121,5 +129,7 @@ def _ends_inside(part: str, text: str, after: str) -> bool:
     if re.match(r",[0-9]", text):
         is_list = re.match(r",[0-9]+\.[0-9]", text) and not _THOUSANDS.match(text)
         return bool(_WHOLE.fullmatch(part) and not is_list and not after.startswith(","))
+    if _THREE_DIGITS.fullmatch(part) and _SPACED_THOUSANDS.match(text):
+        return not re.match(r"(?:\\s|[ \[])", after)
     unit = _UNIT.match(text)
     return bool(unit and unit[0] not in re.sub(r"\\[A-Za-z]", "", after))

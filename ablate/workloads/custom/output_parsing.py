@@ -13,11 +13,11 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.wording import listed
-from ablate.workloads.custom.number_parsing import NUMBER_WORD, number_cut_by, read_number
+from ablate.workloads.custom.number_parsing import NO_VALUE_WORD, NUMBER_WORD, number_cut_by, read_number
 from ablate.workloads.custom.result_names import find_result, flatten, numbers, recordable
 
 _STEPS = ("step", "epoch")
-_OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))[ \t]*(?=\{)")
+_OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))([^\r\n{]*)(?=\{)")
 _BLANK = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
 _C_NUMBER = re.compile(r"(?<=[:\[,])(\s*)([+-]?)(nan|inf)(?:inity)?(?=\s*[,\]}])", re.IGNORECASE)
 _GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?#[^)]*\)|\(\?P<\w+>|\(\??|\)|.", re.DOTALL)
@@ -48,11 +48,15 @@ def _without_steps(found: Mapping[str, float]) -> dict[str, float]:
 def _objects(text: str) -> Iterator[dict[str, Any] | str]:
     """Yield the JSON objects that begin a line, over one or several lines; what only looks like one, as its text."""
     text = _C_NUMBER.sub(_json_number, text)
-    starts = [found.end() for found in _OBJECT_START.finditer(text)]
+    found_starts = [(found.end(), found[1].strip()) for found in _OBJECT_START.finditer(text)]
+    starts = [(start, prefix != "") for start, prefix in found_starts if prefix.strip("[ \t") or not prefix]
     decoder, end = json.JSONDecoder(), 0
-    for start, next_start in pairwise([*starts, len(text)]):
+    for (start, is_within_line), (next_start, _) in pairwise([*starts, (len(text), False)]):
         if start < end:
             continue  # within the last object
+        if is_within_line:
+            yield text[start:next_start]
+            continue
         try:
             found, after = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
@@ -141,9 +145,12 @@ class ResultReader:
                 found = self._of_object(entry, where)
                 if found is not None:
                     return found
-            elif f'"{self.metric.name}"' in entry:
+            elif f'"{self.metric.name}"' in entry or f"'{self.metric.name}'" in entry:
                 shown = " ".join(entry.split())[:100]
-                raise UserError(f'The last "{self.metric.name}" in {where} is not in valid JSON: {shown}')
+                raise UserError(
+                    f'The last "{self.metric.name}" in {where} is not in valid JSON: {shown}. Print JSON in a line of '
+                    "its own, as json.dumps writes it"
+                )
         return None
 
     def _of_object(self, entry: Mapping[str, Any], where: str) -> dict[str, float] | None:
@@ -189,16 +196,21 @@ def split_at_group(pattern: str) -> tuple[str, str] | None:
 
 
 def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found: list[re.Match[str]]) -> None:
-    """Raise UserError if the text has a number, behind the last match, that only the group does not match."""
+    """Raise UserError if the text has a value, behind the last match, that only the group does not match.
+
+    A word such as "diverged" is a value if the pattern has a word before its group.
+    """
+    words = NO_VALUE_WORD if re.search(r"[^\W\d_]{2}", parts[0]) else r"\b\B"
     try:
-        others = re.finditer(f"{parts[0]}({NUMBER_WORD}){parts[1]}", text, re.MULTILINE)
-        last = max((match for match in others), key=lambda match: match.start(1), default=None)
+        others = re.finditer(f"{parts[0]}(?:(?P<number>{NUMBER_WORD}){parts[1]}|(?P<word>{words}))", text, re.MULTILINE)
+        values = [match.span("number" if match["number"] else "word") for match in others]
     except re.error:  # a reference to a group within the first one
         return
-    if last is not None and last.start(1) > (found[-1].start(1) if found else -1):
+    start, end = max(values, default=(-1, -1))
+    if start > (found[-1].start(1) if found else -1):
         raise UserError(
-            f"The group of the pattern {pattern!r} does not match {last[1]!r}, the last value in the program's output. "
-            r"Let it match every number, as (\S+) does"
+            f"The group of the pattern {pattern!r} does not match {text[start:end]!r}, the last value in the program's "
+            r"output. Let it match every number, as (\S+) does"
         )
 
 

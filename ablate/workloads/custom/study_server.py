@@ -7,6 +7,7 @@ Other systems have no safe forks.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import random
@@ -137,6 +138,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
     code = 1
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        os.register_at_fork(after_in_child=_reset_termination)
         received: RunRequest = connection.recv()
         result, libraries = _result(trainer, received, RemoteLog(connection, received))
         connection.send(result)
@@ -148,7 +150,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(code)  # everything is recorded, and a regular exit with torch loaded takes more than a second
+        os._exit(code)  # a regular exit with torch loaded takes more than a second
 
 
 def _call(trainer: Trainer, job: Job, log: RemoteLog) -> RunResult:
@@ -163,6 +165,12 @@ def _call(trainer: Trainer, job: Job, log: RemoteLog) -> RunResult:
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Terminated
+
+
+def _reset_termination() -> None:
+    """Let SIGTERM end a process that the training forks, such as a worker of a pool, as usual."""
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunResult, list[str]]:
@@ -183,7 +191,9 @@ def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunR
             arguments_explained(),
             recorded_imports() as imports,
         ):
-            return _call(trainer, request.job, log), imports.found
+            result = _call(trainer, request.job, log)
+            atexit._run_exitfuncs()  # noqa: SLF001  # those of joblib, which end its workers, and of the training
+            return result, imports.found
     finally:
         sys.stdout.flush()
         if not output.stat().st_size:

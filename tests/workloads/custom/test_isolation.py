@@ -194,6 +194,28 @@ def function_study(folder: Path, text: str, factor: str = "x", **declared: objec
     return load_study(folder / "own.py")
 
 
+POOL = """
+    import atexit, sys
+    from multiprocessing import Pool
+    from pathlib import Path
+
+    def identity(x):
+        return x
+
+    def train(recipe, log):
+        atexit.register(lambda: print("at the end", flush=True))
+        with Pool(2) as pool:
+            return {"score": sum(pool.map(identity, [1, 2]))}
+"""
+
+
+def test_pools_end_as_in_a_script(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (run,) = runs_of(function_study(tmp_path, POOL), tmp_path, most=1)
+    assert run.metrics["final/score"] == 3
+    assert "Traceback" not in capfd.readouterr().err, "SIGTERM ends the processes of a pool without a word"
+    assert artifact(tmp_path, run, "output.txt") == "at the end\n"
+
+
 STATEFUL = """
     import decimal, os, sys
     import numpy as np
