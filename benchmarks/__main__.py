@@ -54,7 +54,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.memory_over_a_sweep(1.1),
     ],
     "accuracy": lambda rounds: accuracy.on_cpu(10 * rounds),
-    "gpu": lambda rounds: gpu.notebook(8.0, 40.0, rounds),
+    "gpu": lambda rounds: gpu.notebook(5.0, 40.0, rounds),
     "gpu-studies": lambda _rounds: gpu.whole_studies(360.0, 1.0),
     "gpu-accuracy": lambda rounds: gpu.parity(10 * rounds),
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],

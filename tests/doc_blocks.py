@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,40 @@ def _faults(_: str, up: str) -> str:
     )
 
 
+def _gpu(_: str, _up: str) -> str:
+    """Return the duration of the notebook's recipe on a GPU, from the committed results of the GPU kit."""
+    path = ROOT / "benchmarks" / "results" / "reference-nvidia-h200.json"
+    figures = {figure["name"].strip(): figure["values"] for figure in json.loads(path.read_text())["figures"]}
+    lines = [
+        "| gradients | recipe, width 64 | share of the bf16 matrix rate | the same at width 16 |",
+        "|---|---:|---:|---:|",
+    ]
+    ways = {
+        "operation by operation": "eager",
+        "captured": "captured",
+        "captured, `--compile`": "captured, compiled",
+        "captured, Triton (default)": "captured, Triton",
+    }
+    for title, way in ways.items():
+        seconds, narrow = (
+            _span(figures[f"{what}, {way}"]) for what in ("the notebook's recipe", "the recipe at width 16")
+        )
+        share = _span(figures[f"its share of the bf16 rate, {way}"], decimals=0)
+        lines.append(f"| {title} | {seconds} s | {share} % | {narrow} s |")
+    rate = _span(figures["bf16 matrix rate"], decimals=0)
+    lines += [
+        "",
+        f"The matrix rate is that of square products on the same GPU, {rate} TFLOP/s. A range is over separate calls.",
+    ]
+    return "\n".join(lines)
+
+
+def _span(values: Sequence[float], decimals: int = 1) -> str:
+    """Return the range of some values, or the value if they are equal as shown."""
+    ends = dict.fromkeys(f"{value:.{decimals}f}" for value in (min(values), max(values)))
+    return " to ".join(ends)
+
+
 def _folders(_: str, up: str) -> str:
     """Return a table of the folders and leaf modules, layer by layer, with their contents."""
     lines = ["| layer | folder | contents |", "|---|---|---|"]
@@ -318,6 +353,7 @@ _MAKERS: Mapping[str, Callable[[str, str], str]] = {
     "together": _together,
     "faults": _faults,
     "folders": _folders,
+    "gpu": _gpu,
     "imports": _imports,
     "map": _map,
     "pages": _pages,

@@ -97,7 +97,7 @@ class ComputeFlags:
         bool,
         typer.Option(
             "--compile",
-            help="Compile the network with torch.compile. Pays off on a GPU only.",
+            help="Compile the network with torch.compile, without the kernels of --fused.",
             rich_help_panel=panels.ADVANCED,
         ),
     ] = RequestedConditions.compiled
@@ -105,9 +105,9 @@ class ComputeFlags:
         bool | None,
         typer.Option(
             "--fused/--no-fused",
-            help="Use the compiled CPU kernels (Winograd convolution, fused norm-pool-ReLU).",
+            help="Use the CPU kernels (Winograd convolution, fused norm-pool-ReLU) or the GPU's in Triton.",
             rich_help_panel=panels.ADVANCED,
-            show_default="on if they compile",
+            show_default="on if available",
         ),
     ] = RequestedConditions.fused
 
