@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,7 @@ def slopes(
     for axes, (variant, values) in zip(panels, pairs.items(), strict=True):
         points = np.asarray(values, dtype=np.float64).reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
-        known = (rho or {}).get(variant, _correlation(points))
+        known = rho[variant] if rho and variant in rho else _correlation(points)
         _slope_panel(axes, points, reference, WIDTH / columns)
         described = f"rho = {known:.2f}" if np.isfinite(known) else "rho undefined"
         axes.set_title(f"{fit(variant, WIDTH / columns - 0.5, size=BODY, lines=3)}\n{described}, n = {len(points)}")
@@ -132,9 +131,13 @@ def slopes(
 
 def _correlation(points: npt.NDArray[np.float64]) -> float:
     """Return Pearson's correlation of the pairs. NaN for fewer than 3 pairs or if a side does not vary."""
-    if len(points) < 3 or min(np.ptp(points[:, 0]), np.ptp(points[:, 1])) < 1e-12:
+    largest = np.abs(points).max(axis=0, initial=0.0)
+    if len(points) < 3 or not largest.all():
         return float("nan")
-    return statistics.correlation(points[:, 0].tolist(), points[:, 1].tolist())
+    scaled = points / largest
+    if np.ptp(scaled, axis=0).min() < 1e-12:
+        return float("nan")
+    return float(np.corrcoef(scaled.T)[0, 1])
 
 
 def _slope_panel(axes: Axes, points: npt.NDArray[np.float64], reference: str, width: float) -> None:

@@ -13,6 +13,7 @@ from ablate.figures.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure,
 
 MIN_SEEDS, MAX_SEEDS = 2, 100
 MAX_LINES = 200  # of more variants, those at even ranks are drawn
+DENSE_TICKS = 1e4  # range of the y axis from which on only powers of ten are labelled
 MAX_LABELLED = 4  # with more variants, only three lines are labelled
 CHOSEN = "variants with the lowest, median and highest noise"
 
@@ -48,7 +49,9 @@ def noise_budget(
         axes.axhline(margin, color=INK, linewidth=0.9, linestyle=":")
         marks.append((margin, f"standard error equal to the margin ({margin:g})", INK))
     plain_log(axes, "x")
-    plain_log(axes, ticks=(1, 2, 5))
+    sizes = [*named.values(), *([margin] if margin > 0 else [])]
+    wide = sizes and max(sizes) / DENSE_TICKS > min(sizes)
+    plain_log(axes, ticks=(1,) if wide else (1, 2, 5))
     axes.set_xlim(MIN_SEEDS, MAX_SEEDS)
     axes.set_xticks([2, 3, 5, 10, 20, 50, 100])
     axes.set(xlabel="seeds per arm (n)", ylabel=f"standard error of the difference ({unit})")

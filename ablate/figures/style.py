@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib.style
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -94,7 +95,8 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
     @functools.wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with matplotlib.style.context(["default", STYLE]):
+        with matplotlib.style.context(["default", STYLE]), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="constrained_layout not applied")  # a panel without room
             return draw(*args, **kwargs)
 
     return drawn

@@ -48,9 +48,8 @@ def _random_flips(values: Floats) -> Floats:
     """Return the sums for random signs, from tables of the 256 sums of eight differences: O(n) memory."""
     generator = numpy_stream(0, "sign-flip")
     sums = np.zeros(RANDOM_FLIPS)
-    for start in range(0, len(values), 8):
-        table = _all_flips(np.pad(values[start : start + 8], (0, max(0, start + 8 - len(values)))))
-        sums += table[generator.integers(0, 256, RANDOM_FLIPS, dtype=np.uint8)]
+    for eight in np.pad(values, (0, -len(values) % 8)).reshape(-1, 8):
+        sums += _all_flips(eight)[generator.integers(0, 256, RANDOM_FLIPS, dtype=np.uint8)]
     return sums
 
 

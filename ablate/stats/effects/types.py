@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
@@ -147,13 +148,13 @@ class PairedSeeds:
         """Number of the variant's unstable runs, or of all unstable runs in the averages."""
         return self.average.n_unstable if self.average else len(self.unstable)
 
-    @property
+    @cached_property
     def survivors(self) -> tuple[bool, ...]:
         """Whether both arms are stable, by seed."""
         lost = {*self.unstable, *self.reference_unstable}
         return tuple(seed not in lost for seed in self.seeds)
 
-    @property
+    @cached_property
     def is_scored(self) -> bool:
         """Whether every score is finite."""
         return all(map(math.isfinite, (*self.reference, *self.variant)))
@@ -163,13 +164,13 @@ class PairedSeeds:
         """Number of seeds over which every arm of the study repeats its score exactly; 0 if the scores vary."""
         return self.average.repeats if self.average else self.repeats
 
-    @property
+    @cached_property
     def is_equal(self) -> bool:
         """Whether the variant has the reference's score at every seed, and no run is unstable."""
         pairs = zip(self.reference, self.variant, strict=True)
         return self.n > 0 and all(self.survivors) and all(abs(one - other) <= self.tolerance for one, other in pairs)
 
-    @property
+    @cached_property
     def tolerance(self) -> float:
         """The difference up to which scores count as equal."""
         return EQUAL * max(

@@ -10,7 +10,7 @@ from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
 from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import ALPHA, FINAL, Comparison, PairedSeeds, Protocol, Verdict
-from ablate.wording import count, listed
+from ablate.wording import count
 
 RULES = {code: rule for rule, code in CODES.items()}
 MOST_SEEDS = 20
@@ -117,5 +117,7 @@ def unstable_runs(unstable: int, runs: int) -> str:
 
 
 def seed_list(seeds: tuple[Seed, ...]) -> str:
-    """Return seeds as text: "seed 3", "seeds 1, 3"; of many the first ones and the number of the others."""
-    return ("seed " if len(seeds) == 1 else "seeds ") + listed(map(str, seeds), MOST_SEEDS)
+    """Return seeds as text: "seed 3", "seeds 1, 3"; many as their number."""
+    if len(seeds) > MOST_SEEDS:
+        return count(len(seeds), "seed")
+    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
