@@ -148,8 +148,10 @@ def _cell(value: object) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for display: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Return a duration for display: `less than 1 s`, `8 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
+    if not whole and seconds:
+        return "less than 1 s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

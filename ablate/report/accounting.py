@@ -12,11 +12,14 @@ from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed, spans
+from ablate.stats.effects.verdicts import MOST_NAMED, unstable_variants
 from ablate.wording import count
 
 MOST_VARIANTS = 5
+MOST_UNSTABLE = 8
 
 UNMATCHED = "with a seed that another compared variant lacks"
+UNBALANCED = "of variants outside the balanced design"
 BEYOND_LOOK = "with a seed beyond the last look"
 
 Key = tuple[str, Seed]
@@ -45,16 +48,19 @@ def account_for(analysis: Analysis) -> Account:
     study = analysis.study
     table, used = study.runs, _used(analysis)
     shared, reasons = _shared(study), dict[str, list[Key]]()
+    averaged = _averaged(study) if analysis.factorial is not None else []
     number = 0
     columns = (table["variant"].map(str), table["seed"], table["status"], table[study.metric.name])
     for variant, seed, status, value in zip(*(column.tolist() for column in columns), strict=True):
-        if (variant, seed) in used:
-            number += 1
-            continue
         if status not in USABLE:
             reason = status.replace("_", " ")
         elif status == "finished" and (value is None or math.isnan(value)):
             reason = f"without {study.metric.label}"
+        elif (variant, seed) in used:
+            number += 1
+            continue
+        elif averaged and variant not in averaged:
+            reason = UNBALANCED
         else:
             reason = BEYOND_LOOK if (variant, seed) in shared else UNMATCHED
         reasons.setdefault(reason, []).append((variant, seed))
@@ -76,10 +82,17 @@ def _used(analysis: Analysis) -> set[Key]:
         seeds = {(row.variant, row.reference): set(row.evidence.paired.seeds) for row in analysis.compared}
         used = {(name, seed) for pair, found in seeds.items() for name in pair for seed in found}
     if analysis.factorial is not None:
-        names, table = map(str, study.design.index), _usable_seeds(study)
-        complete = set.intersection(*(table.get(str(name), set()) for name in study.design.index))
-        used.update(itertools.product(names, complete))
+        used.update(itertools.product(_averaged(study), analysis.factorial.seeds))
+    if analysis.attribution is not None:
+        used.update(itertools.product(map(str, study.design.index), analysis.attribution.seeds))
     return used
+
+
+def _averaged(study: StudyData) -> list[str]:
+    """Return the variants that main effects average over: all, or all but one added to a balanced design."""
+    from ablate.stats.attribution import orthogonal_part
+
+    return [str(name) for name in orthogonal_part(study.design).index]
 
 
 def _shared(study: StudyData) -> set[Key]:
@@ -117,8 +130,22 @@ def _where(keys: Collection[Key]) -> str:
 
 def answer_notes(analysis: Analysis) -> list[str]:
     """Return what stands next to the answer: runs left out, a margin beyond the scores, how runs were read."""
-    notes = [account_for(analysis).sentence, _beyond_the_scores(analysis), analysis.study.statement]
+    notes = [
+        account_for(analysis).sentence,
+        _unstable_averages(analysis),
+        _beyond_the_scores(analysis),
+        analysis.study.statement,
+    ]
     return [note for note in notes if note]
+
+
+def _unstable_averages(analysis: Analysis) -> str:
+    """Return the combinations with unstable runs in averages, if they are too many for each sentence."""
+    averages = [effect.evidence.paired.average for effect in analysis.main_effects]
+    unstable = averages[0].unstable if averages and averages[0] else {}
+    if len(unstable) <= MOST_NAMED:
+        return ""
+    return f"Unstable runs, at their recorded value in every average: {unstable_variants(unstable, MOST_UNSTABLE)}."
 
 
 def _beyond_the_scores(analysis: Analysis) -> str:

@@ -20,17 +20,15 @@ AVERAGED = "averaged over the other components"
 
 
 def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores: Scores) -> list[Effect]:
-    """Return one effect per factor, without it against with it, in a separate family."""
+    """Return one effect per factor, in a separate family: without it against with it, the reverse for a candidate."""
     runs = _averaged_runs(study, factorial, scores.values)
-    comparisons = [
-        Comparison(_off(name), _on(name), str(name), "removed", FAMILY, len(study.seeds))
-        for name in study.design.columns
-    ]
+    comparisons = [_comparison(study, str(name)) for name in study.design.columns]
+    variants = {comparison.factor: comparison.variant for comparison in comparisons}
     averages = {
-        _off(row.term): Average(
+        variants[row.term]: Average(
             runs=factorial.runs,
             unstable=factorial.unstable,
-            delta_survivors=-row.delta_survivors,
+            delta_survivors=_sign(study, row.term) * row.delta_survivors,
             step=scores.step,
             repeats=scores.repeats,
             screening=factorial.is_screening,
@@ -40,7 +38,25 @@ def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores
         if row.family == FAMILY
     }
     effects = estimate_effects(runs, comparisons, study.metric, study.margin, study.protocol, averages)
-    return [_with_few_seeds(effect, factorial) for effect in effects]
+    return [_with_few_seeds(effect, factorial, _sign(study, effect.factor)) for effect in effects]
+
+
+def is_candidate(study: StudyData, factor: str) -> bool:
+    """Return whether a factor is off in the baseline, so that its effect is that of adding it."""
+    return study.baseline in study.design.index and not study.design.loc[study.baseline, factor]
+
+
+def _sign(study: StudyData, factor: str) -> int:
+    """Return the sign of a factor's effect relative to the effect of having it."""
+    return 1 if is_candidate(study, factor) else -1
+
+
+def _comparison(study: StudyData, factor: str) -> Comparison:
+    """Return the comparison of the averages with and without a factor, in the direction of its change."""
+    seeds = len(study.seeds)
+    if is_candidate(study, factor):
+        return Comparison(_on(factor), _off(factor), factor, "added", FAMILY, seeds)
+    return Comparison(_off(factor), _on(factor), factor, "removed", FAMILY, seeds)
 
 
 def _off(factor: object) -> str:
@@ -79,17 +95,19 @@ def _averaged_runs(study: StudyData, factorial: FactorialAnalysis, scores: pd.Da
     return pd.DataFrame(rows, columns=["variant", "seed", "status", metric.name])
 
 
-def _with_few_seeds(effect: Effect, factorial: FactorialAnalysis) -> Effect:
+def _with_few_seeds(effect: Effect, factorial: FactorialAnalysis, sign: int) -> Effect:
     """Return a main effect; below 3 seeds, with the intervals and p-values of all runs together."""
     if effect.n != len(factorial.seeds) or effect.n > 2:
         return effect
     row = next(row for row in factorial.contrasts if row.term == effect.factor)
+    ci_low, ci_high = sorted((sign * row.low, sign * row.high))
+    fw_low, fw_high = sorted((sign * row.fw_low, sign * row.fw_high))
     return replace(
         effect,
-        ci_low=-row.high,
-        ci_high=-row.low,
-        fw_low=-row.fw_high,
-        fw_high=-row.fw_low,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        fw_low=fw_low,
+        fw_high=fw_high,
         p=row.p,
         p_holm=row.p_holm,
         p_tost=row.p_tost,

@@ -22,7 +22,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sections.head import head, incomplete_lines, runs_line
 from ablate.report.sections.results_table import console_table
 from ablate.report.study_data import StudyData
-from ablate.stats.effects import effects_table
+from ablate.stats.effects import Effect, effects_table
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,16 @@ class Report:
             "accounting": asdict(account_for(self.analysis)),
             "answer": answer_facts(self.analysis),
             "cautions": list(study.cautions),
-            "effects": [effect.row() for effect in self.analysis.effects],
+            "effects": [_effect_facts(effect) for effect in self.analysis.effects],
             "interactions": interactions_rows(self.analysis),
         }
+
+
+def _effect_facts(effect: Effect) -> dict[str, Any]:
+    """Return the columns of an effect; if seeds were added after a report, also the interval of the verdict."""
+    if not effect.evidence.extended:
+        return effect.row()
+    return {**effect.row(), "added_seeds_low": effect.interval[0], "added_seeds_high": effect.interval[1]}
 
 
 def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:

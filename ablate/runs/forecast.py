@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GUESSED_SD = 0.5
 """Assumed standard deviation of the metric over seeds, in displayed units, if there are no earlier runs."""
 
+PILOT, NOT_IN_PILOT = "a timed pilot of a few steps", "the start of its process and its figures"
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -34,6 +36,7 @@ class Forecast:
         slots: Number of runs at a time.
         units_each: Cores or GPUs per run.
         unit: `core` or `GPU`.
+        left_out: What the duration does not contain, so that it is a lower bound; empty if it contains everything.
     """
 
     missing: int
@@ -42,6 +45,7 @@ class Forecast:
     slots: int
     units_each: int = 1
     unit: str = "core"
+    left_out: str = ""
 
     @property
     def seconds(self) -> float:
@@ -59,13 +63,15 @@ class Sensitivity:
     """The minimum detectable difference of the planned seeds, and the number of seeds that the margin needs.
 
     Attributes:
-        detectable: The difference.
+        detectable: The difference; infinite if it is above `undetectable`.
+        undetectable: The difference of 10 SD, above which powers are not computed.
         seeds_needed: The range of the number of seeds; None if there is no estimate.
         sd: Standard deviation of the metric over seeds.
         basis: Source of the standard deviation.
     """
 
     detectable: float
+    undetectable: float
     seeds_needed: SeedsRange | None
     sd: float
     basis: str
@@ -85,15 +91,15 @@ def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> F
         if run.conditions["threads"] == missing[0].conditions.threads and run.status == "finished"
     ]
     if earlier:
-        seconds, basis = statistics.median(earlier), f"median of {count(len(earlier), 'earlier run')}"
+        seconds, basis, left_out = statistics.median(earlier), f"median of {count(len(earlier), 'earlier run')}", ""
     else:
         timed = estimate(missing[0])
         if timed is None:
             return None
-        seconds, basis = timed, "a timed pilot of a few steps"
+        seconds, basis, left_out = timed, PILOT, NOT_IN_PILOT
     on_gpu = missing[0].conditions.device == "cuda"
     units, unit = (1, "GPU") if on_gpu else (missing[0].conditions.threads, "core")
-    return Forecast(len(missing), seconds, basis, slots, units, unit)
+    return Forecast(len(missing), seconds, basis, slots, units, unit, left_out)
 
 
 def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:
@@ -104,7 +110,7 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
     standard deviation of a paired difference is taken as sqrt(2) times that of the baseline, an upper bound if pairing
     helps.
     """
-    from ablate.stats.effects import SeedsRange, minimum_detectable_effect, seeds_needed, seeds_range
+    from ablate.stats.effects import MAX_EFFECT_SIZE, SeedsRange, minimum_detectable_effect, seeds_needed, seeds_range
 
     comparisons, metric = len(study.comparisons()), study.workload.metric
     if not comparisons:
@@ -118,13 +124,13 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
         return None
     spread = statistics.stdev(scores) if known else GUESSED_SD
     sd, seeds = math.sqrt(2) * spread, len(study.seed_list)
-    detectable = minimum_detectable_effect(sd, seeds, comparisons)
+    detectable, most = minimum_detectable_effect(sd, seeds, comparisons), MAX_EFFECT_SIZE * sd
     if known:
         basis = f"{len(scores)} earlier runs of the baseline"
-        return Sensitivity(detectable, seeds_range(study.margin, sd, len(scores), comparisons), spread, basis)
+        return Sensitivity(detectable, most, seeds_range(study.margin, sd, len(scores), comparisons), spread, basis)
     needed = seeds_needed(study.margin, sd, comparisons)
     basis = "an assumption, without earlier runs of the baseline"
-    return Sensitivity(detectable, SeedsRange(needed, needed), spread, basis)
+    return Sensitivity(detectable, most, SeedsRange(needed, needed), spread, basis)
 
 
 def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:

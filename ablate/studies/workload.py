@@ -86,6 +86,8 @@ class Workload:
         """Return a description of the scale: `width 16, 16 epochs, 10,000 training images`."""
         named = [setting for setting in self.settings if setting.scale_text and setting.name in settings]
         parts = [setting.scale_text.format(_formatted(settings[setting.name])) for setting in named]
+        ones = [settings[setting.name] == 1 and setting.scale_text.startswith("{0} ") for setting in named]
+        parts = [part.removesuffix("s") if is_one else part for part, is_one in zip(parts, ones, strict=True)]
         return ", ".join(parts).replace(", of ", " of ")
 
     def setting(self, name: str) -> Setting:

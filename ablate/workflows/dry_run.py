@@ -9,6 +9,7 @@ from typing import Any
 from ablate import console
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
+from ablate.stats.effects.types import MIN_SEEDS
 from ablate.studies.designs import Design
 from ablate.studies.study import Study
 from ablate.wording import count
@@ -87,24 +88,32 @@ def _roman(number: int) -> str:
 def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
     lines = []
     if time_left and time_left.missing:
+        without = f", without {time_left.left_out}" if time_left.left_out else ""
         lines.append(
-            f"{count(time_left.missing, 'missing run')}: about {console.duration(time_left.seconds)}, "
-            f"{time_left.hours:.2g} {time_left.unit}-hours ({console.duration(time_left.seconds_each)} per run, "
-            f"{time_left.basis})"
+            f"{count(time_left.missing, 'missing run')}: {'at least' if without else 'about'} "
+            f"{console.duration(time_left.seconds)}, {time_left.hours:.2g} {time_left.unit}-hours "
+            f"({console.duration(time_left.seconds_each)} per run, {time_left.basis}{without})"
         )
     elif time_left:
         lines.append("All runs are finished")
-    if power:
-        smallest = study.workload.metric.with_unit(f"{power.detectable:.2g}")
-        detectable = f"{smallest} or more" if math.isfinite(power.detectable) else "no difference"
-        number = len(study.seed_list)
-        seeds = f"{count(number, 'seed')} {'detects' if number == 1 else 'detect'}"
-        if power.seeds_needed:
-            needed = f"The margin of {study.margin:g} needs {power.seeds_needed.words}"
-        else:
-            needed = f"Estimating the seeds for the margin of {study.margin:g} takes at least 5 earlier runs"
-        lines.append(f"{seeds} {detectable}. {needed} (SD over seeds {power.sd:.2g}: {power.basis})")
-    return lines
+    return [*lines, describe_power(power, study)] if power else lines
+
+
+def describe_power(power: Sensitivity, study: Study) -> str:
+    """Return the differences that the planned seeds detect, and the number of seeds that the margin needs."""
+    metric = study.workload.metric
+    margin, seeds = metric.with_unit(f"{study.margin:g}"), count(len(study.seed_list), "seed")
+    if len(study.seed_list) < MIN_SEEDS:
+        detected = f"{seeds}: too few for a verdict, which needs at least {MIN_SEEDS}"
+    elif math.isinf(power.detectable):
+        detected = f"{seeds} detect only differences above {metric.with_unit(f'{power.undetectable:.2g}')}"
+    else:
+        detected = f"{seeds} detect {metric.with_unit(f'{power.detectable:.2g}')} or more"
+    if power.seeds_needed:
+        needed = f"The margin of {margin} needs {power.seeds_needed.words}"
+    else:
+        needed = f"Estimating the seeds for the margin of {margin} takes at least 5 earlier runs"
+    return f"{detected}. {needed} (SD over seeds {power.sd:.2g}: {power.basis})"
 
 
 def _facts(
@@ -116,6 +125,8 @@ def _facts(
         "reused": sum(entry.is_done for entry in planned),
         "aliases": describe_aliases(study.resolved_design),
         "seconds": time_left.seconds if time_left else None,
+        "seconds_basis": time_left.basis if time_left else None,
+        "seconds_without": (time_left.left_out or None) if time_left else None,
         "hours": time_left.hours if time_left else None,
         "detectable": power.detectable if power else None,
         "seeds_needed": list(power.seeds_needed) if power and power.seeds_needed else None,

@@ -245,7 +245,11 @@ def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
 
 def test_one_of_a_thing_is_singular(project: Path) -> None:
     arguments = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--dry-run")
-    assert "leave-one-out over 1 factor, 2 variants x 1 seed = 2 runs" in ablate(*arguments, folder=project).stderr
+    answered = ablate(*arguments, folder=project)
+    assert "leave-one-out over 1 factor, 2 variants x 1 seed = 2 runs" in answered.stderr
+    assert "2 missing runs: at least " in answered.stdout
+    assert "a timed pilot of a few steps, without the start of its process and its figures)" in answered.stdout
+    assert "1 seed: too few for a verdict, which needs at least 3. The margin of 0.5 points needs " in answered.stdout
 
 
 SMALL = ("sweep", *TINY, "--factors", "augment,batch-norm", "--name", "small", "--executor", "serial", "--json")

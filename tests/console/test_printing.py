@@ -26,7 +26,8 @@ def test_json_has_no_number_that_is_not_finite(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(8.4, "8 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+    ("seconds", "text"),
+    [(0, "0 s"), (0.2, "less than 1 s"), (8.4, "8 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert console.duration(seconds) == text

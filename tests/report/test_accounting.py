@@ -21,6 +21,7 @@ from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
 from ablate.stats.metric import Metric
+from ablate.studies.designs import plackett_burman
 from tests.samples.report import report_text, small_study, tracked
 
 
@@ -63,6 +64,28 @@ def test_every_reason_has_its_number() -> None:
         "out of memory": 1, "still running": 1,
     }  # fmt: skip
     assert (account.read, account.used) == (16, 6)
+
+
+def test_a_failed_attempt_is_not_used_because_another_one_of_its_seed_is() -> None:
+    rows = [*scores("baseline", range(5)), *scores("no-x", range(5), 0.8), ("no-x", 3, "failed", "")]
+    account = account_for(analyse(study_of(rows)))
+    assert (account.read, account.used, account.left_out) == (11, 10, {"failed": 1})
+
+
+def test_the_baseline_of_a_screening_design_is_in_no_average() -> None:
+    factors = [f"f{number}" for number in range(11)]
+    design = plackett_burman(frozenset(factors), factors)
+    rows = [
+        {"variant": f"arm-{place}", "seed": seed, "acc": 0.8 + 0.01 * len(arm) + 0.001 * (seed * place % 7)}
+        | {name: name in arm for name in factors}
+        for place, arm in enumerate(design.arms)
+        for seed in range(3 if place else 2)
+    ]
+    options = TableOptions(metric="acc", baseline="arm-0", factors=factors)
+    study = from_table("theirs", "runs.csv", pd.DataFrame(rows).astype(str), options)
+    account = account_for(analyse(replace(study, comparisons=())))
+    assert (account.read, account.used) == (38, 36), "three seeds are complete, although the baseline has two"
+    assert account.left_out == {"of variants outside the balanced design": 2}
 
 
 @settings(max_examples=25)

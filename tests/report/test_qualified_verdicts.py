@@ -112,6 +112,34 @@ def test_a_diverged_combination_without_a_floor_leaves_the_rest_of_the_report(tm
     assert verdicts(floored)["a"].startswith("unstable in 1 of 80 runs: ")
 
 
+def test_a_candidate_of_a_factorial_design_is_added(tmp_path: Path) -> None:
+    """A factor that is off in the baseline was reported as removed from it."""
+    table = full_factorial(additive)
+    added = [name for name in table["variant"].unique() if name != "arm-0111"]
+    report = write(table, tmp_path, factors=tuple("abcd"), baseline="arm-0111")
+    effects = {effect.factor: effect for effect in report.analysis.main_effects}
+    assert len(added) == 15
+    assert [(effects[name].change, effects[name].variant) for name in "ab"] == [
+        ("added", "with a (averaged)"),
+        ("removed", "no-b (averaged)"),
+    ]
+    assert effects["a"].delta == pytest.approx(3, abs=0.2)
+    assert effects["a"].ci_low < effects["a"].delta < effects["a"].ci_high
+    assert effects["b"].delta == pytest.approx(-2, abs=0.2)
+    assert "Adding a, averaged over the other components, gained 3." in texts(report)["terminal"]
+
+
+def test_many_unstable_combinations_are_named_once(tmp_path: Path) -> None:
+    table = full_factorial(additive)
+    table.loc[(table["variant"] < "arm-0100") & (table["seed"] == 1), "status"] = "unstable"
+    report = write(table, tmp_path, factors=tuple("abcd"))
+    (note,) = [text for text in report.facts["answer"]["notes"] if "arm-0000" in text]
+    assert note.startswith("Unstable runs, at their recorded value in every average: arm-0000 (seed 1), arm-0001")
+    for text in report.facts["answer"]["established"] + report.facts["answer"]["open"]:
+        assert "arm-" not in text
+        assert "Unstable: runs of 4 combinations." in text
+
+
 def test_resolution_iii_establishes_nothing(tmp_path: Path) -> None:
     table = design_table(HALF, lambda on: 70 + 5.0 * (on["b"] and on["c"]))
     report = write(table, tmp_path, factors=tuple("abc"))

@@ -85,7 +85,7 @@ def test_failed_and_missing_runs_are_listed_at_the_top(tmp_path: Path) -> None:
     assert "**Missing:** no-residual (seed 2)" in top
     assert "**Running:** no-residual (seed 3)" in top
     assert "**Unstable:** no-dropout (seed 4)" in top
-    assert "Unstable in 1 of 5 seeds: Removing dropout" in text
+    assert "Removing dropout (unstable in 1 of 5 seeds)" in text
     assert "3 of 5" in text
 
 

@@ -321,7 +321,7 @@ def test_an_arm_that_is_unstable_more_often_than_its_reference_trains_unreliably
     assert estimate_effects(four, planned("no-a"), ACCURACY, 0.5)[0].verdict == "preliminary: trains unreliably"
     reference_too = with_status(runs, "baseline", [1], "unstable", 0.1)
     (effect,) = estimate_effects(reference_too, planned("no-a"), ACCURACY, 0.5)
-    assert effect.verdict == "reference unstable in seed 1: trains unreliably"
+    assert effect.verdict == "reference unstable in 1 of 5 seeds: trains unreliably"
 
 
 def test_unstable_runs_short_of_that_are_a_prefix():
@@ -332,7 +332,7 @@ def test_unstable_runs_short_of_that_are_a_prefix():
     assert effect.evidence.p_unreliable == pytest.approx(0.0618, abs=1e-4)
     reference_too = with_status(runs, "baseline", [1], "unstable", 0.1)
     (effect,) = estimate_effects(reference_too, planned("no-a"), ACCURACY, 0.5)
-    assert effect.verdict == "reference unstable in seed 1: unstable in 3 of 5 seeds: inconclusive"
+    assert effect.verdict == "unstable in 3 of 5 seeds, reference in 1: inconclusive"
     assert effect.evidence.paired.survivors == (False, False, False, True, False)
     assert effect.delta_survivors == approx(90.40 - 93.21)
 
@@ -381,7 +381,7 @@ def test_an_unstable_reference_without_value_or_floor():
     assert effect.p_improve == 0.2
     both = with_status(broken, "no-a", [0, 4], "unstable", math.inf)
     effect = estimate_effects(both, planned("no-a", "no-b"), RAW, 0.5)[0]
-    assert effect.verdict == "reference unstable in seed 2: unstable in 2 of 5 seeds"
+    assert effect.verdict == "unstable in 2 of 5 seeds, reference in 1"
     assert effect.delta_survivors == approx(float(np.mean(np.subtract(NO_BATCH_NORM, BASELINE)[[1, 3]])))
     few = broken[broken["seed"] < 4]
     assert (

@@ -104,7 +104,7 @@ def test_overrides():
     assert two == "Removing a: -2.97 points in 2 seeds; too few seeds for a verdict.", two
     assert sentence_of(runs[runs["seed"] < 3], drop).startswith("Preliminary: Removing a cost")
     assert sentence_of(runs, drop, protocol=Protocol(planned=False, selected_on_test=True)).startswith(
-        "Exploratory: Optimistic: Removing a cost"
+        "Exploratory, optimistic: Removing a cost"
     )
     assert "re-tuned" in sentence_of(runs, drop, protocol=Protocol(estimand="re-tuned"))
     assert sentence_of(runs[runs["variant"] == "baseline"], drop) == (
@@ -121,16 +121,54 @@ def test_unstable():
     drop = Comparison("no-a", factor="a")
     one = with_status(runs, "no-a", [1], "unstable", 0.1)
     text = sentence_of(one, drop)
-    assert text.startswith("Unstable in 1 of 5 seeds: Removing a: -")
+    assert text.startswith("Removing a (unstable in 1 of 5 seeds): -")
     assert text.endswith("Among the 4 seeds stable in both arms the difference is -3.03 points.")
     both = sentence_of(with_status(one, "baseline", [0], "unstable", 0.1), drop)
-    assert both.startswith("Reference unstable in seed 0: Unstable in 1 of 5 seeds: ")
+    assert both.startswith("Removing a (unstable in 1 of 5 seeds, reference in seed 0): ")
+    reference = sentence_of(with_status(runs, "baseline", [0], "unstable", 0.9310), drop)
+    assert reference.startswith("Removing a (reference unstable in seed 0) cost 3.02 points [2.83, 3.22] (")
     many = with_status(runs, "no-a", range(5), "unstable", 0.1)
     assert sentence_of(many, drop) == (
         "Removing a: trains unreliably, unstable in 5 of 5 seeds (95 % Wilson interval 57 to 100 %), "
         "the reference in none (Boschloo's exact test, p_Holm = .002)."
     )
-    assert "the reference in 1 (Boschloo" in sentence_of(with_status(many, "baseline", [3], "unstable", 0.1), drop)
+    reference_too = with_status(many, "baseline", [3], "unstable", 0.1)
+    assert "the reference in seed 3 (Boschloo" in sentence_of(reference_too, drop)
+
+
+def test_qualifications_are_one_clause_before_and_one_after_the_subject():
+    """Three qualifications once were a chain of colons before the sentence, 70 characters in the table."""
+    runs = run_table({"baseline": BASELINE[:2], "no-a": NO_BATCH_NORM[:2]})
+    broken = with_status(with_status(runs, "no-a", [1], "unstable", 0.9), "baseline", [1], "unstable", 0.1)
+    drop, open_protocol = Comparison("no-a", factor="a"), Protocol(planned=False, selected_on_test=True)
+    (effect,) = estimate_effects(broken, [drop], ACCURACY, 0.5, open_protocol)
+    assert effect.verdict == "exploratory: optimistic: unstable in 1 of 2 seeds, reference in 1: too few seeds"
+    text = sentence(effect, ACCURACY)
+    assert text.startswith(
+        "Exploratory, optimistic: Removing a (unstable in 1 of 2 seeds, reference in seed 1): 38.51 points"
+    )
+    assert text.endswith(
+        "too few seeds for a verdict. In the only seed stable in both arms the difference is -2.98 points."
+    )
+
+
+def test_an_equivalence_next_to_a_wider_interval_states_the_interval_of_its_test():
+    """TOST at .05 is the 90 % interval: "beyond 0.4 is ruled out" once stood next to [-0.26, 0.42]."""
+    changed = np.add(BASELINE, [-0.25, 0.3, 0.42, -0.05, -0.02])
+    runs, drop = run_table({"baseline": BASELINE, "no-a": changed}), Comparison("no-a", factor="a")
+    assert sentence_of(runs, drop, margin=0.4) == (
+        "Removing a changed accuracy by 0.08 points [-0.26, 0.42]; a difference beyond 0.4 is ruled out (equivalence "
+        "test, 90 % interval [-0.18, 0.34]): no practically meaningful effect."
+    )
+    assert "90 %" not in sentence_of(runs, drop)
+
+
+def test_inconclusive_next_to_an_interval_without_zero_states_the_corrected_p():
+    runs = run_table({"baseline": BASELINE, "no-a": np.subtract(BASELINE, [0.9, 0.5, 0.2, 1.1, 0.4])})
+    text = sentence_of(runs, Comparison("no-a", factor="a"), family=7)
+    assert text.startswith(
+        "Removing a: -0.62 points [-1.08, -0.16] (p_Holm = .140 among 7 comparisons). Inconclusive: "
+    )
 
 
 values = st.lists(st.floats(0, 1), min_size=0, max_size=7)
@@ -243,7 +281,7 @@ def test_without_a_floor_the_survivors_are_stated():
     runs = run_table({"baseline": BASELINE, "no-a": NO_BATCH_NORM, "no-b": NO_CLIP}, LOSS)
     broken = with_status(runs, "no-a", [1], "unstable", math.nan)
     assert sentence_of(broken, Comparison("no-a", factor="a"), LOSS) == (
-        "Unstable in 1 of 5 seeds: Removing a: no difference, because unstable runs have no finite perplexity and "
+        "Removing a (unstable in 1 of 5 seeds): no difference, because unstable runs have no finite perplexity and "
         "there is no floor (--floor). Among the 4 seeds stable in both arms the difference is -3.03."
     )
 

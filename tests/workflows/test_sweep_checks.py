@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals
 from ablate.report.sources.study import from_study
 from ablate.runs.executors import SerialExecutor
+from ablate.runs.forecast import Sensitivity
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
+from ablate.stats.effects import SeedsRange
 from ablate.studies.conditions import Conditions
 from ablate.tracking import JournalTracker, Project
-from ablate.workflows.dry_run import print_dry_run
+from ablate.workflows.dry_run import describe_power, print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
 from ablate.workloads.custom.study_file import load_study
@@ -116,3 +120,19 @@ def test_names_that_the_training_ignores_are_named_in_the_dry_run(
     assert [text.partition(":")[0].partition(". ")[0] for text in found] == expected
     assert one.summary(1.0)["cautions"] == found
     assert session(tmp_path, STUDY, **values).cautions == []
+
+
+@pytest.mark.parametrize(
+    ("power", "words"),
+    [
+        ((math.inf, 14.2, 2), "2 seeds: too few for a verdict, which needs at least 3. The margin"),
+        ((math.inf, 14.2, 3), "3 seeds detect only differences above 14 points. The margin"),
+        ((1.26, 14.2, 5), "5 seeds detect 1.3 points or more. The margin of 0.5 points needs 20 seeds"),
+        ((math.inf, 1.0, 1), "1 seed: too few for a verdict, which needs at least 3. The margin"),
+    ],
+)
+def test_the_power_of_a_dry_run_in_words(power: tuple[float, float, int], words: str, tmp_path: Path) -> None:
+    detectable, undetectable, seeds = power
+    one = replace(session(tmp_path, STUDY).study, seeds=seeds, margin=0.5)
+    known = Sensitivity(detectable, undetectable, SeedsRange(20, 20), 1.0, "an assumption")
+    assert describe_power(known, one).startswith(words)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ablate.stats.effects import Effect
-from ablate.stats.effects.sentences import decimals_for, p_value
+from ablate.stats.effects.number_text import decimals_for, p_value
 from ablate.stats.metric import Metric
 from ablate.wording import fixed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from ablate.report.accounting import answer_notes
@@ -46,7 +47,7 @@ def answer(analysis: Analysis) -> str:
     for title, chosen in [*groups_of(effects).items(), (RETUNED, analysis.retuned)]:
         if chosen:
             parts += [bold(title), bullets(map(escape, _sentences(chosen, metric)))]
-    return "\n\n".join([*parts, *notes, _how_to_read(analysis.study)])
+    return "\n\n".join([*parts, *notes, _how_to_read(analysis)])
 
 
 def plain_answer(analysis: Analysis) -> list[str]:
@@ -144,15 +145,17 @@ def _sentences(effects: Sequence[Effect], metric: Metric) -> list[str]:
     return lines
 
 
-def _how_to_read(study: StudyData) -> str:
+def _how_to_read(analysis: Analysis) -> str:
     """Return one paragraph that explains the sentences to a newcomer."""
-    metric = study.metric
+    study, metric = analysis.study, analysis.study.metric
+    is_usual = all(math.isclose(effect.level, 0.95) for effect in analysis.headline)
     if metric.in_points:
         unit = f"one point is one percentage point of {metric.label}"
     else:
         unit = f"differences are in {metric.label}{f' ({metric.own_unit})' if metric.own_unit else ''}"
+    level = "95 % " if is_usual else ""
     return escape(
-        f"How to read this: {unit}. The brackets contain the 95 % confidence interval: the differences that are "
+        f"How to read this: {unit}. The brackets contain the {level}confidence interval: the differences that are "
         f"compatible with the runs. Differences within the margin of {metric.with_unit(f'{study.margin:g}')}"
         f'{study.counts.fixed} are too small to matter. "Inconclusive" means that there are too few seeds to decide, '
         "not that there is no effect."

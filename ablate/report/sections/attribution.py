@@ -10,14 +10,16 @@ from ablate.report.formats.numbers import DASH, digits_of, interval, probability
 from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
+from ablate.report.sections.results_table import added_seeds
 from ablate.stats.attribution import AliasGroup, FactorialContrast, likeliest_pair
 from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed
-from ablate.stats.effects.verdicts import seed_list
-from ablate.wording import count, listed
+from ablate.stats.effects.verdicts import seed_list, unstable_variants
+from ablate.wording import count
 
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
-_MOST_PARTIAL = 12
+_MOST_PARTIAL = 6
+_MOST_UNSTABLE = 8
 _CONFOUNDED = {
     "leave-one-out": "each effect is that of removing one component from the full recipe",
     "add-one-in": "each effect is that of adding one component to the bare recipe",
@@ -51,13 +53,14 @@ def _main_effects(analysis: Analysis) -> str:
     seeds = count(len(factorial.seeds), "complete seed")
     words = (
         f"The effect of having each component, {AVERAGED} ({factorial.variants} variants, {seeds}; "
-        f"{factorial.method}). The results above contain the same numbers with the opposite sign: the effect of "
-        "switching it off."
+        f"{factorial.method}). The results above contain the same numbers, with the opposite sign where the change is "
+        "the removal of the component."
     )
     if factorial.incomplete_seeds:
         seeds = ", ".join(map(str, factorial.incomplete_seeds))
         words += f" Excluded because some of their runs are missing: seeds {seeds}."
     words += _unstable(factorial.unstable, factorial.runs)
+    words += f" {added_seeds(analysis)}".rstrip()
     columns = [
         "component",
         "effect of having it",
@@ -80,7 +83,7 @@ def _unstable(unstable: Mapping[str, tuple[Seed, ...]], runs: int) -> str:
     if not unstable:
         return ""
     number = sum(map(len, unstable.values()))
-    named = listed((f"{name} ({seed_list(seeds)})" for name, seeds in unstable.items()), 8)
+    named = unstable_variants(unstable, _MOST_UNSTABLE)
     return f" {number} of {count(runs, 'run')} unstable, included at the recorded value: {named}."
 
 
@@ -156,7 +159,8 @@ def _interactions(analysis: Analysis) -> str:
         columns += ["aliased with", "likeliest"]
         rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, pairs, strict=True)]
     more = len(analysis.interactions) - len(pairs)
-    tail = [f"{more} more in `interactions.csv`."] if more else []
+    tail = [escape(added_seeds(analysis).strip()), f"{more} more in `interactions.csv`." if more else ""]
+    tail = [text for text in tail if text]
     return "\n\n".join(["### Interactions", _synergy_words(analysis), table(columns, rows, numeric=range(1, 5)), *tail])
 
 
@@ -202,16 +206,20 @@ def _aliasing(analysis: Analysis) -> str:
     rows = [
         [escape(group.label), escape(_aliased_with(group))]
         for group in analysis.aliases
-        if len(group.terms) > 1 or group.partial
+        if len(group.terms) > 1 or (group.partial and group.order == 1)
     ]
     if rows:
         parts.append(table(["term", "aliased with"], rows[:MOST_ROWS]))
+    in_part = sum(group.order > 1 and len(group.terms) == 1 and bool(group.partial) for group in analysis.aliases)
+    if in_part:
+        parts.append(f"{count(in_part, 'pair')} are aliased in part with components or other pairs and not estimated.")
     return "\n\n".join(parts)
 
 
 def _aliased_with(group: AliasGroup) -> str:
     words = [" = ".join(group.aliases)] if group.aliases else []
-    words += [f"in part ({value:+z.2f}): {' x '.join(term)}" for term, value in group.partial[:_MOST_PARTIAL]]
+    partial = sorted(group.partial, key=lambda item: -abs(item[1]))
+    words += [f"in part ({value:+z.2f}): {' x '.join(term)}" for term, value in partial[:_MOST_PARTIAL]]
     if len(group.partial) > _MOST_PARTIAL:
         words.append(f"and {len(group.partial) - _MOST_PARTIAL} more in part")
     return "; ".join(words)

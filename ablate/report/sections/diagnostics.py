@@ -8,13 +8,14 @@ from ablate.report.formats.numbers import DASH, digits_of, interval, plain, prob
 from ablate.report.sections.head import incomplete_lines
 from ablate.stats.effects import Effect, sign_flip_can_reach, smallest_sign_flip_p
 from ablate.stats.effects.pairing import NO_VALUE
+from ablate.stats.effects.sign_flip import MAX_SEEDS_EXACT_FLIPS
 
 _COLUMNS = (
     "variant",
     "rho",
     "p, paired t",
     "p, Welch (unpaired)",
-    "p, sign-flip (exact)",
+    "p, sign-flip ({flips})",
     "P(improve), Wilson 95 %",
     "difference without unstable runs",
 )
@@ -31,7 +32,10 @@ def diagnostics(analysis: Analysis) -> str:
             "Sensitivity: the primary analysis is the paired t-test, chosen beforehand. The other tests show how much "
             "the results depend on this choice. These p-values are not corrected for multiple comparisons."
         )
-        parts += [escape(words), table(_COLUMNS, rows, numeric=range(1, 7))]
+        few = max(effect.n for effect in effects) <= MAX_SEEDS_EXACT_FLIPS
+        flips = "exact" if few else f"exact up to {MAX_SEEDS_EXACT_FLIPS} seeds"
+        columns = [name.format(flips=flips) for name in _COLUMNS]
+        parts += [escape(words), table(columns, rows, numeric=range(1, 7))]
     unreachable = [effect.n for effect in effects if not sign_flip_can_reach(effect.n, effect.evidence.comparisons)]
     if unreachable:
         seeds = max(unreachable)

@@ -11,6 +11,7 @@ from ablate.report.formats.numbers import digits_of, interval, plain, signed
 from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
 from ablate.stats.effects import TwoScopes
+from ablate.wording import count
 
 
 def noise_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
@@ -30,8 +31,8 @@ def noise_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
         lines.append("The number of seeds for smaller differences cannot be estimated from fewer than 5 seeds")
     for target, seeds in known.items():
         lines.append(
-            f"To detect a true difference of {study.metric.with_unit(f'{target:g}')} among {budget.comparisons} "
-            f"comparisons: {seeds.words}"
+            f"To detect a true difference of {study.metric.with_unit(f'{target:g}')} among "
+            f"{count(budget.comparisons, 'comparison')}: {seeds.words}"
         )
     parts = ["## Noise", bullets(lines), *plots_in(plots, "noise")]
     if analysis.scopes:

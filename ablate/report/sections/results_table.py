@@ -37,14 +37,15 @@ def results_section(analysis: Analysis) -> str:
         escape(
             f"Difference: variant minus reference, in {unit}. SD: standard deviation over the paired seeds. "
             "P(improve): share of seeds in which the variant is better; a tie counts half. TOST: test that the "
-            f"difference is within the margin. {_added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
+            f"difference is within the margin. {added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
             "true difference that these seeds detect with probability .8."
         )
     )
     return "\n\n".join(parts)
 
 
-def _added_seeds(analysis: Analysis) -> str:
+def added_seeds(analysis: Analysis) -> str:
+    """Return the consequence of seeds that were added after a report; empty if there are none."""
     if not any(effect.evidence.extended for effect in analysis.effects):
         return ""
     return (

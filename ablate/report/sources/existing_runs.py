@@ -73,6 +73,10 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
     factors, variants = find_factors(rows, asked, row_word)
     _require_baseline(rows, options.baseline)
     usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
+    if options.baseline not in set(usable["variant"]):
+        raise UserError(
+            f"All runs of the baseline {options.baseline!r} are still running. Repeat this once one has ended"
+        )
     design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)
     return StudyData(
         name=name,

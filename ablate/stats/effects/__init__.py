@@ -23,6 +23,7 @@ from ablate.stats.effects.noise import (
 )
 from ablate.stats.effects.pairing import STATUSES, Scores, read_scores, score_table
 from ablate.stats.effects.power import (
+    MAX_EFFECT_SIZE,
     SeedsRange,
     detectable_effect_size,
     minimum_detectable_effect,
@@ -39,11 +40,13 @@ from ablate.stats.effects.sequential import (
     take_look,
 )
 from ablate.stats.effects.sign_flip import sign_flip_p, smallest_sign_flip_p
-from ablate.stats.effects.types import Average, Comparison, PairedSeeds, Protocol, Verdict
+from ablate.stats.effects.types import MIN_SEEDS, Average, Comparison, PairedSeeds, Protocol, Verdict
 
 __all__ = [
     "BUDGET_DIFFERENCES",
     "EFFECT_COLUMNS",
+    "MAX_EFFECT_SIZE",
+    "MIN_SEEDS",
     "STATUSES",
     "Average",
     "Comparison",

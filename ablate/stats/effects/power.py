@@ -9,7 +9,7 @@ from typing import NamedTuple
 from scipy import special
 
 from ablate.stats.effects.inference import quantile
-from ablate.stats.effects.types import ALPHA, POWER
+from ablate.stats.effects.types import ALPHA, MIN_SEEDS, POWER
 
 MAX_EFFECT_SIZE = 10.0
 MAX_SEEDS = 1_000_000
@@ -39,7 +39,7 @@ def detectable_effect_size(n: int, alpha: float, power: float = POWER) -> float:
     """
     from scipy import optimize
 
-    if n < 3:
+    if n < MIN_SEEDS:
         return math.inf
     high = 1.0 / math.sqrt(n)
     while power_of_paired_t(high, n, alpha) < power:

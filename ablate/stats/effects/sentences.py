@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 
 from ablate.stats.effects.effect import Effect
+from ablate.stats.effects.inference import quantile
+from ablate.stats.effects.number_text import amount, decimals_for, interval, p_value
+from ablate.stats.effects.power import MAX_EFFECT_SIZE
 from ablate.stats.effects.types import Average, Verdict
-from ablate.stats.effects.verdicts import EQUIVALENCE, seed_list
+from ablate.stats.effects.verdicts import EQUIVALENCE, MOST_NAMED, PREFIXES, seed_list, unstable_text, unstable_variants
 from ablate.stats.metric import Metric
-from ablate.wording import count, fixed, listed
+from ablate.wording import count, fixed
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -29,34 +32,9 @@ def subject(effect: Effect) -> str:
     name = effect.factor.replace("_", " ")
     if effect.change == "removed":
         return f"Removing {name}"
-    if effect.reference == "baseline" or effect.evidence.estimand == "re-tuned":
+    if effect.reference == "baseline" or effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
         return f"Adding {name}"
     return f"Adding {name} to {'the bare recipe' if effect.reference == 'none' else effect.reference}"
-
-
-def decimals_for(margin: float, metric: Metric) -> int:
-    """Return the decimals that resolve a hundredth of the margin's order of magnitude, at least 2 for points."""
-    wanted = 1 - math.floor(math.log10(margin))
-    return min(12, max(2 if metric.in_points else 0, wanted))
-
-
-def amount(value: float, effect: Effect, metric: Metric) -> str:
-    """Return a number with its unit: "3.02 points", "1.2", "0.8 s"."""
-    number = fixed(value, decimals_for(effect.margin, metric))
-    return f"{number} points" if metric.in_points else metric.with_own_unit(number)
-
-
-def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:
-    """Return an interval in brackets, without unit."""
-    digits = decimals_for(effect.margin, metric)
-    return f"[{fixed(low, digits)}, {fixed(high, digits)}]"
-
-
-def p_value(p: float) -> str:
-    """Return a p-value as text: "< .001" or "= .012"."""
-    if math.isnan(p):
-        return "not available"
-    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("= 0.", "= .")
 
 
 def _basis(effect: Effect) -> str:
@@ -88,8 +66,8 @@ def _changed(effect: Effect, metric: Metric) -> str:
 
 def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
     """Return the sentence for the verdict's rule."""
-    start = subject(effect) + (f", {qualifier}" if qualifier else "")
-    name, rule = f"{start}," if qualifier else start, effect.evidence.rule
+    start, name = (_name(effect, qualifier, in_clause=in_clause) for in_clause in (False, True))
+    rule = effect.evidence.rule
     if rule in (Verdict.LOSS, Verdict.GAIN):
         return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
     if rule is Verdict.UNRESOLVED:
@@ -98,16 +76,29 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
         difference = _changed(effect, metric) if low <= 0 <= high else _moved(effect, metric)
         return f"{name} {difference} {_basis(effect)}: {_unresolved(effect, metric)}."
     if rule is Verdict.NEGLIGIBLE:
-        return (
-            f"{name} {_changed(effect, metric)} {_basis(effect)}; "
-            f"a difference beyond {_margin(effect, metric)} is ruled out: {rule}."
-        )
+        return f"{name} {_changed(effect, metric)} {_basis(effect)}; {_ruled_out(effect, metric)}: {rule}."
     if rule is Verdict.NO_EFFECT:
-        beyond = f"a difference beyond {_margin(effect, metric)} is ruled out"
-        return f"{name} {_changed(effect, metric)}; {beyond}: {rule}."
+        return f"{name} {_changed(effect, metric)}; {_ruled_out(effect, metric)}: {rule}."
     if rule is Verdict.INCONCLUSIVE:
         return f"{start}: {amount(effect.delta, effect, metric)} {_inconclusive(effect, metric)}."
     return f"{start}: {_no_verdict(effect, metric)}"
+
+
+def _ruled_out(effect: Effect, metric: Metric) -> str:
+    """Return the differences that are ruled out, with the interval of the equivalence test if it alone shows this.
+
+    The two one-sided tests at level alpha are those of the interval of level 1 - 2 alpha, which is narrower.
+    """
+    text, margin = f"a difference beyond {_margin(effect, metric)} is ruled out", effect.margin
+    low, high = effect.interval
+    if -margin <= low and high <= margin:
+        return text
+    alpha, n = effect.evidence.alpha, effect.n
+    half = quantile(1 - alpha, n - 1) * effect.evidence.sd_difference / math.sqrt(n)
+    if abs(effect.delta) + half > margin:
+        return f"{text} (by an earlier look)"
+    bounds = interval(effect.delta - half, effect.delta + half, effect, metric)
+    return f"{text} (equivalence test, {100 * (1 - 2 * alpha):g} % interval {bounds})"
 
 
 def _unresolved(effect: Effect, metric: Metric) -> str:
@@ -132,18 +123,20 @@ def _inconclusive(effect: Effect, metric: Metric) -> str:
     if effect.evidence.extended:
         allows = "the interval that allows for the added seeds"
         bounds = f"{bounds}, {allows}" if math.isfinite(low) else f"(at {effect.n} seeds, {allows} is infinite)"
+    elif low > 0 or high < 0:  # a single interval excludes zero, but not after the correction
+        bounds = f"{bounds} (p_Holm {p_value(effect.p_holm)} among {count(effect.evidence.comparisons, 'comparison')})"
     text = f"{bounds}. Inconclusive: {_power(effect, metric)}"
     return f"{text}. No equivalence, because {_too_coarse(effect, metric)}" if effect.evidence.coarse else text
 
 
 def _power(effect: Effect, metric: Metric) -> str:
     """Return the detectable difference, and the number of seeds that the margin needs."""
-    digits = decimals_for(effect.margin, metric) - 1
+    digits = max(1 if metric.in_points else 0, decimals_for(effect.margin, metric) - 1)
     if math.isinf(effect.mde):
-        detect = f"{effect.n} seeds cannot detect differences below 10 SD"
+        least = metric.with_own_unit(fixed(MAX_EFFECT_SIZE * effect.evidence.sd_difference, digits))
+        detect = f"{effect.n} seeds detect only differences above {least} (10 SD)"
     else:
-        least = 1 if metric.in_points else 0
-        detect = f"{effect.n} seeds detect {metric.with_own_unit(fixed(effect.mde, max(least, digits)))} or more"
+        detect = f"{effect.n} seeds detect {metric.with_own_unit(fixed(effect.mde, digits))} or more"
     needed = effect.evidence.seeds_needed
     if needed is None:
         known = f"the number of seeds for the margin of {_margin(effect, metric)} cannot be estimated from fewer than 5"
@@ -161,10 +154,11 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
     paired = evidence.paired
     if rule is Verdict.UNRELIABLE:
         low, high = 100 * evidence.unstable_low, 100 * evidence.unstable_high
-        lost = len(paired.reference_unstable)
+        lost = paired.reference_unstable
+        reference = seed_list(lost) if lost else "none"
         return (
             f"trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
-            f"{low:.0f} to {high:.0f} %), the reference in {lost or 'none'} (Boschloo's exact test, "
+            f"{low:.0f} to {high:.0f} %), the reference in {reference} (Boschloo's exact test, "
             f"p_Holm {p_value(evidence.p_unreliable)})."
         )
     if effect.n == 0:
@@ -195,10 +189,23 @@ def _no_op(effect: Effect) -> str:
 
 
 def _before(effect: Effect) -> list[str]:
-    """Return the verdict's prefixes as text before the sentence."""
-    words = effect.verdict.split(": ")
-    words = words if effect.evidence.rule is Verdict.UNSTABLE else words[:-1]
-    return [f"{word[0].upper()}{word[1:]}:" for word in words]
+    """Return the verdict's prefixes as text before the sentence, "Preliminary, exploratory:"."""
+    words = [word for word in effect.verdict.split(": ") if word in PREFIXES]
+    first, rest = words[: words.count("screening")], words[words.count("screening") :]
+    return [f"{text[0].upper()}{text[1:]}:" for text in (*first, ", ".join(rest)) if text]
+
+
+def _name(effect: Effect, qualifier: str, *, in_clause: bool) -> str:
+    """Return the subject with the qualifier and the unstable runs.
+
+    For example "Removing batch norm, averaged over the other components (unstable in 2 of 80 runs),". The last comma
+    is there `in_clause`, before a verb.
+    """
+    unstable = (
+        "" if effect.evidence.rule is Verdict.UNRELIABLE else unstable_text(effect.evidence.paired, naming_seeds=True)
+    )
+    name = subject(effect) + (f", {qualifier}" if qualifier else "") + (f" ({unstable})" if unstable else "")
+    return f"{name}," if qualifier and in_clause else name
 
 
 def _after(effect: Effect, metric: Metric) -> list[str]:
@@ -215,7 +222,8 @@ def _after(effect: Effect, metric: Metric) -> list[str]:
         else:
             left = sum(evidence.paired.survivors)
             value = amount(effect.delta_survivors, effect, metric)
-            notes.append(f"Among the {count(left, 'seed')} stable in both arms the difference is {value}.")
+            where = "In the only seed" if left == 1 else f"Among the {left:,} seeds"
+            notes.append(f"{where} stable in both arms the difference is {value}.")
     if evidence.stopped_early:
         bias = "be too near zero" if evidence.rule in EQUIVALENCE else "exaggerate"
         notes.append(f"Stopped early at {effect.n} seeds: such an estimate tends to {bias}.")
@@ -228,7 +236,8 @@ def _without_unstable_runs(effect: Effect, average: Average, metric: Metric) -> 
     """Return the variants of an average that have unstable runs, and the difference without them."""
     if not average.n_unstable:
         return []
-    named = listed((f"{name} ({seed_list(seeds)})" for name, seeds in average.unstable.items()), 4)
+    few = len(average.unstable) <= MOST_NAMED
+    named = unstable_variants(average.unstable) if few else f"runs of {len(average.unstable)} combinations"
     if math.isnan(effect.delta_survivors):
         return [f"Unstable: {named}. Without these combinations the difference cannot be estimated."]
     without = amount(effect.delta_survivors, effect, metric)

@@ -17,6 +17,7 @@ Estimand = Literal["drop-in", "re-tuned"]
 
 ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
+MIN_SEEDS = 3  # with fewer there is no verdict
 EQUAL = 1e-9  # share of the largest |score| up to which scores, and differences over seeds, count as equal
 
 

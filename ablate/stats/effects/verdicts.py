@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +10,25 @@ import numpy as np
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
 from ablate.stats.effects.seeds import Seed
-from ablate.stats.effects.types import ALPHA, FINAL, Comparison, PairedSeeds, Protocol, Verdict
-from ablate.wording import count
+from ablate.stats.effects.types import ALPHA, FINAL, MIN_SEEDS, Comparison, PairedSeeds, Protocol, Verdict
+from ablate.wording import count, listed
 
 RULES = {code: rule for rule, code in CODES.items()}
 MOST_SEEDS = 20
 """Seeds that a verdict names."""
+
+MOST_NAMED = 2
+"""Combinations with unstable runs that the sentence of an average names; of more it gives the number."""
+
+PREFIXES = ("screening", "preliminary", "exploratory", "optimistic")
+"""The prefixes of verdicts, in order, before the number of unstable runs."""
 
 EQUIVALENCE = (Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)
 
 
 def rule_of(pair: PairedSeeds, statistics: PairedT, p_values: PValues, criteria: Criteria) -> Verdict:
     """Return the verdict of one comparison, without prefixes."""
-    if pair.n < 3:
+    if pair.n < MIN_SEEDS:
         return Verdict.SINGLE if pair.n == 1 else Verdict.TOO_FEW
     if p_values.p_unreliable < ALPHA:
         return Verdict.UNRELIABLE
@@ -70,21 +77,18 @@ def coarse_step(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValue
 
 def with_prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> str:
     """Return the verdict with its prefixes."""
-    return verdict_text(rule, prefixes(rule, pair, comparison.planned, protocol), unstable_text(pair))
+    before = prefixes(rule, pair, comparison.planned, protocol)
+    return verdict_text(rule, before, unstable_text(pair, is_unreliable=rule is Verdict.UNRELIABLE))
 
 
 def verdict_text(rule: Verdict, before: list[str], unstable: str) -> str:
-    """Return a verdict as text. `unstable` counts the unstable runs: the prefix of a verdict, or all of it."""
-    if rule is Verdict.UNSTABLE:
-        return ": ".join([*before, unstable])
-    return ": ".join([*before, *([unstable] if unstable and rule is not Verdict.UNRELIABLE else []), rule])
+    """Return a verdict as text. `unstable` counts the unstable runs: the last prefix, or the verdict itself."""
+    return ": ".join([*before, *([unstable] if unstable else []), *([] if rule is Verdict.UNSTABLE else [rule])])
 
 
 def prefixes(rule: Verdict, pair: PairedSeeds, planned: bool, protocol: Protocol) -> list[str]:
     """Return the prefixes that qualify a verdict, in order, without the number of unstable runs."""
     found = ["screening"] if pair.average is not None and pair.average.screening else []
-    if pair.reference_unstable and pair.average is None and (pair.unstable or pair.is_scored):
-        found.append(f"reference unstable in {seed_list(pair.reference_unstable)}")
     return found + protocol_prefixes(rule, pair.n, planned, protocol)
 
 
@@ -100,15 +104,21 @@ def protocol_prefixes(rule: Verdict, n: int, planned: bool, protocol: Protocol) 
     return found
 
 
-def unstable_text(pair: PairedSeeds) -> str:
-    """Return the number of unstable runs as text, "unstable in 2 of 5 seeds"; empty if there are none."""
+def unstable_text(pair: PairedSeeds, *, is_unreliable: bool = False, naming_seeds: bool = False) -> str:
+    """Return the unstable runs as text, "unstable in 2 of 5 seeds, reference in 1"; empty if there are none.
+
+    If the verdict is that the variant trains unreliably, it states the variant's runs itself. `naming_seeds` replaces
+    the number of the reference's by its seeds.
+    """
     if pair.average is not None:
         return unstable_runs(pair.average.n_unstable, pair.average.runs)
-    if pair.unstable:
-        return f"unstable in {len(pair.unstable)} of {count(pair.n, 'seed')}"
-    if pair.reference_unstable and not pair.is_scored:
-        return f"reference unstable in {len(pair.reference_unstable)} of {count(pair.n, 'seed')}"
-    return ""
+    own, lost, seeds = len(pair.unstable), len(pair.reference_unstable), count(pair.n, "seed")
+    where = seed_list(pair.reference_unstable) if naming_seeds else str(lost)
+    if own and not is_unreliable:
+        return f"unstable in {own} of {seeds}" + (f", reference in {where}" if lost else "")
+    if not lost:
+        return ""
+    return f"reference unstable in {where if naming_seeds else f'{lost} of {seeds}'}"
 
 
 def unstable_runs(unstable: int, runs: int) -> str:
@@ -121,3 +131,8 @@ def seed_list(seeds: tuple[Seed, ...]) -> str:
     if len(seeds) > MOST_SEEDS:
         return count(len(seeds), "seed")
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
+
+
+def unstable_variants(unstable: Mapping[str, tuple[Seed, ...]], most: int = MOST_NAMED) -> str:
+    """Return the unstable runs by variant as text: "none (seeds 3, 4)"."""
+    return listed((f"{name} ({seed_list(seeds)})" for name, seeds in unstable.items()), most)

@@ -276,3 +276,11 @@ def test_a_written_run_table_gives_the_same_effects(tmp_path: Path) -> None:
     second = write_report(again, tmp_path / "again")
     assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
     assert len(first) == 6
+
+
+def test_a_baseline_that_is_still_running_is_one_line(tmp_path: Path) -> None:
+    """It was a KeyError where the names of the variants show factors."""
+    table = rows({"baseline": BASELINE[:1], "no-a": NO_CLIP, "no-b": NO_BATCH_NORM})
+    table.loc[table["variant"] == "baseline", "status"] = "RUNNING"
+    with pytest.raises(UserError, match="All runs of the baseline 'baseline' are still running"):
+        study_in(table, tmp_path)
