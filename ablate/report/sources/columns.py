@@ -91,7 +91,8 @@ def _find_metric(table: pd.DataFrame, name: str | None, others: Sequence[str]) -
 def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word: str, baseline: str) -> pd.DataFrame:
     """Return the table with the columns `variant`, `seed`, the metric and the factors first, then the others.
 
-    A column that is called like one of these and has another role gets a longer name. A column `status` is left out if
+    A column that is called like one of these and has another role gets a longer name: `attrs["original"]` has the names
+    that the others had. A column `status` is left out if
     it is one of the `statuses`.
     """
     import pandas as pd
@@ -103,14 +104,18 @@ def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word
         metric: table[roles.metric],
         **{name: table[column] for name, column in roles.factors.items()},
     }
+    original = {}
     for column in table.columns:
         if column in roles.columns or (column == "status" and column in statuses):
             continue
         short = plain(column)
         names = (short.replace("/", "_") if column.startswith("metrics.") else short, short, column)
         longer = (f"{column}_{number}" for number in range(2, len(table.columns) + 3))
-        data[next(name for name in (*names, *longer) if name not in data and name != "status")] = table[column]
-    return pd.DataFrame(data, index=table.index)
+        chosen = next(name for name in (*names, *longer) if name not in data and name != "status")
+        data[chosen], original[chosen] = table[column], plain(column)
+    found = pd.DataFrame(data, index=table.index)
+    found.attrs["original"] = original
+    return found
 
 
 def metric_name(table: pd.DataFrame, roles: Roles) -> str:

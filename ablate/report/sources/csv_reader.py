@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UserError(f"Cannot read {path} as CSV: {error}") from error
     header, *rows = rows
     rows = [row for row in rows if any(row.cells)]
+    _check_header(header, rows, str(path))
     names = _names(header, rows, str(path))
     table = pd.DataFrame(
         [_of_length(row, len(header.cells), str(path)) for row in rows],
@@ -63,7 +65,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     table, commas = with_decimal_points(table, str(path))
     found = [
         *([f"cells separated by {SEPARATORS[separator]}"] if separator != "," else []),
-        *(["decimal commas"] if commas else []),
+        *(["decimal commas"] if commas else ["decimal points"] if separator == ";" else []),
         *([f"{count(comments, 'comment line')} skipped"] if comments else []),
     ]
     table.attrs["dialect"] = ", ".join(found)
@@ -97,7 +99,7 @@ def _from_header(lines: Sequence[str], start: int) -> tuple[Sequence[str], int]:
         return lines, start
     for separator in SEPARATORS:
         names, cells = _cells(lines, above, separator), _cells(lines, start, separator)
-        if len(names) == len(cells) > 1 and any(map(_NUMBER.fullmatch, cells)):
+        if len(names) == len(cells) > 1 and any(map(_is_number, cells)):
             return [*lines[:above], lines[above].lstrip().lstrip("#").lstrip(" "), *lines[above + 1 :]], above
     return lines, start
 
@@ -172,6 +174,18 @@ def _without_comments(rows: Sequence[Row], lines: Sequence[str], path: str) -> t
         )
     comments = {row.line for row in marked} - {row.line for row in full}
     return [header, *(row for row in rest if row.line not in comments)], len(comments)
+
+
+def _check_header(header: Row, rows: Sequence[Row], path: str) -> None:
+    """Raise UserError for a header that is a row: it has a number at the top of every column of numbers."""
+    columns = zip_longest(*(row.cells for row in rows[:100]), fillvalue="")
+    numeric = [place for place, cells in enumerate(columns) if any(cells) and all(map(_is_number, filter(None, cells)))]
+    if numeric and all(place < len(header.cells) and _is_number(header.cells[place]) for place in numeric):
+        raise UserError(f"Line {header.line} of {path} looks like a row. The first line must name the columns")
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None
 
 
 def _names(header: Row, rows: Sequence[Row], path: str) -> dict[int, str]:

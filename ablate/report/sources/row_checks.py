@@ -82,10 +82,11 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
     """Return the error for two or more results of one variant and seed, with the columns in which they differ."""
     ordered = rows.sort_values(["variant", "seed"], kind="stable")
     found = f"Duplicate results: {named_rows(ordered, row_word)}"
-    names = _differing(rows, metric)
+    places = _differing(rows, metric)
+    names = [rows.attrs.get("original", {}).get(name, name) for name in places]
     if not names:
         return f"{found}. They differ in no column except {metric}. Keep one row per variant and seed"
-    values = listed(map(repr, dict.fromkeys(rows[names[0]].map(str))), 3)
+    values = listed(map(repr, dict.fromkeys(rows[places[0]].map(str))), 3)
     others = f", and in {listed(names[1:], 2)}" if len(names) > 1 else ""
     return (
         f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]}, or choose another "

@@ -103,6 +103,8 @@ def test_the_index_is_the_line_of_the_file_and_the_dialect_is_described(tmp_path
     assert table.attrs["dialect"] == "cells separated by semicolons, decimal commas, 2 comment lines skipped"
     path.write_text(PLAIN)
     assert read_csv(path).attrs["dialect"] == ""
+    path.write_text("variant;seed;ms\na;0;1.234\nb;0;2.500\n")  # may be thousands: the reader is told
+    assert read_csv(path).attrs["dialect"] == "cells separated by semicolons, decimal points"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,7 @@ def test_a_comma_is_decimal_only_where_it_can_be_nothing_else(
         ("variant;a,b\nx;y,0\n", "separated by commas or semicolons. Quote the cells"),
         ("# only\n#comments\n", "contains no rows"),
         ("", "contains no rows"),
+        (PLAIN.partition("\n")[2], "Line 1 of .* looks like a row. The first line must name the columns"),
         (b"variant,seed\nBl\xf6d,1\n", "not UTF-8 .byte 0xf6 in line 2.. Save it as UTF-8"),
         (b"PK\x03\x04", "an Excel workbook or a zip archive. Export the sheet as CSV"),
         (b"SQLite format 3\0", "an SQLite database"),

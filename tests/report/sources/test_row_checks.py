@@ -132,6 +132,11 @@ def test_doubled_results_name_the_column_in_which_they_differ(tmp_path: Path, te
     assert str(caught.value).startswith("Duplicate results: line 2 (baseline, seed 0), line 3 (baseline, seed 0)")
 
 
+def test_a_doubled_row_names_a_column_called_seed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"They differ in seed \('0', '1'\)\. Keep the rows of one seed, or"):
+        study(tmp_path, doubled("fold", ("1", "2")), seed="fold")
+
+
 def test_ten_thousand_rows_are_checked_at_once(tmp_path: Path) -> None:
     scores = np.random.default_rng(0).normal(0.9, 0.01, (2, 5_000))
     rows = [f"{name},{seed},{score}" for name, arm in zip("ab", scores, strict=True) for seed, score in enumerate(arm)]
