@@ -24,9 +24,9 @@ from typing import Any, NoReturn
 
 from ablate.cores import limit_threads
 from ablate.errors import UserError
-from ablate.studies.job import Job
 from ablate.studies.workload import StudyFile
 from ablate.workloads.custom import process_guard
+from ablate.workloads.custom.absolute_paths import AbsolutePaths
 from ablate.workloads.custom.declarations import Trainer
 from ablate.workloads.custom.preloading import preload, recorded_imports
 from ablate.workloads.custom.random_state import RandomState
@@ -153,9 +153,14 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
         os._exit(code)  # a regular exit with torch loaded takes more than a second
 
 
-def _call(trainer: Trainer, job: Job, log: RemoteLog) -> RunResult:
+def _call(trainer: Trainer, request: RunRequest, log: RemoteLog) -> RunResult:
+    store = request.checkpoint.parents[1]
+    opened = AbsolutePaths([store.parent], store) if store in request.folder.parents else None
     try:
-        return RunResult(trainer(job, log))
+        outcome = trainer(request.job, log)
+        if opened is not None:
+            opened.check()
+        return RunResult(outcome)
     except _Terminated:
         raise
     except BaseException as error:
@@ -191,7 +196,7 @@ def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunR
             arguments_explained(),
             recorded_imports() as imports,
         ):
-            result = _call(trainer, request.job, log)
+            result = _call(trainer, request, log)
             atexit._run_exitfuncs()  # noqa: SLF001  # those of joblib, which end its workers, and of the training
             return result, imports.found
     finally:

@@ -194,6 +194,52 @@ def function_study(folder: Path, text: str, factor: str = "x", **declared: objec
     return load_study(folder / "own.py")
 
 
+ABSOLUTE = """
+    import os, time
+    from pathlib import Path
+    import torch
+    PATH = Path(__file__).parent / "model.pt"
+
+    def train(recipe, log):
+        {write}
+        time.sleep(0.1)
+        return {{"score": {read}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        ("PATH.write_text(str(recipe.seed))", "float(PATH.read_text())"),
+        ("torch.save(recipe.seed, str(PATH))", "float(torch.load(str(PATH)))"),
+        ("Path('new').write_text('1'); os.replace('new', PATH)", "float(PATH.read_text())"),
+    ],
+)
+def test_a_run_that_changes_the_same_file_as_others_by_its_absolute_path_fails(
+    tmp_path: Path, write: str, read: str
+) -> None:
+    study = function_study(tmp_path, ABSOLUTE.format(write=write, read=read))
+    last = runs_of(study, tmp_path, most=2)[-1]
+    assert str(last.error) == (
+        f"The run changed {tmp_path}/model.pt, which the other runs read, too: an absolute path is the same file for "
+        "all of them. Write to a relative path or to log.file(...), or declare shared_folder=True"
+    )
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        ("PATH.exists() or PATH.write_text('7')", "float(PATH.read_text())"),  # as a data set is downloaded
+        ("log.file('model.pt').write_text('7')", "float(log.file('model.pt').read_text())"),
+        ("Path('model.pt').absolute().write_text('7')", "float(Path('model.pt').read_text())"),
+        (f"Path({__file__!r}).with_suffix('.none').exists()", "7.0"),
+    ],
+)
+def test_other_absolute_paths_are_allowed(tmp_path: Path, write: str, read: str) -> None:
+    study = function_study(tmp_path, ABSOLUTE.format(write=write, read=read))
+    assert set(scores(runs_of(study, tmp_path)).values()) == {7}
+
+
 POOL = """
     import atexit, sys
     from multiprocessing import Pool
