@@ -66,9 +66,11 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
     metric = _metric(column, goal, unit).with_floor(_floor(options, unit, name))
     lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
     if len(lost) and metric.floor is None:
+        chance = {FRACTION: "0.1 for chance among 10 classes", PERCENT: "10 for chance among 10 classes"}
+        example = chance.get(unit, "") if goal == "max" else ""
         cautions.append(
             f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that "
-            "such runs count as. Set it with --floor (0.1 for chance among 10 classes)."
+            f"such runs count as. Set it with --floor ({example or f'the {column} of a model that learned nothing'})."
         )
     better = (
         f"{'lower' if goal == 'min' else 'higher'} is better ({'--metric-goal' if options.goal else 'by its name'})"

@@ -44,6 +44,12 @@ EXIT_CODES = "exitcode returncode"
 FLAGS = "failed crashed diverged pruned killed oom finished completed complete succeeded success"
 """Names of true/false columns that say how a run ended. The user is asked, because they may be factors."""
 
+OUTCOMES = "outcome result runresult jobresult runoutcome termination terminationreason exitstatus exitstate endstate"
+"""Names of columns that may be a status, although they hold words that are not known."""
+
+FAILURES = "failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged"
+"""Words of runs that did not finish, which hardly mean anything else."""
+
 _STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 _EXIT_CODE = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
@@ -77,12 +83,18 @@ def _plain_name(column: str) -> str:
 
 
 def _unfinished_words(column: pd.Series) -> list[str]:
-    """Return the words of runs that did not finish, if every cell of a column is a status, or true or false."""
+    """Return the words of runs that did not finish, if a column may be a status.
+
+    Every cell is a status, or true or false; or one is, and the name means an outcome; or one can only be a failure.
+    """
     cells = {_plain(cell) for cell in column.unique()} - {""}
     name = _plain_name(str(column.name))
     if name in FLAGS.split() and cells <= {*_TRUE, *_FALSE}:
         return sorted(cells.intersection(_FALSE if _STATUS_OF[name] == "finished" else _TRUE))
-    return sorted(word for word in cells if _STATUS_OF[word] != "finished") if cells <= _STATUS_OF.keys() else []
+    unfinished = sorted(word for word in cells if _STATUS_OF.get(word) != "finished")
+    if cells <= _STATUS_OF.keys() or (name in OUTCOMES.split() and cells & _STATUS_OF.keys()):
+        return unfinished
+    return [word for word in unfinished if word in FAILURES.split()]
 
 
 def _plain(cell: object) -> str:

@@ -284,3 +284,19 @@ def test_a_baseline_that_is_still_running_is_one_line(tmp_path: Path) -> None:
     table.loc[table["variant"] == "baseline", "status"] = "RUNNING"
     with pytest.raises(UserError, match="All runs of the baseline 'baseline' are still running"):
         study_in(table, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("metric", "scale", "options", "hint"),
+    [
+        ("accuracy", 0.01, {}, "--floor (0.1 for chance among 10 classes)"),
+        ("accuracy", 1, {}, "--floor (10 for chance among 10 classes)"),
+        ("loss", 1, {"margin": 0.5}, "--floor (the loss of a model that learned nothing)"),
+    ],
+)
+def test_the_floor_is_explained_in_the_unit_of_the_metric(
+    metric: str, scale: float, options: dict[str, float], hint: str, tmp_path: Path
+) -> None:
+    table = rows({"baseline": BASELINE, "no-a": NO_CLIP}, scale, metric).astype({metric: object})
+    table.loc[9, metric] = "inf"
+    assert any(hint in text for text in study_in(table, tmp_path, metric=metric, **options).cautions)

@@ -99,6 +99,10 @@ def test_the_column_that_is_asked_for_is_the_only_one() -> None:
         ("notes", ["", "failed"]),
         ("result", ["done", "OOM"]),
         ("phase", ["running", ""]),
+        ("outcome", ["ok", "boom"]),
+        ("Exit_Status", ["done", "halted"]),
+        ("remark", ["good", "crashed"]),
+        ("note", ["OOM", "rerun with seed 3", ""]),
     ],
 )
 def test_a_column_of_such_words_under_another_name_is_asked_about(name: str, words: list[str]) -> None:
@@ -120,6 +124,17 @@ def test_a_true_or_false_column_of_that_name_is_asked_about(name: str) -> None:
     assert second != "finished"
 
 
-@pytest.mark.parametrize("words", [["low", "high"], ["finished", "bench"], ["0.1", "0.2"], ["ok", "done"], ["", ""]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["low", "high"],
+        ["finished", "bench"],
+        ["complete", "single"],
+        ["pruned", "dense"],
+        ["0.1", "0.2"],
+        ["ok", "done"],
+        ["", ""],
+    ],
+)
 def test_other_columns_are_not_asked_about(words: list[str]) -> None:
     assert status_columns(words_in("note", *words), None, []) == []
