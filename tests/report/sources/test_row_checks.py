@@ -72,7 +72,7 @@ def test_words_that_are_left_out_or_unstable_are_named(tmp_path: Path) -> None:
     report = write_report(study(tmp_path, text, floor=0.1), tmp_path / "report")
     answer = "\n".join(report.answer)
     assert "1 with a seed that another compared variant lacks (no-x: seed down)" in answer
-    assert "Reference unstable in seed in" in answer
+    assert "(reference unstable in seed in)" in answer
     assert report.analysis.effects[0].n == 6
 
 
