@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.gradients import CapturedGradients
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from benchmarks.gpu_kit import __main__ as kit
@@ -23,6 +24,7 @@ from benchmarks.gpu_kit import journals, laptop
 from benchmarks.gpu_kit.bench import Bench, OutOfTimeError
 from benchmarks.gpu_kit.processes import finish
 from benchmarks.gpu_kit.stacked import SideBySide
+from tests.samples.cuda_graphs import fake_graphs
 from tests.samples.processes import CAN_FORK, is_alive, start_program, until
 from tests.samples.training import ListLog, plan_of, tiny_images
 
@@ -65,7 +67,7 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path) -> 
     files = list((tmp_path / "out").iterdir())
     assert {file.name for file in files} == {
         *("results.jsonl", "profiles.txt"),
-        *("notebook.tar.gz", "laptop.tar.gz", "float32.tar.gz"),
+        *("notebook.tar.gz", "bf16.tar.gz", "float32.tar.gz"),
     }
     assert len(files) <= FILES
     assert all(file.stat().st_size <= BYTES for file in files)
@@ -247,6 +249,20 @@ def test_seeds_side_by_side_equal_seeds_one_after_the_other() -> None:
         found = together.weights(seed)
         for name, expected in training.model.named_parameters():
             torch.testing.assert_close(found[name], expected.detach(), rtol=1e-6, atol=1e-8, msg=f"{name}, {seed}")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_captured_seeds_side_by_side_equal_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(FACTORS.in_order({*FACTORS.baseline} - {"dropout"}), epochs=2)
+    eager, captured = (SideBySide(trained(plan, 2), captured=way) for way in (False, True))
+    assert isinstance(captured.gradients, CapturedGradients)
+    graphs = fake_graphs(monkeypatch, lambda: captured.gradients)
+    for seeds in (eager, captured, eager, captured):
+        seeds.train_epoch()
+    assert [graph.replays for graph in graphs] == [2 * 2], "two of three batches in each of two epochs"
+    for seed in range(2):
+        expected = eager.weights(seed)
+        assert all(torch.equal(value, expected[name]) for name, value in captured.weights(seed).items())
 
 
 class Quiet(ListLog):

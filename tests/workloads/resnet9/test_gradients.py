@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.gradients import WARM_UP, CapturedGradients, EagerGradients
 from ablate.workloads.resnet9.model import StreamDropout
 from ablate.workloads.resnet9.training import Training
+from tests.samples.cuda_graphs import FakeGraph, fake_graphs
 from tests.samples.training import ListLog, plan_of, tiny_images, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 IMAGES = 40
 """Batches of 16, 16 and 8: the last one of an epoch is smaller than those of the plan."""
-
-
-class FakeStream:
-    def wait_stream(self, other: FakeStream) -> None:
-        """Streams of the CPU have nothing to wait for."""
-
-
-class FakeGraph:
-    """A CUDA graph on the CPU: its capture changes nothing, a replay computes and overwrites the captured results."""
-
-    def __init__(self, training: Training) -> None:
-        assert isinstance(training.gradients, CapturedGradients)
-        self.training, self.captured = training, training.gradients
-        self.generators: list[Generator] = []
-        self.states: list[Tensor] = []
-        self.replays = 0
-
-    def register_generator_state(self, generator: Generator) -> None:
-        self.generators.append(generator)
-        self.states.append(generator.get_state())
-
-    @contextmanager
-    def capture(self) -> Iterator[None]:
-        buffers = [buffer.clone() for buffer in self.training.model.buffers()]
-        states = [generator.get_state() for generator in self.generators]
-        yield
-        for buffer, before in zip(self.training.model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
-        for generator, state in zip(self.generators, states, strict=True):
-            generator.set_state(state)
-        for value in (self.captured.result, *self._gradients()):
-            value.fill_(torch.nan)
-
-    def replay(self) -> None:
-        gradients = self.captured.gradients
-        result = self.captured.eager(*self.captured.inputs)
-        for mine, found in zip(gradients, self._gradients(), strict=True):
-            assert mine is not None
-            mine.copy_(found)
-        self.captured.result.copy_(result)
-        self.replays += 1
-
-    def _gradients(self) -> list[Tensor]:
-        return [parameter.grad for parameter in self.training.parameters if parameter.grad is not None]
 
 
 Captured = Callable[..., tuple[Training, list[FakeGraph]]]
@@ -75,21 +31,10 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Captured:
     """Return a function that makes a training whose gradients are captured by fake graphs, which it also returns."""
 
     def make(*arguments: Any, **options: Any) -> tuple[Training, list[FakeGraph]]:
-        training, graphs = Training(*arguments, captured=True, **options), list[FakeGraph]()
-
-        def graph() -> FakeGraph:
-            graphs.append(FakeGraph(training))
-            return graphs[-1]
-
-        for name, fake in {
-            "CUDAGraph": graph,
-            "graph": lambda graph: graph.capture(),
-            "Stream": FakeStream,
-            "stream": lambda stream: nullcontext(),
-            "current_stream": FakeStream,
-        }.items():
-            monkeypatch.setattr(torch.cuda, name, fake)
-        return training, graphs
+        training = Training(*arguments, captured=True, **options)
+        gradients = training.gradients
+        assert isinstance(gradients, CapturedGradients)
+        return training, fake_graphs(monkeypatch, lambda: gradients)
 
     return make
 
