@@ -304,6 +304,7 @@ def test_a_report_names_fused_kernels_and_arms_that_differ_in_them(tmp_path):
 )
 def test_auto_is_bfloat16_where_products_or_kernels_are_faster_in_it(monkeypatch, flags, compiler_fails, precision):
     monkeypatch.setattr("ablate.workloads.resnet9.devices.processor_facts", lambda: f"flags : fpu {flags}")
-    monkeypatch.setattr("ablate.workloads.resnet9.devices.kernel_error", lambda: "it fails" if compiler_fails else None)
+    error = "it fails" if compiler_fails else None
+    monkeypatch.setattr("ablate.workloads.resnet9.devices.kernel_error", lambda device: error)
     assert resolve_conditions(RequestedConditions("cpu")).precision == precision
     assert resolve_conditions(RequestedConditions("cpu", "fp32")).precision == "fp32"
