@@ -115,7 +115,8 @@ def start_program(
         without: Libraries that the program begins without: if it needs one, it imports it.
         fresh: Start an interpreter that imports everything itself, instead of a fork of the fork server.
     """
-    streams = [Path(tempfile.mkstemp(prefix=f"ablate-tests-{name}-")[1]) for name in ("out", "err")]
+    session = Path(os.environ[ADDRESS]).parent if ADDRESS in os.environ else None  # deleted at the end of the tests
+    streams = [Path(tempfile.mkstemp(prefix=f"ablate-tests-{name}-", dir=session)[1]) for name in ("out", "err")]
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     if CAN_FORK and not fresh:
         request = {"arguments": arguments, "folder": str(folder), "code": code, "environment": variables}
