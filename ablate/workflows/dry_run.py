@@ -90,8 +90,8 @@ def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Stud
     if time_left and time_left.missing:
         without = f", without {time_left.left_out}" if time_left.left_out else ""
         lines.append(
-            f"{count(time_left.missing, 'missing run')}: {'at least' if without else 'about'} "
-            f"{console.duration(time_left.seconds)}, {time_left.hours:.2g} {time_left.unit}-hours "
+            f"{count(time_left.missing, 'missing run')}: about {console.duration(time_left.seconds)}"
+            f"{' of training' if without else ''}, {time_left.hours:.2g} {time_left.unit}-hours "
             f"({console.duration(time_left.seconds_each)} per run, {time_left.basis}{without})"
         )
     elif time_left:

@@ -247,7 +247,7 @@ def test_one_of_a_thing_is_singular(project: Path) -> None:
     arguments = ("sweep", *TINY, "--factors", "dropout", "--seeds", "1", "--dry-run")
     answered = ablate(*arguments, folder=project)
     assert "leave-one-out over 1 factor, 2 variants x 1 seed = 2 runs" in answered.stderr
-    assert "2 missing runs: at least " in answered.stdout
+    assert "2 missing runs: about " in answered.stdout
     assert "a timed pilot of a few steps, without the start of its process and its figures)" in answered.stdout
     assert "1 seed: too few for a verdict, which needs at least 3. The margin of 0.5 points needs " in answered.stdout
 
