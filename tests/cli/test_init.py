@@ -42,7 +42,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert "Cannot write" in ablate("init", "file/x.py", folder=tmp_path, code=1).stderr
 
 
-@pytest.mark.parametrize("name", ["sklearn_digits", "torch_digits", "shell_program"])
+@pytest.mark.parametrize(
+    "name", ["sklearn_digits", pytest.param("torch_digits", marks=pytest.mark.slow), "shell_program"]
+)
 def test_a_shipped_study_of_another_training_runs(tmp_path: Path, name: str) -> None:
     study = load_study(EXPERIMENTS / f"{name}.py")
     arms = len(study.resolved_design.arms)

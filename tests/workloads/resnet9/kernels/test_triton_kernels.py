@@ -20,7 +20,7 @@ def test_in_the_interpreter() -> None:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "TRITON_INTERPRET": "1"},
+        env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
