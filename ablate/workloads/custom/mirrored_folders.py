@@ -6,7 +6,18 @@ import os
 from itertools import islice
 from pathlib import Path
 
-_TOOLS = {".git", ".hg", ".svn", "node_modules", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+_TOOLS = {
+    ".git",
+    ".hg",
+    ".svn",
+    "node_modules",
+    ".tox",
+    ".nox",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+}
 """Folders of tools, which are linked and may change."""
 
 _ACCOUNT = {".ssh", ".gnupg", ".aws", ".cache", ".config", ".local", ".conda", ".cargo", ".rustup", ".npm", ".docker"}
