@@ -38,7 +38,7 @@ def commit(project: Path, study_file: Path | None = None) -> Commit | None:
 
     The code of a study's own training is in the repository of its `study_file`, and a file that git does not track
     counts as an uncommitted change. That of a built-in training is in the project, or else in this package. Changes in
-    the project's folders of results do not count.
+    the folders of results, of the project and of this package's checkout, do not count.
     """
     for folder in [study_file.parent] if study_file else [project, Path(ablate.__file__).parent]:
         found, top = _git(folder, "rev-parse", "HEAD"), _git(folder, "rev-parse", "--show-toplevel")
@@ -49,8 +49,9 @@ def commit(project: Path, study_file: Path | None = None) -> Commit | None:
 
 
 def _tracked_changes(top: Path, project: Path) -> str:
-    folders = [project.resolve() / name for name in _OUTPUTS]
-    outputs = [folder.relative_to(top).as_posix() for folder in folders if folder.is_relative_to(top)]
+    own = Path(ablate.__file__).parents[1]  # the checkout of this package is a project, too
+    folders = {folder.resolve() / name for folder in (project, own) for name in _OUTPUTS}
+    outputs = [folder.relative_to(top).as_posix() for folder in sorted(folders) if folder.is_relative_to(top)]
     return _git(top, "diff", "HEAD", "--", ".", *(f":(exclude,top){folder}" for folder in outputs)) or ""
 
 

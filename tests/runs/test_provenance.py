@@ -76,6 +76,25 @@ def test_the_repository_is_that_of_the_study_file(project: Path, tmp_path: Path)
     assert "+other model" in found.diff
 
 
+def test_reports_in_the_checkout_of_this_package_are_not_code(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablate, "__file__", str(project / "package" / "__init__.py"))
+    (project / "package").mkdir()
+    (project / "reports/study/report.md").write_text("other\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    found = provenance.commit(elsewhere)
+    assert found is not None
+    assert found.diff == ""
+    provenance.commit.cache_clear()
+    (project / "model.py").write_text("other model\n")
+    found = provenance.commit(elsewhere)
+    assert found is not None
+    assert "+other model" in found.diff
+    assert "reports" not in found.diff
+
+
 def test_a_long_change_is_cut_off(project: Path) -> None:
     (project / "model.py").write_text("long line of a table\n" * 100_000)
     found = provenance.commit(project)
