@@ -200,9 +200,10 @@ def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found:
 
     A word such as "diverged" is a value if the pattern has a word before its group.
     """
+    label = _relaxed(parts[0])
     words = NO_VALUE_WORD if re.search(r"[^\W\d_]{2}", parts[0]) else r"\b\B"
     try:
-        others = re.finditer(f"{parts[0]}(?:(?P<number>{NUMBER_WORD}){parts[1]}|(?P<word>{words}))", text, re.MULTILINE)
+        others = re.finditer(f"{label}(?:(?P<number>{NUMBER_WORD}){parts[1]}|(?P<word>{words}))", text, re.MULTILINE)
         values = [match.span("number" if match["number"] else "word") for match in others]
     except re.error:  # a reference to a group within the first one
         return
@@ -210,8 +211,18 @@ def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found:
     if start > (found[-1].start(1) if found else -1):
         raise UserError(
             f"The group of the pattern {pattern!r} does not match {text[start:end]!r}, the last value in the program's "
-            r"output. Let it match every number, as (\S+) does"
+            r"output. Let the pattern match every value with any spaces before it, as \s*(\S+) does"
         )
+
+
+def _relaxed(label: str) -> str:
+    """Return the expression before a group, with any space, line break, quote or bracket between it and the value.
+
+    Only an expression that ends in a literal word, colon or equals sign is changed.
+    """
+    literal = re.sub(r"(?:(?:\\[st]| |\[ \])[*+?]?)+\Z", "", label)
+    is_literal = re.search(r"(?:[:=]|(?<!\\)\b[A-Za-z_]{2,})\Z", literal) is not None
+    return rf"""{literal}[ \t]*(?:\r?\n[ \t]*)?["'\[(]*(?:\w+\()?""" if is_literal else label
 
 
 def failure_reason(errors: str, output: str) -> str:

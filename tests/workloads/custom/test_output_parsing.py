@@ -172,6 +172,13 @@ def test_the_last_match_of_a_pattern_counts(pattern: str, text: str, value: floa
         (r"score: ([\d.]+)", "score: 0.5\nscore: diverged at step 3", "does not match 'diverged', the last value"),
         (r"score: ([\d.]+)", "score: 0.5\nscore: --\ndone", "does not match '--', the last value"),
         (r"score: (\d+)$", "score: 5\nscore: N/A", "does not match 'N/A', the last value"),
+        (r"score: (\S+)", "score: 0.5140\nscore:    nan", "does not match 'nan', the last value"),
+        (r"score: (\S+)", "score: 0.5\nscore:\t0.7", "does not match '0.7', the last value"),
+        (r"score: ([-\d.e]+)", "score: 0.5\nscore:nan", "does not match 'nan', the last value"),
+        (r"score: ([-\d.e]+)", "score: 0.5\nscore: 'nan'", "does not match 'nan', the last value"),
+        (r"score: ([-\d.e]+)", "score: 0.5\nscore: [nan]", "does not match 'nan', the last value"),
+        (r"score: ([-\d.e]+)", "score: 0.5\nscore: tensor(nan)", "does not match 'nan', the last value"),
+        (r"score: *(\S+)", "score: 0.5264\nscore:\n0.8700", "does not match '0.8700', the last value"),
         (r"score: (\S+)", "score: 1 234 (best)", "matches '1', a part of '1 234'"),
         (r"score: (\S+)", "nothing", "does not match the program's output"),
         (r"score: (.*)", "score: high", "matches 'high', which is not a number"),
@@ -270,3 +277,18 @@ def test_failure_reasons(errors: str, output: str, reason: str) -> None:
 def test_names_are_recorded_as_mlflow_accepts_them(name: str, recorded: str) -> None:
     assert recordable(name) == recorded
     _check_names({f"final/{recorded}": 1.0, recorded: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "output", "expected"),
+    [
+        (r"score:\s*(\S+)", "score: 0.5\nscore:\n   0.75\n", 0.75),
+        (r"score: (\S+)", "score: 0.5\nscores: 0.6 0.7\n", 0.5),
+        (r"loss: .* (\S+)$", "loss: a 0.5\nloss: b 0.7", 0.7),
+        (r"acc=(\S+)", "acc=0.5 loss=2\nacc=0.6 loss=1", 0.6),
+        (r"(?:final|test) acc ([\d.]+)", "test acc 0.5\nfinal acc 0.75", 0.75),
+        (r"\w+: (\S+)", "a: 0.5\nb: 0.6", 0.6),
+    ],
+)
+def test_a_pattern_whose_last_match_is_the_last_value(pattern: str, output: str, expected: float) -> None:
+    assert ResultReader(Metric("score")).from_pattern(pattern, [output]) == {"score": expected}
