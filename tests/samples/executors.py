@@ -90,8 +90,8 @@ def wait_to_be_ended(item: tuple[str, float]) -> str:
     if not folder:
         return "done"
     mine = Path(folder) / f"{os.getpid()}-{uuid.uuid4().hex}"
-    mine.with_suffix(".began").touch()
     try:
+        mine.with_suffix(".began").touch()  # within: a test may interrupt as soon as the file exists
         for _ in range(1200):  # short sleeps: Ray interrupts between two steps of Python, not within one
             time.sleep(0.05)
     except (Terminated, KeyboardInterrupt):
