@@ -20,7 +20,7 @@ from ablate.workloads.resnet9.gradients import CapturedGradients
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from benchmarks.gpu_kit import __main__ as kit
-from benchmarks.gpu_kit import journals, laptop
+from benchmarks.gpu_kit import journals, precision
 from benchmarks.gpu_kit.bench import Bench, OutOfTimeError
 from benchmarks.gpu_kit.processes import finish
 from benchmarks.gpu_kit.stacked import SideBySide
@@ -62,12 +62,14 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path) -> 
     parallel = rows_of(rows, "parallel")
     assert parallel["width 4, 2 at a time"]["images_per_s"] > 0
     assert {f"width 4, 2 seeds side by side, {way}" for way in ("eager", "captured")} <= parallel.keys()
-    studies = [rows_of(rows, "notebook")["study"], *(rows_of(rows, "laptop")[name] for name in ("bf16", "float32"))]
-    assert [study["exit_code"] for study in studies] == [0, 0, 0]
+    studies = [rows_of(rows, "notebook")["study"], rows_of(rows, "laptop")["study"]]
+    studies += [rows_of(rows, "precision")[name] for name in ("bf16", "fp32")]
+    assert [study["exit_code"] for study in studies] == [0, 0, 0, 0]
+    assert rows_of(rows, "precision")["bf16 is fp32"]["pairs"] == 4
     files = list((tmp_path / "out").iterdir())
     assert {file.name for file in files} == {
         *("results.jsonl", "profiles.txt"),
-        *("notebook.tar.gz", "bf16.tar.gz", "float32.tar.gz"),
+        *("notebook.tar.gz", "laptop.tar.gz", "precision.tar.gz"),
     }
     assert len(files) <= FILES
     assert all(file.stat().st_size <= BYTES for file in files)
@@ -193,19 +195,19 @@ def test_kernels_that_failed_their_tests_are_not_used(tmp_path: Path) -> None:
 
 
 def test_precisions_are_compared_by_pairs(tmp_path: Path) -> None:
-    for name, shift in (("half", 0.001), ("single", 0.0)):
-        folder = tmp_path / name / "mlruns" / "journal"
-        folder.mkdir(parents=True)
+    folder = tmp_path / "mlruns" / "journal"
+    folder.mkdir(parents=True)
+    assert precision.compare(tmp_path) == {"pairs": 0}
+    for name, shift in (("bf16", 0.001), ("fp32", 0.0)):
         for seed in range(5 if shift else 4):
             start = {"record": "start", "study": name, "variant": "baseline", "recipe": {"seed": seed}}
             end = {"status": "finished", "metrics": {"test/accuracy": 0.5 + shift + seed * shift / 100}}
             rows = (start, {"record": "end", **end})
-            (folder / f"{seed}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = laptop.compare(tmp_path / "half", tmp_path / "single")
+            (folder / f"{name}-{seed}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = precision.compare(tmp_path)
     assert found["pairs"] == 4
     assert found["delta"] == pytest.approx(0.1015)
     assert found["p_tost"] < 0.001
-    assert laptop.compare(tmp_path / "half", tmp_path / "none") == {"pairs": 0}
 
 
 def test_data_is_required_and_what_travels_is_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

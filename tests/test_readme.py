@@ -26,7 +26,7 @@ COMMANDS = [re.sub(r"\s+#.*", "", line).strip() for line in TYPED]
 RUN_ELSEWHERE = {
     "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; planned below with the digits",
     "ablate sweep experiments/laptop.py": "takes hours on CIFAR-10; planned below with the digits",
-    "ablate sweep experiments/laptop.py --data-dir cifar10.tgz": "the same",
+    "ablate sweep experiments/laptop.py --data-dir cifar10.tgz --seeds 5": "the same",
     "ablate predict frog.png truck.png --run baseline/s0": "needs images; tests/cli/test_commands.py classifies one",
     "ablate report --experiment theirs --metric val_acc --variant-param model --seed-param random_state": (
         "needs an experiment; tests/cli/test_report.py makes one"
@@ -69,7 +69,7 @@ def test_the_long_study_can_be_planned(project: Path, monkeypatch: pytest.Monkey
     arguments = ["sweep", "experiments/laptop.py", "--dataset", "digits", "--train-size", "all", "--dry-run"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "40 runs" in result.output
+    assert "400 runs" in result.output
 
 
 def test_every_make_target_exists() -> None:

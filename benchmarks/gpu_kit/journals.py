@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ablate.journal.run_journal import RESULT_STATUSES
 from benchmarks.gpu_kit.bench import Bench
 from benchmarks.gpu_kit.correctness import DRAWN_ON_DEVICE
 from benchmarks.gpu_kit.processes import GRACE, finish, start
@@ -53,11 +54,11 @@ def records(journal: Path) -> list[dict[str, Any]]:
 
 
 def scores(project: Path) -> dict[tuple[str, str, int], float]:
-    """Return the test accuracy, in percent, by study, variant and seed, of the finished runs of a project."""
+    """Return the test accuracy, in percent, by study, variant and seed, of the runs of a project that have a result."""
     found = {}
     for path in sorted((project / "mlruns" / "journal").glob("*.jsonl")):
         rows = records(path)
-        if rows and rows[-1]["record"] == "end" and rows[-1]["status"] == "finished":
+        if rows and rows[-1]["record"] == "end" and rows[-1]["status"] in RESULT_STATUSES:
             start_record, end = rows[0], rows[-1]
             key = (start_record["study"], start_record["variant"], start_record["recipe"]["seed"])
             found[key] = 100 * end["metrics"]["test/accuracy"]
