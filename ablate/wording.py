@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import chain
 
 NAMES_LISTED = 10
+LONGEST_RUN = 5
+"""Consecutive integers that are listed one by one."""
 
 LONGEST_NUMBER = 1e9
 """Numbers from here on are written in scientific notation: `1e+300` instead of 301 digits."""
@@ -35,6 +38,19 @@ def listed(names: Iterable[str], most: int = NAMES_LISTED) -> str:
     names = list(names)
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def ranges(items: Iterable[int | str], to: str = "-") -> list[str]:
+    """Return integers in ascending order as texts, six or more consecutive ones as a range (20-69), then other items."""
+    items = list(items)
+    runs: list[list[int]] = []
+    for number in sorted(item for item in items if isinstance(item, int)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [[f"{run[0]}{to}{run[-1]}"] if len(run) > LONGEST_RUN else map(str, run) for run in runs]
+    return [*chain.from_iterable(texts), *(item for item in items if isinstance(item, str))]
 
 
 def nearest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import pytest
 
 from ablate.figures import labels
 from ablate.report.formats.numbers import interval, plain, signed, spread
-from ablate.wording import count, fixed, listed, unknown
+from ablate.wording import count, fixed, listed, ranges, unknown
 from tests.import_graph import MODULES
 
 
@@ -76,3 +77,18 @@ def test_every_format_with_a_sign_excludes_negative_zero() -> None:
 )
 def test_numbers_have_their_decimals_or_are_short(value: float, digits: int, sign: str, text: str) -> None:
     assert fixed(value, digits, sign) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts"),
+    [
+        ([], []),
+        ([3, 0, 7], ["0", "3", "7"]),
+        (range(5), ["0", "1", "2", "3", "4"]),
+        (range(20, 70), ["20-69"]),
+        ([9, *range(6), 11, 12], ["0-5", "9", "11", "12"]),
+        (["fold b", "fold a", 2], ["2", "fold b", "fold a"]),
+    ],
+)
+def test_six_or_more_consecutive_integers_are_one_range(numbers: Sequence[int | str], texts: list[str]) -> None:
+    assert ranges(numbers) == texts

@@ -12,7 +12,7 @@ from ablate.runs.sweep import PlannedRun
 from ablate.stats.effects.types import MIN_SEEDS
 from ablate.studies.designs import Design
 from ablate.studies.study import Study
-from ablate.wording import count
+from ablate.wording import count, ranges
 from ablate.workflows.messages import describe_scale
 from ablate.workflows.sweep import SweepSession
 
@@ -56,7 +56,7 @@ def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
         done = [entry.job.recipe.seed for entry in entries if entry.is_done]
         failed = [entry.job.recipe.seed for entry in entries if entry.has_failed]
         missing = [entry.job.recipe.seed for entry in entries if not entry.is_done and not entry.has_failed]
-        rows.append([label, *(" ".join(map(str, seeds)) or "-" for seeds in (done, missing, failed))])
+        rows.append([label, *(" ".join(ranges(seeds)) or "-" for seeds in (done, missing, failed))])
     return rows
 
 

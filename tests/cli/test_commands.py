@@ -152,6 +152,8 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["sweep", "nowhere.py"], 2, "Unknown study file 'nowhere.py'"),
     (["sweep", "--factors", "augmnet"], 2, "Did you mean 'augment'?"),
     (["sweep", "--seeds", "many"], 2, "--seeds takes"),
+    (["sweep", "--seeds", "9-3"], 2, "9-3 is not a range"),
+    (["sweep", "--seeds", "0-99999999"], 2, "not a range of 1 to 10,000 seeds"),
     (["sweep", "--preset", "demo", "--design", "latin"], 2, "Unknown design"),
     (["sweep", "--preset", "demo", "--design", "factorial", "--until-clear"], 2, "--until-clear supports"),
     (["show", "nothing"], 1, "Unknown run"),

@@ -13,15 +13,15 @@ from ablate.report.sources.study import from_study
 from ablate.tracking import JournalTracker, Project
 from tests import ROOT
 
-STUDIES = ("demo", "factorial", "laptop", "notebook")
+STUDIES = ("candidates", "demo", "factorial", "laptop", "notebook")
 
 
-def committed_project(root: Path, study: str) -> Project:
-    """Return a project whose only runs are those of the journals that are committed with a study's report."""
+def committed_project(root: Path, report: str) -> Project:
+    """Return a project whose only runs are those of the journals that are committed with a report."""
     project = Project(root)
     project.journals.mkdir(parents=True)
     project.studies.mkdir(parents=True)
-    for path in (ROOT / "reports" / study / "journal").iterdir():
+    for path in (ROOT / "reports" / report / "journal").iterdir():
         shutil.copy(path, project.studies if path.name.endswith(".study.jsonl") else project.journals)
     return project
 

@@ -165,15 +165,15 @@ def test_a_study_is_imported_with_the_local_names_of_its_runs(there: Project, he
 def test_a_report_on_imported_runs_has_the_same_numbers(
     tmp_path: Path, here: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report of the real study, from its committed journals, as a reader with a clone would write it.
+    """The report of a real study, from its committed journals, as a reader with a clone would write it.
 
     Not the demo's report, because `make demo` rewrites it.
     """
     monkeypatch.chdir(here.root)
-    assert "40 new" in call("sync", str(REPORTS / "laptop"), "--offline")
-    call("report", "laptop", "--offline")
+    assert "40 new" in call("sync", str(REPORTS / "notebook"), "--offline")
+    call("report", "notebook", "--offline")
     for name in ("runs.csv", "effects.csv"):
-        made, kept = here.reports / "laptop" / name, REPORTS / "laptop" / name
+        made, kept = here.reports / "notebook" / name, REPORTS / "notebook" / name
         pd.testing.assert_frame_equal(pd.read_csv(made), pd.read_csv(kept), check_exact=False, rtol=1e-9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -15,7 +16,7 @@ from ablate.cli.options.recipe import RecipeFlags
 from ablate.cores import usable_cores
 from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS
-from ablate.studies.study import Study
+from ablate.studies.study import MOST_SEEDS, Study
 
 if TYPE_CHECKING:
     from ablate.runs.executors import Executor
@@ -47,7 +48,7 @@ class StudyFlags:
     ] = None
     seeds: Annotated[
         str | None,
-        _study("Number of seeds, or a list of seeds.", metavar="N|A,B,...", show_default=str(Study.seeds)),
+        _study("Number of seeds, or a list (0,3,7 or 20-69).", metavar="N|A,B,...", show_default=str(Study.seeds)),
     ] = None
     margin: Annotated[
         float | None,
@@ -99,12 +100,23 @@ def parse_seeds(text: str | None) -> int | list[int] | None:
     if text is None:
         return None
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [seed for part in text.removesuffix(",").split(",") for seed in _seed_range(part)]
     except ValueError:
-        raise UsageError(f"--seeds takes a number of seeds (5) or a list (0,3,7), not {text!r}") from None
-    if min(numbers) < 0 or numbers == [0]:
+        raise UsageError(f"--seeds takes a number of seeds (5) or a list (0,3,7 or 20-69), not {text!r}") from None
+    if not numbers or min(numbers) < 0 or text.strip() == "0":
         raise UsageError(f"--seeds takes a number from 1, or a list of integers from 0, not {text!r}")
-    return numbers if len(numbers) > 1 else numbers[0]
+    return numbers if len(numbers) > 1 or "," in text or "-" in text else numbers[0]
+
+
+def _seed_range(text: str) -> Sequence[int]:
+    """Return the seeds of `7` or `20-69`."""
+    first, dash, last = text.partition("-") if text[:1] != "-" else (text, "", "")
+    if not dash:
+        return [int(first)]
+    seeds = range(int(first), int(last) + 1)
+    if not 0 < len(seeds) <= MOST_SEEDS:
+        raise UsageError(f"--seeds: {text} is not a range of 1 to {MOST_SEEDS:,} seeds")
+    return seeds
 
 
 class Workers(NamedTuple):

@@ -9,7 +9,7 @@ from ablate.report.formats.markdown_text import escape, table
 from ablate.report.formats.numbers import digits_of, duration, enumerated, plain
 from ablate.report.sections.head import runs_line
 from ablate.stats.effects import detectable_effect_size
-from ablate.wording import count
+from ablate.wording import count, ranges
 
 
 def study_card(analysis: Analysis) -> str:
@@ -28,7 +28,7 @@ def card_lines(analysis: Analysis) -> list[tuple[str, str]]:
         ("Metric", f"{metric.label} ({better} is better; {unit})"),
         ("Margin", f"{metric.with_unit(f'{study.margin:g}')}, the smallest difference that matters"),
         ("Design", _design(analysis)),
-        ("Seeds", f"{enumerated([str(seed) for seed in study.seeds], 25)} ({len(study.seeds)})"),
+        ("Seeds", f"{enumerated(ranges(study.seeds, ' to '), 25)} ({len(study.seeds)})"),
         ("Power", _power(analysis)),
         ("Runs", runs_line(study.counts)),
     ]

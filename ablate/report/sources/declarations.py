@@ -13,7 +13,7 @@ from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
 from ablate.studies.workload import caveats
 from ablate.tracking import StudyRecord
-from ablate.wording import count
+from ablate.wording import count, ranges
 
 _NOT_SETTINGS = (
     *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),
@@ -88,7 +88,7 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
     if command := record.details.get("tuning", {}).get("command"):
         return [command, shlex.join(["ablate", "report", record.name])]
     seeds = list(declared.get("seeds", []))
-    counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(map(str, seeds))
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(ranges(seeds))
     file = [record.details["file"]] if "file" in record.details else []
     words = ["ablate", "sweep", *file, "--name", record.name, "--design", declared.get("design")]
     words += ["--factors", ",".join(declared.get("factors", []))]
