@@ -41,7 +41,7 @@ def listed(names: Iterable[str], most: int = NAMES_LISTED) -> str:
 
 
 def ranges(items: Iterable[int | str], to: str = "-") -> list[str]:
-    """Return integers in ascending order as texts, six or more consecutive ones as a range (20-69), then other items."""
+    """Return integers in ascending order as texts, six or more consecutive ones as one range (20-69), then strings."""
     items = list(items)
     runs: list[list[int]] = []
     for number in sorted(item for item in items if isinstance(item, int)):
