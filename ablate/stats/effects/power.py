@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import math
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from ablate.stats.effects.inference import quantile
 from ablate.stats.effects.types import ALPHA, MIN_SEEDS, POWER
 
 MAX_EFFECT_SIZE = 10.0
-MAX_SEEDS = 1_000_000
+MOST_SEEDS = 200  # larger numbers are not a plan, and estimates of them are too rough
 LARGEST_EFFECT_SIZE = 1e6  # any family detects it with 3 seeds; SciPy's distribution is NaN for much larger ones
 MIN_SEEDS_FOR_RANGE = 5
 SD_LEVEL = 0.80  # of the chi-square interval of the SD
@@ -69,38 +70,24 @@ def minimum_detectable_effect(sd: float, n: int, comparisons: int = 1, alpha: fl
 def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: float = ALPHA) -> int | None:
     """Return the smallest number of seeds (at least 3) that detects `difference` with power .8 at alpha/comparisons.
 
-    The power grows with n, so the search starts near the answer: at the number for a known SD, plus z^2/2 for its
-    estimate (Guenther, 1981). None if `sd` is unknown or a million seeds do not suffice.
+    None if `sd` is unknown or MOST_SEEDS do not suffice.
     """
     if not (math.isfinite(sd) and difference > 0):
         return None
     if sd <= 0:
-        return 3
+        return MIN_SEEDS
 
     def enough(n: int) -> bool:
         return power_of_paired_t(min(difference / sd, LARGEST_EFFECT_SIZE), n, alpha / comparisons) >= POWER
 
-    z = -float(special.ndtri(alpha / comparisons / 2))
-    with_known_sd = ((z + float(special.ndtri(POWER))) * min(sd / difference, MAX_SEEDS)) ** 2
-    low, high, step = 2, min(max(3, math.ceil(with_known_sd + z**2 / 2)), MAX_SEEDS), 1
-    while not enough(high):
-        if high >= MAX_SEEDS:
-            return None
-        low, high, step = high, min(high + step, MAX_SEEDS), 2 * step
-    step = 1
-    while high - step > low:
-        if not enough(high - step):
-            low = high - step
-            break
-        high, step = high - step, 2 * step
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    if not enough(MOST_SEEDS):
+        return None
+    numbers = range(MIN_SEEDS, MOST_SEEDS)
+    return MIN_SEEDS + bisect.bisect_left(numbers, True, key=enough)  # the power grows with n
 
 
 class SeedsRange(NamedTuple):
-    """A range of numbers of seeds. None is more than a million."""
+    """A range of numbers of seeds. None is more than MOST_SEEDS."""
 
     low: int | None
     high: int | None
@@ -109,10 +96,10 @@ class SeedsRange(NamedTuple):
     def words(self) -> str:
         """The range as text: "16 to 91 seeds"."""
         if self.low is None:
-            return "more than a million seeds"
-        if self.low == self.high:
-            return f"{self.low:,} seeds"
-        return f"{self.low:,} to {'more than a million' if self.high is None else f'{self.high:,}'} seeds"
+            return f"more than {MOST_SEEDS} seeds"
+        if self.high is None:
+            return f"at least {self.low} seeds"
+        return f"{self.low} seeds" if self.low == self.high else f"{self.low} to {self.high} seeds"
 
 
 def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> SeedsRange | None:
