@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow faults lint bench simulate docs clean
+.PHONY: help demo example test test-slow faults lint bench simulate docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -16,6 +16,12 @@ demo: .venv/installed ## Set up, run the demo study on scikit-learn's digits, wr
 	$(BIN)/ablate run --preset demo --threads 1 --no-augment --no-residual
 	$(BIN)/ablate sweep experiments/demo.py
 	@echo 'To view all runs and curves in the browser: $(BIN)/ablate ui'
+
+example: .venv/installed ## Run the demo study again and replace reports/example, its committed report
+	rm -rf .example && mkdir -p .example/mlruns/journal
+	cd .example && ../$(BIN)/ablate sweep ../experiments/demo.py --name example --offline
+	rm -rf reports/example && mv .example/reports/example reports/ && mkdir reports/example/journal
+	cp .example/mlruns/journal/*.jsonl .example/mlruns/studies/*.jsonl reports/example/journal/
 
 test: .venv/installed ## Set up, check lint and types, run the tests
 	$(MAKE) --no-print-directory lint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     mlflow_project(folder)
     (folder / "experiments").symlink_to(ROOT / "experiments")
-    (folder / "runs.csv").symlink_to(ROOT / "reports" / "demo" / "runs.csv")
+    (folder / "runs.csv").symlink_to(ROOT / "reports" / "example" / "runs.csv")
     return folder
 
 
@@ -77,6 +78,17 @@ def test_every_make_target_exists() -> None:
     targets = [command.split()[1] for command in COMMANDS if command.startswith("make ")]
     assert targets
     assert all(re.search(rf"^{target}:.*## ", makefile, re.MULTILINE) for target in targets)
+
+
+def test_the_demo_leaves_the_checkout_clean() -> None:
+    """A tracked file that `make demo` rewrites would be an uncommitted change."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not in a checkout")
+    tracked = subprocess.run(["git", "ls-files", "mlruns", "reports/demo"], cwd=ROOT, capture_output=True, check=True)
+    assert tracked.stdout.decode().split() == ["mlruns/.gitkeep"]
+    outputs = ["mlruns/journal/key-data-0.jsonl", "mlruns/mlflow.db", "reports/demo/report.md", ".venv/installed"]
+    ignored = subprocess.run(["git", "check-ignore", *outputs], cwd=ROOT, capture_output=True, check=True)
+    assert ignored.stdout.decode().split() == outputs
 
 
 def test_the_study_in_the_readme_runs(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def sync(
 
       ablate sync /media/stick/project
 
-      ablate sync reports/demo
+      ablate sync reports/example
     """
     from ablate.tracking import Project, UnreachableError, sync_journals
 

@@ -165,10 +165,7 @@ def test_a_study_is_imported_with_the_local_names_of_its_runs(there: Project, he
 def test_a_report_on_imported_runs_has_the_same_numbers(
     tmp_path: Path, here: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report of a real study, from its committed journals, as a reader with a clone would write it.
-
-    Not the demo's report, because `make demo` rewrites it.
-    """
+    """The report of a real study, from its committed journals, as a reader with a clone would write it."""
     monkeypatch.chdir(here.root)
     assert "40 new" in call("sync", str(REPORTS / "notebook"), "--offline")
     call("report", "notebook", "--offline")
