@@ -90,6 +90,11 @@ class Analysis:
         return self.main_effects or self.compared
 
     @property
+    def interval_name(self) -> str:
+        """The name of the interval that the verdicts are based on."""
+        return "interval for added seeds" if self.study.protocol.extended else "family-wise interval"
+
+    @property
     def main_contrasts(self) -> list[FactorialContrast]:
         """Effects of having each component, averaged over the others, of a factorial design."""
         return [row for row in self.factorial.contrasts if row.family == FAMILY] if self.factorial else []

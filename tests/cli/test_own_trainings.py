@@ -45,13 +45,13 @@ def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     assert {run.metrics["final/memory"] for run in runs} == {0.0}, "the workers"
     assert "latency 99.99 ms" in messages
     report = (project / "reports" / "own" / "report.md").read_text()
-    assert "Removing cache raised latency by 30.0 ms [" in report
+    assert "Removing cache changed latency by +30.0 ms [" in report
     assert "a clear and important loss" in report
     assert "a difference beyond 5 ms is ruled out" in report
     assert "latency (lower is better; ms)" in report
     assert "pool (shared connections; off: one each)" in report
     assert "ablate sweep own.py --name own" in report
-    assert "points" not in report.split("## Glossary")[0]
+    assert "points" not in report.split("<b>Glossary</b>")[0]
     _after_an_edit(project)
 
 

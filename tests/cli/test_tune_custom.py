@@ -91,7 +91,7 @@ def test_each_variant_of_a_custom_training_is_tuned(project: Path) -> None:
     ablate(*arguments, folder=project)
     text = (project / "reports" / "own-retuned" / "report.md").read_text()
     assert "Removing sugar, both variants re-tuned" in text
-    assert "## Drop-in and re-tuned" in text
+    assert "<b>Drop-in and re-tuned</b>" in text
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ def test_a_table_in_a_pipe_may_be_wide(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_prose_breaks_between_words_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = "  - Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds): a clear and important loss."
+    text = (
+        "  - Removing batch norm changed accuracy by -3.02 points [-3.22, -2.83], which is a clear and important loss."
+    )
     console.result(text, wrap=True)
     assert capsys.readouterr().out == text + "\n"
     monkeypatch.setenv("COLUMNS", "60")

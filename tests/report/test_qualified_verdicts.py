@@ -126,7 +126,7 @@ def test_a_candidate_of_a_factorial_design_is_added(tmp_path: Path) -> None:
     assert effects["a"].delta == pytest.approx(3, abs=0.2)
     assert effects["a"].ci_low < effects["a"].delta < effects["a"].ci_high
     assert effects["b"].delta == pytest.approx(-2, abs=0.2)
-    assert "Adding a, averaged over the other components, gained 3." in texts(report)["terminal"]
+    assert "Adding a, averaged over the other components, changed test accuracy by +3." in texts(report)["terminal"]
 
 
 def test_many_unstable_combinations_are_named_once(tmp_path: Path) -> None:
@@ -220,15 +220,15 @@ def test_with_added_seeds_every_form_states_one_interval(tmp_path: Path, seeds: 
     study = type(study)(**{**vars(study), "protocol": Protocol(extended=True)})
     report = write_report(study, tmp_path / "report", as_html=True)
     (effect,) = report.analysis.effects
-    low, high = effect.interval
+    low, high = effect.verdict_interval
     if math.isinf(low):
         assert effect.verdict.endswith("exploratory: inconclusive")
         assert report.facts["answer"]["established"] == []
-        assert report.table[1][0][4] == "infinite"
+        assert report.table[1][0][3] == "infinite"
     else:
         bounds = f"[{low:.2f}, {high:.2f}]"
         assert (effect.verdict.endswith("loss")) == (high < -0.5)
-        assert report.table[1][0][4] == bounds
+        assert report.table[1][0][3] == bounds
         assert bounds in texts(report)["report.md"]
     for form, text in texts(report).items():
         if form != "effects.csv":
@@ -238,7 +238,7 @@ def test_with_added_seeds_every_form_states_one_interval(tmp_path: Path, seeds: 
             )
     assert "interval for added seeds" in texts(report)["report.md"]
     forest = next(plot for plot in study_plots(report.analysis) if plot.section == "forest")
-    assert "seeds added after a report" in forest.caption
+    assert "interval for added seeds" in forest.caption
 
 
 def test_ranges_replace_single_numbers_of_seeds(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ from ablate.stats.effects import Looks, effects_table
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
-ORDER = ["Answer", "Study card", "Results", "Effects at a glance", "Seed by seed", "Training curves",
-         "Attribution and interactions", "Noise", "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
+ORDER = ["Answer", "Effects at a glance", "Verdicts", "Details"]
+FOLDED = ["Verdicts in sentences", "Results", "Study card", "Seed by seed", "Training curves", "Noise", "Diagnostics",
+          "Limits", "Reproduce", "Glossary"]  # fmt: skip
 
 
 @pytest.mark.usefixtures("pictures")
@@ -37,6 +38,8 @@ def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
     assert {"report.md", "report.html", "runs.csv", "effects.csv", "table.tex"} <= set(report.files)
     text = (report.folder / "report.md").read_text()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ORDER
+    assert re.findall(r"^<details>\n<summary><b>(.*)</b>: .+</summary>\n\n.", text, re.MULTILINE) == FOLDED
+    assert text.count("\n\n</details>\n") == len(FOLDED)
     assert text.startswith(f"# small (resnet9, preset demo: width {small_study().declared['width']}, ")
     for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert (report.folder / path).stat().st_size > 5000
@@ -59,10 +62,11 @@ def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
 
 def test_the_answer_separates_established_and_open_results(tmp_path: Path) -> None:
     text = report_text(tracked(small_study(), tmp_path / "journals"))
-    answer = text.partition("## Answer")[2].partition("## Study card")[0]
+    answer = text.partition("## Answer")[2].partition("<b>Results</b>")[0]
     assert "Clearly helpful: augment and batch norm." in answer
     assert re.search(
-        r"Removing augment cost \d\.\d\d points \[.*\] \(5 paired seeds.*\): a clear and important loss\.", answer
+        r"Removing augment changed test accuracy by -\d\.\d\d points \[.*\] \(5 .*\): a clear and important loss\.",
+        answer,
     )
     for word in ("proves", "significant"):
         assert not re.search(rf"\b{word}\b", text)
@@ -247,7 +251,7 @@ def test_a_removed_factor_does_no_harm(tmp_path: Path) -> None:
 
 def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
     study = small_study(factors=("augment", "lr_schedule"), values={"validate_on": "test"})
-    text = report_text(tracked(study, tmp_path / "journals")).partition("## Limits")[2]
+    text = report_text(tracked(study, tmp_path / "journals")).partition("<b>Limits</b>")[2]
     assert "skewed" in text
     assert "beta1" in text
     assert "the notebook's protocol" in text
@@ -310,7 +314,7 @@ def test_few_seeds_give_observations_only(tmp_path: Path, seeds: int) -> None:
         found = analyse(from_study("small", tracker))
         verdicts = {effect.verdict for effect in found.effects}
         assert verdicts == {"single-run observation" if seeds == 1 else "too few seeds"}
-        assert "## Glossary" in report_text(tracker)
+        assert "<b>Glossary</b>" in report_text(tracker)
     main = found.main_effects[0]
     contrast = next(row for row in found.factorial.contrasts if row.term == main.factor)  # type: ignore[union-attr]
     assert (main.ci_low, main.ci_high) == pytest.approx((-contrast.high, -contrast.low))

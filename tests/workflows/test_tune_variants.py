@@ -75,7 +75,7 @@ def test_the_report_has_both_estimands(fair: tuple[Path, MemoryTracker]) -> None
     folder = fair[0] / "reports" / "fair"
     text = (folder / "report.md").read_text()
     assert f"| Tuning | {TRIALS} trials per variant, seeds 0, TPE with seed 0, over " in text
-    section = text.split("## Drop-in and re-tuned")[1].split("\n## ")[0]
+    section = text.split("<b>Drop-in and re-tuned</b>")[1].split("</details>")[0]
     for words in (
         "drop-in: difference", "re-tuned: difference", "conditional on the chosen settings", "Chosen values",
         "figures/estimands.png", "figures/budget.png",
@@ -84,10 +84,10 @@ def test_the_report_has_both_estimands(fair: tuple[Path, MemoryTracker]) -> None
     ):  # fmt: skip
         assert words in section, words
     assert "unequal numbers" not in section
-    answered = text.split("## Answer")[1].split("\n## ")[0]
+    answered = text.split("<b>Verdicts in sentences</b>")[1].split("</details>")[0]
     assert "Removing sugar, both variants re-tuned, changed test taste" in answered
-    assert "Removing sugar cost" in answered
-    assert text.index("## Drop-in and re-tuned") < text.index("## Noise")
+    assert "Removing sugar changed test taste by -" in answered
+    assert text.index("<b>Drop-in and re-tuned</b>") < text.index("<b>Noise</b>")
     assert "ablate tune --per-variant fair.py" in text
     rows = read_csv(folder / "effects.csv")
     assert set(rows["variant"]) == {"no-sugar", "no-salt", "no-sugar-retuned", "no-salt-retuned"}

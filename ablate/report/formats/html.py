@@ -4,40 +4,105 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it.rules_block import StateBlock
 
 _STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.55 system-ui, sans-serif; color: #222; background: #fff; max-width: 70rem; margin: 0 auto;
-       padding: 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
+:root { color-scheme: light dark; --text: #222; --page: #fff; --line: #ddd; --shade: #f4f4f4; --link: #0060a8;
+        --warn: #fff6ef; --quiet: #595959; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e3e3e3; --page: #16181c; --line: #3c4048; --shade: #24272e; --link: #7cc0ff; --warn: #33241a;
+          --quiet: #a8adb5; } }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 62rem;
+       margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
+h1 { font-size: 1.45rem; line-height: 1.3; } h2 { margin-top: 2rem; border-bottom: 1px solid var(--line); }
+a { color: var(--link); } p > em:only-child { color: var(--quiet); font-size: .9rem; }
+nav { font-size: .92rem; line-height: 1.9; margin: 1rem 0; padding: .3rem .8rem; background: var(--shade);
+      border-radius: .4rem; } nav a { margin-right: .9rem; white-space: nowrap; }
+details { border: 1px solid var(--line); border-radius: .4rem; margin: .6rem 0; padding: 0 .9rem; }
+summary { cursor: pointer; margin: 0 -.9rem; padding: .55rem .9rem; }
+details[open] > summary { border-bottom: 1px solid var(--line); margin-bottom: .6rem; }
 .table { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .84rem; }
-th, td { border: 1px solid #ddd; padding: .25rem .45rem; vertical-align: top; text-align: left; }
-td { overflow-wrap: normal; } td code { white-space: nowrap; } th { background: #f4f4f4; }
+table { border-collapse: collapse; font-size: .88rem; }
+th, td { border: 1px solid var(--line); padding: .25rem .45rem; vertical-align: top; text-align: left; }
+td { overflow-wrap: normal; } td code { white-space: nowrap; } th { background: var(--shade); }
 [style*="text-align:right"] { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th[style] { white-space: normal; }
-img { max-width: 100%; height: auto; }
-blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d55e00; background: #fff6ef; }
-code, pre { font: .9em ui-monospace, monospace; background: #f4f4f4; } pre { padding: .7rem; overflow-x: auto; }
-@media print { body { max-width: none; font-size: 11px; } img, tr { break-inside: avoid; } }
+.figure { display: block; overflow-x: auto; background: #fff; border-radius: .4rem; }
+.figure img { display: block; width: 100%; max-width: 60rem; height: auto; margin: 0 auto; }
+blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d55e00; background: var(--warn); }
+code, pre { font: .9em ui-monospace, monospace; background: var(--shade); }
+pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code { font-size: 1em; }
+@media (max-width: 40rem) { body { padding: .7rem; } table { font-size: .8rem; } th, td { padding: .2rem .3rem; }
+  td code { white-space: normal; } nav { white-space: nowrap; overflow-x: auto; } }
+@media print { body { max-width: none; font-size: 11px; } img, tr { break-inside: avoid; } nav { display: none; } }
 """
-_IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"')
+_IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
+_FOLD = re.compile(r"<details(?: open)?>|</details>|<summary><b>[^<>]+</b>[^<>]*</summary>")
+_TITLE = re.compile(r"<h2>(?P<heading>.*?)</h2>|<summary><b>(?P<fold>.*?)</b>.*?</summary>")
 
 
 def html(markdown: str, title: str, folder: Path) -> str:
-    """Return the HTML page of a report; images are read from `folder`. Raw HTML in the Markdown is shown as text."""
+    """Return the HTML page of a report; images are read from `folder`.
+
+    Raw HTML in the Markdown is shown as text, except the lines that begin and end a fold.
+    """
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    renderer.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph", "reference", "blockquote"]})
+    body = renderer.render(markdown)
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
-    body = _IMAGE.sub(lambda found: f'<img src="{_inlined(folder / found[1])}"', body)
+    body = _with_contents(body)
+    body = _IMAGE.sub(
+        lambda found: f'<span class="figure"><img src="{_inlined(folder / found[1])}"{found[2]}></span>', body
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
+
+
+def _fold(state: StateBlock, start: int, _end: int, silent: bool) -> bool:
+    """Keep a line that begins or ends a fold as HTML: a block rule of markdown-it."""
+    line = state.getLines(start, start + 1, 0, False).strip()
+    if state.level or not _FOLD.fullmatch(line):
+        return False
+    if not silent:
+        state.line = start + 1
+        state.push("html_block", "", 0).content = f"{line}\n"
+    return True
+
+
+def _with_contents(body: str) -> str:
+    """Return the page with anchors at its sections, and links to them after the title.
+
+    The anchor of a fold is inside it, so that browsers open the fold.
+    """
+    names = _names(body)
+
+    def with_anchor(found: re.Match[str]) -> str:
+        name = next(names)[0]
+        return (
+            f'<h2 id="{name}">{found["heading"]}</h2>' if found["heading"] else f'{found[0]}\n<span id="{name}"></span>'
+        )
+
+    links = " ".join(f'<a href="#{name}">{title}</a>' for name, title in _names(body))
+    anchored = _TITLE.sub(with_anchor, body)
+    return anchored.replace("</h1>", f'</h1>\n<nav aria-label="Contents">{links}</nav>', 1) if links else anchored
+
+
+def _names(body: str) -> Iterator[tuple[str, str]]:
+    """Yield anchor and title of each section."""
+    for number, found in enumerate(_TITLE.finditer(body)):
+        title = found["heading"] or found["fold"]
+        yield re.sub(r"\W+", "-", title.lower()).strip("-") or f"section-{number}", title
 
 
 def _inlined(path: Path) -> str:

@@ -51,13 +51,22 @@ def latex_table(analysis: Analysis) -> str:
             tex(spread(effect.baseline_mean, effect.baseline_sd, digits)),
             tex(spread(effect.variant_mean, effect.variant_sd, digits)),
             f"${signed(effect.delta, digits)}$" if effect.n else "--",
-            tex(interval(*effect.interval, digits)).replace("-", "$-$"),
+            tex(interval(*effect.verdict_interval, digits)).replace("-", "$-$"),
             tex(probability(effect.p_holm)),
             tex(effect.verdict),
         ]
         for effect in sorted(analysis.effects, key=lambda row: (row.delta != row.delta, row.delta))
     ]
-    head = ["Variant", "$n$", "Reference", "Variant", "Difference", r"95\,\% interval", r"$p_\mathrm{Holm}$", "Verdict"]
+    head = [
+        "Variant",
+        "$n$",
+        "Reference",
+        "Variant",
+        "Difference",
+        analysis.interval_name.capitalize(),
+        r"$p_\mathrm{Holm}$",
+        "Verdict",
+    ]
     body = "\n".join(" & ".join(row).replace("--$-$", "--") + r" \\" for row in rows)
     made = (
         "\\begin{table}\n  \\centering\n  \\small\n"

@@ -70,6 +70,17 @@ def image(path: str, description: str) -> str:
     return f"![{escape(description)}]({path})"
 
 
+def folded(title: str, about: str, text: str, *, is_open: bool = False) -> str:
+    """Return Markdown that GitHub and our page show folded, under a title of plain words with a description."""
+    state = " open" if is_open else ""
+    return f"<details{state}>\n<summary><b>{title}</b>: {about}</summary>\n\n{text}\n\n</details>"
+
+
+def link(path: str) -> str:
+    """Return a link to a file of the report, by its path relative to the report."""
+    return f"[{code(path)}]({path})"
+
+
 def fenced(text: str, language: str = "") -> str:
     """Return a code block whose fence is longer than any sequence of backticks in it."""
     longest = max((len(found) for found in re.findall(r"`+", text)), default=0)

@@ -15,7 +15,7 @@ FEWEST_COLUMNS = 4
 
 _CELLS = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r":?-+:?")
-_HEADING = re.compile(r"^(###?) (.*)$")
+_HEADING = re.compile(r"^(?:(?P<level>##|###) (?P<title>.*)|<summary><b>(?P<fold>.*)</b>.*</summary>)$")
 _BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -98,7 +98,8 @@ def report_tables(analysis: Analysis) -> dict[str, Table]:
     titles = []
     for line in text.split("\n"):
         if heading := _HEADING.match(line):
-            section, subsection = (section, _slug(heading[2])) if heading[1] == "###" else (_slug(heading[2]), "")
+            title = _slug(heading["title"] or heading["fold"])
+            section, subsection = (section, title) if heading["level"] == "###" else (title, "")
         titles.append((section, subsection))
     own: dict[str, list[Table]] = {}
     of_subsections: dict[str, list[Table]] = {}

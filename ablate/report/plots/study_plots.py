@@ -16,6 +16,11 @@ from ablate.report.study_data import Histories
 from ablate.stats.effects import Effect, TwoScopes
 
 MOST_PANELS = 40
+_WITH_ADDED_SEEDS = (
+    "One row per variant. Thin line: interval for added seeds, corrected for the number of comparisons, on which the "
+    "verdict is based; thick line: the same of this comparison alone; dots: single seeds. Grey band: the margin; "
+    "differences within it are too small to matter."
+)
 _KINDS = {"interactions": "synergies of pairs"}
 
 
@@ -54,27 +59,32 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
         if analysis.main_effects:
             row |= {"variant": f"no {in_words(effect.factor)}", "reference": "having it"}
         if effect.evidence.extended:
-            low, high = (end if math.isfinite(end) else math.nan for end in effect.interval)
-            row |= {"ci_low": low, "ci_high": high, "fw_low": math.nan, "fw_high": math.nan}
+            row |= zip(("ci_low", "ci_high"), map(_finite, effect.interval), strict=True)
+            row |= zip(("fw_low", "fw_high"), map(_finite, effect.verdict_interval), strict=True)
         rows.append(row)
         pair = effect.evidence.paired
         seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
     if not rows:
         return
     caption = (
-        "One row per variant. Thick line: 95 % interval; thin line: family-wise interval; dots: single seeds. Grey "
-        "band: the margin; differences within it are too small to matter."
+        "One row per variant. Thin line: family-wise interval, on which the verdict is based; thick line: 95 % "
+        "interval of this comparison alone; dots: single seeds. Grey band: the margin; differences within it are too "
+        "small to matter."
     )
+    if any(not math.isclose(row["level"], 0.95) for row in rows):
+        caption = caption.replace("95 % interval of", "interval at the level of the last look of")
+    if any(effect.evidence.extended for effect in analysis.headline):
+        caption = _WITH_ADDED_SEEDS
     if len(known) > len(effects):
         caption += f" The {half} lowest and the {half} highest of {len(ranked):,} differences."
-    if any(not math.isclose(row["level"], 0.95) for row in rows):
-        caption = caption.replace("95 % interval", "interval at the level of the last look")
-    if any(effect.evidence.extended for effect in analysis.headline):
-        caption = caption.replace("; thin line: family-wise interval", " that allows for seeds added after a report")
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis), "metric": metric,
     }  # fmt: skip
     yield Plot("forest", "forest.png", "Differences with intervals and single seeds", caption, "forest", arguments)
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.nan
 
 
 def _slopes(analysis: Analysis) -> Iterator[Plot]:

@@ -1,8 +1,7 @@
-"""The answer: the verdict sentences, established results first, a summary before them and how to read them after."""
+"""The answer: in short, and as verdict sentences, established results first."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from ablate.report.accounting import answer_notes
@@ -37,17 +36,32 @@ _OUTCOMES: Sequence[tuple[Verdict, Mapping[str, str]]] = (
 """Labels of a verdict by the change of the component; the empty key fits all changes."""
 
 
-def answer(analysis: Analysis) -> str:
-    """Return the section: one sentence per comparison, established results first."""
-    effects, metric = analysis.headline, analysis.study.metric
+def answer_in_short(analysis: Analysis) -> str:
+    """Return the section: the components by outcome, and how to read the report."""
     notes = [escape(note) for note in answer_notes(analysis)]
-    if not effects:
+    if not analysis.headline:
         return "\n\n".join(["## Answer", no_answer(analysis.study), *notes])
-    parts = ["## Answer", summary(effects)]
-    for title, chosen in [*groups_of(effects).items(), (RETUNED, analysis.retuned)]:
+    return "\n\n".join(["## Answer", summary(analysis.headline), *notes, how_to_read(analysis)])
+
+
+def verdict_sentences(analysis: Analysis) -> str:
+    """Return the section: one sentence per comparison, established results first; empty without comparisons."""
+    parts = _groups_of_sentences(analysis)
+    return "\n\n".join(["## Verdicts in sentences", *parts]) if parts else ""
+
+
+def answer(analysis: Analysis) -> str:
+    """Return the whole answer, for a page without the other sections."""
+    parts = answer_in_short(analysis).split("\n\n")
+    return "\n\n".join([*parts[:2], *_groups_of_sentences(analysis), *parts[2:]])
+
+
+def _groups_of_sentences(analysis: Analysis) -> list[str]:
+    parts = []
+    for title, chosen in [*groups_of(analysis.headline).items(), (RETUNED, analysis.retuned)]:
         if chosen:
-            parts += [bold(title), bullets(map(escape, _sentences(chosen, metric)))]
-    return "\n\n".join([*parts, *notes, _how_to_read(analysis)])
+            parts += [bold(title), bullets(map(escape, _sentences(chosen, analysis.study.metric)))]
+    return parts
 
 
 def plain_answer(analysis: Analysis) -> list[str]:
@@ -145,20 +159,19 @@ def _sentences(effects: Sequence[Effect], metric: Metric) -> list[str]:
     return lines
 
 
-def _how_to_read(analysis: Analysis) -> str:
-    """Return one paragraph that explains the sentences to a newcomer."""
+def how_to_read(analysis: Analysis) -> str:
+    """Return one paragraph with the sign convention, the margin and the words that a newcomer needs."""
     study, metric = analysis.study, analysis.study.metric
-    is_usual = all(math.isclose(effect.level, 0.95) for effect in analysis.headline)
     if metric.in_points:
         unit = f"one point is one percentage point of {metric.label}"
     else:
         unit = f"differences are in {metric.label}{f' ({metric.own_unit})' if metric.own_unit else ''}"
-    level = "95 % " if is_usual else ""
+    better = "positive" if metric.goal == "max" else "negative"
     return escape(
-        f"How to read this: {unit}. The brackets contain the {level}confidence interval: the differences that are "
-        f"compatible with the runs. Differences within the margin of {metric.with_unit(f'{study.margin:g}')}"
-        f'{study.counts.fixed} are too small to matter. "Inconclusive" means that there are too few seeds to decide, '
-        "not that there is no effect."
+        f"How to read this: {unit}. Every difference is variant minus reference, so {better} means that the variant is "
+        f"better. Differences within the margin of {metric.with_unit(f'{study.margin:g}')}{study.counts.fixed} are too "
+        'small to matter. A seed is the number behind all randomness of a run. "Inconclusive" means that there are too '
+        "few seeds to decide, not that there is no effect."
     )
 
 

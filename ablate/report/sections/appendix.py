@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablate.report.formats.markdown_text import bold, bullets, code, escape, fenced
+from ablate.report.formats.markdown_text import bold, bullets, escape, fenced, link
 
 GLOSSARY = (
     ("seed", "the number that determines all randomness of a run: initial weights, data order, augmentation"),
@@ -52,4 +52,4 @@ def glossary() -> str:
 
 def file_list(names: Sequence[str]) -> str:
     """Return the other files of the report."""
-    return "Other files: " + ", ".join(code(name) for name in names) + "."
+    return "Other files: " + ", ".join(map(link, names)) + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ablate.report.analysis import Analysis
-from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
+from ablate.report.formats.markdown_text import MOST_ROWS, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
 from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.render import Plot
@@ -20,13 +20,6 @@ from ablate.wording import count
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", *map(str, range(11, 64)))
 _MOST_PARTIAL = 6
 _MOST_UNSTABLE = 8
-_CONFOUNDED = {
-    "leave-one-out": "each effect is that of removing one component from the full recipe",
-    "add-one-in": "each effect is that of adding one component to the bare recipe",
-    "both-ways": "each effect is that of removing one component from the full recipe, or adding it to the bare one",
-    "path": "each variant also lacks the components removed before it, so the steps depend on the order",
-    "pairs": "each effect is that of removing one component, or two, from the full recipe",
-}
 
 
 def attribution_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
@@ -40,8 +33,7 @@ def attribution_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
         parts += [_interactions(analysis), *plots_in(plots, "interactions")]
     if analysis.factorial is not None:
         parts += plots_in(plots, "half_normal")
-    parts += [_aliasing(analysis) if analysis.aliases else _confounding(analysis.study.design_name)]
-    parts = [part for part in parts if part]
+    parts += [_aliasing(analysis)] if analysis.aliases else []
     return "\n\n".join(["## Attribution and interactions", *parts]) if parts else ""
 
 
@@ -185,16 +177,6 @@ def _aliased(row: FactorialContrast, analysis: Analysis) -> tuple[str, str]:
     """Return the aliases of a pair, and the likeliest of all these pairs."""
     effects = {main.term: main.estimate for main in analysis.main_contrasts}
     return escape(" = ".join(row.aliases)) or DASH, escape(likeliest_pair(row.term, row.aliases, effects))
-
-
-def _confounding(design: str) -> str:
-    """Describe the confounding of a design that changes one factor at a time. Empty for other designs."""
-    if design not in _CONFOUNDED:
-        return ""
-    return (
-        f"### Confounding\n\nIn the design {code(design)}, {_CONFOUNDED[design]}. Each effect includes the "
-        "interactions with the other components of that recipe and does not apply to other combinations."
-    )
 
 
 def _aliasing(analysis: Analysis) -> str:

@@ -22,9 +22,9 @@ _COLUMNS = (
 
 
 def diagnostics(analysis: Analysis) -> str:
-    """Return the section."""
+    """Return the section; empty if there is neither an incomplete run nor a comparison to test."""
     incomplete = [*incomplete_lines(analysis.study), *_without_value(analysis)]
-    parts = ["## Diagnostics", bullets(map(escape, incomplete)) if incomplete else "All runs completed."]
+    parts = ["## Diagnostics", *([bullets(map(escape, incomplete))] if incomplete else [])]
     effects = [effect for effect in analysis.headline if effect.n > 1]
     if effects:
         rows = [_sensitivity(effect, analysis) for effect in effects[:MOST_ROWS]]
@@ -44,7 +44,7 @@ def diagnostics(analysis: Analysis) -> str:
             f"{smallest_sign_flip_p(seeds):.3g}, which is above .05 divided by the number of comparisons."
         )
         parts.append(escape(words))
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) if len(parts) > 1 else ""
 
 
 def _without_value(analysis: Analysis) -> list[str]:

@@ -22,6 +22,14 @@ DIVERGENCE = (
     "with 3 seeds report a false difference."
 )
 
+_CONFOUNDED = {
+    "leave-one-out": "each effect is that of removing one component from the full recipe",
+    "add-one-in": "each effect is that of adding one component to the bare recipe",
+    "both-ways": "each effect is that of removing one component from the full recipe, or adding it to the bare one",
+    "path": "each variant also lacks the components removed before it, so the steps depend on the order",
+    "pairs": "each effect is that of removing one component, or two, from the full recipe",
+}
+
 
 def limits(analysis: Analysis) -> str:
     """Return the section."""
@@ -29,6 +37,7 @@ def limits(analysis: Analysis) -> str:
     lines = [
         f"The results apply to this scale ({study.scale}), not necessarily to others.",
         *_drop_in(study),
+        *_confounding(study.design_name),
         *_one_reference(analysis),
         SKEWED,
         *([DIVERGENCE] if any(effect.n_unstable for effect in analysis.effects) else []),
@@ -57,6 +66,16 @@ def _drop_in(study: StudyData) -> list[str]:
     return [
         "All variants use the settings of the baseline (drop-in). A component may matter less if the settings are "
         "tuned without it."
+    ]
+
+
+def _confounding(design: str) -> list[str]:
+    """Return the confounding of a design that changes one factor at a time as a limit."""
+    if design not in _CONFOUNDED:
+        return []
+    return [
+        f"In the design {design}, {_CONFOUNDED[design]}. Each effect includes the interactions with the other "
+        "components of that recipe and does not apply to other combinations."
     ]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from ablate.report.formats.markdown_text import escape, image
 from ablate.report.plots.render import Plot
 
-_SECTIONS = (("Effects at a glance", "forest"), ("Seed by seed", "slopes"), ("Training curves", "curves"))
-
 
 def plots_in(plots: Sequence[Plot], section: str) -> list[str]:
     """Return the plots of a section as Markdown."""
@@ -20,11 +18,7 @@ def plot_text(plot: Plot) -> str:
     return f"{image(plot.path, plot.description)}\n\n*{escape(plot.caption)}*"
 
 
-def plot_sections(plots: Sequence[Plot]) -> str:
-    """Return the sections that contain nothing else: forest plot, paired slopes, training curves."""
-    parts = []
-    for title, section in _SECTIONS:
-        found = plots_in(plots, section)
-        if found:
-            parts += [f"## {title}", *found]
-    return "\n\n".join(parts)
+def plot_section(plots: Sequence[Plot], section: str, title: str) -> str:
+    """Return a section that contains nothing but plots; empty without any."""
+    found = plots_in(plots, section)
+    return "\n\n".join([f"## {title}", *found]) if found else ""

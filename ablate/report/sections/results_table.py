@@ -36,7 +36,9 @@ def results_section(analysis: Analysis) -> str:
     parts.append(
         escape(
             f"Difference: variant minus reference, in {unit}. SD: standard deviation over the paired seeds. "
-            "P(improve): share of seeds in which the variant is better; a tie counts half. TOST: test that the "
+            "Family-wise interval: corrected for the number of comparisons, as p (Holm) and the verdict are; the other "
+            "interval holds for one comparison alone. p: probability of a difference at least as large if there were "
+            "none. P(improve): share of seeds in which the variant is better; a tie counts half. TOST: test that the "
             f"difference is within the margin. {added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
             "true difference that these seeds detect with probability .8."
         )
@@ -89,16 +91,16 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
 def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     """Return columns and rows of the results for the terminal, as plain text: the lowest differences of many."""
     digits = digits_of(analysis.study.metric, analysis.study.margin)
-    columns = ["variant", "reference", "seeds", "difference", "interval", "p (Holm)", "verdict"]
+    columns = ["variant", "verdict", "difference", analysis.interval_name, "p (Holm)", "seeds", "reference"]
     rows = [
         [
             effect.variant,
-            effect.reference,
-            str(effect.n),
-            signed(effect.delta, digits),
-            interval(*effect.interval, digits),
-            probability(effect.p_holm),
             effect.verdict,
+            signed(effect.delta, digits),
+            interval(*effect.verdict_interval, digits),
+            probability(effect.p_holm),
+            str(effect.n),
+            effect.reference,
         ]
         for effect in analysis.headline[:MOST_ROWS]
     ]

@@ -27,6 +27,7 @@ class Evidence:
         estimand: "drop-in" or "re-tuned".
         extended: Whether seeds were added after a report.
         valid: The 95 % interval that is valid although seeds were added; None if none were.
+        valid_family: The same, corrected for the family.
         look: The look of `--until-clear` that gave the verdict, from 1; 0 for a fixed number of seeds.
         stopped_early: Whether the arm ended before the last look.
     """
@@ -44,6 +45,7 @@ class Evidence:
     estimand: Estimand = "drop-in"
     extended: bool = False
     valid: tuple[float, float] | None = None
+    valid_family: tuple[float, float] | None = None
     look: int = 0
     stopped_early: bool = False
 
@@ -102,8 +104,13 @@ class Effect:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval that the verdict rests on: if seeds were added after a report, the one that allows for this."""
+        """The interval of this comparison alone: if seeds were added after a report, the one that allows for this."""
         return self.evidence.valid or (self.ci_low, self.ci_high)
+
+    @property
+    def verdict_interval(self) -> tuple[float, float]:
+        """The interval that is corrected for the family, as the verdict is, and allows for seeds that were added."""
+        return self.evidence.valid_family or (self.fw_low, self.fw_high)
 
     def row(self) -> dict[str, Any]:
         """Return the columns of effects.csv in order."""

@@ -138,7 +138,9 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
     """Return the numbers behind the verdict and the sentence of a comparison."""
     sd, delta = float(statistics.sd), float(statistics.delta)
     low, high = wilson(len(pair.unstable), pair.n)
-    extended, half = criteria.protocol.extended, always_valid_half_width(sd, pair.n, p.alpha)
+    extended = criteria.protocol.extended
+    half, wider = (always_valid_half_width(sd, pair.n, alpha) for alpha in (p.alpha, p.alpha / p.comparisons))
+    valid = extended and _varying(pair, statistics) > 0
     return Evidence(
         paired=pair,
         comparisons=p.comparisons,
@@ -152,7 +154,8 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
         coarse=coarse_step(rule, pair, statistics, p, criteria),
         estimand=criteria.protocol.estimand,
         extended=extended,
-        valid=(delta - half, delta + half) if extended and _varying(pair, statistics) > 0 else None,
+        valid=(delta - half, delta + half) if valid else None,
+        valid_family=(delta - wider, delta + wider) if valid else None,
     )
 
 

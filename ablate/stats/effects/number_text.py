@@ -15,10 +15,15 @@ def decimals_for(margin: float, metric: Metric) -> int:
     return min(12, max(2 if metric.in_points else 0, wanted))
 
 
-def amount(value: float, effect: Effect, metric: Metric) -> str:
-    """Return a number with its unit: "3.02 points", "1.2", "0.8 s"."""
-    number = fixed(value, decimals_for(effect.margin, metric))
+def amount(value: float, effect: Effect, metric: Metric, sign: str = "") -> str:
+    """Return a number with its unit: "3.02 points", "1.2", "0.8 s"; with the `sign` "+", always with its sign."""
+    number = fixed(value, decimals_for(effect.margin, metric), sign)
     return f"{number} points" if metric.in_points else metric.with_own_unit(number)
+
+
+def signed_amount(value: float, effect: Effect, metric: Metric) -> str:
+    """Return a difference with its sign and unit: "-3.02 points", "+1.2"."""
+    return amount(value, effect, metric, "+")
 
 
 def interval(low: float, high: float, effect: Effect, metric: Metric) -> str:

@@ -6,7 +6,7 @@ import math
 
 from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.inference import quantile
-from ablate.stats.effects.number_text import amount, decimals_for, interval, p_value
+from ablate.stats.effects.number_text import amount, decimals_for, interval, p_value, signed_amount
 from ablate.stats.effects.power import MAX_EFFECT_SIZE
 from ablate.stats.effects.types import Average, Verdict
 from ablate.stats.effects.verdicts import EQUIVALENCE, MOST_NAMED, PREFIXES, seed_list, unstable_text, unstable_variants
@@ -19,8 +19,11 @@ def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
 
     `qualifier` follows the subject between commas: "Removing batch norm, averaged over the other components, cost ...".
 
-    Examples: "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .001): a clear and
-    important loss."; "Adding ema lowered perplexity by 1.2 [0.9, 1.5] (...): a clear and important gain."
+    Differences are variant minus reference, and their interval is the one that is corrected for the family.
+
+    Examples: "Removing batch norm changed test accuracy by -3.02 points [-3.38, -2.67] (5 paired seeds, drop-in, p_Holm
+    < .001): a clear and important loss."; "Adding ema changed perplexity by -1.2 [-1.5, -0.9] (...): a clear and
+    important gain."
     """
     return " ".join([*_before(effect), _core(effect, metric, qualifier), *_after(effect, metric)])
 
@@ -43,25 +46,23 @@ def _basis(effect: Effect) -> str:
     if effect.evidence.extended:
         return f"({', '.join(parts)}, interval for added seeds)"
     if not math.isclose(effect.level, 0.95):
-        parts.append(f"{100 * effect.level:g} % interval")
+        parts.append(f"family-wise {100 * effect.level:g} % interval")
     return f"({', '.join(parts)}, p_Holm {p_value(effect.p_holm)})"
-
-
-def _moved(effect: Effect, metric: Metric) -> str:
-    """Return the difference with its direction in the verb: "cost 3.02 points [2.83, 3.22]"."""
-    sign = -1.0 if effect.delta < 0 else 1.0
-    size = amount(abs(effect.delta), effect, metric)
-    ends = [sign * end for end in effect.interval]
-    bounds = interval(min(ends), max(ends), effect, metric)
-    if metric.in_points and metric.goal == "max":
-        return f"{'cost' if sign < 0 else 'gained'} {size} {bounds}"
-    return f"{'lowered' if sign < 0 else 'raised'} {metric.label} by {size} {bounds}"
 
 
 def _changed(effect: Effect, metric: Metric) -> str:
     """Return the difference with its sign: "changed accuracy by -0.02 points [-0.09, 0.05]"."""
-    size = amount(effect.delta, effect, metric)
-    return f"changed {metric.label} by {size} {interval(*effect.interval, effect, metric)}"
+    return f"changed {metric.label} by {_difference(effect, metric)} {_bounds(effect, metric)}"
+
+
+def _difference(effect: Effect, metric: Metric) -> str:
+    """Return variant minus reference, with its sign and unit."""
+    return signed_amount(effect.delta, effect, metric)
+
+
+def _bounds(effect: Effect, metric: Metric) -> str:
+    """Return the interval that the verdict is based on."""
+    return interval(*effect.verdict_interval, effect, metric)
 
 
 def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
@@ -69,36 +70,33 @@ def _core(effect: Effect, metric: Metric, qualifier: str) -> str:
     start, name = (_name(effect, qualifier, in_clause=in_clause) for in_clause in (False, True))
     rule = effect.evidence.rule
     if rule in (Verdict.LOSS, Verdict.GAIN):
-        return f"{name} {_moved(effect, metric)} {_basis(effect)}: a {rule}."
+        return f"{name} {_changed(effect, metric)} {_basis(effect)}: a {rule}."
     if rule is Verdict.UNRESOLVED:
-        # p may come from an earlier look, so the sentence has a direction only if this look's interval has one
-        low, high = effect.interval
-        difference = _changed(effect, metric) if low <= 0 <= high else _moved(effect, metric)
-        return f"{name} {difference} {_basis(effect)}: {_unresolved(effect, metric)}."
+        return f"{name} {_changed(effect, metric)} {_basis(effect)}: {_unresolved(effect, metric)}."
     if rule is Verdict.NEGLIGIBLE:
         return f"{name} {_changed(effect, metric)} {_basis(effect)}; {_ruled_out(effect, metric)}: {rule}."
     if rule is Verdict.NO_EFFECT:
         return f"{name} {_changed(effect, metric)}; {_ruled_out(effect, metric)}: {rule}."
     if rule is Verdict.INCONCLUSIVE:
-        return f"{start}: {amount(effect.delta, effect, metric)} {_inconclusive(effect, metric)}."
+        return f"{start}: {_difference(effect, metric)} {_inconclusive(effect, metric)}."
     return f"{start}: {_no_verdict(effect, metric)}"
 
 
 def _ruled_out(effect: Effect, metric: Metric) -> str:
-    """Return the differences that are ruled out, with the interval of the equivalence test if it alone shows this.
+    """Return the differences that are ruled out, with p of the equivalence test if the interval does not show this.
 
     The two one-sided tests at level alpha are those of the interval of level 1 - 2 alpha, which is narrower.
     """
     text, margin = f"a difference beyond {_margin(effect, metric)} is ruled out", effect.margin
-    low, high = effect.interval
+    low, high = effect.verdict_interval
     if -margin <= low and high <= margin:
         return text
-    alpha, n = effect.evidence.alpha, effect.n
-    half = quantile(1 - alpha, n - 1) * effect.evidence.sd_difference / math.sqrt(n)
-    if abs(effect.delta) + half > margin:
-        return f"{text} (by an earlier look)"
-    bounds = interval(effect.delta - half, effect.delta + half, effect, metric)
-    return f"{text} (equivalence test, {100 * (1 - 2 * alpha):g} % interval {bounds})"
+    return f"{text} (equivalence test, p_Holm {p_value(effect.p_tost_holm)}{_earlier_look(effect)})"
+
+
+def _earlier_look(effect: Effect) -> str:
+    half = quantile(1 - effect.evidence.alpha, effect.n - 1) * effect.evidence.sd_difference / math.sqrt(effect.n)
+    return ", by an earlier look" if abs(effect.delta) + half > effect.margin else ""
 
 
 def _unresolved(effect: Effect, metric: Metric) -> str:
@@ -118,12 +116,11 @@ def _too_coarse(effect: Effect, metric: Metric) -> str:
 
 def _inconclusive(effect: Effect, metric: Metric) -> str:
     """Return the interval, and why it does not settle the question."""
-    low, high = effect.interval
-    bounds = interval(low, high, effect, metric)
+    (low, high), bounds = effect.verdict_interval, _bounds(effect, metric)
     if effect.evidence.extended:
         allows = "the interval that allows for the added seeds"
         bounds = f"{bounds}, {allows}" if math.isfinite(low) else f"(at {effect.n} seeds, {allows} is infinite)"
-    elif low > 0 or high < 0:  # a single interval excludes zero, but not after the correction
+    elif low > 0 or high < 0:  # p may come from an earlier look
         bounds = f"{bounds} (p_Holm {p_value(effect.p_holm)} among {count(effect.evidence.comparisons, 'comparison')})"
     text = f"{bounds}. Inconclusive: {_power(effect, metric)}"
     return f"{text}. No equivalence, because {_too_coarse(effect, metric)}" if effect.evidence.coarse else text
@@ -167,11 +164,11 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
         return f"no difference, because unstable runs have no finite {metric.label} and there is no floor (--floor)."
     if paired.repeated > 1:
         return (
-            f"{amount(effect.delta, effect, metric)} at each of {paired.repeated} seeds. Every arm repeats its score "
+            f"{_difference(effect, metric)} at each of {paired.repeated} seeds. Every arm repeats its score "
             "exactly over the seeds: the seed does not reach the training, or the score is too coarse to show it. n is "
             f"1, no verdict.{_no_op(effect)}"
         )
-    found = f"{amount(effect.delta, effect, metric)} in {count(effect.n, 'seed')}"
+    found = f"{_difference(effect, metric)} in {count(effect.n, 'seed')}"
     if rule is Verdict.SINGLE:
         known = "with Lenth's (1989) exploratory interval" if math.isfinite(effect.ci_low) else "without an interval"
         return f"{found}, a single-run observation {known}.{_no_op(effect)}"
@@ -221,7 +218,7 @@ def _after(effect: Effect, metric: Metric) -> list[str]:
             notes.append("No seed was stable in both arms.")
         else:
             left = sum(evidence.paired.survivors)
-            value = amount(effect.delta_survivors, effect, metric)
+            value = signed_amount(effect.delta_survivors, effect, metric)
             where = "In the only seed" if left == 1 else f"Among the {left:,} seeds"
             notes.append(f"{where} stable in both arms the difference is {value}.")
     if evidence.stopped_early:
@@ -240,5 +237,5 @@ def _without_unstable_runs(effect: Effect, average: Average, metric: Metric) -> 
     named = unstable_variants(average.unstable) if few else f"runs of {len(average.unstable)} combinations"
     if math.isnan(effect.delta_survivors):
         return [f"Unstable: {named}. Without these combinations the difference cannot be estimated."]
-    without = amount(effect.delta_survivors, effect, metric)
+    without = signed_amount(effect.delta_survivors, effect, metric)
     return [f"Unstable: {named}. Without these combinations the difference is {without}."]

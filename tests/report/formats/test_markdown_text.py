@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from ablate.report.formats.html import html
 from ablate.report.formats.latex import tex
-from ablate.report.formats.markdown_text import code, escape, fenced, one_line, table
+from ablate.report.formats.markdown_text import code, escape, fenced, folded, one_line, table
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.write import write_report
 from tests.samples.effects import BASELINE, NO_BATCH_NORM
@@ -96,11 +96,14 @@ def test_nothing_from_a_run_is_markup_in_the_whole_report(tmp_path: Path) -> Non
     folder = evil_report(tmp_path)
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
-    assert 'href="' not in page
+    links = re.findall(r'href="(.*?)"', page)
+    files = {link for link in links if not link.startswith("#")}
+    assert files == {"runs.csv", "effects.csv", "table.tex", "report.html"}
+    assert all(f'id="{link[1:]}"' in page for link in links if link not in files)
     assert "alert(1)" in page  # it is there, as text
     rendered = RENDER.render((folder / "report.md").read_text(encoding="utf-8"))
     assert "<script" not in rendered
-    assert "<a " not in rendered
+    assert {*re.findall(r"<a [^>]*", rendered)} == {f'<a href="{link}"' for link in files}
 
 
 def test_the_page_holds_its_pictures_and_scrolls_its_tables(tmp_path: Path) -> None:
@@ -113,6 +116,17 @@ def test_the_page_holds_its_pictures_and_scrolls_its_tables(tmp_path: Path) -> N
 
 def test_raw_html_in_markdown_stays_text(tmp_path: Path) -> None:
     assert "<b>" not in html("<b>x</b>", "<title>", tmp_path).partition("<body>")[2]
+    for text in ("<details onclick=x>", "a <details>", "<summary><b>x</b><script></summary>", "```\n<details>\n```"):
+        assert "<details" not in html(text, "title", tmp_path).partition("<body>")[2], text
+
+
+def test_folds_are_folded_and_their_contents_are_rendered(tmp_path: Path) -> None:
+    page = html(f"# A\n\ntext\n{folded('Many runs', 'all', '- *a*')}\n\n## B", "title", tmp_path)
+    assert (
+        '<details>\n<summary><b>Many runs</b>: all</summary>\n<span id="many-runs"></span>\n<ul>\n'
+        "<li><em>a</em></li>\n</ul>\n</details>" in page
+    )
+    assert '<a href="#many-runs">Many runs</a> <a href="#b">B</a></nav>' in page
 
 
 @given(NASTY)

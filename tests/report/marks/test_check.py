@@ -101,7 +101,9 @@ def test_a_report_agrees_with_itself(tmp_path: Path) -> None:
         checked = check(text, values, tables_of="small")
         assert [item for item in checked if not item.agrees] == []
         assert {effect.variant for effect in values.analysis.effects} <= {item.variant for item in checked}
-        for table in re.findall(r"(?:^\|.*\n)+", text.partition("## Results")[2], re.MULTILINE):
+        for table in re.findall(r"(?:^\|.*\n)+", text.partition("## Verdicts")[2], re.MULTILINE):
+            if table.startswith("|  |"):  # the study card
+                continue
             place = text.index(table) + re.search(r"\d\.\d", table).end() - 1  # type: ignore[union-attr]
             wrong = text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :]
             assert not all(item.agrees for item in check(wrong, values, tables_of="small"))
@@ -143,8 +145,8 @@ def test_a_wrong_number_has_its_line_and_the_right_one(values: StudyValues) -> N
         ("delta", "3.02"), ("delta", "-3.12"), ("cost", "-3.02"), ("interval", "[-3.22, 2.83]"), ("p_holm", ".04"),
         ("n", "50"), ("mean", "93.13"), ("sd", "0.14"), ("baseline_mean", "90.11"), ("verdict", "inconclusive"),
         ("verdict", "clear and important gain"), ("margin", "1"), ("mde", "0.5"), ("p_improve", "1.00"),
-        ("sentence", "Removing batch norm cost 3.02 points [2.83, 3.22] (5 paired seeds, drop-in, p_Holm < .01): a "
-         "clear and important loss."),
+        ("sentence", "Removing batch norm changed accuracy by -3.02 points [-3.38, -2.67] (5 paired seeds, drop-in, "
+         "p_Holm < .01): a clear and important loss."),
     ],
 )  # fmt: skip
 def test_every_kind_of_quantity_is_checked(values: StudyValues, quantity: str, content: str) -> None:
@@ -265,6 +267,19 @@ def test_tables_of_a_report_are_recognised_by_their_header(values: StudyValues) 
     assert check("| variant | difference |\n|---|---|\n| no-batch-norm | 9 |\n", values, tables_of="runs") == []
     with pytest.raises(UserError, match="between marks that name it"):
         check(text.replace("no-batch-norm", "vit"), values, tables_of="runs")
+
+
+def test_both_tables_of_a_comparison_can_be_quoted(values: StudyValues) -> None:
+    """The header of `results` is that of reports before there were `verdicts`."""
+    assert values.tables["results"].header == (
+        "variant", "seeds", "reference, mean ± SD", "variant, mean ± SD", "difference", "95 % interval",
+        "family-wise interval", "p (Holm)", "p TOST (Holm)", "P(improve)", "MDE", "verdict",
+    )  # fmt: skip
+    assert values.tables["verdicts"].header == ("variant", "verdict", "difference", "family-wise interval")
+    filled = fill("<!-- ablate: runs verdicts --><!-- /ablate -->", values)
+    assert "| `no-batch-norm` | clear and important loss | -3.02 | [-3.2" in filled
+    unmarked = filled.replace("<!-- ablate: runs verdicts -->", "").replace("<!-- /ablate -->", "")
+    assert [item.agrees for item in check(unmarked, values, tables_of="runs")] == [True] * 6
 
 
 def test_latex(values: StudyValues) -> None:
