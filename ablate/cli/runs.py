@@ -40,7 +40,7 @@ def list_runs(
 
     project = Project.find()
     tracker = store.open_current(project)
-    if project.old_file_store and not store.tracking_uri:
+    if project.old_file_store and not project.is_new and not store.tracking_uri:
         console.warning(file_store_advice(project.old_file_store))
     runs = tracker.runs(experiment)
     if experiment and not runs:

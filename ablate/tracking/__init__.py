@@ -15,11 +15,12 @@ from ablate.tracking.background_delivery import BackgroundDelivery, DeliveryObse
 from ablate.tracking.catch_up import catch_up, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
 from ablate.tracking.delete import Deletion, delete_run, plan_deletion
+from ablate.tracking.file_store import file_store_advice
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
 from ablate.tracking.mlflow_backend.schema import SEARCH_TAG, TRIAL_TAG
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
-from ablate.tracking.project import Project, file_store_advice, sqlite_path
+from ablate.tracking.project import Project, sqlite_path
 from ablate.tracking.run_names import run_title
 from ablate.tracking.sync import SyncResult, sync_journals
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ablate.errors import UsageError
 from ablate.redaction import mask_uri
+from ablate.tracking.file_store import file_store_of, file_store_remedy, has_experiments
 from ablate.wording import nearest
 
 _OWN_ENTRIES = ("journal", "studies", "mlflow.db")
@@ -77,10 +75,10 @@ class Project:
             UsageError: The URI names a file store, which MLflow no longer supports, or a database in memory.
         """
         uri = requested or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
-        if (folder := _file_store(uri)) is not None:
+        if (folder := file_store_of(uri)) is not None:
             raise UsageError(
                 f"The tracking URI {mask_uri(uri)} is a file store, which MLflow no longer writes. Omit it to use the "
-                f"project's own store, or migrate its runs to a new database: {_migration(folder)}"
+                f"project's own store, or {file_store_remedy(folder)}"
             )
         if not is_sqlite(uri):
             return uri
@@ -109,35 +107,15 @@ class Project:
         raise UsageError(f"Database not found: {path}.{meant or f' Check {origin}'}")
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing is recorded: no database, no journal of a run or of a study."""
+        has_database = self.database.is_file() and self.database.stat().st_size
+        return not has_database and not any(any(folder.glob("*.jsonl")) for folder in (self.journals, self.studies))
+
+    @property
     def old_file_store(self) -> Path | None:
         """The folder `mlruns/`, if an older MLflow wrote its experiments there as files."""
-        return self.mlruns if _has_experiments(self.mlruns) else None
-
-
-def file_store_advice(folder: Path) -> str:
-    """Return advice on the runs of an old file store: migrate them to a new database, never to an existing one."""
-    return (
-        f"{folder} also contains runs of an MLflow file store, which are not listed. Migrate them to a new database: "
-        + _migration(folder)
-    )
-
-
-def _migration(folder: Path) -> str:
-    """Return the commands that migrate a file store to a database that does not exist, and list its runs."""
-    folder = folder.absolute()
-    place = folder.parent
-    names = itertools.chain(["migrated.db"], (f"migrated-{number}.db" for number in itertools.count(2)))
-    database = next(place / name for name in names if not (place / name).exists())
-    uri = f"sqlite:///{database}"
-    return (
-        f"`mlflow migrate-filestore --source {shlex.quote(str(folder))} --target {shlex.quote(uri)}`, then "
-        f"`ablate list --tracking-uri {shlex.quote(uri)}`"
-    )
-
-
-def _has_experiments(folder: Path) -> bool:
-    """Return whether a folder has the layout of a file store: `ID/meta.yaml` for each experiment."""
-    return any(True for _ in folder.glob("[0-9]*/meta.yaml"))
+        return self.mlruns if has_experiments(self.mlruns) else None
 
 
 def _is_empty(folder: Path) -> bool:
@@ -160,11 +138,3 @@ def sqlite_path(uri: str) -> Path | None:
         return None
     name = uri.partition("://")[2].removeprefix("/").partition("?")[0]
     return Path(name).absolute() if name not in ("", ":memory:") else None
-
-
-def _file_store(uri: str) -> Path | None:
-    """Return the folder of a file store: a path or a `file:` URI. None for other URIs."""
-    if uri.startswith("file:"):
-        return Path(unquote(urlsplit(uri).path) or ".")
-    plain_path = not re.match(r"[a-z][a-z0-9+.\-]+:", uri, re.IGNORECASE) and uri != "databricks"
-    return Path(uri) if plain_path or Path(uri).is_dir() else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UsageError
-from ablate.tracking import JournalTracker, Project, Tracker, catch_up, open_tracker
+from ablate.tracking import JournalTracker, Project, Tracker, catch_up, file_store_advice, open_tracker, sqlite_path
 from ablate.workflows.messages import delivery_warning
 
 
@@ -15,13 +15,17 @@ def open_store(
 ) -> Tracker:
     """Return the tracker of a project's store, without connecting yet.
 
+    If nothing is recorded in the project, a command that `only_reads` gets the empty journals, and creates no database.
+
     Raises:
         UsageError: The tracking URI cannot be used, or is given together with `offline`; for a command that
             `only_reads`, its database does not exist.
         StoreError: MLflow is not installed.
     """
     if not offline:
-        return open_tracker(project, tracking_uri, only_reads=only_reads)
+        tracker = open_tracker(project, tracking_uri, only_reads=only_reads)
+        is_empty = only_reads and project.is_new and sqlite_path(tracker.uri) == project.database.absolute()
+        return JournalTracker(project) if is_empty else tracker
     if tracking_uri:
         raise UsageError("--offline uses no store, but --tracking-uri names one. Give one of them")
     return JournalTracker(project)
@@ -37,7 +41,10 @@ def open_current_store(project: Project, tracking_uri: str | None = None, *, off
         UnreachableError: The store does not answer.
     """
     tracker = open_store(project, tracking_uri, offline=offline, only_reads=True)
-    if not offline:
+    if isinstance(tracker, JournalTracker):
+        if project.is_new and project.old_file_store:
+            console.warning(file_store_advice(project.old_file_store))
+    else:
         try:
             warn_refused(catch_up(tracker, project))
         except UnreachableError as error:

@@ -1,0 +1,82 @@
+"""File stores of older MLflow: advice that can be followed, and commands that read and leave them unchanged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+import typer
+
+from ablate.cli.app import app
+from ablate.errors import UsageError
+from ablate.tracking import Project, file_store_advice
+
+RUNS = ("aa11", "bb22", "cc33")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The `mlruns/` of an older MLflow, in the current folder."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for place in ("0", "343151521095114427", *(f"343151521095114427/{run}" for run in RUNS)):
+        folder = tmp_path / "mlruns" / place
+        folder.mkdir(parents=True)
+        (folder / "meta.yaml").write_text("name: theirs\n")
+    return tmp_path / "mlruns"
+
+
+def migrate(database: Path, runs: tuple[str, ...] = RUNS) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table runs (run_uuid)")
+        connection.executemany("insert into runs values (?)", [(run,) for run in runs])
+        connection.commit()
+
+
+def test_after_the_migration_the_advice_names_the_database_that_has_the_runs(store: Path) -> None:
+    assert f"--target sqlite:///{store.parent}/migrated.db`, then `ablate list" in file_store_advice(store)
+    migrate(store.parent / "migrated.db")
+    found = f"migrated.db has them: `ablate list --tracking-uri sqlite:///{store.parent}/migrated.db`"
+    assert file_store_advice(store).endswith(found)
+    with pytest.raises(UsageError, match=r"use its copy in migrated\.db: `ablate list"):
+        Project(store.parent).tracking_uri("mlruns")
+
+
+@pytest.mark.parametrize("place", ["theirs.db", "mlruns/mlflow.db"])
+def test_the_user_may_choose_the_database(store: Path, place: str) -> None:
+    migrate(store.parent / place)
+    assert f"ablate list --tracking-uri sqlite:///{store.parent}/{place}" in file_store_advice(store)
+
+
+@pytest.mark.parametrize("runs", [(), RUNS[:2], ("another",)])
+def test_a_database_without_all_runs_is_no_copy(store: Path, runs: tuple[str, ...]) -> None:
+    migrate(store.parent / "migrated.db", runs)
+    (store.parent / "notes.db").write_text("no database at all")
+    assert f"--target sqlite:///{store.parent}/migrated-2.db`" in file_store_advice(store)
+
+
+READING = ["list", "list --json", "show x", "compare a b", "report x", "report --experiment theirs", "delete x --yes"]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_command_that_reads_changes_nothing_in_a_file_store(
+    store: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    before = sorted(store.rglob("*"))
+    with suppress(SystemExit, typer.Exit):
+        typer.main.get_command(app)(command.split(), standalone_mode=False)
+    assert sorted(store.rglob("*")) == before
+    assert command.startswith("delete") or "mlflow migrate-filestore --source" in capsys.readouterr().err
+
+
+def test_a_command_that_reads_creates_nothing_in_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with suppress(SystemExit, typer.Exit):
+        typer.main.get_command(app)(["list"], standalone_mode=False)
+    assert "No runs yet" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
