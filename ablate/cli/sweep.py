@@ -52,6 +52,7 @@ def sweep(
 
       ablate sweep --design fractional --seeds 3 --preset demo --name screening
     """
+    from ablate.report.report_folder import study_folder
     from ablate.tracking import Project
 
     began = time.perf_counter()
@@ -65,7 +66,7 @@ def sweep(
     if execution.dry_run:
         _print_dry_run(session, as_json=execution.as_json)
     else:
-        _run_and_report(session, project.reports / study.name, began, as_json=execution.as_json)
+        _run_and_report(session, study_folder(project.reports, study.name), began, as_json=execution.as_json)
 
 
 def _sequential(study: Study, *, keep_seeds: bool) -> Study:

@@ -14,6 +14,7 @@ from ablate.errors import UserError
 from ablate.report.formats.html import html
 
 _FILES = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex", "trials.csv")
+_ORIGIN = "<!-- runs "
 
 
 def folder_name(name: str) -> str:
@@ -33,6 +34,12 @@ def free_folder(reports: Path, names: Sequence[str], origin: str) -> Path:
     return next(folder for folder in folders if _is_free(folder / "report.md", _origin_line(origin)))
 
 
+def study_folder(reports: Path, name: str) -> Path:
+    """Return the folder of a study's report: `reports/NAME`, or `reports/study-NAME` if runs of others have that."""
+    folder = reports / folder_name(name)
+    return reports / folder_name(f"study-{name}") if _has_origin(folder / "report.md") else folder
+
+
 def note_origin(folder: Path, origin: str) -> None:
     """Add an invisible line to `report.md` by which `free_folder` recognises the runs."""
     with (folder / "report.md").open("a", encoding="utf-8") as file:
@@ -43,8 +50,12 @@ def _is_free(report: Path, line: str) -> bool:
     return not report.exists() or line in report.read_text(encoding="utf-8", errors="replace")
 
 
+def _has_origin(report: Path) -> bool:
+    return report.exists() and f"\n{_ORIGIN}" in report.read_text(encoding="utf-8", errors="replace")
+
+
 def _origin_line(origin: str) -> str:
-    return f"\n<!-- runs {hashlib.sha256(origin.encode()).hexdigest()[:12]} -->\n"
+    return f"\n{_ORIGIN}{hashlib.sha256(origin.encode()).hexdigest()[:12]} -->\n"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from ablate.errors import UserError
 from ablate.report.analysis import analyse
 from ablate.report.marks.study_values import StudyValues
 from ablate.report.plots import render
-from ablate.report.report_folder import folder_name, free_folder, note_origin
+from ablate.report.report_folder import folder_name, free_folder, note_origin, study_folder
 from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.study_data import StudyData
@@ -20,6 +20,8 @@ from ablate.wording import unknown
 from ablate.workflows.store import open_current_store
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ablate.report.tuning_report import TuningReport
 
 
@@ -66,26 +68,32 @@ class ReportSource:
 
     def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
-        if folder is None and self.table and self.name == self.table.stem:
-            return self._write_table_report(self.table.resolve(), as_html=as_html)
-        folder = folder or self.project.reports / folder_name(self.name)
         with render.figure_pool() as pool:
             if self.is_external:
-                return write_report(self.read(), folder, as_html=as_html, pool=pool)
+                return self._write_external(folder, as_html=as_html, pool=pool)
             from ablate.report.publish import publish_report
 
+            folder = folder or study_folder(self.project.reports, self.name)
             changed = {"margin": self.options.margin, "floor": self.options.floor}
             return publish_report(self.name, self._tracker(), folder, as_html=as_html, pool=pool, **changed)
 
-    def _write_table_report(self, table: Path, *, as_html: bool) -> Report:
-        """Write the report of a file without a name of its own; files of one name get folders of their own."""
-        root = self.project.root.resolve()
-        origin = str(table.relative_to(root)) if table.is_relative_to(root) else str(table)
-        folder = free_folder(self.project.reports, (self.name, f"{table.parent.name}-{self.name}"), origin)
-        with render.figure_pool() as pool:
-            written = write_report(self.read(), folder, as_html=as_html, pool=pool)
+    def _write_external(self, folder: Path | None, *, as_html: bool, pool: Executor | None) -> Report:
+        """Write the report of runs of other programs; without a name of their own, sources get separate folders."""
+        if folder or self.name not in (self.table.stem if self.table else "", self.experiment):
+            folder = folder or self.project.reports / folder_name(self.name)
+            return write_report(self.read(), folder, as_html=as_html, pool=pool)
+        place, origin = self._origin()
+        folder = free_folder(self.project.reports, (self.name, f"{place}-{self.name}"), origin)
+        written = write_report(self.read(), folder, as_html=as_html, pool=pool)
         note_origin(folder, origin)
         return written
+
+    def _origin(self) -> tuple[str, str]:
+        """Return the first word of the folder's name if the plain name is taken, and what identifies the runs."""
+        if self.table is None:
+            return "experiment", f"{self._tracker().uri} {self.experiment}"
+        table, root = self.table.resolve(), self.project.root.resolve()
+        return table.parent.name, str(table.relative_to(root)) if table.is_relative_to(root) else str(table)
 
     def values_of(self, study: str) -> StudyValues:
         """Return the values of a study: of this source if it has that name, or else of a study of the project.

@@ -10,6 +10,7 @@ from typing import Any
 
 from ablate import console
 from ablate.journal.run_journal import Journals
+from ablate.report.report_folder import study_folder
 from ablate.report.tuning_report import TuningReport
 from ablate.report.write import Report
 from ablate.runs.executors import Executor
@@ -89,7 +90,8 @@ class TuneContext:
 
     def write_report(self) -> Report | TuningReport:
         """Write the report into the project's reports."""
-        with StudyReporter(self.recorder, self.resources.project.reports / self.request.study.name) as reporter:
+        folder = study_folder(self.resources.project.reports, self.request.study.name)
+        with StudyReporter(self.recorder, folder) as reporter:
             return reporter.write()
 
 

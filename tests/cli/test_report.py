@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +18,8 @@ from ablate.cli.app import app
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.tracking import open_tracker
+from ablate.workflows import report_source
+from ablate.workflows.report_source import ReportSource
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study, write_runs
@@ -186,3 +191,32 @@ def test_a_store_of_other_programs_names_its_experiments(tmp_path: Path, monkeyp
     mistyped = "error: Unknown experiment 'their'. Did you mean 'theirs'? Known: "
     assert CliRunner().invoke(app, ["list", "--experiment", "their"]).stderr.startswith(mistyped)
     assert call("--experiment", "their", "--metric", "val_acc", code=1).stderr.startswith(mistyped)
+
+
+def test_the_report_of_an_experiment_spares_those_of_a_study_and_of_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = foreign_experiment(tmp_path / "project")
+    study = project.reports / "theirs" / "report.md"
+    study.parent.mkdir(parents=True)
+    study.write_text("# The study of that name\n")
+    options = TableOptions(variant="model", seed="random_state", metric="val_acc", margin=0.5)
+    with closing(sqlite3.connect(project.database)) as one, closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        one.backup(other)
+
+    def written(uri: str) -> str:
+        source = ReportSource("theirs", project, options, experiment="theirs", tracking_uri=uri)
+        monkeypatch.setattr(report_source, "write_report", lambda _, folder, **__: _empty_report(folder))
+        return source.write(None, as_html=False).folder.name
+
+    stores = [project.tracking_uri(), f"sqlite:///{tmp_path}/other.db"]
+    found = [written(uri) for uri in (*stores, *stores)]
+    assert found == ["experiment-theirs", "experiment-theirs-2", "experiment-theirs", "experiment-theirs-2"]
+    assert study.read_text() == "# The study of that name\n"
+
+
+def _empty_report(folder: Path) -> Any:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.md").write_text("")
+    return SimpleNamespace(folder=folder)
