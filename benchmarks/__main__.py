@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accuracy, command, gpu, growth, processor, searches, step, sweeps, training
+from benchmarks import accuracy, command, growth, processor, searches, step, sweeps, training
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -54,9 +54,6 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.memory_over_a_sweep(1.1),
     ],
     "accuracy": lambda rounds: accuracy.on_cpu(10 * rounds),
-    "gpu": lambda rounds: gpu.notebook(5.0, 40.0, rounds),
-    "gpu-studies": lambda _rounds: gpu.whole_studies(360.0, 1.0),
-    "gpu-accuracy": lambda rounds: gpu.parity(10 * rounds),
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }
 

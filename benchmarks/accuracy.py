@@ -31,16 +31,6 @@ def on_cpu(seeds: int) -> list[Figure]:
     ]
 
 
-def on_cuda(seeds: int) -> list[Figure]:
-    """Compare bfloat16 on a GPU, eager and compiled, with eager float32."""
-    reference = {"device": "cuda", "precision": "fp32"}
-    eager, compiled = paired(seeds, reference, {"precision": "bf16"}, {"precision": "bf16", "compiled": True})
-    return [
-        equivalence("bf16 is fp32 on a GPU, p of TOST", "eager fp32", eager),
-        equivalence("  compiled bf16 is eager fp32", "eager fp32", compiled),
-    ]
-
-
 def paired(seeds: int, reference: Mapping[str, Any], *changes: Mapping[str, Any]) -> list[list[float]]:
     """Return, for each change of the reference's conditions, the differences from the reference by seed, in points.
 

@@ -20,10 +20,8 @@ def random_pixels(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
 
 
-def full_recipe(
-    *, width: int, count: int, epochs: int = 1, threads: int = 1, device: str = "cpu", **how: Any
-) -> Callable[[], float]:
-    """Return a function that trains the notebook's full recipe on `count` images and returns the seconds.
+def full_recipe(*, width: int, count: int, threads: int = 1, **how: Any) -> Callable[[], float]:
+    """Return a function that trains the notebook's full recipe for an epoch on `count` images and returns the seconds.
 
     `how` are further conditions: `precision`, `compiled`, `fused`.
     """
@@ -41,12 +39,12 @@ def full_recipe(
     from ablate.workloads.resnet9.run import start
 
     prepare(threads)
-    conditions = resolve_conditions(RequestedConditions(device, threads=threads, **how))
-    half = torch.full((1, 3, 1, 1), 0.5, device=device)
-    images = torch.from_numpy(random_pixels(count)).to(device)
-    members = torch.arange(count, device=device)
+    conditions = resolve_conditions(RequestedConditions("cpu", threads=threads, **how))
+    half = torch.full((1, 3, 1, 1), 0.5)
+    images = torch.from_numpy(random_pixels(count))
+    members = torch.arange(count)
     train, few = (Images(images, members % 10, members[:size], half, half) for size in (count, 8))
-    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": epochs, "batch_size": BATCH})
+    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": BATCH})
     plan = resnet9.training_plan(recipe, 10)
 
     def train_it() -> float:

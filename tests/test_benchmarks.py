@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ablate.data import ImageSource, open_dataset
 from benchmarks import __main__ as bench
 from benchmarks import processor
-from benchmarks.studies import write_images
 
 
 def test_results_are_compared_with_those_of_the_same_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,12 +45,3 @@ def test_emulated_bfloat16_is_not_measured(
     facts.write_text(f"flags : fpu {flags}\n")
     monkeypatch.setattr("ablate.workloads.resnet9.cpu_features._PROCESSORS", facts)
     assert processor.precisions() == expected
-
-
-def test_the_images_of_a_study_are_a_balanced_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
-    write_images(tmp_path / "images.tar", 40, 20)
-    dataset = open_dataset(ImageSource(folder=tmp_path / "images.tar"))
-    assert dataset.train.images.shape == (40, 3, 32, 32)
-    assert np.bincount(dataset.train.labels).tolist() == [4] * 10
-    assert np.bincount(dataset.test.labels).tolist() == [2] * 10

@@ -34,7 +34,7 @@ def without_compiler(optimizer: type[OptimizerType]) -> type[OptimizerType]:
     The methods of PyTorch's optimizers are wrapped to exclude them from compilation. Their first call imports the
     compiler, which takes three seconds and 150 MB per process, although nothing here compiles an optimizer.
     """
-    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    names = ("add_param_group", "state_dict", "load_state_dict", "step")
     methods = {name: inspect.unwrap(getattr(optimizer, name)) for name in names}
     return type(optimizer.__name__, (optimizer,), methods | {"step": torch.no_grad()(methods["step"])})
 

@@ -189,7 +189,7 @@ def test_training_metrics_are_means_over_images_and_the_norm_is_measured_before_
     for batch, labels, _ in shadow.batches():
         logits = shadow.model.train()(batch)
         loss = F.cross_entropy(logits, labels)
-        shadow.optimizer.zero_grad()
+        shadow.model.zero_grad()
         loss.backward()
         flat = torch.cat([parameter.grad.flatten() for parameter in shadow.parameters])
         norms.append(flat.norm().item())

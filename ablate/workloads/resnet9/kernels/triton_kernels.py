@@ -117,6 +117,16 @@ def apply(
 
 
 @triton.jit
+def _terms_of(terms, channel, channels, inside):
+    """Return mean, 1/deviation, scale and shift of some channels, each as a row."""
+    mean = tl.load(terms + channel, mask=inside, other=0.0)[None, :]
+    inverse = tl.load(terms + channels + channel, mask=inside, other=0.0)[None, :]
+    scale = tl.load(terms + 2 * channels + channel, mask=inside, other=0.0)[None, :]
+    shift = tl.load(terms + 3 * channels + channel, mask=inside, other=0.0)[None, :]
+    return mean, inverse, scale, shift
+
+
+@triton.jit
 def _peak(source, mask, scale, shift, width, channels, SIDE: tl.constexpr):
     """Return the largest normalised value of each window, the input there, and its corner: the first largest one."""
     raw = tl.load(source, mask=mask, other=0.0).to(tl.float32)
@@ -143,10 +153,7 @@ def reduce_gradients(
     part = tl.program_id(0)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channel < channels
-    mean = tl.load(terms + channel, mask=inside, other=0.0)[None, :]
-    inverse = tl.load(terms + channels + channel, mask=inside, other=0.0)[None, :]
-    scale = tl.load(terms + 2 * channels + channel, mask=inside, other=0.0)[None, :]
-    shift = tl.load(terms + 3 * channels + channel, mask=inside, other=0.0)[None, :]
+    mean, inverse, scale, shift = _terms_of(terms, channel, channels, inside)
     sums = tl.zeros((ROWS, CHANNELS), tl.float32)
     products = tl.zeros((ROWS, CHANNELS), tl.float32)
     for start in range(part * ROWS, rows, tl.num_programs(0) * ROWS):
@@ -174,10 +181,7 @@ def apply_gradients(
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channel < channels
     mask = (row < rows)[:, None] & inside[None, :]
-    mean = tl.load(terms + channel, mask=inside, other=0.0)[None, :]
-    inverse = tl.load(terms + channels + channel, mask=inside, other=0.0)[None, :]
-    scale = tl.load(terms + 2 * channels + channel, mask=inside, other=0.0)[None, :]
-    shift = tl.load(terms + 3 * channels + channel, mask=inside, other=0.0)[None, :]
+    mean, inverse, scale, shift = _terms_of(terms, channel, channels, inside)
     constant = (tl.load(totals + channel, mask=inside, other=0.0) / inputs)[None, :]
     linear = (tl.load(totals + channels + channel, mask=inside, other=0.0) / inputs)[None, :]
     corner_at = _corner(row, height, width, SIDE)[:, None] * channels + channel[None, :]
