@@ -60,10 +60,11 @@ def report(
         from ablate.workflows.report_source import ReportSource
 
         source = ReportSource(
-            name=study or (external.runs.stem if external.runs else external.experiment) or "",
+            name=study or (external.runs[0].stem if external.runs else external.experiment) or "",
             project=Project.find(),
             options=external.table_options(flags.margin),
-            table=external.runs,
+            files=external.runs or (),
+            sheet=external.sheet,
             experiment=external.experiment,
             command=external.command(study, flags.margin),
             tracking_uri=store.tracking_uri,
@@ -89,7 +90,7 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
     if flags.check or flags.fill:
         _check_usage_of_marks(flags, external, is_named=is_named)
     elif not is_named:
-        raise UsageError("Name a study (ablate report NAME), or give --runs FILE.csv or --experiment NAME")
+        raise UsageError("Name a study (ablate report NAME), or give --runs FILE or --experiment NAME")
     unused = [] if external.runs or external.experiment else external.given()
     if unused:
         raise UsageError(f"{unused[0]} is for runs of other programs (--runs, --experiment). A study declares its own")

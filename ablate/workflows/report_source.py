@@ -1,7 +1,8 @@
-"""The runs of a report: a study of this project, a table in a file, or an MLflow experiment."""
+"""The runs of a report: a study of this project, tables in files, or an MLflow experiment."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from ablate.report.analysis import analyse
 from ablate.report.marks.study_values import StudyValues
 from ablate.report.plots import render
 from ablate.report.report_folder import folder_name, free_folder, note_origin, study_folder
-from ablate.report.sources.csv_reader import read_csv
-from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
 from ablate.tracking import Project, Tracker
@@ -33,15 +35,16 @@ class UnknownStudyError(UserError):
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `table` or `experiment` the runs are external: `options` maps their columns, and `command` is the command line
-    that the report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and
-    `options.floor` count.
+    With `files` or `experiment` the runs are external: `options` maps their columns, `sheet` is that of workbooks, and
+    `command` is the command line that the report quotes. Otherwise they are the runs of the study `name`, and only
+    `options.margin` and `options.floor` count.
     """
 
     name: str
     project: Project
     options: TableOptions
-    table: Path | None = None
+    files: Sequence[Path] = ()
+    sheet: str | None = None
     experiment: str | None = None
     command: str = ""
     tracking_uri: str | None = None
@@ -50,12 +53,12 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self.table or self.experiment)
+        return bool(self.files or self.experiment)
 
     def read(self) -> StudyData:
-        """Read the runs. A table does without the modules that the other sources need."""
-        if self.table:
-            data = from_table(self.name, self.table.name, read_csv(self.table), self.options)
+        """Read the runs. Files do without the modules that the other sources need."""
+        if self.files:
+            data = study_of(self.name, read_table_files(self.files, self.sheet), self.options)
         elif self.experiment:
             from ablate.report.sources.mlflow_experiment import from_experiment
 
@@ -79,7 +82,7 @@ class ReportSource:
 
     def _write_external(self, folder: Path | None, *, as_html: bool, pool: Executor | None) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""
-        if folder or self.name not in (self.table.stem if self.table else "", self.experiment):
+        if folder or self.name not in (self.files[0].stem if self.files else "", self.experiment):
             folder = folder or self.project.reports / folder_name(self.name)
             return write_report(self.read(), folder, as_html=as_html, pool=pool)
         place, origin = self._origin()
@@ -90,10 +93,11 @@ class ReportSource:
 
     def _origin(self) -> tuple[str, str]:
         """Return the first word of the folder's name if the plain name is taken, and what identifies the runs."""
-        if self.table is None:
+        if not self.files:
             return "experiment", f"{self._tracker().uri} {self.experiment}"
-        table, root = self.table.resolve(), self.project.root.resolve()
-        return table.parent.name, str(table.relative_to(root)) if table.is_relative_to(root) else str(table)
+        paths, root = [path.resolve() for path in self.files], self.project.root.resolve()
+        origins = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
+        return paths[0].parent.name, "\n".join(origins)
 
     def values_of(self, study: str) -> StudyValues:
         """Return the values of a study: of this source if it has that name, or else of a study of the project.

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -77,6 +78,19 @@ def test_a_table_of_other_software_is_read_by_its_words(csv: Path) -> None:
     assert facts["goal"] == "min"
     assert facts["accounting"]["left_out"] == {"failed": 2, "with a seed that another compared variant lacks": 1}
     assert any("column State (crashed = failed)" in note for note in facts["answer"]["notes"])
+
+
+def test_several_files_are_one_table(csv: Path) -> None:
+    table = pd.read_csv("runs.csv", dtype=str)
+    table.iloc[:5].to_json("first.jsonl", orient="records", lines=True)
+    table.iloc[5:].to_csv("rest.csv", index=False)
+    whole = json.loads(call("--runs", "runs.csv", "--json").stdout)
+    parts = json.loads(call("--runs", "first.jsonl", "--runs", "rest.csv", "--json").stdout)
+    assert parts["effects"] == whole["effects"]
+    assert parts["study"] == "first"
+    report = (csv.parent / "reports" / "first" / "report.md").read_text()
+    assert "ablate report --runs first.jsonl --runs rest.csv" in report
+    assert "2 files (first.jsonl, rest.csv)" in report
 
 
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:

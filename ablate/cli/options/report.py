@@ -31,11 +31,15 @@ class ExternalRunFlags:
     """Runs that were recorded elsewhere, and the meaning of their columns."""
 
     runs: Annotated[
-        Path | None,
+        list[Path] | None,
         _external(
-            text="CSV file with one row per run: variant, seed, status, metric, factors (true/false).",
-            metavar="FILE.csv",
+            text="File (CSV, TSV, JSONL, JSON, Parquet, Excel) with one row per run: variant, seed, status, metric, "
+            "factors (true/false). Repeat the option for several files.",
+            metavar="FILE",
         ),
+    ] = None
+    sheet: Annotated[
+        str | None, _external(text="Sheet of an Excel workbook.", metavar="NAME", panel=panels.ADVANCED)
     ] = None
     experiment: Annotated[str | None, _external(text="MLflow experiment.", metavar="NAME")] = None
     metric: Annotated[
@@ -136,8 +140,8 @@ class ExternalRunFlags:
         }
         words = ["ablate", "report", *([study] if study else [])]
         for name, (value, default) in given.items():
-            if value != default:
-                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+            for one in value if isinstance(value, list) else [value] if value != default else []:
+                words += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
         return shlex.join(words)
 
 

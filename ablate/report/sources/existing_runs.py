@@ -1,4 +1,4 @@
-"""Convert a table of existing runs, from a CSV file or an MLflow experiment, to the data of a report.
+"""Convert a table of existing runs, of any reader, to the data of a report.
 
 Finds the columns, checks the rows, infers the comparisons.
 """
@@ -58,8 +58,12 @@ class TableOptions(MetricOptions):
     exploratory: bool = False
 
 
-def from_table(name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line") -> StudyData:
+def from_table(
+    name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line", reading: str = ""
+) -> StudyData:
     """Return the study in a table with one row per run and text cells; `row_word` names a row in messages.
+
+    `reading` is how the source was read, for the answer.
 
     Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
     Raises UserError, naming the rows, for values that cannot be read, and UsageError for missing options.
@@ -68,6 +72,7 @@ def from_table(name: str, source: str, table: pd.DataFrame, options: TableOption
     if table.empty:
         raise UserError(f"No runs in {source}")
     rows, scores, statement = _read(table, options, row_word)
+    statement += f"; {reading}" if reading else ""
     metric = scores.metric
     asked = [plain(factor) for factor in options.factors]
     factors, variants = find_factors(rows, asked, row_word)
@@ -119,8 +124,7 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
     rows = rows.assign(**{name: scores.values, "status": scores.statuses})
     seeds = "" if plain(roles.seed) == "seed" and not words_pair else f"; seed: column {plain(roles.seed)}"
     seeds += ", whose words pair the runs" if words_pair else ""
-    dialect = table.attrs.get("dialect")
-    return rows, scores, f"{scores.statement}; {spoken}{seeds}" + (f"; file: {dialect}" if dialect else "")
+    return rows, scores, f"{scores.statement}; {spoken}{seeds}"
 
 
 def _require_baseline(table: pd.DataFrame, baseline: str) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.columns import find_column, plain
-from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
-from ablate.wording import count, listed, unknown
+from ablate.wording import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +30,15 @@ _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ]*seed)[_=\- ]?(\d+)$", re.IGNO
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
+    """Return the study in an MLflow experiment. Raises the errors of `read_experiment` and of `from_table`."""
+    return study_of(experiment, read_experiment(experiment, tracker, options), options)
+
+
+def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> RunTable:
     """Return the runs of an MLflow experiment.
 
     The variant is a parameter or tag (`options.variant`, else `variant`), else the run's name without its seed. Raises
-    UserError for an experiment without runs, and the errors of `from_table`, whose messages name runs.
+    UserError for an experiment without runs.
     """
     runs = tracker.runs(experiment)
     if not runs:
@@ -42,16 +48,10 @@ def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
         raise UserError(f"{unknown('experiment', experiment, known)}. The store is {tracker.uri}")
     used, set_aside = _split(runs, options)
     table = table_of(used, options)
-    study = from_table(experiment, f"the MLflow experiment {experiment}", table, options, "run")
     named = [role for role in ("variant", "seed") if role in table.columns]
-    if named:
-        words = f"{' and '.join(named)} by the names of the runs"
-        study = replace(study, statement=f"{study.statement.removesuffix('.')}; {words}.")
-    for reason, excluded in set_aside.items():
-        names = listed((run.variant for run in excluded), 5)
-        study = study.with_cautions(f"{count(len(excluded), 'run')} {reason} excluded: {names}.")
-    counts = replace(study.counts, set_aside={reason: len(excluded) for reason, excluded in set_aside.items()})
-    return replace(study, counts=counts)
+    words = f"{' and '.join(named)} by the names of the runs" if named else ""
+    aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
+    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, words)
 
 
 def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:

@@ -22,7 +22,7 @@ def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> 
         known = [str(row["variant"])] if row.get("variant") else []
         known += [f"seed {row['seed']}"] if str(row.get("seed", "")) else []
         value = f": {row[column]!r}" if column else ""
-        texts.append(f"{row_word} {place}" + (f" ({', '.join(known)}{value})" if known or value else ""))
+        texts.append(f"{row_word} {place}".lstrip() + (f" ({', '.join(known)}{value})" if known or value else ""))
     return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
 
 

@@ -1,0 +1,1 @@
+"""One module per source of existing runs: each returns a `RunTable` and knows no metric, seed or statistics."""

@@ -1,0 +1,82 @@
+"""The contract of all readers: a source of runs becomes a `RunTable` of text cells, and every run is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ablate import DISTRIBUTION
+from ablate.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The runs of a source as they were found, before any check.
+
+    Attributes:
+        source: The source in words, for the report: `runs.jsonl`, `the MLflow experiment theirs`.
+        table: One row per run, or per run and step; cells are text, empty where a run has no value. The index names the
+            row in messages.
+        row_word: The word before that name: `line` for line 3, `run`, `row`.
+        set_aside: The names of runs that are not in the table, by reason, such as `with a half-written line`.
+        statement: How the source was read, where there was a choice; empty if there was none.
+        cautions: Warnings about the source.
+    """
+
+    source: str
+    table: pd.DataFrame
+    row_word: str
+    set_aside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    statement: str = ""
+    cautions: Sequence[str] = ()
+
+
+Reader = Callable[[], RunTable]
+"""A reader with its source bound to it. It raises UserError, in one line, for a source that it cannot read."""
+
+
+def cell(value: Any) -> str:
+    """Return a value of a configuration or a result as the text of a cell: `true`, `0.1`, empty for None."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of nested mappings, with points between the names: `optimizer.lr`."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def table_of_rows(rows: Mapping[Any, Mapping[str, str]]) -> pd.DataFrame:
+    """Return rows by name as a table, with an empty cell where a row lacks a column."""
+    import pandas as pd
+
+    columns = dict.fromkeys(name for row in rows.values() for name in row)
+    cells = {name: [row.get(name, "") for row in rows.values()] for name in columns}
+    return pd.DataFrame(cells, index=list(rows), columns=list(columns), dtype=str)
+
+
+def optional_library(name: str, extra: str, path: Path) -> ModuleType:
+    """Return a library that only this kind of file needs. Raises UserError with the command that installs it."""
+    try:
+        return import_module(name)
+    except ImportError:
+        library = name.partition(".")[0]
+        raise UserError(f"{path} needs {library}: pip install '{DISTRIBUTION}[{extra}]'") from None
+
+
+def first_doubled(names: Iterable[str]) -> str | None:
+    """Return the first name that occurs more than once."""
+    return next((name for name, number in Counter(names).items() if number > 1), None)

@@ -1,0 +1,122 @@
+"""Read runs from files of tables: CSV, TSV, JSON, JSONL, Parquet and Excel, several files as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers import excel_runs, json_runs, parquet_runs
+from ablate.report.sources.readers.run_table import RunTable
+from ablate.wording import count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE = "file"
+"""The column with the name of the file without its suffix, where runs are in several files."""
+
+
+def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTable:
+    """Return the rows of one file, or of several files as one table with a column `file`.
+
+    A column that only some of the files have is empty for the rows of the others, and named in a caution. Raises
+    UserError for files that cannot be read, and UsageError for a file that is given twice.
+    """
+    doubled = [path for place, path in enumerate(paths) if path.resolve() in [one.resolve() for one in paths[:place]]]
+    if doubled:
+        raise UsageError(f"{doubled[0]} is given twice")
+    found = [_read(path, sheet) for path in paths]
+    if sheet is not None and not any(map(_is_excel, paths)):
+        raise UsageError("--sheet is for Excel workbooks")
+    return found[0] if len(found) == 1 else _joined(paths, found)
+
+
+def _read(path: Path, sheet: str | None) -> RunTable:
+    start = _start(path)
+    if start.startswith(parquet_runs.MARK):
+        return parquet_runs.read_parquet(path)
+    if start.startswith(excel_runs.MARK):
+        return excel_runs.read_excel(path, sheet)
+    if _kind(path) in json_runs.SUFFIXES or start.lstrip().startswith(b"{"):
+        return json_runs.read_json(path)
+    table = read_csv(path)
+    dialect = table.attrs["dialect"]
+    return RunTable(path.name, table, "line", statement=f"file: {dialect}" if dialect else "")
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file. Raises UserError if it does not exist or cannot be read."""
+    if not path.is_file():
+        raise UserError(f"File not found: {path}")
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror or error}") from error
+
+
+def _is_excel(path: Path) -> bool:
+    return _start(path).startswith(excel_runs.MARK)
+
+
+def _kind(path: Path) -> str:
+    """Return the suffix of a file in lower case, without that of its compression."""
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".bz2", ".xz")]
+    return suffixes[-1] if suffixes else ""
+
+
+def _joined(paths: Sequence[Path], found: Sequence[RunTable]) -> RunTable:
+    """Return several tables as one."""
+    import pandas as pd
+
+    names = _names(paths)
+    own_column = not any(FILE in runs.table.columns for runs in found)
+    tables = []
+    for name, runs in zip(names, found, strict=True):
+        index = [f"{runs.row_word} {place} of {name}" for place in runs.table.index]
+        table = runs.table.set_axis(index, axis=0)
+        tables.append(table.assign(**{FILE: name.partition(".")[0]}) if own_column else table)
+    aside: dict[str, list[str]] = {}
+    for runs in found:
+        for reason, rows in runs.set_aside.items():
+            aside.setdefault(reason, []).extend(rows)
+    statements = [
+        f"{name}: {runs.statement.removeprefix('file: ')}"
+        for name, runs in zip(names, found, strict=True)
+        if runs.statement
+    ]
+    return RunTable(
+        f"{count(len(paths), 'file')} ({listed(names, 5)})",
+        pd.concat(tables).fillna(""),
+        "",
+        aside,
+        "; ".join(statements),
+        _partial_columns(names, [runs.table for runs in found]),
+    )
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files, with as many folders as it takes to tell them apart."""
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path.resolve()) for path in paths]
+
+
+def _partial_columns(names: Sequence[str], tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Return a caution for each set of files with columns that the others lack, up to five columns each."""
+    everywhere = set.intersection(*(set(table.columns) for table in tables))
+    holders: dict[tuple[str, ...], list[str]] = {}
+    for column in dict.fromkeys(name for table in tables for name in table.columns):
+        if column not in everywhere:
+            having = tuple(name for name, table in zip(names, tables, strict=True) if column in table.columns)
+            holders.setdefault(having, []).append(str(column))
+    return [
+        f"Only {listed(having, 3)} {'has' if len(having) == 1 else 'have'} the column{'s' * (len(columns) > 1)} "
+        f"{listed(columns, 5)}; empty for the runs of the other files."
+        for having, columns in holders.items()
+    ]

@@ -1,0 +1,189 @@
+"""The contract of all readers: the same runs give the same effects, and every run is accounted for."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablate.errors import UserError
+from ablate.journal.run_journal import Run
+from ablate.report.accounting import account_for
+from ablate.report.analysis import Analysis, analyse
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.mlflow_experiment import read_experiment
+from ablate.report.sources.readers.run_table import Reader, RunTable
+from ablate.report.sources.readers.table_files import read_table_files
+from ablate.stats.effects import effects_table
+
+Runs = list[dict[str, Any]]
+COLUMNS = ("variant", "seed", "state", "val_acc", "augment", "config.lr")
+
+
+def simulated() -> Runs:
+    """Return runs of four variants, with a crash, a run that goes on and a score that is not a number."""
+    generator = np.random.default_rng(22)
+    luck = generator.normal(0, 0.004, 6)
+    runs = []
+    for variant, shift in (("baseline", 0.0), ("no-augment", -0.04), ("no-mixup", -0.002), ("no-ema", 0.001)):
+        for seed in range(6):
+            score: float | None = float(0.9 + shift + luck[seed] + generator.normal(0, 0.002))
+            state = "finished"
+            if (variant, seed) == ("no-mixup", 3):
+                state, score = "crashed", None
+            if (variant, seed) == ("no-ema", 5):
+                state = "running"
+            row = {"variant": variant, "seed": seed, "state": state, "val_acc": score}
+            runs.append({**row, "augment": variant != "no-augment", "config.lr": 0.1 * (seed + 1)})
+    return runs
+
+
+def csv_file(folder: Path, runs: Runs, separator: str = ",") -> Reader:
+    path = folder / ("runs.tsv" if separator == "\t" else "runs.csv")
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, delimiter=separator)
+        writer.writeheader()
+        writer.writerows(runs)
+    return partial(read_table_files, [path])
+
+
+def nested(run: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in run.items() if name != "config.lr"}, "config": {"lr": run["config.lr"]}}
+
+
+def jsonl_file(folder: Path, runs: Runs) -> Reader:
+    path = folder / "runs.jsonl"
+    path.write_text("".join(json.dumps(nested(run)) + "\n" for run in runs))
+    return partial(read_table_files, [path])
+
+
+def json_file(folder: Path, runs: Runs) -> Reader:
+    path = folder / "runs.json"
+    path.write_text(json.dumps([nested(run) for run in runs], indent=1))
+    return partial(read_table_files, [path])
+
+
+def parquet_file(folder: Path, runs: Runs) -> Reader:
+    pytest.importorskip("pyarrow")
+    pd.DataFrame(runs, columns=COLUMNS).to_parquet(folder / "runs.parquet", index=False)
+    return partial(read_table_files, [folder / "runs.parquet"])
+
+
+def excel_file(folder: Path, runs: Runs) -> Reader:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, the extra `excel`, is not installed")
+    book = openpyxl.Workbook()
+    book.active.append(COLUMNS)
+    for run in runs:
+        book.active.append(list(run.values()))
+    book.save(folder / "runs.xlsx")
+    return partial(read_table_files, [folder / "runs.xlsx"])
+
+
+def several_files(folder: Path, runs: Runs) -> Reader:
+    """Runs of three programs: one wrote CSV, one JSONL and one Parquet."""
+    parts = [(csv_file, runs[:8]), (jsonl_file, runs[8:15]), (parquet_file, runs[15:])]
+    paths = [write(folder, part).args[0][0] for write, part in parts]  # type: ignore[operator, attr-defined]
+    return partial(read_table_files, paths)
+
+
+class Store:
+    """A tracker with one experiment."""
+
+    uri = "sqlite:///theirs.db"
+
+    def __init__(self, runs: list[Run]) -> None:
+        self._runs = runs
+
+    def runs(self, experiment: str | None = None) -> list[Run]:
+        return self._runs
+
+    def experiments(self) -> list[str]:
+        return ["theirs"]
+
+
+def mlflow_experiment(folder: Path, runs: Runs) -> Reader:
+    empty = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
+    found = [
+        replace(
+            empty,
+            name=str(number),
+            variant=f"run-{number}",
+            status={"crashed": "failed"}.get(run["state"], run["state"]),
+            params={name: str(run[name]) for name in ("variant", "seed", "augment", "config.lr")},
+            metrics={} if run["val_acc"] is None else {"val_acc": run["val_acc"]},
+        )
+        for number, run in enumerate(runs)
+    ]
+    return partial(read_experiment, "theirs", Store(found), TableOptions())  # type: ignore[arg-type]
+
+
+SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
+    "csv": csv_file,
+    "tsv": partial(csv_file, separator="\t"),
+    "jsonl": jsonl_file,
+    "json": json_file,
+    "parquet": parquet_file,
+    "excel": excel_file,
+    "several files": several_files,
+    "mlflow": mlflow_experiment,
+}
+
+
+@pytest.fixture(params=SOURCES.values(), ids=SOURCES)
+def write(request: pytest.FixtureRequest) -> Callable[[Path, Runs], Reader]:
+    return request.param  # type: ignore[no-any-return]
+
+
+def analysed(runs: RunTable) -> Analysis:
+    return analyse(study_of("theirs", runs, TableOptions(metric="val_acc", margin=0.5)))
+
+
+@pytest.fixture(scope="module")
+def expected() -> Analysis:
+    rows = [{name: "" if value is None else str(value) for name, value in run.items()} for run in simulated()]
+    return analysed(RunTable("memory", pd.DataFrame(rows), "run"))
+
+
+def test_the_same_runs_give_the_same_effects(write: Any, tmp_path: Path, expected: Analysis) -> None:
+    found = analysed(write(tmp_path, simulated())())
+    assert effects_table(found.effects).to_csv() == effects_table(expected.effects).to_csv()
+    assert len(found.effects) == 3
+
+
+def test_every_run_is_accounted_for(write: Any, tmp_path: Path, expected: Analysis) -> None:
+    account = account_for(analysed(write(tmp_path, simulated())()))
+    assert account == account_for(expected)
+    assert account.read == 24
+    assert account.left_out == {"failed": 1, "still running": 1}
+
+
+def test_a_reader_returns_text_and_names_the_rows(write: Any, tmp_path: Path) -> None:
+    runs = write(tmp_path, simulated())()
+    assert isinstance(runs, RunTable)
+    assert {type(value) for value in runs.table.to_numpy().ravel()} == {str}
+    assert runs.table.index.is_unique
+    assert runs.table.columns.is_unique
+    assert runs.source
+
+
+def test_messages_name_the_rows(write: Any, tmp_path: Path) -> None:
+    rows = [{**run, "val_acc": str(run["val_acc"] or "")} for run in simulated()]
+    rows[7]["val_acc"] = "oops"
+    with pytest.raises(UserError, match=r"(line|row|run) \d+.*\(no-augment, seed 1: 'oops'\)"):
+        analysed(write(tmp_path, rows)())
+
+
+def test_reading_changes_nothing(write: Any, tmp_path: Path) -> None:
+    reader = write(tmp_path, simulated())
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*")}
+    reader()
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*")} == before
