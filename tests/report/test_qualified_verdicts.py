@@ -137,7 +137,7 @@ def test_many_unstable_combinations_are_named_once(tmp_path: Path) -> None:
     assert note.startswith("Unstable runs, at their recorded value in every average: arm-0000 (seed 1), arm-0001")
     for text in report.facts["answer"]["established"] + report.facts["answer"]["open"]:
         assert "arm-" not in text
-        assert "Unstable: runs of 4 combinations." in text
+        assert "Unstable: runs of 4 variants. Estimated from the other variants alone, the effect is" in text
 
 
 def test_resolution_iii_establishes_nothing(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import simulate_factorial
 from tests.simulation.page import Simulation, markdown
 from tests.simulation.studies import cells, half_rule, naive_peeking, simulate
 
 FACTORIAL_SHARE = 10
-"""Factorial studies take longer: this share of the repetitions."""
+"""Factorial studies, and those of coarse scores, take longer: this share of the repetitions."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         repetitions=options.repetitions,
         factorial_repetitions=fewer,
         seed=options.seed,
+        coarse=simulate_coarse(fewer, options.seed),
     )
     page = markdown(found)
     if options.output:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.simulation.coarse import CoarseCell, CoarseRates
 from tests.simulation.factorial import FactorialCell, FactorialRates
 from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, OFTEN, PEEKING, SEED_SD, Cell, Rates
 
@@ -22,6 +23,7 @@ class Simulation:
         repetitions: Studies per cell of single comparisons.
         factorial_repetitions: Studies per cell of factorial designs, which take longer.
         seed: Random seed.
+        coarse: Rates of scores with steps above the margin, with as many studies as factorial designs.
     """
 
     rates: Sequence[Rates]
@@ -31,12 +33,14 @@ class Simulation:
     repetitions: int
     factorial_repetitions: int
     seed: int
+    coarse: Sequence[CoarseRates] = ()
 
     @property
     def misses(self) -> list[str]:
         """The limits that cells break, as text, and positive controls that find nothing."""
         found = [f"{_name(row.cell)}: {miss}" for row in self.rates for miss in row.misses]
         found += [f"{_factorial_name(row.cell)}: {miss}" for row in self.factorial for miss in row.misses]
+        found += [f"{_coarse_name(row.cell)}: {miss}" for row in self.coarse for miss in row.misses]
         controls = (("uncorrected looks", self.peeking[0]), ("the rule of half of the seeds", self.half_rule))
         return found + [f"{name}: only {rate:.3f}" for name, rate in controls if rate <= PEEKING]
 
@@ -86,8 +90,30 @@ def markdown(found: Simulation) -> str:
             f"{row.false_equivalence:.3f} | {row.false_established:.3f} |"
             for row in found.factorial
         ),
+        "",
+        *_coarse_lines(found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _coarse_lines(found: Simulation) -> list[str]:
+    """Return the section about coarse scores."""
+    return [
+        "## Coarse scores",
+        "",
+        f"{found.factorial_repetitions:,} studies per cell. Scores have steps above the margin, such as 0 and 1 for "
+        "each image, and the seven true differences equal the margin. A difference is 0 or one step, and with the "
+        "stated probability one step more or less. The t test alone would often call them equivalent, where most are "
+        f"equal by chance; the rule for coarse scores does not (limit {FALSE_VERDICT}).",
+        "",
+        "| step / margin | seeds or rows | one step more or less | false equivalence, t test alone | as shipped |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row.cell.step:g} | {row.cell.n} | {row.cell.noise:.0%} | {row.by_test_alone:.3f} | "
+            f"{row.false_equivalence:.3f} |"
+            for row in found.coarse
+        ),
+    ]
 
 
 def _summary(rates: Sequence[Rates]) -> list[str]:
@@ -125,6 +151,10 @@ def _name(cell: Cell) -> str:
 
 def _factorial_name(cell: FactorialCell) -> str:
     return f"{cell.design}, {cell.n} seeds, synergy {cell.synergy:g}"
+
+
+def _coarse_name(cell: CoarseCell) -> str:
+    return f"coarse scores, {cell.n} seeds, step {cell.step:g} margins, {cell.noise:.0%}"
 
 
 def _line(row: Rates) -> str:

@@ -261,7 +261,7 @@ def test_a_constant_arm_has_no_rho():
     assert effect.verdict == "identical differences"
 
 
-def test_a_score_coarser_than_the_margin_has_no_verdict_of_equivalence():
+def test_few_scores_coarser_than_the_margin_have_no_verdict_of_equivalence():
     almost = [90.0] * 19 + [91.0]
     for step, verdict in ((1.0, "inconclusive"), (0.4, "no practically meaningful effect")):
         values = np.array([90.0, 90.0 + step] * 10)
@@ -273,11 +273,45 @@ def test_a_score_coarser_than_the_margin_has_no_verdict_of_equivalence():
     moved = values + 0.4 + np.resize([0.0, 0.4, 0.0], 20)  # steps of 0.4: real, and within a margin of 1
     runs = run_table({"baseline": values, "no-a": moved})
     assert estimate_effects(runs, planned("no-a"), ACCURACY, 1.0)[0].verdict == "real but negligible"
-    quarter = run_table({"baseline": values, "no-a": values + np.resize([0.0, 0.0, 0.0, 0.6], 20)}, RAW)
-    coarse = quarter.assign(score=(quarter["score"] / 0.6).round() * 0.6)
-    (effect,) = estimate_effects(coarse, planned("no-a"), RAW, 0.5)
-    assert (effect.p_holm < 0.05, effect.p_tost_holm < 0.05) == (True, True)
-    assert effect.verdict == "real, importance unresolved"
+    for seeds, verdict in ((20, "real, importance unresolved"), (40, "real but negligible")):
+        values = np.array([90.0, 90.7] * (seeds // 2))
+        quarter = run_table({"baseline": values, "no-a": values + np.resize([0.0, 0.0, 0.0, 0.7], seeds)}, RAW)
+        coarse = quarter.assign(score=(quarter["score"] / 0.7).round() * 0.7)
+        (effect,) = estimate_effects(coarse, planned("no-a"), RAW, 0.35)
+        assert (effect.p_holm < 0.05, effect.p_tost_holm < 0.05) == (True, True)
+        assert effect.verdict == verdict
+
+
+def correct(n, moved, margin, *others):
+    """Return the effect on 0/1 scores of which a few differ, against a reference with an accuracy of 90 %."""
+    reference = np.resize([100.0] * 9 + [0.0], n)
+    variant = np.where(np.arange(n) < moved, 100 - reference, reference)
+    runs = run_table({"baseline": reference, "no-a": variant})
+    return estimate_effects(runs, planned("no-a", *others), ACCURACY, margin)[0]
+
+
+@pytest.mark.parametrize(
+    ("n", "moved", "margin", "verdict"),
+    [
+        (50_000, 20, 0.5, "real but negligible"),
+        (50_000, 2, 0.5, "no practically meaningful effect"),
+        (2001, 2, 0.5, "no practically meaningful effect"),
+        (2000, 2, 0.5, "inconclusive"),
+        (200, 1, 0.5, "inconclusive"),
+        (20, 1, 40.0, "inconclusive"),
+        (26, 1, 40.0, "no practically meaningful effect"),
+        (101, 6, 10.0, "real, importance unresolved"),  # the SD of six differences is far below that of ten
+        (101, 5, 10.0, "real but negligible"),
+    ],
+)
+def test_many_scores_of_zero_or_one_can_show_equivalence(n, moved, margin, verdict):
+    effect = correct(n, moved, margin)
+    assert effect.verdict == verdict
+    assert (effect.evidence.coarse > 0) == (
+        effect.p_tost < 0.05 and verdict in ("inconclusive", "real, importance unresolved")
+    )
+    low = effect.evidence.seeds_needed.low
+    assert low > 1000 / margin if low else margin < 5  # no number above 200 is named
 
 
 def test_prefixes():

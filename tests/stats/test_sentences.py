@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -301,6 +302,29 @@ def test_coarse_scores_are_named():
     values = np.array([90.0, 91.0] * 10)
     runs = run_table({"baseline": values, "no-a": values + np.array([1.0] + [0.0] * 19)})
     assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
-        "No equivalence, because the smallest step between scores, 1.00 points, is above the margin and cannot show "
-        "that a difference is within it."
+        "20 seeds detect 0.1 or more. No equivalence, because the smallest step between scores, 1.00 points, is above "
+        "the margin: at least 21 seeds are needed to show that a difference is within it."
+    )
+
+
+def test_the_sentence_about_coarse_scores_asks_for_more_seeds_than_there_are():
+    for n, margin, moved in itertools.product((5, 20, 101, 300), (0.5, 10.0, 40.0), (1, 6)):
+        reference = np.resize([100.0, 100.0, 0.0], n)
+        variant = np.where(np.arange(n) < moved, 100 - reference, reference)
+        (effect,) = estimate_effects(
+            run_table({"baseline": reference, "no-a": variant}), [Comparison("no-a", factor="a")], ACCURACY, margin
+        )
+        found = re.findall(r"(more than )?([\d,]+) seeds are", sentence(effect, ACCURACY))
+        asked = [int(number.replace(",", "")) + bool(more) for more, number in found]
+        assert all(number > n for number in asked), (n, margin, moved)
+        if effect.evidence.coarse:
+            assert len(asked) == 1 or "too near the margin" in sentence(effect, ACCURACY)
+
+
+def test_enough_seeds_for_the_margin_are_not_asked_for_again():
+    runs = run_table({"baseline": [90.0] * 40, "no-a": 90.26 + 0.9 * np.resize([1.0, -1.0], 40)})
+    text = sentence_of(runs, Comparison("no-a", factor="a"))
+    assert text == (
+        "Removing a: +0.26 points [-0.03, 0.55]. Inconclusive: 40 seeds detect 0.4 or more, but this difference is "
+        "between 0 and the margin of 0.5."
     )

@@ -13,6 +13,7 @@ from ablate.stats.effects import inference, looks
 from tests import ROOT
 from tests.simulation import studies
 from tests.simulation.__main__ import main
+from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import CELLS, is_screening, simulate_cell, simulate_factorial
 from tests.simulation.page import Simulation, markdown
 from tests.simulation.studies import OFTEN, PEEKING, Cell, cells, draw, half_rule, naive_peeking, simulate
@@ -118,6 +119,15 @@ def test_a_synergy_judged_by_half_of_it_is_detected(monkeypatch):
     assert simulate_cell(cell, 20, np.random.default_rng(0)).false_equivalence > 0.8
 
 
+def test_coarse_scores_are_not_called_equivalent_by_chance():
+    rates = simulate_coarse(100, seed=1)
+    assert [row for row in rates if row.misses] == []
+    few = [row for row in rates if row.cell.n <= 10 * row.cell.step]
+    assert max(row.false_equivalence for row in few) == 0
+    assert max(row.by_test_alone for row in rates) > 0.15  # without the rule
+    assert max(row.false_equivalence for row in rates) > 0.02  # with many scores the question can be settled
+
+
 def test_z_instead_of_t_is_detected(monkeypatch):
     monkeypatch.setattr(inference, "upper_tail", lambda statistic, freedom: special.ndtr(-np.asarray(statistic)))
     monkeypatch.setattr(inference, "quantile", lambda probability, freedom: float(special.ndtri(probability)))
@@ -196,6 +206,7 @@ def test_command_writes_markdown(tmp_path, capsys):
     assert text.count("\n| 5 |") == 72 + len(OFTEN)
     assert text.count("\n| until clear | normal |") == 24 + len(OFTEN)
     assert text.count("\n| resolution III") == 4
+    assert text.count("\n| 100 |") == 12
     assert capsys.readouterr().out == ""
     main(["--repetitions", "10", "--seeds", "5"])
     assert capsys.readouterr().out.startswith("# Simulation of the statistics")

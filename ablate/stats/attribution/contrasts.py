@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ablate.stats.attribution.fit import Method
+from ablate.stats.effects.coarse_scores import bars_equivalence
 from ablate.stats.effects.criteria import PValues
 from ablate.stats.effects.inference import Floats, PairedT
 from ablate.stats.effects.multiple_comparisons import holm
@@ -112,12 +113,11 @@ class ContrastCriteria:
     step: float = 0.0
     screening: bool = False
 
-    @property
-    def barred(self) -> tuple[Verdict, ...]:
-        """The verdicts that the design or the scores do not allow."""
+    def barred(self, row: PairedT, p: PValues) -> tuple[Verdict, ...]:
+        """Return the verdicts that the design or the scores do not allow."""
         if self.screening:
             return FINAL
-        return EQUIVALENCE if self.step > self.margin else ()
+        return EQUIVALENCE if bars_equivalence(row, p, self.step, self.margin, self.protocol.extended) else ()
 
 
 def family_contrasts(
@@ -170,7 +170,7 @@ def _verdict(term: Term, row: PairedT, p: PValues, criteria: ContrastCriteria) -
         rule = Verdict.IDENTICAL
     else:
         better = 1 if criteria.goal == "max" else -1
-        rule = allowed(judged(row, p, criteria.margin, better, protocol.extended), criteria.barred)
+        rule = allowed(judged(row, p, criteria.margin, better, protocol.extended), criteria.barred(row, p))
     before = ["screening"] if criteria.screening else []
     before += protocol_prefixes(rule, n, True, protocol)
     return verdict_text(rule, before, unstable_runs(term.n_unstable, term.runs))

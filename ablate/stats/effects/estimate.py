@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ablate.errors import UserError
+from ablate.stats.effects.coarse_scores import at_least, seeds_for_coarse
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.effect import EFFECT_COLUMNS, Effect, Evidence
 from ablate.stats.effects.inference import (
@@ -26,10 +27,10 @@ from ablate.stats.effects.inference import (
 from ablate.stats.effects.instability import unreliable_p
 from ablate.stats.effects.multiple_comparisons import families, holm
 from ablate.stats.effects.pairing import pair, read_arms
-from ablate.stats.effects.power import minimum_detectable_effect, seeds_range
+from ablate.stats.effects.power import SeedsRange, minimum_detectable_effect, seeds_range
 from ablate.stats.effects.sign_flip import sign_flip_p
 from ablate.stats.effects.types import ALPHA, Average, Comparison, PairedSeeds, Protocol, Verdict
-from ablate.stats.effects.verdicts import coarse_step, rule_of, with_prefixes
+from ablate.stats.effects.verdicts import coarse_step, rule_of, score_step, with_prefixes
 from ablate.stats.metric import Metric
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
         comparisons=p.comparisons,
         alpha=p.alpha,
         sd_difference=sd,
-        seeds_needed=seeds_range(criteria.margin, _varying(pair, statistics), pair.n, p.comparisons, p.alpha),
+        seeds_needed=_seeds_needed(criteria, pair, statistics, p),
         unstable_low=low,
         unstable_high=high,
         p_unreliable=p.p_unreliable,
@@ -157,6 +158,15 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
         valid=(delta - half, delta + half) if valid else None,
         valid_family=(delta - wider, delta + wider) if valid else None,
     )
+
+
+def _seeds_needed(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues) -> SeedsRange | None:
+    """Return the seeds that detect a difference equal to the margin: at least those that coarse scores need."""
+    needed = seeds_range(criteria.margin, _varying(pair, statistics), pair.n, p.comparisons, p.alpha)
+    step = score_step(pair, criteria)
+    if needed is None or step <= criteria.margin:
+        return needed
+    return at_least(needed, seeds_for_coarse(step, criteria.margin, p.comparisons, p.alpha))
 
 
 def _varying(pair: PairedSeeds, statistics: PairedT) -> float:

@@ -102,6 +102,11 @@ class SeedsRange(NamedTuple):
         return f"{self.low} seeds" if self.low == self.high else f"{self.low} to {self.high} seeds"
 
 
+def at_least_words(seeds: int | None, n: int) -> str:
+    """Return a number of seeds above the existing n as text: "at least 62 seeds", "more than 500 seeds"."""
+    return f"more than {max(n, MOST_SEEDS):,} seeds" if seeds is None else f"at least {seeds} seeds"
+
+
 def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> SeedsRange | None:
     """Return the seeds needed to detect `difference`, for the SDs in the 80 % chi-square interval of an estimated SD.
 

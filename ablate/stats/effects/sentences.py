@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from ablate.stats.effects.coarse_scores import is_enough, seeds_for_coarse
 from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.inference import quantile
 from ablate.stats.effects.number_text import amount, decimals_for, interval, p_value, signed_amount
-from ablate.stats.effects.power import MAX_EFFECT_SIZE
+from ablate.stats.effects.power import MAX_EFFECT_SIZE, MOST_SEEDS, at_least_words
 from ablate.stats.effects.types import Average, Verdict
-from ablate.stats.effects.verdicts import EQUIVALENCE, MOST_NAMED, PREFIXES, seed_list, unstable_text, unstable_variants
+from ablate.stats.effects.verdicts import EQUIVALENCE, PREFIXES, seed_list, unstable_of_average, unstable_text
 from ablate.stats.metric import Metric
 from ablate.wording import count, fixed
 
@@ -42,7 +43,7 @@ def subject(effect: Effect) -> str:
 
 def _basis(effect: Effect) -> str:
     """Return the parenthesis: seeds, estimand, level of the interval if not 95 %, adjusted p."""
-    parts = [f"{effect.n} paired seeds", effect.evidence.estimand]
+    parts = [f"{effect.n:,} paired seeds", effect.evidence.estimand]
     if effect.evidence.extended:
         return f"({', '.join(parts)}, interval for added seeds)"
     if not math.isclose(effect.level, 0.95):
@@ -108,10 +109,14 @@ def _unresolved(effect: Effect, metric: Metric) -> str:
 
 
 def _too_coarse(effect: Effect, metric: Metric) -> str:
-    step = amount(effect.evidence.coarse, effect, metric)
-    return (
-        f"the smallest step between scores, {step}, is above the margin and cannot show that a difference is within it"
-    )
+    """Return why the scores do not show equivalence, and the seeds that scores with such steps need."""
+    evidence = effect.evidence
+    text = f"the smallest step between scores, {amount(evidence.coarse, effect, metric)}, is above the margin"
+    rule = evidence.coarse, effect.margin, evidence.comparisons, evidence.alpha
+    if is_enough(effect.n, *rule):
+        return f"{text}, and this difference is too near the margin for scores with such steps"
+    words = at_least_words(seeds_for_coarse(*rule), effect.n)
+    return f"{text}: {words} are needed to show that a difference is within it"
 
 
 def _inconclusive(effect: Effect, metric: Metric) -> str:
@@ -119,11 +124,10 @@ def _inconclusive(effect: Effect, metric: Metric) -> str:
     (low, high), bounds = effect.verdict_interval, _bounds(effect, metric)
     if effect.evidence.extended:
         allows = "the interval that allows for the added seeds"
-        bounds = f"{bounds}, {allows}" if math.isfinite(low) else f"(at {effect.n} seeds, {allows} is infinite)"
+        bounds = f"{bounds}, {allows}" if math.isfinite(low) else f"(at {effect.n:,} seeds, {allows} is infinite)"
     elif low > 0 or high < 0:  # p may come from an earlier look
         bounds = f"{bounds} (p_Holm {p_value(effect.p_holm)} among {count(effect.evidence.comparisons, 'comparison')})"
-    text = f"{bounds}. Inconclusive: {_power(effect, metric)}"
-    return f"{text}. No equivalence, because {_too_coarse(effect, metric)}" if effect.evidence.coarse else text
+    return f"{bounds}. Inconclusive: {_power(effect, metric)}"
 
 
 def _power(effect: Effect, metric: Metric) -> str:
@@ -131,14 +135,18 @@ def _power(effect: Effect, metric: Metric) -> str:
     digits = max(1 if metric.in_points else 0, decimals_for(effect.margin, metric) - 1)
     if math.isinf(effect.mde):
         least = metric.with_own_unit(fixed(MAX_EFFECT_SIZE * effect.evidence.sd_difference, digits))
-        detect = f"{effect.n} seeds detect only differences above {least} (10 SD)"
+        detect = f"{effect.n:,} seeds detect only differences above {least} (10 SD)"
     else:
-        detect = f"{effect.n} seeds detect {metric.with_own_unit(fixed(effect.mde, digits))} or more"
-    needed = effect.evidence.seeds_needed
+        detect = f"{effect.n:,} seeds detect {metric.with_own_unit(fixed(effect.mde, digits))} or more"
+    if effect.evidence.coarse:
+        return f"{detect}. No equivalence, because {_too_coarse(effect, metric)}"
+    needed, margin = effect.evidence.seeds_needed, f"the margin of {_margin(effect, metric)}"
     if needed is None:
-        known = f"the number of seeds for the margin of {_margin(effect, metric)} cannot be estimated from fewer than 5"
-        return f"{detect}; {known}"
-    return f"{detect}; {needed.words} are needed for the margin of {_margin(effect, metric)}"
+        return f"{detect}; the number of seeds for {margin} cannot be estimated from fewer than 5"
+    if effect.mde <= effect.margin and effect.n >= (needed.high or MOST_SEEDS):
+        return f"{detect}, but this difference is between 0 and {margin}"
+    words = needed.words if effect.n < MOST_SEEDS else at_least_words(None, effect.n)
+    return f"{detect}; {words} are needed for {margin}"
 
 
 def _margin(effect: Effect, metric: Metric) -> str:
@@ -154,7 +162,7 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
         lost = paired.reference_unstable
         reference = seed_list(lost) if lost else "none"
         return (
-            f"trains unreliably, unstable in {effect.n_unstable} of {effect.n} seeds (95 % Wilson interval "
+            f"trains unreliably, unstable in {effect.n_unstable:,} of {effect.n:,} seeds (95 % Wilson interval "
             f"{low:.0f} to {high:.0f} %), the reference in {reference} (Boschloo's exact test, "
             f"p_Holm {p_value(evidence.p_unreliable)})."
         )
@@ -181,7 +189,7 @@ def _no_op(effect: Effect) -> str:
     """Return the warning about a variant that equals its reference at every seed; empty for other variants."""
     if not effect.evidence.paired.is_equal or effect.evidence.paired.average is not None:
         return ""
-    where = f"all {effect.n} seeds" if effect.n > 1 else "every seed"
+    where = f"all {effect.n:,} seeds" if effect.n > 1 else "every seed"
     return f" {effect.variant} equals {effect.reference} at {where}: this switch does nothing here, or is broken."
 
 
@@ -223,7 +231,7 @@ def _after(effect: Effect, metric: Metric) -> list[str]:
             notes.append(f"{where} stable in both arms the difference is {value}.")
     if evidence.stopped_early:
         bias = "be too near zero" if evidence.rule in EQUIVALENCE else "exaggerate"
-        notes.append(f"Stopped early at {effect.n} seeds: such an estimate tends to {bias}.")
+        notes.append(f"Stopped early at {effect.n:,} seeds: such an estimate tends to {bias}.")
     if evidence.extended and effect.n > 1:
         notes.append("Seeds were added after a report, which the interval allows for.")
     return notes
@@ -233,9 +241,8 @@ def _without_unstable_runs(effect: Effect, average: Average, metric: Metric) -> 
     """Return the variants of an average that have unstable runs, and the difference without them."""
     if not average.n_unstable:
         return []
-    few = len(average.unstable) <= MOST_NAMED
-    named = unstable_variants(average.unstable) if few else f"runs of {len(average.unstable)} combinations"
+    named = unstable_of_average(average.unstable)
     if math.isnan(effect.delta_survivors):
-        return [f"Unstable: {named}. Without these combinations the difference cannot be estimated."]
-    without = signed_amount(effect.delta_survivors, effect, metric)
-    return [f"Unstable: {named}. Without these combinations the difference is {without}."]
+        return [f"Unstable: {named}. The other variants alone cannot show the effect."]
+    value = signed_amount(effect.delta_survivors, effect, metric)
+    return [f"Unstable: {named}. Estimated from the other variants alone, the effect is {value}."]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ablate.stats.effects.coarse_scores import bars_equivalence
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
 from ablate.stats.effects.seeds import Seed
@@ -39,7 +40,7 @@ def rule_of(pair: PairedSeeds, statistics: PairedT, p_values: PValues, criteria:
     rule = judged(statistics, p_values, criteria.margin, criteria.metric.better, criteria.protocol.extended)
     if pair.average is not None and pair.average.screening:
         return allowed(rule, FINAL)
-    return allowed(rule, EQUIVALENCE) if is_coarse(pair, criteria) else rule
+    return allowed(rule, EQUIVALENCE) if _is_barred(rule, pair, statistics, p_values, criteria) else rule
 
 
 def judged(statistics: PairedT, p_values: PValues, margin: float, better: int, extended: bool) -> Verdict:
@@ -61,18 +62,23 @@ def allowed(rule: Verdict, barred: tuple[Verdict, ...]) -> Verdict:
     return Verdict.INCONCLUSIVE if rule is Verdict.NO_EFFECT else Verdict.UNRESOLVED
 
 
-def is_coarse(pair: PairedSeeds, criteria: Criteria) -> bool:
-    """Return whether scores have steps above the margin, so that they cannot show equivalence."""
-    return (pair.average.step if pair.average else criteria.step) > criteria.margin
+def score_step(pair: PairedSeeds, criteria: Criteria) -> float:
+    """Return the smallest step between the scores of single runs; 0 if unknown."""
+    return pair.average.step if pair.average else criteria.step
+
+
+def _is_barred(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValues, criteria: Criteria) -> bool:
+    """Return whether the scores are too coarse for this verdict."""
+    step, extended = score_step(pair, criteria), criteria.protocol.extended
+    return rule in EQUIVALENCE and bars_equivalence(statistics, p, step, criteria.margin, extended)
 
 
 def coarse_step(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValues, criteria: Criteria) -> float:
     """Return the step between scores if it alone prevents a verdict of equivalence; 0 otherwise."""
-    weaker = rule in (Verdict.UNRESOLVED, Verdict.INCONCLUSIVE) and is_coarse(pair, criteria)
-    better, extended = criteria.metric.better, criteria.protocol.extended
-    if not weaker or judged(statistics, p, criteria.margin, better, extended) not in EQUIVALENCE:
+    if rule not in (Verdict.UNRESOLVED, Verdict.INCONCLUSIVE):
         return 0.0
-    return pair.average.step if pair.average else criteria.step
+    unbarred = judged(statistics, p, criteria.margin, criteria.metric.better, criteria.protocol.extended)
+    return score_step(pair, criteria) if _is_barred(unbarred, pair, statistics, p, criteria) else 0.0
 
 
 def with_prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> str:
@@ -136,3 +142,10 @@ def seed_list(seeds: tuple[Seed, ...]) -> str:
 def unstable_variants(unstable: Mapping[str, tuple[Seed, ...]], most: int = MOST_NAMED) -> str:
     """Return the unstable runs by variant as text: "none (seeds 3, 4)"."""
     return listed((f"{name} ({seed_list(seeds)})" for name, seeds in unstable.items()), most)
+
+
+def unstable_of_average(unstable: Mapping[str, tuple[Seed, ...]]) -> str:
+    """Return the unstable runs of an average as text: "variant none (seeds 3, 4)", "runs of 4 variants"."""
+    if len(unstable) > MOST_NAMED:
+        return f"runs of {len(unstable)} variants"
+    return f"variant{'s' * (len(unstable) > 1)} {unstable_variants(unstable)}"
