@@ -20,6 +20,7 @@ MOST_UNSTABLE = 8
 
 UNMATCHED = "with a seed that another compared variant lacks"
 UNBALANCED = "of variants outside the balanced design"
+UNCOMPARED = "of variants in no comparison"
 BEYOND_LOOK = "with a seed beyond the last look"
 
 Key = tuple[str, Seed]
@@ -49,6 +50,7 @@ def account_for(analysis: Analysis) -> Account:
     table, used = study.runs, _used(analysis)
     shared, reasons = _shared(study), dict[str, list[Key]]()
     averaged = _averaged(study) if analysis.factorial is not None else []
+    compared = _compared(analysis)
     number = 0
     columns = (table["variant"].map(str), table["seed"], table["status"], table[study.metric.name])
     for variant, seed, status, value in zip(*(column.tolist() for column in columns), strict=True):
@@ -61,6 +63,8 @@ def account_for(analysis: Analysis) -> Account:
             continue
         elif averaged and variant not in averaged:
             reason = UNBALANCED
+        elif compared and variant not in compared:
+            reason = UNCOMPARED
         else:
             reason = BEYOND_LOOK if (variant, seed) in shared else UNMATCHED
         reasons.setdefault(reason, []).append((variant, seed))
@@ -79,13 +83,35 @@ def _used(analysis: Analysis) -> set[Key]:
     study = analysis.study
     used = _shared(study)
     if study.looks is not None:
-        seeds = {(row.variant, row.reference): set(row.evidence.paired.seeds) for row in analysis.compared}
-        used = {(name, seed) for pair, found in seeds.items() for name in pair for seed in found}
+        at_look = {(row.variant, row.reference): set(row.evidence.paired.seeds) for row in analysis.compared}
+        used = {(name, seed) for pair, found in at_look.items() for name in pair for seed in found}
     if analysis.factorial is not None:
         used.update(itertools.product(_averaged(study), analysis.factorial.seeds))
     if analysis.attribution is not None:
         used.update(itertools.product(map(str, study.design.index), analysis.attribution.seeds))
+    seeds = _usable_seeds(study)
+    for arms in _synergy_variants(analysis):
+        used.update(itertools.product(arms, set.intersection(*(seeds.get(name, set()) for name in arms))))
     return used
+
+
+def _synergy_variants(analysis: Analysis) -> list[list[str]]:
+    """Return the four variants of each synergy of a pair outside factorial designs."""
+    from ablate.stats.attribution import synergy_variants
+
+    return list(synergy_variants(analysis.study.design).values()) if analysis.synergies else []
+
+
+def _compared(analysis: Analysis) -> set[str]:
+    """Return the variants in any effect, with or without runs."""
+    study = analysis.study
+    rows = [*study.comparisons, *(study.searches.comparisons if study.searches else ())]
+    designed = analysis.factorial is not None or analysis.attribution is not None
+    return {
+        *(name for row in rows for name in (row.variant, row.reference)),
+        *(name for arms in _synergy_variants(analysis) for name in arms),
+        *(map(str, study.design.index) if designed else ()),
+    }
 
 
 def _averaged(study: StudyData) -> list[str]:
@@ -124,7 +150,7 @@ def _where(keys: Collection[Key]) -> str:
         f"{variant}: seed{'s' * (len(found) > 1)} {spans(found)}"
         for variant, found in itertools.islice(seeds.items(), MOST_VARIANTS)
     ]
-    texts += [f"{len(seeds) - MOST_VARIANTS} more variants"] if len(seeds) > MOST_VARIANTS else []
+    texts += [count(len(seeds) - MOST_VARIANTS, "more variant")] if len(seeds) > MOST_VARIANTS else []
     return f" ({'; '.join(texts)})" if texts else ""
 
 

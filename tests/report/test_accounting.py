@@ -54,6 +54,25 @@ def test_nothing_is_said_where_every_run_is_used() -> None:
     assert (account.read, account.used, account.left_out, account.sentence) == (10, 10, {}, "")
 
 
+def test_variants_of_synergies_are_used_at_the_seeds_that_all_four_share() -> None:
+    names = ["baseline", *(f"no-{name}" for name in "abc"), "no-a+no-b", "no-a+no-c", "no-b+no-c"]
+    rows = [row for place, name in enumerate(names) for row in scores(name, range(5), 0.9 - 0.01 * place)]
+    found = analyse(study_of(rows))
+    assert len(found.synergies) == 3
+    assert account_for(found).sentence == ""
+    rows += scores("no-a+no-b", range(5, 7))
+    left_out = "2 with a seed that another compared variant lacks (no-a+no-b: seeds 5 to 6)"
+    assert account_for(analyse(study_of(rows))).sentence == f"35 of 37 runs are used. Left out: {left_out}."
+
+
+def test_a_baseline_that_nothing_is_compared_with_is_named() -> None:
+    names = ["baseline", "none", *(f"only-{name}" for name in "abc")]
+    rows = [row for place, name in enumerate(names) for row in scores(name, range(5), 0.5 + 0.01 * place)]
+    found = analyse(study_of(rows))
+    assert {row.reference for row in found.effects} == {"none"}
+    assert account_for(found).left_out == {"of variants in no comparison": 5}
+
+
 def test_every_reason_has_its_number() -> None:
     rows = [*scores("baseline", range(8)), *scores("no-x", range(3), 0.8)]
     rows += [("no-x", 3, "crashed", ""), ("no-x", 4, "pruned", "0.5"), ("no-x", 5, "RUNNING", "0.5"),

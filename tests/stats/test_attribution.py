@@ -362,6 +362,23 @@ def test_too_few_stable_variants_have_no_survivors():
     assert math.isnan(found["a x b"].delta_survivors)
 
 
+@pytest.mark.parametrize("lost", ["off", "on"])
+def test_a_component_without_which_every_run_diverges_leaves_the_others_estimates(lost):
+    """Without the combinations that diverge, c is constant: effects of c are unknown, those of a and b are not."""
+    design = full_factorial("abc")
+    scores = responses(design, additive, noise=0.05)
+    runs = [(name, seed) for name in design.index[design["c"] == (lost == "on")] for seed in scores.columns]
+    left = scores[design["c"] == (lost == "off")].mean(axis=1)
+    for run in runs:
+        scores.loc[run] = math.nan
+    found = by_term(factorial_effects(design, scores, 0.5, unstable=unstable_at(scores, *runs)))
+    on_a, on_b = design.loc[left.index, "a"], design.loc[left.index, "b"]
+    assert found["a"].delta_survivors == pytest.approx(left[on_a].mean() - left[~on_a].mean())
+    synergy = left[on_a & on_b] - left[on_a & ~on_b].item() - left[~on_a & on_b].item() + left[~on_a & ~on_b].item()
+    assert found["a x b"].delta_survivors == pytest.approx(synergy.item())
+    assert all(math.isnan(found[term].delta_survivors) for term in ("c", "a x c", "b x c"))
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 5])
 def test_unstable_runs_without_a_score_leave_no_verdict(seeds):
     design = full_factorial("abc")

@@ -14,7 +14,7 @@ from ablate.stats.attribution.shapley import (
     shapley_source,
     shapley_values,
 )
-from ablate.stats.attribution.synergies import likeliest_pair, pair_synergies
+from ablate.stats.attribution.synergies import likeliest_pair, pair_synergies, synergy_variants
 
 __all__ = [
     "AliasGroup",
@@ -37,4 +37,5 @@ __all__ = [
     "resolution",
     "shapley_source",
     "shapley_values",
+    "synergy_variants",
 ]

@@ -82,9 +82,9 @@ def contrasts_of_some(
     main = [place for place, group in enumerate(groups) if group.order == 1]
     found = np.full(len(groups), np.nan)
     for place in range(len(groups)):
-        terms = [place, *(other for other in main if other != place)]
-        regressors = np.column_stack([*columns[terms], np.ones(len(values))])[chosen]
-        if np.linalg.matrix_rank(regressors) == regressors.shape[1]:
+        others = columns[[other for other in main if other != place]]
+        regressors = np.column_stack([columns[place], *others, np.ones(len(values))])[chosen]
+        if np.linalg.matrix_rank(regressors) > np.linalg.matrix_rank(regressors[:, 1:]):  # others may be constant here
             found[place] = np.linalg.lstsq(regressors, values[chosen].mean(axis=1), rcond=None)[0][0]
     return found
 

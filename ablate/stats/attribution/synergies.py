@@ -57,13 +57,10 @@ def pair_synergies(
     """
     table = scores.reindex(design.index)
     lost = table.isna() & False if unstable is None else unstable.reindex_like(table).fillna(False).astype(bool)
-    names = {on: str(label) for on, label in zip(_sets(design), design.index, strict=True)}
-    factors = [str(name) for name in design.columns]
-    terms = []
-    for pair in itertools.combinations(factors, 2):
-        rest = frozenset(factors) - set(pair) if corner == "full" else frozenset()
-        arms = [names.get(rest | set(on), "") for on in (pair, pair[:1], pair[1:], ())]
-        terms.append(_synergy(" x ".join(pair), table.reindex(arms), lost.reindex(arms, fill_value=False)))
+    terms = [
+        _synergy(term, table.reindex(arms), lost.reindex(arms, fill_value=False))
+        for term, arms in synergy_variants(design, corner).items()
+    ]
     if not terms:
         return []
     values = table.to_numpy(dtype=np.float64)
@@ -72,6 +69,17 @@ def pair_synergies(
     statistics = stack([paired_t(term.by_seed, margin, ALPHA, len(terms), tolerance) for term in terms])
     criteria = ContrastCriteria(margin, goal, protocol or Protocol(), smallest_step(stable))
     return family_contrasts(terms, statistics, "per-seed contrasts", "synergies", criteria)
+
+
+def synergy_variants(design: pd.DataFrame, corner: Corner = "full") -> dict[str, list[str]]:
+    """Return the variants with both, one, the other and neither factor of each pair; "" for a missing one."""
+    names = {on: str(label) for on, label in zip(_sets(design), design.index, strict=True)}
+    factors = [str(name) for name in design.columns]
+    found = {}
+    for pair in itertools.combinations(factors, 2):
+        rest = frozenset(factors) - set(pair) if corner == "full" else frozenset()
+        found[" x ".join(pair)] = [names.get(rest | set(on), "") for on in (pair, pair[:1], pair[1:], ())]
+    return found
 
 
 def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame) -> Term:
