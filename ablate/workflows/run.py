@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker, run_title
 from ablate.workflows.messages import describe_scale
 from ablate.workflows.store import DeliveryWarnings, warn_refused
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 WEIGHTS = "weights"
 """The folder of the weights among the artifacts of a run."""
@@ -121,15 +124,49 @@ def copy_weights(result: RunResult, target: Path) -> None:
 
 
 def find_weights(tracker: Tracker, name: str | None) -> Path:
-    """Return the weights of the run of that name, or without a name of the newest run that kept its weights."""
-    if name:
-        return _weights_in(tracker.artifact(tracker.find(name), WEIGHTS))
-    for run in reversed(tracker.runs()):
+    """Return the weights of the run of that name, or without a name of the newest run that kept its weights.
+
+    Of several runs with the same title, the newest with weights is chosen: those of a sweep keep none.
+    """
+    named = tracker.find(name) if name else None
+    runs = [named] if named else []
+    if named is None or name == run_title(named):
+        runs = [run for run in reversed(tracker.runs()) if named is None or run_title(run) == name]
+    for run in runs:
         try:
             return _weights_in(tracker.artifact(run, WEIGHTS))
         except UserError:
-            continue  # runs of a sweep keep no weights
-    raise UserError("No run has saved weights. Train one with `ablate run`, or pass a file with --weights")
+            continue
+    if named is None:
+        raise UserError("No run has saved weights. Train one with `ablate run`, or pass a file with --weights")
+    if not {*WORKLOAD.factors, *(setting.name for setting in WORKLOAD.settings)} <= named.params.keys():
+        raise UserError(f"{run_title(named)} has no weights of the built-in network")
+    raise UserError(
+        f"{run_title(named)} has no weights: the runs of a sweep keep none. Train it again with "
+        f"`{command_of(named)}`, and with --data-dir if the sweep had one"
+    )
+
+
+def command_of(run: Run) -> str:
+    """Return the command that repeats a run of the built-in workload, without the source of its data."""
+
+    def differing(values: Mapping[str, Any]) -> dict[str, str]:
+        defaults = {setting.name: setting.default for setting in WORKLOAD.settings} | values
+        return {name: recorded[name] for name, value in defaults.items() if recorded[name] != str(value).lower()}
+
+    recorded = {name: str(value).lower() for name, value in run.params.items()}  # a store has text only
+    preset = min(WORKLOAD.presets, key=lambda preset: len(differing(preset.settings)))
+    words = ["ablate", "run", "--preset", preset.name]
+    for name, factor in WORKLOAD.factors.items():
+        if recorded[name] != str(factor.in_baseline).lower():
+            words.append(f"--no-{factor.flag}" if factor.in_baseline else f"--{factor.flag}")
+    values = differing(preset.settings)
+    for setting in WORKLOAD.factors.hyperparameters:
+        if recorded.get(setting.name, str(setting.default)) != str(setting.default):
+            values[setting.name] = recorded[setting.name]
+    for name, value in values.items():
+        words += [f"--{name.replace('.', '-').replace('_', '-')}", value.replace("none", "all")]
+    return shlex.join([*words, *(["--seed", str(run.seed)] if run.seed else []), "--again"])
 
 
 def _weights_in(folder: Path) -> Path:

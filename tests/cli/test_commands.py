@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -122,6 +123,24 @@ def test_predicting(kitchen: Path) -> None:
     )
     assert same["predictions"] == answer["predictions"]
     assert "%" in ablate("predict", "black.png", folder=kitchen).stdout
+
+
+def test_weights_of_a_run_of_a_sweep_are_those_of_the_command_in_the_message(tmp_path: Path) -> None:
+    mlflow_project(tmp_path)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "black.png")
+    changes = ("--factors", "mixup", "--dropout-p", "0.3", "--train-size", "300")
+    ablate("sweep", *TINY, *changes, "--seeds", "1,", "--executor", "serial", "--name", "few", folder=tmp_path)
+    predict = ("predict", "black.png", "--run", "with-mixup/s1")
+    message = ablate(*predict, folder=tmp_path, code=1).stderr
+    assert message.startswith("error: with-mixup/s1 has no weights: the runs of a sweep keep none. Train it again")
+    command = re.search(r"`ablate (.*?)`", message)
+    assert command
+    assert shlex.split(command[1])[:4] == ["run", "--preset", "demo", "--mixup"]
+    ablate(*shlex.split(command[1]), "--threads", "1", folder=tmp_path)
+    assert "%" in ablate(*predict, folder=tmp_path).stdout
+    keys = [run["key"] for run in json.loads(ablate("list", "--json", folder=tmp_path).stdout)]
+    assert len(keys) == 3
+    assert len(set(keys)) == 2, "it is the same recipe"
 
 
 @pytest.mark.usefixtures("pictures")
