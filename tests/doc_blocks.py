@@ -40,6 +40,7 @@ _BLOCK = re.compile(
 _READING_ORDER = (
     *(
         "cli.md",
+        "data.md",
         "studies.md",
         "statistics.md",
         "lessons.md",

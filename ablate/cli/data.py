@@ -29,6 +29,8 @@ def info(
       ablate data info --dataset digits
 
       ablate data info --data-dir cifar10.tgz
+
+      ablate data info --data-dir pets --splits train=A,test=B
     """
     from ablate.data import describe, open_dataset
 
@@ -37,13 +39,15 @@ def info(
     if as_json:
         console.print_json(facts)
     else:
-        console.table(["", ""], [[name.replace("_", " "), _text(name, value)] for name, value in facts.items()])
+        shown = {name: value for name, value in facts.items() if value != []}
+        console.table(["", ""], [[name.replace("_", " "), _text(name, value)] for name, value in shown.items()])
 
 
 def _text(name: str, value: object) -> str:
     if isinstance(value, int):
         return f"{value / 1e6:,.1f} MB" if name == "bytes" else f"{value:,}"
-    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    separator = "; " if name == "notes" else ", "
+    return separator.join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
 @expand_groups

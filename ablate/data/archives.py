@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import functools
 import gzip
+import importlib
 import lzma
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ablate.data.decoding import FILE_LIMIT
-from ablate.data.image_folders import image_block, index_images
-from ablate.data.types import ImageBlock, ImageStream, printable
+from ablate.data.types import printable
 from ablate.errors import UserError
 
-SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+SUFFIXES = (
+    *(".tar.gz", ".tgz", ".tar", ".zip"),
+    *(".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tbz", ".tar.zst", ".tzst"),
+)
+KINDS = ".tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip"
 TOTAL_LIMIT = 16 * 2**30  # unpacked bytes; CIFAR-10 as PNG or JPEG has 0.1 to 0.2 GB
 MEMBER_LIMIT = 2_000_000
 TAR_BLOCK = 512  # bytes
@@ -83,13 +88,13 @@ def members(path: Path) -> Generator[Member, None, None]:
     """Yield the members of an archive in stored order; read each one before requesting the next.
 
     Raises:
-        UserError: if the file is not an archive (.tgz, .tar.gz, .tar, .zip), is damaged, truncated or too large, or
+        UserError: if the file is not an archive (tar, also compressed, or zip), is damaged, truncated or too large, or
             has a member with an absolute path, a path with "..", a repeated name, or a type other than file and folder.
     """
     where = printable(path)
     seen: set[str] = set()
     with archive_errors(path), path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(6)
         file.seek(0)
         found = zip_members(file, where) if start[:2] == b"PK" else tar_members(file, start, where)
         for raw, is_folder, read in found:
@@ -121,9 +126,8 @@ def safe_name(raw: str, where: str) -> str:
 
 
 def tar_members(file: BinaryIO, start: bytes, where: str) -> Iterator[RawMember]:
-    """Yield the members of a tar file, with or without gzip compression."""
-    stream: BinaryIO = gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file  # type: ignore[assignment]  # GzipFile is a binary file in all but its declared type
-    bounded = BoundedFile(stream)
+    """Yield the members of a tar file, with or without compression."""
+    bounded = BoundedFile(decompressed(file, start, where))
     with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]  # only read, seek and tell are used
         while (member := tar.next()) is not None:
             tar.members.clear()  # tarfile would keep a kilobyte for each
@@ -135,6 +139,35 @@ def tar_members(file: BinaryIO, start: bytes, where: str) -> Iterator[RawMember]
         pass
     if len(bounded.tail) < TAR_BLOCK or any(bounded.tail):
         raise EOFError
+
+
+def decompressed(file: BinaryIO, start: bytes, where: str) -> BinaryIO:
+    """Return the decompressed content of a file that starts with the bytes `start`, or the file itself.
+
+    Raises:
+        UserError: for Zstandard without a package that reads it.
+    """
+    readers: dict[bytes, Callable[[BinaryIO], Any]] = {
+        b"\x1f\x8b": lambda compressed: gzip.GzipFile(fileobj=compressed),
+        b"\xfd7zXZ\0": lzma.LZMAFile,
+        b"BZh": bz2.BZ2File,
+        b"\x28\xb5\x2f\xfd": lambda compressed: zstandard_reader(compressed, where),
+    }
+    reader = next((reader for mark, reader in readers.items() if start.startswith(mark)), None)
+    stream: BinaryIO = file if reader is None else reader(file)
+    return stream
+
+
+def zstandard_reader(file: BinaryIO, where: str) -> Any:
+    """Return a reader of a file in Zstandard: Python's own (from 3.14) or that of the package zstandard."""
+    with suppress(ImportError):
+        return importlib.import_module("compression.zstd").ZstdFile(file)
+    with suppress(ImportError):
+        return importlib.import_module("zstandard").ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    raise UserError(
+        f"{where} is compressed with Zstandard, which Python reads from 3.14 on. Run `pip install zstandard`, or "
+        "unpack the file and pass the folder"
+    )
 
 
 def tar_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -166,26 +199,13 @@ def zip_members(file: BinaryIO, where: str) -> Iterator[RawMember]:
             yield name, name.endswith("/"), functools.partial(archive.read, info)
 
 
-def read_archive(path: Path, names: Iterable[str], image_size: int) -> ImageStream:
-    """Return the images of an archived image folder whose members have these `names`, decoded in stored order."""
-    index = index_images(names, printable(path))
-
-    def blocks() -> Generator[ImageBlock, None, None]:
-        with closing(members(path)) as found:
-            for member in found:
-                slot = index.slots.get(member.name)
-                if slot is not None:
-                    yield image_block(member.read(), slot, image_size, f"{path}: {member.name}")
-
-    return ImageStream(index.classes, index.counts, blocks())
-
-
 ARCHIVE_ERRORS = (
     TooLargeError,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
+    MemoryError,
     EOFError,
     OSError,
     ValueError,
@@ -202,7 +222,9 @@ def archive_errors(path: Path) -> Iterator[None]:
     """Turn errors of reading an archive into a UserError with a one-line message."""
     try:
         yield
-    except ARCHIVE_ERRORS as error:
+    except Exception as error:
+        if not isinstance(error, ARCHIVE_ERRORS) and type(error).__name__ != "ZstdError":  # of an optional module
+            raise
         raise UserError(archive_problem(printable(path), error)) from error
 
 
@@ -212,7 +234,7 @@ def archive_problem(where: str, error: Exception) -> str:
         case TooLargeError():
             return f"{where} has {error}. It may be an archive bomb: if you trust it, unpack it and pass the folder"
         case tarfile.ReadError() if "unexpected end" not in str(error):
-            return f"{where} is damaged or not an archive ({', '.join(SUFFIXES)})"
+            return f"{where} is damaged or not an archive ({KINDS})"
         case NotImplementedError() | RuntimeError():  # zipfile on unknown compression methods
             return f"Cannot read {where} ({printable(error)}). Create the archive again"
         case OSError() if error.errno not in (None, errno.EINVAL):  # EINVAL comes from invalid offsets in the archive

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ablate.data.normalisation import measure, published
+from ablate.data.cifar_identity import recognise
+from ablate.data.normalisation import PUBLISHED, measure
 from ablate.data.types import SPLITS, ImageStream, Labels, Pixels
 
 FORMAT = 1
@@ -62,7 +63,7 @@ def write_arrays(folder: Path, stream: ImageStream, image_size: int, report: Cal
             for split in SPLITS
         }
         encodings = write_blocks(files, labels, stream, report)
-        metadata = describe_arrays(files, labels, stream.classes) | {"encoding": ", ".join(sorted(encodings))}
+        metadata = describe_arrays(files, labels, stream) | {"encoding": ", ".join(sorted(encodings))}
         for file in files.values():
             flush_to_disk(file.file)
     for split in SPLITS:
@@ -94,16 +95,23 @@ def write_blocks(
     return encodings
 
 
-def describe_arrays(files: dict[str, PixelFile], labels: dict[str, Labels], classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the metadata of the written arrays: classes, counts, normalisation and fingerprint."""
+def describe_arrays(files: dict[str, PixelFile], labels: dict[str, Labels], stream: ImageStream) -> dict[str, Any]:
+    """Return the metadata of the written arrays: classes, counts, normalisation, fingerprint, well-known name, notes.
+
+    The fingerprint covers the normalisation where the class names are CIFAR's and the images are not: earlier versions
+    normalised such images as CIFAR's.
+    """
+    classes = stream.classes
     digest = hashlib.sha256(json.dumps(classes).encode())
     for split in SPLITS:
         digest.update(f"{split} {files[split].shape}".encode())
         for chunk in files[split].chunks():
             digest.update(chunk.data)
         digest.update(labels[split].astype("<i8").tobytes())
-    known = published(classes)
-    mean, std = known[1] if known else measure(files["train"].chunks())
+    published = stream.published or recognise(classes, labels, lambda split: files[split].chunks())
+    mean, std = PUBLISHED[classes][1] if published else measure(files["train"].chunks())
+    if classes in PUBLISHED and not published:
+        digest.update(f"normalisation {mean} {std}".encode())
     return {
         "format": FORMAT,
         "classes": classes,
@@ -111,6 +119,8 @@ def describe_arrays(files: dict[str, PixelFile], labels: dict[str, Labels], clas
         "mean": mean,
         "std": std,
         "fingerprint": digest.hexdigest()[:12],
+        "published": published,
+        "notes": stream.notes,
     }
 
 

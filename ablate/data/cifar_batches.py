@@ -7,14 +7,14 @@ import hashlib
 import pickle
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from ablate.data.archives import members
-from ablate.data.decoding import array_blocks, read_file
+from ablate.data.decoding import array_blocks
 from ablate.data.normalisation import CIFAR10, CIFAR100
-from ablate.data.types import ImageBlock, ImageStream, printable
+from ablate.data.source_files import SourceFiles
+from ablate.data.types import ImageBlock, ImageStream
 from ablate.errors import UserError
 
 SIZES = {"train": 50_000, "test": 10_000}  # of either set
@@ -25,6 +25,7 @@ FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 class BatchFiles:
     """The files of a CIFAR set: `parts` are (split, file, md5), with the same number of images within a split."""
 
+    name: str
     folder: str
     classes: tuple[str, ...]
     label_key: str
@@ -45,7 +46,7 @@ def batch_files(name: str) -> BatchFiles:
     }[name]
     train = tuple(("train", file, md5) for file, md5 in published.train_list)
     test = tuple(("test", file, md5) for file, md5 in published.test_list)
-    return BatchFiles(FOLDERS[name], classes, label_key, train + test)
+    return BatchFiles(name, FOLDERS[name], classes, label_key, train + test)
 
 
 def find_batches(path: Path) -> tuple[str, Path] | None:
@@ -57,36 +58,19 @@ def find_batches(path: Path) -> tuple[str, Path] | None:
     return None
 
 
-def find_batches_in(names: Iterable[str]) -> str | None:
-    """Return the CIFAR set's name if its folder is among these names of archive members."""
-    folders = {part for name in names for part in PurePosixPath(name).parts[:2]}
-    return next((name for name, folder in FOLDERS.items() if folder in folders), None)
+def find_batches_in(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the CIFAR set's name and the path of its folder, which ends in "/", if it is among these names."""
+    found = set()
+    for path in names:
+        for name, folder in FOLDERS.items():
+            start = f"/{path}".find(f"/{folder}/")
+            if start >= 0:
+                found.add((name, path[: start + len(folder) + 1]))
+    return min(found, default=None)
 
 
-def read_batches_folder(batches: BatchFiles, folder: Path, image_size: int) -> ImageStream:
-    """Return the images in a folder of batches."""
-    files = ((file, read_file(folder / file)) for _, file, _ in batches.parts)
-    return read_batches(batches, files, image_size, printable(folder))
-
-
-def read_batches_archive(batches: BatchFiles, path: Path, image_size: int) -> ImageStream:
-    """Return the images in an archive of such a folder, the format that torchvision downloads."""
-    wanted = {file for _, file, _ in batches.parts}
-
-    def files() -> Generator[tuple[str, bytes], None, None]:
-        with contextlib.closing(members(path)) as found:
-            for member in found:
-                name = PurePosixPath(member.name)
-                if name.parent.name == batches.folder and name.name in wanted:
-                    yield name.name, member.read()
-
-    return read_batches(batches, files(), image_size, printable(path))
-
-
-def read_batches(
-    batches: BatchFiles, files: Generator[tuple[str, bytes], None, None], image_size: int, where: str
-) -> ImageStream:
-    """Return the images of batch files that come in any order.
+def read_batches(batches: BatchFiles, files: SourceFiles, folder: str, image_size: int) -> ImageStream:
+    """Return the images of the batch files in `folder`, which ends in "/" or is "".
 
     Unpickling can run code, so each file's checksum is verified first: only the published content is loaded.
 
@@ -95,23 +79,25 @@ def read_batches(
     """
     slots, counts = {}, {"train": 0, "test": 0}
     for split, file, md5 in batches.parts:
-        slots[file] = (split, counts[split], md5)
+        slots[folder + file] = (split, counts[split], md5)
         counts[split] += batches.rows(split)
 
     def blocks() -> Generator[ImageBlock, None, None]:
         missing = set(slots)
-        with contextlib.closing(files):
-            for file, content in files:
-                split, position, md5 = slots[file]
+        with contextlib.closing(files.contents(slots)) as found:
+            for name, content in found:
+                split, position, md5 = slots[name]
+                file = name.removeprefix(folder)
                 if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
                     raise UserError(
-                        f"Checksum mismatch in {where}: {file} differs from the published file. Download it again"
+                        f"Checksum mismatch in {files.where}: {file} differs from the published file. Download it again"
                     )
                 batch = pickle.loads(content, encoding="latin1")  # noqa: S301  # the checksum proves that it is CIFAR's own
                 labels = np.asarray(batch[batches.label_key], dtype=np.int64)
-                missing.discard(file)
+                missing.discard(name)
                 yield from array_blocks(split, position, batch["data"].reshape(-1, 3, 32, 32), labels, image_size)
         if missing:
-            raise UserError(f"{where} has no {', '.join(sorted(missing))}. Download the data set again")
+            names = ", ".join(name.removeprefix(folder) for name in sorted(missing))
+            raise UserError(f"{files.where} has no {names}. Download the data set again")
 
-    return ImageStream(batches.classes, counts, blocks())
+    return ImageStream(batches.classes, counts, blocks(), published=batches.name)

@@ -1,25 +1,31 @@
-"""Index and read image folders: `train/<class>/*` and `test/<class>/*`, on disk or as the members of an archive."""
+"""Index and read folders of images, on disk or in an archive: class folders in the folders of the splits."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
-from ablate.data.decoding import decode, read_file
+from ablate.data.class_folders import EXPECTED, LabelledFolder
+from ablate.data.decoding import decode
+from ablate.data.file_types import skipped_note
+from ablate.data.image_tree import image_tree
+from ablate.data.label_tables import Classes
+from ablate.data.source_files import SourceFiles
+from ablate.data.split_choice import ChosenSplits
+from ablate.data.split_folders import choose_splits, named_splits
+from ablate.data.split_names import parse_splits
+from ablate.data.splits import held_out_note, held_out_test
 from ablate.data.types import SPLITS, ImageBlock, ImageStream, printable
 from ablate.errors import UserError
+from ablate.wording import count
 
-EXPECTED = "Expected train/<class>/* and test/<class>/*"
-IGNORED_NAMES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+FEWEST = 5
+"""Images of a class from which a fifth is at least one."""
 
 
 class ImageSlot(NamedTuple):
@@ -32,10 +38,11 @@ class ImageSlot(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageIndex:
-    """The classes of an image folder and, by file name, the slot of every image."""
+    """The classes of an image folder, by file name the slot of every image, and notes on how it was read."""
 
     classes: tuple[str, ...]
     slots: Mapping[str, ImageSlot]
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -44,79 +51,75 @@ class ImageIndex:
         return {split: found[split] for split in SPLITS}
 
 
-def is_ignored(part: str) -> bool:
-    """Return whether a file or folder of this name is hidden or made by the operating system."""
-    return part.startswith(".") or part in IGNORED_NAMES
+def index_images(files: SourceFiles, splits: str = "") -> ImageIndex:
+    """Return the index of a source of image files; `splits` is the value of `--splits`, or "" to find them by name.
 
-
-def index_images(names: Iterable[str], where: str) -> ImageIndex:
-    """Return the index of an image folder from the relative names in it (folders end in "/").
-
-    The `train` and `test` folders may be up to two levels deep, but must be in one parent folder. Classes are numbered
-    in the order of their names, images in the order of class and file name. Hidden files, files made by the operating
-    system, and files that are not images outside the class folders are ignored.
+    Classes are numbered in the order of their names, images in the order of class and file name. Hidden files, files
+    made by the operating system, and files that are not images are skipped.
 
     Raises:
         UserError: if this is not an image folder, or if a class has no images or is missing from one split.
     """
-    files: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
-    paths = {name: PurePosixPath(name).parts for name in names}
-    paths = {name: parts for name, parts in paths.items() if not any(is_ignored(part) for part in parts)}
-    top = find_top((parts if name.endswith("/") else parts[:-1] for name, parts in paths.items()), where)
-    for name, parts in paths.items():
-        if parts[: len(top)] != top or len(parts) == len(top) or parts[len(top)] not in SPLITS:
-            continue
-        split, *rest = parts[len(top) :]
-        check_depth(name, rest, where)
-        if len(rest) >= 1 and (name.endswith("/") or len(rest) == 2):
-            found = files[split].setdefault(rest[0], [])
-            if len(rest) == 2:
-                found.append(name)
-    check_classes(files, where)
-    classes = tuple(sorted(files["train"]))
-    return ImageIndex(classes, number_images(files, classes))
-
-
-def find_top(folders: Iterable[tuple[str, ...]], where: str) -> tuple[str, ...]:
-    """Return the folder, as path parts, that contains `train` and `test`."""
-    tops: dict[tuple[str, ...], set[str]] = {}
-    for parts in folders:
-        depth = next((depth for depth, part in enumerate(parts[:3]) if part in SPLITS), None)
-        if depth is not None:
-            tops.setdefault(parts[:depth], set()).add(parts[depth])
-    if not tops:
-        raise UserError(f"{where} has neither a train nor a test folder. {EXPECTED}")
-    complete = [top for top, splits in tops.items() if len(splits) == len(SPLITS)]
-    if len(complete) > 1:
-        example = printable("/".join(complete[0]))
-        raise UserError(f"{where} has {len(complete)} image folders, {example} among them. Pass one of them")
-    if not complete:
-        (missing,) = set(SPLITS) - next(iter(tops.values()))
-        raise UserError(f"{where} has no {missing} folder. {EXPECTED}")
-    return complete[0]
-
-
-def check_depth(name: str, rest: list[str], where: str) -> None:
-    """Raise UserError for a file that is too deep or an image that is not in a class folder.
-
-    `rest` is the part of the name below the split's folder.
-    """
-    if len(rest) > 2 or (len(rest) == 2 and name.endswith("/")):
-        problem = "is below a class folder"
-    elif len(rest) == 1 and not name.endswith("/") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
-        problem = "is an image outside the class folders"
+    tree = image_tree(files.names, files.where)
+    chosen = named_splits(tree, parse_splits(splits), files.read) if splits else choose_splits(tree, files.read)
+    notes = [*chosen.notes, *_tables_note(chosen)]
+    classes = {"train": _merged(chosen.train)}
+    if chosen.test:
+        classes["test"] = _merged(chosen.test)
     else:
-        return
-    raise UserError(f"Invalid image folder {where}: {printable(name)} {problem}. {EXPECTED}")
+        classes = _held_out(classes["train"], files.where)
+        notes.append(held_out_note(sum(map(len, classes["test"].values()))))
+    check_classes(classes, files.where)
+    skipped = [
+        suffix
+        for one in (*chosen.train, *chosen.test)
+        for folder in tree.below(one.folder)
+        for suffix in tree.skipped.get(folder, ())
+    ]
+    names = tuple(sorted(classes["train"]))
+    return ImageIndex(names, number_images(classes, names), tuple(filter(None, [*notes, skipped_note(skipped)])))
 
 
-def check_classes(files: Mapping[str, Mapping[str, list[str]]], where: str) -> None:
+def _merged(folders: tuple[LabelledFolder, ...]) -> Classes:
+    """Return the images of several folders by class."""
+    merged: Classes = {}
+    for one in folders:
+        for name, images in (one.classes or {}).items():
+            merged.setdefault(name, []).extend(images)
+    return merged
+
+
+def _tables_note(chosen: ChosenSplits) -> list[str]:
+    """Return a note that names the tables of labels."""
+    tables = {one.table.table for one in (*chosen.train, *chosen.test) if one.table is not None}
+    return [f"labels: {', '.join(map(printable, sorted(tables)))}"] if tables else []
+
+
+def _held_out(classes: Classes, where: str) -> dict[str, Classes]:
+    """Return training and test images by class, from images without a split."""
+    if few := next((name for name in sorted(classes) if len(classes[name]) < FEWEST), None):
+        raise UserError(
+            f"Invalid image folder {where}: class {printable(few)} has {count(len(classes[few]), 'image')}, too few to "
+            f"hold out test images (at least {FEWEST}). Add some or remove the class"
+        )
+    images = [(name, image) for name in sorted(classes) for image in sorted(classes[name])]
+    numbers = {name: number for number, name in enumerate(sorted(classes))}
+    parts = held_out_test(np.array([numbers[name] for name, _ in images], dtype=np.int64))
+    split: dict[str, Classes] = {"train": {}, "test": {}}
+    for part, indices in zip(SPLITS, parts, strict=True):
+        for index in indices:
+            name, image = images[index]
+            split[part].setdefault(name, []).append(image)
+    return split
+
+
+def check_classes(files: Mapping[str, Classes], where: str) -> None:
     """Raise UserError for splits with different classes, empty classes and names that cannot be printed."""
     for split, other in (SPLITS, SPLITS[::-1]):
         if not files[split]:
             raise UserError(f"{where} has no class folders in {split}. {EXPECTED}")
         for name in sorted(files[split]):
-            if not name.isprintable():
+            if not name or not name.isprintable():
                 problem = f"class name {printable(name)} has unprintable characters. Rename the class"
             elif name not in files[other]:
                 problem = f"class {name} is in {split} but not in {other}. Both splits need the same classes"
@@ -127,7 +130,7 @@ def check_classes(files: Mapping[str, Mapping[str, list[str]]], where: str) -> N
             raise UserError(f"Invalid image folder {where}: {problem}")
 
 
-def number_images(files: Mapping[str, Mapping[str, list[str]]], classes: tuple[str, ...]) -> dict[str, ImageSlot]:
+def number_images(files: Mapping[str, Classes], classes: tuple[str, ...]) -> dict[str, ImageSlot]:
     """Return the slots of the files of each split, numbered by class and name."""
     slots = {}
     for split in SPLITS:
@@ -139,76 +142,16 @@ def number_images(files: Mapping[str, Mapping[str, list[str]]], classes: tuple[s
     return slots
 
 
-@dataclass(frozen=True)
-class FolderListing:
-    """A folder that contains `train` and `test`, and its content: relative names, sizes, modification times."""
+def read_images(files: SourceFiles, image_size: int, splits: str = "") -> ImageStream:
+    """Return the images of a source of image files, decoded in stored order."""
+    index = index_images(files, splits)
 
-    top: Path
-    rows: tuple[tuple[str, int, int], ...]
+    def blocks() -> Generator[ImageBlock, None, None]:
+        with closing(files.contents(index.slots)) as found:
+            for name, content in found:
+                yield image_block(content, index.slots[name], image_size, files.label(name))
 
-    @property
-    def key(self) -> str:
-        """A hash of the folder's path and state."""
-        return hashlib.sha256(json.dumps([str(self.top.resolve()), self.rows]).encode()).hexdigest()[:20]
-
-
-def list_folder(folder: Path) -> FolderListing:
-    """Return the listing of the image folder `folder`, or of the image folder directly inside it.
-
-    Raises:
-        UserError: if the folder cannot be read or contains no image folder or several.
-    """
-    try:
-        if has_split(folder):
-            return FolderListing(folder, tuple(sorted(walk(folder))))
-        tops = [path for path in sorted(folder.iterdir()) if has_split(path) and not is_ignored(path.name)]
-        if len(tops) > 1:
-            raise UserError(f"{printable(folder)} has {len(tops)} image folders. Pass one of them")
-        if not tops:
-            raise UserError(f"{printable(folder)} has neither a train nor a test folder. {EXPECTED}")
-        return FolderListing(tops[0], tuple(sorted(walk(tops[0]))))
-    except OSError as error:
-        raise UserError(f"Cannot read {printable(error.filename or folder)}: {error.strerror}") from error
-
-
-def list_files(folder: Path) -> FolderListing:
-    """Return the listing of the files directly in `folder`."""
-    files = ((path.name, path.stat()) for path in folder.iterdir() if path.is_file() and not is_ignored(path.name))
-    return FolderListing(folder, tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)))
-
-
-def has_split(folder: Path) -> bool:
-    """Return whether `folder` contains a `train` or `test` folder."""
-    return any((folder / split).is_dir() for split in SPLITS)
-
-
-def walk(top: Path) -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and modification time of the content of train and test, to the depth `index_images` allows."""
-    pending = [split for split in SPLITS if (top / split).is_dir()]
-    while pending:
-        name = pending.pop()
-        yield f"{name}/", 0, 0
-        if name.count("/") == 2:
-            continue
-        with os.scandir(top / name) as entries:
-            for entry in entries:
-                if is_ignored(entry.name):
-                    continue
-                if entry.is_dir():
-                    pending.append(f"{name}/{entry.name}")
-                    continue
-                stat = entry.stat()
-                yield f"{name}/{entry.name}", stat.st_size, stat.st_mtime_ns
-
-
-def read_folder(listing: FolderListing, image_size: int) -> ImageStream:
-    """Return the images of a listed folder."""
-    index = index_images([name for name, _, _ in listing.rows], printable(listing.top))
-    blocks = (
-        image_block(read_file(listing.top / name), slot, image_size, str(listing.top / name))
-        for name, slot in index.slots.items()
-    )
-    return ImageStream(index.classes, index.counts, blocks)
+    return ImageStream(index.classes, index.counts, blocks(), notes=index.notes)
 
 
 def image_block(data: bytes, slot: ImageSlot, image_size: int, where: str) -> ImageBlock:

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ablate.data.archives import SUFFIXES, members, read_archive
+from ablate.data.archives import SUFFIXES
 from ablate.data.cache import cached_arrays, remembered_digest
-from ablate.data.cifar_batches import (
-    batch_files,
-    find_batches,
-    find_batches_in,
-    read_batches_archive,
-    read_batches_folder,
-)
-from ablate.data.image_folders import list_files, list_folder, read_folder
+from ablate.data.cifar_batches import batch_files, find_batches, find_batches_in, read_batches
+from ablate.data.cifar_binary import find_binary, read_binary
+from ablate.data.cifar_identity import FINGERPRINTS, recognise
+from ablate.data.file_types import IMAGE_SUFFIXES, suffix_of
+from ablate.data.image_folders import read_images
 from ablate.data.named_datasets import locate_named
-from ablate.data.normalisation import published
+from ablate.data.normalisation import PUBLISHED
+from ablate.data.parquet_files import read_parquet
+from ablate.data.source_files import ArchiveFiles, FolderFiles, list_all, list_files, list_plain
+from ablate.data.split_names import parse_splits
 from ablate.data.types import (
     SPLITS,
     DataProgress,
@@ -34,6 +34,9 @@ from ablate.data.types import (
     printable,
 )
 from ablate.errors import UsageError, UserError
+
+CHUNKS = 200  # into which the images of an old cache entry are divided to recognise them
+PARQUET = ".parquet"
 
 
 def open_dataset(source: ImageSource, image_size: int = 32, progress: DataProgress | None = None) -> Dataset:
@@ -55,9 +58,9 @@ def open_dataset(source: ImageSource, image_size: int = 32, progress: DataProgre
         for split in SPLITS
     )
     classes = tuple(metadata["classes"])
-    known = published(classes)
+    splits = {"train": train, "test": test}
     return Dataset(
-        name=known[0] if known else located.name,
+        name=published_name(metadata, classes, splits) or located.name,
         classes=classes,
         train=train,
         test=test,
@@ -67,7 +70,17 @@ def open_dataset(source: ImageSource, image_size: int = 32, progress: DataProgre
         origin=located.description,
         encoding=metadata["encoding"],
         cache=entry,
+        notes=tuple(metadata.get("notes", ())),
     )
+
+
+def published_name(metadata: dict[str, Any], classes: tuple[str, ...], splits: dict[str, Split]) -> str:
+    """Return the name of the well-known data set that a cache entry has, or "". Entries of earlier versions lack it."""
+    if "published" in metadata or classes not in PUBLISHED:
+        return str(metadata.get("published", ""))
+    known = FINGERPRINTS.get(metadata["fingerprint"])
+    labels = {split: part.labels for split, part in splits.items()}
+    return known or recognise(classes, labels, lambda split: np.array_split(splits[split].images, CHUNKS))
 
 
 def fetch(name: str, image_size: int = 32, progress: DataProgress | None = None) -> Dataset:
@@ -88,6 +101,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "origin": dataset.origin,
         "encoding": dataset.encoding,
+        "notes": list(dataset.notes),
         "cache": str(dataset.cache),
         "bytes": sum(path.stat().st_size for path in dataset.cache.iterdir()),
     }
@@ -96,45 +110,83 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 def locate(source: ImageSource) -> LocatedSource:
     """Return a source with the key of its content, without decoding it."""
     if source.folder is None:
+        if source.splits:
+            raise UsageError(f"--splits needs --data-dir PATH: {source.dataset} has its own splits")
         return locate_named(source.dataset)
+    if source.splits:
+        parse_splits(source.splits)
     path = Path(source.folder).expanduser()
     try:
         if path.is_dir():
-            return locate_folder(path)
+            return locate_folder(path, source.splits)
         if path.is_file():
-            return locate_archive(path)
+            return locate_file(path, source.splits)
         exists = path.exists()
     except OSError as error:
         raise UserError(f"Cannot read {printable(path)}: {error.strerror or error}") from error
     raise UserError(f"{printable(path)} {'is neither a folder nor a file' if exists else 'does not exist'}")
 
 
-def locate_folder(path: Path) -> LocatedSource:
-    """Return the source for a CIFAR folder or an image folder."""
-    found = find_batches(path)
-    listing = list_folder(path) if found is None else list_files(found[1])
+def locate_folder(path: Path, splits: str) -> LocatedSource:
+    """Return the source for a folder: CIFAR's batches, images or Parquet files."""
+    batches = find_batches(path)
+    plain = list_plain(path) if batches is None and not splits else None
+    if batches is not None:
+        files = list_files(batches[1])
+    else:
+        files = plain if plain is not None and plain.has_class_folders else list_all(path)
 
     def read(image_size: int, _progress: DataProgress | None) -> ImageStream:
-        if found is not None:
-            return read_batches_folder(batch_files(found[0]), found[1], image_size)
-        return read_folder(listing, image_size)
+        if batches is not None:
+            refuse_splits(splits, path)
+            return read_batches(batch_files(batches[0]), files, "", image_size)
+        return read_files(files, image_size, splits)
 
-    return LocatedSource(listing.key, path.resolve().name, str(path), read)
+    return LocatedSource(key_of(files.key, splits), path.resolve().name, str(path), read)
 
 
-def locate_archive(path: Path) -> LocatedSource:
-    """Return the source for an archive."""
-    key = remembered_digest(path, file_digest)
+def locate_file(path: Path, splits: str) -> LocatedSource:
+    """Return the source for an archive or a Parquet file."""
+    digest = remembered_digest(path, file_digest)
+    is_parquet = path.suffix.lower() == PARQUET
 
     def read(image_size: int, _progress: DataProgress | None) -> ImageStream:
-        names = [member.name for member in members(path)]  # read all names first, to reject a bad archive early
-        cifar = find_batches_in(names)
-        if cifar is None:
-            return check_unchanged(read_archive(path, names, image_size), path, key)
-        return check_unchanged(read_batches_archive(batch_files(cifar), path, image_size), path, key)
+        if is_parquet:
+            stream = read_parquet([path], path.parent, image_size, splits)
+        else:
+            stream = read_files(ArchiveFiles.of(path), image_size, splits)
+        return check_unchanged(stream, path, digest)
 
-    suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
-    return LocatedSource(key, path.name.removesuffix(suffix), str(path), read)
+    suffix = next((suffix for suffix in (*SUFFIXES, PARQUET) if path.name.endswith(suffix)), "")
+    return LocatedSource(key_of(digest, splits), path.name.removesuffix(suffix), str(path), read)
+
+
+def key_of(content: str, splits: str) -> str:
+    """Return the cache key of a content that is read with `--splits`."""
+    return f"{content}-{hashlib.sha256(splits.encode()).hexdigest()[:8]}" if splits else content
+
+
+def read_files(files: ArchiveFiles | FolderFiles, image_size: int, splits: str) -> ImageStream:
+    """Return the images in a folder or archive, in the first format that it has: batches, image files, Parquet."""
+    batches, binary = find_batches_in(files.names), find_binary(files.names)
+    if batches is not None or binary is not None:
+        refuse_splits(splits, files.where)
+    if batches is not None:
+        return read_batches(batch_files(batches[0]), files, batches[1], image_size)
+    if binary is not None:
+        return read_binary(binary, files, image_size)
+    tables = [name for name in files.names if suffix_of(name) == PARQUET]
+    if not tables or any(suffix_of(name) in IMAGE_SUFFIXES for name in files.names):
+        return read_images(files, image_size, splits)
+    if isinstance(files, ArchiveFiles):
+        raise UserError(f"{files.where} has Parquet files. Unpack it and pass the folder")
+    return read_parquet([files.top / name for name in tables], files.top, image_size, splits)
+
+
+def refuse_splits(splits: str, where: object) -> None:
+    """Raise UsageError for `--splits` with a format that has its own splits."""
+    if splits:
+        raise UsageError(f"--splits does not apply to {printable(where)}: CIFAR's batches have their own splits")
 
 
 def check_unchanged(stream: ImageStream, path: Path, key: str) -> ImageStream:

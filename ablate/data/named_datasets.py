@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ablate.data.cache import cache_errors, cache_lock
-from ablate.data.cifar_batches import batch_files, read_batches_archive
+from ablate.data.cifar_batches import batch_files, read_batches
 from ablate.data.decoding import array_blocks
+from ablate.data.source_files import ArchiveFiles
 from ablate.data.types import DataProgress, ImageBlock, ImageStream, Labels, LocatedSource, Pixels, printable
 from ablate.errors import UsageError, UserError
 from ablate.paths import cache_folder
@@ -83,7 +84,8 @@ def read_cifar(name: str, image_size: int, progress: DataProgress | None) -> Ima
 
     source = {"cifar10": published.CIFAR10, "cifar100": published.CIFAR100}[name]
     archive = download(name, [source.url], source.filename, source.tgz_md5, progress)
-    return read_batches_archive(batch_files(name), archive, image_size)
+    batches = batch_files(name)
+    return read_batches(batches, ArchiveFiles.of(archive), f"{batches.folder}/", image_size)
 
 
 def read_svhn(image_size: int, progress: DataProgress | None) -> ImageStream:

@@ -1,4 +1,4 @@
-"""Stratified, nested splits of the training images into training and validation."""
+"""Stratified, nested splits: training and validation images of a seed, and test images of data without a split."""
 
 from __future__ import annotations
 
@@ -9,8 +9,29 @@ import numpy.typing as npt
 
 from ablate.data.types import Labels
 from ablate.errors import UsageError, UserError
+from ablate.seeding import numpy_stream
 
 Indices = npt.NDArray[np.int64]
+
+TEST_SHARE = 0.2
+TEST_STREAM = "test split"
+
+
+def held_out_test(labels: Labels) -> tuple[Indices, Indices]:
+    """Return the indices of training and of test images for data without a split, each ascending.
+
+    The test images are a stratified share of `TEST_SHARE`, drawn from the stream `TEST_STREAM` of seed 0: they are the
+    same for every run.
+    """
+    return split_indices(labels, numpy_stream(0, TEST_STREAM), TEST_SHARE, None)
+
+
+def held_out_note(tested: int) -> str:
+    """Return the note about `tested` images that were held out as test images."""
+    return (
+        f"no test images in the source: a stratified {TEST_SHARE:.0%} ({tested:,} images) is held out as test images "
+        f"by the random stream {TEST_STREAM!r} of seed 0"
+    )
 
 
 def split_indices(

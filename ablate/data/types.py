@@ -27,12 +27,14 @@ class DataProgress(Protocol):
 class ImageSource:
     """Where a data set comes from; a worker process can open the data set from it.
 
-    `folder` takes precedence over `dataset`. It is a CIFAR folder as torchvision stores it, an image folder
-    (`train/<class>/*` and `test/<class>/*`), or a `.tgz`, `.tar.gz`, `.tar` or `.zip` archive of either.
+    `folder` takes precedence over `dataset`. It is an image folder (`train/<class>/*` and `test/<class>/*`, or another
+    layout of docs/data.md), CIFAR's batches, Hugging Face's Parquet files, or a tar or zip archive. `splits` names the
+    folders of its splits: `train=A,test=B`; if it is empty, they are found by their names.
     """
 
     dataset: str = "cifar10"
     folder: Path | None = None
+    splits: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Dataset:
     the SHA-256 of pixels, labels and class names, so an archive and the folder made from it have the same one. It is
     computed from the decoded pixels: a JPEG decoder that rounds differently on another platform changes it. `origin`
     describes where the images came from, `encoding` their file format there, `cache` is the folder of the arrays.
+    `notes` state how a source was read whose layout leaves a choice: the folders used, the images held out for testing,
+    the files skipped.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Dataset:
     origin: str
     encoding: str
     cache: Path
+    notes: tuple[str, ...] = ()
 
 
 class ImageBlock(NamedTuple):
@@ -86,12 +91,15 @@ class ImageBlock(NamedTuple):
 class ImageStream:
     """The images of a source while they are decoded.
 
-    `counts` is the number of images per split; `blocks` covers every index exactly once, in any order.
+    `counts` is the number of images per split; `blocks` covers every index exactly once, in any order. `published` is
+    the name of the well-known data set that the source is by its checksums, `notes` are those of the data set.
     """
 
     classes: tuple[str, ...]
     counts: Mapping[str, int]
     blocks: Generator[ImageBlock, None, None]
+    published: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

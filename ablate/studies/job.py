@@ -23,7 +23,7 @@ FINAL = "final/"
 class Data:
     """The data of a run: its name, a fingerprint of its content, and the score of guessing (`floor`).
 
-    `source` is where it is loaded from, `description` describes it in reports.
+    `source` is where it is loaded from, `description` describes it in reports, `notes` state how it was read.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Data:
     floor: float | None = None
     source: ImageSource | None = None
     description: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -40,6 +41,7 @@ class Data:
         else:
             folder = self.source.folder
             flags = ["--data-dir", folder.name] if folder else ["--dataset", self.source.dataset]
+            flags += ["--splits", self.source.splits] if self.source.splits else []
         return {"name": self.name, "description": self.description, "flags": flags}
 
 

@@ -26,6 +26,7 @@ from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, open_tracker
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.workload import SETTINGS
+from tests.samples.layouts import sample_images, write_split
 from tests.samples.processes import start_program, until
 from tests.samples.tracking import mlflow_project
 
@@ -152,6 +153,20 @@ def test_looking_at_data(kitchen: Path) -> None:
         assert grid.width > 300
 
 
+def test_folders_of_images_are_read_as_stated(kitchen: Path) -> None:
+    images = sample_images({"train": 10}, ("cat", "dog"))
+    write_split(kitchen / "pets", images["train"])
+    write_split(kitchen / "halves/one", images["train"])
+    write_split(kitchen / "halves/two", images["train"])
+    note = "a stratified 20% (4 images) is held out as test images by the random stream 'test split' of seed 0"
+    facts = ablate("data", "info", "--data-dir", "pets", folder=kitchen).stdout
+    assert note in " ".join(facts.split())
+    data = ("--data-dir", "halves", "--splits", "train=one,test=two")
+    study = ("--factors", "dropout", "--seeds", "2", "--name", "pets", "--preset", "demo", "--train-size", "10")
+    sweep = ablate("sweep", *data, *study, "--dry-run", folder=kitchen)
+    assert "data: training images from one, test images from two" in sweep.stderr
+
+
 MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--no-agument"], 2, "--no-augment"),
     (["run", "--preset", "labtop"], 2, "Did you mean 'laptop'?"),
@@ -167,6 +182,8 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--preset", "demo", "--save-weights", "."], 1, "is a folder"),
     (["run", "--preset", "demo", "--tracking-uri", "./mlruns"], 2, "file store"),
     (["run", "--data-dir", "nowhere"], 1, "nowhere"),
+    (["run", "--splits", "train=a,test=b"], 2, "--splits needs --data-dir PATH"),
+    (["run", "--data-dir", ".", "--splits", "train"], 2, "--splits takes train=FOLDER,test=FOLDER"),
     (["run", "--dataset", "digit"], 2, "digits"),
     (["sweep", "nowhere.py"], 2, "Unknown study file 'nowhere.py'"),
     (["sweep", "--factors", "augmnet"], 2, "Did you mean 'augment'?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ablate.data import Dataset, ImageSource, describe, open_dataset, read_image
+from ablate.data import Dataset, ImageSource, cifar_identity, describe, open_dataset, read_image
 from ablate.data.decoding import decode
 from ablate.data.normalisation import CIFAR10, CIFAR100, measure
 from ablate.errors import UsageError
@@ -166,14 +167,64 @@ def test_image_sizes_are_multiples_of_eight(size):
         open_dataset(ImageSource("digits"), size)
 
 
-def test_cifar10_is_recognised_by_its_classes(tmp_path):
-    data = opened(write_folder(tmp_path / "pictures", CIFAR10[::-1], {"train": 1, "test": 1}))
-    assert data.name == "cifar10"
+def test_class_names_alone_are_not_cifar10(tmp_path):
+    folder = write_folder(tmp_path / "pictures", CIFAR10[::-1], {"train": 1, "test": 1})
+    data = opened(folder)
+    assert data.name == "pictures"
     assert data.classes == CIFAR10
-    assert data.mean == (0.4914, 0.4822, 0.4465)
-    assert data.std == (0.2023, 0.1994, 0.2010)
+    np.testing.assert_allclose(data.mean, (pixels_in(folder, "train") / 255).mean((0, 2, 3)), atol=5e-5)
     assert len(set(CIFAR100)) == 100
     assert sorted(CIFAR100) == list(CIFAR100)
+
+
+def flat_images(means: dict[str, np.ndarray], per_class: dict[str, int]) -> tuple[dict, dict]:
+    """Return images of one colour per class, in mixed order, and their labels."""
+    order = np.random.default_rng(0).permutation
+    labels = {split: order(np.repeat(np.arange(len(colours)), per_class[split])) for split, colours in means.items()}
+    images = {
+        split: np.broadcast_to(
+            np.rint(colours)[labels[split]][:, :, None, None].astype(np.uint8), (len(labels[split]), 3, 8, 8)
+        )
+        for split, colours in means.items()
+    }
+    return images, labels
+
+
+def test_cifar10_is_recognised_by_its_pixels_in_any_order(monkeypatch):
+    colours = {"train": cifar_identity.CIFAR10_TRAIN, "test": cifar_identity.CIFAR10_TEST}
+    monkeypatch.setitem(cifar_identity.IMAGES, "cifar10", {"train": 50, "test": 10})
+    images, labels = flat_images(colours, {"train": 50, "test": 10})
+
+    def name(changed: dict[str, np.ndarray]) -> str:
+        return cifar_identity.recognise(CIFAR10, labels | changed, lambda split: np.array_split(images[split], 7))
+
+    assert name({}) == "cifar10"
+    assert name({"train": np.roll(labels["train"], 1)}) == "", "other labels"
+    assert name({"test": (labels["test"] + 1) % 10}) == "", "other labels of the test images"
+    assert name({"train": labels["train"] // 2}) == "", "other numbers of images"
+    images["test"] = images["test"] + np.uint8(4)
+    assert name({}) == "", "other test images"
+
+
+def test_cifar100_is_recognised_by_the_mean_of_all_pixels():
+    colours = np.tile(cifar_identity.CIFAR100_TRAIN, (100, 1))
+    images, labels = flat_images({"train": colours, "test": colours}, {"train": 500, "test": 100})
+    chunks = {split: [part] for split, part in images.items()}
+    assert cifar_identity.recognise(CIFAR100, labels, chunks.__getitem__) == "cifar100"
+    chunks["train"] = [images["train"] + np.uint8(4)]
+    assert cifar_identity.recognise(CIFAR100, labels, chunks.__getitem__) == ""
+
+
+def test_cache_entries_of_earlier_versions_are_named_by_their_pixels(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "pictures", CIFAR10, {"train": 1, "test": 1})
+    data = opened(folder)
+    metadata = json.loads((data.cache / "dataset.json").read_text())
+    del metadata["published"], metadata["notes"]
+    (data.cache / "dataset.json").write_text(json.dumps(metadata))
+    again = opened(folder)
+    assert (again.name, again.fingerprint, again.notes) == ("pictures", data.fingerprint, ())
+    monkeypatch.setitem(cifar_identity.FINGERPRINTS, data.fingerprint, "cifar10")
+    assert opened(folder).name == "cifar10"
 
 
 def test_moments_of_other_sets_are_measured(tmp_path):

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablate.data import ImageSource, cifar_batches, fetch, open_dataset
-from ablate.data.normalisation import CIFAR10
-from ablate.errors import UserError
-from tests.samples.data import tar_of, write_batches
+from ablate.data import ImageSource, cifar_batches, cifar_binary, fetch, open_dataset
+from ablate.data.normalisation import CIFAR10, CIFAR100
+from ablate.errors import UsageError, UserError
+from tests.samples.data import tar_of, write_batches, write_binary_batches
 
 
 def published() -> Any:
@@ -92,6 +92,43 @@ def test_pickles_with_another_checksum_are_not_loaded(tmp_path, cifar):
         with pytest.raises(UserError, match=r"Checksum mismatch in .*: data_batch_3 differs"):
             open_dataset(ImageSource(folder=path))
     assert not (tmp_path / "exploded").exists()
+
+
+def test_deeper_folders_of_batches_are_found(tmp_path, cifar):
+    data = open_dataset(ImageSource(folder=cifar))
+    outer = tmp_path / "one/two/three"
+    outer.mkdir(parents=True)
+    shutil.copytree(cifar, outer / cifar.name)
+    for path in (tmp_path / "one", tar_of(tmp_path / "one", tmp_path / "deep.tar.xz", mode="w:xz")):
+        assert open_dataset(ImageSource(folder=path)).fingerprint == data.fingerprint
+    with pytest.raises(UsageError, match=r"--splits does not apply to .*: CIFAR's batches have their own splits"):
+        open_dataset(ImageSource(folder=cifar, splits="train=a,test=b"))
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_binary_batches(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(cifar_binary, "SIZES", {"train": 20, "test": 4})
+    folder = tmp_path / "downloads" / "cifar-binary"
+    pixels, labels = write_binary_batches(folder, name)
+    archive = tar_of(folder, tmp_path / "binary.tar.gz")
+    for path in (folder, folder.parent, archive):
+        data = open_dataset(ImageSource(folder=path))
+        assert data.classes == {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
+        assert data.name == path.name.removesuffix(".tar.gz"), "these pixels are not CIFAR's"
+        np.testing.assert_array_equal(data.train.images, pixels[:20])
+        np.testing.assert_array_equal(data.test.images, pixels[20:])
+        assert [*data.train.labels, *data.test.labels] == labels
+    last = sorted(folder.glob("*.bin"))[-1]
+    content = last.read_bytes()
+    last.write_bytes(content[:-1])
+    with pytest.raises(UserError, match=rf"{last.name} does not have \d+ images. Download"):
+        open_dataset(ImageSource(folder=folder))
+    last.write_bytes(bytes([200] * len(content)))
+    with pytest.raises(UserError, match=rf"{last.name} has the label 200"):
+        open_dataset(ImageSource(folder=folder))
+    last.unlink()
+    with pytest.raises(UserError, match=rf"has no {last.name}. Download"):
+        open_dataset(ImageSource(folder=folder))
 
 
 def test_a_missing_batch_is_named(tmp_path, cifar):

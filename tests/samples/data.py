@@ -63,3 +63,20 @@ def write_batches(folder: Path, rows: int = 4) -> list[list[str]]:
         (folder / file).write_bytes(content)
         parts.append([file, hashlib.md5(content).hexdigest()])
     return parts
+
+
+def write_binary_batches(folder: Path, name: str) -> tuple[np.ndarray, list[int]]:
+    """Write an imitation of a CIFAR set's binary version; return its pixels and labels, training images first."""
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(2).integers(0, 256, (24, 3, 32, 32), dtype=np.uint8)
+    labels = [number % 10 for number in range(24)]
+    if name == "cifar10":
+        files = {f"data_batch_{number + 1}.bin": range(4 * number, 4 * number + 4) for number in range(5)}
+        files |= {"test_batch.bin": range(20, 24)}
+    else:
+        files = {"train.bin": range(20), "test.bin": range(20, 24)}
+        (folder / "fine_label_names.txt").write_text("apple\n")
+    for file, rows in files.items():
+        coarse = b"\7" if name == "cifar100" else b""
+        (folder / file).write_bytes(b"".join(coarse + bytes([labels[row]]) + pixels[row].tobytes() for row in rows))
+    return pixels, labels

@@ -47,10 +47,19 @@ class DataFlags:
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="CIFAR folder, image folder (train/CLASS/*, test/CLASS/*) or archive.",
+            help="Image folder (train/CLASS/*, test/CLASS/*), CIFAR folder, Parquet files or archive.",
             metavar="PATH",
             rich_help_panel=panels.DATA,
             show_default=False,
+        ),
+    ] = None
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            help="Splits in --data-dir: train=A,test=B. A+B joins folders; train=A alone holds out a fifth.",
+            metavar="FOLDERS",
+            rich_help_panel=panels.DATA,
+            show_default="by name",
         ),
     ] = None
 
@@ -59,7 +68,7 @@ class DataFlags:
         from ablate.data import ImageSource
 
         folder = self.data_dir.expanduser().absolute() if self.data_dir else None
-        return ImageSource(self.dataset or default or names.DEFAULT_DATASET, folder)
+        return ImageSource(self.dataset or default or names.DEFAULT_DATASET, folder, self.splits or "")
 
     def open(self, recipe: Recipe, preset: str) -> Data:
         """Open the data of a recipe: the source given, else the preset's data set, else the workload's own data."""
@@ -67,9 +76,12 @@ class DataFlags:
         from ablate.workloads.dispatch import open_data
 
         default = recipe.workload.preset(preset).dataset
-        source = self.source(default) if default or self.dataset or self.data_dir else None
+        source = self.source(default) if default or self.dataset or self.data_dir or self.splits else None
         with console.DecodingBar() as bar:
-            return open_data(recipe, source, bar)
+            data = open_data(recipe, source, bar)
+        for note in data.notes:
+            console.info(f"data: {note}")
+        return data
 
 
 @dataclass(frozen=True)

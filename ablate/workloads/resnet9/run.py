@@ -34,15 +34,20 @@ def open_data(source: ImageSource | None, recipe: Recipe, progress: DataProgress
     split_members(dataset, recipe)
     training_plan(recipe, len(dataset.classes))
     floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
-    return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset))
+    return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset), dataset.notes)
 
 
 def description_of(dataset: Dataset) -> str:
-    """Return a description of the data for reports. Warns of CIFAR images that are JPEG files, not original pixels."""
+    """Return a description of the data for reports, with the notes on how it was read.
+
+    It warns of CIFAR images that are JPEG files, not original pixels.
+    """
     words = f"{dataset.name}, {len(dataset.train):,} training and {len(dataset.test):,} test images"
     if "JPEG" in dataset.encoding and dataset.name.startswith("cifar"):
-        return f"{words}, re-encoded as JPEG: scores are a little lower than on the original pixels"
-    return f"{words} ({dataset.encoding})"
+        words = f"{words}, re-encoded as JPEG: scores are a little lower than on the original pixels"
+    else:
+        words = f"{words} ({dataset.encoding})"
+    return "; ".join([words, *dataset.notes])
 
 
 def train(job: Job, log: Log) -> Outcome:
