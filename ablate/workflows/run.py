@@ -151,8 +151,9 @@ def command_of(run: Run) -> str:
     """Return the command that repeats a run of the built-in workload, without the source of its data."""
 
     def differing(values: Mapping[str, Any]) -> dict[str, str]:
-        defaults = {setting.name: setting.default for setting in WORKLOAD.settings} | values
-        return {name: recorded[name] for name, value in defaults.items() if recorded[name] != str(value).lower()}
+        defaults: dict[str, Any] = {setting.name: setting.default for setting in WORKLOAD.settings}
+        expected = {**defaults, **values}
+        return {name: recorded[name] for name, value in expected.items() if recorded[name] != str(value).lower()}
 
     recorded = {name: str(value).lower() for name, value in run.params.items()}  # a store has text only
     preset = min(WORKLOAD.presets, key=lambda preset: len(differing(preset.settings)))
