@@ -13,7 +13,7 @@ from ablate.errors import UserError
 from ablate.wording import listed, unknown
 
 if TYPE_CHECKING:
-    from ablate.tracking import Tracker
+    from ablate.tracking import Project, Tracker
 
 MOST_EXPERIMENTS = 20
 """Experiments of other programs that are looked into."""
@@ -119,26 +119,39 @@ def show(
 @expand_groups
 def ui(
     store: StoreFlags,
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="Study whose runs to show, or `ablate` for single runs. Default: the last one that was active.",
+            show_default=False,
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 5000,
     host: Annotated[
         str, typer.Option(help="Address to listen on. Anyone who can connect can change runs.")
     ] = "127.0.0.1",
 ) -> None:
-    """Serve the MLflow UI of this project until Ctrl-C.
+    """Serve the MLflow UI of this project until Ctrl-C, and print the address of a study's runs.
 
     Examples:
       ablate ui
 
-      ablate ui --port 5001
+      ablate ui demo --port 5001
     """
     from ablate.redaction import mask_uri
     from ablate.tracking import Project, serve_ui
 
     project = Project.find()
     uri = project.reading_uri(store.tracking_uri)
+    page = _page(project, store.tracking_uri, study)
+    if uri.startswith(("http://", "https://")):
+        console.info("The tracking server has its own UI:")
+        console.result(f"{mask_uri(uri).rstrip('/')}/{page}")
+        return
     console.info(f"Starting the MLflow UI on {mask_uri(uri)} ...")
     with serve_ui(project, uri, host, port) as server:
-        console.result(f"http://{host}:{port}")
+        console.result(f"http://{host}:{port}/{page}")
         console.info("Press Ctrl-C to stop")
         try:
             server.wait()
@@ -146,3 +159,14 @@ def ui(
             console.info("Stopped the MLflow UI")
             return
     raise UserError(f"The MLflow UI exited with code {server.returncode}")
+
+
+def _page(project: Project, tracking_uri: str | None, study: str | None) -> str:
+    """Return the page of a study's runs, after delivering the records that earlier commands could not deliver."""
+    from ablate.tracking import catch_up, open_tracker
+    from ablate.workflows.runs_page import runs_page
+    from ablate.workflows.store import warn_refused
+
+    tracker = open_tracker(project, tracking_uri, only_reads=True)
+    warn_refused(catch_up(tracker, project))
+    return runs_page(tracker, study)

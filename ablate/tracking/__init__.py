@@ -18,7 +18,9 @@ from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.file_store import file_store_advice
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
+from ablate.tracking.mlflow_backend.runs_view import RunsView
 from ablate.tracking.mlflow_backend.schema import SEARCH_TAG, TRIAL_TAG
+from ablate.tracking.mlflow_backend.schema import VARIANT as VARIANT_TAG
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
 from ablate.tracking.project import Project, sqlite_path
 from ablate.tracking.run_names import run_title
@@ -28,6 +30,7 @@ __all__ = [
     "SEARCH_TAG",
     "SINGLE_RUNS",
     "TRIAL_TAG",
+    "VARIANT_TAG",
     "BackgroundDelivery",
     "Deletion",
     "DeliveryObserver",
@@ -36,6 +39,7 @@ __all__ = [
     "PlanEntry",
     "Project",
     "RunTracker",
+    "RunsView",
     "StoreError",
     "StudyJournals",
     "StudyRecord",

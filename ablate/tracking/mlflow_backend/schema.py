@@ -39,6 +39,7 @@ SEARCH_TAG, TRIAL_TAG = "ablate.tuning", "ablate.trial"  # of the runs of a sear
 
 PARENT_RUN = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+SHARED_VIEW = "mlflow.sharedViewState."  # start of a tag of experiments
 COMMIT = "mlflow.source.git.commit"
 SOURCE = {"mlflow.source.name": "ablate", "mlflow.source.type": "LOCAL"}
 DATASET_CONTEXT = "mlflow.data.context"  # tag of a dataset

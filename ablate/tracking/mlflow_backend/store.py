@@ -112,10 +112,10 @@ class Store:
                     return found
                 page = self._client.search_experiments(page_token=page.token)
 
-    def describe(self, experiment: str, note: str) -> None:
-        """Set the description of an experiment."""
+    def tag_experiment(self, experiment: str, name: str, value: str) -> None:
+        """Set a tag of an experiment."""
         with self._explaining():
-            self._client.set_experiment_tag(experiment, schema.NOTE, note)
+            self._client.set_experiment_tag(experiment, name, value)
 
     def create(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> str:
         """Create a run and return its identifier."""

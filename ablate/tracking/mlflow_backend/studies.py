@@ -63,8 +63,9 @@ def read_study(store: Store, name: str) -> StudyRecord:
 
 
 def names(store: Store) -> list[str]:
-    """Return the names of all studies, oldest first."""
+    """Return the names of all studies, the one that was active last at the end."""
     found = store.search(store.experiments(), schema.where_tag(schema.KIND, schema.STUDY))
+    found.sort(key=lambda stored: stored.last_heartbeat)
     return list(dict.fromkeys(stored.tags.get(schema.STUDY_NAME, stored.name) for stored in found))
 
 
@@ -76,7 +77,7 @@ def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Map
     points = [(metric, value, now, 0) for metric, value in metrics.items()]
     for batch in merged_batches([Batch(points, tags={schema.NOTE: note[: schema.LONGEST_TAG]})]):
         store.log(stored.id, batch)
-    store.describe(store.experiment(name), note[: schema.LONGEST_DESCRIPTION])
+    store.tag_experiment(store.experiment(name), schema.NOTE, note[: schema.LONGEST_DESCRIPTION])
 
 
 def _tags(study: StudyRecord, now: float) -> dict[str, str]:

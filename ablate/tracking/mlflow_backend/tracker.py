@@ -14,8 +14,9 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_uri
-from ablate.tracking.mlflow_backend import delivery, schema, studies
+from ablate.tracking.mlflow_backend import delivery, runs_view, schema, studies
 from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
+from ablate.tracking.mlflow_backend.runs_view import RunsView
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, history_rows, to_run
 from ablate.tracking.run_names import find_run, run_title, unknown_run
@@ -185,6 +186,10 @@ class MlflowTracker:
     def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
         """Store the files of a report with its study, and its summary as the experiment's description."""
         studies.attach_report(self._store, name, folder, note, metrics)
+
+    def save_view(self, view: RunsView) -> str:
+        """Save a view of runs for the MLflow UI, and return its page, relative to the address of the UI."""
+        return runs_view.save_view(self._store, view)
 
     def _newest(self, experiments: Mapping[str, str]) -> list[str]:
         found = self._store.search(experiments, _ABLATE_RUNS, newest=True, limit=5)

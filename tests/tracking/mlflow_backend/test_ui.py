@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from ablate.cli.runs import ui
 from ablate.errors import UsageError, UserError
 from ablate.tracking import Project, open_tracker
 from ablate.tracking.mlflow_backend.ui import serve_command, serve_environment, serving
@@ -42,7 +43,9 @@ def ask(port: int, path: str, body: dict[str, Any] | None = None) -> bytes:
         return bytes(answer.read())
 
 
-def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(project: Project, port: int) -> None:
+def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(
+    project: Project, port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     identifier = open_tracker(project).deliver(write_run(project))
     with serving(project, project.tracking_uri(), port=port) as process:
         group = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -54,6 +57,8 @@ def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(project:
         late = write_run(project, "ba9876543210-feed-0")
         by_server.deliver(late)
         assert by_server.find("ba98").metrics["test/accuracy"] == 0.9
+        ui(tracking_uri=f"http://127.0.0.1:{port}")
+        assert capsys.readouterr().out.startswith(f"http://127.0.0.1:{port}/#/experiments/1/runs?")
         assert len(group) < 4, "one worker, no job runners"
         assert not any(address.ip not in ("127.0.0.1",) for address in listening(group)), (
             "only this machine can connect"
