@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.data.array_files import ARRAY_FILES, CHANNELS, FORMAT, METADATA, write_arrays
-from ablate.data.types import DataProgress, ImageStream, LocatedSource, printable
+from ablate.data.types import DataProgress, ImageStream, Labels, LocatedSource, printable
 from ablate.errors import UserError
 from ablate.paths import cache_folder
 
@@ -48,6 +48,17 @@ def read_entry(entry: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return metadata if complete else None
+
+
+def cached_labels(fingerprint: str) -> tuple[tuple[str, ...], Labels] | None:
+    """Return classes and test labels of the decoded data set of a fingerprint; None if it is not in the cache."""
+    import numpy as np
+
+    for file in sorted((cache_folder() / "decoded").glob(f"*/{METADATA}")):
+        metadata = read_entry(file.parent)
+        if metadata is not None and metadata.get("fingerprint") == fingerprint:
+            return tuple(metadata["classes"]), np.load(file.parent / "test_labels.npy")
+    return None
 
 
 def build_entry(entry: Path, source: LocatedSource, image_size: int, progress: DataProgress | None) -> None:

@@ -7,7 +7,7 @@ needs a figure, since it loads Matplotlib. May import `errors` and `wording` onl
 from ablate.figures.backend import without_backend as _  # noqa: F401  # first: it imports Matplotlib
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
-from ablate.figures.images import before_after, image_grid
+from ablate.figures.images import before_after, existing, image_grid
 from ablate.figures.noise import noise_budget
 from ablate.figures.retuned import budget_curves, estimands
 from ablate.figures.shapley import shapley_bars
@@ -26,6 +26,7 @@ __all__ = [
     "budget_curves",
     "confusion",
     "estimands",
+    "existing",
     "forest",
     "half_normal",
     "image_grid",

@@ -22,6 +22,15 @@ MARGIN = 10  # pixels around the page
 LARGEST_CELL = 224  # pixels
 
 
+def existing(picture: Path | str, path: Path | str) -> bytes:
+    """Copy a picture in a PNG file to `path`, and return it."""
+    content = Path(picture).read_bytes()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return content
+
+
 @styled
 def image_grid(
     images: npt.ArrayLike,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.report.search_data import Searches
@@ -97,6 +98,9 @@ class StudyData:
         searches: Searches that tuned the variants.
         curves: Loads the histories of the seeds by variant.
         correct: Loads per-image correctness by variant and seed.
+        labels: Loads names of the classes and labels of the test images; None if they are not on this machine.
+        batch: Loads the path of a picture of training images of the baseline; None if there is none.
+        purposes: What components are for, by name.
     """
 
     name: str
@@ -123,6 +127,9 @@ class StudyData:
     searches: Searches | None = None
     curves: Callable[[], Histories] = dict
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
+    labels: Callable[[], tuple[Sequence[str], Any] | None] = lambda: None
+    batch: Callable[[], Path | None] = lambda: None
+    purposes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def integer_seeds(self) -> list[int]:

@@ -19,7 +19,8 @@ Declared = TypeVar("Declared", bound=Callable[..., Any])
 class Factor:
     """One component of a recipe, switched on or off.
 
-    `add` adds it to a training plan. `caveat` is a sentence that reports print with the effect of the factor.
+    `add` adds it to a training plan. `caveat` is a sentence that reports print with the effect of the factor. `purpose`
+    is a paragraph for students, which reports print too.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Factor:
     hyperparameters: tuple[Setting, ...]
     in_baseline: bool
     caveat: str = ""
+    purpose: str = ""
 
     @property
     def words(self) -> str:
@@ -94,8 +96,10 @@ class RegistryBuilder:
 
     def _declare(self, *, in_baseline: bool, caveat: str) -> Callable[[Declared], Declared]:
         def declare(add: Declared) -> Declared:
-            summary = inspect.cleandoc(add.__doc__ or "").split("\n", 1)[0].rstrip(".")
-            self._factors.append(Factor(add.__name__, add, summary, _hyperparameters(add), in_baseline, caveat))
+            summary, _, rest = inspect.cleandoc(add.__doc__ or "").partition("\n")
+            purpose = " ".join(rest.split())
+            factor = Factor(add.__name__, add, summary.rstrip("."), _hyperparameters(add), in_baseline, caveat, purpose)
+            self._factors.append(factor)
             return add
 
         return declare

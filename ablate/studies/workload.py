@@ -123,6 +123,12 @@ def caveats(workload: str, factors: Iterable[str]) -> list[str]:
     return [known[name].caveat for name in factors if name in known and known[name].caveat]
 
 
+def purposes(workload: str, factors: Iterable[str]) -> dict[str, str]:
+    """Return what factors of a built-in workload are for, by name. Unknown workloads and factors are left out."""
+    known = find_workload(workload).factors if workload in BUILT_IN else {}
+    return {name: known[name].purpose for name in factors if name in known and known[name].purpose}
+
+
 def resolve(reference: Any) -> Any:
     """Import and return the object that the string `module:name` refers to; return anything else unchanged."""
     if not isinstance(reference, str):

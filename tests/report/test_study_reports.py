@@ -27,8 +27,8 @@ from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
 ORDER = ["Answer", "Effects at a glance", "Verdicts", "Details"]
-FOLDED = ["Verdicts in sentences", "Results", "Study card", "Seed by seed", "Training curves", "Noise", "Diagnostics",
-          "Limits", "Reproduce", "Glossary"]  # fmt: skip
+FOLDED = ["Verdicts in sentences", "Results", "Study card", "Seed by seed", "Training curves", "Components", "Noise",
+          "Diagnostics", "Limits", "Reproduce", "Glossary"]  # fmt: skip
 
 
 @pytest.mark.usefixtures("pictures")

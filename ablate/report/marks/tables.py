@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablate.report.analysis import Analysis
 from ablate.report.marks.values import unescaped
@@ -91,9 +91,11 @@ def _cells(line: str) -> tuple[str, ...]:
 def report_tables(analysis: Analysis) -> dict[str, Table]:
     """Return the tables of a study's report by section, such as `results` and `main_effects`.
 
-    Tables of one section that have the same header, one for each reference, are joined.
+    Tables of one section that have the same header, one for each reference, are joined. Those of artifacts (training
+    curves, correctness of single images) are not among them.
     """
-    text = _BLOCK.sub("", markdown(analysis, [], []))
+    without_artifacts = replace(analysis.study, curves=dict, correct=dict)  # which take long to read, or are gone
+    text = _BLOCK.sub("", markdown(replace(analysis, study=without_artifacts), [], []))
     section, subsection = "", ""
     titles = []
     for line in text.split("\n"):

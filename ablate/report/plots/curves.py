@@ -1,9 +1,12 @@
-"""Choice and captions of the training curves."""
+"""Plots of the training: curves by variant, and training images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
+from ablate.report.analysis import Analysis
+from ablate.report.plots.render import Plot
 from ablate.report.study_data import Histories, History
 
 MOST_CURVES = 4
@@ -13,6 +16,43 @@ CURVES = (
     ("learning rate by epoch", ("lr",)),
 )
 BANDS = {"sd": "of ± 1 standard deviation over seeds", "range": "from the lowest to the highest seed"}
+
+
+def training_plots(analysis: Analysis) -> Iterator[Plot]:
+    """Yield the curves of accuracy, loss and learning rate, of validation if it was recorded."""
+    histories = _ordered(analysis, analysis.study.curves())
+    rows = [row for seeds in histories.values() for history in seeds for row in history]
+    recorded = dict.fromkeys(name for row in rows for name, value in row.items() if math.isfinite(value))
+    for words, metrics in chosen_curves(list(recorded)):
+        metric = next((name for name in metrics if name in recorded), None)
+        if metric is None:
+            continue
+        own = {
+            variant: [[{"step": row["step"], metric: row[metric]} for row in one if metric in row] for one in seeds]
+            for variant, seeds in histories.items()
+        }
+        kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
+        title = f"{kind}{words}".capitalize()
+        band = "range" if "loss" in metric else "sd"  # mean minus SD may be negative, which a log scale cannot show
+        caption = curve_caption(title, own, metric, band)
+        arguments = {"histories": own, "metric": metric, "reference": analysis.study.baseline, "band": band}
+        file = f"curves-{metric.replace('/', '-')}.png"
+        yield Plot("curves", file, title, caption, "training_curves", arguments)
+
+
+def batch_plots(analysis: Analysis) -> Iterator[Plot]:
+    """Yield the training images that a run of the baseline has recorded."""
+    picture = analysis.study.batch()
+    if picture is not None:
+        caption = "Training images of the baseline, and the same images as the network saw them in its first step."
+        yield Plot("batch", "batch.png", "Training images before and after augmentation", caption, "existing",
+                   {"picture": picture})  # fmt: skip
+
+
+def _ordered(analysis: Analysis, histories: Histories) -> Histories:
+    """Return the curves in the order of the results, references first."""
+    order = [analysis.study.baseline, *(name for row in analysis.headline for name in (row.reference, row.variant))]
+    return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
 
 
 def chosen_curves(recorded: Sequence[str]) -> Sequence[tuple[str, tuple[str, ...]]]:

@@ -10,9 +10,8 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.formats.numbers import in_words
 from ablate.report.main_effects import AVERAGED
-from ablate.report.plots.curves import chosen_curves, curve_caption
+from ablate.report.plots.curves import batch_plots, training_plots
 from ablate.report.plots.render import Plot
-from ablate.report.study_data import Histories
 from ablate.stats.effects import Effect, TwoScopes
 
 MOST_PANELS = 40
@@ -26,7 +25,17 @@ _KINDS = {"interactions": "synergies of pairs"}
 
 def study_plots(analysis: Analysis) -> list[Plot]:
     """Return the plots that the study supports, in the order of the report."""
-    makers = (_forest, _slopes, _training, _main_effects, _shapley, _interactions, _half_normal, _noise)
+    makers = (
+        _forest,
+        _slopes,
+        training_plots,
+        batch_plots,
+        _main_effects,
+        _shapley,
+        _interactions,
+        _half_normal,
+        _noise,
+    )
     return [plot for maker in makers for plot in maker(analysis)]
 
 
@@ -112,34 +121,6 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
             "slopes",
             {"pairs": pairs, "reference": reference, "metric": _axis(analysis), "rho": rho},
         )
-
-
-def _training(analysis: Analysis) -> Iterator[Plot]:
-    """Yield the curves of accuracy, loss and learning rate, of validation if it was recorded."""
-    histories = _ordered(analysis, analysis.study.curves())
-    rows = [row for seeds in histories.values() for history in seeds for row in history]
-    recorded = dict.fromkeys(name for row in rows for name, value in row.items() if math.isfinite(value))
-    for words, metrics in chosen_curves(list(recorded)):
-        metric = next((name for name in metrics if name in recorded), None)
-        if metric is None:
-            continue
-        own = {
-            variant: [[{"step": row["step"], metric: row[metric]} for row in one if metric in row] for one in seeds]
-            for variant, seeds in histories.items()
-        }
-        kind = {"val": "validation ", "train": "training "}.get(metric.partition("/")[0], "")
-        title = f"{kind}{words}".capitalize()
-        band = "range" if "loss" in metric else "sd"  # mean minus SD may be negative, which a log scale cannot show
-        caption = curve_caption(title, own, metric, band)
-        arguments = {"histories": own, "metric": metric, "reference": analysis.study.baseline, "band": band}
-        file = f"curves-{metric.replace('/', '-')}.png"
-        yield Plot("curves", file, title, caption, "training_curves", arguments)
-
-
-def _ordered(analysis: Analysis, histories: Histories) -> Histories:
-    """Return the curves in the order of the results, references first."""
-    order = [analysis.study.baseline, *(name for row in analysis.headline for name in (row.reference, row.variant))]
-    return {name: histories[name] for name in dict.fromkeys([*order, *histories]) if name in histories}
 
 
 def _main_effects(analysis: Analysis) -> Iterator[Plot]:

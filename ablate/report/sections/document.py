@@ -12,6 +12,7 @@ from ablate.report.sections.appendix import file_list, glossary, reproduce
 from ablate.report.sections.attribution import attribution_section
 from ablate.report.sections.diagnostics import diagnostics
 from ablate.report.sections.head import head
+from ablate.report.sections.learning import classes_section, gap_section, purposes_section
 from ablate.report.sections.limits import limits
 from ablate.report.sections.noise import noise_section
 from ablate.report.sections.plots import plot_section
@@ -42,6 +43,10 @@ def _folded_sections(analysis: Analysis, plots: Sequence[Plot]) -> list[str]:
         (study_card(analysis), "metric, margin, design, seeds, data, versions"),
         (plot_section(plots, "slopes", "Seed by seed"), "the paired scores of every seed"),
         (plot_section(plots, "curves", "Training curves"), "every variant over the epochs"),
+        (gap_section(analysis), "training next to validation: which variants overfit"),
+        (classes_section(analysis), "which classes a component helps"),
+        (plot_section(plots, "batch", "Images as trained"), "what the network sees in training"),
+        (purposes_section(analysis), "what each component is for"),
         (attribution_section(analysis, plots), "what components add together"),
         (tuning_section(analysis, plots), "effects with the baseline's settings and with tuned ones"),
         (noise_section(analysis, plots), "the variation between seeds and between images"),

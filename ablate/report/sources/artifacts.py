@@ -1,10 +1,10 @@
-"""Read the artifacts of many runs at once: histories and per-image correctness."""
+"""Read the artifacts of many runs at once: histories, per-image correctness, a batch of training images."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +55,16 @@ def _images(correct: int, accuracy: float, padded: int) -> int | None:
         return padded if accuracy == 0 else None
     images = round(correct / accuracy) if accuracy > 0 else 0
     return images if padded - 8 < images <= padded else None
+
+
+def read_labels(fingerprints: Collection[str]) -> tuple[Sequence[str], Any] | None:
+    """Return classes and test labels of the only data set of these fingerprints, if it is in the cache."""
+    from ablate.data.cache import cached_labels
+
+    return cached_labels(next(iter(fingerprints))) if len(fingerprints) == 1 else None
+
+
+def find_batch(results: Mapping[PlanEntry, Run], tracker: Tracker, baseline: str) -> Path | None:
+    """Return the picture of training images of the baseline's first run that has one."""
+    paths = tracker.artifacts([run for entry, run in results.items() if entry.variant == baseline], "batch.png")
+    return next(iter(paths.values()), None)

@@ -11,7 +11,7 @@ from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import in_words
 from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
-from ablate.studies.workload import caveats
+from ablate.studies.workload import caveats, purposes
 from ablate.tracking import StudyRecord
 from ablate.wording import count, ranges
 
@@ -80,6 +80,13 @@ def declared_limits(record: StudyRecord) -> list[str]:
     if "code" not in record.declared:  # a study's own training has no registry, and could have a built-in's name
         lines += caveats(record.declared.get("workload", ""), record.details.get("factors", ()))
     return [*lines, CONDITIONAL] if record.details.get("tuning") else lines
+
+
+def declared_purposes(record: StudyRecord) -> dict[str, str]:
+    """Return what the factors are for, by name, for a built-in workload."""
+    if "code" in record.declared:
+        return {}
+    return purposes(record.declared.get("workload", ""), record.details.get("factors", ()))
 
 
 def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]:

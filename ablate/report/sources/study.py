@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.report.sources.artifacts import read_correct, read_curves
+from ablate.report.sources.artifacts import find_batch, read_correct, read_curves, read_labels
 from ablate.report.sources.conditions import condition_cautions, conditions_facts, no_op_cautions
 from ablate.report.sources.declarations import (
     declared_facts,
     declared_limits,
+    declared_purposes,
     recorded_facts,
     reproduction_commands,
     scale_line,
@@ -70,10 +71,21 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         limits=declared_limits(record),
         commands=reproduction_commands(record, list(results.values())),
         searches=read_searches(details),
-        curves=lambda: read_curves(results, tracker),
-        correct=lambda: read_correct(results, tracker, metric.tracked),
+        purposes=declared_purposes(record),
     )
+    study = _with_artifacts(study, results, tracker)
     return study if looks is None else _with_looks(study, looks)
+
+
+def _with_artifacts(study: StudyData, results: Mapping[PlanEntry, Run], tracker: Tracker) -> StudyData:
+    """Return the study with functions that read the artifacts of its runs when they are needed."""
+    return replace(
+        study,
+        curves=lambda: read_curves(results, tracker),
+        correct=lambda: read_correct(results, tracker, study.metric.tracked),
+        labels=lambda: read_labels({run.data for run in results.values()}),
+        batch=lambda: find_batch(results, tracker, study.baseline),
+    )
 
 
 def match_runs(record: StudyRecord, own: Sequence[Run], tracker: Tracker) -> dict[PlanEntry, Run]:

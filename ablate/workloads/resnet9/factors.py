@@ -3,8 +3,9 @@
 A factor is a function `TrainingPlan -> TrainingPlan` that adds its component to a plan. Its name is the flag
 (`--no-batch-norm`), the MLflow param (`batch_norm`) and the row in reports. The first line of its docstring is the help
 text. Its keyword arguments are its hyperparameters (`--dropout-p 0.3`), each with its range. Steps that draw random
-numbers name their random stream. A `caveat` is printed in reports on studies of the factor. To add a factor, add one
-function here, and one kernel module if it needs a new ingredient.
+numbers name their random stream. The second paragraph of the docstring says what the component is for, in the words of
+docs/lessons.md; reports print it, and a `caveat` too. To add a factor, add one function here, and one kernel module if
+it needs a new ingredient.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ def augment(
     pad: Annotated[int, Range(1, 16, tune=(1, 8))] = 4,
     flip: Annotated[float, Range(0, 1)] = 0.5,
 ) -> TrainingPlan:
-    """Random crop with reflection padding, and random horizontal flip."""
+    """Random crop with reflection padding, and random horizontal flip.
+
+    Crops and mirror images of a photograph show the same object, so they are free training data that teach the
+    network invariance to these changes. Augmentation reduces overfitting, so it helps if the training is long enough
+    and the data set small enough to overfit; otherwise it only makes the task harder. It must also suit the data: a
+    mirrored digit is a different symbol.
+    """
     from ablate.workloads.resnet9.augment import crop_and_flip
 
     if pad >= plan.net.image_size:
@@ -38,19 +45,34 @@ def augment(
 
 @_register.factor()
 def batch_norm(plan: TrainingPlan) -> TrainingPlan:
-    """Batch normalisation after every convolution (Ioffe and Szegedy, 2015)."""
+    """Batch normalisation after every convolution (Ioffe and Szegedy, 2015).
+
+    Each channel is normalised over the batch, then scaled and shifted by learned parameters. It makes deep networks
+    trainable at high learning rates and regularises slightly through the noise of the batch statistics. Its benefit
+    is undisputed, but the explanation is still debated.
+    """
     return plan.change_net(batch_norm=True)
 
 
 @_register.factor()
 def residual(plan: TrainingPlan) -> TrainingPlan:
-    """Skip connection around each of the two residual blocks (He et al., 2016)."""
+    """Skip connection around each of the two residual blocks (He et al., 2016).
+
+    A block learns a residual that is added to its input, and gradients can bypass it. Residual connections made
+    networks of a hundred layers trainable, while plain networks became worse with depth. A ResNet9 has only two
+    such blocks and is not deep, so a smaller effect is expected here.
+    """
     return plan.change_net(residual=True)
 
 
 @_register.factor()
 def dropout(plan: TrainingPlan, *, p: Annotated[float, Range(0, 0.95, tune=(0, 0.6))] = 0.2) -> TrainingPlan:
-    """Dropout before the linear layer (Srivastava et al., 2014)."""
+    """Dropout before the linear layer (Srivastava et al., 2014).
+
+    Features are set to zero at random during training, so that they do not depend on each other. It was designed
+    for large fully connected layers. Here it precedes a single linear layer in a network that batch norm and
+    augmentation already regularise.
+    """
     return plan.change_net(dropout=p, dropout_stream="dropout")
 
 
@@ -58,7 +80,13 @@ def dropout(plan: TrainingPlan, *, p: Annotated[float, Range(0, 0.95, tune=(0, 0
 def weight_decay(
     plan: TrainingPlan, *, strength: Annotated[float, Range(0, 1, log=True, tune=(1e-6, 1e-2))] = 1e-4
 ) -> TrainingPlan:
-    """Weight decay: L2 penalty in Adam and SGD, decoupled in AdamW."""
+    """Weight decay: L2 penalty in Adam and SGD, decoupled in AdamW.
+
+    Weights are pulled towards zero, which favours simpler functions (Krogh and Hertz, 1991). As an L2 term in the
+    loss, it is scaled by Adam's adaptive step sizes like any gradient and so acts unevenly; AdamW decouples it.
+    With batch norm after every convolution, the scale of the weights does not change the output, and weight decay
+    acts mainly through the effective learning rate (van Laarhoven, 2017).
+    """
     return replace(plan, weight_decay=strength)
 
 
@@ -66,7 +94,12 @@ def weight_decay(
 def grad_clip(
     plan: TrainingPlan, *, value: Annotated[float, Range(1e-6, 1e6, log=True, tune=(1e-2, 10))] = 0.1
 ) -> TrainingPlan:
-    """Gradient clipping by value: every element to [-value, value]."""
+    """Gradient clipping by value: every element to [-value, value].
+
+    Gradients above a threshold are clipped, so that a single bad batch cannot move the weights far. Clipping is a
+    safeguard: it should have no effect on a training run that is stable without it. Since Adam divides by the
+    magnitude of recent gradients, even frequent clipping often changes its steps little.
+    """
     return replace(plan, clip_value=value)
 
 
@@ -77,7 +110,11 @@ def grad_clip(
 def lr_schedule(
     plan: TrainingPlan, *, warmup: Annotated[float, Range(0.01, 0.99, tune=(0.05, 0.6))] = 0.3
 ) -> TrainingPlan:
-    """One-cycle schedule of the learning rate and, inversely, of Adam's beta1 (Smith and Topin, 2017)."""
+    """One-cycle schedule of the learning rate and, inversely, of Adam's beta1 (Smith and Topin, 2017).
+
+    The learning rate rises to a peak and decreases to almost zero, while momentum does the opposite. The high
+    learning rate in the middle explores and regularises, and the low one at the end converges.
+    """
     from ablate.workloads.resnet9.optim import one_cycle
 
     return replace(plan, schedule=partial(one_cycle, peak=plan.lr, warmup=warmup))
