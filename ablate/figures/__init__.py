@@ -8,6 +8,7 @@ from ablate.figures.backend import without_backend as _  # noqa: F401  # first: 
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, existing, image_grid
+from ablate.figures.narrow_forest import narrow_forest
 from ablate.figures.noise import noise_budget
 from ablate.figures.retuned import budget_curves, estimands
 from ablate.figures.shapley import shapley_bars
@@ -34,6 +35,7 @@ __all__ = [
     "interaction_grid",
     "learning_curves",
     "main_effects",
+    "narrow_forest",
     "noise_budget",
     "parallel_coordinates",
     "pareto_front",

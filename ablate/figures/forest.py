@@ -70,6 +70,11 @@ def _at_even_ranks(ordered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.take(ordered, np.linspace(0, len(ordered) - 1, MOST_DOTS).round().astype(int), axis=0)
 
 
+def rows_of(effects: Any, margin: float, unit: str, seeds: Mapping[str, Sequence[float]]) -> list[Row]:
+    """Return the rows of a table of effects, in its order."""
+    return [_row(record, seeds, decimals(margin, unit)) for record in records(effects)]
+
+
 def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits: int) -> Row:
     name = text(record, "variant") or text(record, "factor")
     return Row(

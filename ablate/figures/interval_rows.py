@@ -95,11 +95,13 @@ def rows_figure(
     for axes in panels[-1]:
         axes.set_xlabel(fit(label, 5 / len(views), size=BODY, lines=3))
         axes.xaxis.set_major_locator(MaxNLocator(7 if len(views) == 1 else 5))
-    _legend(figure, [row for _, rows in groups for row in rows], views, margin, level)
+    legend(figure, [row for _, rows in groups for row in rows], views, margin, level)
     return figure
 
 
-def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: float, level: str) -> None:
+def legend(
+    figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: float, level: str, *, columns: int = 0
+) -> None:
     """Add a legend of the marks in use, below the panels."""
     entries: list[Line2D | Patch] = [Line2D([], [], color=GREY, linewidth=3.2, label=level)]
     if any(math.isfinite(end) for row in rows for end in row.familywise):
@@ -113,7 +115,9 @@ def _legend(figure: Figure, rows: Sequence[Row], views: Sequence[View], margin: 
         entries.append(Line2D([], [], color=GREY, marker="<", linestyle="", markersize=5, label="outside the axis"))
     if margin > 0:
         entries.append(Patch(facecolor=PALE, alpha=0.55, label=f"margin ±{margin:g}: too small to matter"))
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), columnspacing=1.5)
+    figure.legend(
+        handles=entries, loc="outside lower center", ncols=columns or len(entries), columnspacing=1 if columns else 1.5
+    )
 
 
 def _texts(row: Row) -> tuple[str, str]:
@@ -129,11 +133,11 @@ def _height(row: Row) -> float:
 
 def _views(rows: Sequence[Row], margin: float) -> list[View]:
     """Return the view of all rows and, if large effects hide small ones, a second view of the small ones."""
-    whole = View(*_view(rows, margin), rows)
+    whole = View(*range_in_view(rows, margin), rows)
     small = [row for row in rows if abs(row.delta) < 2 * margin]
     if len(small) < 2 or whole.width < ZOOM_BEYOND * margin:
         return [whole]
-    near = _with_neighbours(View(*_view(small, margin), small), rows)
+    near = _with_neighbours(View(*range_in_view(small, margin), small), rows)
     return [whole, near] if whole.width >= MIN_ZOOM * near.width else [whole]
 
 
@@ -162,7 +166,7 @@ def _widened(view: View, values: Sequence[float]) -> tuple[float, float]:
     return min([view.low, *(value - pad for value in finite)]), max([view.high, *(value + pad for value in finite)])
 
 
-def _view(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+def range_in_view(rows: Sequence[Row], margin: float) -> tuple[float, float]:
     """Return the range that shows estimates, seeds, margin, and intervals unless they are much longer.
 
     Unstable rows count unless they would make the others unreadable.
@@ -204,7 +208,7 @@ def _panel(axes: Axes, rows: Sequence[Row], view: View, margin: float) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_yticks(levels, [""] * len(levels))
     for row, level in zip(rows, levels, strict=True):
-        _draw(axes, row, level, view)
+        draw_row(axes, row, level, view)
 
 
 def _annotate(first: Axes, last: Axes, rows: Sequence[Row]) -> None:
@@ -225,7 +229,7 @@ def _beyond(row: Row, view: View) -> list[str]:
     return [side for side, out in sides if out]
 
 
-def _draw(axes: Axes, row: Row, y: float, view: View) -> None:
+def draw_row(axes: Axes, row: Row, y: float, view: View) -> None:
     """Draw the intervals above and the seeds below the row's middle, and arrows to values outside the view."""
     colour, above, below = row.marker[0], y - 0.04, y + 0.055
     for side in _beyond(row, view):

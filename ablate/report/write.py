@@ -14,7 +14,7 @@ from ablate.report.analysis import Analysis, analyse
 from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
 from ablate.report.plots.render import draw_all
-from ablate.report.plots.study_plots import study_plots
+from ablate.report.plots.study_plots import for_phones, study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
 from ablate.report.report_folder import files_in, replaced_report, write_document
 from ablate.report.sections.answer import answer, answer_facts, plain_answer
@@ -112,7 +112,7 @@ def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool:
     analysis = analyse(study)
     with replaced_report(folder) as made:
         plots = [*study_plots(analysis), *retuning_plots(analysis)]
-        plots = draw_all(plots, made, pool)
+        plots = draw_all([*plots, *(for_phones(plots) if as_html else [])], made, pool)
         tables = _write_tables(analysis, made)
         document = markdown(analysis, plots, [*tables, *(["report.html"] if as_html else [])])
         write_document(document, study.name, made, as_html=as_html)

@@ -20,7 +20,8 @@ _STYLE = """
           --quiet: #a8adb5; } }
 body { font: 16px/1.55 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 62rem;
        margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
-h1 { font-size: 1.45rem; line-height: 1.3; } h2 { margin-top: 2rem; border-bottom: 1px solid var(--line); }
+h1 { font-size: 1.6rem; line-height: 1.3; } h1 small { font-size: 1rem; font-weight: normal; }
+h2 { margin-top: 2rem; border-bottom: 1px solid var(--line); }
 a { color: var(--link); } p > em:only-child { color: var(--quiet); font-size: .9rem; }
 nav { font-size: .92rem; line-height: 1.9; margin: 1rem 0; padding: .3rem .8rem; background: var(--shade);
       border-radius: .4rem; } nav a { margin-right: .9rem; white-space: nowrap; }
@@ -39,10 +40,12 @@ blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d5
 code, pre { font: .9em ui-monospace, monospace; background: var(--shade); }
 pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code { font-size: 1em; }
 @media (max-width: 40rem) { body { padding: .7rem; } table { font-size: .8rem; } th, td { padding: .2rem .3rem; }
-  td code { white-space: normal; } nav { white-space: nowrap; overflow-x: auto; } }
+  td code { white-space: normal; } nav { white-space: nowrap; overflow-x: auto; }
+  .scroll img { width: 46rem; max-width: none; } }
 @media print { body { max-width: none; font-size: 11px; } img, tr { break-inside: avoid; } nav { display: none; } }
 """
 _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
+_SCALE = re.compile(r"<h1>(.*?) (\(.*\))</h1>")
 _FOLD = re.compile(r"<details(?: open)?>|</details>|<summary><b>[^<>]+</b>[^<>]*</summary>")
 _TITLE = re.compile(r"<h2>(?P<heading>.*?)</h2>|<summary><b>(?P<fold>.*?)</b>.*?</summary>")
 
@@ -58,10 +61,8 @@ def html(markdown: str, title: str, folder: Path) -> str:
     renderer.block.ruler.before("paragraph", "fold", _fold, {"alt": ["paragraph", "reference", "blockquote"]})
     body = renderer.render(markdown)
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
-    body = _with_contents(body)
-    body = _IMAGE.sub(
-        lambda found: f'<span class="figure"><img src="{_inlined(folder / found[1])}"{found[2]}></span>', body
-    )
+    body = _SCALE.sub(r"<h1>\1 <small>\2</small></h1>", _with_contents(body), count=1)
+    body = _IMAGE.sub(lambda found: _figure(folder / found[1], found[2]), body)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -103,6 +104,15 @@ def _names(body: str) -> Iterator[tuple[str, str]]:
     for number, found in enumerate(_TITLE.finditer(body)):
         title = found["heading"] or found["fold"]
         yield re.sub(r"\W+", "-", title.lower()).strip("-") or f"section-{number}", title
+
+
+def _figure(path: Path, attributes: str) -> str:
+    """Return an image, and on narrow screens the one for them, or a wide one that scrolls."""
+    image, narrow = f'<img src="{_inlined(path)}"{attributes}>', path.with_stem(f"{path.stem}-narrow")
+    if not narrow.exists():
+        return f'<span class="figure scroll">{image}</span>'
+    source = f'<source media="(max-width: 40rem)" srcset="{_inlined(narrow)}">'
+    return f'<span class="figure"><picture>{source}{image}</picture></span>'
 
 
 def _inlined(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS
@@ -37,6 +38,15 @@ def study_plots(analysis: Analysis) -> list[Plot]:
         _noise,
     )
     return [plot for maker in makers for plot in maker(analysis)]
+
+
+def for_phones(plots: Sequence[Plot]) -> list[Plot]:
+    """Return the forest plot for narrow screens, which the HTML page shows there instead of the other."""
+    return [
+        replace(plot, section="", file="forest-narrow.png", function="narrow_forest")
+        for plot in plots
+        if plot.function == "forest"
+    ]
 
 
 def _unit(analysis: Analysis) -> str:

@@ -11,6 +11,7 @@ from ablate.stats.effects.seeds import Seed
 from ablate.wording import count, listed
 
 _IN_ORDER = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned", "running")
+PARAGRAPH = "\n\n"
 MOST_SEEDS = 20
 """Seeds that are named per variant."""
 
@@ -29,7 +30,7 @@ def head(study: StudyData) -> str:
     """Return the top of the report: the scale, and all that limits the results, before any result."""
     lines = [f"# {escape(study.name)} ({escape(study.scale)})"]
     if study.question:
-        lines.append(f"**Question:** {escape(study.question)}")
+        lines.append(f"**Question:** {escape(study.question.split(PARAGRAPH)[0])}")
     lines.append(f"**Runs:** {escape(runs_line(study.counts))}")
     lines += [f"> **{escape(text).replace(':', ':**', 1)}" for text in incomplete_lines(study)]
     lines += [caution(text) for text in study.cautions]

@@ -114,6 +114,14 @@ def test_the_page_holds_its_pictures_and_scrolls_its_tables(tmp_path: Path) -> N
     assert 'name="viewport"' in page
 
 
+def test_a_page_has_a_picture_for_narrow_screens_and_colours_for_dark_ones(tmp_path: Path) -> None:
+    page = (evil_report(tmp_path) / "report.html").read_text(encoding="utf-8")
+    assert re.search(r'<picture><source media="\(max-width: 40rem\)" srcset="data:image/png;base64,[^"]+"><img ', page)
+    assert page.count("<picture>") == 1
+    assert page.count('<span class="figure scroll"><img ') == page.count("<img ") - 1 > 0
+    assert "@media (prefers-color-scheme: dark)" in page
+
+
 def test_raw_html_in_markdown_stays_text(tmp_path: Path) -> None:
     assert "<b>" not in html("<b>x</b>", "<title>", tmp_path).partition("<body>")[2]
     for text in ("<details onclick=x>", "a <details>", "<summary><b>x</b><script></summary>", "```\n<details>\n```"):
