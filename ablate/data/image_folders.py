@@ -97,6 +97,8 @@ def _tables_note(chosen: ChosenSplits) -> list[str]:
 
 def _held_out(classes: Classes, where: str) -> dict[str, Classes]:
     """Return training and test images by class, from images without a split."""
+    if not classes:
+        raise UserError(f"{where} has no class folders in train. {EXPECTED}")
     if few := next((name for name in sorted(classes) if len(classes[name]) < FEWEST), None):
         raise UserError(
             f"Invalid image folder {where}: class {printable(few)} has {count(len(classes[few]), 'image')}, too few to "

@@ -21,6 +21,9 @@ Read = Callable[[str], bytes]
 
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "category", "target", "breed")
 
+MOST_COLUMNS = 20
+"""The images' names are looked for in the first columns only: a table of pixels has thousands."""
+
 
 @dataclass(frozen=True)
 class TableLabels:
@@ -96,7 +99,7 @@ def _rows(content: bytes) -> list[list[str]]:
 
 def _names_column(rows: list[list[str]], images: list[str], where: str) -> _Column | None:
     """Return the column with the names of the images, or None if no column names most of them."""
-    columns = [_column(rows[1:], number, images) for number in range(len(rows[0]) if rows else 0)]
+    columns = [_column(rows[1:], number, images) for number in range(min(len(rows[0]), MOST_COLUMNS) if rows else 0)]
     best = min(columns, key=lambda column: (column.missing, len(column.repeated)), default=None)
     if best is None or best.missing * 2 > len(images):
         return None

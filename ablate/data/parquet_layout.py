@@ -77,7 +77,9 @@ def choose_shards(where: str, found: Mapping[Folder, Shards], splits: str) -> Ch
         check_named(where, chosen)
         return chosen
     if with_role := [one for folder, one in ones.items() if role_of(folder[-1])]:
-        return splits_by_name(where, with_role)
+        chosen = splits_by_name(where, with_role)
+        others = tuple(f"not used: {one.name}" for one in ones.values() if one not in with_role)
+        return ChosenSplits(chosen.train, chosen.test, chosen.notes + others)
     if len(ones) > 1:
         names = listed(one.name for one in ones.values())
         raise UserError(f"{where} has the Parquet files {names}, none named train or test. Choose with {ASK}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablate.data.class_folders import EXPECTED, LabelledFolder, label_folder
+from ablate.data.class_folders import EXPECTED, LabelledFolder, invalid_folder, label_folder
 from ablate.data.image_tree import Folder, ImageTree, path_of
 from ablate.data.label_tables import Read
 from ablate.data.split_choice import (
@@ -141,7 +141,9 @@ def _without_splits(tree: ImageTree, read: Read) -> ChosenSplits:
     leaves = [folder for folder in tree.children if tree.images(folder)]
     if not leaves:
         raise UserError(f"{tree.where} has neither a train nor a test folder. {EXPECTED}")
-    parents = sorted({folder[:-1] for folder in leaves})
+    parents = sorted({folder[:-1] for folder in leaves if folder})
+    if stray := [folder for folder in leaves if folder in parents or (not folder and parents)]:
+        raise invalid_folder(tree.where, f"{printable(tree.images(stray[0])[0])} is an image outside the class folders")
     if len(parents) > 1:
         names = listed((printable(path_of(parent)) for parent in parents), 4)
         raise UserError(f"{tree.where} has class folders in several folders: {names}. Choose with {ASK}")

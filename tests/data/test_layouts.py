@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ablate.data import Dataset, ImageSource, describe, open_dataset
+from ablate.data.image_folders import index_images
+from ablate.data.source_files import ArchiveFiles
 from ablate.data.splits import held_out_test
 from ablate.errors import UsageError, UserError
 from tests.samples.data import tar_of
@@ -265,6 +269,18 @@ def test_the_training_table_does_not_label_test_images(top):
     assert "not used: test (without labels)" in data.notes
 
 
+def test_parquet_files_without_the_name_of_a_split_are_named(top, reference):
+    for name, split in (("train", "train"), ("test", "test"), ("extra", "train")):
+        write_parquet(top / f"data/{name}-00000-of-00001.parquet", IMAGES[split])
+    data = opened(top)
+    assert (data.fingerprint, data.notes) == (reference, ("not used: data/extra",))
+    joined = opened(top, "train=train+extra,test=test")
+    assert (len(joined.train), len(joined.test)) == (30, 6)
+    (top / "data/train-00000-of-00001.parquet").unlink()
+    (top / "data/test-00000-of-00001.parquet").rename(top / "data/more-00000-of-00001.parquet")
+    assert "has the Parquet files data/extra, data/more, none named train or test. Choose with --splits" in refusal(top)
+
+
 def test_parquet_files_that_cannot_be_read_are_refused(top, monkeypatch):
     path = write_parquet(top / "train.parquet", IMAGES["train"])
     assert "has no test folder" in refusal(top)
@@ -300,3 +316,44 @@ def test_zstandard_without_a_package_for_it_is_named(tmp_path, monkeypatch):
     target.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
     message = "pets.tar.zst is compressed with Zstandard, which Python reads from 3.14 on. Run `pip install zstandard`"
     assert message in refusal(target)
+
+
+class Names(ArchiveFiles):
+    """The members of an archive that exist by name only; each table of labels has the same content."""
+
+    def __init__(self, path: Path, names: tuple[str, ...], table: bytes) -> None:
+        super().__init__(path, names)
+        object.__setattr__(self, "table", table)
+
+    def read(self, name: str) -> bytes:
+        return self.table  # type: ignore[attr-defined]  # set above
+
+
+PARTS = st.sampled_from(["train", "test", "val", "Training", "cat", "dog", "data", "seg_test", ".x", "images"])
+NAMES = st.sampled_from(["1.png", "2.png", "3.jpg", "notes.txt", "labels.csv", "trainLabels.csv", "LICENSE", ""])
+TREES = st.lists(st.tuples(st.lists(PARTS, max_size=4), NAMES), max_size=25)
+
+
+@settings(max_examples=100)
+@given(
+    tree=TREES,
+    table=st.sampled_from([b"", b"id,label\n1,a\n2,b\n", b"id,label\n1,a\n1,b\n2,a\n3,b\n", b"\xff\xfe"]),
+    splits=st.sampled_from(["", "train=train", "train=train,test=test", "train=cat+dog,test=val"]),
+)
+def test_any_names_give_a_complete_index_or_one_line(tree, table, splits):
+    names = sorted({"/".join([*folders, name]) for folders, name in tree} - {""})
+    files = Names(Path("pets.zip"), tuple(names), table)
+    message, index = "pets.zip", None
+    try:
+        index = index_images(files, splits)
+    except UserError as error:
+        message = str(error)
+    assert "pets.zip" in message
+    assert message.isprintable()
+    if index is None:
+        return
+    for split in ("train", "test"):
+        slots = [slot for slot in index.slots.values() if slot.split == split]
+        assert sorted(slot.position for slot in slots) == list(range(len(slots)))
+        assert {slot.label for slot in slots} == set(range(len(index.classes)))
+    assert set(index.slots) <= set(names)
