@@ -20,17 +20,19 @@ def runs_page(tracker: MlflowTracker, study: str | None = None) -> str:
 
     Args:
         tracker: The store.
-        study: Name of the study, or `ablate` for the runs of no study. Default: the study that was active last.
+        study: Name of the study, or `ablate` for the runs of no study. Default: the one that was active last.
 
     Raises:
         UserError: The study is unknown.
     """
     names = list(tracker.studies())
+    if study not in (None, SINGLE_RUNS, *names):
+        raise UserError(unknown("study", str(study), names))
     name = study or next(reversed(names), SINGLE_RUNS)
-    if name not in (*names, SINGLE_RUNS):
-        raise UserError(unknown("study", name, names))
     record = tracker.study(name) if name in names else None
     runs = tracker.runs()
+    if record and not study and any(run.study == SINGLE_RUNS and run.started > record.recorded for run in runs):
+        name, record = SINGLE_RUNS, None
     shown = [run for run in runs if _is_shown(run, name, record)]
     experiments = list(dict.fromkeys([name, *(run.study for run in shown)]))
     hidden = [run for run in runs if run.study in experiments and not _is_shown(run, name, record)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -108,8 +109,14 @@ def test_a_search_is_grouped_by_trial_and_shows_its_objective(project: Project, 
 
 
 def test_single_runs_are_not_grouped(project: Project, tracker: MlflowTracker) -> None:
-    make(project, "a" * 12, "ablate")
-    assert saved(tracker, runs_page(tracker))["groupBy"] is None
+    single = make(project, "a" * 12, "ablate")
+    page = runs_page(tracker)
+    assert saved(tracker, page)["groupBy"] is None
+    study = StudyRecord("first", "", {}, [single], details=METRIC, recorded=time.time())
+    tracker.open_study(study)
+    assert runs_page(tracker) != page, "the study that was active last"
+    make(project, "b" * 12, "ablate")
+    assert runs_page(tracker) == runs_page(tracker, "ablate") == page, "a single run since"
 
 
 def test_an_unknown_study_is_named(project: Project, tracker: MlflowTracker) -> None:

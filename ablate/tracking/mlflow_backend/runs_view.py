@@ -19,6 +19,24 @@ from ablate.tracking.mlflow_backend.store import Store
 TRAINING_PAGES = "#/experiments?workflowType=machine_learning"
 """The list of experiments, with the pages for model training instead of those for language models."""
 
+_UNCHANGED = {
+    "startTime": "ALL",
+    "lifecycleFilter": "Active",
+    "datasetsFilter": [],
+    "modelVersionFilter": "All Runs",
+    "runsExpanded": {},
+    "runsPinned": [],
+    "runsHidden": [],
+    "runsVisibilityMap": {},
+    "groupsExpanded": {},
+    "viewMaximized": False,
+    "runListHidden": False,
+    "hideEmptyCharts": True,
+    "autoRefreshEnabled": True,
+    "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+}
+"""MLflow's own values of the other fields, without which the page of MLflow 3.10 fails."""
+
 _MOST_LISTED = 400
 """Runs that fit into the condition of a view: a tag has at most 20,000 characters."""
 
@@ -69,7 +87,7 @@ def _state(view: RunsView) -> dict[str, Any]:
         f"tags.`{schema.SEED}`",
     )
     grouping = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": view.group}]}
-    return {
+    return _UNCHANGED | {
         "searchFilter": _condition(view),
         "orderByKey": f"tags.`{schema.HEARTBEAT}`",  # MLflow adds parent runs to runs in order of their start
         "orderByAsc": True,
