@@ -97,10 +97,13 @@ class Report:
 
 
 def _effect_facts(effect: Effect) -> dict[str, Any]:
-    """Return the columns of an effect; if seeds were added after a report, also the interval of the verdict."""
-    if not effect.evidence.extended:
-        return effect.row()
-    return {**effect.row(), "added_seeds_low": effect.interval[0], "added_seeds_high": effect.interval[1]}
+    """Return the columns of an effect; if seeds were added after a report, also the intervals that allow for them."""
+    return {**effect.row(), **(_for_added_seeds(effect) if effect.evidence.extended else {})}
+
+
+def _for_added_seeds(effect: Effect) -> dict[str, float]:
+    names = (f"added_seeds_{end}" for end in ("low", "high", "fw_low", "fw_high"))
+    return dict(zip(names, (*effect.interval, *effect.verdict_interval), strict=True))
 
 
 def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:
@@ -123,9 +126,13 @@ def _write_tables(analysis: Analysis, folder: Path) -> list[str]:
     """Write the CSV and LaTeX tables and return their names."""
     import pandas as pd
 
+    rows = [*analysis.effects, *analysis.retuned]
+    effects = effects_table(rows)
+    if any(effect.evidence.extended for effect in rows):
+        effects = effects.join(pd.DataFrame([_for_added_seeds(effect) for effect in rows]))
     tables = {
         "runs.csv": analysis.study.runs,
-        "effects.csv": effects_table([*analysis.effects, *analysis.retuned]),
+        "effects.csv": effects,
         **({"interactions.csv": pd.DataFrame(interactions_rows(analysis))} if analysis.interactions else {}),
     }
     for name, table in tables.items():

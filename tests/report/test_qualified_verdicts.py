@@ -221,6 +221,8 @@ def test_with_added_seeds_every_form_states_one_interval(tmp_path: Path, seeds: 
     report = write_report(study, tmp_path / "report", as_html=True)
     (effect,) = report.analysis.effects
     low, high = effect.verdict_interval
+    columns = pd.read_csv(report.folder / "effects.csv").iloc[0]
+    assert [columns["added_seeds_fw_low"], columns["added_seeds_fw_high"]] == pytest.approx([low, high])
     if math.isinf(low):
         assert effect.verdict.endswith("exploratory: inconclusive")
         assert report.facts["answer"]["established"] == []

@@ -91,7 +91,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "cost": Quantity(("cost",), _plain),
     "interval": Quantity(("interval_low", "interval_high"), _interval),
     "cost_interval": Quantity(("cost_low", "cost_high"), _interval),
-    "fw_interval": Quantity(("fw_low", "fw_high"), _interval),
+    "fw_interval": Quantity(("verdict_low", "verdict_high"), _interval),
     "shapley_interval": Quantity(("shapley_low", "shapley_high"), _interval),
     "leave_one_out_interval": Quantity(("leave_one_out_low", "leave_one_out_high"), _interval),
     "add_one_in_interval": Quantity(("add_one_in_low", "add_one_in_high"), _interval),

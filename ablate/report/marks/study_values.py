@@ -27,7 +27,7 @@ _FIXED_N = frozenset(
 )
 """Columns that hold for a number of seeds that was fixed before the runs."""
 
-_BOUNDS = frozenset(("interval_low", "interval_high"))
+_BOUNDS = frozenset(("interval_low", "interval_high", "verdict_low", "verdict_high"))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class StudyValues:
         if having[0].invalid & set(quantity.columns):
             raise UserError(
                 f"Line {mark.line}: {mark.subject} does not apply, because seeds were added after a report. The "
-                "`interval` of a comparison allows for them"
+                "`interval` and `fw_interval` of a comparison allow for them"
             )
         return quantity.value(having[0].columns, digits_of(self.analysis.study.metric, self.analysis.study.margin))
 
@@ -119,12 +119,14 @@ class StudyValues:
         return [self._comparison(effect) for effect in [*analysis.effects, *analysis.retuned]]
 
     def _comparison(self, effect: Effect) -> Row:
-        low, high = effect.interval
+        (low, high), (verdict_low, verdict_high) = effect.interval, effect.verdict_interval
         columns = {
             **effect.row(),
             "cost": -effect.delta,
             "interval_low": low,
             "interval_high": high,
+            "verdict_low": verdict_low,
+            "verdict_high": verdict_high,
             "cost_low": -high,
             "cost_high": -low,
             "level_in_percent": 100 * effect.level,
@@ -152,6 +154,8 @@ class StudyValues:
                     **pair,
                     "interval_low": pair["ci_low"],
                     "interval_high": pair["ci_high"],
+                    "verdict_low": pair["fw_low"],
+                    "verdict_high": pair["fw_high"],
                     "level_in_percent": 100 * pair["level"],
                 },
                 invalid,

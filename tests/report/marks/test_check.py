@@ -119,7 +119,9 @@ def test_the_interval_is_that_of_added_seeds(tmp_path: Path) -> None:
     )
     wrong = mark("interval", f"[{effect.ci_low:.2f}, {effect.ci_high:.2f}]", "no-augment", "small")
     assert [item.agrees for item in check(wrong, values)] == [False]
-    for quantity in ("p_holm", "ci_low", "fw_interval"):
+    assert effect.verdict_interval[1] == math.inf  # at five seeds, corrected for four comparisons
+    assert ">infinite<" in fill(mark("fw_interval", "", "no-augment", "small"), values)
+    for quantity in ("p_holm", "ci_low", "fw_low"):
         with pytest.raises(UserError, match=r"Line 1: .* does not apply, because seeds were added after a report"):
             check(mark(quantity, "1", "no-augment", "small"), values)
 
