@@ -47,6 +47,8 @@ def report(
 
       ablate report --runs runs.csv --baseline full --margin 0.5
 
+      ablate report --tensorboard logs --metric val/acc --step last
+
       ablate report --experiment theirs --metric val_acc --variant-param model
 
       ablate report demo --check README.md
@@ -57,14 +59,15 @@ def report(
     from ablate.tracking import Project
 
     with collector_paused():  # imports and tables create many objects and no garbage
-        from ablate.workflows.report_source import ReportSource
+        from ablate.workflows.report_source import ReportSource, name_of
 
         source = ReportSource(
-            name=study or (external.runs[0].stem if external.runs else external.experiment) or "",
+            name=study or name_of(external.paths) or external.experiment or "",
             project=Project.find(),
             options=external.table_options(flags.margin),
             files=external.runs or (),
             sheet=external.sheet,
+            tensorboard=external.tensorboard,
             experiment=external.experiment,
             command=external.command(study, flags.margin),
             tracking_uri=store.tracking_uri,
@@ -84,16 +87,21 @@ def report(
 
 
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
-    if external.runs and external.experiment:
-        raise UsageError("--runs and --experiment exclude each other. Give one of them")
-    is_named = bool(study or external.runs or external.experiment)
+    sources = external.sources
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)} exclude each other. Give one of them")
+    is_named = bool(study or sources)
     if flags.check or flags.fill:
         _check_usage_of_marks(flags, external, is_named=is_named)
     elif not is_named:
-        raise UsageError("Name a study (ablate report NAME), or give --runs FILE or --experiment NAME")
-    unused = [] if external.runs or external.experiment else external.given()
+        raise UsageError(
+            "Name a study (ablate report NAME), or give --runs FILE, --tensorboard DIR or --experiment NAME"
+        )
+    unused = [] if sources else external.given()
     if unused:
-        raise UsageError(f"{unused[0]} is for runs of other programs (--runs, --experiment). A study declares its own")
+        raise UsageError(
+            f"{unused[0]} is for runs of other programs (--runs, --tensorboard, --experiment). A study declares its own"
+        )
     if flags.margin is not None and not 0 < flags.margin < float("inf"):
         raise UsageError(f"--margin must be above 0, not {flags.margin:g}")
 

@@ -1,4 +1,4 @@
-"""The runs of a report: a study of this project, tables in files, or an MLflow experiment."""
+"""The runs of a report: a study of this project, or runs of other programs in files, folders or MLflow."""
 
 from __future__ import annotations
 
@@ -31,13 +31,20 @@ class UnknownStudyError(UserError):
     """A study is not in the store."""
 
 
+def name_of(paths: Sequence[Path]) -> str:
+    """Return the default name of a report on runs in files or folders: that of the first one, without its suffix."""
+    if not paths:
+        return ""
+    return paths[0].resolve().name if paths[0].is_dir() else paths[0].stem
+
+
 @dataclass(frozen=True)
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files` or `experiment` the runs are external: `options` maps their columns, `sheet` is that of workbooks, and
-    `command` is the command line that the report quotes. Otherwise they are the runs of the study `name`, and only
-    `options.margin` and `options.floor` count.
+    With `files`, `tensorboard` or `experiment` the runs are external: `options` maps their columns, `sheet` is that of
+    workbooks, and `command` is the command line that the report quotes. Otherwise they are the runs of the study
+    `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -45,6 +52,7 @@ class ReportSource:
     options: TableOptions
     files: Sequence[Path] = ()
     sheet: str | None = None
+    tensorboard: Path | None = None
     experiment: str | None = None
     command: str = ""
     tracking_uri: str | None = None
@@ -53,12 +61,20 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self.files or self.experiment)
+        return bool(self._paths or self.experiment)
+
+    @property
+    def _paths(self) -> list[Path]:
+        return [*self.files, *([self.tensorboard] if self.tensorboard else [])]
 
     def read(self) -> StudyData:
         """Read the runs. Files do without the modules that the other sources need."""
         if self.files:
             data = study_of(self.name, read_table_files(self.files, self.sheet), self.options)
+        elif self.tensorboard:
+            from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
+
+            data = study_of(self.name, read_tensorboard(self.tensorboard), self.options)
         elif self.experiment:
             from ablate.report.sources.mlflow_experiment import from_experiment
 
@@ -82,7 +98,7 @@ class ReportSource:
 
     def _write_external(self, folder: Path | None, *, as_html: bool, pool: Executor | None) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""
-        if folder or self.name not in (self.files[0].stem if self.files else "", self.experiment):
+        if folder or self.name not in (name_of(self._paths), self.experiment):
             folder = folder or self.project.reports / folder_name(self.name)
             return write_report(self.read(), folder, as_html=as_html, pool=pool)
         place, origin = self._origin()
@@ -93,9 +109,9 @@ class ReportSource:
 
     def _origin(self) -> tuple[str, str]:
         """Return the first word of the folder's name if the plain name is taken, and what identifies the runs."""
-        if not self.files:
+        if not self._paths:
             return "experiment", f"{self._tracker().uri} {self.experiment}"
-        paths, root = [path.resolve() for path in self.files], self.project.root.resolve()
+        paths, root = [path.resolve() for path in self._paths], self.project.root.resolve()
         origins = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
         return paths[0].parent.name, "\n".join(origins)
 

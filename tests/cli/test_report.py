@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -21,11 +22,13 @@ from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.tracking import open_tracker
 from ablate.workflows import report_source
 from ablate.workflows.report_source import ReportSource
+from tests import ROOT
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import mlflow_project
 
+EVENT_FILES = ROOT / "tests" / "samples" / "event_files"
 ARMS = {"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-grad-clip": NO_CLIP}
 
 
@@ -93,6 +96,23 @@ def test_several_files_are_one_table(csv: Path) -> None:
     assert "2 files (first.jsonl, rest.csv)" in report
 
 
+def test_tensorboard_logs_need_a_step(csv: Path) -> None:
+    for seed in range(3):
+        for variant in ("base", "resumed"):  # at 0.25 until step 7, and continued at 0.5 from step 2 to 5
+            folder = shutil.copytree(EVENT_FILES / "tensorboardx" / "resumed", f"logs/{variant}-seed{seed}")
+            if variant == "base":
+                max(Path(folder).iterdir()).unlink()
+    asked = ["--tensorboard", "logs", "--metric", "val/acc", "--baseline", "base"]
+    stderr = call(*asked, code=2).stderr
+    assert "val/acc has up to 8 values per run (steps 0 to 7). Choose one with --step last" in stderr
+    facts = json.loads(call(*asked, "--step", "last", "--json").stdout)
+    assert [(row["variant"], row["delta"]) for row in facts["effects"]] == [("resumed", 25.0)]
+    report = (csv.parent / "reports" / "logs" / "report.md").read_text()
+    assert "variant and seed by the names of the runs; val/acc at the last step of each run" in report
+    assert "3 runs end before step 7 of val/acc: resumed-seed0 (step 5)" in report
+    assert "ablate report --tensorboard logs" in report
+
+
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     result = call("mine", "--runs", "runs.csv", "--json", "--output", "elsewhere", "--margin", "0.4")
     facts = json.loads(result.stdout)
@@ -106,7 +126,11 @@ def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     ("arguments", "code", "words"),
     [
         ([], 2, "Name a study"),
-        (["--runs", "a.csv", "--experiment", "b"], 2, "Give one of them"),
+        (["--runs", "a.csv", "--experiment", "b"], 2, "--runs and --experiment exclude each other. Give one of them"),
+        (["--runs", "a.csv", "--tensorboard", "b"], 2, "--runs and --tensorboard exclude each other. Give one of them"),
+        (["--tensorboard", "none"], 1, "Folder not found: none"),
+        (["--runs", "runs.csv", "--step", "first"], 2, "Unknown step 'first'"),
+        (["demo", "--step", "last"], 2, "--step is for runs of other programs"),
         (["--runs", "none.csv"], 1, "File not found: none.csv"),
         (["--runs", "runs.csv", "--metric-goal", "up"], 2, "max or min"),
         (["--runs", "runs.csv", "--margin", "0"], 2, "above 0"),

@@ -41,6 +41,9 @@ class ExternalRunFlags:
     sheet: Annotated[
         str | None, _external(text="Sheet of an Excel workbook.", metavar="NAME", panel=panels.ADVANCED)
     ] = None
+    tensorboard: Annotated[
+        Path | None, _external(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR")
+    ] = None
     experiment: Annotated[str | None, _external(text="MLflow experiment.", metavar="NAME")] = None
     metric: Annotated[
         str | None,
@@ -87,6 +90,22 @@ class ExternalRunFlags:
             show_default="status, state and other known names",
         ),
     ] = None
+    step: Annotated[
+        str | None,
+        _external(
+            text="Step or epoch whose values count: last, a number, or the best by another metric (best:val_loss).",
+            metavar="last|NUMBER|best:METRIC",
+            show_default="required if runs have several values",
+        ),
+    ] = None
+    step_param: Annotated[
+        str | None,
+        _external(
+            text="Column that contains the step, in files with one row per step.",
+            metavar="NAME",
+            panel=panels.ADVANCED,
+        ),
+    ] = None
     finished_word: Annotated[
         str | None,
         _external(text="Further status words of finished runs.", metavar="A,B,...", panel=panels.ADVANCED),
@@ -124,12 +143,25 @@ class ExternalRunFlags:
             goal=self.metric_goal,
             unit=self.unit,
             floor=self.floor,
+            step=self.step,
+            step_param=self.step_param,
             exploratory=self.exploratory,
         )
 
+    @property
+    def sources(self) -> list[str]:
+        """The flags of the sources that are given."""
+        given = {"--runs": self.runs, "--tensorboard": self.tensorboard, "--experiment": self.experiment}
+        return [flag for flag, value in given.items() if value]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files and the folder that are given."""
+        return [*(self.runs or []), *([self.tensorboard] if self.tensorboard else [])]
+
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""
-        own = ("runs", "experiment", "floor")
+        own = ("runs", "tensorboard", "experiment", "floor")
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
         return [f"--{name.replace('_', '-')}" for name in changed if name not in own]
 

@@ -45,6 +45,8 @@ class TableOptions(MetricOptions):
         status: Column of the status; `none` if no column is one.
         finished_words: Words of finished runs, in addition to the known ones.
         metric: Column of the metric.
+        step: The step whose values count, where a run has several: `last`, a number, or `best:METRIC`.
+        step_param: Column of the step.
         exploratory: Whether the comparisons were not planned.
     """
 
@@ -55,6 +57,8 @@ class TableOptions(MetricOptions):
     status: str | None = None
     finished_words: Sequence[str] = ()
     metric: str | None = None
+    step: str | None = None
+    step_param: str | None = None
     exploratory: bool = False
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ablate.report.sources.columns import find_column
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.run_names import seed_in, without_seeds
+from ablate.report.sources.steps import with_chosen_steps
 from ablate.report.study_data import StudyData
 from ablate.wording import count, listed
 
@@ -13,10 +16,28 @@ from ablate.wording import count, listed
 def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
     """Return the runs of a reader as the data of a report. Runs that the reader set aside become cautions and counts.
 
-    Raises the errors of `from_table`.
+    Raises the errors of `with_chosen_steps` and `from_table`.
     """
+    runs = with_chosen_steps(_with_roles_in_names(runs, options), options)
     study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement)
     for reason, excluded in runs.set_aside.items():
         study = study.with_cautions(f"{count(len(excluded), 'run')} {reason} excluded: {listed(excluded, 5)}.")
     counts = replace(study.counts, set_aside={reason: len(found) for reason, found in runs.set_aside.items()})
     return replace(study.with_cautions(*runs.cautions), counts=counts)
+
+
+def _with_roles_in_names(runs: RunTable, options: TableOptions) -> RunTable:
+    """Return runs with a seed and a variant by their names, where there is no column of them."""
+    if not runs.are_names:
+        return runs
+    table, names, found = runs.table, [str(name) for name in runs.table.index], []
+    column = find_column(table, options.seed)
+    seeds = table[column].tolist() if column else list(map(seed_in, names))
+    if column is None and options.seed == "seed" and any(seeds):
+        table = table.assign(seed=seeds)
+        found.append("seed")
+    if options.variant is None and not options.factors and find_column(table, "variant") is None:
+        table = table.assign(variant=without_seeds(names, seeds))
+        found.insert(0, "variant")
+    words = f"{' and '.join(found)} by the names of the runs" if found else ""
+    return replace(runs, table=table, statement="; ".join(filter(None, [runs.statement, words])))

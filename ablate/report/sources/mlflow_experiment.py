@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from ablate.report.sources.columns import find_column, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.run_names import seed_in, without_seeds
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
 from ablate.wording import unknown
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 NO_TRAININGS = "with neither a seed nor a metric"
 PARENTS = "that are parents of nested runs and have no seed"
-
-_SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
-"""The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
-
-_SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
-"""The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
@@ -51,7 +45,7 @@ def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
     named = [role for role in ("variant", "seed") if role in table.columns]
     words = f"{' and '.join(named)} by the names of the runs" if named else ""
     aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
-    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, words)
+    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, statement=words)
 
 
 def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:
@@ -85,7 +79,7 @@ def table_of(used: Sequence[Run], options: TableOptions) -> pd.DataFrame:
     if column is None and options.seed == "seed" and any(seeds):
         table["seed"] = seeds
     if options.variant is None and not options.factors and find_column(table, "variant") is None:
-        table["variant"] = _without_seeds([run.variant for run in used], seeds)
+        table["variant"] = without_seeds([run.variant for run in used], seeds)
     return table
 
 
@@ -97,24 +91,7 @@ def _row(run: Run) -> dict[str, str]:
 
 def _seed(run: Run) -> str:
     """Return the seed of a run without a seed parameter: of ours, the recorded one, else that in its name, if any."""
-    found = _SEED.search(run.variant)
-    return str(run.seed) if run.key else found[1] if found else ""
-
-
-def _without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
-    """Return names without their seeds, if in every name that ends like a seed it is the seed of that run."""
-    ends = [_SEED_AT_END.search(name) for name in names]
-    matching = [_is_number(seed, found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
-    if not all(matching):
-        return list(names)
-    return [name[: found.start()] or name if found else name for name, found in zip(names, ends, strict=True)]
-
-
-def _is_number(text: str, digits: str) -> bool:
-    try:
-        return float(text) == int(digits)
-    except ValueError:
-        return False
+    return str(run.seed) if run.key else seed_in(run.variant)
 
 
 def _text(value: Any) -> str:

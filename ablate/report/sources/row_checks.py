@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
@@ -10,6 +11,11 @@ from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+STEP_COLUMNS = "epoch step globalstep iteration iter trainerglobalstep trainingiteration"
+"""Names of columns of steps, without case and separators."""
+
+STEP_CHOICES = "--step last, --step NUMBER or --step best:METRIC"
 
 _OPEN = "running"
 _NAMED_ROWS = 5
@@ -88,6 +94,10 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
         return f"{found}. They differ in no column except {metric}. Keep one row per variant and seed"
     values = listed(map(repr, dict.fromkeys(rows[places[0]].map(str))), 3)
     others = f", and in {listed(names[1:], 2)}" if len(names) > 1 else ""
+    if re.sub(r"[^a-z]", "", names[0].lower()) in STEP_COLUMNS.split():
+        return (
+            f"{found}. They differ in {names[0]} ({values}){others}. Choose one {names[0]} per run with {STEP_CHOICES}"
+        )
     return (
         f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]}, or choose another "
         "variant or seed (--variant-param, --seed-param)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """The values of a metric of one run, in ascending order of steps that differ.
+
+    Attributes:
+        steps: Steps or epochs.
+        values: The value at each step.
+        single: Whether the values are floats of 32 bits, whose text has fewer digits.
+    """
+
+    steps: Sequence[float]
+    values: Sequence[float]
+    single: bool = False
+
+    def at(self, step: float) -> str:
+        """Return the value at a step as the text of a cell; empty if there is none."""
+        place = bisect_left(self.steps, step)
+        if place == len(self.steps) or self.steps[place] != step:
+            return ""
+        return short_float(self.values[place]) if self.single else str(self.values[place])
+
+
+@dataclass(frozen=True)
 class RunTable:
     """The runs of a source as they were found, before any check.
 
@@ -27,6 +50,9 @@ class RunTable:
             row in messages.
         row_word: The word before that name: `line` for line 3, `run`, `row`.
         set_aside: The names of runs that are not in the table, by reason, such as `with a half-written line`.
+        histories: Curves by row of the table and name of the metric, for sources that record a metric more than once.
+            The table has no column of these metrics.
+        are_names: Whether the index has names of runs, which may end with the seed.
         statement: How the source was read, where there was a choice; empty if there was none.
         cautions: Warnings about the source.
     """
@@ -35,6 +61,8 @@ class RunTable:
     table: pd.DataFrame
     row_word: str
     set_aside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    histories: Mapping[Any, Mapping[str, Curve]] = field(default_factory=dict)
+    are_names: bool = False
     statement: str = ""
     cautions: Sequence[str] = ()
 
@@ -48,6 +76,13 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def short_float(value: float) -> str:
+    """Return a float of 32 bits with the fewest digits that identify it: 0.1 instead of 0.10000000149."""
+    import numpy as np
+
+    return str(np.float32(value))
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -93,8 +93,8 @@ def _joined(paths: Sequence[Path], found: Sequence[RunTable]) -> RunTable:
         pd.concat(tables).fillna(""),
         "",
         aside,
-        "; ".join(statements),
-        _partial_columns(names, [runs.table for runs in found]),
+        statement="; ".join(statements),
+        cautions=_partial_columns(names, [runs.table for runs in found]),
     )
 
 

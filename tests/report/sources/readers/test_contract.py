@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,6 +25,7 @@ from ablate.report.sources.external_study import study_of
 from ablate.report.sources.mlflow_experiment import read_experiment
 from ablate.report.sources.readers.run_table import Reader, RunTable
 from ablate.report.sources.readers.table_files import read_table_files
+from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 from ablate.stats.effects import effects_table
 
 Runs = list[dict[str, Any]]
@@ -36,7 +39,7 @@ def simulated() -> Runs:
     runs = []
     for variant, shift in (("baseline", 0.0), ("no-augment", -0.04), ("no-mixup", -0.002), ("no-ema", 0.001)):
         for seed in range(6):
-            score: float | None = float(0.9 + shift + luck[seed] + generator.normal(0, 0.002))
+            score: float | None = round(float(0.9 + shift + luck[seed] + generator.normal(0, 0.002)), 4)
             state = "finished"
             if (variant, seed) == ("no-mixup", 3):
                 state, score = "crashed", None
@@ -88,6 +91,32 @@ def excel_file(folder: Path, runs: Runs) -> Reader:
     return partial(read_table_files, [folder / "runs.xlsx"])
 
 
+def csv_file_of_epochs(folder: Path, runs: Runs) -> Reader:
+    """One row per epoch; the last one has the score."""
+    rows = []
+    for run in runs:
+        rows += [{**run, "epoch": epoch, "val_acc": run["val_acc"] and 0.1 * epoch} for epoch in range(3)]
+        rows.append({**run, "epoch": 3})
+    pd.DataFrame(rows).to_csv(folder / "epochs.csv", index=False)
+    return partial(read_table_files, [folder / "epochs.csv"])
+
+
+def tensorboard_logs(folder: Path, runs: Runs, library: str = "torch.utils.tensorboard") -> Reader:
+    needed = "tensorboardX" if library == "tensorboardX" else "tensorboard"
+    pytest.importorskip(needed, reason=f"{needed} is not installed")
+    writer = importlib.import_module(library).SummaryWriter
+    for number, run in enumerate(runs):
+        texts = {"augment": str(run["augment"]).lower()}
+        with warnings.catch_warnings(), writer(str(folder / f"{number:02}")) as log:
+            warnings.simplefilter("ignore")
+            if run["val_acc"] is not None:
+                for epoch in range(3):
+                    log.add_scalar("val_acc", 0.1 * epoch, epoch)
+                log.add_scalar("val_acc", run["val_acc"], 3)
+            log.add_hparams({name: run[name] for name in ("variant", "seed", "state", "config.lr")} | texts, {})
+    return partial(read_tensorboard, folder)
+
+
 def several_files(folder: Path, runs: Runs) -> Reader:
     """Runs of three programs: one wrote CSV, one JSONL and one Parquet."""
     parts = [(csv_file, runs[:8]), (jsonl_file, runs[8:15]), (parquet_file, runs[15:])]
@@ -133,6 +162,9 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "json": json_file,
     "parquet": parquet_file,
     "excel": excel_file,
+    "csv of epochs": csv_file_of_epochs,
+    "tensorboard of PyTorch": tensorboard_logs,
+    "tensorboardX": partial(tensorboard_logs, library="tensorboardX"),
     "several files": several_files,
     "mlflow": mlflow_experiment,
 }
@@ -144,7 +176,8 @@ def write(request: pytest.FixtureRequest) -> Callable[[Path, Runs], Reader]:
 
 
 def analysed(runs: RunTable) -> Analysis:
-    return analyse(study_of("theirs", runs, TableOptions(metric="val_acc", margin=0.5)))
+    step = "last" if runs.histories or "epoch" in runs.table.columns else None
+    return analyse(study_of("theirs", runs, TableOptions(metric="val_acc", margin=0.5, step=step)))
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +209,18 @@ def test_a_reader_returns_text_and_names_the_rows(write: Any, tmp_path: Path) ->
 
 
 def test_messages_name_the_rows(write: Any, tmp_path: Path) -> None:
-    rows = [{**run, "val_acc": str(run["val_acc"] or "")} for run in simulated()]
-    rows[7]["val_acc"] = "oops"
-    with pytest.raises(UserError, match=r"(line|row|run) \d+.*\(no-augment, seed 1: 'oops'\)"):
+    rows = [{**run, "config.lr": str(run["config.lr"])} for run in simulated()]
+    rows[7]["seed"] = 0
+    with pytest.raises(UserError, match=r"Duplicate results: (line|row|run) .*\(no-augment, seed 0\)"):
         analysed(write(tmp_path, rows)())
+
+
+def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def test_reading_changes_nothing(write: Any, tmp_path: Path) -> None:
     reader = write(tmp_path, simulated())
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*")}
+    before = contents(tmp_path)
     reader()
-    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*")} == before
+    assert contents(tmp_path) == before

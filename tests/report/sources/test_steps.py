@@ -1,0 +1,139 @@
+"""The step of a run whose values count: in histories and in tables with one row per step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.run_table import Curve, RunTable
+from ablate.report.sources.steps import step_choice, with_chosen_steps
+
+ACC, LOSS = [0.5, 0.8, 0.7], [2.0, 1.0, 0.9]
+
+
+def histories(**ends: int) -> RunTable:
+    """Return two runs with an accuracy and a loss, and a test score that was recorded once."""
+    curves = {
+        name: {
+            "val/acc": Curve([0, 10, 20][: ends.get(name, 3)], ACC[: ends.get(name, 3)]),
+            "val_loss": Curve([0, 10, 20], LOSS),
+            "test_accuracy": Curve([20], [0.75]),
+        }
+        for name in ("a", "b")
+    }
+    table = pd.DataFrame({"params.seed": ["0", "0"], "variant": ["a", "b"]}, index=["a", "b"])
+    return RunTable("logs", table, "run", histories=curves)
+
+
+def rows(*cells: tuple[str, int, int, str, str]) -> RunTable:
+    table = pd.DataFrame(cells, columns=["variant", "seed", "epoch", "acc", "val_loss"]).astype(str)
+    return RunTable("runs.csv", table.set_axis(range(2, len(cells) + 2), axis=0), "line")
+
+
+LONG = [("a", 0, 1, "0.5", "2"), ("a", 0, 2, "0.8", "1"), ("a", 0, 3, "0.7", "0.9"), ("a", 0, 4, "", "0.8"),
+        ("b", 0, 1, "0.4", "1"), ("b", 0, 2, "0.6", "1"), ("b", 0, 3, "0.3", "nan")]  # fmt: skip
+
+
+def chosen(runs: RunTable, step: str | None, **options: Any) -> RunTable:
+    return with_chosen_steps(runs, TableOptions(**{"metric": "acc", "step": step, **options}))
+
+
+@pytest.mark.parametrize(("step", "value", "words"), [
+    ("last", "0.7", "val/acc at the last step of each run"),
+    ("10", "0.8", "val/acc at step 10 of each run"),
+    ("best:val_loss", "0.7", "val/acc at the step with the lowest val_loss of each run"),
+    ("best:val/acc", "0.8", "val/acc at the step with the highest val/acc of each run"),
+    ("15", "", "val/acc at step 15 of each run"),
+])  # fmt: skip
+def test_the_step_of_a_history(step: str, value: str, words: str) -> None:
+    found = chosen(histories(), step, metric="val_acc")
+    assert found.table["metrics.val/acc"].tolist() == [value, value]
+    assert found.table["metrics.test_accuracy"].tolist() == ["0.75", "0.75"], "recorded once"
+    assert found.statement == words
+    assert bool(found.cautions) == (step == "best:val/acc")
+
+
+def test_without_a_choice_a_metric_has_one_value() -> None:
+    with pytest.raises(
+        UsageError, match=r"val/acc has up to 3 values per run \(steps 0 to 20\)\. Choose one with --step"
+    ):
+        chosen(histories(), None, metric="val_acc")
+    found = chosen(histories(), None, metric="test_accuracy")
+    assert list(found.table.columns) == ["params.seed", "variant", "metrics.test_accuracy"]
+    assert found.statement == ""
+
+
+def test_runs_that_end_early_are_named() -> None:
+    found = chosen(histories(b=2), "last", metric="val/acc")
+    assert found.table["metrics.val/acc"].tolist() == ["0.7", "0.8"]
+    assert found.cautions[0].startswith("1 run ends before step 20 of val/acc: b (step 10). If they were not stopped")
+    assert chosen(histories(b=2), "20", metric="val/acc").table["metrics.val/acc"].tolist() == ["0.7", ""]
+
+
+def test_values_of_32_bits_have_their_own_digits() -> None:
+    value = 0.8999999761581421
+    assert Curve([1], [value], single=True).at(1) == "0.9"
+    assert Curve([1], [value]).at(1) == str(value)
+
+
+@pytest.mark.parametrize("step", ["", "best", "best:", "first", "nan"])
+def test_unknown_steps_are_refused(step: str) -> None:
+    with pytest.raises(UsageError, match="Use --step last, --step NUMBER or --step best:METRIC"):
+        step_choice(step)
+
+
+@pytest.mark.parametrize(("step", "message"), [
+    ("best:val_los", "Did you mean 'val_loss'"), ("best:zeal", "Unknown metric 'zeal'"),
+])  # fmt: skip
+def test_unknown_metrics_are_refused(step: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        chosen(histories(), step, metric="val_acc")
+
+
+def test_the_best_of_a_metric_without_a_known_goal_is_not_guessed() -> None:
+    runs = rows(*LONG)
+    runs = RunTable(runs.source, runs.table.assign(zeal="1"), "line")
+    with pytest.raises(UsageError, match="Unknown whether a higher or a lower zeal is better"):
+        chosen(runs, "best:zeal")
+
+
+@pytest.mark.parametrize(("step", "lines", "scores"), [
+    ("last", [4, 8], ["0.7", "0.3"]),
+    ("2", [3, 7], ["0.8", "0.6"]),
+    ("best:val_loss", [4, 6], ["0.7", "0.4"]),
+    ("best:acc", [3, 7], ["0.8", "0.6"]),
+    ("4", [5, 8], ["", ""]),
+])  # fmt: skip
+def test_the_row_of_a_table(step: str, lines: list[int], scores: list[str]) -> None:
+    found = chosen(rows(*LONG), step)
+    assert found.table.index.tolist() == lines
+    assert found.table["acc"].tolist() == scores
+    assert "epoch" not in found.table.columns
+    assert found.statement.endswith("of each run (column epoch)")
+
+
+def test_two_rows_of_one_step_stay_an_error() -> None:
+    runs = chosen(rows(*LONG, ("a", 0, 3, "0.9", "1")), "last")
+    with pytest.raises(UserError, match=r"Duplicate results: line 4 .*line 9"):
+        from_table("mine", "runs.csv", runs.table, TableOptions(metric="acc", baseline="a"))
+
+
+def test_a_table_of_epochs_without_a_choice_names_the_option() -> None:
+    with pytest.raises(UserError, match=r"They differ in epoch .*\. Choose one epoch per run with --step last"):
+        from_table("mine", "runs.csv", rows(*LONG).table, TableOptions(metric="acc", baseline="a"))
+
+
+def test_the_column_of_steps_is_asked_for() -> None:
+    runs = rows(*LONG)
+    both = RunTable(runs.source, runs.table.assign(step="1"), "line")
+    with pytest.raises(UsageError, match=r"The steps may be epoch or step\. Choose the column with --step-param NAME"):
+        chosen(both, "last")
+    assert chosen(both, "last", step_param="epoch").table["acc"].tolist() == ["0.7", "0.3"]
+    with pytest.raises(UsageError, match="needs a column of steps or epochs"):
+        chosen(RunTable(runs.source, runs.table.drop(columns="epoch"), "line"), "last")
+    with pytest.raises(UserError, match="The step is not a number in line 2: 'x'"):
+        chosen(RunTable(runs.source, runs.table.assign(epoch="x"), "line"), "last")
