@@ -34,13 +34,19 @@ def predict(
       ablate predict *.png --weights cifar-10-resnet9.pth --json
     """
     from ablate.data import read_image
-    from ablate.tracking import Project
-    from ablate.workflows.run import find_weights
+    from ablate.tracking import Project, run_title
+    from ablate.workflows.run import describe_weights, find_weights
     from ablate.workloads.resnet9.weights import classify, load_classifier
 
     if run and weights:
         raise UsageError("--run and --weights exclude each other. Give one of them")
-    classifier = load_classifier(weights or find_weights(store.open_current(Project.find()), run))
+    if weights:
+        model = str(weights)
+    else:
+        found, weights = find_weights(store.open_current(Project.find()), run)
+        model = run_title(found)
+        console.info(f"Weights of {describe_weights(found)}")
+    classifier = load_classifier(weights)
     pixels = [read_image(path, classifier.image_size) for path in images]
     probabilities = classify(classifier, pixels)
     ranked = [sorted(zip(row.tolist(), classifier.classes, strict=True), reverse=True) for row in probabilities]
@@ -49,7 +55,7 @@ def predict(
             {"image": str(path), "classes": {name: p for p, name in row}}
             for path, row in zip(images, ranked, strict=True)
         ]
-        console.print_json({"weights": str(weights or run), "predictions": answers})
+        console.print_json({"weights": model, "predictions": answers})
         return
     best = min(3, len(classifier.classes))
     rows = [

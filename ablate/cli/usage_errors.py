@@ -35,6 +35,15 @@ def _value_of_a_flag(ctx: Any, extra: str) -> str | None:
     return f"The option {before} takes no value." + f" Did you mean {' or '.join(near)}?" * bool(near)
 
 
+def _setting_of_a_study(option: str, parameters: list[Any]) -> str:
+    """Return how to change a setting of a study's own training, if the command line has a study file."""
+    file = next((word for word in sys.argv[1:] if word.endswith(".py")), None)
+    if file is None or all(parameter.metavar != "STUDY.py" for parameter in parameters):
+        return ""
+    name = option.removeprefix("--").replace("-", "_")
+    return f" Change settings of a study's own training in {file}: Study(values={{{name!r}: ...}})."
+
+
 def explain_mistake(error: Any) -> str:
     """Return a usage error in one line: the problem, the nearest existing name, and the help that lists all names."""
     ctx = error.ctx
@@ -46,7 +55,8 @@ def explain_mistake(error: Any) -> str:
         synonym = _SYNONYMS.get(option)
         near = nearest(synonym, names, 0.9) if synonym else nearest(option, names)  # --seed is near --seeds
         flag = "--help-all" if "--help-all" in names else "--help"
-        return f"{unknown_name('option', option, near)} See `{command} {flag}`"
+        hint = "" if synonym or nearest(option, names, 0.8) else _setting_of_a_study(option, parameters)
+        return f"{unknown_name('option', option, None if hint else near)}{hint} See `{command} {flag}`"
     name = re.match(r"No such command '(.*?)'\.", error.format_message())
     if name:
         near = nearest(name[1], ctx.command.commands)

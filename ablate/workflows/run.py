@@ -17,7 +17,7 @@ from ablate.journal.run_journal import Journal, Journals, Run, records
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker, run_title
-from ablate.workflows.messages import describe_scale
+from ablate.workflows.messages import describe_scale, run_row
 from ablate.workflows.store import DeliveryWarnings, warn_refused
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -123,8 +123,8 @@ def copy_weights(result: RunResult, target: Path) -> None:
         shutil.copyfile(path, target.with_suffix(path.suffix) if path.suffix == ".json" else target)
 
 
-def find_weights(tracker: Tracker, name: str | None) -> Path:
-    """Return the weights of the run of that name, or without a name of the newest run that kept its weights.
+def find_weights(tracker: Tracker, name: str | None) -> tuple[Run, Path]:
+    """Return the run of that name and its weights, or without a name the newest run that kept its weights.
 
     Of several runs with the same title, the newest with weights is chosen: those of a sweep keep none.
     """
@@ -134,7 +134,7 @@ def find_weights(tracker: Tracker, name: str | None) -> Path:
         runs = [run for run in reversed(tracker.runs()) if named is None or run_title(run) == name]
     for run in runs:
         try:
-            return _weights_in(tracker.artifact(run, WEIGHTS))
+            return run, _weights_in(tracker.artifact(run, WEIGHTS))
         except UserError:
             continue
     if named is None:
@@ -145,6 +145,14 @@ def find_weights(tracker: Tracker, name: str | None) -> Path:
         f"{run_title(named)} has no weights: the runs of a sweep keep none. Train it again with "
         f"`{command_of(named)}`, and with --data-dir if the sweep had one"
     )
+
+
+def describe_weights(run: Run) -> str:
+    """Return the run of some weights, with its test accuracy and its start: several runs may have one name."""
+    row = run_row(run)
+    score = run.metrics.get(WORKLOAD.metric.tracked)
+    accuracy = "" if score is None else f"test accuracy {score:.4f}, "
+    return f"{row['run']} ({row['scale']}, {accuracy}started {row['started']})"
 
 
 def command_of(run: Run) -> str:

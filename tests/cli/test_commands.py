@@ -123,7 +123,10 @@ def test_predicting(kitchen: Path) -> None:
         ablate("predict", "black.png", "--weights", "weights/baseline.pth", "--json", folder=kitchen).stdout
     )
     assert same["predictions"] == answer["predictions"]
-    assert "%" in ablate("predict", "black.png", folder=kitchen).stdout
+    assert answer["weights"] == "baseline/s0"
+    newest = ablate("predict", "black.png", folder=kitchen)
+    assert "%" in newest.stdout
+    assert newest.stderr.startswith("Weights of no-augment+no-residual/s1 (width 2, 2 epochs, test accuracy 0.")
 
 
 def test_weights_of_a_run_of_a_sweep_are_those_of_the_command_in_the_message(tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ MISTAKES: list[tuple[Sequence[str], int, str]] = [
     (["run", "--precision", "fp8"], 2, "Unknown precision 'fp8'. Known: auto, bf16, fp32"),
     (["run", "--preset", "demo", "--tag", "nonsense"], 2, "--tag takes KEY=VALUE"),
     (["run", "--preset", "demo", "--train-size", "100000"], 1, "100000"),
-    (["run", "--preset", "demo", "--image-size", "20"], 2, "multiple of 8"),
+    (["run", "--preset", "demo", "--image-size", "20"], 2, "multiple of 8 such as 16 or 24, not 20"),
     (["run", "--preset", "demo", "--save-weights", "."], 1, "is a folder"),
     (["run", "--preset", "demo", "--tracking-uri", "./mlruns"], 2, "file store"),
     (["run", "--data-dir", "nowhere"], 1, "nowhere"),
@@ -205,6 +208,13 @@ def test_a_mistake_is_one_clear_line(project: Path, arguments: Sequence[str], co
     answer = ablate(*arguments, folder=project, code=code)
     assert message in " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", answer.stderr).split())
     assert answer.stdout == ""
+
+
+def test_the_name_of_a_study_is_answered_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "thing.py").touch()
+    message = ablate("sweep", "thing", folder=tmp_path, code=2).stderr
+    assert message == "error: Unknown study file 'thing'. Did you mean 'experiments/thing.py'?\n"
 
 
 def test_every_factor_knob_and_setting_has_its_flag() -> None:

@@ -220,6 +220,26 @@ def test_a_mistake_is_one_line_with_the_nearest_name(arguments: Sequence[str], m
     assert not result.stdout
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (
+            "--hidden",
+            "Change settings of a study's own training in mine.py: Study(values={'hidden': ...}). See `ablate",
+        ),
+        ("--dry-rum", "Did you mean '--dry-run'? See `ablate"),
+        ("--workers", "Did you mean '--jobs'? See `ablate"),
+    ],
+)
+def test_an_option_for_a_setting_of_a_study_is_answered_with_its_file(
+    option: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", "sweep", "mine.py", option, "3"])
+    result = invoke("sweep", "mine.py", option, "3")
+    assert result.exit_code == 2
+    assert f"error: Unknown option '{option}'. {message}" in " ".join(result.stderr.split())
+
+
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[" in invoke("run", "--help", color=True).stdout

@@ -121,6 +121,8 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread
     """
     metric, settings = declared_metric(declaration), declaration.get("settings", {})
     baseline, ranges = declaration.get("factors", {}), declaration.get("ranges", {})
+    for kind in ("factors", "candidates", "settings"):
+        _check_mapping(kind, declaration.get(kind, {}))
     descriptions = {**baseline, **declaration.get("candidates", {})}
     if not descriptions:
         raise UsageError("A custom training needs factors. Declare some: factors=dict(scaling='standardised inputs')")
@@ -145,6 +147,17 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread
         unread=unread,
         shared_folder=declaration.get("shared_folder", False),
     )
+
+
+def _check_mapping(kind: str, given: object) -> None:
+    """Raise UsageError for names without descriptions or values."""
+    if isinstance(given, Mapping):
+        return
+    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Sequence) else []
+    name = names[0] if names else kind.removesuffix("s")
+    value = "0.1" if kind == "settings" else "'what it is'"
+    what = "values" if kind == "settings" else "descriptions"
+    raise UsageError(f"The {kind} of a custom training have {what}: {kind}={{{name!r}: {value}}}, not {given!r}")
 
 
 def declared_metric(declaration: WorkloadDeclaration) -> Metric:

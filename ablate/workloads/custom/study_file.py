@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from ablate.errors import UsageError
 from ablate.studies.study import Study
 from ablate.studies.workload import StudyFile, Workload
-from ablate.wording import unknown
+from ablate.wording import unknown, unknown_name
 from ablate.workloads.custom import study_process
 from ablate.workloads.custom.declarations import DeclaredData, Trainer
 
@@ -192,6 +192,8 @@ def load_study(path: Path) -> Study:
     """
     if not path.is_file():
         files = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
+        if same := [file for file in (*files, *sorted(Path("experiments").glob("*.py"))) if file.stem == path.stem]:
+            raise UsageError(unknown_name("study file", str(path), str(same[0])))
         raise UsageError(unknown("study file", str(path), map(str, files)))
     with _state_restored(path):
         module = import_file(path)

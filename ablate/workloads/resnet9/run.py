@@ -30,9 +30,9 @@ def open_data(source: ImageSource | None, recipe: Recipe, progress: DataProgress
     Raises UserError if the recipe does not fit the data, for instance if it asks for more images than there are.
     """
     source = source or ImageSource()
+    training_plan(recipe, classes=2)  # raises for wrong settings, before the images are decoded
     dataset = open_dataset(source, recipe.settings["image_size"], progress)
     split_members(dataset, recipe)
-    training_plan(recipe, len(dataset.classes))
     floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
     return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset), dataset.notes)
 

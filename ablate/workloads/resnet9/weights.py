@@ -1,8 +1,8 @@
 """Weights files, and classification of images with them.
 
-A weights file is a bare state dict, as the notebook saves it. A `.json` file of the same name describes what the state
-dict does not contain: classes, normalisation, image size and components without weights. If it is missing, those of
-the notebook are used.
+A weights file is a state dict, as the notebook saves it; names with the prefixes of wrapped models and checkpoints that
+contain a state dict are read, too. A `.json` file of the same name describes what the state dict does not contain:
+classes, normalisation, image size and components without weights. If it is missing, those of the notebook are used.
 """
 
 from __future__ import annotations
@@ -21,11 +21,18 @@ from torch import Tensor
 from ablate.data import Dataset
 from ablate.data.normalisation import CIFAR10, PUBLISHED
 from ablate.errors import UserError
+from ablate.wording import listed
 from ablate.workloads.resnet9.model import ResNet9, net_of
 from ablate.workloads.resnet9.plan import Net
 
 WEIGHTS = "weights/resnet9.pth"
 """The artifact path of a run's weights."""
+
+_WITHIN = ("state_dict", "model_state_dict", "model")
+"""Names of the state dict within a checkpoint."""
+
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+"""Prefixes of the names in a wrapped model: of DataParallel, torch.compile and Lightning."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ def load_classifier(path: Path) -> Classifier:
             network.to_empty(device="cpu").load_state_dict(state)
         except (KeyError, RuntimeError, IndexError):
             raise UserError(f"{path} is not a ResNet9: its weights have other names or shapes") from None
+    if bad := [name for name, value in state.items() if not value.isfinite().all()]:
+        raise UserError(f"{path} has values that are NaN or infinite (in {listed(bad, 3)}): its training diverged")
     if net.classes != len(facts["classes"]):
         raise UserError(f"{path} has {net.classes} classes, but its .json file names {len(facts['classes'])}")
     return Classifier(network.eval(), facts["classes"], facts["mean"], facts["std"], net.image_size)
@@ -74,8 +83,17 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
         raise UserError(f"File {path} not found") from None
     except Exception:  # the unpickler raises exceptions of any type on a damaged file
         raise UserError(f"{path} was refused: it is not a file of PyTorch weights, or it contains code") from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{path} is not a state dict: save `model.state_dict()`, not the model")
+    if isinstance(state, dict):
+        state = next((state[name] for name in _WITHIN if isinstance(state.get(name), dict)), state)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()) or not state:
+        raise UserError(f"{path} contains no state dict: save `model.state_dict()`, not the model")
+    return _without_prefixes(state)
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict without the prefixes that all its names share."""
+    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in state)), ""):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 

@@ -91,7 +91,10 @@ def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
     """
     settings = recipe.settings
     if settings["image_size"] % 8:
-        raise UsageError(f"image_size must be a multiple of 8, not {settings['image_size']}")
+        below = max(16, settings["image_size"] // 8 * 8)
+        raise UsageError(
+            f"image_size must be a multiple of 8 such as {below} or {below + 8}, not {settings['image_size']}"
+        )
     plan = TrainingPlan(
         net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
         epochs=settings["epochs"],

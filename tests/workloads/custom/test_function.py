@@ -157,6 +157,9 @@ def test_candidates_presets_ranges_and_data(tmp_path: Path) -> None:
     [
         ("factors={}, metric=Metric('score')", "needs factors"),
         ("factors={'a': 'b'}", "needs a metric"),
+        ("factors=['a'], metric=Metric('score')", r"have descriptions: factors=\{'a': 'what it is'\}, not \['a'\]"),
+        ("factors='a', metric=Metric('score')", r"have descriptions: factors=\{'a': 'what it is'\}, not 'a'"),
+        ("factors={'a': 'b'}, settings=['n'], metric=Metric('score')", r"have values: settings=\{'n': 0.1\}"),
         ("factors={'a': 'b'}, metric='score'", "needs a metric"),
         ("factors={'a-b': 'c'}, metric=Metric('score')", "letters, digits and underscores"),
         ("factors={'a': 'b'}, settings={'a': 1}, metric=Metric('score')", "both as a factor and as a setting"),

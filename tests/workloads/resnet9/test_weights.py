@@ -135,13 +135,31 @@ def test_objects_other_than_state_dicts_are_refused(content, tmp_path):
         lambda state: {**state, "classifier.3.weight": torch.zeros(())},
         lambda state: {**state, "conv1.0.weight": torch.zeros(0, 3, 3, 3)},
         lambda state: {**state, "conv1.0.weight": torch.zeros(10**7, 1, 1, 1)},
-        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {**state, "module.extra": torch.zeros(2)},
     ],
-    ids=["linear", "empty", "missing", "extra", "shape", "scalar", "no-class", "no-width", "huge", "prefixed"],
+    ids=["linear", "empty", "missing", "extra", "shape", "scalar", "no-class", "no-width", "huge", "one-prefix"],
 )
 def test_another_networks_weights_are_refused(change, tmp_path):
     torch.save(change(notebook.ResNet9(width=2).state_dict()), tmp_path / "other.pth")
     refused(tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize("within", ["", "state_dict", "model_state_dict", "model"])
+def test_checkpoints_of_wrapped_models_are_read(prefix, within, tmp_path):
+    state = notebook.ResNet9(width=2).state_dict()
+    content = {f"{prefix}{name}": value for name, value in state.items()}
+    torch.save({"epoch": 3, within: content, "loss": 0.5} if within else content, tmp_path / "wrapped.pth")
+    found = load_classifier(tmp_path / "wrapped.pth").network.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in state.items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_diverged_are_named(value, tmp_path):
+    state = notebook.ResNet9(width=2).state_dict()
+    state["conv2.0.bias"][0] = value
+    torch.save(state, tmp_path / "diverged.pth")
+    assert "NaN or infinite (in conv2.0.bias)" in refused(tmp_path / "diverged.pth")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
