@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, info
+from ablate.console.printing import MESSAGES, duration, fitted, info
 
 SHORTEST_ESTIMATE = 5.0
 """Seconds. If less time is left, no estimate is printed."""
@@ -21,6 +23,9 @@ _FORMATS = {
     "images_per_s": "{:,.0f} images/s",
 }
 """Formats of the metrics of the built-in workload. Other metrics are shown with their names."""
+
+
+_SEPARATOR = " · "
 
 
 class DecodingBar:
@@ -55,11 +60,10 @@ class RunView:
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[facts]}"),
             TimeRemainingColumn(compact=True),
         )
-        self._bar = Progress(*columns, console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal)
-        self._task = self._bar.add_task("", total=None, epoch=f"0/{epochs}", facts="")
+        self._bar = _BarWithFacts(*columns, console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal)
+        self._task = self._bar.add_task("", total=None, epoch=f"0/{epochs}")
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
@@ -86,7 +90,18 @@ class RunView:
     def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show the metrics of an epoch."""
         known = [form.format(metrics[name]) for name, form in _FORMATS.items() if name in metrics]
-        facts = " · ".join(known or [f"{name} {value:.4g}" for name, value in metrics.items()])
-        self._bar.update(self._task, facts=escape(facts))
+        self._bar.facts = known or [f"{name} {value:.4g}" for name, value in metrics.items()]
         if not MESSAGES.is_terminal:
-            info(f"epoch {step}/{self._epochs}: {facts}")
+            info(f"epoch {step}/{self._epochs}: {_SEPARATOR.join(self._bar.facts)}")
+
+
+class _BarWithFacts(Progress):
+    """A bar with a line of facts below it; of the facts as many as fit the width."""
+
+    facts: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bar and the facts."""
+        yield from super().get_renderables()
+        if self.facts:
+            yield Text(fitted(self.facts, _SEPARATOR, self.console.width), no_wrap=True, overflow="ellipsis")

@@ -33,17 +33,35 @@ MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def info(text: str) -> None:
     """Print a message to standard error."""
-    MESSAGES.print(escape(text))
+    MESSAGES.print(_broken(text))
 
 
 def warning(text: str) -> None:
     """Print a warning to standard error."""
-    MESSAGES.print(f"[yellow]warning:[/] {escape(text)}")
+    MESSAGES.print(_broken(f"warning: {text}").replace("warning:", "[yellow]warning:[/]", 1))
 
 
 def error(text: str) -> None:
     """Print an error to standard error."""
-    MESSAGES.print(f"[bold red]error:[/] {escape(text)}")
+    MESSAGES.print(_broken(f"error: {text}").replace("error:", "[bold red]error:[/]", 1))
+
+
+def _broken(text: str) -> str:
+    """Return a message as markup, with its lines broken between words on a terminal. A path stays in one piece."""
+    if MESSAGES.is_terminal:
+        lines = (line for part in text.split("\n") for line in _lines(part, MESSAGES.width) or [""])
+        text = "\n".join(lines)
+    return escape(text)
+
+
+def _lines(text: str, width: int, hang: int = 0) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
+
+
+def fitted(parts: Sequence[str], separator: str, width: int) -> str:
+    """Return the first parts that fit the width together, and at least the first one."""
+    kept = max(1, *(n for n in range(len(parts) + 1) if cell_len(separator.join(parts[:n])) <= width))
+    return separator.join(parts[:kept])
 
 
 def result(text: str, *, wrap: bool = False) -> None:
@@ -54,10 +72,7 @@ def result(text: str, *, wrap: bool = False) -> None:
     """
     if wrap and OUTPUT.is_terminal:
         hang = len(text) - len(text.lstrip(" -"))
-        lines = textwrap.wrap(
-            text, _width(), subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False
-        )
-        text = "\n".join(lines)
+        text = "\n".join(_lines(text, _width(), hang))
     OUTPUT.print(escape(text))
 
 

@@ -9,23 +9,31 @@ from typing import Self
 
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, info
+from ablate.console.printing import MESSAGES, duration, fitted, info
 
 
 class SweepView:
     """A live view on a terminal, one line per finished run elsewhere.
 
     `reference` maps each variant to the variant that it is compared with. `scale` converts the metric for display
-    (a fraction to percentage points), `with_unit` adds the unit to a difference.
+    (a fraction to percentage points), `with_unit` adds the unit to a difference. `noun` is what ends: runs, or trials.
     """
 
     def __init__(
-        self, total: int, slots: int, reference: Mapping[str, str], scale: float, with_unit: Callable[[str], str]
+        self,
+        total: int,
+        slots: int,
+        reference: Mapping[str, str],
+        scale: float,
+        with_unit: Callable[[str], str],
+        noun: str = "runs",
     ) -> None:
+        self._noun, self._best = noun, ""
         self._total, self._slots, self._reference, self._scale = total, slots, reference, scale
         self._with_unit = with_unit
         self._scores: dict[str, dict[int, float]] = {}
@@ -54,6 +62,10 @@ class SweepView:
         self._running = list(rows)
         self._refresh()
 
+    def show_best(self, text: str) -> None:
+        """Show the best trial so far."""
+        self._best = text
+
     def run_ended(self, title: str, facts: str, seconds: float | None) -> None:
         """Show a finished run. `seconds`, for new runs only, is used to estimate the time left."""
         self._done += 1
@@ -72,15 +84,20 @@ class SweepView:
         if not self._live:
             return
         spent = duration(time.perf_counter() - self._began)
-        head = Text(f"{self._done} of {self._total} runs in {spent}{self._time_left()}")
-        bar = ProgressBar(total=self._total, completed=self._done, width=40)
-        self._live.update(Group(head, bar, *(Text(row) for row in self._running), self._difference_table()))
+        head = Text(f"{self._done} of {self._total} {self._noun} in {spent}{self._time_left()}")
+        bar = Padding(ProgressBar(total=self._total, completed=self._done, width=40), 0)  # it has no end of line itself
+        width, gap = MESSAGES.width, "  "
+        rows = [f"{gap}{fitted(row.strip().split(gap), gap, width - len(gap))}" for row in self._running]
+        best = fitted(f"best so far: {self._best}".split(", "), ", ", width)
+        lines = [*rows, *([best] if self._best else [])]
+        table = self._difference_table()
+        self._live.update(Group(head, bar, *map(Text, lines), *([table] if table.row_count else [])))
 
     def _difference_table(self) -> Table:
         """Return the mean paired difference of each variant so far, and its number of seeds."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("so far", "difference", "seeds"):
-            table.add_column(name, justify="left" if name == "so far" else "right")
+            table.add_column(name, justify="left" if name == "so far" else "right", no_wrap=True)
         for variant, against in self._reference.items():
             own, other = self._scores.get(variant, {}), self._scores.get(against, {})
             shared = [own[seed] - other[seed] for seed in own if seed in other]

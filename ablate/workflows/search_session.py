@@ -41,7 +41,7 @@ def run_search(task: TrialTask, executor: Executor, recorder: StudyRecorder, *, 
     with ExitStack() as stack:
         delivery = stack.enter_context(recorder.delivery())
         scale = task.spec.objectives[0].scale
-        view = stack.enter_context(console.SweepView(search.missing, executor.slots, {}, scale, str))
+        view = stack.enter_context(console.SweepView(search.missing, executor.slots, {}, scale, str, "trials"))
         stack.enter_context(JournalWatcher(recorder.journals, lambda: _jobs_in_progress(search, task), delivery, view))
         display = _TrialDisplay(task, recorder.journals, delivery, view, search.trials())
         try:
@@ -74,6 +74,7 @@ class _TrialDisplay:
         match event:
             case TrialEnded(trial):
                 self.trials.append(trial)
+                self._show_best()
                 for name in trial.runs.values():
                     self.delivery.follow(self.journals.path(name))
                 self.view.run_ended(f"trial {trial.number}", self._outcome(trial), trial.seconds or None)
@@ -82,6 +83,12 @@ class _TrialDisplay:
             case TrialsAwaited(others):
                 numbers = ", ".join(str(trial.number) for trial in others)
                 console.info(f"Waiting for the trials of another process: {numbers}")
+
+    def _show_best(self) -> None:
+        objectives = self.task.spec.objectives
+        if leader := best(self.trials, objectives[0].goal):
+            score = f"{objectives[0].label} {leader.values[0]:.4g}"
+            self.view.show_best(f"trial {leader.number}, {score}; {format_values(leader.params)}")
 
     def _outcome(self, trial: Trial) -> str:
         if trial.state == "failed":

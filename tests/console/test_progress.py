@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import re
 
-from ablate.console import DecodingBar, RunView, SweepView, sweeps
+import pytest
+from rich.console import Console
+
+from ablate.console import DecodingBar, RunView, SweepView, info, live, printing, sweeps
 
 
 def test_a_run_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +64,51 @@ def test_differences_are_of_paired_seeds() -> None:
     table = view._difference_table()
     assert [list(column.cells) for column in table.columns] == [["no-x - baseline"], ["-10.00 points"], ["1"]]
     assert sweeps._signed(0.0123) == "+0.0123"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Console:
+    """A terminal of 60 columns, whose output is recorded."""
+    found = Console(file=io.StringIO(), force_terminal=True, width=60, soft_wrap=True, record=True)
+    for module in (live, printing, sweeps):
+        monkeypatch.setattr(module, "MESSAGES", found)
+    return found
+
+
+def test_a_narrow_terminal_keeps_epoch_bar_and_time_of_a_run(terminal: Console) -> None:
+    with RunView(12) as view:
+        view.progress(40, 120)
+        view.recorded(3, {"train/loss": 0.3, "val/loss": 0.2, "val/accuracy": 0.95, "images_per_s": 3748.0})
+    lines = [line.rstrip() for line in terminal.export_text().splitlines()]
+    assert any(re.search(r"epoch 4/12 [━╸╺ ]+ --:--$", line) for line in lines), lines
+    assert "loss 0.300 · val loss 0.200 · val accuracy 0.9500" in lines, "what does not fit is left out"
+
+
+@pytest.mark.parametrize("reference", [{"no-x": "baseline"}, {}])
+def test_the_bar_of_a_sweep_has_a_line_of_its_own(reference: dict[str, str], terminal: Console) -> None:
+    with SweepView(3, 1, reference, 100, "{} points".format, "runs" if reference else "trials") as view:
+        view.add_score("baseline", 0, 0.9)
+        view.add_score("no-x", 0, 0.8)
+        view.show_best("trial 1, val accuracy 0.95; lr 0.01, weight_decay.strength 0.0001, dropout.p 0.2")
+        view.run_ended("baseline/s0", "accuracy 0.9", None)
+        view.show_running(["  running  no-augment+no-batch-norm/s1  epoch 4/12  train/loss 0.1  val/accuracy 0.9"])
+    lines = [line.rstrip() for line in terminal.export_text().splitlines()]
+    last = lines[max(number for number, line in enumerate(lines) if line.startswith("1 of 3")) :]
+    assert last[0].startswith("1 of 3 runs in" if reference else "1 of 3 trials in")
+    assert set(last[1]) <= set("━╸╺ ")
+    assert last[2:4] == [
+        "  running  no-augment+no-batch-norm/s1  epoch 4/12",
+        "best so far: trial 1, val accuracy 0.95; lr 0.01",
+    ]
+    assert any("so far" in line and "seeds" in line for line in last) == bool(reference)
+
+
+def test_messages_are_broken_between_words_on_a_terminal(terminal: Console) -> None:
+    path = "/a/path/that/is/longer/than/the/terminal/is/wide/and/stays/in/one/piece/report.md"
+    info(f"{'words ' * 15}{path}\nnext")
+    *words, last, after = terminal.export_text().splitlines()
+    assert [len(line) for line in words] == [59, 29]
+    assert (last, after) == (path, "next")
 
 
 def test_nothing_is_shown_where_nothing_is_decoded(capsys: pytest.CaptureFixture[str]) -> None:
