@@ -82,7 +82,8 @@ def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Exec
         _write_trials(search, made / "trials.csv")
         document = _markdown(record, search, plots, searches.command)
         write_document(document, record.name, made, as_html=as_html)
-    note = "\n\n".join([_title(record), bullets(map(escape, answer_lines(search)))])
+    title = f"**{_title(record).removeprefix('# ')}**"  # MLflow truncates headings
+    note = "\n\n".join([title, bullets(map(escape, answer_lines(search)))])
     return TuningReport(record.name, folder, files_in(folder), search, note)
 
 

@@ -21,6 +21,7 @@ def test_a_search_of_one_recipe_with_two_objectives(tmp_path: Path) -> None:
     assert "with several objectives" in text
     assert len(read_csv(folder / "trials.csv")) == TRIALS
     assert len(tracker.study("both").planned_runs) == TRIALS
+    assert tracker.reports["both"][1].startswith("**both ("), "MLflow truncates headings"
 
 
 def test_the_report_has_pruned_trials_and_saved_epochs(tmp_path: Path) -> None:
