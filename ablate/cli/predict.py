@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +57,13 @@ def predict(
             for path, row in zip(images, ranked, strict=True)
         ]
         console.print_json({"weights": model, "predictions": answers})
-        return
-    best = min(3, len(classifier.classes))
+    else:
+        _print_table(images, ranked)
+
+
+def _print_table(images: Sequence[Path], ranked: Sequence[Sequence[tuple[float, str]]]) -> None:
+    """Print the most probable classes of each image."""
+    best = min(3, len(ranked[0]))
     rows = [
         [str(path), *(f"{name} {p:.1%}" for p, name in row[:best])] for path, row in zip(images, ranked, strict=True)
     ]
