@@ -80,10 +80,24 @@ def report(
             (_check if flags.check else _fill)(read_marks(text, source), as_json=flags.as_json)
             return
         written = source.write(flags.output, as_html=flags.html)
-    if flags.as_json:
+    _print(written, as_json=flags.as_json, is_study=study is not None)
+
+
+def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> None:
+    """Print the report. Raises UserError if it compares nothing, because no two arms share a seed."""
+    if as_json:
         console.print_json(written.facts)
     else:
         show_report(written)
+    from ablate.report.accounting import compares_nothing
+    from ablate.report.write import Report
+
+    if isinstance(written, Report) and compares_nothing(written.analysis):
+        other = "" if is_study else ", or name the column of the seeds, if it is another one, with --seed-param"
+        raise UserError(
+            "The report compares nothing: no seed has a result in both arms of any comparison. Run the arms with the "
+            f"same seeds{other}"
+        )
 
 
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:

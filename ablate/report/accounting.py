@@ -12,6 +12,7 @@ from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed, spans
+from ablate.stats.effects.types import MIN_SEEDS
 from ablate.stats.effects.verdicts import MOST_NAMED, unstable_variants
 from ablate.wording import count
 
@@ -157,12 +158,30 @@ def _where(keys: Collection[Key]) -> str:
 def answer_notes(analysis: Analysis) -> list[str]:
     """Return what stands next to the answer: runs left out, a margin beyond the scores, how runs were read."""
     notes = [
+        _one_common_seed(analysis),
         account_for(analysis).sentence,
         _unstable_averages(analysis),
         _beyond_the_scores(analysis),
         analysis.study.statement,
     ]
     return [note for note in notes if note]
+
+
+def compares_nothing(analysis: Analysis) -> bool:
+    """Return whether there are comparisons, and no seed has a result in both arms of any."""
+    compared = [*analysis.headline, *analysis.retuned]
+    return bool(compared) and max(effect.n for effect in compared) == 0
+
+
+def _one_common_seed(analysis: Analysis) -> str:
+    """Return a warning if every comparison has one seed at most, and that is not because the scores repeat."""
+    compared = [*analysis.headline, *analysis.retuned]
+    if max((effect.n for effect in compared), default=0) != 1 or any(row.evidence.paired.repeated for row in compared):
+        return ""
+    return (
+        "No comparison has more than one seed with a result in both arms, so there are no verdicts: "
+        f"a verdict needs at least {MIN_SEEDS} common seeds."
+    )
 
 
 def _unstable_averages(analysis: Analysis) -> str:

@@ -22,7 +22,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sections.head import head, incomplete_lines, runs_line
 from ablate.report.sections.results_table import console_table
 from ablate.report.study_data import StudyData
-from ablate.stats.effects import Effect, effects_table
+from ablate.stats.effects import MAX_EFFECT_SIZE, MIN_SEEDS, Effect, effects_table
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,28 @@ class Report:
 
 
 def _effect_facts(effect: Effect) -> dict[str, Any]:
-    """Return the columns of an effect; if seeds were added after a report, also the intervals that allow for them."""
-    return {**effect.row(), **(_for_added_seeds(effect) if effect.evidence.extended else {})}
+    """Return the columns of an effect, and why it has no minimum detectable effect, which JSON writes as null.
+
+    If seeds were added after a report, also the intervals that allow for them.
+    """
+    facts = {**effect.row(), "mde_reason": _mde_reason(effect)}
+    return {**facts, **(_for_added_seeds(effect) if effect.evidence.extended else {})}
 
 
 def _for_added_seeds(effect: Effect) -> dict[str, float]:
     names = (f"added_seeds_{end}" for end in ("low", "high", "fw_low", "fw_high"))
     return dict(zip(names, (*effect.interval, *effect.verdict_interval), strict=True))
+
+
+def _mde_reason(effect: Effect) -> str | None:
+    """Return why the minimum detectable effect is not a number."""
+    if math.isfinite(effect.mde):
+        return None
+    if effect.n < MIN_SEEDS:
+        return f"fewer than {MIN_SEEDS} seeds"
+    if math.isinf(effect.mde):
+        return f"only differences above {MAX_EFFECT_SIZE:g} SD are detectable"
+    return "no finite scores" if not effect.evidence.paired.is_scored else "the difference does not vary"
 
 
 def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.errors import UsageError
-from ablate.studies.fractions import LETTERS, find_generators
+from ablate.studies.fractions import CUSTOMARY, LETTERS, find_generators
 
 Arm = frozenset[str]
 """The names of the factors that are on."""
@@ -105,11 +105,11 @@ def factorial(baseline: Arm, factors: Sequence[str]) -> Design:
     return _two_level("factorial", baseline, factors, itertools.product((True, False), repeat=len(factors)))
 
 
-def fractional(baseline: Arm, factors: Sequence[str], resolution: int = 4, runs: int | None = None) -> Design:
+def fractional(baseline: Arm, factors: Sequence[str], resolution: int = CUSTOMARY, runs: int | None = None) -> Design:
     """Return the smallest regular fraction with at least this resolution, or the best fraction with `runs` arms.
 
     At resolution IV, main effects are not aliased with two-factor interactions. At V, these are not aliased with each
-    other either.
+    other either. With three factors or fewer, resolution IV is the full factorial.
 
     >>> [len(fractional(frozenset("abcdefg"), "abcdefg", resolution).arms) for resolution in (4, 5)]
     [16, 64]

@@ -12,6 +12,9 @@ from ablate.errors import UsageError
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """The names of factors in generators: the basic factors come first."""
 
+CUSTOMARY = 4
+"""The resolution of a fraction if none is given."""
+
 _KNOWN = {(7, 3): ("abc", "bcd", "acd"), (7, 2): ("abcd", "abde")}
 """Customary generators, by number of factors and of generators, where several are equally good."""
 
@@ -19,11 +22,16 @@ _KNOWN = {(7, 3): ("abc", "bcd", "acd"), (7, 2): ("abcd", "abde")}
 def find_generators(count: int, resolution: int, runs: int | None) -> tuple[str, ...]:
     """Return as many generators as the resolution allows; among equals, those with minimum aberration.
 
-    With `runs`, the fraction has this size and the highest resolution. There are none for a full factorial. Raises
-    UsageError for an impossible size.
+    With `runs`, the fraction has this size and the highest resolution. There are none for a full factorial, which the
+    customary resolution IV needs for three factors or fewer. Raises UsageError for an impossible size or resolution.
     """
     if runs is not None:
         return _generators_of_size(count, runs)
+    if resolution > max(count, CUSTOMARY):
+        raise UsageError(
+            f"A fraction of {count} factors has a resolution of at most {count}, not {resolution}. Choose a lower one, "
+            f"or all {2**count} combinations with the design 'factorial'"
+        )
     for many in range(count - 1, 0, -1):
         if found := _best_generators(count, many, resolution):
             return found

@@ -83,6 +83,41 @@ def test_a_table_of_other_software_is_read_by_its_words(csv: Path) -> None:
     assert any("column State (crashed = failed)" in note for note in facts["answer"]["notes"])
 
 
+def rows_of(arms: dict[str, dict[int, float]]) -> pd.DataFrame:
+    rows = [(name, seed, score) for name, scores in arms.items() for seed, score in scores.items()]
+    return pd.DataFrame(rows, columns=["variant", "seed", "accuracy"])
+
+
+def test_a_report_without_common_seeds_fails_in_one_line(csv: Path) -> None:
+    rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {2: 0.8, 3: 0.81}, "y": {4: 0.7}}).to_csv(csv, index=False)
+    result = call("--runs", "runs.csv", code=1)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: The report compares nothing: no seed has a result in both arms of any comparison.")
+    assert line.endswith("with --seed-param")
+    assert json.loads(call("--runs", "runs.csv", "--json", code=1).stdout)["answer"]["established"] == []
+    rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {2: 0.8}, "y": {0: 0.7, 1: 0.71}}).to_csv(csv, index=False)
+    assert "Variant x: no seed has a result for both x and baseline" in call("--runs", "runs.csv").output
+    table = rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {0: 0.8, 1: 0.81}})
+    table["error"] = ["", "", "KeyError", "KeyError"]
+    table.to_csv(csv, index=False)
+    assert "compares nothing" in call("--runs", "runs.csv", code=1).stderr
+
+
+def test_one_common_seed_is_too_few_for_a_verdict(csv: Path) -> None:
+    rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {1: 0.8, 3: 0.81}}).to_csv(csv, index=False)
+    text = "No comparison has more than one seed with a result in both arms, so there are no verdicts"
+    assert text in call("--runs", "runs.csv").output
+    rows_of({"baseline": {0: 0.9, 1: 0.91, 2: 0.9}, "x": {0: 0.8, 1: 0.81, 2: 0.8}}).to_csv(csv, index=False)
+    assert text not in call("--runs", "runs.csv").output
+
+
+def test_a_run_with_an_error_is_left_out(csv: Path) -> None:
+    run_table(ARMS).assign(exception=["", "CUDA out of memory", *[""] * 13]).to_csv(csv, index=False)
+    output = call("--runs", "runs.csv").output
+    assert "14 finished, 1 failed" in output
+    assert "status: column status and exception (any text = failed)" in output
+
+
 def test_several_files_are_one_table(csv: Path) -> None:
     table = pd.read_csv("runs.csv", dtype=str)
     table.iloc[:5].to_json("first.jsonl", orient="records", lines=True)
@@ -120,6 +155,22 @@ def test_json_is_one_object_and_nothing_else(csv: Path) -> None:
     assert facts["margin"] == 0.4
     assert {row["variant"] for row in facts["effects"]} == {"no-batch-norm", "no-grad-clip"}
     assert (csv.parent / "elsewhere" / "report.md").is_file()
+    assert [row["mde_reason"] for row in facts["effects"]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        ([0.8, 0.9], "fewer than 3 seeds"),
+        ([0.8, 0.81, 0.82], "the difference does not vary"),
+        ([0.8, 0.9, 0.85], None),
+    ],
+)
+def test_json_states_why_no_difference_is_detectable(csv: Path, variant: list[float], reason: str | None) -> None:
+    rows_of({"baseline": {0: 0.7, 1: 0.71, 2: 0.72}, "x": dict(enumerate(variant))}).to_csv(csv, index=False)
+    (row,) = json.loads(call("--runs", "runs.csv", "--json").stdout)["effects"]
+    assert row["mde_reason"] == reason
+    assert (row["mde"] is None) == (reason is not None)
 
 
 @pytest.mark.parametrize(

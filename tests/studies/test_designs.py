@@ -69,6 +69,10 @@ def test_candidates_are_switched_on_where_others_go_off() -> None:
 @pytest.mark.parametrize(("count", "wanted"), list(itertools.product(range(3, 9), (3, 4, 5))))
 def test_fractions_have_the_requested_resolution(count: int, wanted: int) -> None:
     names = "abcdefgh"[:count]
+    if wanted > max(count, 4):
+        with pytest.raises(UsageError, match=f"{count} factors has a resolution of at most {count}, not {wanted}"):
+            fractional(frozenset(names), names, wanted)
+        return
     design = fractional(frozenset(names), names, wanted)
     found = resolution(table(design))
     assert found is None or found >= wanted
@@ -120,6 +124,9 @@ def test_designs_that_do_not_exist_are_refused() -> None:
         plackett_burman(frozenset("abcd"), "abcd")
     with pytest.raises(UsageError, match="has 4, 8"):
         fractional(FULL, SEVEN, runs=12)
+    with pytest.raises(UsageError, match="at most 7, not 9"):
+        fractional(FULL, SEVEN, 9)
+    assert len(fractional(FULL, SEVEN, 7).arms) == 64
 
 
 @pytest.mark.parametrize("on", ["abcdefg", "acegikm"])

@@ -35,7 +35,8 @@ def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, pla
 
     `design` has one row per variant and one true/false column per factor; without columns, the factors are read from
     names such as `no-augment`, `only-augment` and `none`. The comparisons are one family. The designs that are
-    recognised, with three factors or more, are leave-one-out, add-one-in, both-ways and pairs.
+    recognised, with three factors or more, are leave-one-out, add-one-in, both-ways and pairs. All combinations of two
+    factors or more are a factorial, also those of three, which both-ways has as well.
     """
     known = dict.fromkeys(runs["variant"])
     variants = list(known)
@@ -47,13 +48,25 @@ def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, pla
         arms = {name: arm for name, arm in arms.items() if name == baseline or shared[arm] == 1}
         design = design.iloc[:, :0]
     seeds = int(runs["seed"].nunique())
-    found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) else None
+    combined = _combined(arms, baseline) if len(arms) == len(variants) else 0
+    found = _as_designed(arms, baseline, seeds, planned) if len(arms) == len(variants) and not combined else None
     if found:
         name, comparisons = found
         return InferredDesign(name, comparisons, design.loc[list(arms)], f"design {name}, recognised by its variants")
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
-    return InferredDesign("", comparisons, kept, "each variant against the baseline, as one family")
+    description = "each variant against the baseline, as one family"
+    if not combined:
+        return InferredDesign("", comparisons, kept, description)
+    same = " (both-ways has the same variants)" if combined == 3 else ""
+    averaged = f"design factorial, all combinations of {combined} factors{same}: averaged over the others, and"
+    return InferredDesign("factorial", comparisons, kept, f"{averaged} {description}")
+
+
+def _combined(arms: Mapping[str, Arm], baseline: str) -> int:
+    """Return the number of factors whose combinations the arms are; 0 if they are others."""
+    factors = {factor for arm in arms.values() for factor in arm ^ arms[baseline]}
+    return len(factors) if len(factors) > 1 and len(arms) == 2 ** len(factors) else 0
 
 
 def _arms(design: pd.DataFrame) -> dict[str, Arm]:

@@ -50,6 +50,15 @@ OUTCOMES = "outcome result runresult jobresult runoutcome termination terminatio
 FAILURES = "failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged"
 """Words of runs that did not finish, which hardly mean anything else."""
 
+ERRORS = re.compile(
+    r"(?:run|job|trial|task|train|training|eval)?(?:errors?|err|exceptions?|failures?|fail|crash|traceback|stacktrace)"
+    r"(?:message|msg|type|text|reason|class|name|info|details?|string|str|trace|log)?"
+)
+"""Names of columns with the error of a run, without case and separators. A run with a text there did not finish."""
+
+NO_ERROR = "nan none null na n/a _ no false 0 0.0 [] {} no_error no_errors noerror"
+"""Words in a column of errors that mean none."""
+
 _STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
 _EXIT_CODE = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
@@ -67,6 +76,7 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     names = [name for name in table.columns if name not in others]
     known = [name for name in names if _plain_name(name) in COLUMNS.split()]
     known = known or [name for name in names if _plain_name(name) in EXIT_CODES.split()]
+    known += [name for name in names if name not in known and _holds_errors(table[name])]
     for name in names:
         words = [] if name in known or _plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
         if words:
@@ -80,6 +90,25 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
 def _plain_name(column: str) -> str:
     """Return the name of a column without MLflow's prefix, case and separators."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"^(?:params|tags|attributes|metrics)\.", "", column).lower())
+
+
+def _holds_errors(column: pd.Series) -> bool:
+    """Return whether a column holds errors: it has such a name, and at least one cell is a text."""
+    if not ERRORS.fullmatch(_plain_name(str(column.name))):
+        return False
+    return any(_is_error(_plain(cell)) and not _is_number(str(cell)) for cell in column.unique())
+
+
+def _is_error(word: str) -> bool:
+    return word not in ("", *NO_ERROR.split())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _unfinished_words(column: pd.Series) -> list[str]:
@@ -132,6 +161,8 @@ def read_statuses(
             )
         found = [str(meanings[cell]) for cell in table[column]]
         statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
+        if ERRORS.fullmatch(_plain_name(column)):
+            meanings = {"any text": "failed"}
         translated |= {str(cell): str(status) for cell, status in meanings.items() if _plain(cell) != status}
     if not columns:
         return statuses, "no column is the status, so every run with a score counts as finished"
@@ -144,6 +175,8 @@ def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None
     word, name = _plain(cell), _plain_name(column)
     if word in map(_plain, finished):
         return "finished"
+    if ERRORS.fullmatch(name):
+        return _STATUS_OF.get(word, "failed") if _is_error(word) else "finished"
     if name in FLAGS.split() and word in (*_TRUE, *_FALSE):
         ended = _STATUS_OF[name]
         if word in _TRUE:

@@ -71,12 +71,13 @@ def goal_and_unit(
     questions = []
     if goal is None:
         questions.append(
-            f"Unknown whether a higher or a lower {name} is better. Add --metric-goal max or --metric-goal min"
+            f"Unknown goal of {name!r}. Add --metric-goal max or --metric-goal min: whether higher or lower values are "
+            "better"
         )
     if unit is None:
         questions.append(
-            f"Unknown unit of {name}, with values from 0 to 1. Add --unit fraction, for a margin in percentage points, "
-            "or --unit own, for a margin in the metric's unit"
+            f"Unknown unit of {name!r}, with values from 0 to 1. Add --unit fraction, for a margin in percentage "
+            "points, or --unit own, for a margin in the metric's unit"
         )
     if questions:
         raise UsageError(". ".join(questions))

@@ -14,7 +14,7 @@ from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.wording import listed
 from ablate.workloads.custom.number_parsing import NO_VALUE_WORD, NUMBER_WORD, number_cut_by, read_number
-from ablate.workloads.custom.result_names import find_result, flatten, numbers, recordable
+from ablate.workloads.custom.result_names import JsonObject, find_result, flatten, numbers, object_of_pairs, recordable
 
 _STEPS = ("step", "epoch")
 _OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))([^\r\n{]*)(?=\{)")
@@ -45,12 +45,12 @@ def _without_steps(found: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if name not in _STEPS}
 
 
-def _objects(text: str) -> Iterator[dict[str, Any] | str]:
+def _objects(text: str) -> Iterator[JsonObject | str]:
     """Yield the JSON objects that begin a line, over one or several lines; what only looks like one, as its text."""
     text = _C_NUMBER.sub(_json_number, text)
     found_starts = [(found.end(), found[1].strip()) for found in _OBJECT_START.finditer(text)]
     starts = [(start, prefix != "") for start, prefix in found_starts if prefix.strip("[ \t") or not prefix]
-    decoder, end = json.JSONDecoder(), 0
+    decoder, end = json.JSONDecoder(object_pairs_hook=object_of_pairs), 0
     for (start, is_within_line), (next_start, _) in pairwise([*starts, (len(text), False)]):
         if start < end:
             continue  # within the last object
@@ -141,7 +141,7 @@ class ResultReader:
     def _last_object(self, text: str, where: str) -> dict[str, float] | None:
         """Return the numbers of the last object with the metric; None if no object has it."""
         for entry in reversed(list(_objects(text))):
-            if isinstance(entry, dict):
+            if isinstance(entry, JsonObject):
                 found = self._of_object(entry, where)
                 if found is not None:
                     return found
@@ -153,12 +153,16 @@ class ResultReader:
                 )
         return None
 
-    def _of_object(self, entry: Mapping[str, Any], where: str) -> dict[str, float] | None:
+    def _of_object(self, entry: JsonObject, where: str) -> dict[str, float] | None:
         """Return the numbers of an object, the metric under its own name; None if it lacks the metric."""
         name = self.metric.name
         path = find_result(entry, name, where)
         if path is None:
             return None
+        if entry.repeated:
+            raise UserError(
+                f'"{entry.repeated}" has several values in one JSON object in {where}. Print each name once'
+            )
         value = flatten(entry)[path]
         others = {key: number for key, number in _without_steps(numbers(entry)).items() if key != path}
         return {**others, name: self._number(value, where)}

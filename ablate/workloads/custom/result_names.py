@@ -14,6 +14,22 @@ _NOT_ALLOWED = re.compile(r"[^\w\-. :/]")
 _LONGEST = 200
 
 
+class JsonObject(dict[str, Any]):
+    """A JSON object; `repeated` is a name that has several values in it, or in an object within it, or empty."""
+
+    repeated = ""
+
+
+def object_of_pairs(pairs: list[tuple[str, Any]]) -> JsonObject:
+    """Return a JSON object from its names and values, as a hook of the JSON decoder, which keeps the last of a name."""
+    found = JsonObject(pairs)
+    values = [item for _, value in pairs for item in (value if isinstance(value, list) else [value])]
+    names = [name for name, value in pairs if repr(found[name]) != repr(value)]
+    names += [value.repeated for value in values if isinstance(value, JsonObject) and value.repeated]
+    found.repeated = next(iter(names), "")
+    return found
+
+
 def flatten(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     """Return the values of an object by their names; those of objects within it, and in lists, by dotted names."""
     values: dict[str, Any] = {}

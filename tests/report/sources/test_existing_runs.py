@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -216,25 +217,25 @@ def test_exploratory_comparisons_are_marked(tmp_path: Path) -> None:
 
 def both_ways(seeds: int = 5) -> pd.DataFrame:
     generator = np.random.default_rng(3)
-    worth = {"a": 3.0, "b": 1.0, "c": 0.0}
-    arms = {"baseline": "abc", "no-a": "bc", "no-b": "ac", "no-c": "ab", "none": "", "only-a": "a", "only-b": "b",
-            "only-c": "c"}  # fmt: skip
+    worth = {"a": 3.0, "b": 1.0, "c": 0.0, "d": 0.5}
+    arms = {"baseline": "abcd", "no-a": "bcd", "no-b": "acd", "no-c": "abd", "no-d": "abc", "none": "", "only-a": "a",
+            "only-b": "b", "only-c": "c", "only-d": "d"}  # fmt: skip
     table = rows(
         {name: list(80 + sum(worth[f] for f in on) + generator.normal(0, 0.1, seeds)) for name, on in arms.items()}
     )
-    for factor in "abc":
+    for factor in "abcd":
         table[factor] = [factor in arms[name] for name in table["variant"]]
     return table
 
 
 @pytest.mark.parametrize("columns", [True, False])
 def test_both_ways_is_recognised_with_or_without_factor_columns(tmp_path: Path, columns: bool) -> None:
-    table = both_ways() if columns else both_ways().drop(columns=["a", "b", "c"])
+    table = both_ways() if columns else both_ways().drop(columns=["a", "b", "c", "d"])
     found = analyse(study_in(table, tmp_path))
     planned = {effect.variant: (effect.reference, effect.change, effect.family) for effect in found.compared}
     assert planned["no-a"] == ("baseline", "removed", "both-ways")
     assert planned["only-b"] == ("none", "added", "both-ways")
-    assert len(planned) == 6
+    assert len(planned) == 8
     assert found.attribution is not None
     shares = {share.factor: share.shapley for share in found.attribution.shares}
     assert shares["a"] == pytest.approx(3.0, abs=0.3)
@@ -251,6 +252,29 @@ def factorial() -> pd.DataFrame:
     for factor in "ab":
         table[factor] = [name in ("baseline", f"only-{factor}") for name in table["variant"]]
     return table
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_all_combinations_are_a_factorial(tmp_path: Path, count: int) -> None:
+    letters, generator = "abcd"[:count], np.random.default_rng(3)
+    arms = {
+        "baseline"
+        if all(on)
+        else "+".join(f"no-{name}" for name, is_on in zip(letters, on, strict=True) if not is_on): on
+        for on in itertools.product((True, False), repeat=count)
+    }
+    table = rows({name: list(80 + 3.0 * on[0] + generator.normal(0, 0.1, 4)) for name, on in arms.items()})
+    for place, letter in enumerate(letters):
+        table[letter] = [arms[name][place] for name in table["variant"]]
+    study = study_in(table, tmp_path)
+    assert study.design_name == "factorial"
+    assert f"all combinations of {count} factors" in dict(study.facts)["Comparisons"]
+    assert ("both-ways" in dict(study.facts)["Comparisons"]) == (count == 3)
+    found = analyse(study)
+    assert found.headline[0].variant == "no-a (averaged)"
+    assert len(found.headline) == count
+    assert found.headline[0].delta == pytest.approx(-3.0, abs=0.2)
+    assert len(found.compared) == 2**count - 1
 
 
 def test_main_effects_of_a_factorial_are_those_of_switching_off(tmp_path: Path) -> None:
@@ -275,7 +299,7 @@ def test_a_written_run_table_gives_the_same_effects(tmp_path: Path) -> None:
     again = from_table("again", "runs.csv", read_csv(tmp_path / "report" / "runs.csv"), TableOptions())
     second = write_report(again, tmp_path / "again")
     assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
-    assert len(first) == 6
+    assert len(first) == 8
 
 
 def test_a_baseline_that_is_still_running_is_one_line(tmp_path: Path) -> None:

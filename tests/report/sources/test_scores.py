@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 import pytest
@@ -22,9 +23,13 @@ def read(name: str, cells: list[str], statuses: list[str] | None = None, **optio
     return read_metric(table, name, name, MetricOptions(**options), "line")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["accuracy_loss", "regret", "score", "neg_log_loss", "sharpe"])
+@pytest.mark.parametrize(
+    "name", ["accuracy_loss", "regret", "score", "neg_log_loss", "sharpe", "loss (lower is better)"]
+)
 def test_an_unknown_goal_is_asked_for(name: str) -> None:
-    with pytest.raises(UsageError, match="--metric-goal max or --metric-goal min"):
+    with pytest.raises(
+        UsageError, match=rf"Unknown goal of '{re.escape(name)}'\. Add --metric-goal max or --metric-goal min"
+    ):
         read(name, ["93", "91"], margin=1.0)
     assert read(name, ["93", "91"], margin=1.0, goal="min").metric.goal == "min"
     assert read(name, ["93", "91"], margin=1.0, goal="max").metric.goal == "max"

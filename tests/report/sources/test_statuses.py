@@ -76,6 +76,47 @@ def test_without_a_status_every_run_is_finished() -> None:
     assert "no column is the status" in statement
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "error",
+        "Exception",
+        "failure",
+        "traceback",
+        "error_message",
+        "failure_reason",
+        "tags.error_type",
+        "run.errors",
+        "err",
+    ],
+)
+def test_a_run_with_a_text_in_a_column_of_errors_did_not_finish(name: str) -> None:
+    words = ("", "CUDA out of memory", "None", "nan", "KeyError: 'x'", "0", "-", "OOM", "False", "True")
+    assert read(name, *words) == [
+        "finished", "failed", "finished", "finished", "failed", "finished", "finished", "out_of_memory", "finished",
+        "failed",
+    ]  # fmt: skip
+    assert read(name, *words, asked="none") == ["finished"] * len(words)
+
+
+def test_errors_count_next_to_a_status() -> None:
+    table = words_in("status", "finished", "finished", "killed").assign(error=["", "ValueError: bad", ""])
+    columns = status_columns(table, None, ["variant", "seed"])
+    statuses, statement = read_statuses(table, columns, (), "line")
+    assert statuses == ["finished", "failed", "killed"]
+    assert statement == "status: column status and error (any text = failed)"
+
+
+@pytest.mark.parametrize("name", ["error", "errors", "failure"])
+def test_numbers_in_a_column_of_errors_are_scores_or_counts(name: str) -> None:
+    assert status_columns(words_in(name, "0.07", "1e-3", "", "3"), None, ["variant", "seed"]) == []
+
+
+@pytest.mark.parametrize("name", ["error_rate", "top1_error", "error_bars", "terror", "failures_in_test"])
+def test_other_names_hold_no_errors(name: str) -> None:
+    assert status_columns(words_in(name, "low", "high"), None, ["variant", "seed"]) == []
+
+
 def test_all_columns_of_statuses_must_say_finished() -> None:
     table = pd.DataFrame({"status": ["FINISHED", "FINISHED", "FAILED"], "tags.state": ["COMPLETE", "PRUNED", ""]})
     with pytest.raises(UserError, match="Unknown status"):

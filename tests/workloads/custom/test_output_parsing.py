@@ -106,6 +106,31 @@ def test_json_files(tmp_path: Path, text: str, value: float) -> None:
     assert READER.from_json_file(path, 0)["score"] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"score": 0.85, "score": 0.1}', "score"),
+        ('{"eval": {"score": 0.85}, "eval": {"other": 1}, "score": 1}', "eval"),
+        ('{"score": 0.85, "loss": {"a": 1, "b": 2, "a": 3}}', "a"),
+        ('{"score": 0.85, "folds": [{"loss": 1, "loss": 2}]}', "loss"),
+        ('{"score": NaN, "score": 0.1}', "score"),
+        ('{\n "score": 0.5,\n "score": 0.6\n}', "score"),
+    ],
+)
+def test_a_name_with_two_values_is_one_line(text: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(text)
+    for read in (lambda: READER.from_output(text), lambda: READER.from_json_file(path, 0)):
+        with pytest.raises(UserError, match=f'"{name}" has several values in one JSON object') as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_name_with_the_same_value_twice_is_read() -> None:
+    assert READER.from_output('{"score": 0.85, "score": 0.85}') == {"score": 0.85}
+    assert READER.from_output('{"lr": 1, "lr": 2}\n{"score": 0.85}') == {"score": 0.85}
+
+
 def test_json_files_without_a_result(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     for text, message in (
