@@ -13,7 +13,7 @@ from ablate.report.sources.study import from_study
 from ablate.tracking import JournalTracker, Project
 from tests import ROOT
 
-STUDIES = ("candidates", "factorial", "laptop", "notebook")
+STUDIES = ("candidates", "example", "factorial", "laptop", "notebook")
 
 
 def committed_project(root: Path, report: str) -> Project:
