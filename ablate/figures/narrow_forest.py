@@ -38,7 +38,8 @@ def narrow_forest(
     axes.axvline(0, color=GREY, linewidth=1, zorder=1)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(fit(f"difference in {metric} ({unit}): variant minus reference", NARROW - 0.4, size=BODY, lines=2))
+    label = f"difference in {metric.rstrip(',')} ({unit}): variant minus reference"
+    axes.set_xlabel(fit(label, NARROW - 0.4, size=BODY, lines=2))
     for place, row in enumerate(rows):
         draw_row(axes, row, ROW_HEIGHT * place + LINE, view)
         height = ROW_HEIGHT * place + TEXT
@@ -56,5 +57,6 @@ def narrow_forest(
 
 
 def _texts(row: Row) -> tuple[str, str]:
+    verdict = ": ".join(part for part in row.verdict.split(": ") if "unstable in" not in part) or row.verdict
     estimate = "" if math.isnan(row.delta) else f"  {signed(row.delta, row.digits)}"
-    return fit(row.name, 1.4, lines=1) + estimate, fit(row.verdict, 2.1, lines=1)
+    return fit(row.name, 1.4, lines=1) + estimate, fit(verdict, 2.1, lines=1)
