@@ -19,10 +19,10 @@ from ablate.report.plots.curves import curve_caption
 from ablate.report.plots.render import figure_pool
 from ablate.report.plots.study_plots import study_plots
 from ablate.report.publish import publish_report
-from ablate.report.sections.answer import answer
+from ablate.report.sections.answer import answer, summary
 from ablate.report.sources.study import from_study
 from ablate.report.write import write_report
-from ablate.stats.effects import Looks, effects_table
+from ablate.stats.effects import Looks, Verdict, effects_table
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
@@ -70,6 +70,14 @@ def test_the_answer_separates_established_and_open_results(tmp_path: Path) -> No
     )
     for word in ("proves", "significant"):
         assert not re.search(rf"\b{word}\b", text)
+
+
+def test_the_summary_names_added_components_last(tmp_path: Path) -> None:
+    """ "adding cutout and augment" once read as if both had been added."""
+    added, removed, *_ = analyse(from_study("small", tracked(small_study(), tmp_path / "journals"))).headline
+    harmful = replace(removed, evidence=replace(removed.evidence, rule=Verdict.GAIN))
+    words = summary([replace(added, change="added"), harmful])
+    assert words == "2 comparisons. Clearly harmful: batch norm and adding augment."
 
 
 def test_failed_and_missing_runs_are_listed_at_the_top(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def summary(effects: Sequence[Effect]) -> str:
     averaged = f", each {AVERAGED}" if effects[0].family == FAMILY else ""
     parts = [f"{count(len(effects), which)}{averaged}"]
     outcomes: dict[str, list[str]] = {label: [] for _, labels in _OUTCOMES for label in labels.values()}
-    for effect in effects:
+    for effect in sorted(effects, key=lambda effect: effect.change == "added"):  # "augment and adding cutout"
         outcomes.setdefault(_outcome(effect), []).append(_name(effect))
     parts += [f"{label}: {enumerated(names)}" for label, names in outcomes.items() if names]
     parts += _qualifications(effects)
