@@ -80,7 +80,7 @@ def report(
             (_check if flags.check else _fill)(read_marks(text, source), as_json=flags.as_json)
             return
         written = source.write(flags.output, as_html=flags.html)
-    _print(written, as_json=flags.as_json, is_study=study is not None)
+    _print(written, as_json=flags.as_json, is_study=not external.sources)
 
 
 def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> None:
@@ -93,10 +93,12 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
     from ablate.report.write import Report
 
     if isinstance(written, Report) and compares_nothing(written.analysis):
-        other = "" if is_study else ", or name the column of the seeds, if it is another one, with --seed-param"
+        foreign = (
+            "Give the arms the same seeds, or name the column of the seeds, if it is another one, with --seed-param"
+        )
         raise UserError(
-            "The report compares nothing: no seed has a result in both arms of any comparison. Run the arms with the "
-            f"same seeds{other}"
+            "The report compares nothing: no seed has a result in both arms of any comparison. "
+            + ("Run the study again for its missing and failed runs" if is_study else foreign)
         )
 
 
