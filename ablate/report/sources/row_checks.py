@@ -40,17 +40,22 @@ def read_seed_column(table: pd.DataFrame, row_word: str, column: str) -> tuple[p
     """
     nameless = table[table["variant"].map(str).str.strip() == ""]
     if len(nameless):
-        raise UserError(f"No variant in {named_rows(nameless, row_word)}")
+        raise UserError(f"No variant in {named_rows(nameless, row_word)}{_way_out(row_word)}")
     texts = table["seed"].map(str).str.strip()
     empty = table[texts == ""]
     if len(empty):
-        hint = ". Choose the seed column with --seed-param NAME" if len(empty) == len(table) else ""
+        hint = ". Choose the seed column with --seed-param NAME" if len(empty) == len(table) else _way_out(row_word)
         raise UserError(f"No seed in {named_rows(empty, row_word)}{hint}")
     bad = table[texts.map(integer).isna()]
     if len(bad) and column == "seed" and (len(bad) < len(table) or texts.map(_is_number).any()):
-        hint = ". Choose the seed column with --seed-param NAME" if len(bad) == len(table) else ""
+        hint = ". Choose the seed column with --seed-param NAME" if len(bad) == len(table) else _way_out(row_word)
         raise UserError(f"The seed is not an integer in {named_rows(bad, row_word, 'seed')}{hint}")
     return table.assign(seed=_column(read_seeds(texts) or [], table)), bool(len(bad))
+
+
+def _way_out(row_word: str) -> str:
+    """Return what to do about runs in a store or folder; lines of a file need no advice."""
+    return ". Add it to these runs, or delete them" if row_word == "run" else ""
 
 
 def _column(values: list[Seed], table: pd.DataFrame) -> pd.Series:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ablate.stats.effects.seeds import integer
+
 _SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 """The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
 
@@ -21,14 +23,7 @@ def seed_in(name: str) -> str:
 def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
     """Return names without their seeds, if in every name that ends like a seed it is the seed of that run."""
     ends = [_SEED_AT_END.search(name) for name in names]
-    matching = [_is_number(seed, found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
+    matching = [integer(seed) == int(found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
     if not all(matching):
         return list(names)
     return [name[: found.start()] or name if found else name for name, found in zip(names, ends, strict=True)]
-
-
-def _is_number(text: str, digits: str) -> bool:
-    try:
-        return float(text) == int(digits)
-    except ValueError:
-        return False

@@ -66,6 +66,13 @@ def test_the_seed_of_the_run_is_cut_from_its_name(form: str) -> None:
     assert "variant by the names of the runs" in found.statement
 
 
+@pytest.mark.parametrize("written", ["{}", "{}.0"])
+def test_seeds_beyond_double_precision_are_cut_from_names(written: str) -> None:
+    seeds = [2**53 + 1, 2**53 + 2, 2**64 + 1]
+    runs = [run(f"{name}-s{seed}", params={"seed": written.format(seed)}) for name in ("base", "new") for seed in seeds]
+    assert arms(read(runs, baseline="base")) == {"base": seeds, "new": seeds}
+
+
 def test_a_suffix_is_kept_where_it_is_not_every_runs_seed() -> None:
     runs = [run(f"vit-s{size}", params={"random_state": seed}) for size in (1, 2) for seed in range(3)]
     assert arms(read(runs, baseline="vit-s1", seed="random_state")) == {"vit-s1": [0, 1, 2], "vit-s2": [0, 1, 2]}
@@ -159,7 +166,9 @@ def test_a_parent_with_a_seed_is_a_training() -> None:
     evaluation = run("evaluation", None, parent="id-a0")
     found = read([*runs, evaluation], variant="model", baseline="a")
     assert arms(found) == {"a": [0, 1], "b": [0, 1]}
-    with pytest.raises(UserError, match="No seed in run id-alone"):  # not a parent: nothing shows what it is
+    with pytest.raises(
+        UserError, match=r"No seed in run id-alone \(b\)\. Add it to these runs, or delete them$"
+    ):  # not a parent: nothing shows what it is
         read([*runs, run("alone", params={"model": "b"})], variant="model", baseline="a")
 
 
