@@ -27,7 +27,8 @@ _SYNONYMS = {
 
 def _value_of_a_flag(ctx: Any, extra: str) -> str | None:
     """Return the mistake if the arguments `extra` follow a flag that takes no value, with the options that take one."""
-    before = {value: flag for flag, value in pairwise(sys.argv)}.get(extra.split(maxsplit=1)[0], "")
+    first = next(iter(extra.split(maxsplit=1)), "")
+    before = {value: flag for flag, value in pairwise(sys.argv)}.get(first, "")
     names = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
     if not before.startswith("--") or before not in names:
         return None

@@ -265,6 +265,7 @@ def test_help_loads_neither_tracking_nor_journals() -> None:
         (["run", "--augment", "4"], "takes no value. Did you mean --augment-pad or --augment-flip?"),
         (["sweep", "--json", "x.json", "y"], "Got unexpected extra argument"),
         (["sweep", "study.py", "other.py"], "Got unexpected extra argument"),
+        (["report", "", ""], "Got unexpected extra argument"),
     ],
 )
 def test_a_value_of_a_flag_names_the_option_that_takes_it(
