@@ -12,8 +12,8 @@ help: ## List the targets
 	@touch $@
 
 demo: .venv/installed ## Set up, run the demo study on scikit-learn's digits, write its report
-	$(BIN)/ablate run --preset demo --threads 1
-	$(BIN)/ablate run --preset demo --threads 1 --no-augment --no-residual
+	$(BIN)/ablate run --preset demo
+	$(BIN)/ablate run --preset demo --no-augment --no-residual
 	$(BIN)/ablate sweep experiments/demo.py
 	@echo 'To view all runs and curves in the browser: $(BIN)/ablate ui'
 

@@ -48,6 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     mlflow_project(folder)
     (folder / "experiments").symlink_to(ROOT / "experiments")
+    (folder / "docs").symlink_to(ROOT / "docs")
     (folder / "runs.csv").symlink_to(ROOT / "reports" / "example" / "runs.csv")
     return folder
 

@@ -39,6 +39,7 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
     conditions = compute.conditions(WORKLOAD)
     preset = flags.preset or (names.FULL_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
     chosen = recipe.recipe(preset, flags.seed)
+    conditions = compute.with_threads(conditions, chosen)
     project = Project.find()
     tracker = store.open(project)
     purpose = RunOptions(project.root, tags=flags.tags, again=flags.again)

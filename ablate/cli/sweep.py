@@ -60,7 +60,7 @@ def sweep(
     if execution.until_clear:
         study = _sequential(study, keep_seeds=flags.seeds is not None)
     project = Project.find()
-    tracker, workers = store.open(project), execution.workers(study.workload, compute)
+    tracker, workers = store.open(project), execution.workers(study.baseline, compute)
     session = _session(study, execution, workers, data.open(study.baseline, study.preset), project, tracker)
     _announce(session)
     if execution.dry_run:

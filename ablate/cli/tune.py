@@ -73,7 +73,7 @@ def tune(
         save=execution.save,
         as_json=execution.as_json,
     )
-    conditions, executor = execution.workers(study.workload, compute)
+    conditions, executor = execution.workers(study.baseline, compute)
     opened, storage = data.open(study.baseline, study.preset), execution.search_storage(project, study.name)
     context = TuneContext(request, TuneResources(opened, conditions, executor, project, store.open(project), storage))
     _announce(context)

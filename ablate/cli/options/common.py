@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import typer
 from ablate.cli.options import names, panels
 from ablate.errors import UsageError
 from ablate.studies.conditions import RequestedConditions
-from ablate.workloads.resnet9.workload import WORKLOAD
+from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
 
 if TYPE_CHECKING:
     from ablate.data import ImageSource
@@ -102,7 +102,7 @@ class ComputeFlags:
     threads: Annotated[
         int | None,
         typer.Option(
-            help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by number of cores"
+            help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by cores and batch size"
         ),
     ] = RequestedConditions.threads
     compiled: Annotated[
@@ -129,6 +129,12 @@ class ComputeFlags:
 
         requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
         return resolve_conditions(workload, requested)
+
+    def with_threads(self, conditions: Conditions, recipe: Recipe, slots: int = 1) -> Conditions:
+        """Return the conditions of each of `slots` parallel runs, with the threads given, or those that it can use."""
+        most = max(1, conditions.threads // slots)
+        useful = useful_threads(recipe, most) if recipe.workload is WORKLOAD else most
+        return replace(conditions, threads=self.threads or useful)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -21,7 +21,7 @@ from ablate.studies.study import MOST_SEEDS, Study
 if TYPE_CHECKING:
     from ablate.runs.executors import Executor
     from ablate.studies.conditions import Conditions
-    from ablate.studies.workload import Workload
+    from ablate.studies.recipe import Recipe
 
 _RESOLUTION = inspect.signature(DESIGNS["fractional"]).parameters["resolution"].default
 
@@ -149,13 +149,13 @@ class ExecutionFlags:
         execution_option(text="Address of a running Ray cluster.", panel=panels.ADVANCED, show_default=False),
     ] = None
 
-    def workers(self, workload: Workload, compute: ComputeFlags) -> Workers:
+    def workers(self, recipe: Recipe, compute: ComputeFlags) -> Workers:
         """Return the executor on this machine. Parallel runs share the cores, and a single one needs no process."""
         from ablate.runs.executors import make_executor
 
-        whole = compute.conditions(workload)
-        slots = 1 if workload.shared_folder else self._slots(whole, compute.threads)
-        conditions = replace(whole, threads=compute.threads or max(1, whole.threads // slots))
+        whole = compute.conditions(recipe.workload)
+        slots = 1 if recipe.workload.shared_folder else self._slots(whole, compute.threads)
+        conditions = compute.with_threads(whole, recipe, slots)
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
         gpus = _gpus(conditions)
         return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))

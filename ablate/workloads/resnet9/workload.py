@@ -84,6 +84,20 @@ WORKLOAD = Workload(
 )
 
 
+SMALL_STEP = 2**20
+"""Values of the largest feature maps of a step, below which one thread is as fast as several."""
+
+
+def useful_threads(recipe: Recipe, most: int) -> int:
+    """Return the number of CPU threads, at most `most`, for a run: one if its steps are small.
+
+    The threads of a small step wait for each other longer than they compute, most of all on a busy machine.
+    """
+    settings = recipe.settings
+    values = settings["batch_size"] * settings["width"] * settings["image_size"] ** 2
+    return 1 if values < SMALL_STEP else most
+
+
 def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
     """Return the training plan of a recipe: a bare plan with its settings, to which every factor that is on is added.
 
