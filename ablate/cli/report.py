@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ablate.report.tuning_report import TuningReport
     from ablate.report.write import Report
     from ablate.workflows.report_marks import MarkedFile
+    from ablate.workflows.report_source import ReportSource
 
 _OPTIONAL_COLUMNS = ("reference", "p (Holm)", "seeds")
 """Columns of the main table that a narrow terminal leaves out; the sentences above the table contain them too."""
@@ -47,6 +48,8 @@ def report(
 
       ablate report --runs runs.csv --baseline full --margin 0.5
 
+      ablate report --folder lightning_logs --metric val_acc --step best:val_loss
+
       ablate report --tensorboard logs --metric val/acc --step last
 
       ablate report --experiment theirs --metric val_acc --variant-param model
@@ -56,23 +59,8 @@ def report(
       ablate report --fill README.md
     """
     _check_usage(flags, external, study)
-    from ablate.tracking import Project
-
     with collector_paused():  # imports and tables create many objects and no garbage
-        from ablate.workflows.report_source import ReportSource, name_of
-
-        source = ReportSource(
-            name=study or name_of(external.paths) or external.experiment or "",
-            project=Project.find(),
-            options=external.table_options(flags.margin),
-            files=external.runs or (),
-            sheet=external.sheet,
-            tensorboard=external.tensorboard,
-            experiment=external.experiment,
-            command=external.command(study, flags.margin),
-            tracking_uri=store.tracking_uri,
-            offline=store.offline,
-        )
+        source = _source(flags, external, store, study)
         text = flags.check or flags.fill
         if text is not None:
             from ablate.workflows.report_marks import read_marks
@@ -102,6 +90,26 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
         )
 
 
+def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags, study: str | None) -> ReportSource:
+    from ablate.tracking import Project
+    from ablate.workflows.report_source import ReportSource, name_of
+
+    return ReportSource(
+        name=study or name_of(external.paths) or external.experiment or "",
+        project=Project.find(),
+        options=external.table_options(flags.margin),
+        files=external.runs or (),
+        sheet=external.sheet,
+        folder=external.folder,
+        metrics_file=external.metrics_file,
+        tensorboard=external.tensorboard,
+        experiment=external.experiment,
+        command=external.command(study, flags.margin),
+        tracking_uri=store.tracking_uri,
+        offline=store.offline,
+    )
+
+
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
     sources = external.sources
     if len(sources) > 1:
@@ -110,13 +118,12 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
     if flags.check or flags.fill:
         _check_usage_of_marks(flags, external, is_named=is_named)
     elif not is_named:
-        raise UsageError(
-            "Name a study (ablate report NAME), or give --runs FILE, --tensorboard DIR or --experiment NAME"
-        )
+        raise UsageError("Name a study (ablate report NAME), or give --runs, --folder, --tensorboard or --experiment")
     unused = [] if sources else external.given()
     if unused:
         raise UsageError(
-            f"{unused[0]} is for runs of other programs (--runs, --tensorboard, --experiment). A study declares its own"
+            f"{unused[0]} is for runs of other programs (--runs, --folder, --tensorboard, --experiment). A study "
+            "declares its own"
         )
     if flags.margin is not None and not 0 < flags.margin < float("inf"):
         raise UsageError(f"--margin must be above 0, not {flags.margin:g}")

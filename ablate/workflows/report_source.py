@@ -42,9 +42,9 @@ def name_of(paths: Sequence[Path]) -> str:
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files`, `tensorboard` or `experiment` the runs are external: `options` maps their columns, `sheet` is that of
-    workbooks, and `command` is the command line that the report quotes. Otherwise they are the runs of the study
-    `name`, and only `options.margin` and `options.floor` count.
+    With `files`, `folder`, `tensorboard` or `experiment` the runs are external: `options` maps their columns, `sheet`
+    is that of workbooks, `metrics_file` the name of files in `folder`, and `command` the command line that the report
+    quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -52,6 +52,8 @@ class ReportSource:
     options: TableOptions
     files: Sequence[Path] = ()
     sheet: str | None = None
+    folder: Path | None = None
+    metrics_file: str | None = None
     tensorboard: Path | None = None
     experiment: str | None = None
     command: str = ""
@@ -65,12 +67,17 @@ class ReportSource:
 
     @property
     def _paths(self) -> list[Path]:
-        return [*self.files, *([self.tensorboard] if self.tensorboard else [])]
+        return [*self.files, *(path for path in (self.folder, self.tensorboard) if path)]
 
     def read(self) -> StudyData:
         """Read the runs. Files do without the modules that the other sources need."""
         if self.files:
             data = study_of(self.name, read_table_files(self.files, self.sheet), self.options)
+        elif self.folder:
+            from ablate.report.sources.readers.run_folders import read_run_folders
+
+            runs = read_run_folders(self.folder, self.options.step_param, self.metrics_file)
+            data = study_of(self.name, runs, self.options)
         elif self.tensorboard:
             from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 

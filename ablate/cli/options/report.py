@@ -41,6 +41,17 @@ class ExternalRunFlags:
     sheet: Annotated[
         str | None, _external(text="Sheet of an Excel workbook.", metavar="NAME", panel=panels.ADVANCED)
     ] = None
+    folder: Annotated[
+        Path | None,
+        _external(
+            text="Folder of runs: metrics and configuration of Lightning, Hugging Face, Keras, Hydra and others.",
+            metavar="DIR",
+        ),
+    ] = None
+    metrics_file: Annotated[
+        str | None,
+        _external(text="Name of the files of metrics in the folder.", metavar="NAME", panel=panels.ADVANCED),
+    ] = None
     tensorboard: Annotated[
         Path | None, _external(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR")
     ] = None
@@ -151,17 +162,16 @@ class ExternalRunFlags:
     @property
     def sources(self) -> list[str]:
         """The flags of the sources that are given."""
-        given = {"--runs": self.runs, "--tensorboard": self.tensorboard, "--experiment": self.experiment}
-        return [flag for flag, value in given.items() if value]
+        return [f"--{name}" for name in ("runs", "folder", "tensorboard", "experiment") if getattr(self, name)]
 
     @property
     def paths(self) -> list[Path]:
         """The files and the folder that are given."""
-        return [*(self.runs or []), *([self.tensorboard] if self.tensorboard else [])]
+        return [*(self.runs or []), *(path for path in (self.folder, self.tensorboard) if path)]
 
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""
-        own = ("runs", "tensorboard", "experiment", "floor")
+        own = ("runs", "folder", "tensorboard", "experiment", "floor")
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
         return [f"--{name.replace('_', '-')}" for name in changed if name not in own]
 

@@ -23,6 +23,7 @@ from ablate.report.analysis import Analysis, analyse
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.mlflow_experiment import read_experiment
+from ablate.report.sources.readers.run_folders import read_run_folders
 from ablate.report.sources.readers.run_table import Reader, RunTable
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
@@ -117,6 +118,32 @@ def tensorboard_logs(folder: Path, runs: Runs, library: str = "torch.utils.tenso
     return partial(read_tensorboard, folder)
 
 
+def json_folders(folder: Path, runs: Runs) -> Reader:
+    """A folder per run with its configuration and its results."""
+    for number, run in enumerate(runs):
+        place = folder / f"{number:02}"
+        place.mkdir()
+        params = {name: value for name, value in nested(run).items() if name != "val_acc"}
+        (place / "config.json").write_text(json.dumps(params))
+        (place / "results.json").write_text(json.dumps({"val_acc": run["val_acc"]}))
+    return partial(read_run_folders, folder)
+
+
+def lightning_logs(folder: Path, runs: Runs) -> Reader:
+    loggers = pytest.importorskip("lightning.pytorch.loggers", reason="lightning is not installed")
+    for number, run in enumerate(runs):
+        log = loggers.CSVLogger(str(folder), name=f"{number:02}", flush_logs_every_n_steps=1)
+        log.log_hyperparams({name: value for name, value in run.items() if name != "val_acc"})
+        if run["val_acc"] is None:
+            log.log_metrics({"train_loss": 0.5}, 0)
+        else:
+            for step in range(3):
+                log.log_metrics({"val_acc": 0.1 * step, "epoch": 0}, step)
+            log.log_metrics({"val_acc": run["val_acc"], "epoch": 1}, 3)
+        log.save()
+    return partial(read_run_folders, folder)
+
+
 def several_files(folder: Path, runs: Runs) -> Reader:
     """Runs of three programs: one wrote CSV, one JSONL and one Parquet."""
     parts = [(csv_file, runs[:8]), (jsonl_file, runs[8:15]), (parquet_file, runs[15:])]
@@ -165,6 +192,8 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "csv of epochs": csv_file_of_epochs,
     "tensorboard of PyTorch": tensorboard_logs,
     "tensorboardX": partial(tensorboard_logs, library="tensorboardX"),
+    "folders of JSON": json_folders,
+    "folders of Lightning": lightning_logs,
     "several files": several_files,
     "mlflow": mlflow_experiment,
 }
@@ -176,7 +205,8 @@ def write(request: pytest.FixtureRequest) -> Callable[[Path, Runs], Reader]:
 
 
 def analysed(runs: RunTable) -> Analysis:
-    step = "last" if runs.histories or "epoch" in runs.table.columns else None
+    repeated = any(len(curve.steps) > 1 for curves in runs.histories.values() for curve in curves.values())
+    step = "last" if repeated or "epoch" in runs.table.columns else None
     return analyse(study_of("theirs", runs, TableOptions(metric="val_acc", margin=0.5, step=step)))
 
 

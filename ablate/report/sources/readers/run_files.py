@@ -1,0 +1,198 @@
+"""Read the files of one run: its configuration, and the metrics that its program recorded."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.readers.run_table import Curve, cell, flat, optional_library
+from ablate.report.sources.readers.table_files import read_table_files
+from ablate.report.sources.row_checks import STEP_COLUMNS
+from ablate.report.sources.scores import read_number
+from ablate.wording import listed
+
+HUGGING_FACE = "trainer_state.json"
+METRIC_FILES = (
+    *("metrics.csv", HUGGING_FACE, "metrics.jsonl", "metrics.json", "metrics.tsv", "history.csv", "history.json"),
+    *(
+        "training.csv",
+        "training.log",
+        "log.csv",
+        "log.jsonl",
+        "progress.csv",
+        "results.csv",
+        "results.tsv",
+        "results.json",
+    ),
+    *("results.jsonl", "scores.json", "summary.json", "wandb-summary.json", "all_results.json", "eval_results.json"),
+)
+"""Names of files with metrics. Lightning writes `metrics.csv`, the Trainer of Hugging Face `trainer_state.json`."""
+
+CONFIGURATIONS = (
+    *(
+        "hparams.yaml",
+        "config.yaml",
+        "config.yml",
+        "config.json",
+        "params.yaml",
+        "params.json",
+        "args.yaml",
+        "args.json",
+    ),
+    *("hparams.json", "hyperparameters.json", ".hydra/config.yaml"),
+)
+"""Names of files with the configuration of a run."""
+
+_REPEATED_BY_HUGGING_FACE = ("all_results.json", "eval_results.json")
+_FIRST_STEPS = ("step", "epoch")
+
+
+@dataclass
+class Metrics:
+    """The metrics of a run: curves, metrics that were recorded once, and warnings about the file."""
+
+    curves: dict[str, Curve] = field(default_factory=dict)
+    cautions: list[str] = field(default_factory=list)
+
+
+def metric_file(folder: Path, asked: str | None = None) -> Path | None:
+    """Return the file with the metrics of a folder. Raises UsageError if several files may contain them."""
+    names = [asked] if asked else METRIC_FILES
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if any(path.name == HUGGING_FACE for path in found):
+        found = [path for path in found if path.name not in _REPEATED_BY_HUGGING_FACE]
+    if len(found) > 1:
+        raise UsageError(
+            f"{folder} has several files of metrics: {listed(path.name for path in found)}. Choose one with "
+            "--metrics-file NAME"
+        )
+    return found[0] if found else None
+
+
+def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
+    """Return the metrics in a file. Raises UserError for a file that cannot be read."""
+    if path.suffix == ".json":
+        found = _json(path)
+        if path.name == HUGGING_FACE:
+            found = found.get("log_history") if isinstance(found, dict) else None
+            if not isinstance(found, list):
+                raise UserError(f"{path} has no log_history")
+        if isinstance(found, dict):
+            return _of_object(found)
+        rows = [{name: cell(value) for name, value in flat(row)} for row in found if isinstance(row, dict)]
+        return _of_rows(rows, path, step_param)
+    table = read_table_files([path])
+    rows = [{str(name): str(value) for name, value in row.items()} for row in table.table.to_dict("records")]
+    cautions = [f"The last line of {path} is incomplete and does not count."] if table.set_aside else []
+    if path.suffix != ".jsonl" and not path.read_bytes().endswith((b"\n", b"\r")):
+        rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]
+    metrics = _of_rows(rows, path, step_param)
+    return Metrics(metrics.curves, [*cautions, *metrics.cautions])
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"Cannot read {path} as JSON: {error}") from None
+
+
+def _of_object(found: Mapping[str, Any]) -> Metrics:
+    """Return single values, and lists of values with one item per epoch, counted from 0, as Keras' histories have."""
+    curves = {}
+    for name, value in flat(found):
+        values = value if isinstance(value, list) else [value]
+        numbers = [read_number(cell(one)) for one in values if not isinstance(one, str | bool)]
+        if any(number is not None for number in numbers) and len(numbers) == len(values):
+            curves[name] = _curve({float(step): number for step, number in enumerate(numbers) if number is not None})
+    return Metrics(curves)
+
+
+def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | None) -> Metrics:
+    columns = dict.fromkeys(name for row in rows for name in row)
+    axis = _axis(columns, path, step_param, is_single=len(rows) < 2)
+    points: dict[str, dict[float, float]] = {}
+    twice: dict[str, int] = {}
+    for number, row in enumerate(rows):
+        step = float(number) if axis is None else read_number(row.get(axis, ""))
+        if step is None:
+            raise UserError(f"The column {axis} of {path} is not a number: {row.get(str(axis), '')!r}")
+        for name, text in row.items():
+            value = read_number(text) if text and name != axis and not _is_step(name) else None
+            if value is not None:
+                twice[name] = twice.get(name, 0) + (step in points.setdefault(name, {}))
+                points[name][step] = value
+    repeated = [f"{name} ({number})" for name, number in twice.items() if number]
+    caution = (
+        f"Values of {path} were recorded more than once at a step, and the last one counts: {listed(repeated, 3)}."
+    )
+    return Metrics({name: _curve(found) for name, found in points.items()}, [caution] if repeated else [])
+
+
+def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: bool) -> str | None:
+    """Return the column of steps; None if there is one row and no such column."""
+    names = list(columns)
+    if asked is not None:
+        if asked not in names:
+            raise UsageError(f"{path} has no column {asked}. Known: {listed(names)}")
+        return asked
+    known = list(filter(_is_step, names))
+    first = [name for name in _FIRST_STEPS if name in known] or known
+    if not first and not is_single:
+        raise UsageError(f"{path} has no column of steps or epochs. Choose one with --step-param NAME")
+    return first[0] if first else None
+
+
+def _is_step(name: str) -> bool:
+    return re.sub(r"[^a-z]", "", name.lower()) in STEP_COLUMNS.split()
+
+
+def _curve(values: Mapping[float, float]) -> Curve:
+    steps = sorted(values)
+    return Curve(steps, [values[step] for step in steps])
+
+
+def last_step(path: Path) -> float:
+    """Return the global step of a `trainer_state.json`, to find the last of several checkpoints."""
+    found = _json(path)
+    step = found.get("global_step") if isinstance(found, dict) else None
+    return float(step) if isinstance(step, int | float) else -math.inf
+
+
+def read_configuration(folder: Path) -> dict[str, str]:
+    """Return the parameters in the configuration files of a folder.
+
+    Raises UserError for a file that cannot be read, and for two files with different values of a parameter.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for name in CONFIGURATIONS:
+        path = folder / name
+        if not path.is_file():
+            continue
+        values = _yaml(path) if path.suffix in (".yaml", ".yml") else _json(path)
+        if not isinstance(values, dict):
+            raise UserError(f"{path} contains no parameters by name")
+        for key, value in flat(values):
+            text = json.dumps(value) if isinstance(value, list | dict) else cell(value)
+            text = "" if text in ("null", "~") else text
+            if found.setdefault(key, (text, name))[0] != text:
+                raise UserError(
+                    f"{folder} has two values of {key}: {found[key][0]} in {found[key][1]}, {text} in {name}"
+                )
+    return {key: text for key, (text, _) in found.items()}
+
+
+def _yaml(path: Path) -> Any:
+    """Return the content of a YAML file with all values as text; no object of any other type is created."""
+    yaml = optional_library("yaml", "yaml", path)
+    try:
+        with path.open(encoding="utf-8") as file:
+            return yaml.load(file, yaml.BaseLoader)  # which makes text, lists and mappings only
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"Cannot read {path} as YAML: {str(error).splitlines()[0]}") from None

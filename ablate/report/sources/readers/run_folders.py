@@ -1,0 +1,98 @@
+"""Read a folder of runs: each folder with a file of metrics is a run, with the configuration next to it or above it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ablate.errors import UserError
+from ablate.report.sources.readers.run_files import (
+    CONFIGURATIONS,
+    HUGGING_FACE,
+    last_step,
+    metric_file,
+    read_configuration,
+    read_metrics,
+)
+from ablate.report.sources.readers.run_table import RunTable, table_of_rows
+from ablate.wording import count, listed
+
+NO_METRICS = "with a configuration, but without metrics"
+_CHECKPOINT = re.compile(r"checkpoint-\d+")
+_MOST_CAUTIONS = 3
+
+
+def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: str | None = None) -> RunTable:
+    """Return the runs in all folders below `folder`: `params.NAME` and the histories of their metrics.
+
+    The index is the path of a run below `folder`. Runs with a configuration and without metrics are set aside.
+
+    Args:
+        folder: The folder.
+        step_param: Column of the steps; None for `step`, `epoch` and similar names.
+        metrics_file: Name of the files with metrics; None for the known names.
+
+    Raises:
+        UserError: There is no run, or a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"Folder not found: {folder}")
+    folders = [folder, *sorted(path for path in folder.rglob("*") if path.is_dir() and path.name != ".hydra")]
+    files = _metric_files(folders, metrics_file)
+    if not files:
+        names = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
+        raise UserError(f"No files of metrics ({names}) in {folder}. Name them with --metrics-file")
+    known = {path: read_configuration(path) for path in folders}
+    rows, histories, cautions = {}, {}, list[str]()
+    for place, path in files.items():
+        name = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
+        metrics = read_metrics(path, step_param)
+        above = [one for one in reversed([path.parent, *path.parent.parents]) if one in known]
+        params = {key: value for one in above for key, value in known[one].items()}
+        rows[name] = {f"params.{key}": value for key, value in params.items()}
+        histories[name] = metrics.curves
+        cautions += metrics.cautions
+    idle = [path.relative_to(folder).as_posix() for path in folders if _is_without_metrics(path, files)]
+    if len(cautions) > _MOST_CAUTIONS:
+        cautions = [
+            *cautions[:_MOST_CAUTIONS],
+            f"{count(len(cautions) - _MOST_CAUTIONS, 'similar warning')} in {folder}.",
+        ]
+    return RunTable(
+        f"the folder {folder}",
+        table_of_rows(rows),
+        "run",
+        {NO_METRICS: idle} if idle else {},
+        histories,
+        are_names=True,
+        statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}",
+        cautions=cautions,
+    )
+
+
+def _metric_files(folders: Sequence[Path], asked: str | None) -> dict[Path, Path]:
+    """Return the files of metrics by the folder of the run; of several checkpoints of one run the last one."""
+    files: dict[Path, Path] = {}
+    for folder in folders:
+        path = metric_file(folder, asked)
+        if path is None:
+            continue
+        is_checkpoint = path.name == HUGGING_FACE and _CHECKPOINT.fullmatch(folder.name) is not None
+        place = folder.parent if is_checkpoint and folder != folders[0] else folder
+        other = files.get(place)
+        if other is None or (path.name == HUGGING_FACE and _last_step(path) >= _last_step(other)):
+            files[place] = path
+    return files
+
+
+def _last_step(path: Path) -> float:
+    return last_step(path) if path.name == HUGGING_FACE else -math.inf
+
+
+def _is_without_metrics(folder: Path, files: Mapping[Path, Path]) -> bool:
+    """Return whether a folder has a configuration, and neither it nor a folder above or below it has metrics."""
+    if folder in files or not any((folder / name).is_file() for name in CONFIGURATIONS):
+        return False
+    return not any(above in files for above in folder.parents) and not any(folder in place.parents for place in files)

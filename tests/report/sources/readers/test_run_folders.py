@@ -1,0 +1,164 @@
+"""Folders of runs: files as Lightning, Hugging Face, Keras and Hydra write them, and other files of metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.run_folders import NO_METRICS, read_run_folders
+from ablate.report.sources.readers.run_table import RunTable
+
+LIGHTNING = """epoch,step,test_acc,train_loss,val_acc
+0,1,,0.09134723246097565,
+0,3,,,0.5
+1,5,,0.018245475366711617,
+1,7,,,0.5099999904632568
+2,8,0.75,,
+"""
+STATE = {"global_step": 20, "log_history": [
+    {"epoch": 0.5, "loss": 1.25, "learning_rate": 1e-05, "step": 10},
+    {"epoch": 0.5, "eval_accuracy": 0.5, "step": 10},
+    {"epoch": 1.0, "eval_accuracy": 0.75, "step": 20},
+    {"epoch": 1.0, "train_runtime": 12.5, "step": 20},
+]}  # fmt: skip
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def values(runs: RunTable, run: str) -> dict[str, list[tuple[float, str]]]:
+    return {name: [(step, curve.at(step)) for step in curve.steps] for name, curve in runs.histories[run].items()}
+
+
+def test_lightning(tmp_path: Path) -> None:
+    write(tmp_path, "sgd/version_0/metrics.csv", LIGHTNING)
+    write(tmp_path, "sgd/version_0/hparams.yaml", "lr: 1e-1\nseed: 3\nflag: true\nmodel:\n  depth: 2\n  norm: null\n")
+    runs = read_run_folders(tmp_path)
+    params = {"params.lr": "1e-1", "params.seed": "3", "params.flag": "true", "params.model.depth": "2"}
+    assert runs.table.to_dict("index") == {"sgd/version_0": {**params, "params.model.norm": ""}}
+    assert values(runs, "sgd/version_0") == {
+        "train_loss": [(1, "0.09134723246097565"), (5, "0.018245475366711617")],
+        "val_acc": [(3, "0.5"), (7, "0.5099999904632568")],
+        "test_acc": [(8, "0.75")],
+    }
+    assert (runs.cautions, runs.set_aside, runs.statement) == ([], {}, "metrics: metrics.csv")
+    by_epoch = read_run_folders(tmp_path, step_param="epoch")
+    assert values(by_epoch, "sgd/version_0")["val_acc"] == [(0, "0.5"), (1, "0.5099999904632568")]
+
+
+def test_objects_in_yaml_are_not_created(tmp_path: Path) -> None:
+    write(tmp_path, "a/metrics.csv", "acc,loss\n0.5,1\n")
+    write(tmp_path, "a/hparams.yaml", "kind: !!python/object/apply:os.system ['touch created']\nseed: 1\n")
+    assert read_run_folders(tmp_path).table.loc["a", "params.seed"] == "1"
+    assert not list(Path.cwd().glob("created"))
+
+
+def test_hugging_face_counts_the_last_checkpoint(tmp_path: Path) -> None:
+    earlier = {"global_step": 10, "log_history": STATE["log_history"][:2]}  # type: ignore[index]
+    write(tmp_path, "bert-seed1/checkpoint-20/trainer_state.json", json.dumps(STATE))
+    write(tmp_path, "bert-seed1/checkpoint-10/trainer_state.json", json.dumps(earlier))
+    write(tmp_path, "bert-seed1/config.json", '{"hidden_size": 16, "architectures": ["A"]}')
+    write(tmp_path, "bert-seed1/eval_results.json", '{"eval_accuracy": 0.75}')
+    write(tmp_path, "vit-seed1/trainer_state.json", json.dumps(earlier))
+    write(tmp_path, "vit-seed1/all_results.json", '{"eval_accuracy": 0.5}')
+    runs = read_run_folders(tmp_path)
+    assert list(runs.table.index) == ["bert-seed1", "vit-seed1"]
+    assert runs.table.loc["bert-seed1"].to_dict() == {"params.hidden_size": "16", "params.architectures": '["A"]'}
+    assert values(runs, "bert-seed1")["eval_accuracy"] == [(10, "0.5"), (20, "0.75")]
+    assert values(runs, "bert-seed1")["train_runtime"] == [(20, "12.5")]
+
+
+def test_keras_and_hydra(tmp_path: Path) -> None:
+    write(tmp_path, "0/.hydra/config.yaml", "optimizer:\n  name: adam\nseed: 1\n")
+    write(tmp_path, "0/.hydra/hydra.yaml", "hydra: {}\n")
+    write(tmp_path, "0/training.log", "epoch,acc,val_acc\n0,0.5,0.25\n1,0.75,0.5\n")
+    write(tmp_path, "1/.hydra/config.yaml", "optimizer:\n  name: sgd\nseed: 1\n")
+    write(tmp_path, "1/csv/version_0/metrics.csv", LIGHTNING)
+    runs = read_run_folders(tmp_path)
+    assert runs.table.to_dict("index") == {
+        "0": {"params.optimizer.name": "adam", "params.seed": "1"},
+        "1/csv/version_0": {"params.optimizer.name": "sgd", "params.seed": "1"},
+    }
+    assert values(runs, "0") == {"acc": [(0, "0.5"), (1, "0.75")], "val_acc": [(0, "0.25"), (1, "0.5")]}
+
+
+def test_results_and_histories_in_json(tmp_path: Path) -> None:
+    write(tmp_path, "a/results.json", '{"test": {"acc": 0.5, "name": "x"}, "lists": [1, "b"]}')
+    write(tmp_path, "b/history.json", '{"val_acc": [0.25, 0.5]}')
+    write(tmp_path, "c/metrics.jsonl", '{"step": 1, "acc": 0.5}\n{"step": 2, "acc": 0.75}\n{"step": 3, "ac')
+    runs = read_run_folders(tmp_path)
+    assert values(runs, "a") == {"test.acc": [(0, "0.5")]}
+    assert values(runs, "b") == {"val_acc": [(0, "0.25"), (1, "0.5")]}
+    assert values(runs, "c") == {"acc": [(1, "0.5"), (2, "0.75")]}
+    assert runs.cautions == [f"The last line of {tmp_path / 'c' / 'metrics.jsonl'} is incomplete and does not count."]
+
+
+def test_half_written_lines_and_repeated_steps_are_cautions(tmp_path: Path) -> None:
+    write(tmp_path, "a/metrics.csv", LIGHTNING[:-10])
+    write(tmp_path, "b/metrics.csv", "step,acc\n1,0.5\n1,0.25\n")
+    runs = read_run_folders(tmp_path)
+    assert "test_acc" not in values(runs, "a")
+    assert values(runs, "b") == {"acc": [(1, "0.25")]}
+    assert [caution.split(" of ")[0] for caution in runs.cautions] == ["The last line", "Values"]
+
+
+def test_every_run_is_accounted_for(tmp_path: Path) -> None:
+    for variant, acc in (("base", 0.5), ("new", 0.75)):
+        for seed in range(3):
+            write(tmp_path, f"{variant}/{seed}/config.json", json.dumps({"variant": variant, "seed": seed}))
+            write(tmp_path, f"{variant}/{seed}/results.json", json.dumps({"acc": acc + seed / 100 + acc * seed / 999}))
+    (tmp_path / "new" / "2" / "results.json").unlink()
+    runs = read_run_folders(tmp_path)
+    assert runs.set_aside == {NO_METRICS: ["new/2"]}
+    study = study_of("mine", runs, TableOptions(metric="acc", baseline="base"))
+    assert study.counts.set_aside == {NO_METRICS: 1}
+    assert len(study.runs) == 5
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "message"),
+    [
+        ({}, UserError, "No files of metrics"),
+        ({"a/notes.csv": "a,b\n1,2\n"}, UserError, "Name them with --metrics-file"),
+        (
+            {"a/metrics.csv": LIGHTNING, "a/results.json": "{}"},
+            UsageError,
+            "a has several files of metrics: metrics.csv, ",
+        ),
+        ({"a/metrics.csv": "acc,loss\n1,2\n3,4\n"}, UsageError, "has no column of steps or epochs"),
+        ({"a/metrics.csv": "step,loss\nx,2\n3,4\n"}, UserError, "The column step of .* is not a number: 'x'"),
+        ({"a/trainer_state.json": "{}"}, UserError, "has no log_history"),
+        ({"a/results.json": '{"acc": 1'}, UserError, "Cannot read .*results.json as JSON"),
+        ({"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "a: ["}, UserError, "Cannot read .*hparams.yaml as YAML"),
+        ({"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "- 1"}, UserError, "contains no parameters by name"),
+        (
+            {"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "lr: 1", "a/config.json": '{"lr": 2}'},
+            UserError,
+            "a has two values of lr: 1 in hparams.yaml, 2 in config.json",
+        ),
+    ],
+)
+def test_other_folders_are_refused_in_one_line(
+    tmp_path: Path, files: dict[str, str], error: type[UserError], message: str
+) -> None:
+    for name, text in files.items():
+        write(tmp_path, name, text)
+    with pytest.raises(error, match=message):
+        read_run_folders(tmp_path)
+
+
+def test_a_name_of_files_with_metrics_can_be_given(tmp_path: Path) -> None:
+    write(tmp_path, "a/notes.csv", "step,acc\n1,0.5\n")
+    write(tmp_path, "a/metrics.csv", LIGHTNING)
+    assert values(read_run_folders(tmp_path, metrics_file="notes.csv"), "a") == {"acc": [(1, "0.5")]}
+    with pytest.raises(UserError, match="Folder not found"):
+        read_run_folders(tmp_path / "none")
