@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ablate.errors import UserError
@@ -54,7 +54,9 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         rows[name] = {f"params.{key}": value for key, value in params.items()}
         histories[name] = metrics.curves
         cautions += metrics.cautions
-    idle = [path.relative_to(folder).as_posix() for path in folders if _is_without_metrics(path, files)]
+    occupied = {*files, *(above for place in files for above in place.parents)}
+    idle = [path.relative_to(folder).as_posix() for path in folders
+            if path not in occupied and files.keys().isdisjoint(path.parents) and _has_configuration(path)]  # fmt: skip
     if len(cautions) > _MOST_CAUTIONS:
         cautions = [
             *cautions[:_MOST_CAUTIONS],
@@ -91,8 +93,5 @@ def _last_step(path: Path) -> float:
     return last_step(path) if path.name == HUGGING_FACE else -math.inf
 
 
-def _is_without_metrics(folder: Path, files: Mapping[Path, Path]) -> bool:
-    """Return whether a folder has a configuration, and neither it nor a folder above or below it has metrics."""
-    if folder in files or not any((folder / name).is_file() for name in CONFIGURATIONS):
-        return False
-    return not any(above in files for above in folder.parents) and not any(folder in place.parents for place in files)
+def _has_configuration(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in CONFIGURATIONS)
