@@ -165,13 +165,13 @@ def report(trial: Trial) -> None:
 
 
 def store_creation(trial: Trial) -> None:
-    """Kill the first command of a project, which creates MLflow's database."""
-    number, longest = 0, trial.run_to_end(Command(("list",), trial.project("first"))).seconds
+    """Kill the first command of a project that creates MLflow's database."""
+    number, longest = 0, trial.run_to_end(Command(("sync",), trial.project("first"))).seconds
     while trial.has_tries_left:
         project = trial.project(f"project-{number}")
-        while trial.has_tries_left and trial.kill(Command(("list",), project), longest).was_killed:
+        while trial.has_tries_left and trial.kill(Command(("sync",), project), longest).was_killed:
             Auditor(project, trial.tally).check()
-        trial.run_to_end(Command(("list",), project))
+        trial.run_to_end(Command(("sync",), project))
         Auditor(project, trial.tally).check_store()
         shutil.rmtree(project)
         number += 1
