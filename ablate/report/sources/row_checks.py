@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
+from ablate.report.sources.decimal_commas import points_between_thousands
 from ablate.stats.effects.seeds import Seed, integer, read_seeds
 from ablate.wording import listed
 
@@ -32,6 +33,18 @@ def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> 
     return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
 
 
+def check_thousands(table: pd.DataFrame, column: str, row_word: str) -> None:
+    """Raise UserError for a column of numbers whose points may be between thousands, such as `1.003` next to `999`."""
+    pointed = points_between_thousands(table[column].unique())
+    if pointed:
+        cells = table[column].map(str).str.strip().str.replace("\N{MINUS SIGN}", "-")
+        where = named_rows(table[cells.isin(pointed)], row_word, column)
+        raise UserError(
+            f"{column} may have a point between thousands in {where}, next to whole numbers. Write "
+            f"{pointed[0].replace('.', '')} for thousands; for decimals, give whole numbers a decimal point (999.0)"
+        )
+
+
 def read_seed_column(table: pd.DataFrame, row_word: str, column: str) -> tuple[pd.DataFrame, bool]:
     """Return the table with seeds as integers, or as words if they are not numbers, and whether they are words.
 
@@ -41,6 +54,7 @@ def read_seed_column(table: pd.DataFrame, row_word: str, column: str) -> tuple[p
     nameless = table[table["variant"].map(str).str.strip() == ""]
     if len(nameless):
         raise UserError(f"No variant in {named_rows(nameless, row_word)}{_way_out(row_word)}")
+    check_thousands(table, "seed", row_word)
     texts = table["seed"].map(str).str.strip()
     empty = table[texts == ""]
     if len(empty):

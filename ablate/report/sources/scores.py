@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.row_checks import named_rows
+from ablate.report.sources.row_checks import check_thousands, named_rows
 from ablate.report.sources.units import FRACTION, OWN, PERCENT, SHARE, MetricOptions, goal_and_unit, unit_in_words
 from ablate.stats.metric import Metric
 
@@ -111,6 +111,7 @@ def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series
     """Return scores as numbers, and statuses, in which finished runs with a score that is not finite are unstable."""
     import pandas as pd
 
+    check_thousands(table, column, row_word)
     known = {cell: read_number(cell) for cell in table[column].unique()}
     words = [cell for cell, value in known.items() if value is None and not _is_missing(cell)]
     if words:

@@ -16,7 +16,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain, require
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import Curve, RunTable
-from ablate.report.sources.row_checks import STEP_CHOICES, STEP_COLUMNS
+from ablate.report.sources.row_checks import STEP_CHOICES, STEP_COLUMNS, check_thousands
 from ablate.stats.known_metrics import known_metric
 from ablate.wording import count, listed, unknown
 
@@ -190,6 +190,7 @@ def _from_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> Run
     if choice.metric:
         selector = require(table, choice.metric, "metric", "--step best:METRIC")
         goal = _goal(plain(selector), plain(metric), options)
+        check_thousands(table, selector, runs.row_word)
         values = pd.to_numeric(table[selector], errors="coerce") * (-1 if goal == "min" else 1)
         ranks = values.where(scored & (values.abs() < math.inf))
     else:
@@ -198,14 +199,20 @@ def _from_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> Run
     chosen = _highest(ranks, steps, groups)
     kept = table.assign(**{metric: table[metric].where(ranks.notna(), "")})[chosen].drop(columns=step)
     words = f"{plain(metric)} {choice.in_words(goal)} of each run (column {step})"
-    found = RunTable(runs.source, kept, runs.row_word, runs.set_aside)
     cautions = [*runs.cautions]
     if choice.metric:
         cautions += _cautions(plain(metric), choice, {}) if choice.metric == plain(metric) else []
     elif choice.number is None:
         ends = {f"{runs.row_word} {row}".strip(): float(steps[row]) for row in kept.index}
         cautions += _different_ends(plain(metric), ends)
-    return replace(found, statement="; ".join(filter(None, [runs.statement, words])), cautions=cautions)
+    return RunTable(
+        runs.source,
+        kept,
+        runs.row_word,
+        runs.set_aside,
+        statement="; ".join(filter(None, [runs.statement, words])),
+        cautions=cautions,
+    )
 
 
 def _highest(ranks: pd.Series, steps: pd.Series, groups: pd.Series) -> pd.Series:

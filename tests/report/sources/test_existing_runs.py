@@ -18,6 +18,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
 from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
 from ablate.stats.effects import EFFECT_COLUMNS
@@ -324,3 +325,19 @@ def test_the_floor_is_explained_in_the_unit_of_the_metric(
     table = rows({"baseline": BASELINE, "no-a": NO_CLIP}, scale, metric).astype({metric: object})
     table.loc[9, metric] = "inf"
     assert any(hint in text for text in study_in(table, tmp_path, metric=metric, **options).cautions)
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "xlsx"])
+def test_points_between_thousands_are_refused_in_every_format(tmp_path: Path, form: str) -> None:
+    cells = {"baseline": ["993", "1.003", "998"], "no-a": ["1.012", "999", "1.000"]}
+    found = [(name, str(seed), cell) for name, column in cells.items() for seed, cell in enumerate(column)]
+    table, path = pd.DataFrame(found, columns=["variant", "seed", "latency"]), tmp_path / f"runs.{form}"
+    if form == "xlsx":
+        table.to_excel(path, index=False)
+    elif form == "jsonl":
+        table.to_json(path, orient="records", lines=True)
+    else:
+        table.to_csv(path, index=False, sep=";" if form == "csv" else "\t")
+    runs = read_table_files([path])
+    with pytest.raises(UserError, match=r"latency may have a point between thousands in .*\(no-a, seed 0: '1\.012'\)"):
+        from_table("theirs", runs.source, runs.table, TableOptions(metric="latency", margin=5.0), runs.row_word)

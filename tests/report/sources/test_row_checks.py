@@ -144,3 +144,10 @@ def test_ten_thousand_rows_are_checked_at_once(tmp_path: Path) -> None:
     (effect,) = analyse(found).effects
     assert effect.p == pytest.approx(stats.ttest_rel(scores[1], scores[0]).pvalue, rel=1e-9)
     assert effect.p_signflip == pytest.approx(effect.p, abs=0.02)
+
+
+def test_seeds_with_points_between_thousands_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"seed may have a point between thousands in line 6 \(baseline.*Write 1000 for"
+    ):
+        study(tmp_path, paired(["996", "997", "998", "999", "1.000"]))

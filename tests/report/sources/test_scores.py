@@ -186,3 +186,36 @@ def test_numbers_that_are_not_clear_are_an_error(cells: list[str], options: dict
 
 def test_a_minus_sign_is_a_minus() -> None:
     assert read_number("\N{MINUS SIGN}0.5") == -0.5
+
+
+THOUSANDS = [
+    ["999", "1.003", "1.001"],
+    ["993", "1.000"],
+    ["-998", "-1.002"],
+    ["\N{MINUS SIGN}998", "\N{MINUS SIGN}1.002"],
+    ["50", "20.000", "999", "1.003"],
+    ["950", "1.020", "", "nan"],
+]
+DECIMALS = [
+    ["0.931", "1", "0.95"],
+    ["1.003", "1", "2"],
+    ["1.000", "0", "1", "2.125"],
+    ["1.993", "2.003"],
+    ["999", "1.003", "1.5"],
+    ["999", "1.003", "0.998"],
+    ["999.0", "1.003"],
+    ["999", "1003", "1.003"],
+    ["3", "1.234", "2.118"],
+    ["12", "9.875", "10.125"],
+]
+
+
+@pytest.mark.parametrize("cells", THOUSANDS)
+def test_points_that_may_be_between_thousands_are_an_error(cells: list[str]) -> None:
+    with pytest.raises(UserError, match=r"latency may have a point between thousands in line \d.*Write -?\d{4,5} for"):
+        read("latency", cells, margin=1.0)
+
+
+@pytest.mark.parametrize("cells", DECIMALS)
+def test_decimals_next_to_whole_numbers_are_read(cells: list[str]) -> None:
+    assert read("latency", cells, margin=1.0).values.tolist() == [float(cell) for cell in cells]
