@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Run
-from ablate.report.sources.columns import find_column, plain
+from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.readers.run_table import RunTable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_TRAININGS = "with neither a seed nor a metric"
 PARENTS = "that are parents of nested runs and have no seed"
+SUMMARIES = "that are parents of runs of the same variant with other seeds"
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
@@ -49,12 +50,14 @@ def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
 
 
 def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:
-    """Return the trainings, and other runs by reason: parents of nested runs often sum these up, under no seed."""
-    seed, parents = plain(options.seed), {run.parent for run in runs}
+    """Return the trainings, and other runs by reason: parents of nested runs often sum these up."""
+    seed, parents, summaries = plain(options.seed), {run.parent for run in runs}, _summaries(runs, options)
     used: list[Run] = []
     set_aside: dict[str, list[Run]] = {}
     for run in runs:
-        if seed in run.params or seed in run.tags or (options.seed == "seed" and _seed(run)):
+        if run.name in summaries:
+            set_aside.setdefault(SUMMARIES, []).append(run)
+        elif seed in run.params or seed in run.tags or (options.seed == "seed" and _seed(run)):
             used.append(run)
         elif run.name in parents:
             set_aside.setdefault(PARENTS, []).append(run)
@@ -63,6 +66,33 @@ def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[
         else:
             set_aside.setdefault(NO_TRAININGS, []).append(run)
     return used, set_aside
+
+
+def _summaries(runs: Sequence[Run], options: TableOptions) -> set[str]:
+    """Return the parents, at any depth, of runs of the same variant that have the metric and another seed."""
+    by_name = {run.name: run for run in runs}
+    metrics = {plain(name) for name in [options.metric] if name} or set(DEFAULT_METRICS)
+    metrics |= {spelled for name in metrics for spelled in (name.replace("_", "/", 1), name.replace("/", "_"))}
+    found = set()
+    for run in runs:
+        own = _arm_and_seed(run, options)
+        above, seen = by_name.get(run.parent), {run.name}
+        while above is not None and above.name not in seen and own[1] and metrics & run.metrics.keys():
+            arm, seed = _arm_and_seed(above, options)
+            if seed and arm == own[0] and seed != own[1]:
+                found.add(above.name)
+            seen.add(above.name)
+            above = by_name.get(above.parent)
+    return found
+
+
+def _arm_and_seed(run: Run, options: TableOptions) -> tuple[list[str], str]:
+    """Return the values that name the variant of a run, or its name without the seed, and its seed."""
+    settings = {**run.tags, **run.params}
+    seed = _text(settings.get(plain(options.seed))) or (_seed(run) if options.seed == "seed" else "")
+    columns = [options.variant] if options.variant else list(options.factors) or ["variant"]
+    arm = [_text(settings.get(plain(name))) for name in columns]
+    return (arm if any(arm) else without_seeds([run.variant], [seed])), seed
 
 
 def table_of(used: Sequence[Run], options: TableOptions) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.mlflow_experiment import PARENTS, from_experiment
+from ablate.report.sources.mlflow_experiment import PARENTS, SUMMARIES, from_experiment
 from ablate.report.study_data import StudyData
 
 EMPTY = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
@@ -172,8 +172,40 @@ def test_a_parent_with_a_seed_is_a_training() -> None:
         read([*runs, run("alone", params={"model": "b"})], variant="model", baseline="a")
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_parent_with_a_seed_of_its_own_is_no_further_replicate(seed: int) -> None:
+    """Its children have the same variant and the metric: it sums them up, whatever seed it was started with."""
+    runs = [
+        replace(one, params={"model": one.variant[-1], "seed": seed}, metrics={"val_acc": 0.5})
+        if not one.parent
+        else one
+        for one in nested({})
+    ]
+    between = [run("folds", None, parent="id-search-a"), run("a9", parent="id-folds", params={"model": "a", "seed": 9})]
+    for found in (read(runs, variant="model", baseline="a"), read(runs + between, variant="model", baseline="a")):
+        assert {name: set(seeds) - {9} for name, seeds in arms(found).items()} == {"a": {0, 1, 2}, "b": {0, 1, 2}}
+        assert found.counts.set_aside[SUMMARIES] == 2
+        assert f"2 runs {SUMMARIES} excluded: search-a, search-b." in found.cautions
+        assert set(found.runs["val_acc"]) == {0.9}
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        {"params": {"model": "b", "seed": 9}},
+        {"params": {"model": "a", "seed": 9}, "acc": None, "metrics": {"robustness": 0.4}},
+    ],
+)
+def test_a_parent_of_other_runs_is_a_training(child: dict[str, Any]) -> None:
+    runs = [run(f"{name}{seed}", params={"model": name, "seed": seed}) for name in "ab" for seed in range(2)]
+    found = read([*runs, run("child", parent="id-a0", **child)], variant="model", baseline="a")
+    assert not found.counts.set_aside
+    assert 0 in arms(found)["a"]
+
+
 def test_a_parent_with_the_seed_of_its_child_is_a_duplicate() -> None:
-    runs = nested({"params": {"model": "a", "seed": 0, "kind": "parent"}})
+    runs = [run("search", params={"model": "a", "seed": 0, "kind": "parent"}), *nested({})[2:]]
+    runs[1] = replace(runs[1], parent="id-search")
     with pytest.raises(UserError, match=r"Duplicate results: .*They differ in kind \('parent', ''\)"):
         read(runs, variant="model", baseline="b")
 
