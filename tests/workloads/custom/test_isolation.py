@@ -17,7 +17,13 @@ from ablate.workloads.custom import mirror
 from ablate.workloads.custom.study_file import load_study
 from tests.samples.custom import artifact, command_study, runs_of, written
 
-EXECUTORS = pytest.mark.parametrize("executor", [SerialExecutor(), ProcessExecutor(2)], ids=["one job", "two jobs"])
+EXECUTORS = pytest.mark.parametrize(
+    "executor",
+    [
+        pytest.param(SerialExecutor(), id="one job", marks=pytest.mark.slow),
+        pytest.param(ProcessExecutor(2), id="two jobs"),
+    ],
+)
 
 
 def scores(runs: list[Run]) -> dict[tuple[str, int], float | None]:
@@ -210,7 +216,9 @@ ABSOLUTE = """
     ("write", "read"),
     [
         ("PATH.write_text(str(recipe.seed))", "float(PATH.read_text())"),
-        ("import torch; torch.save(recipe.seed, str(PATH))", "float(torch.load(str(PATH)))"),
+        pytest.param(
+            "import torch; torch.save(recipe.seed, str(PATH))", "float(torch.load(str(PATH)))", marks=pytest.mark.slow
+        ),
         ("Path('new').write_text('1'); os.replace('new', PATH)", "float(PATH.read_text())"),
     ],
 )
@@ -315,7 +323,13 @@ RANDOM = """
 GENERATORS = ("python", "numpy", "torch")
 
 
-@pytest.mark.parametrize("seeding", ["", "random.seed(5); np.random.seed(5); import torch; torch.manual_seed(5)"])
+@pytest.mark.parametrize(
+    "seeding",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        "random.seed(5); np.random.seed(5); import torch; torch.manual_seed(5)",
+    ],
+)
 def test_random_state_is_as_in_new_processes(tmp_path: Path, seeding: str) -> None:
     runs = runs_of(function_study(tmp_path, RANDOM.format(seeding=seeding)), tmp_path)
     drawn = {name: [run.metrics[f"final/{name}"] for run in runs] for name in GENERATORS}
