@@ -5,6 +5,7 @@ A run counts as finished only if its word is known or given as such; for every o
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -41,11 +42,35 @@ slurmstate
 EXIT_CODES = "exitcode returncode"
 """Names of columns of exit codes: 0 (in Slurm `0:0`) is finished, every other number is failed."""
 
-FLAGS = "failed crashed diverged pruned killed oom finished completed complete succeeded success"
-"""Names of true/false columns that say how a run ended. The user is asked, because they may be factors."""
+_FLAGS = {
+    ("finished", "failed"): """
+        finished isfinished completed iscompleted complete iscomplete succeeded success issuccess done isdone valid
+        isvalid
+    """,
+    ("finished", "unstable"): "converged isconverged hasconverged",
+    ("unstable", "finished"): "diverged isdiverged hasdiverged unstable isunstable hasnan hasnans",
+    ("failed", "finished"): "failed isfailed crashed iscrashed",
+    ("pruned", "finished"): "pruned ispruned",
+    ("killed", "finished"): "killed iskilled",
+    ("out_of_memory", "finished"): "oom isoom",
+}
+FLAGS = {name: meaning for meaning, names in _FLAGS.items() for name in names.split()}
+"""Names of true/false columns that show how a run ended, without case and separators, and the statuses that true and
+false mean. The user is asked, because they may be factors."""
 
 OUTCOMES = "outcome result runresult jobresult runoutcome termination terminationreason exitstatus exitstate endstate"
 """Names of columns that may be a status, although they hold words that are not known."""
+
+REASONS = "stopreason stoppingreason stoppedreason stopcause terminationreason endreason"
+"""Names of columns with the reason why a run ended."""
+
+_BAD_REASON = re.compile(
+    r"(?:^|_)(?:(?:nans?|inf|oom)(?:_|$)|diverg|unstable|fail|err|exception|crash|out_of_mem|kill|timed?_?out|abort|"
+    r"interrupt|cancel|preempt)"
+)
+
+DIVERGED_AT = "divergedat divergedatstep divergedatepoch divergedstep divergedepoch nanat nanatstep nanatepoch"
+"""Names of columns with the step at which a run diverged. A run with a number above 0 there is unstable."""
 
 FAILURES = "failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged"
 """Words of runs that did not finish, which hardly mean anything else."""
@@ -60,7 +85,7 @@ NO_ERROR = "nan none null na n/a _ no false 0 0.0 [] {} no_error no_errors noerr
 """Words in a column of errors that mean none."""
 
 _STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
-_TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")
+_TRUE, _FALSE = ("true", "1", "1.0", "yes", "y", "t"), ("false", "0", "0.0", "no", "n", "f")
 _EXIT_CODE = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
 _CLASS = re.compile(r"^(?:trialstate|trainerstatus|runstatus|jobstatus)\.")
 
@@ -77,6 +102,11 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     known = [name for name in names if _plain_name(name) in COLUMNS.split()]
     known = known or [name for name in names if _plain_name(name) in EXIT_CODES.split()]
     known += [name for name in names if name not in known and _holds_errors(table[name])]
+    known += [
+        name
+        for name in names
+        if name not in known and _plain_name(name) in DIVERGED_AT.split() and _any_word(table[name])
+    ]
     for name in names:
         words = [] if name in known or _plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
         if words:
@@ -99,6 +129,17 @@ def _holds_errors(column: pd.Series) -> bool:
     return any(_is_error(_plain(cell)) and not _is_number(str(cell)) for cell in column.unique())
 
 
+def _any_word(column: pd.Series) -> bool:
+    return any(_is_error(_plain(cell)) for cell in column.unique())
+
+
+def _diverged(step: str) -> str | None:
+    """Return the status of a run that diverged at a step; 0 may mean the first step or none, so it is unknown."""
+    if not _is_number(step):
+        return None if _is_error(_plain(step)) else "finished"
+    return "unstable" if 0 < float(step) < math.inf else None if float(step) == 0 else "finished"
+
+
 def _is_error(word: str) -> bool:
     return word not in ("", *NO_ERROR.split())
 
@@ -111,6 +152,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _is_score(word: str) -> bool:
+    """Return whether a word is a number other than 0 and 1, which a true/false column does not have."""
+    return _is_number(word) and math.isfinite(float(word)) and float(word) not in (0, 1)
+
+
 def _unfinished_words(column: pd.Series) -> list[str]:
     """Return the words of runs that did not finish, if a column may be a status.
 
@@ -118,8 +164,10 @@ def _unfinished_words(column: pd.Series) -> list[str]:
     """
     cells = {_plain(cell) for cell in column.unique()} - {""}
     name = _plain_name(str(column.name))
-    if name in FLAGS.split() and cells <= {*_TRUE, *_FALSE}:
-        return sorted(cells.intersection(_FALSE if _STATUS_OF[name] == "finished" else _TRUE))
+    if name in FLAGS and any(word in (*_TRUE, *_FALSE) for word in cells) and not any(map(_is_score, cells)):
+        return sorted(cells.difference(_TRUE if FLAGS[name][0] == "finished" else _FALSE))
+    if name in REASONS.split() and any(map(_BAD_REASON.search, cells)):
+        return sorted(filter(_BAD_REASON.search, cells))
     unfinished = sorted(word for word in cells if _STATUS_OF.get(word) != "finished")
     if cells <= _STATUS_OF.keys() or (name in OUTCOMES.split() and cells & _STATUS_OF.keys()):
         return unfinished
@@ -177,11 +225,10 @@ def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None
         return "finished"
     if ERRORS.fullmatch(name):
         return _STATUS_OF.get(word, "failed") if _is_error(word) else "finished"
-    if name in FLAGS.split() and word in (*_TRUE, *_FALSE):
-        ended = _STATUS_OF[name]
-        if word in _TRUE:
-            return ended
-        return "failed" if ended == "finished" else "finished"
+    if name in FLAGS and word in (*_TRUE, *_FALSE):
+        return FLAGS[name][0 if word in _TRUE else 1]
+    if name in DIVERGED_AT.split():
+        return _diverged(str(cell).strip())
     if name in EXIT_CODES.split() and (code := _EXIT_CODE.fullmatch(str(cell).strip())):
         return "finished" if int(code[1]) == 0 == int(code[2] or 0) else "failed"
     if word.endswith("+"):  # Slurm shortens: `OUT_OF_ME+`

@@ -153,9 +153,9 @@ def test_a_column_of_such_words_under_another_name_is_asked_about(name: str, wor
     assert status_columns(table, None, [name]) == []
 
 
-@pytest.mark.parametrize("name", FLAGS.split())
+@pytest.mark.parametrize("name", FLAGS)
 def test_a_true_or_false_column_of_that_name_is_asked_about(name: str) -> None:
-    good = name in WORDS["finished"].split()
+    good = name.removeprefix("is").removeprefix("has") in (*WORDS["finished"].split(), "converged", "valid")
     table = words_in(name, *map(str, (good, not good)))
     with pytest.raises(UsageError, match=f"--status-param {name}"):
         status_columns(table, None, [])
@@ -179,3 +179,49 @@ def test_a_true_or_false_column_of_that_name_is_asked_about(name: str) -> None:
 )
 def test_other_columns_are_not_asked_about(words: list[str]) -> None:
     assert status_columns(words_in("note", *words), None, []) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "statuses"),
+    [
+        ("is_finished", ["true", "false"], ["finished", "failed"]),
+        ("done", ["1", "0"], ["finished", "failed"]),
+        ("valid?", ["y", "n"], ["finished", "failed"]),
+        ("Converged", ["TRUE", "FALSE"], ["finished", "unstable"]),
+        ("has_nan", ["0", "1"], ["finished", "unstable"]),
+        ("params.isCompleted", ["t", "f"], ["finished", "failed"]),
+    ],
+)
+def test_other_spellings_of_flags_are_asked_about(column: str, words: list[str], statuses: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"may be the status of the runs.*--status-param"):
+        read(column, *words)
+    assert read(column, *words, asked=column) == statuses
+    assert read(column, *words, asked="none") == ["finished", "finished"]
+    assert read(column, words[0], words[0]) == ["finished", "finished"]
+    with pytest.raises(UsageError, match=r"may be the status of the runs \(partly\).*--status-param"):
+        read(column, words[0], "partly")
+    with pytest.raises(UserError, match="Unknown status in line 1"):
+        read(column, words[0], "partly", asked=column)
+
+
+@pytest.mark.parametrize(("column", "words"), [("valid", ["0.93", "1"]), ("failed", ["0", "3"]), ("done", ["10", "1"])])
+def test_scores_and_counts_of_these_names_are_not_asked_about(column: str, words: list[str]) -> None:
+    assert status_columns(words_in(column, *words), None, []) == []
+
+
+def test_a_run_with_a_step_at_which_it_diverged_is_unstable() -> None:
+    words = ("", "1200", "nan", "-1", "None", "3.0", "inf")
+    expected = ["finished", "unstable", "finished", "finished", "finished", "unstable", "finished"]
+    assert read("diverged_at", *words) == expected
+    assert status_columns(words_in("diverged_at", "", "nan"), None, []) == []
+    for word in ("0", "late"):
+        with pytest.raises(UserError, match=f"Unknown status in line 1 .*'{word}'"):
+            read("tags.diverged_at_step", "1200", word)
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN loss", "loss is nan", "diverged", "time-out", "CUDA error", "OOM"])
+def test_reasons_why_a_run_stopped_are_asked_about(word: str) -> None:
+    with pytest.raises(UsageError, match="The column stop_reason may be the status"):
+        read("stop_reason", "max_epochs", word)
+    assert read("stop_reason", "max_epochs", word, asked="stop_reason", finished=("max_epochs",))[1] != "finished"
+    assert read("stop_reason", "max_epochs", "early stopping, no information gain") == ["finished", "finished"]
