@@ -29,7 +29,7 @@ def estimate_main_effects(study: StudyData, factorial: FactorialAnalysis, scores
             runs=factorial.runs,
             unstable=factorial.unstable,
             delta_survivors=_sign(study, row.term) * row.delta_survivors,
-            step=scores.step,
+            step=factorial.step,
             repeats=scores.repeats,
             screening=factorial.is_screening,
             alias=row.likeliest,

@@ -302,8 +302,8 @@ def test_coarse_scores_are_named():
     values = np.array([90.0, 91.0] * 10)
     runs = run_table({"baseline": values, "no-a": values + np.array([1.0] + [0.0] * 19)})
     assert sentence_of(runs, Comparison("no-a", factor="a")).endswith(
-        "20 seeds detect 0.1 or more. No equivalence, because the smallest step between scores, 1.00 points, is above "
-        "the margin: at least 21 seeds are needed to show that a difference is within it."
+        "20 seeds detect 0.1 or more. No equivalence, because the usual step between paired scores, 1.00 points, is "
+        "above the margin: at least 21 seeds are needed to show that a difference is within it."
     )
 
 

@@ -78,6 +78,7 @@ class Term:
         runs: The number of runs that the estimate contains.
         unstable: Seeds of the unstable ones, by variant.
         delta_survivors: The estimate without them.
+        step: The step of the scores of single runs, if they are coarse; 0 otherwise.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Term:
     runs: int = 0
     unstable: Mapping[str, tuple[Seed, ...]] = field(default_factory=lambda: MappingProxyType({}))
     delta_survivors: float = math.nan
+    step: float = 0.0
 
     @property
     def n_unstable(self) -> int:
@@ -103,21 +105,19 @@ class ContrastCriteria:
         margin: The smallest difference, or synergy, that matters.
         goal: Whether higher or lower is better.
         protocol: What was fixed before the runs.
-        step: The smallest step between scores; 0 if unknown.
         screening: Whether the design has resolution III.
     """
 
     margin: float
     goal: Goal = "max"
     protocol: Protocol = field(default_factory=Protocol)
-    step: float = 0.0
     screening: bool = False
 
-    def barred(self, row: PairedT, p: PValues) -> tuple[Verdict, ...]:
+    def barred(self, row: PairedT, p: PValues, step: float) -> tuple[Verdict, ...]:
         """Return the verdicts that the design or the scores do not allow."""
         if self.screening:
             return FINAL
-        return EQUIVALENCE if bars_equivalence(row, p, self.step, self.margin, self.protocol.extended) else ()
+        return EQUIVALENCE if bars_equivalence(row, p, step, self.margin, self.protocol.extended) else ()
 
 
 def family_contrasts(
@@ -170,7 +170,7 @@ def _verdict(term: Term, row: PairedT, p: PValues, criteria: ContrastCriteria) -
         rule = Verdict.IDENTICAL
     else:
         better = 1 if criteria.goal == "max" else -1
-        rule = allowed(judged(row, p, criteria.margin, better, protocol.extended), criteria.barred(row, p))
+        rule = allowed(judged(row, p, criteria.margin, better, protocol.extended), criteria.barred(row, p, term.step))
     before = ["screening"] if criteria.screening else []
     before += protocol_prefixes(rule, n, True, protocol)
     return verdict_text(rule, before, unstable_runs(term.n_unstable, term.runs))

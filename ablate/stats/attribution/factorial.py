@@ -22,7 +22,7 @@ from ablate.stats.attribution.fit import (
     lenth,
 )
 from ablate.stats.attribution.synergies import likeliest_alias
-from ablate.stats.effects.inference import smallest_step
+from ablate.stats.effects.coarse_scores import usual_step
 from ablate.stats.effects.seeds import Seed
 from ablate.stats.effects.types import Protocol
 from ablate.stats.metric import Goal
@@ -45,6 +45,7 @@ class FactorialAnalysis:
         is_screening: Whether the design has resolution III.
         averages: The contrast of every estimable term, averaged over the seeds, for a half-normal plot.
         screening: Lenth's limits for `averages`.
+        step: The step of the scores of single runs, if they are coarse; 0 otherwise.
     """
 
     contrasts: tuple[FactorialContrast, ...]
@@ -56,6 +57,7 @@ class FactorialAnalysis:
     is_screening: bool
     averages: dict[str, float]
     screening: Lenth
+    step: float = 0.0
 
     @property
     def runs(self) -> int:
@@ -106,9 +108,10 @@ def factorial_effects(
     averages = contrasts_by_seed(part, every, values).mean(axis=1)
     fit = fit_contrasts(part, groups, values, np.logical_not(lost.any(axis=1)), lenth(averages))
     lost_seeds, screening = _seeds_of(part.index, seeds, lost), resolution(part) == 3
-    criteria = ContrastCriteria(margin, goal, protocol or Protocol(), smallest_step(values[~lost]), screening)
+    criteria = ContrastCriteria(margin, goal, protocol or Protocol(), screening)
+    step = usual_step(np.diff(values, axis=0), margin)
     return FactorialAnalysis(
-        contrasts=tuple(_contrasts(groups, fit, (lost_seeds, values.size), criteria)),
+        contrasts=tuple(_contrasts(groups, fit, (lost_seeds, values.size), step, criteria)),
         method=fit.method,
         variants=len(part),
         seeds=tuple(seeds),
@@ -117,6 +120,7 @@ def factorial_effects(
         is_screening=criteria.screening,
         averages=dict(zip([group.label for group in every], averages.tolist(), strict=True)),
         screening=fit.limits,
+        step=step,
     )
 
 
@@ -144,6 +148,7 @@ def _contrasts(
     groups: Sequence[AliasGroup],
     fit: Fit,
     unstable: tuple[Mapping[str, tuple[Seed, ...]], int],
+    step: float,
     criteria: ContrastCriteria,
 ) -> Iterator[FactorialContrast]:
     """Yield the contrasts of the two families, main effects first. `unstable`: seeds by variant, and all runs."""
@@ -163,6 +168,7 @@ def _contrasts(
                 runs=unstable[1],
                 unstable=unstable[0],
                 delta_survivors=float(fit.scale[index] * fit.survivors[index]),
+                step=step,
             )
             for index in chosen
         ]

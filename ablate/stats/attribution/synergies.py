@@ -11,7 +11,8 @@ import numpy as np
 
 from ablate.stats.attribution.aliasing import AliasGroup
 from ablate.stats.attribution.contrasts import ContrastCriteria, FactorialContrast, Term, family_contrasts
-from ablate.stats.effects.inference import Floats, paired_t, smallest_step
+from ablate.stats.effects.coarse_scores import usual_step
+from ablate.stats.effects.inference import Floats, paired_t
 from ablate.stats.effects.sequential import stack
 from ablate.stats.effects.types import ALPHA, EQUAL, Protocol
 from ablate.stats.metric import Goal
@@ -58,16 +59,15 @@ def pair_synergies(
     table = scores.reindex(design.index)
     lost = table.isna() & False if unstable is None else unstable.reindex_like(table).fillna(False).astype(bool)
     terms = [
-        _synergy(term, table.reindex(arms), lost.reindex(arms, fill_value=False))
+        _synergy(term, table.reindex(arms), lost.reindex(arms, fill_value=False), margin)
         for term, arms in synergy_variants(design, corner).items()
     ]
     if not terms:
         return []
     values = table.to_numpy(dtype=np.float64)
-    stable = values[~lost.to_numpy(dtype=bool) & np.isfinite(values)]
     tolerance = EQUAL * float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
     statistics = stack([paired_t(term.by_seed, margin, ALPHA, len(terms), tolerance) for term in terms])
-    criteria = ContrastCriteria(margin, goal, protocol or Protocol(), smallest_step(stable))
+    criteria = ContrastCriteria(margin, goal, protocol or Protocol())
     return family_contrasts(terms, statistics, "per-seed contrasts", "synergies", criteria)
 
 
@@ -82,7 +82,7 @@ def synergy_variants(design: pd.DataFrame, corner: Corner = "full") -> dict[str,
     return found
 
 
-def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame) -> Term:
+def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame, margin: float) -> Term:
     """Return the synergy of a pair from the rows both, one, other, neither."""
     lost = unstable.to_numpy(dtype=bool)
     values = scores.to_numpy(dtype=np.float64)
@@ -99,6 +99,7 @@ def _synergy(name: str, scores: pd.DataFrame, unstable: pd.DataFrame) -> Term:
             str(arm): tuple(seeds[row].tolist()) for arm, row in zip(scores.index, lost, strict=True) if row.any()
         },
         delta_survivors=float(stable.mean()) if len(stable) else math.nan,
+        step=usual_step(np.diff(values[:, shared], axis=0), margin),
     )
 
 

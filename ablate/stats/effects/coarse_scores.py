@@ -4,13 +4,50 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from ablate.stats.effects.criteria import PValues
-from ablate.stats.effects.inference import PairedT, always_valid_half_width, quantile
+from ablate.stats.effects.inference import Floats, PairedT, always_valid_half_width, quantile
 from ablate.stats.effects.power import MOST_SEEDS, SeedsRange, power_of_paired_t, seeds_needed
 from ablate.stats.effects.types import POWER
 
 STEPS_IN_MARGIN = 10
 """Steps of the mean difference, step / n, that the margin must exceed."""
+
+TIED = 0.01
+"""Share of the margin up to which differences count as equal."""
+
+OFF_GRID = 1 / 3
+"""Largest number of differences that are neither equal nor beyond the margin, per equal one."""
+
+
+def usual_step(differences: ArrayLike, margin: float) -> float:
+    """Return the step of coarse scores, above the margin; 0 if the scores are not coarse.
+
+    Differences of coarse scores equal their median or differ from it by more than the margin. Only a few may be in
+    between: no more than those beyond the margin, and no more than a third of those that equal the median. The step is
+    the smallest distance beyond the margin, of nearly equal ones the largest.
+
+    Args:
+        differences: Differences between two variants at the seeds that the comparison uses; one row for each two
+            variants if it uses more. Those that are not finite are left out.
+        margin: The smallest difference that matters.
+    """
+    rows = [row[np.isfinite(row)] for row in np.atleast_2d(np.asarray(differences, dtype=np.float64))]
+    distances = np.concatenate([np.zeros(0), *(np.abs(row - _low_median(row)) for row in rows if len(row))])
+    beyond = distances[distances > margin * (1 + 1e-9)]
+    equal = np.sum(distances <= TIED * margin)
+    between = len(distances) - len(beyond) - equal
+    if not len(beyond) or between > min(len(beyond), OFF_GRID * equal):
+        return 0.0
+    return float(beyond[beyond <= beyond.min() + TIED * margin].max())
+
+
+def _low_median(values: Floats) -> float:
+    """Return the median, of an even number of values the lower one of the two in the middle."""
+    middle = (len(values) - 1) // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def bars_equivalence(statistics: PairedT, p: PValues, step: float, margin: float, extended: bool) -> bool:
@@ -23,7 +60,7 @@ def bars_equivalence(statistics: PairedT, p: PValues, step: float, margin: float
     Args:
         statistics: The statistics of the comparison.
         p: Its error rate and the size of its family.
-        step: The smallest step between scores; 0 if unknown.
+        step: The step of coarse scores (`usual_step`); 0 for others.
         margin: The smallest difference that matters.
         extended: Whether seeds were added after a report.
     """
@@ -68,4 +105,4 @@ def at_least(needed: SeedsRange, least: int | None) -> SeedsRange:
 
 def _seeds_for_steps(step: float, margin: float) -> int:
     """Return the smallest number of seeds at which the margin exceeds ten steps of the mean difference."""
-    return math.floor(STEPS_IN_MARGIN * step / margin * (1 + 1e-9)) + 1
+    return math.floor(STEPS_IN_MARGIN * step / margin * (1 + 1e-5)) + 1  # rounding errors do not lower it

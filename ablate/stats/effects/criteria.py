@@ -16,13 +16,11 @@ class Criteria:
         metric: The metric.
         margin: The smallest difference that matters, scaled as displayed.
         protocol: What was fixed before the runs.
-        step: The smallest step between scores, scaled; 0 if unknown.
     """
 
     metric: Metric
     margin: float
     protocol: Protocol
-    step: float = 0.0
 
 
 @dataclass(frozen=True)

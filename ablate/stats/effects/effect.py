@@ -23,7 +23,7 @@ class Evidence:
         unstable_high: Upper end of that interval.
         p_unreliable: Holm's p of the test that the variant is unstable as often as the reference.
         rule: The verdict without prefixes.
-        coarse: The smallest step between scores, if it alone prevents a verdict of equivalence; 0 otherwise.
+        coarse: The step of coarse scores, if it alone prevents a verdict of equivalence; 0 otherwise.
         estimand: "drop-in" or "re-tuned".
         extended: Whether seeds were added after a report.
         valid: The 95 % interval that is valid although seeds were added; None if none were.

@@ -60,7 +60,7 @@ def estimate_effects(
     """
     check_comparisons(comparisons, margin)
     arms = read_arms(runs, metric)
-    criteria = Criteria(metric, margin, protocol or Protocol(), arms.step)
+    criteria = Criteria(metric, margin, protocol or Protocol())
     effects: dict[int, Effect] = {}
     for indices in families(comparisons):
         family = [comparisons[index] for index in indices]
@@ -163,7 +163,7 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
 def _seeds_needed(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues) -> SeedsRange | None:
     """Return the seeds that detect a difference equal to the margin: at least those that coarse scores need."""
     needed = seeds_range(criteria.margin, _varying(pair, statistics), pair.n, p.comparisons, p.alpha)
-    step = score_step(pair, criteria)
+    step = score_step(pair, criteria.margin)
     if needed is None or step <= criteria.margin:
         return needed
     return at_least(needed, seeds_for_coarse(step, criteria.margin, p.comparisons, p.alpha))

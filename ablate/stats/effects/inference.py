@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from ablate.stats.effects.types import ALPHA, EQUAL, Verdict
+from ablate.stats.effects.types import ALPHA, Verdict
 
 Floats = NDArray[np.float64]
 
@@ -99,16 +99,6 @@ def t_statistics(
     half = quantile(1 - alpha / 2, freedom) * error
     fw_half = quantile(1 - alpha / comparisons / 2, freedom) * error
     return PairedT(n, delta, sd, delta - half, delta + half, delta - fw_half, delta + fw_half, p, p_tost)
-
-
-def smallest_step(scores: ArrayLike) -> float:
-    """Return the smallest step between different scores; 0 if there are fewer than two."""
-    values = np.unique(np.asarray(scores, dtype=np.float64))
-    if len(values) < 2:
-        return 0.0
-    steps, sizes = np.diff(values), np.abs(values)
-    steps = steps[steps > EQUAL * np.maximum(sizes[1:], sizes[:-1])]
-    return float(steps.min()) if len(steps) else 0.0
 
 
 def judge(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ablate.errors import UserError
-from ablate.stats.effects.inference import smallest_step
 from ablate.stats.effects.seeds import Seed, integer, read_seeds
 from ablate.stats.effects.types import EQUAL, Comparison, PairedSeeds
 from ablate.stats.metric import Metric
@@ -30,20 +29,13 @@ LARGEST = 1.797e308  # MLflow's SQL stores write infinity as the largest double
 class ArmRuns:
     """The runs of one variant: scaled scores by seed, unstable and attempted seeds, excluded runs by status.
 
-    `values` holds NaN for an unstable run whose score is not finite, if there is no floor; `floored` holds the seeds
-    whose value is the floor.
+    `values` holds NaN for an unstable run whose score is not finite, if there is no floor.
     """
 
     values: dict[Seed, float] = field(default_factory=dict)
     unstable: set[Seed] = field(default_factory=set)
-    floored: set[Seed] = field(default_factory=set)
     attempted: set[Seed] = field(default_factory=set)
     excluded: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def measured(self) -> list[float]:
-        """The finite scores that runs recorded."""
-        return [value for seed, value in self.values.items() if seed not in self.floored and math.isfinite(value)]
 
     @property
     def repeats(self) -> bool | None:
@@ -73,11 +65,6 @@ class Arms:
         return all(repeats is not False for _, repeats in found) and any(
             repeats and not arm.unstable for arm, repeats in found
         )
-
-    @cached_property
-    def step(self) -> float:
-        """The smallest step between the scores that runs recorded; 0 below two different scores."""
-        return smallest_step([value for arm in self.by_variant.values() for value in arm.measured])
 
 
 def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[Seed] | None = None) -> Arms:
@@ -111,8 +98,6 @@ def read_arms(runs: pd.DataFrame, metric: Metric, seeds: Collection[Seed] | None
         is_finite = abs(number) < LARGEST
         if status == "unstable" or not is_finite:
             arm.unstable.add(seed)
-        if not is_finite:
-            arm.floored.add(seed)
         floor = math.nan if metric.floor is None else metric.floor
         arm.values[seed] = metric.scale * (number if is_finite else floor)
     return Arms(arms)
@@ -186,14 +171,12 @@ class Scores:
     Attributes:
         values: Scaled scores. NaN marks a missing score, or that of an unstable run without a finite one or a floor.
         unstable: Whether the run is unstable.
-        step: The smallest step between the scores of single runs; 0 if unknown.
         repeats: Number of seeds over which every variant repeats its score exactly, so that the tables hold one of
             them; 0 if the scores vary.
     """
 
     values: pd.DataFrame
     unstable: pd.DataFrame
-    step: float = 0.0
     repeats: int = 0
 
 
@@ -212,7 +195,7 @@ def read_scores(runs: pd.DataFrame, metric: Metric) -> Scores:
     table = table.reindex(seeds, axis=1)
     marks = [[seed in arms.by_variant[name].unstable for seed in seeds] for name in table.index]
     unstable = pd.DataFrame(marks, index=table.index, columns=table.columns, dtype=bool)
-    return Scores(table, unstable, arms.step, repeats)
+    return Scores(table, unstable, repeats)
 
 
 def score_table(runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:

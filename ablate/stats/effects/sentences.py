@@ -111,7 +111,7 @@ def _unresolved(effect: Effect, metric: Metric) -> str:
 def _too_coarse(effect: Effect, metric: Metric) -> str:
     """Return why the scores do not show equivalence, and the seeds that scores with such steps need."""
     evidence = effect.evidence
-    text = f"the smallest step between scores, {amount(evidence.coarse, effect, metric)}, is above the margin"
+    text = f"the usual step between paired scores, {amount(evidence.coarse, effect, metric)}, is above the margin"
     rule = evidence.coarse, effect.margin, evidence.comparisons, evidence.alpha
     if is_enough(effect.n, *rule):
         return f"{text}, and this difference is too near the margin for scores with such steps"

@@ -100,7 +100,7 @@ def take_look(
     if state.done:
         return state
     runs_by_arm = read_arms(runs, metric, frozenset(state.next_seeds))
-    criteria = Criteria(metric, margin, protocol or Protocol(), runs_by_arm.step)
+    criteria = Criteria(metric, margin, protocol or Protocol())
     arms = list(state.arms)
     for indices in families([arm.comparison for arm in state.arms]):
         family = _look_at_family([state.arms[index] for index in indices], runs_by_arm, criteria, state)

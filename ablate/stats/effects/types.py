@@ -94,7 +94,7 @@ class Average:
         runs: Number of runs that the averages contain.
         unstable: Seeds of the unstable runs among them, by variant.
         delta_survivors: The difference without the variants that have unstable runs; NaN if it cannot be estimated.
-        step: The smallest step between the scores of single runs; 0 if unknown.
+        step: The step of the scores of single runs, if they are coarse; 0 otherwise.
         repeats: Number of seeds over which every variant repeats its score exactly; 0 if the scores vary.
         screening: Whether the design has resolution III, so that pairs of factors can imitate the difference.
         alias: The likeliest of these pairs; empty if there are none.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ablate.stats.effects.coarse_scores import bars_equivalence
+from ablate.stats.effects.coarse_scores import bars_equivalence, usual_step
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.inference import CODES, PairedT, always_valid_half_width, judge
 from ablate.stats.effects.seeds import Seed
@@ -62,23 +62,25 @@ def allowed(rule: Verdict, barred: tuple[Verdict, ...]) -> Verdict:
     return Verdict.INCONCLUSIVE if rule is Verdict.NO_EFFECT else Verdict.UNRESOLVED
 
 
-def score_step(pair: PairedSeeds, criteria: Criteria) -> float:
-    """Return the smallest step between the scores of single runs; 0 if unknown."""
-    return pair.average.step if pair.average else criteria.step
+def score_step(pair: PairedSeeds, margin: float) -> float:
+    """Return the step of the scores of single runs, if they are coarse for the margin; 0 otherwise."""
+    if pair.average:
+        return pair.average.step
+    return usual_step(np.subtract(pair.variant, pair.reference, dtype=np.float64), margin)
 
 
 def _is_barred(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValues, criteria: Criteria) -> bool:
     """Return whether the scores are too coarse for this verdict."""
-    step, extended = score_step(pair, criteria), criteria.protocol.extended
+    step, extended = score_step(pair, criteria.margin), criteria.protocol.extended
     return rule in EQUIVALENCE and bars_equivalence(statistics, p, step, criteria.margin, extended)
 
 
 def coarse_step(rule: Verdict, pair: PairedSeeds, statistics: PairedT, p: PValues, criteria: Criteria) -> float:
-    """Return the step between scores if it alone prevents a verdict of equivalence; 0 otherwise."""
+    """Return the step of coarse scores if it alone prevents a verdict of equivalence; 0 otherwise."""
     if rule not in (Verdict.UNRESOLVED, Verdict.INCONCLUSIVE):
         return 0.0
     unbarred = judged(statistics, p, criteria.margin, criteria.metric.better, criteria.protocol.extended)
-    return score_step(pair, criteria) if _is_barred(unbarred, pair, statistics, p, criteria) else 0.0
+    return score_step(pair, criteria.margin) if _is_barred(unbarred, pair, statistics, p, criteria) else 0.0
 
 
 def with_prefixes(rule: Verdict, pair: PairedSeeds, comparison: Comparison, protocol: Protocol) -> str:
