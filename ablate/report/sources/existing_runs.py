@@ -6,7 +6,7 @@ Finds the columns, checks the rows, infers the comparisons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
@@ -21,6 +21,7 @@ from ablate.report.sources.columns import (
 )
 from ablate.report.sources.infer_design import infer_design
 from ablate.report.sources.row_checks import check_rows, read_seed_column
+from ablate.report.sources.run_names import in_one_form, similar_names
 from ablate.report.sources.scores import MetricColumn, read_metric
 from ablate.report.sources.statuses import read_statuses, status_columns
 from ablate.report.sources.units import MetricOptions
@@ -75,6 +76,7 @@ def from_table(
     """
     if table.empty:
         raise UserError(f"No runs in {source}")
+    options = replace(options, baseline=in_one_form([options.baseline])[0][0])
     rows, scores, statement = _read(table, options, row_word)
     statement += f"; {reading}" if reading else ""
     metric = scores.metric
@@ -103,7 +105,7 @@ def from_table(
         design_name=design.name,
         seeds=sorted(set(usable["seed"].tolist())),
         facts=[("Source", source), ("Comparisons", design.description), ("Read as", statement)],
-        cautions=[*scores.cautions, *check_rows(rows, row_word, metric.name)],
+        cautions=[*similar_names(rows["variant"]), *scores.cautions, *check_rows(rows, row_word, metric.name)],
         statement=f"Read as: {statement}.",
         notes=_assumptions(options, metric, len(design.comparisons)),
         limits=_LIMITS,
@@ -120,6 +122,8 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
         require(table, str(options.status), "status", "--status-param")
     columns = status_columns(table, asked or options.status, roles.columns)
     rows = by_role(table, roles, columns, row_word, options.baseline)
+    variants, several_forms = in_one_form(rows["variant"].map(str).tolist())
+    rows = rows.assign(variant=variants)
     words = table[columns].assign(variant=rows["variant"], seed=rows["seed"])
     statuses, spoken = read_statuses(words, columns, options.finished_words, row_word)
     rows, words_pair = read_seed_column(rows.assign(status=statuses), row_word, plain(roles.seed))
@@ -128,7 +132,8 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
     rows = rows.assign(**{name: scores.values, "status": scores.statuses})
     seeds = "" if plain(roles.seed) == "seed" and not words_pair else f"; seed: column {plain(roles.seed)}"
     seeds += ", whose words pair the runs" if words_pair else ""
-    return rows, scores, f"{scores.statement}; {spoken}{seeds}"
+    forms = f"; variant: the Unicode forms of {listed(several_forms)} are one name" if several_forms else ""
+    return rows, scores, f"{scores.statement}; {spoken}{seeds}{forms}"
 
 
 def _require_baseline(table: pd.DataFrame, baseline: str) -> None:

@@ -1,17 +1,23 @@
-"""Seeds in the names of runs, and the names without them."""
+"""Seeds in the names of runs, the names without them, and names that differ only in spelling."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from ablate.stats.effects.seeds import integer
+from ablate.wording import count, listed
 
 _SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 """The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
 
 _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
 """The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 
 
 def seed_in(name: str) -> str:
@@ -27,3 +33,25 @@ def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
     if not all(matching):
         return list(names)
     return [name[: found.start()] or name if found else name for name, found in zip(names, ends, strict=True)]
+
+
+def in_one_form(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return names in Unicode's composed form (NFC), and those that are written in several forms."""
+    composed = {name: unicodedata.normalize("NFC", name) for name in dict.fromkeys(names)}
+    return [composed[name] for name in names], [
+        name for name, number in Counter(composed.values()).items() if number > 1
+    ]
+
+
+def similar_names(names: Iterable[str]) -> list[str]:
+    """Return a caution for each set of variants whose names differ only in case or in the form of a number."""
+    found: dict[str | Decimal, list[str]] = {}
+    texts = {name: f"{name} ({count(number, 'run')})" for name, number in Counter(names).items()}
+    for name, text in texts.items():
+        found.setdefault(Decimal(name) if _NUMBER.fullmatch(name) else name.casefold(), []).append(text)
+    return [
+        f"The variants {listed(spellings, 5)} differ only in case or in the form of a number and are compared as "
+        "different ones. If they are the same, give them one name."
+        for spellings in found.values()
+        if len(spellings) > 1
+    ]

@@ -341,3 +341,38 @@ def test_points_between_thousands_are_refused_in_every_format(tmp_path: Path, fo
     runs = read_table_files([path])
     with pytest.raises(UserError, match=r"latency may have a point between thousands in .*\(no-a, seed 0: '1\.012'\)"):
         from_table("theirs", runs.source, runs.table, TableOptions(metric="latency", margin=5.0), runs.row_word)
+
+
+def spelled(folder: Path, names: list[str], baseline: str = "baseline") -> StudyData:
+    """Return a study whose variants have two runs per name."""
+    lines = [
+        f"{name},{seed},0.9{seed}{len(name)}" for place, name in enumerate(names) for seed in (2 * place, 2 * place + 1)
+    ]
+    (folder / "runs.csv").write_text("\n".join(["variant,seed,accuracy", *lines, ""]), encoding="utf-8")
+    return from_table("theirs", "runs.csv", read_csv(folder / "runs.csv"), TableOptions(baseline=baseline))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("no-a", "No-A"), ("1", "1.0"), ("True", "true"), ("baseline", "Baseline"), ("1e-3", "0.001")]
+)
+def test_variants_that_differ_only_in_spelling_are_a_caution(tmp_path: Path, one: str, other: str) -> None:
+    found = spelled(tmp_path, list(dict.fromkeys(["baseline", one, other, "no-b"])))
+    assert found.cautions[0] == (
+        f"The variants {one} (2 runs), {other} (2 runs) differ only in case or in the form of a number and are "
+        "compared as different ones. If they are the same, give them one name."
+    )
+
+
+@pytest.mark.parametrize("names", [["no-a", "no-b"], ["1", "10"], ["0.1", "0.01"], ["1e400", "1e401"], ["nan", "inf"]])
+def test_other_names_of_variants_are_not(tmp_path: Path, names: list[str]) -> None:
+    found = spelled(tmp_path, ["baseline", *names])
+    assert not found.cautions
+    assert "Unicode" not in found.statement
+
+
+@pytest.mark.parametrize("baseline", ["caf\u00e9", "cafe\u0301"])
+def test_unicode_forms_of_a_name_are_one_variant(tmp_path: Path, baseline: str) -> None:
+    found = spelled(tmp_path, ["caf\u00e9", "cafe\u0301", "tea"], baseline)
+    assert found.runs["variant"].value_counts().to_dict() == {"caf\u00e9": 4, "tea": 2}
+    assert found.baseline == "caf\u00e9"
+    assert "variant: the Unicode forms of caf\u00e9 are one name" in found.statement
