@@ -39,7 +39,7 @@ class Run:
     """One run of a recipe. Times are in seconds since the epoch.
 
     `status` is `running` while the journal has no end record, `history` has one row per epoch (`step` and the metrics),
-    `metrics` are the final ones, `metric` is the headline metric's tracked name, `parent` MLflow's id of a parent run.
+    `metrics` are the final ones, in MLflow at `last_steps`, `metric` is the headline one, `parent` the id in MLflow.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=dict)
     metric: str = ""
     parent: str = ""
+    last_steps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_result(self) -> bool:
@@ -216,8 +217,7 @@ def load(path: Path) -> Run | None:
     lines = records(path)
     if not lines or lines[0]["record"] != "start":
         return None
-    start, last = lines[0], lines[-1]
-    end = last if last["record"] == "end" else {}
+    start, end = lines[0], lines[-1] if lines[-1]["record"] == "end" else {}
     process = [line["process"] for line in lines if line["record"] in ("start", "resume")][-1]
     rows: dict[int, dict[str, float]] = {}
     for line in lines:

@@ -143,7 +143,7 @@ def test_tensorboard_logs_need_a_step(csv: Path) -> None:
     facts = json.loads(call(*asked, "--step", "last", "--json").stdout)
     assert [(row["variant"], row["delta"]) for row in facts["effects"]] == [("resumed", 25.0)]
     report = (csv.parent / "reports" / "logs" / "report.md").read_text()
-    assert "variant and seed by the names of the runs; val/acc at the last step of each run" in report
+    assert "variant and seed by the names of the runs; last recorded val/acc of each run" in report
     assert "3 runs end before step 7 of val/acc: resumed-seed0 (step 5)" in report
     assert "ablate report --tensorboard logs" in report
 
@@ -228,7 +228,8 @@ def foreign_experiment(root: Path) -> Any:
             client.log_param(run, "model", model)
             client.log_param(run, "random_state", number)
             client.log_param(run, "amp", model != "no-grad-clip")
-            client.log_metric(run, "val_acc", value / 100)
+            client.log_metric(run, "val_acc", 0.5)
+            client.log_metric(run, "val_acc", value / 100, step=2 if (model, number) == ("no-batch-norm", 1) else 9)
             client.set_terminated(run, "FAILED" if (model, number) == ("no-grad-clip", 4) else "FINISHED")
     return project
 
@@ -240,6 +241,7 @@ def test_an_experiment_of_other_code_is_reported(tmp_path: Path, monkeypatch: py
     found = from_experiment("theirs", tracker, options)
     assert found.counts.statuses == {"finished": 14, "failed": 1}
     assert any("excluded" in text and "sweep" in text for text in found.cautions)
+    assert any(text.startswith("1 run ends before step 9 of val_acc: ") for text in found.cautions)
     from ablate.report.analysis import analyse
 
     batch_norm, clip = analyse(found).effects

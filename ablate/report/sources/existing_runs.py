@@ -5,9 +5,9 @@ Finds the columns, checks the rows, infers the comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
 from ablate.report.sources.columns import (
@@ -64,11 +64,17 @@ class TableOptions(MetricOptions):
 
 
 def from_table(
-    name: str, source: str, table: pd.DataFrame, options: TableOptions, row_word: str = "line", reading: str = ""
+    name: str,
+    source: str,
+    table: pd.DataFrame,
+    options: TableOptions,
+    row_word: str = "line",
+    reading: str = "",
+    diverged: Collection[Any] = (),
 ) -> StudyData:
     """Return the study in a table with one row per run and text cells; `row_word` names a row in messages.
 
-    `reading` is how the source was read, for the answer.
+    `reading` is how the source was read, for the answer. The runs of the rows `diverged` are unstable.
 
     Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
     Raises UserError, naming the rows, for values that cannot be read, and UsageError for missing options.
@@ -77,17 +83,12 @@ def from_table(
     if table.empty:
         raise UserError(f"No runs in {source}")
     options = replace(options, baseline=in_one_form([options.baseline])[0][0])
-    rows, scores, statement = _read(table, options, row_word)
+    rows, scores, statement = _read(table, options, row_word, diverged)
     statement += f"; {reading}" if reading else ""
     metric = scores.metric
-    asked = [plain(factor) for factor in options.factors]
-    factors, variants = find_factors(rows, asked, row_word)
-    _require_baseline(rows, options.baseline)
+    factors, variants = find_factors(rows, [plain(factor) for factor in options.factors], row_word)
     usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
-    if options.baseline not in set(usable["variant"]):
-        raise UserError(
-            f"All runs of the baseline {options.baseline!r} are still running. Repeat this once one has ended"
-        )
+    _require_baseline(rows, usable, options.baseline)
     design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)
     return StudyData(
         name=name,
@@ -112,7 +113,9 @@ def from_table(
     )
 
 
-def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd.DataFrame, MetricColumn, str]:
+def _read(
+    table: pd.DataFrame, options: TableOptions, row_word: str, diverged: Collection[Any]
+) -> tuple[pd.DataFrame, MetricColumn, str]:
     """Return the table with known column names, statuses, seeds and scores, the scores, and how all was read."""
     roles = find_roles(
         table, variant=options.variant, seed=options.seed, metric=options.metric, factors=options.factors
@@ -129,14 +132,15 @@ def _read(table: pd.DataFrame, options: TableOptions, row_word: str) -> tuple[pd
     rows, words_pair = read_seed_column(rows.assign(status=statuses), row_word, plain(roles.seed))
     name = metric_name(table, roles)
     scores = read_metric(rows, name, plain(roles.metric), options, row_word)
-    rows = rows.assign(**{name: scores.values, "status": scores.statuses})
+    is_lost = rows.index.isin(list(diverged)) & (scores.statuses == "finished")
+    rows = rows.assign(**{name: scores.values, "status": scores.statuses.mask(is_lost, "unstable")})
     seeds = "" if plain(roles.seed) == "seed" and not words_pair else f"; seed: column {plain(roles.seed)}"
     seeds += ", whose words pair the runs" if words_pair else ""
     forms = f"; variant: the Unicode forms of {listed(several_forms)} are one name" if several_forms else ""
     return rows, scores, f"{scores.statement}; {spoken}{seeds}{forms}"
 
 
-def _require_baseline(table: pd.DataFrame, baseline: str) -> None:
+def _require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
     variants = list(dict.fromkeys(table["variant"]))
     if baseline not in variants:
         raise UserError(
@@ -144,6 +148,8 @@ def _require_baseline(table: pd.DataFrame, baseline: str) -> None:
         )
     if len(variants) == 1:
         raise UserError(f"All runs have the variant {baseline!r}. A comparison needs another variant")
+    if baseline not in set(ended["variant"]):
+        raise UserError(f"All runs of the baseline {baseline!r} are still running. Repeat this once one has ended")
 
 
 def _ordered(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
     Raises the errors of `with_chosen_steps` and `from_table`.
     """
     runs = with_chosen_steps(_with_roles_in_names(runs, options), options)
-    study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement)
+    study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement, runs.diverged)
     for reason, excluded in runs.set_aside.items():
         study = study.with_cautions(f"{count(len(excluded), 'run')} {reason} excluded: {listed(excluded, 5)}.")
     counts = replace(study.counts, set_aside={reason: len(found) for reason, found in runs.set_aside.items()})

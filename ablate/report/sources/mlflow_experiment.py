@@ -46,7 +46,8 @@ def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
     named = [role for role in ("variant", "seed") if role in table.columns]
     words = f"{' and '.join(named)} by the names of the runs" if named else ""
     aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
-    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, statement=words)
+    steps = {run.name: run.last_steps for run in used}
+    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, last_steps=steps, statement=words)
 
 
 def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:

@@ -113,18 +113,19 @@ def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series
 
     check_thousands(table, column, row_word)
     known = {cell: read_number(cell) for cell in table[column].unique()}
-    words = [cell for cell, value in known.items() if value is None and not _is_missing(cell)]
+    words = [cell for cell, value in known.items() if value is None and not is_missing(cell)]
     if words:
         hint = ". Use a decimal point, and nothing between thousands" if any("," in str(word) for word in words) else ""
         where = named_rows(table[table[column].isin(words)], row_word, column)
         raise UserError(f"{column} is not a number in {where}{hint}")
     values = pd.Series([known[cell] for cell in table[column]], index=table.index, dtype=float)
-    given = ~table[column].map(_is_missing).astype(bool)
+    given = ~table[column].map(is_missing).astype(bool)
     lost = (table["status"] == "finished") & given & ~(values.abs() < math.inf)
     return values, table["status"].mask(lost, "unstable")
 
 
-def _is_missing(cell: object) -> bool:
+def is_missing(cell: object) -> bool:
+    """Return whether a cell has no value: it is empty or a word such as `null`."""
     return str(cell).strip().lower() in _MISSING
 
 

@@ -1,59 +1,24 @@
 """Which step of a run counts: the last one, a number, or the best one by another metric. The choice is the user's.
 
 Sources with histories have several values of a metric per run, tables may have one row per epoch. Without a choice, a
-metric with several values per run is an error.
+metric with several values per run is an error. MLflow gives the last value of each metric.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablate.errors import UsageError, UserError
-from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain, require
+from ablate.errors import UsageError
+from ablate.report.sources.columns import DEFAULT_METRICS
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import Curve, RunTable
-from ablate.report.sources.row_checks import STEP_CHOICES, STEP_COLUMNS, check_thousands
-from ablate.stats.known_metrics import known_metric
-from ablate.wording import count, listed, unknown
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_NAMED_RUNS = 5
-
-
-@dataclass(frozen=True)
-class StepChoice:
-    """The step that counts: `number` if it is given, the best by `metric` if that is given, otherwise the last one."""
-
-    number: float | None = None
-    metric: str = ""
-
-    def in_words(self, goal: str = "") -> str:
-        """Return the step for a sentence."""
-        if self.metric:
-            return f"at the step with the {'lowest' if goal == 'min' else 'highest'} {self.metric}"
-        return "at the last step" if self.number is None else f"at step {self.number:g}"
-
-
-def step_choice(text: str) -> StepChoice:
-    """Return the choice of `--step`. Raises UsageError for other words."""
-    word = text.strip()
-    if word == "last":
-        return StepChoice()
-    if word.startswith("best:") and word.removeprefix("best:").strip():
-        return StepChoice(metric=word.removeprefix("best:").strip())
-    try:
-        number = float(word)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"Unknown step {text!r}. Use {STEP_CHOICES}")
-    return StepChoice(number)
+from ablate.report.sources.row_checks import STEP_CHOICES
+from ablate.report.sources.step_choice import StepChoice, StepFindings, different_ends, goal_of, step_choice
+from ablate.report.sources.step_rows import choose_rows
+from ablate.wording import count, unknown
 
 
 def with_chosen_steps(runs: RunTable, options: TableOptions) -> RunTable:
@@ -63,16 +28,73 @@ def with_chosen_steps(runs: RunTable, options: TableOptions) -> RunTable:
     metric has several values.
     """
     choice = None if options.step is None else step_choice(options.step)
+    if runs.last_steps is not None:
+        return _of_last_values(runs, runs.last_steps, choice, options)
     if runs.histories:
         return _from_histories(runs, choice, options)
-    return runs if choice is None else _from_rows(runs, choice, options)
+    return runs if choice is None else choose_rows(runs, choice, options)
+
+
+def _of_last_values(
+    runs: RunTable, last_steps: Mapping[Any, Mapping[str, float]], choice: StepChoice | None, options: TableOptions
+) -> RunTable:
+    """Return the runs of a source that gives the last value of each metric, with a warning if their last steps differ.
+
+    Raises UsageError for another choice than the last step.
+    """
+    if choice is not None and not choice.is_last:
+        raise UsageError(
+            f"--step {options.step}: only the last value of a metric is read from {runs.source}. Use --step last"
+        )
+    asked = _compared(options, dict.fromkeys(name for steps in last_steps.values() for name in steps))
+    if asked is None:
+        return runs
+    ends = {row: steps[asked] for row, steps in last_steps.items() if asked in steps}
+    words = StepChoice().value_in_words(asked) if choice or any(ends.values()) else ""
+    return replace(
+        runs,
+        statement="; ".join(filter(None, [runs.statement, words])),
+        cautions=[*runs.cautions, *different_ends(asked, ends, advice="exclude them")],
+    )
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A choice of a step that applies to metrics with several values per run.
+
+    Attributes:
+        choice: The step.
+        goal: Whether the lowest or the highest value of the choosing metric is the best.
+        repeated: Names of the metrics with several values per run.
+    """
+
+    choice: StepChoice | None
+    goal: str
+    repeated: frozenset[str]
+
+    def cell(self, name: str, curves: Mapping[str, Curve]) -> str:
+        """Return the value of a metric of a run at the step; empty if there is none."""
+        if name not in curves:
+            return ""
+        curve = curves[name]
+        if self.choice is None or self.choice.is_last or name not in self.repeated:
+            return curve.at(curve.steps[-1])
+        if self.choice.number is not None:
+            return curve.at(self.choice.number)
+        selector = curves.get(self.choice.metric)
+        if selector is None:
+            return ""
+        finite = [pair for pair in zip(selector.values, selector.steps, strict=True) if math.isfinite(pair[0])]
+        if not finite:
+            return "nan"  # diverged before the first finite value
+        best = (min if self.goal == "min" else max)(value for value, _ in finite)
+        return curve.at(next(step for value, step in finite if value == best))
 
 
 def _from_histories(runs: RunTable, choice: StepChoice | None, options: TableOptions) -> RunTable:
     names = dict.fromkeys(name for curves in runs.histories.values() for name in curves)
     repeated = {name for curves in runs.histories.values() for name, curve in curves.items() if len(curve.steps) > 1}
-    spelled = [options.metric] if options.metric else DEFAULT_METRICS
-    asked = next((name for word in spelled if (name := _named(word, names))), None)
+    asked = _compared(options, names)
     if choice is None and asked in repeated:
         raise UsageError(_several_values(str(asked), runs.histories))
     goal = ""
@@ -80,19 +102,47 @@ def _from_histories(runs: RunTable, choice: StepChoice | None, options: TableOpt
         selector = _named(choice.metric, names)
         if selector is None:
             raise UsageError(unknown("metric", choice.metric, names))
-        goal, choice = _goal(selector, asked, options), StepChoice(metric=selector)
-    columns = {f"metrics.{name}": _column(runs, name, choice, goal) for name in names if choice or name not in repeated}
+        goal, choice = goal_of(selector, asked, options.goal), StepChoice(metric=selector)
+    chosen = _Chosen(choice, goal, frozenset(repeated))
+    rows = [runs.histories.get(row, {}) for row in runs.table.index]
+    columns = {
+        f"metrics.{name}": [chosen.cell(name, curves) for curves in rows]
+        for name in names if choice or name not in repeated
+    }  # fmt: skip
     table = runs.table.assign(**columns)
-    if choice is None or asked not in repeated:
+    if choice is None or asked is None or asked not in repeated:
         return replace(runs, table=table, histories={})
-    words = f"{asked} {choice.in_words(goal)} of each run"
+    cells = dict(zip(table.index, columns[f"metrics.{asked}"], strict=True))
+    findings = _findings(asked, choice.metric or asked, runs.histories, cells)
+    words = choice.value_in_words(asked, goal)
     return replace(
         runs,
         table=table,
         histories={},
         statement="; ".join(filter(None, [runs.statement, words])),
-        cautions=[*runs.cautions, *_cautions(str(asked), choice, runs.histories)],
+        cautions=[*runs.cautions, *findings.cautions(asked, choice, goal)],
+        diverged=findings.diverged,
     )
+
+
+def _findings(
+    asked: str, selector: str, histories: Mapping[Any, Mapping[str, Curve]], cells: Mapping[Any, str]
+) -> StepFindings:
+    lost = [
+        row for row, curves in histories.items()
+        if any(name in curves and not math.isfinite(curves[name].values[-1]) for name in (asked, selector))
+    ]  # fmt: skip
+    return StepFindings(
+        ends={row: curves[selector].steps[-1] for row, curves in histories.items() if selector in curves},
+        without=[row for row, curves in histories.items() if asked in curves and not cells[row]],
+        diverged=[row for row in lost if cells[row] and math.isfinite(float(cells[row]))],
+    )
+
+
+def _compared(options: TableOptions, names: Mapping[str, Any]) -> str | None:
+    """Return the compared metric by its full name; None if it is not among the `names`."""
+    spelled = [options.metric] if options.metric else DEFAULT_METRICS
+    return next((name for word in spelled if (name := _named(word, names))), None)
 
 
 def _named(word: str, names: Mapping[str, Any]) -> str | None:
@@ -109,136 +159,3 @@ def _several_values(name: str, histories: Mapping[Any, Mapping[str, Curve]]) -> 
     return (
         f"{name} has up to {count(most, 'value')} per run (steps {low:g} to {high:g}). Choose one with {STEP_CHOICES}"
     )
-
-
-def _goal(selector: str, asked: str | None, options: TableOptions) -> str:
-    """Return whether the best value of a metric is the lowest or the highest. Raises UsageError if that is unknown."""
-    known = known_metric(selector)
-    if selector == asked and options.goal:
-        return options.goal
-    if known is None:
-        raise UsageError(
-            f"Unknown whether a higher or a lower {selector} is better. Choose the step by another metric, or with "
-            "--step last or --step NUMBER"
-        )
-    return known.goal
-
-
-def _column(runs: RunTable, name: str, choice: StepChoice | None, goal: str) -> list[str]:
-    cells = []
-    for row in runs.table.index:
-        curves = runs.histories.get(row, {})
-        curve = curves.get(name)
-        step = None if curve is None else _step(curve, curves, choice, goal)
-        cells.append("" if curve is None or step is None else curve.at(step))
-    return cells
-
-
-def _step(curve: Curve, curves: Mapping[str, Curve], choice: StepChoice | None, goal: str) -> float | None:
-    """Return the step that counts for a curve: a metric that was recorded once has only that one."""
-    if choice is None or choice == StepChoice() or len(curve.steps) == 1:
-        return curve.steps[-1]
-    if choice.number is not None:
-        return choice.number
-    selector = curves.get(choice.metric)
-    finite = [] if selector is None else [
-        (value, step) for step, value in zip(selector.steps, selector.values, strict=True) if math.isfinite(value)
-    ]  # fmt: skip
-    if not finite:
-        return None
-    best = min(value for value, _ in finite) if goal == "min" else max(value for value, _ in finite)
-    return next(step for value, step in finite if value == best)
-
-
-def _cautions(name: str, choice: StepChoice, histories: Mapping[Any, Mapping[str, Curve]]) -> list[str]:
-    if choice.metric == name:
-        return [f"The step of each run was chosen by {name} itself, so the scores are higher than those of new data."]
-    if choice.metric or choice.number is not None:
-        return []
-    ends = {row: curves[name].steps[-1] for row, curves in histories.items() if name in curves}
-    return _different_ends(name, ends)
-
-
-def _different_ends(name: str, ends: Mapping[Any, float]) -> list[str]:
-    """Return a caution if some runs end earlier than others: they may have been stopped."""
-    latest = max(ends.values(), default=0.0)
-    early = [f"{row} (step {step:g})" for row, step in ends.items() if step < latest]
-    if not early:
-        return []
-    verb = "ends" if len(early) == 1 else "end"
-    return [
-        f"{count(len(early), 'run')} {verb} before step {latest:g} of {name}: {listed(early, _NAMED_RUNS)}. If they "
-        "were not stopped by design, exclude them, or compare one step with --step NUMBER."
-    ]
-
-
-def _from_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> RunTable:
-    """Return the rows of the chosen step of each variant and seed, of a table with one row per run and step."""
-    import pandas as pd
-
-    table = runs.table
-    step = _step_column(table, options.step_param)
-    metric = _metric_column(table, options)
-    keys = [column for name in (options.variant or "variant", options.seed, *options.factors)
-            if (column := find_column(table, name))]  # fmt: skip
-    steps = pd.to_numeric(table[step], errors="coerce")
-    if steps.isna().any():
-        where = f"{runs.row_word} {table.index[steps.isna()][0]}".strip()
-        raise UserError(f"The step is not a number in {where}: {table[step][steps.isna()].iloc[0]!r}")
-    scored = table[metric].str.strip() != ""
-    goal = ""
-    if choice.metric:
-        selector = require(table, choice.metric, "metric", "--step best:METRIC")
-        goal = _goal(plain(selector), plain(metric), options)
-        check_thousands(table, selector, runs.row_word)
-        values = pd.to_numeric(table[selector], errors="coerce") * (-1 if goal == "min" else 1)
-        ranks = values.where(scored & (values.abs() < math.inf))
-    else:
-        ranks = steps.where(scored if choice.number is None else scored & (steps == choice.number))
-    groups = table.groupby(keys).ngroup() if keys else pd.Series(0, index=table.index)
-    chosen = _highest(ranks, steps, groups)
-    kept = table.assign(**{metric: table[metric].where(ranks.notna(), "")})[chosen].drop(columns=step)
-    words = f"{plain(metric)} {choice.in_words(goal)} of each run (column {step})"
-    cautions = [*runs.cautions]
-    if choice.metric:
-        cautions += _cautions(plain(metric), choice, {}) if choice.metric == plain(metric) else []
-    elif choice.number is None:
-        ends = {f"{runs.row_word} {row}".strip(): float(steps[row]) for row in kept.index}
-        cautions += _different_ends(plain(metric), ends)
-    return RunTable(
-        runs.source,
-        kept,
-        runs.row_word,
-        runs.set_aside,
-        statement="; ".join(filter(None, [runs.statement, words])),
-        cautions=cautions,
-    )
-
-
-def _highest(ranks: pd.Series, steps: pd.Series, groups: pd.Series) -> pd.Series:
-    """Return which rows have the highest rank of their group, at the first step of equal ones.
-
-    Of a group without ranks it is the row of the last step.
-    """
-    best = ranks.groupby(groups).transform("max")
-    fallback = best.isna() & (steps == steps.groupby(groups).transform("max"))
-    top = (ranks == best) | fallback
-    first: pd.Series = steps.where(top).groupby(groups).transform("min")
-    return top & (steps == first)
-
-
-def _step_column(table: pd.DataFrame, asked: str | None) -> str:
-    if asked is not None:
-        return require(table, asked, "step", "--step-param")
-    known = [name for name in table.columns if re.sub(r"[^a-z]", "", plain(name).lower()) in STEP_COLUMNS.split()]
-    if not known:
-        raise UsageError("--step needs a column of steps or epochs. Choose it with --step-param NAME")
-    if len(known) > 1:
-        raise UsageError(f"The steps may be {' or '.join(known)}. Choose the column with --step-param NAME")
-    return known[0]
-
-
-def _metric_column(table: pd.DataFrame, options: TableOptions) -> str:
-    spelled = [options.metric] if options.metric else DEFAULT_METRICS
-    found = (find_column(table, word, is_metric=True) for word in spelled)
-    return next(filter(None, found), None) or require(table, spelled[0], "metric", "--metric")

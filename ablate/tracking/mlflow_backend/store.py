@@ -235,4 +235,6 @@ def _stored(run: Any, experiments: Mapping[str, str]) -> StoredRun:
         params=data.params,
         tags=data.tags,
         latest={name: true_value(value) for name, value in data.metrics.items()},
+        # a public accessor of the steps is missing in MLflow, and one request per metric would be slow
+        latest_steps={metric.key: metric.step for metric in getattr(data, "_metric_objs", ())},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,7 +16,10 @@ from ablate.tracking.mlflow_backend.records import Point, condition_params, proc
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run in the store: times in milliseconds, `artifacts` as a URI, `latest` with the last value of each metric."""
+    """A run in the store: times in milliseconds, `artifacts` as a URI, `latest` with the last value of each metric.
+
+    `latest_steps` has the steps of these values.
+    """
 
     id: str
     name: str
@@ -29,6 +32,7 @@ class StoredRun:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     latest: Mapping[str, float]
+    latest_steps: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path | None:
@@ -82,6 +86,7 @@ def to_run(stored: StoredRun) -> Run:
         metric=tags.get(schema.METRIC, ""),
         tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
         parent=tags.get(schema.PARENT_RUN, ""),
+        last_steps={name: stored.latest_steps[name] for name in final if name in stored.latest_steps},
     )
 
 

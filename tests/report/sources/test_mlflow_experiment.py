@@ -222,3 +222,26 @@ def test_a_mistyped_experiment_names_those_that_exist(name: str, message: str) -
     with pytest.raises(UserError) as caught:
         from_experiment(name, Store([]), TableOptions())  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)
+
+
+def test_metrics_that_end_early_are_a_caution_and_only_the_last_value_is_read() -> None:
+    runs = [
+        run(f"{name}-seed{seed}", last_steps={"val_acc": 3 if (name, seed) == ("new", 1) else 20})
+        for name in ("base", "new") for seed in range(3)
+    ]  # fmt: skip
+    for step in (None, "last"):
+        found = read(runs, baseline="base", step=step)
+        (caution,) = [text for text in found.cautions if "before step" in text]
+        assert caution.startswith(
+            "1 run ends before step 20 of val_acc: id-new-seed1 (step 3). If they were not stopped"
+        )
+        assert "last recorded val_acc of each run" in found.statement
+    for step in ("3", "best:val_loss"):
+        with pytest.raises(UsageError, match=rf"^--step {step}: only the last value .* theirs\. Use --step last$"):
+            read(runs, baseline="base", step=step)
+
+
+def test_metrics_without_steps_need_no_statement() -> None:
+    runs = [run(f"{name}-seed{seed}", last_steps={"val_acc": 0}) for name in ("base", "new") for seed in range(3)]
+    assert "last recorded" not in read(runs, baseline="base").statement
+    assert "last recorded" in read(runs, baseline="base", step="last").statement

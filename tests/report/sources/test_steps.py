@@ -10,7 +10,8 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.readers.run_table import Curve, RunTable
-from ablate.report.sources.steps import step_choice, with_chosen_steps
+from ablate.report.sources.step_choice import step_choice
+from ablate.report.sources.steps import with_chosen_steps
 
 ACC, LOSS = [0.5, 0.8, 0.7], [2.0, 1.0, 0.9]
 
@@ -43,7 +44,7 @@ def chosen(runs: RunTable, step: str | None, **options: Any) -> RunTable:
 
 
 @pytest.mark.parametrize(("step", "value", "words"), [
-    ("last", "0.7", "val/acc at the last step of each run"),
+    ("last", "0.7", "last recorded val/acc of each run"),
     ("10", "0.8", "val/acc at step 10 of each run"),
     ("best:val_loss", "0.7", "val/acc at the step with the lowest val_loss of each run"),
     ("best:val/acc", "0.8", "val/acc at the step with the highest val/acc of each run"),
@@ -54,7 +55,7 @@ def test_the_step_of_a_history(step: str, value: str, words: str) -> None:
     assert found.table["metrics.val/acc"].tolist() == [value, value]
     assert found.table["metrics.test_accuracy"].tolist() == ["0.75", "0.75"], "recorded once"
     assert found.statement == words
-    assert bool(found.cautions) == (step == "best:val/acc")
+    assert bool(found.cautions) == (step in ("best:val/acc", "15"))
 
 
 def test_without_a_choice_a_metric_has_one_value() -> None:
@@ -104,7 +105,7 @@ def test_the_best_of_a_metric_without_a_known_goal_is_not_guessed() -> None:
 @pytest.mark.parametrize(("step", "lines", "scores"), [
     ("last", [4, 8], ["0.7", "0.3"]),
     ("2", [3, 7], ["0.8", "0.6"]),
-    ("best:val_loss", [4, 6], ["0.7", "0.4"]),
+    ("best:val_loss", [5, 6], ["", "0.4"]),
     ("best:acc", [3, 7], ["0.8", "0.6"]),
     ("4", [5, 8], ["", ""]),
 ])  # fmt: skip
@@ -137,3 +138,18 @@ def test_the_column_of_steps_is_asked_for() -> None:
         chosen(RunTable(runs.source, runs.table.drop(columns="epoch"), "line"), "last")
     with pytest.raises(UserError, match="The step is not a number in line 2: 'x'"):
         chosen(RunTable(runs.source, runs.table.assign(epoch="x"), "line"), "last")
+
+
+def test_percentages_choose_the_best_step() -> None:
+    cells = [(*row[:3], f"{float(row[3] or 0):.0%}", row[4]) for row in LONG]
+    assert chosen(rows(*cells), "best:acc").table["acc"].tolist() == ["80%", "60%"]
+
+
+def test_words_for_missing_values_are_not_recorded_values() -> None:
+    cells = [(*row[:3], row[3] or "NA", row[4]) for row in LONG]
+    assert chosen(rows(*cells), "last").table["acc"].tolist() == ["0.7", "0.3"]
+
+
+def test_scores_that_chose_their_own_step_are_lower_for_losses() -> None:
+    found = chosen(rows(*LONG), "best:val_loss", metric="val_loss")
+    assert found.cautions[0].endswith("chosen by val_loss itself, so the scores are lower than those of new data.")

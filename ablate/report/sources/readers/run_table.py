@@ -52,6 +52,9 @@ class RunTable:
         set_aside: The names of runs that are not in the table, by reason, such as `with a half-written line`.
         histories: Curves by row of the table and name of the metric, for sources that record a metric more than once.
             The table has no column of these metrics.
+        last_steps: The last step of each metric by row, for sources that give only the last value of a metric. None for
+            other sources.
+        diverged: Rows of the table whose history ends with NaN or infinity. Their runs are unstable.
         are_names: Whether the index has names of runs, which may end with the seed.
         statement: How the source was read, where there was a choice; empty if there was none.
         cautions: Warnings about the source.
@@ -62,9 +65,15 @@ class RunTable:
     row_word: str
     set_aside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     histories: Mapping[Any, Mapping[str, Curve]] = field(default_factory=dict)
+    last_steps: Mapping[Any, Mapping[str, float]] | None = None
+    diverged: Sequence[Any] = ()
     are_names: bool = False
     statement: str = ""
     cautions: Sequence[str] = ()
+
+    def row_name(self, row: Any) -> str:
+        """Return the name of a row in messages: `line 3`."""
+        return f"{self.row_word} {row}".strip()
 
 
 Reader = Callable[[], RunTable]
