@@ -110,6 +110,14 @@ def environment(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFa
     return made
 
 
+def test_every_extra_that_a_message_names_exists() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "ablate").rglob("*.py"))
+    named = {*re.findall(r"ablate-study\[(\w+)\]", sources)}
+    named |= {*re.findall(r'optional_library\("[\w.]+", "(\w+)"', sources)}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"ray", "excel", "parquet"} <= named <= extras.keys()
+
+
 def test_the_name_is_written_alike_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["name"] == ablate.DISTRIBUTION == ablate_study.DISTRIBUTION
