@@ -39,7 +39,7 @@ class Run:
     """One run of a recipe. Times are in seconds since the epoch.
 
     `status` is `running` while the journal has no end record, `history` has one row per epoch (`step` and the metrics),
-    `metrics` are the final ones, in MLflow at `last_steps`, `metric` is the headline one, `parent` the id in MLflow.
+    `metrics` are the final ones (their `last_steps` in MLflow only from other programs), `parent` is the id in MLflow.
     """
 
     name: str

@@ -86,7 +86,7 @@ def to_run(stored: StoredRun) -> Run:
         metric=tags.get(schema.METRIC, ""),
         tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
         parent=tags.get(schema.PARENT_RUN, ""),
-        last_steps={name: stored.latest_steps[name] for name in final if name in stored.latest_steps},
+        last_steps={} if schema.NAME in tags else dict(stored.latest_steps),
     )
 
 
