@@ -28,7 +28,7 @@ def splits_by_name(where: str, found: Sequence[LabelledFolder]) -> ChosenSplits:
     """Return the splits from folders that have the names of splits, in any spelling.
 
     A validation folder is the test split if no test folder has labels; otherwise it is unused. If the test folder has
-    no labels and there is no validation folder, a part of the training images is held out.
+    no labels and no validation folder exists, a part of the training images is held out.
 
     Raises:
         UserError: if the training folder is missing or several folders are for one split, or if neither a test nor a

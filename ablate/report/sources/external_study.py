@@ -27,7 +27,7 @@ def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
 
 
 def _with_roles_in_names(runs: RunTable, options: TableOptions) -> RunTable:
-    """Return runs with a seed and a variant by their names, where there is no column of them."""
+    """Return runs with seed and variant from their names, for columns that are missing."""
     if not runs.are_names:
         return runs
     table, names, found = runs.table, [str(name) for name in runs.table.index], []

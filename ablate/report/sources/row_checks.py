@@ -61,7 +61,7 @@ def read_seed_column(table: pd.DataFrame, row_word: str, column: str) -> tuple[p
         hint = ". Choose the seed column with --seed-param NAME" if len(empty) == len(table) else _way_out(row_word)
         raise UserError(f"No seed in {named_rows(empty, row_word)}{hint}")
     bad = table[texts.map(integer).isna()]
-    if len(bad) and column == "seed" and (len(bad) < len(table) or texts.map(_is_number).any()):
+    if len(bad) and column == "seed" and (len(bad) < len(table) or texts.map(is_number).any()):
         hint = ". Choose the seed column with --seed-param NAME" if len(bad) == len(table) else _way_out(row_word)
         raise UserError(f"The seed is not an integer in {named_rows(bad, row_word, 'seed')}{hint}")
     return table.assign(seed=_column(read_seeds(texts) or [], table)), bool(len(bad))
@@ -79,7 +79,8 @@ def _column(values: list[Seed], table: pd.DataFrame) -> pd.Series:
     return pd.Series(values, index=table.index)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, NaN and infinities included."""
     try:
         float(text)
     except ValueError:

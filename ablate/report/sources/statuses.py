@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.row_checks import named_rows
+from ablate.report.sources.row_checks import is_number, named_rows
 from ablate.wording import listed
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _holds_errors(column: pd.Series) -> bool:
     """Return whether a column holds errors: it has such a name, and at least one cell is a text."""
     if not ERRORS.fullmatch(_plain_name(str(column.name))):
         return False
-    return any(_is_error(_plain(cell)) and not _is_number(str(cell)) for cell in column.unique())
+    return any(_is_error(_plain(cell)) and not is_number(str(cell)) for cell in column.unique())
 
 
 def _any_word(column: pd.Series) -> bool:
@@ -135,7 +135,7 @@ def _any_word(column: pd.Series) -> bool:
 
 def _diverged(step: str) -> str | None:
     """Return the status of a run that diverged at a step; 0 may mean the first step or none, so it is unknown."""
-    if not _is_number(step):
+    if not is_number(step):
         return None if _is_error(_plain(step)) else "finished"
     return "unstable" if 0 < float(step) < math.inf else None if float(step) == 0 else "finished"
 
@@ -144,17 +144,9 @@ def _is_error(word: str) -> bool:
     return word not in ("", *NO_ERROR.split())
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_score(word: str) -> bool:
     """Return whether a word is a number other than 0 and 1, which a true/false column does not have."""
-    return _is_number(word) and math.isfinite(float(word)) and float(word) not in (0, 1)
+    return is_number(word) and math.isfinite(float(word)) and float(word) not in (0, 1)
 
 
 def _unfinished_words(column: pd.Series) -> list[str]:

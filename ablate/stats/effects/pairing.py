@@ -29,7 +29,7 @@ LARGEST = 1.797e308  # MLflow's SQL stores write infinity as the largest double
 class ArmRuns:
     """The runs of one variant: scaled scores by seed, unstable and attempted seeds, excluded runs by status.
 
-    `values` holds NaN for an unstable run whose score is not finite, if there is no floor.
+    `values` holds NaN for an unstable run whose score is not finite, without a floor.
     """
 
     values: dict[Seed, float] = field(default_factory=dict)

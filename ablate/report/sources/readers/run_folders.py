@@ -35,7 +35,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         metrics_file: Name of the files with metrics; None for the known names.
 
     Raises:
-        UserError: There is no run, or a file cannot be read.
+        UserError: No runs found, or a file cannot be read.
     """
     if not folder.is_dir():
         raise UserError(f"Folder not found: {folder}")
