@@ -11,6 +11,7 @@ import typer
 
 from ablate.cli.options import names, panels
 from ablate.cli.options.common import JSON_HELP
+from ablate.cli.options.run_source import RunSourceFlags, external_option
 from ablate.errors import UsageError
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -22,43 +23,13 @@ def _report(*flags: str, text: str, **more: Any) -> Any:
     return typer.Option(*flags, help=text, rich_help_panel=panels.REPORT, **more)
 
 
-def _external(*flags: str, text: str, panel: str = panels.EXTERNAL_RUNS, **more: Any) -> Any:
-    return typer.Option(*flags, help=text, rich_help_panel=panel, **{"show_default": False, **more})
-
-
 @dataclass(frozen=True)
-class ExternalRunFlags:
+class ExternalRunFlags(RunSourceFlags):
     """Runs that were recorded elsewhere, and the meaning of their columns."""
 
-    runs: Annotated[
-        list[Path] | None,
-        _external(
-            text="File (CSV, TSV, JSONL, JSON, Parquet, Excel) with one row per run: variant, seed, status, metric, "
-            "factors (true/false). Repeat the option for several files.",
-            metavar="FILE",
-        ),
-    ] = None
-    sheet: Annotated[
-        str | None, _external(text="Sheet of an Excel workbook.", metavar="NAME", panel=panels.ADVANCED)
-    ] = None
-    folder: Annotated[
-        Path | None,
-        _external(
-            text="Folder of runs: metrics and configuration of Lightning, Hugging Face, Keras, Hydra and others.",
-            metavar="DIR",
-        ),
-    ] = None
-    metrics_file: Annotated[
-        str | None,
-        _external(text="Name of the files of metrics in the folder.", metavar="NAME", panel=panels.ADVANCED),
-    ] = None
-    tensorboard: Annotated[
-        Path | None, _external(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR")
-    ] = None
-    experiment: Annotated[str | None, _external(text="MLflow experiment.", metavar="NAME")] = None
     metric: Annotated[
         str | None,
-        _external(
+        external_option(
             text="Column or MLflow metric to compare.",
             metavar="NAME",
             show_default=f"{WORKLOAD.metric.name} or a variant of it",
@@ -66,7 +37,7 @@ class ExternalRunFlags:
     ] = None
     metric_goal: Annotated[
         str | None,
-        _external(
+        external_option(
             text="Whether higher (max) or lower (min) is better.",
             metavar="|".join(names.GOALS),
             show_default="known for accuracies, losses and other common names",
@@ -74,7 +45,7 @@ class ExternalRunFlags:
     ] = None
     unit: Annotated[
         str | None,
-        _external(
+        external_option(
             "--unit",
             text="Unit of the values: fraction, percent, own (no conversion), or a name (ms).",
             metavar="UNIT",
@@ -82,20 +53,20 @@ class ExternalRunFlags:
         ),
     ] = None
     baseline: Annotated[
-        str, _external(text="Variant to compare the others with.", metavar="NAME", show_default=True)
+        str, external_option(text="Variant to compare the others with.", metavar="NAME", show_default=True)
     ] = "baseline"
     variant_param: Annotated[
-        str | None, _external(text="Column or param that contains the variant.", metavar="NAME")
+        str | None, external_option(text="Column or param that contains the variant.", metavar="NAME")
     ] = None
     factor_params: Annotated[
-        str | None, _external(text="Columns or params (true/false) that are factors.", metavar="A,B,...")
+        str | None, external_option(text="Columns or params (true/false) that are factors.", metavar="A,B,...")
     ] = None
     seed_param: Annotated[
-        str, _external(text="Column or param that contains the seed.", metavar="NAME", show_default=True)
+        str, external_option(text="Column or param that contains the seed.", metavar="NAME", show_default=True)
     ] = "seed"
     status_param: Annotated[
         str | None,
-        _external(
+        external_option(
             text="Column or param that contains the status. Pass none if there is no status.",
             metavar="NAME",
             show_default="status, state and other known names",
@@ -103,7 +74,7 @@ class ExternalRunFlags:
     ] = None
     step: Annotated[
         str | None,
-        _external(
+        external_option(
             text="Step or epoch whose values count: last, a number, or the best by another metric (best:val_loss).",
             metavar="last|NUMBER|best:METRIC",
             show_default="required if runs have several values",
@@ -111,7 +82,7 @@ class ExternalRunFlags:
     ] = None
     step_param: Annotated[
         str | None,
-        _external(
+        external_option(
             text="Column that contains the step, in files with one row per step.",
             metavar="NAME",
             panel=panels.ADVANCED,
@@ -119,15 +90,15 @@ class ExternalRunFlags:
     ] = None
     finished_word: Annotated[
         str | None,
-        _external(text="Further status words of finished runs.", metavar="A,B,...", panel=panels.ADVANCED),
+        external_option(text="Further status words of finished runs.", metavar="A,B,...", panel=panels.ADVANCED),
     ] = None
     floor: Annotated[
         float | None,
-        _external(text="Score assigned to unstable runs without one.", metavar="FLOAT", panel=panels.ADVANCED),
+        external_option(text="Score assigned to unstable runs without one.", metavar="FLOAT", panel=panels.ADVANCED),
     ] = None
     exploratory: Annotated[
         bool,
-        _external(
+        external_option(
             "--exploratory",
             text="State in the report that the comparisons were not planned before the runs.",
             panel=panels.ADVANCED,
@@ -158,16 +129,6 @@ class ExternalRunFlags:
             step_param=self.step_param,
             exploratory=self.exploratory,
         )
-
-    @property
-    def sources(self) -> list[str]:
-        """The flags of the sources that are given."""
-        return [f"--{name}" for name in ("runs", "folder", "tensorboard", "experiment") if getattr(self, name)]
-
-    @property
-    def paths(self) -> list[Path]:
-        """The files and the folder that are given."""
-        return [*(self.runs or []), *(path for path in (self.folder, self.tensorboard) if path)]
 
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""

@@ -1,0 +1,59 @@
+"""Options that choose the runs of other programs: files, folders, logs and stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ablate.cli.options import panels
+
+
+def external_option(*flags: str, text: str, panel: str = panels.EXTERNAL_RUNS, **more: Any) -> Any:
+    """Return an option for runs of other programs."""
+    return typer.Option(*flags, help=text, rich_help_panel=panel, **{"show_default": False, **more})
+
+
+@dataclass(frozen=True)
+class RunSourceFlags:
+    """The source of runs that were recorded elsewhere."""
+
+    runs: Annotated[
+        list[Path] | None,
+        external_option(
+            text="File (CSV, TSV, JSONL, JSON, Parquet, Excel) with one row per run: variant, seed, status, metric, "
+            "factors (true/false). Repeat the option for several files.",
+            metavar="FILE",
+        ),
+    ] = None
+    sheet: Annotated[
+        str | None, external_option(text="Sheet of an Excel workbook.", metavar="NAME", panel=panels.ADVANCED)
+    ] = None
+    folder: Annotated[
+        Path | None,
+        external_option(
+            text="Folder of runs: metrics and configuration of Lightning, Hugging Face, Keras, Hydra and others.",
+            metavar="DIR",
+        ),
+    ] = None
+    metrics_file: Annotated[
+        str | None,
+        external_option(text="Name of the files of metrics in the folder.", metavar="NAME", panel=panels.ADVANCED),
+    ] = None
+    tensorboard: Annotated[
+        Path | None,
+        external_option(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR"),
+    ] = None
+    experiment: Annotated[str | None, external_option(text="MLflow experiment.", metavar="NAME")] = None
+
+    @property
+    def sources(self) -> list[str]:
+        """The flags of the sources that are given."""
+        return [f"--{name}" for name in ("runs", "folder", "tensorboard", "experiment") if getattr(self, name)]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files and the folder that are given."""
+        return [*(self.runs or []), *(path for path in (self.folder, self.tensorboard) if path)]
