@@ -156,7 +156,7 @@ def test_the_wheel_runs_in_an_empty_environment(environment: Environment, tmp_pa
     done = environment.run("ablate", *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not re.search(r"Traceback|\w+Warning:", done.stderr), done.stderr
-    assert "epoch 1/1" in done.stderr
+    assert "width 8, 1 epoch" in done.stderr
     assert "test/accuracy" in json.loads(done.stdout)["metrics"]
     journal = next((tmp_path / "mlruns" / "journal").glob("*.jsonl"))
     begun = json.loads(journal.read_text().splitlines()[0])

@@ -1,4 +1,4 @@
-"""Progress of data preparation and of a single run: a live bar on a terminal, plain lines elsewhere."""
+"""Progress of data preparation and of a single run: a live bar on a terminal, a line per minute elsewhere."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, fitted, info
+from ablate.console.printing import MESSAGES, duration, fitted, info, is_live
 
 SHORTEST_ESTIMATE = 5.0
 """Seconds. If less time is left, no estimate is printed."""
+
+LINE_INTERVAL = 60.0
+"""Seconds between two lines of progress where no bar is drawn: a run that takes less has none."""
 
 _FORMATS = {
     "train/loss": "loss {:.3f}",
@@ -29,12 +32,16 @@ _SEPARATOR = " · "
 
 
 class DecodingBar:
-    """Progress of the preparation of data. Nothing is shown if nothing has to be prepared."""
+    """Progress of the preparation of data: a live bar on a terminal, a line per minute elsewhere.
+
+    Nothing is shown if nothing has to be prepared.
+    """
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
-        self._bar = Progress(*columns, console=MESSAGES, transient=True)
+        self._bar = Progress(*columns, console=MESSAGES, transient=True, disable=not is_live())
         self._tasks: dict[str, TaskID] = {}
+        self._lines = _LineTimer()
 
     def __enter__(self) -> Self:
         return self
@@ -50,10 +57,12 @@ class DecodingBar:
         if task not in self._tasks:
             self._tasks[task] = self._bar.add_task(escape(task), total=total or None)
         self._bar.update(self._tasks[task], completed=done)
+        if self._bar.disable and self._lines.is_due():
+            info(f"{task}: {done / total:.0%}" if total else task)
 
 
 class RunView:
-    """Progress of one run: a live bar on a terminal, one line per epoch elsewhere."""
+    """Progress of one run: a live bar on a terminal; elsewhere the metrics of an epoch at most once per minute."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
@@ -62,8 +71,9 @@ class RunView:
             BarColumn(bar_width=24),
             TimeRemainingColumn(compact=True),
         )
-        self._bar = _BarWithFacts(*columns, console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal)
+        self._bar = _BarWithFacts(*columns, console=MESSAGES, transient=True, disable=not is_live())
         self._task = self._bar.add_task("", total=None, epoch=f"0/{epochs}")
+        self._lines = _LineTimer()
         self._first: tuple[float, int] | None = None
         self._estimated = False
 
@@ -82,7 +92,7 @@ class RunView:
         if not self._estimated and steps >= 3 and seconds > 1:
             self._estimated = True
             left = (total - done) * seconds / steps
-            if left >= SHORTEST_ESTIMATE:
+            if left >= (LINE_INTERVAL if self._bar.disable else SHORTEST_ESTIMATE):
                 info(f"About {duration(left)} left (estimated from {steps} steps)")
         epoch = min((done - 1) * self._epochs // total + 1, self._epochs)
         self._bar.update(self._task, total=total, completed=done, epoch=f"{epoch}/{self._epochs}")
@@ -91,8 +101,23 @@ class RunView:
         """Show the metrics of an epoch."""
         known = [form.format(metrics[name]) for name, form in _FORMATS.items() if name in metrics]
         self._bar.facts = known or [f"{name} {value:.4g}" for name, value in metrics.items()]
-        if not MESSAGES.is_terminal:
+        if self._bar.disable and step < self._epochs and self._lines.is_due():
             info(f"epoch {step}/{self._epochs}: {_SEPARATOR.join(self._bar.facts)}")
+
+
+class _LineTimer:
+    """Lines of progress at most once per LINE_INTERVAL, and none before the first has passed."""
+
+    def __init__(self) -> None:
+        self._next = time.perf_counter() + LINE_INTERVAL
+
+    def is_due(self) -> bool:
+        """Return whether a line is due, and if so wait for the next interval."""
+        now = time.perf_counter()
+        if now < self._next:
+            return False
+        self._next = now + LINE_INTERVAL
+        return True
 
 
 class _BarWithFacts(Progress):

@@ -31,6 +31,16 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def is_terminal(console: Console) -> bool:
+    """Return whether a terminal shows the lines. With FORCE_COLOR, rich takes every file for one."""
+    return console.file.isatty()
+
+
+def is_live() -> bool:
+    """Return whether messages go to a terminal that can draw a line again: not to a pipe, a notebook or TERM=dumb."""
+    return MESSAGES.is_interactive and is_terminal(MESSAGES)
+
+
 def info(text: str) -> None:
     """Print a message to standard error."""
     MESSAGES.print(_broken(text))
@@ -48,7 +58,7 @@ def error(text: str) -> None:
 
 def _broken(text: str) -> str:
     """Return a message as markup, with its lines broken between words on a terminal. A path stays in one piece."""
-    if MESSAGES.is_terminal:
+    if is_terminal(MESSAGES):
         lines = (line for part in text.split("\n") for line in _lines(part, MESSAGES.width) or [""])
         text = "\n".join(lines)
     return escape(text)
@@ -70,7 +80,7 @@ def result(text: str, *, wrap: bool = False) -> None:
     With `wrap`, a line that is too long for the terminal is broken between words, and the further lines are indented
     like the text of the first.
     """
-    if wrap and OUTPUT.is_terminal:
+    if wrap and is_terminal(OUTPUT):
         hang = len(text) - len(text.lstrip(" -"))
         text = "\n".join(_lines(text, _width(), hang))
     OUTPUT.print(escape(text))
@@ -132,7 +142,7 @@ def _width_of(name: str, cells: Sequence[object]) -> int:
 def _width() -> int:
     """Return the width in characters: that of COLUMNS, of the terminal, or of a pipe."""
     asked = os.environ.get("COLUMNS", "")
-    return int(asked) if asked.isdigit() and int(asked) else OUTPUT.width if OUTPUT.is_terminal else PIPE_WIDTH
+    return int(asked) if asked.isdigit() and int(asked) else OUTPUT.width if is_terminal(OUTPUT) else PIPE_WIDTH
 
 
 def decimals(values: Iterable[float]) -> int:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, fitted, info
+from ablate.console.printing import MESSAGES, duration, fitted, info, is_live
 
 
 class SweepView:
@@ -41,7 +41,7 @@ class SweepView:
         self._done = 0
         self._seconds: list[float] = []
         self._began = time.perf_counter()
-        self._live = Live(console=MESSAGES, refresh_per_second=2, transient=True) if MESSAGES.is_terminal else None
+        self._live = Live(console=MESSAGES, refresh_per_second=2, transient=True) if is_live() else None
 
     def __enter__(self) -> Self:
         if self._live:

@@ -85,7 +85,7 @@ def test_prose_breaks_between_words_on_a_terminal(
     console.result(text, wrap=True)
     assert capsys.readouterr().out == text + "\n"
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr(printing.Console, "is_terminal", property(lambda self: True))
+    monkeypatch.setattr(printing, "is_terminal", lambda _console: True)
     console.result(text, wrap=True)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1

@@ -1,4 +1,4 @@
-"""Progress without a terminal: one line per epoch of a run, one per finished run of a sweep."""
+"""Progress: bars on a terminal; in a pipe one line per finished run of a sweep, and one per minute of a long run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,66 @@ from rich.console import Console
 
 from ablate.console import DecodingBar, RunView, SweepView, info, live, printing, sweeps
 
+METRICS = {"train/loss": 1.23456, "val/accuracy": 0.5, "grad_norm": 3.0}
 
-def test_a_run_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
-    with RunView(2) as view:
-        view.progress(1, 10)
-        view.recorded(1, {"train/loss": 1.23456, "val/accuracy": 0.5, "grad_norm": 3.0})
-        view.recorded(2, {"reward": 12.3456})
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock: the time is the list's last element."""
+    times = [0.0]
+    monkeypatch.setattr("ablate.console.live.time.perf_counter", lambda: times[-1])
+    return times
+
+
+def test_a_short_run_prints_no_line_in_a_pipe(seconds: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with RunView(12) as view:
+        for epoch in range(13):
+            seconds.append(epoch * 4.0)
+            view.progress(1 + epoch * 3, 39)
+            view.recorded(epoch, METRICS)
+    assert capsys.readouterr() == ("", ""), "the result of the run is its only line"
+
+
+def test_a_long_run_prints_a_line_per_minute_in_a_pipe(
+    seconds: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunView(6) as view:
+        for epoch in range(7):
+            seconds.append(epoch * 45.0)
+            view.recorded(epoch, METRICS if epoch < 4 else {"reward": 12.3456})
     output, messages = capsys.readouterr()
     assert output == ""
-    assert messages.splitlines() == [
-        "epoch 1/2: loss 1.235 · val accuracy 0.5000",
-        "epoch 2/2: reward 12.35",
+    assert messages.splitlines() == ["epoch 2/6: loss 1.235 · val accuracy 0.5000", "epoch 4/6: reward 12.35"]
+
+
+def test_long_decoding_prints_a_line_per_minute_in_a_pipe(
+    seconds: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with DecodingBar() as bar:
+        for second in range(0, 131, 10):
+            seconds.append(second)
+            bar("decoding cifar10.tgz", second, 200)
+        seconds.append(200)
+        bar("waiting for another process that prepares the data", 0, 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "decoding cifar10.tgz: 30%",
+        "decoding cifar10.tgz: 60%",
+        "waiting for another process that prepares the data",
+    ]
+
+
+def test_forced_colours_draw_no_bar_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Console(file=io.StringIO(), force_terminal=True, width=60, soft_wrap=True, record=True)
+    for module in (live, printing, sweeps):
+        monkeypatch.setattr(module, "MESSAGES", pipe)
+    with RunView(2) as view:
+        view.progress(1, 10)
+        view.recorded(1, METRICS)
+    with SweepView(1, 1, {}, 100, str) as sweep_view:
+        sweep_view.show_running(["running"])
+        sweep_view.run_ended("baseline/s0", "a result that is longer than a terminal of sixty columns is wide", 1.0)
+    assert pipe.export_text().splitlines() == [
+        "[1/1] baseline/s0: a result that is longer than a terminal of sixty columns is wide"
     ]
 
 
@@ -66,10 +115,15 @@ def test_differences_are_of_paired_seeds() -> None:
     assert sweeps._signed(0.0123) == "+0.0123"
 
 
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Console:
     """A terminal of 60 columns, whose output is recorded."""
-    found = Console(file=io.StringIO(), force_terminal=True, width=60, soft_wrap=True, record=True)
+    found = Console(file=_Screen(), force_terminal=True, width=60, soft_wrap=True, record=True)
     for module in (live, printing, sweeps):
         monkeypatch.setattr(module, "MESSAGES", found)
     return found
