@@ -105,12 +105,19 @@ def test_the_images_of_a_run_are_copied(found: Analysis, tmp_path: Path) -> None
     assert "](figures/batch.png)" in (folder / "report.md").read_text()
 
 
+@pytest.mark.parametrize("name", FACTORS)
+def test_every_factor_has_a_purpose(name: str) -> None:
+    text = FACTORS[name].purpose
+    assert 100 < len(text) < 500, "a paragraph in the docstring of the factor, below its summary"
+    assert text.endswith(".")
+    assert FACTORS[name].help not in text, "it starts below the summary"
+
+
 def test_purposes_are_those_of_the_page_of_lessons(found: Analysis) -> None:
     page = (ROOT / "docs" / "lessons.md").read_text()
     page = " ".join(re.sub(r"\s*\([^()]*(?:\d{4}|He et al\.)[^()]*\)|\*", "", page).split())
     for name in FACTORS.baseline:
         text = FACTORS[name].purpose
-        assert text, name
         for part in re.split(r"(?<=\.) ", re.sub(r" \([^()]*\d{4}\)", "", text)):
             assert part.rstrip(".") in page, part
     text = purposes_section(found)

@@ -3,9 +3,9 @@
 A factor is a function `TrainingPlan -> TrainingPlan` that adds its component to a plan. Its name is the flag
 (`--no-batch-norm`), the MLflow param (`batch_norm`) and the row in reports. The first line of its docstring is the help
 text. Its keyword arguments are its hyperparameters (`--dropout-p 0.3`), each with its range. Steps that draw random
-numbers name their random stream. The second paragraph of the docstring says what the component is for, in the words of
-docs/lessons.md; reports print it, and a `caveat` too. To add a factor, add one function here, and one kernel module if
-it needs a new ingredient.
+numbers name their random stream. The second paragraph of the docstring says what the component is for (for those of the
+baseline in the words of docs/lessons.md); reports print it, and a `caveat` too. To add a factor, add one function here,
+and one kernel module if it needs a new ingredient.
 """
 
 from __future__ import annotations
@@ -128,7 +128,12 @@ def color_jitter(
     contrast: Annotated[float, Range(0, 1)] = 0.1,
     saturation: Annotated[float, Range(0, 1)] = 0.1,
 ) -> TrainingPlan:
-    """Random brightness, contrast and saturation."""
+    """Random brightness, contrast and saturation.
+
+    Photographs of one kind of object differ in light, weather and camera. Small random changes of brightness, contrast
+    and saturation teach the network to ignore such differences. It helps if new images differ from the training images
+    in these ways. Where colour itself identifies a class, it removes information.
+    """
     from ablate.workloads.resnet9.augment import color_jitter
 
     jitter = partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation)
@@ -137,7 +142,12 @@ def color_jitter(
 
 @_register.candidate()
 def rotation(plan: TrainingPlan, *, degrees: Annotated[float, Range(0, 180, tune=(0, 45))] = 15.0) -> TrainingPlan:
-    """Random rotation."""
+    """Random rotation.
+
+    A photograph that is slightly tilted shows the same object, so small rotations are further training data. Where
+    all images are upright, new ones included, the network learns an invariance that it does not need. Large angles can
+    change the class, as of a 6 and a 9, and the corners are filled with reflected pixels.
+    """
     from ablate.workloads.resnet9.augment import rotate
 
     return plan.add_image_step("rotation", partial(rotate, degrees=degrees))
@@ -145,7 +155,13 @@ def rotation(plan: TrainingPlan, *, degrees: Annotated[float, Range(0, 180, tune
 
 @_register.candidate()
 def resized_crop(plan: TrainingPlan, *, smallest: Annotated[float, Range(0.05, 1)] = 0.6) -> TrainingPlan:
-    """Random crop, resized to the full image size (Szegedy et al., 2015)."""
+    """Random crop, resized to the full image size (Szegedy et al., 2015).
+
+    Objects appear at different distances and positions, and are often partly hidden. Crops of different size and aspect
+    ratio teach the network invariance to scale and to missing parts; they are a standard augmentation of large
+    photographs. In small images that the object fills, a crop may remove what identifies it, so that the task becomes
+    harder.
+    """
     from ablate.workloads.resnet9.augment import resized_crop
 
     return plan.add_image_step("resized_crop", partial(resized_crop, smallest=smallest))
@@ -155,7 +171,12 @@ def resized_crop(plan: TrainingPlan, *, smallest: Annotated[float, Range(0.05, 1
 def label_smoothing(
     plan: TrainingPlan, *, amount: Annotated[float, Range(0, 0.9, tune=(0, 0.3))] = 0.1
 ) -> TrainingPlan:
-    """Label smoothing (Szegedy et al., 2016)."""
+    """Label smoothing (Szegedy et al., 2016).
+
+    The target of the true class is a little less than 1, and the rest is shared among all classes. The loss then no
+    longer rewards ever larger outputs, so predictions become less overconfident (Müller et al., 2019). The loss is not
+    comparable with that of a run without it.
+    """
     return replace(plan, label_smoothing=amount)
 
 
@@ -163,7 +184,12 @@ def label_smoothing(
 def mixup(
     plan: TrainingPlan, *, alpha: Annotated[float, Range(0.01, 10, log=True, tune=(0.05, 1))] = 0.2
 ) -> TrainingPlan:
-    """Mixup: convex combinations of pairs of images and of their labels (Zhang et al., 2018)."""
+    """Mixup: convex combinations of pairs of images and of their labels (Zhang et al., 2018).
+
+    The network is trained to change its prediction linearly from one training image to another. This discourages it
+    from memorising images and wrong labels, and makes predictions less overconfident. It is a strong regulariser: in a
+    training run that is too short to overfit, it only makes the task harder.
+    """
     from ablate.workloads.resnet9.augment import mixup
 
     return plan.add_batch_step("mixup", partial(mixup, alpha=alpha))
@@ -171,7 +197,12 @@ def mixup(
 
 @_register.candidate()
 def cutout(plan: TrainingPlan, *, size: Annotated[int, Range(1, 64, tune=(2, 16))] = 8) -> TrainingPlan:
-    """Cutout: a random square of each image set to the mean (DeVries and Taylor, 2017)."""
+    """Cutout: a random square of each image set to the mean (DeVries and Taylor, 2017).
+
+    Part of each image is hidden, so that the network cannot rely on a single distinctive detail and has to use the
+    whole object. It acts like dropout on neighbouring pixels, and helps if the network overfits. The square must suit
+    the image: one that covers most of the object leaves nothing to learn from.
+    """
     from ablate.workloads.resnet9.augment import cutout
 
     return plan.add_batch_step("cutout", partial(cutout, size=size))
@@ -179,7 +210,12 @@ def cutout(plan: TrainingPlan, *, size: Annotated[int, Range(1, 64, tune=(2, 16)
 
 @_register.candidate()
 def ema(plan: TrainingPlan, *, decay: Annotated[float, Range(0, 0.99999, tune=(0.9, 0.9999))] = 0.99) -> TrainingPlan:
-    """Exponential moving average of the weights for evaluation (Polyak and Juditsky, 1992)."""
+    """Exponential moving average of the weights for evaluation (Polyak and Juditsky, 1992).
+
+    Steps on batches are noisy, so the weights fluctuate around those that the training approaches. Their average over
+    recent steps removes much of this noise, while training continues unchanged. It helps most where the learning rate
+    is still high. At the end of a schedule that decreases it to almost zero, little noise is left to average.
+    """
     return replace(plan, averaging=decay)
 
 
