@@ -181,6 +181,8 @@ def test_json_states_why_no_difference_is_detectable(csv: Path, variant: list[fl
         (["--runs", "a.csv", "--tensorboard", "b"], 2, "--runs and --tensorboard exclude each other. Give one of them"),
         (["--folder", "none"], 1, "Folder not found: none"),
         (["--folder", "."], 1, "No files of metrics (metrics.csv, trainer_state.json, results.json, ...)"),
+        (["--folder", "."], 1, "...) in /"),
+        (["--tensorboard", "."], 1, "No TensorBoard event files (*tfevents*) in /"),
         (["--folder", "a", "--tensorboard", "b"], 2, "--folder and --tensorboard exclude each other"),
         (["--tensorboard", "none"], 1, "Folder not found: none"),
         (["--runs", "runs.csv", "--step", "first"], 2, "Unknown step 'first'"),

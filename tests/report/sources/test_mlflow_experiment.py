@@ -13,28 +13,12 @@ from ablate.journal.run_journal import Run
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.mlflow_experiment import PARENTS, SUMMARIES, from_experiment
 from ablate.report.study_data import StudyData
-
-EMPTY = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
-
-
-class Store:
-    """A tracker with the runs of one experiment."""
-
-    uri = "sqlite:///theirs.db"
-
-    def __init__(self, runs: list[Run]) -> None:
-        self._runs = runs
-
-    def runs(self, experiment: str | None = None) -> list[Run]:
-        return self._runs
-
-    def experiments(self) -> list[str]:
-        return ["Default", "theirs"]
+from tests.samples.external_store import EMPTY_RUN, Store
 
 
 def run(name: str, acc: float | None = 0.9, **changes: Any) -> Run:
     metrics = {} if acc is None else {"val_acc": acc}
-    return replace(EMPTY, name=f"id-{name}", variant=name, **{"metrics": metrics, **changes})
+    return replace(EMPTY_RUN, name=f"id-{name}", variant=name, **{"metrics": metrics, **changes})
 
 
 def read(runs: list[Run], **options: Any) -> StudyData:

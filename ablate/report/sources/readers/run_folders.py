@@ -43,7 +43,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
     files = _metric_files(folders, metrics_file)
     if not files:
         names = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
-        raise UserError(f"No files of metrics ({names}) in {folder}. Name them with --metrics-file")
+        raise UserError(f"No files of metrics ({names}) in {folder.resolve()}. Name them with --metrics-file")
     known = {path: read_configuration(path) for path in folders}
     rows, histories, cautions = {}, {}, list[str]()
     for place, path in files.items():
@@ -60,7 +60,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
     if len(cautions) > _MOST_CAUTIONS:
         cautions = [
             *cautions[:_MOST_CAUTIONS],
-            f"{count(len(cautions) - _MOST_CAUTIONS, 'similar warning')} in {folder}.",
+            f"{count(len(cautions) - _MOST_CAUTIONS, 'similar warning')} in {folder.resolve()}.",
         ]
     return RunTable(
         f"the folder {folder}",

@@ -57,7 +57,7 @@ def read_tensorboard(folder: Path) -> RunTable:
         raise UserError(f"Folder not found: {folder}")
     folders = sorted({path.parent for path in folder.rglob(EVENTS) if path.is_file()})
     if not folders:
-        raise UserError(f"No TensorBoard event files (*tfevents*) in {folder}")
+        raise UserError(f"No TensorBoard event files (*tfevents*) in {folder.resolve()}")
     runs: dict[str, _Run] = {}
     aside: dict[str, list[str]] = {}
     damaged: list[str] = []
@@ -74,7 +74,7 @@ def read_tensorboard(folder: Path) -> RunTable:
         else:
             aside.setdefault(EMPTY, []).append(name)
     if not runs:
-        raise UserError(damaged[0] if damaged else f"The event files in {folder} contain no scalars")
+        raise UserError(damaged[0] if damaged else f"The event files in {folder.resolve()} contain no scalars")
     curves = {name: {tag: _curve(run, tag) for tag in run.points} for name, run in runs.items()}
     cautions = [*damaged[:3], *_cautions(runs, curves)]
     source = f"TensorBoard logs in {folder}"

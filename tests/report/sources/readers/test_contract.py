@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 
 from ablate.errors import UserError
-from ablate.journal.run_journal import Run
 from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.sources.existing_runs import TableOptions
@@ -28,6 +27,7 @@ from ablate.report.sources.readers.run_table import Reader, RunTable
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 from ablate.stats.effects import effects_table
+from tests.samples.external_store import EMPTY_RUN, Store
 
 Runs = list[dict[str, Any]]
 COLUMNS = ("variant", "seed", "state", "val_acc", "augment", "config.lr")
@@ -151,26 +151,10 @@ def several_files(folder: Path, runs: Runs) -> Reader:
     return partial(read_table_files, paths)
 
 
-class Store:
-    """A tracker with one experiment."""
-
-    uri = "sqlite:///theirs.db"
-
-    def __init__(self, runs: list[Run]) -> None:
-        self._runs = runs
-
-    def runs(self, experiment: str | None = None) -> list[Run]:
-        return self._runs
-
-    def experiments(self) -> list[str]:
-        return ["theirs"]
-
-
 def mlflow_experiment(folder: Path, runs: Runs) -> Reader:
-    empty = Run("", "", "", "", 0, "theirs", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
     found = [
         replace(
-            empty,
+            EMPTY_RUN,
             name=str(number),
             variant=f"run-{number}",
             status={"crashed": "failed"}.get(run["state"], run["state"]),
