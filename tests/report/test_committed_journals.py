@@ -5,7 +5,7 @@ The digests below were made by commit bb35f32, in which all modules lay flat, ex
 contains, `delta_survivors` leaves this combination out, and `verdict` begins with "unstable in 2 of 80 runs". Its
 `interactions.csv` states the synergy of each pair, twice the interaction effect, in all columns (`estimate`, intervals,
 `p_tost`), and has the columns `n_unstable` and `delta_survivors`. The digests of the studies on a GPU (laptop,
-candidates, notebook) were made when their reports were committed. The runs of the example are newer than the move;
+candidates, notebook, notebook-pilot) were made when their reports were committed. The runs of the example are newer than the move;
 commit bb35f32 makes the same tables of their journals.
 
 `runs.csv` holds recorded values and is compared as it is, byte for byte. Computed tables are compared with every number
@@ -27,7 +27,7 @@ from ablate.report.write import write_report
 from ablate.tracking import JournalTracker
 from tests.samples.committed import committed_project
 
-STUDIES = {"laptop-pilot": "laptop"}
+STUDIES = {"laptop-pilot": "laptop", "notebook-pilot": "notebook"}
 """Studies whose name is not that of their report."""
 
 DIGESTS = {
@@ -53,6 +53,10 @@ DIGESTS = {
         "runs.csv": "23649685ca3b606133973742b393e086f406adf6ffd44d6421a23e3cefb00d07",
     },
     "notebook": {
+        "effects.csv": "c0d84357aadfc0e7791b8db0b0eb6ae3790c0ee526e6fd13cbd7a259d445f793",
+        "runs.csv": "4b06e86970c6a824ddb88d5883d749d16b5316b820a949824e6495ee0f8facfe",
+    },
+    "notebook-pilot": {
         "effects.csv": "8583dff90154ff90777efbee7a4cbd3f3325ded3d4b7f84ed7b68bbf4bdb528a",
         "runs.csv": "88e1177f20dea007fe4b88e3155f25e8f85225697592bc4a47217ceefa271db7",
     },

@@ -167,10 +167,10 @@ def test_a_report_on_imported_runs_has_the_same_numbers(
 ) -> None:
     """The report of a real study, from its committed journals, as a reader with a clone would write it."""
     monkeypatch.chdir(here.root)
-    assert "40 new" in call("sync", str(REPORTS / "notebook"), "--offline")
-    call("report", "notebook", "--offline")
+    assert "48 new" in call("sync", str(REPORTS / "example"), "--offline")
+    call("report", "example", "--offline")
     for name in ("runs.csv", "effects.csv"):
-        made, kept = here.reports / "notebook" / name, REPORTS / "notebook" / name
+        made, kept = here.reports / "example" / name, REPORTS / "example" / name
         pd.testing.assert_frame_equal(pd.read_csv(made), pd.read_csv(kept), check_exact=False, rtol=1e-9)
 
 
