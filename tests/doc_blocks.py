@@ -110,7 +110,7 @@ def _mark(study: str, variant: str, quantity: str) -> str:
 
 
 def _front(_: str, up: str) -> str:
-    """Return the figure and the table of the laptop study."""
+    """Return the table of the laptop study, and its scale, seeds and data."""
     folder = f"{up}/reports/laptop".removeprefix("./")
     text = (ROOT / "reports" / "laptop" / "report.md").read_text()
     seeds, data = (re.search(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE) for name in ("Seeds", "Data"))
@@ -118,10 +118,6 @@ def _front(_: str, up: str) -> str:
     assert data
     return "\n".join(
         [
-            "The notebook's recipe on CIFAR-10, with each of its seven components switched off in turn:",
-            "",
-            f"![Differences with confidence intervals, one dot per seed]({folder}/figures/forest.png)",
-            "",
             "<!-- ablate: laptop results -->",
             "| variant | difference | 95 % interval | verdict |",
             "|---|---:|---:|---|",
@@ -207,13 +203,11 @@ def _pair(pair: FactorialContrast) -> str:
 
 
 def _figure(study: str, up: str) -> str:
-    """Return the forest plot of a report, if it exists."""
-    path = f"reports/{study}/figures/forest.png"
-    return (
-        f"![Differences with intervals]({up}/{path})"
-        if (ROOT / path).exists()
-        else "*The figure is added with the study.*"
-    )
+    """Return the forest plot of a report, and its variant for narrow screens, as the report shows them."""
+    text = (ROOT / "reports" / study / "report.md").read_text()
+    found = re.search(r"<picture>.*?</picture>", text, re.DOTALL)
+    assert found
+    return found[0].replace("figures/", f"{up}/reports/{study}/figures/".removeprefix("./"))
 
 
 def _faults(_: str, up: str) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ablate.cli.app import app
 from ablate.workloads.custom.study_file import load_study
+from ablate.workloads.resnet9.factors import FACTORS
 from tests import ROOT, doc_blocks
 from tests.samples.tracking import mlflow_project
 
@@ -114,4 +115,21 @@ def test_the_front_page_shows_a_report() -> None:
     for row in rows:
         bounds = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
         assert f"| `{row['variant']}` | {row['delta']:+.2f} | {bounds} | {row['verdict']} |" in block
-    assert "forest.png" in block
+
+
+def test_the_first_screen_is_a_summary_the_figure_and_two_commands() -> None:
+    parts = re.split(r"\n{2,}", README.partition("\n## ")[0])
+    title, summary, figure, caption, typed, requirements = (part.strip() for part in parts)
+    assert title == "# ablate"
+    assert len(re.findall(r"[.?](?= [A-Z`]|\*\*|$)", summary)) == 2
+    assert "forest-narrow.png" in figure
+    assert "forest.png" in figure
+    assert len(caption.splitlines()) == 1
+    assert re.findall(r"^\$ (make \w+)", typed, re.MULTILINE) == ["make demo", "make test"]
+    assert len(requirements.splitlines()) <= 3
+
+
+def test_the_numbers_of_components_are_right() -> None:
+    assert (len(FACTORS), len(FACTORS.baseline)) == (14, 7)
+    assert "one ResNet9 with fourteen components" in README
+    assert "seven candidates" in README

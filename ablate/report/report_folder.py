@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.report.formats.html import html
+from ablate.report.formats.html import html, with_pictures
 
 _FILES = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex", "trials.csv")
 _ORIGIN = "<!-- runs "
@@ -85,6 +85,6 @@ def _replace_files(made: Path, folder: Path) -> None:
 
 def write_document(text: str, title: str, folder: Path, *, as_html: bool) -> None:
     """Write `report.md` and, if `as_html`, `report.html` with the images in `folder`."""
-    (folder / "report.md").write_text(text, encoding="utf-8")
+    (folder / "report.md").write_text(with_pictures(text, folder), encoding="utf-8")
     if as_html:
         (folder / "report.html").write_text(html(text, title, folder), encoding="utf-8")

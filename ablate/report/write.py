@@ -130,7 +130,7 @@ def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool:
     analysis = analyse(study)
     with replaced_report(folder) as made:
         plots = [*study_plots(analysis), *retuning_plots(analysis)]
-        plots = draw_all([*plots, *(for_phones(plots) if as_html else [])], made, pool)
+        plots = draw_all([*plots, *for_phones(plots)], made, pool)
         tables = _write_tables(analysis, made)
         document = markdown(analysis, plots, [*tables, *(["report.html"] if as_html else [])])
         write_document(document, study.name, made, as_html=as_html)

@@ -5,8 +5,8 @@ The digests below were made by commit bb35f32, in which all modules lay flat, ex
 contains, `delta_survivors` leaves this combination out, and `verdict` begins with "unstable in 2 of 80 runs". Its
 `interactions.csv` states the synergy of each pair, twice the interaction effect, in all columns (`estimate`, intervals,
 `p_tost`), and has the columns `n_unstable` and `delta_survivors`. The digests of the studies on a GPU (laptop,
-candidates, notebook, notebook-pilot) were made when their reports were committed. The runs of the example are newer than the move;
-commit bb35f32 makes the same tables of their journals.
+candidates, notebook, notebook-pilot) were made when their reports were committed. The runs of the example are newer
+than the move; commit bb35f32 makes the same tables of their journals.
 
 `runs.csv` holds recorded values and is compared as it is, byte for byte. Computed tables are compared with every number
 rounded to nine significant digits, because the last bits of a sum depend on the processor; all their text, verdicts

@@ -1,11 +1,11 @@
-"""The report as one self-contained HTML file: the rendered Markdown with its images embedded."""
+"""The report as one self-contained HTML file with its images embedded, and images for phones in Markdown."""
 
 from __future__ import annotations
 
 import base64
 import re
 from collections.abc import Iterator
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code
 @media print { body { max-width: none; font-size: 11px; } img, tr { break-inside: avoid; } nav { display: none; } }
 """
 _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
+_MARKDOWN_IMAGE = re.compile(r"^!\[(.*)\]\((figures/[\w\-]+\.png)\)$", re.MULTILINE)
+_NARROW = "(max-width: 40rem)"  # the same width as in the style above
 _SCALE = re.compile(r"<h1>(.*?) (\(.*\))</h1>")
 _FOLD = re.compile(r"<details(?: open)?>|</details>|<summary><b>[^<>]+</b>[^<>]*</summary>")
 _TITLE = re.compile(r"<h2>(?P<heading>.*?)</h2>|<summary><b>(?P<fold>.*?)</b>.*?</summary>")
@@ -68,6 +70,23 @@ def html(markdown: str, title: str, folder: Path) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
+
+
+def with_pictures(markdown: str, folder: Path) -> str:
+    """Return the Markdown with images that have a narrow variant in `folder` as HTML that chooses by screen width."""
+
+    def picture(found: re.Match[str]) -> str:
+        description, path = found.groups()
+        narrow = _narrow(folder / path)
+        if not narrow.exists():
+            return found[0]
+        plain = escape(unescape(re.sub(r"\\([^\w\s])", r"\1", description)))
+        return (
+            f'<picture>\n<source media="{_NARROW}" srcset="figures/{narrow.name}">\n'
+            f'<img src="{path}" alt="{plain}">\n</picture>'
+        )
+
+    return _MARKDOWN_IMAGE.sub(picture, markdown)
 
 
 def _fold(state: StateBlock, start: int, _end: int, silent: bool) -> bool:
@@ -108,11 +127,15 @@ def _names(body: str) -> Iterator[tuple[str, str]]:
 
 def _figure(path: Path, attributes: str) -> str:
     """Return an image, and on narrow screens the one for them, or a wide one that scrolls."""
-    image, narrow = f'<img src="{_inlined(path)}"{attributes}>', path.with_stem(f"{path.stem}-narrow")
+    image, narrow = f'<img src="{_inlined(path)}"{attributes}>', _narrow(path)
     if not narrow.exists():
         return f'<span class="figure scroll">{image}</span>'
-    source = f'<source media="(max-width: 40rem)" srcset="{_inlined(narrow)}">'
+    source = f'<source media="{_NARROW}" srcset="{_inlined(narrow)}">'
     return f'<span class="figure"><picture>{source}{image}</picture></span>'
+
+
+def _narrow(path: Path) -> Path:
+    return path.with_stem(f"{path.stem}-narrow")
 
 
 def _inlined(path: Path) -> str:

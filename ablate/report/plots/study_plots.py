@@ -41,7 +41,7 @@ def study_plots(analysis: Analysis) -> list[Plot]:
 
 
 def for_phones(plots: Sequence[Plot]) -> list[Plot]:
-    """Return the forest plot for narrow screens, which the HTML page shows there instead of the other."""
+    """Return the forest plot for narrow screens, which the report shows there instead of the other."""
     return [
         replace(plot, section="", file="forest-narrow.png", function="narrow_forest")
         for plot in plots

@@ -14,9 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ablate.report.formats.html import html
+from ablate.report.formats.html import html, with_pictures
 from ablate.report.formats.latex import tex
-from ablate.report.formats.markdown_text import code, escape, fenced, folded, one_line, table
+from ablate.report.formats.markdown_text import code, escape, fenced, folded, image, one_line, table
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.write import write_report
 from tests.samples.effects import BASELINE, NO_BATCH_NORM
@@ -120,6 +120,26 @@ def test_a_page_has_a_picture_for_narrow_screens_and_colours_for_dark_ones(tmp_p
     assert page.count("<picture>") == 1
     assert page.count('<span class="figure scroll"><img ') == page.count("<img ") - 1 > 0
     assert "@media (prefers-color-scheme: dark)" in page
+
+
+def test_markdown_has_a_picture_for_narrow_screens_too(tmp_path: Path) -> None:
+    folder = evil_report(tmp_path)
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert (
+        '\n\n<picture>\n<source media="(max-width: 40rem)" srcset="figures/forest-narrow.png">\n'
+        '<img src="figures/forest.png" alt="Differences with intervals and single seeds">\n</picture>\n\n' in text
+    )
+    assert text.count("<picture>") == 1
+    assert text.count("![") >= 1
+    assert (folder / "figures" / "forest-narrow.png").exists()
+
+
+def test_the_description_of_a_picture_is_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "a-narrow.png").touch()
+    text = with_pictures(image("figures/a.png", 'a_b "c" <d>') + "\n\n" + image("figures/b.png", "e"), tmp_path)
+    assert 'alt="a_b &quot;c&quot; &lt;d&gt;">' in text
+    assert text.endswith("</picture>\n\n![e](figures/b.png)")
 
 
 def test_raw_html_in_markdown_stays_text(tmp_path: Path) -> None:
