@@ -16,10 +16,11 @@ from markdown_it.token import Token
 
 from tests import ROOT
 
+REPORTS = sorted(folder.parent / "report.md" for folder in (ROOT / "reports").glob("*/journal"))
 FILES = [
     *sorted(ROOT.glob("*.md")),
     *(path for folder in ("benchmarks", "docs", "reports") for path in sorted((ROOT / folder).glob("*.md"))),
-    *sorted(folder.parent / "report.md" for folder in (ROOT / "reports").glob("*/journal")),
+    *REPORTS,
 ]
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 ATTRIBUTE = re.compile(r'\b(?:href|src|srcset)="([^"]*)"')
@@ -74,7 +75,7 @@ def test_every_link_has_a_target(page: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("page", [page for page in FILES if page.name == "report.md"], ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", REPORTS, ids=lambda page: page.parent.name)
 def test_the_first_figure_of_a_report_has_a_variant_for_phones(page: Path) -> None:
     figures = [target for target in targets(page) if target.endswith(".png")]
     assert figures[:2] == ["figures/forest-narrow.png", "figures/forest.png"]
