@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from ablate import console
 from ablate.cli.options.common import TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.report import ExternalRunFlags, ReportFlags
+from ablate.cli.options.run_source import SOURCE_FLAGS
 from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
 from ablate.wording import count
@@ -54,6 +56,8 @@ def report(
 
       ablate report --experiment theirs --metric val_acc --variant-param model
 
+      ablate report --optuna tuning.db --variant-param optimizer --baseline sgd
+
       ablate report demo --check README.md
 
       ablate report --fill README.md
@@ -92,10 +96,10 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
 
 def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags, study: str | None) -> ReportSource:
     from ablate.tracking import Project
-    from ablate.workflows.report_source import ReportSource, name_of
+    from ablate.workflows.report_source import ReportSource
 
-    return ReportSource(
-        name=study or name_of(external.paths) or external.experiment or "",
+    source = ReportSource(
+        name=study or "",
         project=Project.find(),
         options=external.table_options(flags.margin),
         files=external.runs or (),
@@ -104,26 +108,32 @@ def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags
         metrics_file=external.metrics_file,
         tensorboard=external.tensorboard,
         experiment=external.experiment,
+        optuna=external.optuna,
+        optuna_study=external.optuna_study,
         command=external.command(study, flags.margin),
         tracking_uri=store.tracking_uri,
         offline=store.offline,
     )
+    return source if study else replace(source, name=source.default_name)
 
 
 def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
     sources = external.sources
+    if external.optuna_study and not external.optuna:
+        raise UsageError(
+            "--study is for --optuna. For a study of this project, give its name alone: ablate report NAME"
+        )
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other. Give one of them")
     is_named = bool(study or sources)
     if flags.check or flags.fill:
         _check_usage_of_marks(flags, external, is_named=is_named)
     elif not is_named:
-        raise UsageError("Name a study (ablate report NAME), or give --runs, --folder, --tensorboard or --experiment")
+        raise UsageError(f"Name a study (ablate report NAME), or give {', '.join(SOURCE_FLAGS)}")
     unused = [] if sources else external.given()
     if unused:
         raise UsageError(
-            f"{unused[0]} is for runs of other programs (--runs, --folder, --tensorboard, --experiment). A study "
-            "declares its own"
+            f"{unused[0]} is for runs of other programs ({', '.join(SOURCE_FLAGS)}). A study declares its own"
         )
     if flags.margin is not None and not 0 < flags.margin < float("inf"):
         raise UsageError(f"--margin must be above 0, not {flags.margin:g}")

@@ -30,7 +30,6 @@ def open_study(spec: SearchSpec, storage: SearchStorage) -> optuna.Study:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    address = mask_uri(storage.url)
     try:
         _check_tables(storage)
         opened = _storage(storage)
@@ -47,14 +46,19 @@ def open_study(spec: SearchSpec, storage: SearchStorage) -> optuna.Study:
     except UsageError:
         raise
     except Exception as error:  # of Optuna, SQLAlchemy, Alembic or a database driver
-        reason = mask_secrets_of(storage.url, _first_line(error))
-        if isinstance(error, RuntimeError) and "storage upgrade" in str(error):
-            reason = (
-                "another version of Optuna created it. Back it up and run `optuna storage upgrade --storage URL`, or "
-                "give --storage another database"
-            )
-        raise UserError(f"Cannot use the search storage {address}: {reason}") from error
+        raise storage_error(storage.url, "search storage", ", or give --storage another database", error) from error
     return study
+
+
+def storage_error(url: str, kind: str, alternative: str, error: Exception) -> UserError:
+    """Return an error of Optuna or of a database as one line; `alternative` is another remedy for an old schema."""
+    reason = mask_secrets_of(url, _first_line(error))
+    if isinstance(error, RuntimeError) and "storage upgrade" in str(error):
+        reason = (
+            "another version of Optuna created it. Back it up and run `optuna storage upgrade --storage URL`"
+            + alternative
+        )
+    return UserError(f"Cannot use the {kind} {mask_uri(url)}: {reason}")
 
 
 def _storage(storage: SearchStorage) -> optuna.storages.BaseStorage:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
+from ablate.redaction import mask_uri
 from ablate.report.analysis import analyse
 from ablate.report.marks.study_values import StudyValues
 from ablate.report.plots import render
 from ablate.report.report_folder import folder_name, free_folder, note_origin, study_folder
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
@@ -42,9 +44,10 @@ def name_of(paths: Sequence[Path]) -> str:
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files`, `folder`, `tensorboard` or `experiment` the runs are external: `options` maps their columns, `sheet`
-    is that of workbooks, `metrics_file` the name of files in `folder`, and `command` the command line that the report
-    quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
+    With `files`, `folder`, `tensorboard`, `experiment` or `optuna` the runs are external: `options` maps their columns,
+    `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `optuna_study` that of a study in the
+    storage `optuna`, and `command` the command line that the report quotes. Otherwise they are the runs of the study
+    `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -56,6 +59,8 @@ class ReportSource:
     metrics_file: str | None = None
     tensorboard: Path | None = None
     experiment: str | None = None
+    optuna: str | None = None
+    optuna_study: str | None = None
     command: str = ""
     tracking_uri: str | None = None
     offline: bool = False
@@ -63,34 +68,46 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self._paths or self.experiment)
+        return bool(self._paths or self.experiment or self.optuna)
+
+    @property
+    def default_name(self) -> str:
+        """The name of the report without a name of its own: that of the runs' place."""
+        if self.optuna:
+            return self.optuna_study or Path(mask_uri(self.optuna).partition("?")[0]).stem
+        return name_of(self._paths) or self.experiment or ""
 
     @property
     def _paths(self) -> list[Path]:
         return [*self.files, *(path for path in (self.folder, self.tensorboard) if path)]
 
     def read(self) -> StudyData:
-        """Read the runs. Files do without the modules that the other sources need."""
+        """Read the runs."""
+        if self.is_external:
+            return replace(study_of(self.name, self._runs(), self.options), commands=[self.command])
+        from ablate.report.sources.study import from_study
+
+        return from_study(self.name, self._tracker(), self.options.margin, self.options.floor)
+
+    def _runs(self) -> RunTable:
+        """Return the runs of other programs. Files do without the modules that the other sources need."""
         if self.files:
-            data = study_of(self.name, read_table_files(self.files, self.sheet), self.options)
-        elif self.folder:
+            return read_table_files(self.files, self.sheet)
+        if self.folder:
             from ablate.report.sources.readers.run_folders import read_run_folders
 
-            runs = read_run_folders(self.folder, self.options.step_param, self.metrics_file)
-            data = study_of(self.name, runs, self.options)
-        elif self.tensorboard:
+            return read_run_folders(self.folder, self.options.step_param, self.metrics_file)
+        if self.tensorboard:
             from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 
-            data = study_of(self.name, read_tensorboard(self.tensorboard), self.options)
-        elif self.experiment:
-            from ablate.report.sources.mlflow_experiment import from_experiment
+            return read_tensorboard(self.tensorboard)
+        if self.optuna:
+            from ablate.report.sources.readers.optuna_runs import read_optuna
 
-            data = from_experiment(self.experiment, self._tracker(), self.options)
-        else:
-            from ablate.report.sources.study import from_study
+            return read_optuna(self.optuna, self.optuna_study, self.options)
+        from ablate.report.sources.mlflow_experiment import read_experiment
 
-            return from_study(self.name, self._tracker(), self.options.margin, self.options.floor)
-        return replace(data, name=self.name, commands=[self.command])
+        return read_experiment(str(self.experiment), self._tracker(), self.options)
 
     def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
@@ -105,7 +122,7 @@ class ReportSource:
 
     def _write_external(self, folder: Path | None, *, as_html: bool, pool: Executor | None) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""
-        if folder or self.name not in (name_of(self._paths), self.experiment):
+        if folder or self.name != self.default_name:
             folder = folder or self.project.reports / folder_name(self.name)
             return write_report(self.read(), folder, as_html=as_html, pool=pool)
         place, origin = self._origin()
@@ -116,6 +133,8 @@ class ReportSource:
 
     def _origin(self) -> tuple[str, str]:
         """Return the first word of the folder's name if the plain name is taken, and what identifies the runs."""
+        if self.optuna:
+            return "optuna", f"{mask_uri(self.optuna)} {self.optuna_study}"
         if not self._paths:
             return "experiment", f"{self._tracker().uri} {self.experiment}"
         paths, root = [path.resolve() for path in self._paths], self.project.root.resolve()

@@ -12,8 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
@@ -131,6 +134,25 @@ def test_several_files_are_one_table(csv: Path) -> None:
     assert "2 files (first.jsonl, rest.csv)" in report
 
 
+def test_an_optuna_study(csv: Path) -> None:
+    storage = JournalStorage(JournalFileBackend("tuning.log"))
+    study = optuna.create_study(storage=storage, study_name="theirs", direction="maximize")
+    study.sampler = optuna.samplers.GridSampler({"optimizer": ["sgd", "adam"], "seed": [0, 1, 2]}, seed=0)
+
+    def objective(trial: optuna.Trial) -> float:
+        score = 0.9 - 0.01 * trial.suggest_int("seed", 0, 2)
+        return score - 0.1 * (trial.suggest_categorical("optimizer", ["sgd", "adam"]) == "adam")
+
+    study.optimize(objective, n_trials=6)
+    asked = ["--optuna", "tuning.log", "--variant-param", "optimizer", "--baseline", "sgd"]
+    facts = json.loads(call(*asked, "--unit", "fraction", "--json").stdout)
+    assert facts["study"] == "tuning"
+    assert [(row["variant"], round(row["delta"], 6)) for row in facts["effects"]] == [("adam", -10.0)]
+    assert json.loads(call(*asked, "--study", "theirs", "--unit", "fraction", "--json").stdout)["study"] == "theirs"
+    report = (csv.parent / "reports" / "theirs" / "report.md").read_text()
+    assert "ablate report --optuna tuning.log --study theirs" in report
+
+
 def test_tensorboard_logs_need_a_step(csv: Path) -> None:
     for seed in range(3):
         for variant in ("base", "resumed"):  # at 0.25 until step 7, and continued at 0.5 from step 2 to 5
@@ -184,6 +206,9 @@ def test_json_states_why_no_difference_is_detectable(csv: Path, variant: list[fl
         (["--folder", "."], 1, "...) in /"),
         (["--tensorboard", "."], 1, "No TensorBoard event files (*tfevents*) in /"),
         (["--folder", "a", "--tensorboard", "b"], 2, "--folder and --tensorboard exclude each other"),
+        (["--optuna", "none.db"], 1, "File not found: none.db"),
+        (["--study", "a"], 2, "--study is for --optuna"),
+        (["--optuna", "a.db", "--folder", "b"], 2, "--folder and --optuna exclude each other"),
         (["--tensorboard", "none"], 1, "Folder not found: none"),
         (["--runs", "runs.csv", "--step", "first"], 2, "Unknown step 'first'"),
         (["demo", "--step", "last"], 2, "--step is for runs of other programs"),

@@ -11,8 +11,9 @@ import typer
 
 from ablate.cli.options import names, panels
 from ablate.cli.options.common import JSON_HELP
-from ablate.cli.options.run_source import RunSourceFlags, external_option
+from ablate.cli.options.run_source import SOURCES, RunSourceFlags, external_option, flag_of
 from ablate.errors import UsageError
+from ablate.redaction import mask_uri
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
@@ -132,9 +133,9 @@ class ExternalRunFlags(RunSourceFlags):
 
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""
-        own = ("runs", "folder", "tensorboard", "experiment", "floor")
+        own = (*SOURCES, "floor")
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
-        return [f"--{name.replace('_', '-')}" for name in changed if name not in own]
+        return [flag_of(name) for name in changed if name not in own]
 
     def command(self, study: str | None, margin: float | None) -> str:
         """Return the command line that writes the same report."""
@@ -144,7 +145,7 @@ class ExternalRunFlags(RunSourceFlags):
         words = ["ablate", "report", *([study] if study else [])]
         for name, (value, default) in given.items():
             for one in value if isinstance(value, list) else [value] if value != default else []:
-                words += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
+                words += [flag_of(name), *([] if one is True else [mask_uri(str(one))])]
         return shlex.join(words)
 
 

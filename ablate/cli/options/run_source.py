@@ -10,6 +10,14 @@ import typer
 
 from ablate.cli.options import panels
 
+SOURCES = ("runs", "folder", "tensorboard", "experiment", "optuna")
+SOURCE_FLAGS = [f"--{name}" for name in SOURCES]
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a field."""
+    return "--study" if name == "optuna_study" else f"--{name.replace('_', '-')}"
+
 
 def external_option(*flags: str, text: str, panel: str = panels.EXTERNAL_RUNS, **more: Any) -> Any:
     """Return an option for runs of other programs."""
@@ -47,11 +55,22 @@ class RunSourceFlags:
         external_option(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR"),
     ] = None
     experiment: Annotated[str | None, external_option(text="MLflow experiment.", metavar="NAME")] = None
+    optuna: Annotated[
+        str | None,
+        external_option(
+            text="Optuna storage: URL of a database, or path of an SQLite database or a journal file.",
+            metavar="STORAGE",
+        ),
+    ] = None
+    optuna_study: Annotated[
+        str | None,
+        external_option("--study", text="Optuna study; its trials are the runs.", metavar="NAME"),
+    ] = None
 
     @property
     def sources(self) -> list[str]:
         """The flags of the sources that are given."""
-        return [f"--{name}" for name in ("runs", "folder", "tensorboard", "experiment") if getattr(self, name)]
+        return [f"--{name}" for name in SOURCES if getattr(self, name)]
 
     @property
     def paths(self) -> list[Path]:

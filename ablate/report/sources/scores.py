@@ -73,7 +73,7 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
             f"such runs count as. Set it with --floor ({example or f'the {column} of a model that learned nothing'})."
         )
     better = (
-        f"{'lower' if goal == 'min' else 'higher'} is better ({'--metric-goal' if options.goal else 'by its name'})"
+        f"{'lower' if goal == 'min' else 'higher'} is better ({options.goal_origin if options.goal else 'by its name'})"
     )
     return MetricColumn(
         values=values / 100 if unit == PERCENT else values,

@@ -37,12 +37,14 @@ class MetricOptions:
 
     Attributes:
         goal: `max` or `min`.
+        goal_origin: Who stated the goal, for the statement of how the runs were read.
         unit: A word of `UNITS`, or the name of a unit.
         margin: Smallest difference that matters, in points for shares, otherwise in the metric's unit.
         floor: Value of an unstable run without a finite one, in the table's unit.
     """
 
     goal: str | None = None
+    goal_origin: str = "--metric-goal"
     unit: str | None = None
     margin: float | None = None
     floor: float | None = None

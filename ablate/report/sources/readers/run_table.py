@@ -55,6 +55,8 @@ class RunTable:
         last_steps: The last step of each metric by row, for sources that give only the last value of a metric. None for
             other sources.
         diverged: Rows of the table whose history ends with NaN or infinity. Their runs are unstable.
+        metric: The metric that is compared without a choice; empty if the source has no such metric.
+        goals: `max` or `min` by metric, of metrics whose goal the source declares.
         are_names: Whether the index has names of runs, which may end with the seed.
         statement: How the source was read, where there was a choice; empty if there was none.
         cautions: Warnings about the source.
@@ -67,6 +69,8 @@ class RunTable:
     histories: Mapping[Any, Mapping[str, Curve]] = field(default_factory=dict)
     last_steps: Mapping[Any, Mapping[str, float]] | None = None
     diverged: Sequence[Any] = ()
+    metric: str = ""
+    goals: Mapping[str, str] = field(default_factory=dict)
     are_names: bool = False
     statement: str = ""
     cautions: Sequence[str] = ()

@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from ablate.errors import UserError
 from ablate.report.accounting import account_for
@@ -22,6 +27,7 @@ from ablate.report.analysis import Analysis, analyse
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.mlflow_experiment import read_experiment
+from ablate.report.sources.readers.optuna_runs import read_optuna
 from ablate.report.sources.readers.run_folders import read_run_folders
 from ablate.report.sources.readers.run_table import Reader, RunTable
 from ablate.report.sources.readers.table_files import read_table_files
@@ -166,6 +172,31 @@ def mlflow_experiment(folder: Path, runs: Runs) -> Reader:
     return partial(read_experiment, "theirs", Store(found), TableOptions())  # type: ignore[arg-type]
 
 
+def optuna_study(folder: Path, runs: Runs) -> Reader:
+    """The trials of a study with a named objective; augment is a user attribute, the others are parameters."""
+    states = {"finished": TrialState.COMPLETE, "crashed": TrialState.FAIL, "running": TrialState.RUNNING}
+    path = folder / "tuning.log"
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.create_study(storage=storage, study_name="theirs", direction="maximize")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.set_metric_names(["val_acc"])
+    names = ("variant", "seed", "config.lr")
+    choices = {name: CategoricalDistribution(list(dict.fromkeys(run[name] for run in runs))) for name in names}
+    trials = [
+        optuna.trial.create_trial(
+            state=states[run["state"]],
+            value=run["val_acc"] if run["state"] == "finished" else None,
+            params={name: run[name] for name in names},
+            distributions=choices,
+            user_attrs={"augment": run["augment"]},
+        )
+        for run in runs
+    ]
+    study.add_trials(trials)
+    return partial(read_optuna, str(path), None, TableOptions())
+
+
 SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "csv": csv_file,
     "tsv": partial(csv_file, separator="\t"),
@@ -180,6 +211,7 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "folders of Lightning": lightning_logs,
     "several files": several_files,
     "mlflow": mlflow_experiment,
+    "optuna": optuna_study,
 }
 
 
@@ -225,7 +257,7 @@ def test_a_reader_returns_text_and_names_the_rows(write: Any, tmp_path: Path) ->
 def test_messages_name_the_rows(write: Any, tmp_path: Path) -> None:
     rows = [{**run, "config.lr": str(run["config.lr"])} for run in simulated()]
     rows[7]["seed"] = 0
-    with pytest.raises(UserError, match=r"Duplicate results: (line|row|run) .*\(no-augment, seed 0\)"):
+    with pytest.raises(UserError, match=r"Duplicate results: (line|row|run|trial) .*\(no-augment, seed 0\)"):
         analysed(write(tmp_path, rows)())
 
 
