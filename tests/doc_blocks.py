@@ -47,6 +47,7 @@ _READING_ORDER = (
         "tuning.md",
         "own-training.md",
         "existing-runs.md",
+        "paper.md",
         "quoting.md",
     ),
     *("scaling.md", "teams.md", "offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),

@@ -11,7 +11,8 @@ import typer
 from ablate import console
 from ablate.cli.options.common import TrackingFlags
 from ablate.cli.options.groups import expand_groups
-from ablate.cli.options.report import ExternalRunFlags, ReportFlags
+from ablate.cli.options.report import ExternalRunFlags
+from ablate.cli.options.report_output import ReportFlags
 from ablate.cli.options.run_source import SOURCE_FLAGS
 from ablate.cores import collector_paused
 from ablate.errors import UsageError, UserError
@@ -58,6 +59,8 @@ def report(
 
       ablate report --optuna tuning.db --variant-param optimizer --baseline sgd
 
+      ablate report demo --figures pdf --figure-width column
+
       ablate report demo --check README.md
 
       ablate report --fill README.md
@@ -71,7 +74,7 @@ def report(
 
             (_check if flags.check else _fill)(read_marks(text, source), as_json=flags.as_json)
             return
-        written = source.write(flags.output, as_html=flags.html)
+        written = source.write(flags.output, as_html=flags.html, drawing=flags.drawing())
     _print(written, as_json=flags.as_json, is_study=not external.sources)
 
 
@@ -123,6 +126,7 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
         raise UsageError(
             "--study is for --optuna. For a study of this project, give its name alone: ablate report NAME"
         )
+    flags.drawing()
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other. Give one of them")
     is_named = bool(study or sources)
@@ -142,8 +146,8 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
 def _check_usage_of_marks(flags: ReportFlags, external: ExternalRunFlags, *, is_named: bool) -> None:
     if flags.check and flags.fill:
         raise UsageError("--check and --fill exclude each other. Give one of them")
-    if flags.html or flags.output:
-        raise UsageError("--check and --fill write no report. Omit --html and --output")
+    if flags.html or flags.output or flags.figures:
+        raise UsageError("--check and --fill write no report. Omit --html, --output and --figures")
     if not is_named and (flags.margin is not None or external.floor is not None):
         raise UsageError("--margin and --floor are for one study. Name it (ablate report NAME)")
 

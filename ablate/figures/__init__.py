@@ -1,14 +1,15 @@
 """Figures, drawn by Matplotlib from arrays, tables and plain mappings. The only folder that imports Matplotlib.
 
-Each function returns the PNG as bytes and writes it to `path` if given. Import this package inside the function that
-needs a figure, since it loads Matplotlib. May import `errors` and `wording` only.
+Each function returns the figure as bytes and writes it to `path` if given: as PNG, or as PDF or SVG by the suffix.
+Import this package inside the function that needs a figure, since it loads Matplotlib. May import `errors` and
+`wording` only.
 """
 
 from ablate.figures.backend import without_backend as _  # noqa: F401  # first: it imports Matplotlib
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, existing, image_grid
-from ablate.figures.narrow_forest import narrow_forest
+from ablate.figures.media import drawn_for
 from ablate.figures.noise import noise_budget
 from ablate.figures.retuned import budget_curves, estimands
 from ablate.figures.shapley import shapley_bars
@@ -26,6 +27,7 @@ __all__ = [
     "before_after",
     "budget_curves",
     "confusion",
+    "drawn_for",
     "estimands",
     "existing",
     "forest",
@@ -35,7 +37,6 @@ __all__ = [
     "interaction_grid",
     "learning_curves",
     "main_effects",
-    "narrow_forest",
     "noise_budget",
     "parallel_coordinates",
     "pareto_front",

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.interval_rows import Row, rows_figure
+from ablate.figures.interval_figures import rows_figure
+from ablate.figures.interval_rows import Row
 from ablate.figures.labels import BODY, decimals, fit, margin_labels
+from ablate.figures.media import chart_height, is_narrow, name_width, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
     GREY,
     INK,
     VERMILLION,
-    WIDTH,
     LineStyle,
     new_figure,
     panel_grid,
@@ -101,9 +102,9 @@ def interaction_grid(
         pairs.setdefault((text(record, "first"), text(record, "second")), []).append(record)
     if not pairs:
         raise ValueError("An interaction plot needs at least one pair of factors")
-    columns = min(PANELS_ACROSS, max(3, len(pairs)))
+    columns = min(panels_across(PANELS_ACROSS), max(3, len(pairs)))
     figure, panels, first_column = panel_grid(len(pairs), columns, 2.3, title, sharey=True)
-    width = WIDTH / columns - 0.5
+    width = page_width() / columns - 0.5
     for axes, (pair, members) in zip(panels, pairs.items(), strict=True):
         _pair_panel(axes, members)
         note = (notes or {}).get(pair, "")
@@ -166,17 +167,21 @@ def half_normal(
         raise ValueError("A half-normal plot needs at least one contrast")
     sizes, quantiles = [size for size, _ in ranked], half_normal_quantiles(len(ranked))
     named = [rank for rank, size in enumerate(sizes) if size > me] or [len(ranked) - 1]
-    figure = new_figure(WIDTH, max(4.2, 0.2 * len(named) + 1.4), title)
+    figure = new_figure(page_width(), max(chart_height(4.2), 0.2 * len(named) + 1.4), title)
     axes = figure.subplots()
     for chosen, colour, marker in ((sizes, GREY, "o"), ([size for size in sizes if size > me], BLUE, "D")):
         axes.plot(quantiles[len(sizes) - len(chosen) :], chosen, marker, color=colour, markersize=5)
-    limits = {"ME (one contrast)": me, "SME (all contrasts)": sme} if math.isfinite(me + sme) else {}
+    limits = (
+        {"ME" if is_narrow() else "ME (one contrast)": me, "SME" if is_narrow() else "SME (all contrasts)": sme}
+        if math.isfinite(me + sme)
+        else {}
+    )
     for level, dashes in zip(limits.values(), ("--", ":"), strict=False):
         axes.axhline(level, color=VERMILLION, linestyle=dashes, linewidth=1.2)
     edge, top = 1.06 * quantiles[-1], 1.08 * max(sizes[-1], *limits.values(), 1e-9)
     axes.set(xlim=(0, edge), ylim=(0, top), xlabel="half-normal quantile", ylabel=f"absolute contrast ({unit})")
     ends = [(quantiles[rank], sizes[rank]) for rank in named] + [(edge, level) for level in limits.values()]
-    texts = [fit(ranked[rank][1], 2.0, lines=1) for rank in named] + list(limits)
+    texts = [fit(ranked[rank][1], name_width(2.0), lines=1) for rank in named] + list(limits)
     margin_labels(axes, ends, texts, [INK] * len(named) + [VERMILLION] * len(limits))
     return save(figure, path)
 

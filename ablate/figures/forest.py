@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from ablate.figures.interval_rows import Row, rows_figure
+from ablate.figures.interval_figures import rows_figure
+from ablate.figures.interval_rows import Row
 from ablate.figures.labels import BODY, SMALL, decimals, fit
-from ablate.figures.style import BLUE, GREY, WIDTH, panel_grid, save, styled
+from ablate.figures.media import page_width, panels_across
+from ablate.figures.style import BLUE, GREY, panel_grid, save, styled
 from ablate.figures.table_cells import number, records, text
 
 PANELS_ACROSS = 5
@@ -31,7 +33,7 @@ def forest(
     seeds: Mapping[str, Sequence[float]] | None = None,
     title: str | None = None,
 ) -> bytes:
-    """Plot differences with both intervals, sorted, one panel per reference.
+    """Plot differences with both intervals, sorted, one panel per reference; names are above the rows if it is narrow.
 
     An arrow at the edge marks values outside the axis, such as unstable arms or intervals from very few seeds. Of more
     than 200 seeds, 200 at even ranks are drawn, with the lowest and the highest.
@@ -68,11 +70,6 @@ def _at_even_ranks(ordered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if len(ordered) <= MOST_DOTS:
         return ordered
     return np.take(ordered, np.linspace(0, len(ordered) - 1, MOST_DOTS).round().astype(int), axis=0)
-
-
-def rows_of(effects: Any, margin: float, unit: str, seeds: Mapping[str, Sequence[float]]) -> list[Row]:
-    """Return the rows of a table of effects, in its order."""
-    return [_row(record, seeds, decimals(margin, unit)) for record in records(effects)]
 
 
 def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits: int) -> Row:
@@ -116,21 +113,24 @@ def slopes(
     """
     if not pairs:
         raise ValueError("A plot of paired scores needs at least one variant")
-    columns = min(PANELS_ACROSS, len(pairs))
+    columns = min(panels_across(PANELS_ACROSS), len(pairs))
     figure, panels, first_column = panel_grid(len(pairs), columns, 2.35, title)
     for axes, (variant, values) in zip(panels, pairs.items(), strict=True):
         points = np.asarray(values, dtype=np.float64).reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=1)]
         known = rho[variant] if rho and variant in rho else _correlation(points)
-        _slope_panel(axes, points, reference, WIDTH / columns)
+        _slope_panel(axes, points, reference, page_width() / columns)
         described = f"rho = {known:.2f}" if np.isfinite(known) else "rho undefined"
-        axes.set_title(f"{fit(variant, WIDTH / columns - 0.5, size=BODY, lines=3)}\n{described}, n = {len(points)}")
+        room = page_width() / columns - 0.5
+        words = fit(f"{described}, n = {len(points)}", room, size=BODY)
+        axes.set_title(f"{fit(variant, room, size=BODY, lines=3)}\n{words}")
     for axes in first_column:
-        axes.set_ylabel(metric)
+        axes.set_ylabel(fit(metric, 1.9, size=BODY))
     drawn, mean = "seeds", "their mean"
     if max(map(len, pairs.values())) > MOST_DOTS:
         drawn, mean = f"{MOST_DOTS} seeds at even ranks of the difference", "mean of all seeds"
-    figure.supxlabel(f"thin lines: {drawn}; thick line: {mean}; each panel has its own scale", fontsize=SMALL)
+    words = f"thin lines: {drawn}; thick line: {mean}; each panel has its own scale"
+    figure.supxlabel(fit(words, page_width() - 0.2, lines=3), fontsize=SMALL)
     return save(figure, path)
 
 

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ablate.figures.labels import BODY, HEADING, SMALL, fit, text_width
-from ablate.figures.style import DPI, GREY, WIDTH, new_figure, save, styled
+from ablate.figures.media import page_width
+from ablate.figures.style import DPI, GREY, new_figure, save, styled
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -104,7 +105,7 @@ def _checked(images: npt.ArrayLike, titles: Sequence[str] | None) -> Pixels:
 def _page(layout: Sequence[tuple[Pixels, Sequence[str], str]], columns: int, heading: str | None) -> Figure:
     """Return a page with rows of (images, titles, name of the row), aligned to pixels to avoid smoothing."""
     side = max(round(DPI * text_width(name, BODY)) + 12 if name else 0 for _, _, name in layout)
-    room = (WIDTH * DPI - 2 * MARGIN - side) // columns - GAP
+    room = (page_width() * DPI - 2 * MARGIN - side) // columns - GAP
     shape = _cell(layout[0][0].shape[1:3], int(room))
     shown = [[_fit_lines(title, shape[1]) for title in titles] for _, titles, _ in layout]
     heads = [LINE * max((title.count("\n") + 1 for title in row), default=0) for row in shown]

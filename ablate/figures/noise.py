@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.labels import fit, margin_labels
-from ablate.figures.style import BLUE, GREY, INK, VERMILLION, WIDTH, new_figure, plain_log, save, shared_legend, styled
+from ablate.figures.labels import BODY, fit, margin_labels
+from ablate.figures.media import chart_height, is_narrow, name_width, page_width
+from ablate.figures.style import BLUE, GREY, INK, VERMILLION, new_figure, plain_log, save, shared_legend, styled
 
 MIN_SEEDS, MAX_SEEDS = 2, 100
 MAX_LINES = 200  # of more variants, those at even ranks are drawn
@@ -42,7 +43,7 @@ def noise_budget(
         title: Figure title.
     """
     named = {name: sd for name, sd in sds.items() if np.isfinite(sd) and sd > 0}
-    figure = new_figure(WIDTH, 4.2, title)
+    figure = new_figure(page_width(), chart_height(4.2), title)
     axes = figure.subplots()
     marks = _lines(axes, named, image_se)
     if margin > 0:
@@ -54,10 +55,16 @@ def noise_budget(
     plain_log(axes, ticks=(1,) if wide else (1, 2, 5))
     axes.set_xlim(MIN_SEEDS, MAX_SEEDS)
     axes.set_xticks([2, 3, 5, 10, 20, 50, 100])
-    axes.set(xlabel="seeds per arm (n)", ylabel=f"standard error of the difference ({unit})")
+    axes.set_xlabel("seeds per arm (n)")
+    axes.set_ylabel(fit(f"standard error of the difference ({unit})", chart_height(4.2) - 0.6, size=BODY))
     shared_legend(figure)
     levels, texts, colours = zip(*marks, strict=True) if marks else ((), (), ())
-    margin_labels(axes, [(MAX_SEEDS, level) for level in levels], [fit(words, 2.3) for words in texts], colours)
+    margin_labels(
+        axes,
+        [(MAX_SEEDS, level) for level in levels],
+        [fit(words, name_width(2.3), lines=4 if is_narrow() else 2) for words in texts],
+        colours,
+    )
     return save(figure, path)
 
 

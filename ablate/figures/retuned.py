@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from ablate.figures.labels import SMALL, fit, margin_labels
-from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, WIDTH, new_figure, save, styled
+from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.media import chart_height, is_narrow, name_width, page_width
+from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, new_figure, save, shared_legend, styled
 
 
 @styled
@@ -23,7 +24,7 @@ def estimands(
     `pairs`: mappings with `name`, and for `drop-in` and `re-tuned` the difference and the ends of its interval (NaN or
     None if unknown).
     """
-    figure = new_figure(WIDTH, 1.2 + 0.55 * len(pairs))
+    figure = new_figure(page_width(), 1.2 + 0.55 * len(pairs))
     axes = figure.subplots()
     axes.axvspan(-margin, margin, color=PALE, alpha=0.6, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=1)
@@ -34,18 +35,19 @@ def estimands(
             if math.isfinite(low) and math.isfinite(high):
                 axes.plot([low, high], [index + shift] * 2, color=colour, linewidth=2)
             axes.plot(delta, index + shift, marker, color=colour, markersize=6, label=kind if index == 0 else None)
-    axes.set_yticks(range(len(ordered)), [fit(row["name"], 2.0) for row in ordered])
+    axes.set_yticks(range(len(ordered)), [fit(row["name"], name_width(2.0)) for row in ordered])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"difference in {metric} ({unit}), 95 % intervals conditional on the chosen settings")
-    figure.legend(loc="outside lower center", ncols=2)
+    label = f"difference in {metric} ({unit}), 95 % intervals conditional on the chosen settings"
+    axes.set_xlabel(fit(label, page_width() - name_width(2.2), size=BODY, lines=4))
+    shared_legend(figure)
     return save(figure, path)
 
 
 @styled
 def budget_curves(curves: Mapping[str, Sequence[float]], path: Path | str | None = None, *, metric: str) -> bytes:
     """Plot the expected best score of n trials for each arm."""
-    figure = new_figure(WIDTH, 4.0)
+    figure = new_figure(page_width(), chart_height(4.0))
     axes = figure.subplots()
     ends, names, colours = [], [], []
     for index, (label, curve) in enumerate(curves.items()):
@@ -60,9 +62,9 @@ def budget_curves(curves: Mapping[str, Sequence[float]], path: Path | str | None
             markevery=max(1, len(curve) // 8),
         )
         ends.append((float(trials[-1]), float(curve[-1])))
-        names.append(fit(label, 2.0))
+        names.append(fit(label, name_width(2.0), lines=3 if is_narrow() else 2))
         colours.append(style.colour)
-    axes.set(xlabel="trials (n)", ylabel=fit(f"expected best {metric}", 3.4))
+    axes.set(xlabel="trials (n)", ylabel=fit(f"expected best {metric}", chart_height(4.0) - 0.6))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=SMALL)
     if len(curves) > 1:

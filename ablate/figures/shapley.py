@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.labels import fit
-from ablate.figures.style import BLUE, GREEN, GREY, INK, ORANGE, WIDTH, new_figure, save, shared_legend, styled
+from ablate.figures.labels import BODY, fit
+from ablate.figures.media import name_width, page_width
+from ablate.figures.style import BLUE, GREEN, GREY, INK, ORANGE, new_figure, save, shared_legend, styled
 from ablate.figures.table_cells import number, records, text
 
 ATTRIBUTIONS = (
@@ -44,15 +45,15 @@ def shapley_bars(
     rows = sorted(records(shares), key=lambda row: -np.nan_to_num(number(row, "shapley"), nan=-np.inf))
     if not rows:
         raise ValueError("A plot of Shapley values needs at least one factor")
-    figure = new_figure(WIDTH, 0.55 * len(rows) + 1.2, title)
+    figure = new_figure(page_width(), 0.55 * len(rows) + 1.2, title)
     axes = figure.subplots()
     for index in range(len(ATTRIBUTIONS)):
         _attribution_bars(axes, rows, index)
     axes.axvline(0, color=GREY, linewidth=1)
-    axes.set_yticks(range(len(rows)), [fit(text(row, "factor"), 2.2) for row in rows])
+    axes.set_yticks(range(len(rows)), [fit(text(row, "factor"), name_width(2.2)) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"contribution to {metric} ({unit})")
+    axes.set_xlabel(fit(f"contribution to {metric} ({unit})", page_width() - name_width(2.4), size=BODY))
     shared_legend(figure)
     return save(figure, path)
 

@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
 from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.media import page_width
 from ablate.figures.style import (
     BLUE,
     INK,
     VERMILLION,
-    WIDTH,
     LineStyle,
     new_figure,
     plain_log,
@@ -61,7 +61,7 @@ def learning_curves(
     panels = [name for name, there in (("accuracy", accuracy), ("loss", loss), ("lr", len(rates))) if there]
     if not panels:
         raise UserError("The run recorded no accuracy, loss or learning rate to plot")
-    figure = new_figure(WIDTH * max(len(panels), 2) / 3, 3.1, title)
+    figure = new_figure(page_width() * max(len(panels), 2) / 3, 3.1, title)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         if panel == "lr":
             _learning_rate(axes, rates, by_step=lr_steps is not None and len(lr_steps) > 0)
@@ -135,7 +135,7 @@ def confusion(matrix: npt.ArrayLike, classes: Sequence[str], path: Path | str | 
     if counts.shape != (len(classes), len(classes)):
         raise ValueError(f"A confusion matrix of {len(classes)} classes cannot have shape {counts.shape}")
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = min(WIDTH, 4.0 + 0.34 * len(classes))
+    side = min(page_width(), 4.0 + 0.34 * len(classes))
     figure = new_figure(side, side * 0.88, title)
     axes = figure.subplots()
     shades = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")

@@ -1,8 +1,9 @@
-"""The style of every figure: palette, sizes, layout, PNG output.
+"""The style of every figure: palette, sizes, layout, output as PNG, PDF or SVG.
 
-Figures are about 9 inches wide at 160 dots per inch and are displayed at about 880 pixels, where 8 points are still
-readable. The palette is that of Okabe and Ito (2008, "Color Universal Design"), which is safe for colour-blind readers;
-line style and marker always repeat the meaning of a colour. Pyplot is not used, so there is no global figure or window.
+Figures for a screen are 9 inches wide at 160 dots per inch and are displayed at about 880 pixels, where 8 points are
+still readable. The palette is that of Okabe and Ito (2008, "Color Universal Design"), which is safe for colour-blind
+readers; line style and marker always repeat the meaning of a colour. Pyplot is not used, so there is no global figure
+or window.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -23,9 +24,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ablate.figures.labels import BODY, HEADING, SMALL, fit
+from ablate.figures.labels import BODY, HEADING, SMALL, fit, text_width
+from ablate.figures.media import page_width
 
-WIDTH = 9.0  # inches
 DPI = 160
 LARGEST_SIDE = 60_000  # pixels; Agg draws at most 2**16
 
@@ -84,6 +85,9 @@ STYLE: dict[str, Any] = {
     "ytick.labelcolor": INK,
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
+    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "svg.fonttype": "none",  # text as text
+    "svg.hashsalt": "ablate",  # identifiers in the file, which are random otherwise
 }
 
 Arguments = ParamSpec("Arguments")
@@ -116,7 +120,7 @@ def panel_grid(
 ) -> PanelGrid:
     """Return a figure with `count` panels in rows of `columns`, each row `height` inches high."""
     rows = -(-count // columns)
-    figure = new_figure(WIDTH, height * rows + 0.6, title)
+    figure = new_figure(page_width(), height * rows + 0.6, title)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
@@ -128,13 +132,38 @@ def shared_legend(figure: Figure) -> None:
     entries: dict[str, Artist] = {}
     for axes in figure.axes:
         entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
-    if entries:
-        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=min(len(entries), 4))
+    legend_below(figure, list(entries.values()), list(entries), most=4)
+
+
+def legend_below(
+    figure: Figure, handles: Sequence[Artist], labels: Sequence[str] = (), *, most: int = 20, **more: Any
+) -> None:
+    """Add a legend below the panels, with as many columns as fit, up to `most`."""
+    if not handles:
+        return
+    room = page_width() - 0.6
+    texts = [fit(text, room) for text in (labels or [str(handle.get_label()) for handle in handles])]
+    columns = _legend_columns(texts, min(most, len(texts)))
+    figure.legend(list(handles), texts, loc="outside lower center", ncols=columns, **more)
+
+
+def _legend_columns(texts: Sequence[str], most: int) -> int:
+    """Return the largest number of columns of a legend that fits the width of the figure."""
+    for columns in range(most, 1, -1):
+        widths = [max(text_width(line) for line in text.split("\n")) for text in texts]
+        names = sum(max(group) for group in np.array_split(widths, columns))
+        if names + (4.8 * columns - 1) * SMALL / 72 <= page_width() - 0.1:  # handles, and space between columns
+            return columns
+    return 1
 
 
 def save(figure: Figure, path: Path | str | None) -> bytes:
-    """Return the figure as PNG, written to `path` if given. Missing folders are created."""
-    content = render(figure)
+    """Return the figure as PNG, or as PDF or SVG by the suffix of `path`, to which it is written if given.
+
+    Missing folders are created.
+    """
+    kind = Path(path).suffix.lower() if path is not None else ""
+    content = render_vector(figure, kind) if kind in (".pdf", ".svg") else render(figure)
     if path is not None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,15 +173,29 @@ def save(figure: Figure, path: Path | str | None) -> bytes:
 
 def render(figure: Figure) -> bytes:
     """Return a figure as PNG. Equal figures give equal bytes, without date or software."""
-    buffer = io.BytesIO()
     dots = min(DPI, LARGEST_SIDE / max(figure.get_size_inches()))
+    return _saved(figure, "png", dots, {"Software": None})
+
+
+def render_vector(figure: Figure, kind: str) -> bytes:
+    """Return a figure as PDF or SVG. Equal figures give equal bytes, without date or software.
+
+    Fonts in a PDF are embedded as TrueType. Text in an SVG remains text: it can be searched and edited, and is drawn
+    with the viewer's fonts, which are rarely wider than DejaVu Sans, the font of the layout.
+    """
+    names = ("Creator", "Producer", "CreationDate") if kind == ".pdf" else ("Date", "Creator")
+    return _saved(figure, kind.removeprefix("."), DPI, dict.fromkeys(names))
+
+
+def _saved(figure: Figure, kind: str, dots: float, metadata: Mapping[str, None]) -> bytes:
+    buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
         figure.dpi = dots
         if figure.axes and (layout := figure.get_layout_engine()):
             layout.execute(figure)  # otherwise savefig draws twice to compute the layout
             figure.set_layout_engine("none")
-        figure.savefig(buffer, format="png", dpi=dots, metadata={"Software": None})
+        figure.savefig(buffer, format=kind, dpi=dots, metadata=dict(metadata))
     return buffer.getvalue()
 
 

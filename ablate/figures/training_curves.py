@@ -16,13 +16,14 @@ from matplotlib.ticker import MaxNLocator
 from ablate.errors import UserError
 from ablate.figures.arm_curves import Arm, Band, early_stops, merge_equal, read_arm
 from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.media import chart_height, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
     GREY,
     INK,
     LINE_STYLES,
-    WIDTH,
     LineStyle,
+    legend_below,
     new_figure,
     panel_grid,
     plain_log,
@@ -99,7 +100,7 @@ def _labelled(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def _one_panel(arms: Sequence[Arm], named: Sequence[Arm], band: Band, last: float, title: str | None) -> Figure:
-    figure = new_figure(WIDTH, 4.2, title)
+    figure = new_figure(page_width(), chart_height(4.2), title)
     axes = figure.subplots()
     for arm in arms:
         if arm not in named:
@@ -120,13 +121,13 @@ def _panel_per_arm(arms: Sequence[Arm], band: Band, last: float, title: str | No
     """Draw one panel per arm, with the reference in dashed grey."""
     behind = arms[0] if reference in arms[0].names else None
     own = [arm for arm in arms if arm is not behind]
-    columns = min(PANELS_ACROSS, len(own))
+    columns = min(panels_across(PANELS_ACROSS), len(own))
     figure, panels, _ = panel_grid(len(own), columns, 1.95, title, sharex=True, sharey=True)
     for index, (axes, arm) in enumerate(zip(panels, own, strict=True)):
         if behind is not None:
             _draw(axes, behind, LineStyle(GREY, "--", ""), band, last)
         _draw(axes, arm, LineStyle(BLUE, "-", ""), band, last)
-        axes.set_title(fit(arm.label, WIDTH / columns - 0.45, size=BODY))
+        axes.set_title(fit(arm.label, page_width() / columns - 0.45, size=BODY))
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("epoch" if index + columns >= len(own) else "")
     return figure
@@ -184,4 +185,4 @@ def _legend(figure: Figure, arms: Sequence[Arm], band: Band, last: float, refere
     if any(early_stops(arm, last) for arm in arms):
         entries.append(Line2D([], [], color=INK, marker="x", linestyle="", mew=1.8, label="a seed stopped here"))
     cut = _cut(figure.axes[0], arms)
-    figure.legend(handles=entries, loc="outside lower center", ncols=len(entries), title=cut, title_fontsize=SMALL)
+    legend_below(figure, entries, title=cut, title_fontsize=SMALL)

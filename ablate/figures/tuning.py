@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from ablate.figures.labels import SMALL, fit
+from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.media import chart_height, name_width, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
     GREY,
@@ -21,11 +22,11 @@ from ablate.figures.style import (
     PALE,
     SKY,
     VERMILLION,
-    WIDTH,
     new_figure,
     panel_grid,
     plain_log,
     save,
+    shared_legend,
     styled,
 )
 
@@ -47,7 +48,7 @@ def search_history(
 
     `stopped`: numbers of pruned trials, which have no score.
     """
-    figure = new_figure(WIDTH, 3.6)
+    figure = new_figure(page_width(), chart_height(3.6))
     axes = figure.subplots()
     numbers = [row["trial"] for row in trials]
     scores = np.array([row["score"] for row in trials], dtype=np.float64)
@@ -60,9 +61,9 @@ def search_history(
     if stopped:
         axes.plot(stopped, [0.02] * len(stopped), "|", color=GREY, markersize=9, markeredgewidth=1.5,
                   transform=axes.get_xaxis_transform(), label="pruned")  # fmt: skip
-    axes.set(xlabel="trial", ylabel=metric)
+    axes.set(xlabel="trial", ylabel=fit(metric, chart_height(3.6) - 0.6, size=BODY))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=4)
+    shared_legend(figure)
     return save(figure, path)
 
 
@@ -71,7 +72,7 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
     """Plot hyperparameter importances as bars, one panel per estimator."""
     first = next(iter(shares.values()))
     names = sorted(first, key=lambda name: first[name])
-    figure = new_figure(WIDTH, 0.9 + 0.34 * len(names))
+    figure = new_figure(page_width(), 0.9 + 0.34 * len(names))
     grid = figure.subplots(1, len(shares), squeeze=False, sharey=True)
     for axes, (estimator, found) in zip(grid.flat, shares.items(), strict=True):
         values = [found.get(name, 0.0) for name in names]
@@ -80,7 +81,7 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
             axes.text(value + 0.02, index, f"{value:.2f}", va="center", size=SMALL)
         axes.set_title(estimator)
         axes.set_xlim(0, 1.15)
-        axes.set_yticks(range(len(names)), [fit(name, 1.8) for name in names])
+        axes.set_yticks(range(len(names)), [fit(name, name_width(1.8)) for name in names])
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("relative importance")
     return save(figure, path)
@@ -91,7 +92,7 @@ def search_slices(
     trials: Trials, path: Path | str | None = None, *, dimensions: Dimensions, metric: str, goal: str
 ) -> bytes:
     """Plot the score by each hyperparameter, one panel per hyperparameter, darker for later trials."""
-    columns = min(PANELS_ACROSS, len(dimensions))
+    columns = min(panels_across(PANELS_ACROSS), len(dimensions))
     figure, panels, first_column = panel_grid(len(dimensions), columns, 2.5, sharey=True)
     scores = [row["score"] for row in trials]
     order = [row["trial"] for row in trials]
@@ -103,7 +104,7 @@ def search_slices(
         axes.plot(indices[winner], scores[winner], "o", markersize=10, markerfacecolor="none",
                   markeredgecolor=VERMILLION, markeredgewidth=1.6, zorder=4)  # fmt: skip
         _scale(axes, dimension)
-        axes.set_xlabel(fit(dimension["name"], WIDTH / columns - 0.5))
+        axes.set_xlabel(fit(dimension["name"], page_width() / columns - 0.5))
     for axes in first_column:
         axes.set_ylabel(fit(metric, 2.0))
     figure.supxlabel("ring: best trial; darker: later trials", fontsize=SMALL)
@@ -135,7 +136,7 @@ def parallel_coordinates(
 
     Each axis spans the hyperparameter's range, on a logarithmic scale if the search used one.
     """
-    figure = new_figure(WIDTH, 4.2)
+    figure = new_figure(page_width(), chart_height(4.2))
     axes = figure.subplots()
     scores = np.array([row["score"] for row in trials], dtype=np.float64)
     low, high = float(scores.min()), float(scores.max())
@@ -153,12 +154,13 @@ def parallel_coordinates(
         bottom, top = (one["words"][0], one["words"][-1]) if one["words"] else (one["low"], one["high"])
         _ends(axes, index, _short(bottom), _short(top))
     _ends(axes, len(dimensions), f"{low:.4g}", f"{high:.4g}")
-    axes.set_xticks(range(len(names)), [fit(name, WIDTH / len(names) - 0.15, lines=3) for name in names])
+    axes.set_xticks(range(len(names)), [fit(name, page_width() / len(names) - 0.15, lines=3) for name in names])
     axes.set_yticks([])
     axes.set_ylim(-0.12, 1.12)
     axes.grid(visible=True, axis="x", color=GREY, linewidth=1)
     axes.spines["left"].set_visible(False)
-    figure.supxlabel("orange: best trial; darker: better; dashed: untuned recipe", fontsize=SMALL)
+    words = "orange: best trial; darker: better; dashed: untuned recipe"
+    figure.supxlabel(fit(words, page_width() - 0.2), fontsize=SMALL)
     return save(figure, path)
 
 
@@ -197,7 +199,7 @@ def pareto_front(
 
     `points` are pairs of scores with `labels`. `front` and `baseline` are indices into them.
     """
-    figure = new_figure(WIDTH, 4.2)
+    figure = new_figure(page_width(), chart_height(4.2))
     axes = figure.subplots()
     values = np.asarray(points, dtype=np.float64)
     chosen = sorted(front, key=lambda index: values[index, 1])
@@ -211,7 +213,9 @@ def pareto_front(
         at = values[index, 1], values[index, 0]
         axes.annotate(labels[index], at, xytext=(4, 5), textcoords="offset points", size=SMALL)
     better = {"max": "higher is better", "min": "lower is better"}
-    axes.set(xlabel=f"{names[1]} ({better[goals[1]]})", ylabel=f"{names[0]} ({better[goals[0]]})")
+    across, upwards = (f"{name} ({better[goal]})" for name, goal in zip(reversed(names), reversed(goals), strict=True))
+    axes.set_xlabel(fit(across, page_width() - 0.8, size=BODY))
+    axes.set_ylabel(fit(upwards, chart_height(4.2) - 0.8, size=BODY))
     axes.margins(0.08)
-    figure.legend(loc="outside lower center", ncols=3)
+    shared_legend(figure)
     return save(figure, path)

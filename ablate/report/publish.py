@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from pathlib import Path
 
+from ablate.report.plots.render import Drawing
 from ablate.report.sources.study import from_study
 from ablate.report.tuning_report import TuningReport, is_tuning, write_tuning
 from ablate.report.write import Report, write_report
 from ablate.tracking import Tracker
+
+_DRAWING = Drawing()
 
 
 def publish_report(
@@ -19,18 +21,18 @@ def publish_report(
     as_html: bool = False,
     margin: float | None = None,
     floor: float | None = None,
-    pool: Executor | None = None,
+    drawing: Drawing = _DRAWING,
 ) -> Report | TuningReport:
     """Write the report of the study or search `name` into `folder` and attach it to the study in the store.
 
-    `margin` and `floor` replace the declared ones. `pool` draws the plots (see `figure_pool`). Raises UserError for a
+    `margin` and `floor` replace the declared ones. Raises UserError for a
     study that the store does not have, StoreError if the store fails.
     """
     record = tracker.study(name)
     report: Report | TuningReport
     if is_tuning(record):
-        report = write_tuning(record, folder, as_html=as_html, pool=pool)
+        report = write_tuning(record, folder, as_html=as_html, drawing=drawing)
     else:
-        report = write_report(from_study(name, tracker, margin, floor), folder, as_html=as_html, pool=pool)
+        report = write_report(from_study(name, tracker, margin, floor), folder, as_html=as_html, drawing=drawing)
     tracker.attach_report(name, report.folder, report.note, report.metrics)
     return report

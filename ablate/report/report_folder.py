@@ -78,7 +78,9 @@ def _replace_files(made: Path, folder: Path) -> None:
     new = {path.relative_to(made) for path in made.rglob("*") if path.is_file()}
     for path in sorted(new):
         (made / path).replace(folder / path)
-    for path in [*(folder / name for name in _FILES), *(folder / "figures").glob("*.png")]:
+    pictures = list((folder / "figures").glob("*.png"))  # of this report and of the older one
+    papers = [path.with_suffix(suffix) for path in pictures for suffix in (".pdf", ".svg")]
+    for path in [*(folder / name for name in _FILES), *pictures, *papers]:
         if path.relative_to(folder) not in new:
             path.unlink(missing_ok=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from ablate.errors import UserError
 from ablate.report.formats.csv_writer import write_rows
 from ablate.report.formats.markdown_text import bullets, caution, code, escape, fenced, table
-from ablate.report.plots.render import Plot, draw_all
+from ablate.report.plots.render import Drawing, Plot, draw_all
 from ablate.report.plots.tuning_plots import budget_plots, search_plots
 from ablate.report.report_folder import files_in, replaced_report, write_document
 from ablate.report.search_data import SearchResult
@@ -70,7 +69,7 @@ def is_tuning(record: StudyRecord) -> bool:
     return record.details.get("kind") == "tuning"
 
 
-def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Executor | None) -> TuningReport:
+def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, drawing: Drawing) -> TuningReport:
     """Write the report of a search into `folder`. Raises UserError for a folder that cannot be written."""
     searches = read_searches(record.details)
     if searches is None:
@@ -78,9 +77,11 @@ def write_tuning(record: StudyRecord, folder: Path, *, as_html: bool, pool: Exec
     search = searches.first
     plots = [*search_plots(search), *budget_plots(searches.by_arm)]
     with replaced_report(folder) as made:
-        plots = draw_all(plots, made, pool)
+        plots = draw_all([*plots, *drawing.again(plots)], made, drawing.pool)
         _write_trials(search, made / "trials.csv")
-        document = _markdown(record, search, plots, searches.command)
+        document = (
+            "\n".join([_markdown(record, search, plots, searches.command), drawing.description()]).rstrip() + "\n"
+        )
         write_document(document, record.name, made, as_html=as_html)
     title = f"**{_title(record).removeprefix('# ')}**"  # MLflow truncates headings
     note = "\n\n".join([title, bullets(map(escape, answer_lines(search)))])

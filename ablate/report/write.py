@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
-from ablate.report.plots.render import draw_all
+from ablate.report.plots.render import Drawing, draw_all
 from ablate.report.plots.study_plots import for_phones, study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
 from ablate.report.report_folder import files_in, replaced_report, write_document
@@ -23,6 +22,8 @@ from ablate.report.sections.head import head, incomplete_lines, runs_line
 from ablate.report.sections.results_table import console_table
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import MAX_EFFECT_SIZE, MIN_SEEDS, Effect, effects_table
+
+_DRAWING = Drawing()
 
 
 @dataclass(frozen=True)
@@ -121,18 +122,20 @@ def _mde_reason(effect: Effect) -> str | None:
     return "no finite scores" if not effect.evidence.paired.is_scored else "the difference does not vary"
 
 
-def write_report(study: StudyData, folder: Path, *, as_html: bool = False, pool: Executor | None = None) -> Report:
+def write_report(study: StudyData, folder: Path, *, as_html: bool = False, drawing: Drawing = _DRAWING) -> Report:
     """Write the report of a study into `folder` and return it.
 
-    An older report is replaced as a whole, or kept if this one fails. `pool` draws the plots (see `figure_pool`).
-    Raises UserError for scores that cannot be compared and for a folder that cannot be written.
+    An older report is replaced as a whole, or kept if this one fails. Raises UserError for scores that cannot be
+    compared and for a folder that cannot be written.
     """
     analysis = analyse(study)
     with replaced_report(folder) as made:
         plots = [*study_plots(analysis), *retuning_plots(analysis)]
-        plots = draw_all([*plots, *for_phones(plots)], made, pool)
+        plots = [*plots, *for_phones(plots), *drawing.again(plots)]
+        plots = draw_all(plots, made, drawing.pool)
         tables = _write_tables(analysis, made)
-        document = markdown(analysis, plots, [*tables, *(["report.html"] if as_html else [])])
+        files = [*tables, *(["report.html"] if as_html else [])]
+        document = markdown(analysis, plots, files, drawing.description())
         write_document(document, study.name, made, as_html=as_html)
     return Report(folder, files_in(folder), analysis)
 

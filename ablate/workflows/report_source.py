@@ -24,9 +24,10 @@ from ablate.wording import unknown
 from ablate.workflows.store import open_current_store
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from ablate.report.tuning_report import TuningReport
+
+
+_DRAWING = render.Drawing()
 
 
 class UnknownStudyError(UserError):
@@ -109,25 +110,26 @@ class ReportSource:
 
         return read_experiment(str(self.experiment), self._tracker(), self.options)
 
-    def write(self, folder: Path | None, *, as_html: bool) -> Report | TuningReport:
+    def write(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing = _DRAWING) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
         with render.figure_pool() as pool:
+            drawing = replace(drawing, pool=pool)
             if self.is_external:
-                return self._write_external(folder, as_html=as_html, pool=pool)
+                return self._write_external(folder, as_html=as_html, drawing=drawing)
             from ablate.report.publish import publish_report
 
             folder = folder or study_folder(self.project.reports, self.name)
             changed = {"margin": self.options.margin, "floor": self.options.floor}
-            return publish_report(self.name, self._tracker(), folder, as_html=as_html, pool=pool, **changed)
+            return publish_report(self.name, self._tracker(), folder, as_html=as_html, drawing=drawing, **changed)
 
-    def _write_external(self, folder: Path | None, *, as_html: bool, pool: Executor | None) -> Report:
+    def _write_external(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""
         if folder or self.name != self.default_name:
             folder = folder or self.project.reports / folder_name(self.name)
-            return write_report(self.read(), folder, as_html=as_html, pool=pool)
+            return write_report(self.read(), folder, as_html=as_html, drawing=drawing)
         place, origin = self._origin()
         folder = free_folder(self.project.reports, (self.name, f"{place}-{self.name}"), origin)
-        written = write_report(self.read(), folder, as_html=as_html, pool=pool)
+        written = write_report(self.read(), folder, as_html=as_html, drawing=drawing)
         note_origin(folder, origin)
         return written
 

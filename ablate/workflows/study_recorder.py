@@ -112,10 +112,10 @@ class StudyReporter:
         journals = JournalTracker(recorder.project)
         try:
             tracker = journals if recorder.store_failed else recorder.tracker
-            return publish_report(recorder.name, tracker, self.folder, pool=self._pool)
+            return publish_report(recorder.name, tracker, self.folder, drawing=render.Drawing(self._pool))
         except StoreError as error:
             console.warning(delivery_warning(error))
-            return publish_report(recorder.name, journals, self.folder, pool=self._pool)
+            return publish_report(recorder.name, journals, self.folder, drawing=render.Drawing(self._pool))
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ def test_help_is_instant_and_names_every_flag() -> None:
     flags = (
         "runs experiment margin baseline variant-param factor-params seed-param metric metric-goal html check fill json"
     )
-    for flag in (*flags.split(), "tracking-uri", "output"):
+    for flag in (*flags.split(), "tracking-uri", "output", "figures", "figure-width"):
         assert f"--{flag}" in output
 
 
@@ -168,6 +168,34 @@ def test_tensorboard_logs_need_a_step(csv: Path) -> None:
     assert "variant and seed by the names of the runs; last recorded val/acc of each run" in report
     assert "3 runs end before step 7 of val/acc: resumed-seed0 (step 5)" in report
     assert "ablate report --tensorboard logs" in report
+
+
+def test_figures_for_a_paper_are_next_to_the_png_and_go_with_the_next_report(csv: Path) -> None:
+    arguments = ("--runs", str(csv), "--margin", "0.5")
+    written = json.loads(call(*arguments, "--figures", "svg,pdf,png", "--figure-width", "column", "--json").output)
+    figures = {name for name in written["files"] if name.startswith("figures/")}
+    drawn = {f"figures/{name}.{kind}" for name in ("forest", "slopes", "noise") for kind in ("png", "pdf", "svg")}
+    assert figures == drawn | {"figures/forest-narrow.png"}
+    report = csv.parent / "reports" / "runs" / "report.md"
+    assert "as PDF and SVG next to the PNG (3.3 inches, one of two columns)" in report.read_text(encoding="utf-8")
+    assert ".pdf)" not in report.read_text(encoding="utf-8")
+    (report.parent / "figures" / "mine.pdf").write_bytes(b"")
+    again = json.loads(call(*arguments, "--json").output)["files"]
+    assert {name for name in again if not name.endswith(".png") and name.startswith("figures/")} == {"figures/mine.pdf"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--figures", "eps"], "Unknown format of figures 'eps'. Use pdf, svg or pdf,svg"),
+        (["--figures", ""], "Unknown format of figures ''. Use pdf"),
+        (["--figure-width", "column"], "--figure-width is for --figures pdf and --figures svg"),
+        (["--figures", "pdf", "--figure-width", "3in"], "--figure-width must be page or column, not '3in'"),
+        (["--fill", "README.md", "--figures", "pdf"], "write no report. Omit --html, --output and --figures"),
+    ],
+)
+def test_wrong_figures_are_a_usage_error(csv: Path, arguments: list[str], words: str) -> None:
+    assert words in " ".join(call("--runs", str(csv), *arguments, code=2).output.split())
 
 
 def test_json_is_one_object_and_nothing_else(csv: Path) -> None:

@@ -26,7 +26,8 @@ def test_labels_of_a_forest_plot_do_not_collide(drawn: Drawn, count: int, long: 
 @MANY
 def test_labels_of_a_forest_plot_for_phones_do_not_collide(drawn: Drawn, count: int, long: bool, seeds: int) -> None:
     rows, differences = effect_rows(count, long, seeds)
-    figures.narrow_forest(rows, margin=0.5, seeds=differences)
+    with figures.drawn_for("phone"):
+        figures.forest(rows, margin=0.5, seeds=differences)
     assert drawn.figure.get_size_inches()[0] < 4.5
     drawn.check()
 

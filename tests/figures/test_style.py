@@ -14,6 +14,7 @@ from PIL import Image
 
 from ablate import figures
 from ablate.figures import style
+from ablate.figures.media import WIDTHS
 from tests.samples.figures import Drawn, effect_rows
 
 pytestmark = pytest.mark.usefixtures("all_pictures")
@@ -37,7 +38,7 @@ def test_equal_input_gives_equal_bytes_without_metadata(rows: list[dict[str, Any
     assert first == second
     image = Image.open(io.BytesIO(first))
     assert set(image.info) <= {"dpi"}
-    assert image.width == round(style.WIDTH * style.DPI)
+    assert image.width == round(WIDTHS["screen"] * style.DPI)
 
 
 def test_the_users_matplotlib_settings_have_no_effect_and_stay(rows: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
 from ablate.report.plots.curves import curve_caption
-from ablate.report.plots.render import figure_pool
+from ablate.report.plots.render import Drawing, figure_pool
 from ablate.report.plots.study_plots import study_plots
 from ablate.report.publish import publish_report
 from ablate.report.sections.answer import answer, summary
@@ -375,10 +375,12 @@ def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monk
     study = replace(from_study("small", tracked(small_study(seeds=3), tmp_path / "a")), curves=dict)
     alone = write_report(study, tmp_path / "alone").folder
     with figure_pool() as pool:
-        together = write_report(study, tmp_path / "together", pool=pool).folder
+        together = write_report(study, tmp_path / "together", drawing=Drawing(pool)).folder
     broken = ProcessPoolExecutor(1, initializer=exit, mp_context=multiprocessing.get_context("spawn"))
-    lonely = write_report(study, tmp_path / "lonely", pool=broken).folder
-    left = write_report(study, tmp_path / "left", pool=broken).folder  # broken before anything is asked of it
+    lonely = write_report(study, tmp_path / "lonely", drawing=Drawing(broken)).folder
+    left = write_report(
+        study, tmp_path / "left", drawing=Drawing(broken)
+    ).folder  # broken before anything is asked of it
     names = {path.name for path in (alone / "figures").iterdir()}
     assert names == {"forest.png", "forest-narrow.png", "slopes.png", "noise.png"}
     for folder in (together, lonely, left):

@@ -5,6 +5,8 @@ The registries that check these names load heavy libraries, so the names are rep
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ablate.studies.designs import DESIGNS
 from ablate.wording import listed
 from ablate.workloads.resnet9.workload import WORKLOAD
@@ -15,6 +17,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "bf16", "fp32")
 EXECUTORS = ("serial", "processes", "ray")
 GOALS = ("max", "min")
+FIGURE_FORMATS: tuple[Literal["pdf", "svg"], ...] = ("pdf", "svg")
+FIGURE_WIDTHS: tuple[Literal["page", "column"], ...] = ("page", "column")
 FULL_PRESET = "notebook"
 """The preset at full scale, the default of `ablate run` on a CUDA GPU."""
 EXAMPLE_FACTOR = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]

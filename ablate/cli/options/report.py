@@ -1,16 +1,12 @@
-"""Option groups of `ablate report`."""
+"""Options of `ablate report` for runs that were recorded elsewhere."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from ablate.cli.options import names, panels
-from ablate.cli.options.common import JSON_HELP
 from ablate.cli.options.run_source import SOURCES, RunSourceFlags, external_option, flag_of
 from ablate.errors import UsageError
 from ablate.redaction import mask_uri
@@ -18,10 +14,6 @@ from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
     from ablate.report.sources.existing_runs import TableOptions
-
-
-def _report(*flags: str, text: str, **more: Any) -> Any:
-    return typer.Option(*flags, help=text, rich_help_panel=panels.REPORT, **more)
 
 
 @dataclass(frozen=True)
@@ -147,37 +139,3 @@ class ExternalRunFlags(RunSourceFlags):
             for one in value if isinstance(value, list) else [value] if value != default else []:
                 words += [flag_of(name), *([] if one is True else [mask_uri(str(one))])]
         return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class ReportFlags:
-    """The content of a report, and where it is written."""
-
-    margin: Annotated[
-        float | None,
-        _report(
-            text="Smallest difference that matters, in percentage points or the metric's unit.",
-            show_default="the study's",
-        ),
-    ] = None
-    output: Annotated[
-        Path | None, _report(text="Folder of the report.", metavar="PATH", show_default="reports/STUDY")
-    ] = None
-    html: Annotated[bool, _report("--html", text="Also write one self-contained HTML file.")] = False
-    check: Annotated[
-        Path | None,
-        _report(
-            text="Check the marked numbers and tables in a text, instead of writing a report.",
-            metavar="FILE.md",
-            show_default=False,
-        ),
-    ] = None
-    fill: Annotated[
-        Path | None,
-        _report(
-            text="Write the study's numbers into the marks in a text, instead of writing a report.",
-            metavar="FILE.md",
-            show_default=False,
-        ),
-    ] = None
-    as_json: Annotated[bool, _report("--json", text=JSON_HELP)] = False

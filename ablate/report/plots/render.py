@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ablate import console
+
+Medium = Literal["screen", "page", "column", "phone"]
+Format = Literal["pdf", "svg"]
 
 _LOADING = 12.0
 """Time to import matplotlib in this process, in panels drawn."""
@@ -29,6 +32,7 @@ class Plot:
         caption: Description of the plot.
         function: Name of the function in `ablate.figures` that draws it.
         arguments: Its arguments, as plain data that another process can receive.
+        medium: The medium that sets its width, see `ablate.figures.media`.
     """
 
     section: str
@@ -37,11 +41,42 @@ class Plot:
     caption: str
     function: str
     arguments: Mapping[str, Any]
+    medium: Medium = "screen"
 
     @property
     def path(self) -> str:
         """Path of the file relative to the report's folder."""
         return f"figures/{self.file}"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the plots of a report are drawn.
+
+    Attributes:
+        pool: A process that draws a part of the plots, see `figure_pool`.
+        formats: Formats in which each plot is drawn again next to the PNG, for a paper.
+        medium: The width of these.
+    """
+
+    pool: Executor | None = None
+    formats: Sequence[Format] = ()
+    medium: Medium = "page"
+
+    def again(self, plots: Sequence[Plot]) -> list[Plot]:
+        """Return the plots in the formats for a paper. Pictures of pixels have none."""
+        return [
+            replace(plot, section="", file=f"{plot.file.removesuffix('.png')}.{kind}", medium=self.medium)
+            for plot in plots
+            for kind in self.formats
+            if plot.function != "existing"
+        ]
+
+    def description(self) -> str:
+        """Return the further files in words; empty if there are none."""
+        kinds = " and ".join(kind.upper() for kind in self.formats)
+        width = {"page": "6.9 inches, the width of a page", "column": "3.3 inches, one of two columns"}[self.medium]
+        return f"Figures for a paper: `figures/`, as {kinds} next to the PNG ({width})." if kinds else ""
 
 
 @contextmanager
@@ -108,7 +143,8 @@ def _draw(plot: Plot, folder: Path) -> str:
     try:
         from ablate import figures
 
-        getattr(figures, plot.function)(**plot.arguments, path=folder / plot.path)
+        with figures.drawn_for(plot.medium):
+            getattr(figures, plot.function)(**plot.arguments, path=folder / plot.path)
     except OSError:  # such as a full disk: the report is not written
         raise
     except Exception as error:

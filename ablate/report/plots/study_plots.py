@@ -43,7 +43,7 @@ def study_plots(analysis: Analysis) -> list[Plot]:
 def for_phones(plots: Sequence[Plot]) -> list[Plot]:
     """Return the forest plot for narrow screens, which the report shows there instead of the other."""
     return [
-        replace(plot, section="", file="forest-narrow.png", function="narrow_forest")
+        replace(plot, section="", file="forest-narrow.png", medium="phone")
         for plot in plots
         if plot.function == "forest"
     ]

@@ -22,8 +22,8 @@ from ablate.report.sections.tuning import tuning_section
 from ablate.report.sections.verdicts_table import verdicts_section
 
 
-def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str]) -> str:
-    """Return the document; `files` are the other files of the report."""
+def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str], more: str = "") -> str:
+    """Return the document; `files` are the other files of the report, `more` a sentence on further ones."""
     parts = [
         head(analysis.study),
         answer_in_short(analysis),
@@ -32,6 +32,7 @@ def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str]) ->
         "## Details",
         *_folded_sections(analysis, plots),
         file_list(files),
+        more,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
