@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate import console
+from ablate.cli.found_variants import print_found, print_preview, shown_if_unclear
 from ablate.cli.options.common import TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.report import ExternalRunFlags
@@ -74,7 +75,11 @@ def report(
 
             (_check if flags.check else _fill)(read_marks(text, source), as_json=flags.as_json)
             return
-        written = source.write(flags.output, as_html=flags.html, drawing=flags.drawing())
+        with shown_if_unclear():
+            if external.dry_run:
+                print_preview(source.analyse(), as_json=flags.as_json)
+                return
+            written = source.write(flags.output, as_html=flags.html, drawing=flags.drawing())
     _print(written, as_json=flags.as_json, is_study=not external.sources)
 
 
@@ -148,6 +153,8 @@ def _check_usage_of_marks(flags: ReportFlags, external: ExternalRunFlags, *, is_
         raise UsageError("--check and --fill exclude each other. Give one of them")
     if flags.html or flags.output or flags.figures:
         raise UsageError("--check and --fill write no report. Omit --html, --output and --figures")
+    if external.dry_run:
+        raise UsageError("--check and --fill exclude --dry-run. Give one of them")
     if not is_named and (flags.margin is not None or external.floor is not None):
         raise UsageError("--margin and --floor are for one study. Name it (ablate report NAME)")
 
@@ -162,6 +169,7 @@ def show_report(written: Report | TuningReport) -> None:
         console.result(f"\n{written.folder / 'report.md'}")
         return
     data = written.analysis.study
+    print_found(data.found)
     console.result(f"{data.name}: {written.runs}")
     for text in [*written.incomplete, *data.cautions]:
         console.warning(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ablate.report.found_variants import FoundVariants
 from ablate.report.search_data import Searches
 from ablate.stats.effects import Comparison, Looks, Protocol
 from ablate.stats.effects.seeds import Seed
@@ -101,6 +102,7 @@ class StudyData:
         labels: Loads names of the classes and labels of the test images; None if they are not on this machine.
         batch: Loads the path of a picture of training images of the baseline; None if there is none.
         purposes: What components are for, by name.
+        found: Variants that the configuration of the runs names; None if they have names of their own.
     """
 
     name: str
@@ -130,6 +132,7 @@ class StudyData:
     labels: Callable[[], tuple[Sequence[str], Any] | None] = lambda: None
     batch: Callable[[], Path | None] = lambda: None
     purposes: Mapping[str, str] = field(default_factory=dict)
+    found: FoundVariants | None = None
 
     @property
     def integer_seeds(self) -> list[int]:

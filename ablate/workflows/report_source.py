@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
 from ablate.redaction import mask_uri
-from ablate.report.analysis import analyse
+from ablate.report.analysis import Analysis, analyse
 from ablate.report.marks.study_values import StudyValues
 from ablate.report.plots import render
 from ablate.report.report_folder import folder_name, free_folder, note_origin, study_folder
@@ -109,6 +109,10 @@ class ReportSource:
         from ablate.report.sources.mlflow_experiment import read_experiment
 
         return read_experiment(str(self.experiment), self._tracker(), self.options)
+
+    def analyse(self) -> Analysis:
+        """Read and compare the runs, and write nothing."""
+        return analyse(self.read())
 
     def write(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing = _DRAWING) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""

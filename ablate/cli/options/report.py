@@ -49,13 +49,23 @@ class ExternalRunFlags(RunSourceFlags):
         str, external_option(text="Variant to compare the others with.", metavar="NAME", show_default=True)
     ] = "baseline"
     variant_param: Annotated[
-        str | None, external_option(text="Column or param that contains the variant.", metavar="NAME")
+        str | None,
+        external_option(
+            text="Column or param that contains the variant, or several ones that name it together.",
+            metavar="NAME[,NAME]",
+            show_default="the ones that differ between runs",
+        ),
     ] = None
     factor_params: Annotated[
         str | None, external_option(text="Columns or params (true/false) that are factors.", metavar="A,B,...")
     ] = None
     seed_param: Annotated[
-        str, external_option(text="Column or param that contains the seed.", metavar="NAME", show_default=True)
+        str,
+        external_option(
+            text="Column or param that contains the seed.",
+            metavar="NAME",
+            show_default="seed, random_state and other known names",
+        ),
     ] = "seed"
     status_param: Annotated[
         str | None,
@@ -121,6 +131,7 @@ class ExternalRunFlags(RunSourceFlags):
             step=self.step,
             step_param=self.step_param,
             exploratory=self.exploratory,
+            where=tuple(self.where or ()),
         )
 
     def given(self) -> list[str]:
@@ -134,6 +145,7 @@ class ExternalRunFlags(RunSourceFlags):
         given = {item.name: (getattr(self, item.name), item.default) for item in fields(self)} | {
             "margin": (margin, None)
         }
+        given.pop("dry_run")
         words = ["ablate", "report", *([study] if study else [])]
         for name, (value, default) in given.items():
             for one in value if isinstance(value, list) else [value] if value != default else []:

@@ -67,6 +67,19 @@ class RunSourceFlags:
         external_option("--study", text="Optuna study; its trials are the runs.", metavar="NAME"),
     ] = None
 
+    where: Annotated[
+        list[str] | None,
+        external_option(
+            text="Use only runs in which a param, tag or column has (KEY=VALUE) or does not have (KEY!=VALUE) a value. "
+            "Repeat the option for several conditions.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        external_option("--dry-run", text="Print the variants that were found, and write no report."),
+    ] = False
+
     @property
     def sources(self) -> list[str]:
         """The flags of the sources that are given."""

@@ -165,18 +165,22 @@ def require(table: pd.DataFrame, name: str, role: str, flag: str) -> str:
     return found
 
 
-def find_factors(table: pd.DataFrame, asked: Sequence[str], row_word: str) -> tuple[list[str], pd.DataFrame]:
+def find_factors(
+    table: pd.DataFrame, asked: Sequence[str], row_word: str, *, detect: bool = True
+) -> tuple[list[str], pd.DataFrame]:
     """Return the true/false columns in which variants differ, and one row per variant with these columns.
 
-    The columns are those `asked` for, or all with only the words true and false that agree in all runs of a variant.
+    The columns are those `asked` for, or all with only the words true and false that agree in all runs of a variant, if
+    they are to be detected.
     Raises UserError for an asked one whose rows disagree.
     """
     import pandas as pd
 
+    asked = list(map(plain, asked))
     words = {*_TRUE, *_FALSE} if asked else {"true", "false"}
-    names = list(asked) or [
+    names = asked or [
         name
-        for name in table.columns
+        for name in (table.columns if detect else ())
         if name not in ("variant", "seed", "status") and set(table[name].map(_lower)) <= words
     ]
     switches = pd.DataFrame({name: _switches(table, name, row_word) for name in names}, index=table.index)

@@ -49,6 +49,8 @@ class TableOptions(MetricOptions):
         step: The step whose values count, where a run has several: `last`, a number, or `best:METRIC`.
         step_param: Column of the step.
         exploratory: Whether the comparisons were not planned.
+        where: Conditions on the runs: `KEY=VALUE`, `KEY!=VALUE`.
+        detect_factors: Whether true/false columns are factors, if none are given.
     """
 
     baseline: str = "baseline"
@@ -61,6 +63,8 @@ class TableOptions(MetricOptions):
     step: str | None = None
     step_param: str | None = None
     exploratory: bool = False
+    where: Sequence[str] = ()
+    detect_factors: bool = True
 
 
 def from_table(
@@ -86,7 +90,7 @@ def from_table(
     rows, scores, statement = _read(table, options, row_word, diverged)
     statement += f"; {reading}" if reading else ""
     metric = scores.metric
-    factors, variants = find_factors(rows, [plain(factor) for factor in options.factors], row_word)
+    factors, variants = find_factors(rows, options.factors, row_word, detect=options.detect_factors)
     usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
     _require_baseline(rows, usable, options.baseline)
     design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UserError
@@ -10,8 +11,10 @@ from ablate.journal.run_journal import Run
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
+from ablate.report.sources.known_keys import is_seed
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.run_names import seed_in, without_seeds
+from ablate.report.sources.seed_column import DEFAULT, SEED_IN_NAMES
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
 from ablate.wording import unknown
@@ -41,13 +44,23 @@ def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
         if experiment in known:
             raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
         raise UserError(f"{unknown('experiment', experiment, known)}. The store is {tracker.uri}")
+    options = replace(options, seed=_seed_name(runs, options.seed))
     used, set_aside = _split(runs, options)
     table = table_of(used, options)
-    named = [role for role in ("variant", "seed") if role in table.columns]
-    words = f"{' and '.join(named)} by the names of the runs" if named else ""
+    column = find_column(table, options.seed)
+    names = without_seeds([run.variant for run in used], table[column].tolist() if column else [""] * len(used))
+    words = SEED_IN_NAMES if "seed" in table.columns else ""
     aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
     steps = {run.name: run.last_steps for run in used}
-    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, last_steps=steps, statement=words)
+    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, last_steps=steps, names=names,
+                    statement=words)  # fmt: skip
+
+
+def _seed_name(runs: Sequence[Run], asked: str) -> str:
+    """Return the name of the seeds: the one asked for, or instead of `seed` the only other known one."""
+    names = dict.fromkeys(name for run in runs for name in (*run.params, *run.tags))
+    known = list(filter(is_seed, names))
+    return known[0] if asked == DEFAULT and DEFAULT not in names and len(known) == 1 else asked
 
 
 def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:
@@ -91,7 +104,8 @@ def _arm_and_seed(run: Run, options: TableOptions) -> tuple[list[str], str]:
     """Return the values that name the variant of a run, or its name without the seed, and its seed."""
     settings = {**run.tags, **run.params}
     seed = _text(settings.get(plain(options.seed))) or (_seed(run) if options.seed == "seed" else "")
-    columns = [options.variant] if options.variant else list(options.factors) or ["variant"]
+    asked = (options.variant or "").split(",") if options.variant not in settings else [str(options.variant)]
+    columns = asked if options.variant else list(options.factors) or ["variant"]
     arm = [_text(settings.get(plain(name))) for name in columns]
     return (arm if any(arm) else without_seeds([run.variant], [seed])), seed
 
@@ -99,18 +113,16 @@ def _arm_and_seed(run: Run, options: TableOptions) -> tuple[list[str], str]:
 def table_of(used: Sequence[Run], options: TableOptions) -> pd.DataFrame:
     """Return a table of text cells, indexed by run.
 
-    The columns are `status`, `tags.NAME`, `metrics.NAME` and `params.NAME`; `seed` and `variant` too, where only the
-    names of the runs contain them.
+    The columns are `status`, `tags.NAME`, `metrics.NAME` and `params.NAME`; `seed` too, where only the names of the
+    runs contain it.
     """
     import pandas as pd
 
     table = pd.DataFrame([_row(run) for run in used], index=[run.name for run in used]).fillna("")
     column = find_column(table, options.seed)
-    seeds = table[column].tolist() if column else [_seed(run) for run in used]
-    if column is None and options.seed == "seed" and any(seeds):
+    seeds = [] if column else [_seed(run) for run in used]
+    if options.seed == DEFAULT and any(seeds):
         table["seed"] = seeds
-    if options.variant is None and not options.factors and find_column(table, "variant") is None:
-        table["variant"] = without_seeds([run.variant for run in used], seeds)
     return table
 
 

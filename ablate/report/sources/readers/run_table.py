@@ -58,6 +58,7 @@ class RunTable:
         metric: The metric that is compared without a choice; empty if the source has no such metric.
         goals: `max` or `min` by metric, of metrics whose goal the source declares.
         are_names: Whether the index has names of runs, which may end with the seed.
+        names: Names of the runs without their seeds, which may be those of variants; empty if runs have no names.
         statement: How the source was read, where there was a choice; empty if there was none.
         cautions: Warnings about the source.
     """
@@ -72,6 +73,7 @@ class RunTable:
     metric: str = ""
     goals: Mapping[str, str] = field(default_factory=dict)
     are_names: bool = False
+    names: Sequence[str] = ()
     statement: str = ""
     cautions: Sequence[str] = ()
 

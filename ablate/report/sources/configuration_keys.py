@@ -1,0 +1,165 @@
+"""Find the configuration keys that name variants: those that differ between runs of equal seeds.
+
+A key that is left out although it names variants leads to an error on duplicate results, never to a wrong comparison.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ablate.errors import UsageError
+from ablate.report.sources.columns import plain
+from ablate.report.sources.known_keys import are_paths, reason_by_name
+from ablate.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
+_OWN_VALUES = "a value of their own in most runs"
+_WITH_SEED = "one value per seed"
+_NAME_THEM = "Name the variants with --variant-param"
+
+
+def canonical(cell: object) -> str:
+    """Return a value in one spelling: `1e-3` and `0.0010` are `0.001`, `True` is `true`."""
+    text = str(cell).strip()
+    if _NUMBER.fullmatch(text):
+        number = Decimal(text)
+        return format(number.normalize(), "f") if abs(number.adjusted()) < 30 else str(number.normalize())
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+@dataclass(frozen=True)
+class VaryingKeys:
+    """The keys that name variants, each with the keys that always vary with it, and the other keys by reason."""
+
+    keys: Mapping[str, Sequence[str]]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str]) -> VaryingKeys:
+    """Return the configuration keys that differ between runs and name variants.
+
+    `seed` is the column of the seed, `others` are columns with another role. Raises UsageError where the runs do not
+    show whether a key is part of the configuration.
+    """
+    has_kinds = any(str(name).startswith(("params.", "metrics.")) for name in table.columns)
+    columns = [
+        str(name)
+        for name in table.columns
+        if name != seed and name not in others and not (has_kinds and not str(name).startswith(("params.", "tags.")))
+    ]
+    codes = _codes(table, columns)
+    left_out: dict[str, list[str]] = {}
+    seeds = _one_code(table[seed])
+    kept = []
+    for name in [name for name in columns if codes[name].nunique() > 1]:
+        reason = reason_by_name(name) or _reason_by_values(table[name], codes[name], seeds)
+        if reason:
+            left_out.setdefault(reason, []).append(plain(name))
+        else:
+            kept.append(name)
+    groups = _linked(codes, kept)
+    keys = list(groups)
+    for name in keys:
+        _check_missing(table, codes, name, keys)
+    if keys:
+        _check_seeds(table, codes[keys], seeds)
+    return VaryingKeys({name: [plain(one) for one in linked] for name, linked in groups.items()}, left_out)
+
+
+def _codes(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the values of columns as integers that are equal for equal values, in order of their first run."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _one_code(table[name]) for name in columns}, index=table.index)
+
+
+def _one_code(column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    words = {cell: canonical(cell) for cell in column.unique()}
+    return pd.Series(pd.factorize(column.map(words))[0], index=column.index)
+
+
+def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series) -> str:
+    """Return why the values of a column cannot name variants; empty if they can.
+
+    Raises UsageError for a key that only varies with the seed and has several seeds per value.
+    """
+    given = (cells.map(str).str.strip() != "").astype(bool)
+    values, several = codes[given].nunique(), seeds.nunique() > 1
+    if several and values > 1 and (codes.groupby(seeds).nunique() == 1).all():
+        if (seeds.groupby(codes).nunique() == 1).all():
+            return _WITH_SEED
+        name = plain(str(cells.name))
+        raise UsageError(f"{name} varies only with the seed, so no seed has two of its values. {_NAME_THEM} A,B "
+                         f"(with {name}, or without it if it belongs to the seed)")  # fmt: skip
+    if 2 * values > int(given.sum()) + 1 and len(cells) > 2:
+        return _OWN_VALUES
+    return "paths" if are_paths(map(str, cells.unique())) else ""
+
+
+def _linked(codes: pd.DataFrame, names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the first key of each set of keys that always vary together, with the others."""
+    first: dict[bytes, str] = {}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        key = first.setdefault(codes[name].to_numpy(dtype="int64").tobytes(), name)
+        groups.setdefault(key, []).extend([] if key == name else [name])
+    return groups
+
+
+def _check_missing(table: pd.DataFrame, codes: pd.DataFrame, name: str, keys: Sequence[str]) -> None:
+    """Raise UsageError for a key that some runs lack, unless other keys determine which, as for a conditional one."""
+    lacks = (table[name].map(str).str.strip() == "").astype(bool)
+    if not lacks.any():
+        return
+    complete = [key for key in keys if key != name and (table[key].map(str).str.strip() != "").all()]
+    if complete and (lacks.groupby([codes[key] for key in complete]).nunique() == 1).all():
+        return
+    rows = [str(row) for row in table.index[lacks]]
+    raise UsageError(
+        f"{plain(name)} is missing in {len(rows)} of {len(table)} runs ({listed(rows, 3)}), and no other key shows "
+        f"why. Leave them out with --where '{plain(name)}!=', or name the variants with --variant-param"
+    )
+
+
+def _check_seeds(table: pd.DataFrame, codes: pd.DataFrame, seeds: pd.Series) -> None:
+    """Raise UsageError for keys that differ between seeds of otherwise equal runs, but never between runs of one seed.
+
+    They may be results, follow the seed, or name variants.
+    """
+    names = list(codes.columns)
+    doubtful = _doubtful(codes[names], seeds)
+    if not doubtful:
+        return
+    certain = list(names)
+    while certain and (found := _doubtful(codes[certain], seeds)):
+        certain.remove(max(found, key=lambda name: codes[name].nunique()))
+    words = [plain(name) for name in names if name not in certain] or [plain(doubtful[0])]
+    values = listed(map(repr, dict.fromkeys(table[names[0] if not words else doubtful[0]].map(str))), 3)
+    remedy = f"--variant-param {','.join(map(plain, certain))}" if certain else "--variant-param A,B"
+    raise UsageError(
+        f"{listed(words, 5)} {'differs' if len(words) == 1 else 'differ'} between the seeds of runs that are otherwise "
+        f"equal ({plain(doubtful[0])}: {values}), like a result. Name the variants explicitly: {remedy}"
+    )
+
+
+def _doubtful(codes: pd.DataFrame, seeds: pd.Series) -> list[str]:
+    """Return the keys without which equally many runs differ in configuration or seed, but fewer in configuration."""
+    names = list(codes.columns)
+    runs = codes.assign(**{"": seeds})
+    settings, pairs = len(codes.drop_duplicates()), len(runs.drop_duplicates())
+    found = []
+    for name in names:
+        rest = [other for other in names if other != name]
+        fewer = (len(codes[rest].drop_duplicates()) if rest else 1) < settings
+        if fewer and len(runs[[*rest, ""]].drop_duplicates()) == pairs:
+            found.append(name)
+    return found

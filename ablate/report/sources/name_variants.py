@@ -1,0 +1,237 @@
+"""Name variants by their difference from the baseline, where the configuration of the runs shows it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ablate.errors import UsageError
+from ablate.report.found_variants import Configuration, FoundVariants, Key, UnclearVariantsError
+from ablate.report.sources.columns import find_column, plain, require
+from ablate.report.sources.configuration_keys import VaryingKeys, canonical, varying_keys
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.seed_column import SEED_IN_NAMES
+from ablate.report.sources.statuses import status_columns
+from ablate.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINE = "baseline"
+_NOT_SET = "not set"
+_VARIANT_IN_NAMES = "variant by the names of the runs"
+
+_Values = tuple[str, ...]
+"""The values of the keys of one configuration, in one spelling."""
+
+
+@dataclass(frozen=True)
+class NamedVariants:
+    """Runs with a column `variant`, options that read it, and what was found; None if nothing was named."""
+
+    runs: RunTable
+    options: TableOptions
+    found: FoundVariants | None = None
+
+
+def variant_columns(table: pd.DataFrame, options: TableOptions) -> list[str]:
+    """Return the columns of several keys in `--variant-param A,B`; empty for one column. Raises UsageError."""
+    asked = options.variant or ""
+    if "," not in asked or find_column(table, asked):
+        return []
+    names = [name.strip() for name in asked.split(",") if name.strip()]
+    return [require(table, name, "variant", "--variant-param") for name in dict.fromkeys(names)]
+
+
+def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
+    """Return runs whose variants are named by several keys: those asked for, or those that differ between runs.
+
+    Runs with a column `variant`, or whose variants are one column, factors or the names of the runs, get no other
+    names. Raises UsageError where the keys or the baseline are unclear.
+    """
+    table = runs.table
+    asked = variant_columns(table, options)
+    seed = find_column(table, options.seed)
+    if asked:
+        return _named(runs, options, VaryingKeys({name: [] for name in asked}), is_asked=True)
+    if options.variant or options.factors or not len(table) or seed is None or find_column(table, "variant"):
+        return NamedVariants(runs, options)
+    if options.step is not None and not runs.histories and runs.last_steps is None:
+        return NamedVariants(runs, options)  # one row per step: a schedule is no configuration
+    if runs.names and are_variants(runs.names, options.baseline):
+        return _by_names(runs, options)
+    keys = varying_keys(table, seed, _taken(table, options, seed))
+    if keys.keys:
+        return _named(runs, options, keys, is_asked=False)
+    if runs.names:
+        return _by_names(runs, options)
+    raise UsageError(_none_found(keys))
+
+
+def _by_names(runs: RunTable, options: TableOptions) -> NamedVariants:
+    before, words = runs.statement.removesuffix(SEED_IN_NAMES).removesuffix("; "), _VARIANT_IN_NAMES
+    if runs.statement.endswith(SEED_IN_NAMES):
+        words = f"variant and {SEED_IN_NAMES}"
+    statement = "; ".join(filter(None, [before, words]))
+    return NamedVariants(replace(runs, table=runs.table.assign(variant=list(runs.names)), statement=statement), options)
+
+
+def are_variants(names: Sequence[str], baseline: str) -> bool:
+    """Return whether the names of runs, without their seeds, name variants: two runs or more have each on average."""
+    return baseline in names or 2 * len(set(names)) <= len(names)
+
+
+def _taken(table: pd.DataFrame, options: TableOptions, seed: str) -> list[str]:
+    """Return the columns with another role than that of a configuration key."""
+    metric = find_column(table, options.metric, is_metric=True) if options.metric else None
+    roles = [seed, *([metric] if metric else [])]
+    asked = options.status and find_column(table, options.status)
+    return [*roles, *status_columns(table, asked or options.status, roles)]
+
+
+def _none_found(keys: VaryingKeys) -> str:
+    others = "; ".join(f"{listed(names, 3)} ({reason})" for reason, names in keys.left_out.items())
+    return (
+        "No variants found: there is no column variant, and no configuration key has values that several runs share"
+        + (f". Other keys that differ: {others}" if others else "")
+        + ". Choose the column with --variant-param NAME, or name the variants by their factors with --factor-params"
+    )
+
+
+def _named(runs: RunTable, options: TableOptions, varying: VaryingKeys, *, is_asked: bool) -> NamedVariants:
+    table = runs.table
+    cells = {name: table[name].map(canonical).tolist() for name in varying.keys}
+    settings: list[_Values] = list(zip(*cells.values(), strict=True))
+    keys = _keys(table, varying)
+    configurations = _configurations(table, options, keys, settings)
+    explicit = ["--variant-param", ",".join(plain(key.column) for key in keys)]
+    found = FoundVariants(keys, list(configurations.values()), varying.left_out, explicit, is_asked)
+    baseline, origin = _baseline(found, configurations, options.baseline)
+    names = {values: _difference(keys, values, baseline) for values in configurations}
+    ordered = [baseline, *(values for values in configurations if values != baseline)]
+    found = replace(
+        found,
+        configurations=[replace(configurations[values], variant=names[values]) for values in ordered],
+        options=[*explicit, "--baseline", configurations[baseline].values,
+                 *([] if options.seed == "seed" else ["--seed-param", options.seed])],
+        origin=origin,
+    )  # fmt: skip
+    table = table.assign(variant=[names[values] for values in settings])
+    factors = _factors(table, keys, settings, baseline)
+    table = table.assign(**{name: column for name, column in factors.items() if column is not None})
+    changed = replace(options, variant="variant", baseline=BASELINE, factors=tuple(factors), detect_factors=False)
+    statement = "; ".join(filter(None, [runs.statement, found.statement]))
+    return NamedVariants(replace(runs, table=table, statement=statement), changed, found)
+
+
+def _keys(table: pd.DataFrame, varying: VaryingKeys) -> list[Key]:
+    shorts = Counter(_short(name) for name in varying.keys)
+    found = []
+    for name, linked in varying.keys.items():
+        spellings: dict[str, list[str]] = {}
+        for cell in dict.fromkeys(str(cell).strip() for cell in table[name]):
+            spellings.setdefault(canonical(cell), []).append(cell)
+        several = [" = ".join(cells) for cells in spellings.values() if len(cells) > 1]
+        short = _short(name) if shorts[_short(name)] == 1 else plain(name)
+        found.append(Key(name, short, linked, several))
+    return found
+
+
+def _short(column: str) -> str:
+    """Return the last part of a nested name: `lr` of `model.optimizer.lr`."""
+    return plain(column).rpartition(".")[2] or plain(column)
+
+
+def _configurations(
+    table: pd.DataFrame, options: TableOptions, keys: Sequence[Key], settings: Sequence[_Values]
+) -> dict[_Values, Configuration]:
+    """Return the configurations, the most common ones first."""
+    column = find_column(table, options.seed)
+    seeds: dict[_Values, list[str]] = {}
+    for values, seed in zip(settings, table[column].map(str) if column else [""] * len(table), strict=True):
+        seeds.setdefault(values, []).append(seed)
+    return {
+        values: Configuration("", in_words(keys, values), len(found), list(dict.fromkeys(found)))
+        for values, found in sorted(seeds.items(), key=lambda pair: -len(pair[1]))
+    }
+
+
+def in_words(keys: Sequence[Key], values: Sequence[str]) -> str:
+    """Return the values of keys: `lr=0.1, optimizer=sgd`."""
+    return ", ".join(f"{key.short}={value or _NOT_SET}" for key, value in zip(keys, values, strict=True))
+
+
+def _difference(keys: Sequence[Key], values: _Values, baseline: _Values) -> str:
+    places = [place for place in range(len(keys)) if values[place] != baseline[place]]
+    return in_words([keys[place] for place in places], [values[place] for place in places]) or BASELINE
+
+
+def _baseline(found: FoundVariants, configurations: Mapping[_Values, Configuration], asked: str) -> tuple[_Values, str]:
+    """Return the configuration that is asked for, or the most common one, and how it was chosen.
+
+    Raises UnclearVariantsError if several are as common, and if not exactly one is asked for.
+    """
+    if len(configurations) == 1:
+        raise UnclearVariantsError(
+            f"All runs have {found.configurations[0].values}. A comparison needs another variant", found
+        )
+    if asked != BASELINE:
+        matching = [values for values in configurations if _matches(asked, found.keys, values)]
+        if len(matching) != 1:
+            number = "No configuration has" if not matching else f"{len(matching)} configurations have"
+            known = [configurations[values].values for values in matching or configurations]
+            raise UnclearVariantsError(
+                f"{number} {asked!r}. Choose the baseline with --baseline. "
+                f"{'Known' if not matching else 'They are'}: {' | '.join(known[:5])}{' | ...' * (len(known) > 5)}",
+                found,
+            )
+        return matching[0], "as given"
+    first, second = list(configurations)[:2]
+    most = configurations[first].runs
+    if configurations[second].runs == most:
+        tied = sum(one.runs == most for one in configurations.values())
+        raise UnclearVariantsError(
+            f"Choose the baseline with --baseline, such as --baseline '{configurations[first].values}': {tied} of "
+            f"{len(configurations)} configurations have the most runs, {most} each",
+            found,
+        )
+    return first, f"the most common configuration, {most} runs"
+
+
+def _matches(asked: str, keys: Sequence[Key], values: _Values) -> bool:
+    """Return whether a configuration has the values in `lr=0.1, optimizer=sgd`, or a value alone."""
+    known = {name: value for key, value in zip(keys, values, strict=True)
+             for name in (key.short, key.column, plain(key.column))}  # fmt: skip
+    for part in asked.split(", ") if ", " in asked else asked.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals and canonical(name) not in values:
+            return False
+        if equals and known.get(name.strip()) != canonical("" if value.strip() == _NOT_SET else value):
+            return False
+    return True
+
+
+def _factors(
+    table: pd.DataFrame, keys: Sequence[Key], settings: Sequence[_Values], baseline: _Values
+) -> dict[str, list[str] | None]:
+    """Return a true/false column for each key, None for a column of the table, if every key has two values.
+
+    A key with other values than true and false is a factor that is off in the baseline: `optimizer=sgd`.
+    """
+    factors: dict[str, list[str] | None] = {}
+    for place, key in enumerate(keys):
+        levels = {values[place] for values in settings}
+        if len(levels) != 2:
+            return {}
+        if levels == {"true", "false"}:
+            factors[key.column] = None
+            continue
+        (other,) = levels - {baseline[place]}
+        name = f"{key.short}={other or _NOT_SET}"
+        if name in table.columns:
+            return {}
+        factors[name] = [str(values[place] == other).lower() for values in settings]
+    return factors

@@ -1,0 +1,225 @@
+"""Variants that the configuration of the runs names: which keys, which baseline, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.report.found_variants import UnclearVariantsError
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.known_keys import is_seed, reason_by_name
+from ablate.report.sources.readers.run_table import RunTable, table_of_rows
+from ablate.report.study_data import StudyData
+
+Row = dict[str, str]
+SEEDS = ("0", "1", "2")
+
+
+def study(rows: Sequence[Row], names: Sequence[str] = (), **options: Any) -> StudyData:
+    table = table_of_rows(dict(enumerate(rows)))
+    found = RunTable("runs.csv", table, "run" if names else "line", names=names)
+    return study_of("runs", found, TableOptions(**{"metric": "acc", "margin": 0.5, **options}))
+
+
+def runs(*settings: Row, seeds: Sequence[str] = SEEDS, **more: str) -> list[Row]:
+    """One run per setting and seed, with another score for each."""
+    return [
+        {**setting, "seed": seed, "acc": f"0.{80 + place}{seed}", **more}
+        for place, setting in enumerate(settings)
+        for seed in seeds
+    ]
+
+
+def seeds_of(found: StudyData) -> dict[str, list[Any]]:
+    return {str(name): sorted(rows["seed"]) for name, rows in found.runs.groupby("variant", sort=False)}
+
+
+GRID = runs(*({"lr": lr, "opt": opt} for lr, opt in product(("0.1", "1"), ("sgd", "adam"))))
+
+
+def test_the_most_common_configuration_is_the_baseline() -> None:
+    found = study([*GRID, {"lr": "1", "opt": "adam", "seed": "3", "acc": "0.9"}])
+    assert seeds_of(found) == {
+        "lr=0.1, opt=sgd": [0, 1, 2],
+        "lr=0.1": [0, 1, 2],
+        "opt=sgd": [0, 1, 2],
+        "baseline": [0, 1, 2, 3],
+    }
+    assert "variants by lr, opt, the keys that differ between runs; baseline: lr=1, opt=adam (the most common" in (
+        found.statement
+    )
+    assert (found.design_name, list(found.factors)) == ("factorial", ["lr=0.1", "opt=sgd"])
+    assert found.found is not None
+    assert found.found.options == ["--variant-param", "lr,opt", "--baseline", "lr=1, opt=adam"]
+
+
+def test_the_printed_options_name_the_same_variants() -> None:
+    named = study(GRID, variant="lr,opt", baseline="lr=1, opt=adam")
+    guessed = study([*GRID, {"lr": "1.0", "opt": "adam", "seed": "3", "acc": "0.9"}])
+    assert list(seeds_of(named)) == list(seeds_of(guessed))
+    assert [vars(row) | {"n_planned": 0} for row in named.comparisons] == [
+        vars(row) | {"n_planned": 0} for row in guessed.comparisons
+    ]
+
+
+def test_a_tie_is_settled_by_the_user() -> None:
+    with pytest.raises(
+        UnclearVariantsError, match=r"--baseline 'lr=0.1, opt=sgd': 4 of 4 configurations .* 3 each"
+    ) as at:
+        study(GRID)
+    assert at.value.found.table[1][0][1:] == ["lr=0.1, opt=sgd", "3", "0 to 2"]
+
+
+@pytest.mark.parametrize("asked", ["lr=1, opt=adam", "opt=adam,lr=1.0", "opt=adam, lr=1e0", "adam, 1"])
+def test_the_baseline_by_its_values(asked: str) -> None:
+    assert "opt=sgd" in seeds_of(study(GRID, baseline=asked))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [("lr=1", "2 configurations have 'lr=1'.*lr=1, opt=sgd"), ("lr=2", "No configuration has 'lr=2'")],
+)
+def test_an_unclear_baseline(asked: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        study(GRID, baseline=asked)
+
+
+def test_equal_numbers_are_one_value() -> None:
+    rows = runs({"lr": "1e-3"}, seeds=("0", "1")) + runs({"lr": "0.001"}, seeds=("2", "3")) + runs({"lr": "0.01"})
+    found = study(rows)
+    assert seeds_of(found) == {"baseline": [0, 1, 2, 3], "lr=0.01": [0, 1, 2]}
+    assert "equal numbers: lr: 1e-3 = 0.001" in found.statement
+
+
+def test_keys_that_vary_together_are_one_name() -> None:
+    rows = runs({"opt": "sgd", "lr": "0.1", "ema": "True"}, {"opt": "adam", "lr": "0.001", "ema": "False"})
+    found = study(rows, baseline="sgd")
+    assert (list(seeds_of(found)), list(found.factors)) == (["baseline", "opt=adam"], ["opt=adam"])
+    assert "always together: opt with lr, ema" in found.statement
+
+
+def test_true_and_false_keep_their_factor() -> None:
+    switches = [{"ema": str(ema), "mixup": str(mixup), "crop": str(crop)}
+                for ema, mixup, crop in ((1, 1, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0))]  # fmt: skip
+    rows = runs(*({name: ("False", "True")[int(value)] for name, value in row.items()} for row in switches))
+    found = study(
+        rows,
+        baseline="ema=true, mixup=true, crop=true",
+    )
+    assert found.design_name == "leave-one-out"
+    assert [(row.factor, row.change) for row in found.comparisons] == [
+        ("ema", "removed"), ("mixup", "removed"), ("crop", "removed")
+    ]  # fmt: skip
+    assert list(seeds_of(found))[1:] == ["ema=false", "mixup=false", "crop=false"]
+
+
+def test_a_key_with_three_values_has_no_factors() -> None:
+    rows = runs(*({"lr": lr, "ema": "true"} for lr in "123"), {"lr": "1", "ema": "false"}, {"lr": "2", "ema": "false"})
+    found = study(rows, baseline="lr=1, ema=true")
+    assert not found.factors
+    assert {row.change for row in found.comparisons} == {"changed"}
+
+
+def test_ids_times_results_and_values_of_each_run_are_left_out() -> None:
+    rows = runs({"lr": "1"}, {"lr": "2"}, seeds=("0", "1", "2", "3"))
+    for place, row in enumerate(rows):
+        row |= {
+            "run_id": f"r{place // 2}", "started_at": f"12:0{place // 3}", "host": f"h{place % 2}",
+            "val_loss": f"0.{place // 2}", "out": f"/runs/{place // 2}", "params_seen": f"{place}.5",
+            "data_seed": str(100 + int(row["seed"])), "git_commit": "ab"[place % 2],
+        }  # fmt: skip
+    found = study(rows, baseline="1")
+    assert list(seeds_of(found)) == ["baseline", "lr=2"]
+    assert found.found is not None
+    assert found.found.left_out == {
+        "ids and descriptions": ["run_id"],
+        "times": ["started_at"],
+        "hosts and devices": ["host"],
+        "results": ["val_loss"],
+        "paths": ["out"],
+        "a value of their own in most runs": ["params_seen"],
+        "one value per seed": ["data_seed"],
+        "commits": ["git_commit"],
+    }
+
+
+def test_a_key_left_out_by_mistake_leads_to_an_error_on_duplicates() -> None:
+    with pytest.raises(UserError, match=r"Duplicate results.*They differ in device"):
+        study(runs(*({"lr": lr, "device": device} for lr, device in product("12", "ab"))), baseline="1")
+
+
+_TWELVE = runs({"lr": "1"}, {"lr": "2"}, seeds="012345")
+RESULT_LIKE = [row | {"best_at": str(place % 5)} for place, row in enumerate(_TWELVE)]
+PARTLY_SET = [
+    *runs({"lr": "1", "ema": "true"}, {"lr": "2", "ema": "true"}, {"lr": "3"}),
+    *runs({"lr": "3", "ema": "x"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (runs({"lr": "1"}) + runs({"lr": "2"}, seeds=("3", "4", "5")), "lr varies only with the seed"),
+        (
+            RESULT_LIKE,
+            "best_at differs between the seeds of runs that are otherwise equal.*--variant-param lr$",
+        ),
+        (PARTLY_SET,
+         "ema is missing in 3 of 12 runs.*--where 'ema!='"),
+        (runs({"lr": "1"}), "No variants found.*--variant-param NAME"),
+        (runs({"lr": "1", "run_id": "a"}, {"lr": "1", "run_id": "b"}), r"Other keys that differ: run_id \(ids"),
+        (runs({"lr": "1", "opt": "a"}, {"lr": "2", "opt": "b"}), "Choose the baseline with --baseline"),
+    ],
+)  # fmt: skip
+def test_unclear_configurations_are_refused(rows: list[Row], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        study(rows)
+
+
+def test_a_parameter_of_one_optimizer_may_be_missing() -> None:
+    rows = runs({"opt": "sgd", "momentum": "0.9"}, {"opt": "sgd", "momentum": "0.5"}, {"opt": "adam"})
+    found = study(rows, baseline="sgd, 0.9")
+    assert list(seeds_of(found)) == ["baseline", "momentum=0.5", "opt=adam, momentum=not set"]
+
+
+def test_one_row_per_step_is_no_configuration() -> None:
+    rows = [row | {"epoch": epoch, "lr": lr} for row in runs({}) for epoch, lr in (("0", "1"), ("1", "0.1"))]
+    with pytest.raises(UsageError, match="Unknown variant column"):
+        study(rows, step="last")
+
+
+def test_names_of_runs_take_precedence_if_several_runs_share_one() -> None:
+    rows = runs({"lr": "1"}, {"lr": "2"})
+    assert list(seeds_of(study(rows, ["a"] * 3 + ["b"] * 3, baseline="a"))) == ["a", "b"]
+    found = study(rows, [f"fancy-cat-{place}" for place in range(6)], baseline="lr=1")
+    assert list(seeds_of(found)) == ["baseline", "lr=2"]
+
+
+@pytest.mark.parametrize("name", ["seed", "random_state", "Random-Seed", "trainer.seed", "cfg.seed", "seed_everything"])
+def test_the_seed_is_found_by_known_names(name: str) -> None:
+    assert is_seed(name)
+    rows = [
+        {name if key == "seed" else key: value for key, value in row.items()} for row in runs({"lr": "1"}, {"lr": "2"})
+    ]
+    assert seeds_of(study(rows, baseline="1")) == {"baseline": [0, 1, 2], "lr=2": [0, 1, 2]}
+
+
+def test_the_seed_is_never_guessed() -> None:
+    rows = [{"fold": row.pop("seed"), **row} for row in runs({"lr": "1"}, {"lr": "2"})]
+    with pytest.raises(UsageError, match="No seed found: no column has a known name of seeds"):
+        study(rows)
+    several = [{"np_seed": row["seed"], "torch_seed": str(place), "acc": "0.5"} for place, row in enumerate(GRID)]
+    with pytest.raises(UsageError, match="The seed may be np_seed, torch_seed"):
+        study(several)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.name", "lr", "epochs", "params.batch_size", "train_size", "params.loss", "fold"]
+)
+def test_names_of_configuration_keys(name: str) -> None:
+    assert reason_by_name(name) == ""
