@@ -17,7 +17,11 @@ from ablate.wording import unknown
 class JournalReader:
     """The reading half of a `RunTracker`. Subclasses define the journals and the identifiers of runs."""
 
-    def _journals_by_name(self) -> Mapping[str, Path]:
+    def _journal_paths(self) -> Iterable[Path]:
+        raise NotImplementedError
+
+    def _journal_path(self, name: str) -> Path | None:
+        """Return the path of a run's journal, or None if it does not exist."""
         raise NotImplementedError
 
     def _load(self, journal: Path) -> Run | None:
@@ -88,11 +92,11 @@ class JournalReader:
         return [run for run in open_runs if records(self._path(run))[-1]["time"] < silent_since]
 
     def _loaded(self) -> list[Run]:
-        found = [self._load(path) for path in self._journals_by_name().values()]
+        found = [self._load(path) for path in self._journal_paths()]
         return [run for run in found if run]
 
     def _path(self, run: Run) -> Path:
-        path = self._journals_by_name().get(run.name)
+        path = self._journal_path(run.name)
         if path is None:
             raise UserError(f"Run {run.name} is not on this machine. Import it with `ablate sync`")
         return path

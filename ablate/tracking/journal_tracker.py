@@ -105,8 +105,12 @@ class JournalTracker(JournalReader):
         self.study(name)
         self._studies.attach_report(name, folder, note, metrics)
 
-    def _journals_by_name(self) -> Mapping[str, Path]:
-        return {path.stem: path for path in self._journals.paths()}
+    def _journal_paths(self) -> Iterable[Path]:
+        return self._journals.paths()
+
+    def _journal_path(self, name: str) -> Path | None:
+        path = self._journals.path(name)
+        return path if path.is_file() else None
 
     def _identifier(self, name: str) -> str:
         return name

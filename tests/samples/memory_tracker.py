@@ -101,8 +101,11 @@ class MemoryTracker(JournalReader):
         shutil.copytree(folder, kept, dirs_exist_ok=True)
         self.reports[name] = (kept, note, dict(metrics))
 
-    def _journals_by_name(self) -> Mapping[str, Path]:
-        return self._journals
+    def _journal_paths(self) -> Iterable[Path]:
+        return self._journals.values()
+
+    def _journal_path(self, name: str) -> Path | None:
+        return self._journals.get(name)
 
     def _identifier(self, name: str) -> str:
         return hashlib.sha256(name.encode()).hexdigest()[:32]
