@@ -6,11 +6,15 @@ the package, so that it can still report when that file has replaced ours.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
 DISTRIBUTION = "ablate-study"
 """Name of this project on the package index; the package and the command are named `ablate`."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell."""
 
 REINSTALL = f"pip uninstall --yes ablate, then pip install --force-reinstall --no-deps {DISTRIBUTION}"
 
@@ -36,6 +40,17 @@ def damage(error: ImportError | None = None) -> str:
 
 
 def main() -> None:
+    """Run the command line. Ctrl-C ends it with one line and exit code 130 also while it starts."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("error: Interrupted. The same command resumes the work\n")
+        sys.exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process, without a traceback
+
+
+def _run() -> None:
     """Run the command line, or exit with one line if the files of the package are not ours."""
     try:
         is_ours = getattr(import_module("ablate"), "DISTRIBUTION", None) == DISTRIBUTION

@@ -22,7 +22,7 @@ LAYERS = (
     ("tracking",),
     ("studies",),
     ("journal", "stats", "data", "figures"),
-    ("console", "errors", "wording", "cores", "paths", "seeding", "redaction"),
+    ("console", "errors", "interrupts", "wording", "cores", "paths", "seeding", "redaction"),
 )
 """Folders and leaf modules, top to bottom. Each may import the lower ones only."""
 

@@ -48,7 +48,7 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(**arguments: Any) -> None:
-        from ablate.runs.interrupts import Terminated, termination_raises
+        from ablate.interrupts import Terminated, termination_raises
 
         try:
             with termination_raises():

@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from ablate import DISTRIBUTION
 from ablate.errors import DISK_FULL, UserError
+from ablate.interrupts import Terminated
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.journal.run_journal import SCHEMA, Journal, Journals, Run, load, records
 from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
-from ablate.runs.interrupts import Terminated
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, Outcome, TrainingFailed, TrainingLost
 from ablate.workloads.dispatch import device_name, train

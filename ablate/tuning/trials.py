@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
+from ablate.interrupts import Terminated
 from ablate.journal.run_journal import Journals, Run
 from ablate.journal.run_log import Pruned
 from ablate.runs.executors import WorkerLost
-from ablate.runs.interrupts import Terminated
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Data, Job, TrainingLost

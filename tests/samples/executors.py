@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 
 from ablate.errors import UserError
-from ablate.runs.interrupts import Terminated
+from ablate.interrupts import Terminated
 
 IMPORT = uuid.uuid4().hex
 """Differs with every import of this module."""
@@ -102,3 +102,22 @@ def wait_to_be_ended(item: tuple[str, float]) -> str:
         mine.with_suffix(".recorded").touch()
         raise
     return "nobody asked"
+
+
+class _Patient:
+    """An object whose destructor waits."""
+
+    def __del__(self) -> None:
+        time.sleep(60)
+
+
+def wait_in_a_destructor(item: tuple[str, float]) -> None:
+    """Wait until asked to end in a destructor, which ignores exceptions, then record it."""
+    mine = Path(item[0]) / f"{os.getpid()}-{uuid.uuid4().hex}"
+    try:
+        mine.with_suffix(".began").touch()
+        _Patient()
+        time.sleep(60)
+    except Terminated:
+        mine.with_suffix(".recorded").touch()
+        raise

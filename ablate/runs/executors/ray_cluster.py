@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any
 
 from ablate.errors import UsageError, UserError
+from ablate.interrupts import Terminated, termination_raises
 from ablate.runs.executors.contract import Item, Result, WorkerLost
 from ablate.runs.executors.worker import GRACE, pack_call, run_packed_call, unpack_result
-from ablate.runs.interrupts import Terminated, termination_raises
 
 NODE_DEATHS = 3
 """How many times an item moves to another node after its node failed, before it counts as lost."""

@@ -21,8 +21,8 @@ from types import FrameType
 from typing import Any
 
 from ablate.cores import reduce_garbage_collection
+from ablate.interrupts import Terminated, repeat_ignored_interrupts
 from ablate.runs.executors.contract import Item, Result
-from ablate.runs.interrupts import Terminated
 
 GRACE = 10.0
 """Seconds that a terminated call has to record its end before its process is killed."""
@@ -71,6 +71,7 @@ def serve(channel: int) -> None:
     inbox: SimpleQueue[bytes] = SimpleQueue()
     with suppress(Terminated):
         signal.signal(signal.SIGTERM, _terminate)
+        repeat_ignored_interrupts()
         threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
         with suppress(OSError):  # the parent closed the connection
             while True:

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from ablate.cores import limit_threads
 from ablate.errors import UserError
+from ablate.interrupts import Terminated, repeat_ignored_interrupts
 from ablate.studies.workload import StudyFile
 from ablate.workloads.custom import process_guard
 from ablate.workloads.custom.absolute_paths import AbsolutePaths
@@ -48,10 +49,6 @@ _SAFE_THREADS = ("jemalloc_bg_thd",)
 """Threads that survive a fork: the memory allocator of Apache Arrow, which pandas imports, starts its own again."""
 
 _TERMINATED = 128 + signal.SIGTERM
-
-
-class _Terminated(BaseException):
-    """This process received SIGTERM."""
 
 
 def serve(channel: int, path: str, code_digest: str) -> None:
@@ -138,6 +135,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
     code = 1
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        repeat_ignored_interrupts()
         os.register_at_fork(after_in_child=_reset_termination)
         received: RunRequest = connection.recv()
         result, libraries = _result(trainer, received, RemoteLog(connection, received))
@@ -145,7 +143,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
         if imported is not None:
             os.write(imported, "\n".join(libraries).encode())
         code = 0
-    except _Terminated:
+    except Terminated:
         code = _TERMINATED
     except BaseException:
         traceback.print_exc()
@@ -161,7 +159,7 @@ def _call(trainer: Trainer, request: RunRequest, log: RemoteLog) -> RunResult:
         if opened is not None:
             opened.check()
         return RunResult(outcome)
-    except _Terminated:
+    except Terminated:
         raise
     except BaseException as error:
         return RunResult(error=portable(error))
@@ -169,7 +167,7 @@ def _call(trainer: Trainer, request: RunRequest, log: RemoteLog) -> RunResult:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise _Terminated
+    raise Terminated
 
 
 def _reset_termination() -> None:

@@ -177,8 +177,9 @@ def test_many_small_items(pool: Executor) -> None:
     assert sorted(pool.results(samples.double, range(500))) == [(number, 2 * number) for number in range(500)]
 
 
-def test_an_interrupt_ends_the_workers_quietly_and_cleanly(tmp_path: Path) -> None:
-    with script("wait_to_be_ended", [(str(tmp_path), 0.5)] * 4) as program:
+@pytest.mark.parametrize("call", ["wait_to_be_ended", "wait_in_a_destructor"])
+def test_an_interrupt_ends_the_workers_quietly_and_cleanly(call: str, tmp_path: Path) -> None:
+    with script(call, [(str(tmp_path), 0.5)] * 4) as program:
         until(lambda: len(marks(tmp_path, "began")) == 2)
         os.killpg(program.pid, signal.SIGINT)
         out, err = program.communicate(timeout=PATIENCE)

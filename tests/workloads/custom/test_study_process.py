@@ -37,7 +37,7 @@ from pathlib import Path
 sys.path[:0] = {path!r}
 from tests.samples.custom import runs_of
 from ablate.runs.executors import ProcessExecutor, SerialExecutor
-from ablate.runs.interrupts import termination_raises
+from ablate.interrupts import termination_raises
 from ablate.workloads.custom.study_file import load_study
 with termination_raises():
     runs_of(load_study(Path({study!r})), Path({folder!r}), {executor}, most=1)

@@ -1,0 +1,59 @@
+"""SIGTERM as an exception, and interruptions that Python ignores in destructors.
+
+May import no other module of the package.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+REPEAT_AFTER = 0.05
+"""Seconds until an ignored interruption is raised again."""
+
+
+class Terminated(BaseException):
+    """The process received SIGTERM."""
+
+
+@contextmanager
+def termination_raises() -> Iterator[None]:
+    """Raise Terminated on SIGTERM within this context, so that an interrupted run is recorded as killed.
+
+    An ignored interruption is repeated, as by `repeat_ignored_interrupts`.
+    """
+
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before, hook = signal.signal(signal.SIGTERM, terminate), sys.unraisablehook
+    repeat_ignored_interrupts()
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGTERM, before)
+
+
+def repeat_ignored_interrupts() -> None:
+    """Raise KeyboardInterrupt and Terminated again wherever Python ignores them.
+
+    Python prints and drops an exception that a signal raises within a destructor or the callback of a weak reference,
+    so that the training would continue. The handler of the signal is then called a second time, REPEAT_AFTER seconds
+    later, by SIGALRM: a thread would need locks that the interrupted code may hold.
+    """
+    handlers = {KeyboardInterrupt: signal.getsignal(signal.SIGINT), Terminated: signal.getsignal(signal.SIGTERM)}
+    default = sys.unraisablehook
+
+    def repeat(ignored: sys.UnraisableHookArgs) -> None:
+        handler = handlers.get(ignored.exc_type)
+        if not callable(handler):
+            default(ignored)
+            return
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, REPEAT_AFTER)
+
+    sys.unraisablehook = repeat
