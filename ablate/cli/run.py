@@ -60,8 +60,9 @@ def _print(result: RunResult, *, as_json: bool) -> None:
         console.print_json(result.facts)
     elif run.is_result:
         accuracy = run.metrics.get(WORKLOAD.metric.tracked, math.nan)
-        state = run.status if result.is_new else f"{run.status} earlier (--again reruns it)"
-        console.result(f"{name}: test accuracy {accuracy:.4f}, {state} in {console.duration(result.seconds)}")
+        spent = f"in {console.duration(result.seconds)}"
+        state = f"{run.status} {spent}" if result.is_new else f"{run.status} earlier ({spent}; --again reruns it)"
+        console.result(f"{name}: test accuracy {accuracy:.4f}, {state}")
         if run.error:
             console.warning(f"Unstable: {run.error}")
         if result.is_stored:

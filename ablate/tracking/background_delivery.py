@@ -24,6 +24,9 @@ INTERVAL = 1.0
 LONGEST_INTERVAL = 30.0
 """Seconds between two attempts at a store that fails."""
 
+AWAITED_AFTER = 5.0
+"""Seconds of `close` after which the observer is informed."""
+
 HEARTBEAT_INTERVAL = 60.0
 CLOSE_TIMEOUT = 60.0
 CLOSE_TIMEOUT_AFTER_FAILURE = 15.0
@@ -32,10 +35,13 @@ _WORTH_DELIVERING = (b'{"record": "metrics"', WANTED, _END)
 
 
 class DeliveryObserver(Protocol):
-    """Receives the failure of a background delivery, in the delivery's thread."""
+    """Receives the failure of a background delivery, in the delivery's thread, and a long wait for its end."""
 
     def delivery_failed(self, error: StoreError) -> None:
         """Handle the first failure. The delivery continues to retry and reports no further ones."""
+
+    def delivery_awaited(self) -> None:
+        """Handle that the end of the delivery takes longer than AWAITED_AFTER seconds."""
 
 
 @dataclass
@@ -105,7 +111,10 @@ class BackgroundDelivery:
         if timeout is None:
             timeout = CLOSE_TIMEOUT_AFTER_FAILURE if self._failure else CLOSE_TIMEOUT
         self._stop.set()
-        self._thread.join(timeout)
+        self._thread.join(min(AWAITED_AFTER, timeout))
+        if self._thread.is_alive() and timeout > AWAITED_AFTER:
+            self._observer.delivery_awaited()
+            self._thread.join(timeout - AWAITED_AFTER)
         if self._thread.is_alive():
             self._fail(UnreachableError(f"Tracking store {self._tracker.uri} did not answer within {timeout:.0f} s"))
         with self._lock:

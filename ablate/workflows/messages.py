@@ -13,6 +13,9 @@ from ablate.tracking import run_title
 from ablate.wording import count
 from ablate.workloads.resnet9.workload import WORKLOAD
 
+AWAITED = "Waiting for the tracking store. Ctrl-C ends the wait, and the next command delivers the rest"
+"""Shown while a command waits for the end of its delivery."""
+
 
 def delivery_warning(error: Exception) -> str:
     """Return the warning for a tracking store that fails during training."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UsageError
 from ablate.tracking import JournalTracker, Project, Tracker, catch_up, file_store_advice, open_tracker, sqlite_path
-from ablate.workflows.messages import delivery_warning
+from ablate.workflows.messages import AWAITED, delivery_warning
 
 
 def open_store(
@@ -53,11 +53,15 @@ def open_current_store(project: Project, tracking_uri: str | None = None, *, off
 
 
 class DeliveryWarnings:
-    """Warns on the terminal when a background delivery fails."""
+    """Warns on the terminal when a background delivery fails or takes long."""
 
     def delivery_failed(self, error: StoreError) -> None:
         """Warn that the store failed while runs train."""
         console.warning(delivery_warning(error))
+
+    def delivery_awaited(self) -> None:
+        """Explain why the command has not ended yet."""
+        console.info(AWAITED)
 
 
 def warn_refused(errors: Iterable[StoreError]) -> None:

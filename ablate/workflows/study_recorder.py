@@ -26,7 +26,7 @@ from ablate.tracking import (
     Tracker,
     deliver_study,
 )
-from ablate.workflows.messages import delivery_warning
+from ablate.workflows.messages import AWAITED, delivery_warning
 from ablate.workflows.store import warn_refused
 
 
@@ -89,6 +89,10 @@ class StudyRecorder:
         if not self.store_failed:
             console.warning(delivery_warning(error))
         self.store_failed = True
+
+    def delivery_awaited(self) -> None:
+        """Explain why the command has not ended yet."""
+        console.info(AWAITED)
 
 
 @dataclass

@@ -28,6 +28,9 @@ class NoFailure:
     def delivery_failed(self, error: StoreError) -> None:
         raise AssertionError(error)
 
+    def delivery_awaited(self) -> None:
+        """A slow machine is no failure."""
+
 
 def start(journal: Journal, **changes: Any) -> None:
     record = {

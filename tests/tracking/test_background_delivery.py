@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablate.journal.run_journal import Journal
-from ablate.tracking import BackgroundDelivery, Project, StoreError, open_tracker
+from ablate.tracking import BackgroundDelivery, Project, StoreError, background_delivery, open_tracker
 from tests import ROOT
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.processes import PATIENCE, until
@@ -46,10 +46,15 @@ class Hung(MemoryTracker):
 
 
 class Failures(list[StoreError]):
-    """An observer that collects the failures."""
+    """An observer that collects the failures, and counts the long waits."""
+
+    awaited = 0
 
     def delivery_failed(self, error: StoreError) -> None:
         self.append(error)
+
+    def delivery_awaited(self) -> None:
+        self.awaited += 1
 
 
 @pytest.fixture
@@ -128,7 +133,8 @@ def test_a_damaged_journal_does_not_block_the_others(project: Project) -> None:
     assert bad.name in str(failures[0])
 
 
-def test_a_hanging_store_does_not_delay_the_end(project: Project) -> None:
+def test_a_hanging_store_does_not_delay_the_end(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_delivery, "AWAITED_AFTER", 0.1)
     failures = Failures()
     tracker = Hung()
     delivery = BackgroundDelivery(tracker, project, failures, interval=0.01)
@@ -137,6 +143,7 @@ def test_a_hanging_store_does_not_delay_the_end(project: Project) -> None:
     assert delivery.close(timeout=0.2) == {}
     assert time.monotonic() - began < PATIENCE / 2
     assert "did not answer" in str(failures[0])
+    assert failures.awaited == 1, "the user learns what the command waits for"
     tracker.released.set()
 
 
