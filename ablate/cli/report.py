@@ -115,7 +115,8 @@ def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags
         folder=external.folder,
         metrics_file=external.metrics_file,
         tensorboard=external.tensorboard,
-        experiment=external.experiment,
+        experiments=tuple(external.experiment or ()),
+        run_filter=external.run_filter or "",
         optuna=external.optuna,
         optuna_study=external.optuna_study,
         command=external.command(study, flags.margin),
@@ -131,6 +132,8 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
         raise UsageError(
             "--study is for --optuna. For a study of this project, give its name alone: ablate report NAME"
         )
+    if external.run_filter and not external.experiment:
+        raise UsageError("--filter is for --experiment. Select runs of other sources with --where KEY=VALUE")
     flags.drawing()
     if len(sources) > 1:
         raise UsageError(f"{' and '.join(sources)} exclude each other. Give one of them")

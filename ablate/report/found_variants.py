@@ -11,6 +11,7 @@ from ablate.stats.effects.seeds import read_seeds, spans
 from ablate.wording import count, listed
 
 MOST_SHOWN = 30
+NOT_SET = "not set"
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,18 @@ class Key:
         short: Its name in the names of variants.
         linked: Names of other keys, each value of which goes with one value of this key.
         spellings: Values that are written in several ways: `0.001 = 1e-3`.
+        texts: The shortest spelling of each number, by its usual one.
     """
 
     column: str
     short: str
     linked: Sequence[str] = ()
     spellings: Sequence[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, value: str) -> str:
+        """Return the key with a value: `lr=1e-5`."""
+        return f"{self.short}={self.texts.get(value, value) or NOT_SET}"
 
 
 @dataclass(frozen=True)

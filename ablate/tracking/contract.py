@@ -32,8 +32,11 @@ class RunTracker(Protocol):
     def heartbeat(self, journal: Path) -> None:
         """Record that the run of a delivered journal is still alive."""
 
-    def runs(self, experiment: str | None = None) -> list[Run]:
-        """Return the runs of one experiment, or all runs of ablate, oldest first, without histories."""
+    def runs(self, experiment: str | None = None, condition: str = "") -> list[Run]:
+        """Return the runs of one experiment, or all runs of ablate, oldest first, without histories.
+
+        `condition` is a filter of the runs of one experiment in MLflow's syntax. Raises UserError if it is invalid.
+        """
 
     def experiments(self) -> list[str]:
         """Return the names of the experiments."""

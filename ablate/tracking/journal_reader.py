@@ -37,8 +37,10 @@ class JournalReader:
     def heartbeat(self, journal: Path) -> None:
         """Do nothing: the journal names the process of the run."""
 
-    def runs(self, experiment: str | None = None) -> list[Run]:
+    def runs(self, experiment: str | None = None, condition: str = "") -> list[Run]:
         """Return the runs of one experiment, or all, oldest first, without histories."""
+        if condition:
+            raise UserError("Filters of runs need MLflow. Omit --filter, or select the runs with --where")
         runs = [replace(run, history=()) for run in self._loaded() if experiment in (None, run.study)]
         return sorted(runs, key=lambda run: run.started)
 

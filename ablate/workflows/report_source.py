@@ -45,10 +45,10 @@ def name_of(paths: Sequence[Path]) -> str:
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files`, `folder`, `tensorboard`, `experiment` or `optuna` the runs are external: `options` maps their columns,
-    `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `optuna_study` that of a study in the
-    storage `optuna`, and `command` the command line that the report quotes. Otherwise they are the runs of the study
-    `name`, and only `options.margin` and `options.floor` count.
+    With `files`, `folder`, `tensorboard`, `experiments` or `optuna` the runs are external: `options` maps their
+    columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` MLflow's filter,
+    `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the report quotes.
+    Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -59,7 +59,8 @@ class ReportSource:
     folder: Path | None = None
     metrics_file: str | None = None
     tensorboard: Path | None = None
-    experiment: str | None = None
+    experiments: Sequence[str] = ()
+    run_filter: str = ""
     optuna: str | None = None
     optuna_study: str | None = None
     command: str = ""
@@ -69,14 +70,14 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self._paths or self.experiment or self.optuna)
+        return bool(self._paths or self.experiments or self.optuna)
 
     @property
     def default_name(self) -> str:
         """The name of the report without a name of its own: that of the runs' place."""
         if self.optuna:
             return self.optuna_study or Path(mask_uri(self.optuna).partition("?")[0]).stem
-        return name_of(self._paths) or self.experiment or ""
+        return name_of(self._paths) or next(iter(self.experiments), "")
 
     @property
     def _paths(self) -> list[Path]:
@@ -106,9 +107,9 @@ class ReportSource:
             from ablate.report.sources.readers.optuna_runs import read_optuna
 
             return read_optuna(self.optuna, self.optuna_study, self.options)
-        from ablate.report.sources.mlflow_experiment import read_experiment
+        from ablate.report.sources.mlflow_experiment import read_experiments
 
-        return read_experiment(str(self.experiment), self._tracker(), self.options)
+        return read_experiments(self.experiments, self._tracker(), self.options, self.run_filter)
 
     def analyse(self) -> Analysis:
         """Read and compare the runs, and write nothing."""
@@ -142,7 +143,7 @@ class ReportSource:
         if self.optuna:
             return "optuna", f"{mask_uri(self.optuna)} {self.optuna_study}"
         if not self._paths:
-            return "experiment", f"{self._tracker().uri} {self.experiment}"
+            return "experiment", f"{self._tracker().uri} {' '.join([*self.experiments, self.run_filter]).strip()}"
         paths, root = [path.resolve() for path in self._paths], self.project.root.resolve()
         origins = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
         return paths[0].parent.name, "\n".join(origins)

@@ -355,7 +355,7 @@ def test_the_report_of_an_experiment_spares_those_of_a_study_and_of_another_stor
         one.backup(other)
 
     def written(uri: str) -> str:
-        source = ReportSource("theirs", project, options, experiment="theirs", tracking_uri=uri)
+        source = ReportSource("theirs", project, options, experiments=["theirs"], tracking_uri=uri)
         monkeypatch.setattr(report_source, "write_report", lambda _, folder, **__: _empty_report(folder))
         return source.write(None, as_html=False).folder.name
 

@@ -15,7 +15,7 @@ class Store:
     def __init__(self, runs: list[Run]) -> None:
         self._runs = runs
 
-    def runs(self, experiment: str | None = None) -> list[Run]:
+    def runs(self, experiment: str | None = None, condition: str = "") -> list[Run]:
         return self._runs
 
     def experiments(self) -> list[str]:

@@ -14,9 +14,13 @@ SOURCES = ("runs", "folder", "tensorboard", "experiment", "optuna")
 SOURCE_FLAGS = [f"--{name}" for name in SOURCES]
 
 
+_FLAGS = {"optuna_study": "--study", "run_filter": "--filter"}
+"""Flags whose fields have another name."""
+
+
 def flag_of(name: str) -> str:
     """Return the flag of a field."""
-    return "--study" if name == "optuna_study" else f"--{name.replace('_', '-')}"
+    return _FLAGS.get(name) or f"--{name.replace('_', '-')}"
 
 
 def external_option(*flags: str, text: str, panel: str = panels.EXTERNAL_RUNS, **more: Any) -> Any:
@@ -54,7 +58,14 @@ class RunSourceFlags:
         Path | None,
         external_option(text="Folder of TensorBoard logs; each folder with event files is a run.", metavar="DIR"),
     ] = None
-    experiment: Annotated[str | None, external_option(text="MLflow experiment.", metavar="NAME")] = None
+    experiment: Annotated[
+        list[str] | None,
+        external_option(text="MLflow experiment. Repeat the option for several experiments.", metavar="NAME"),
+    ] = None
+    run_filter: Annotated[
+        str | None,
+        external_option("--filter", text="Filter of the runs of experiments, in MLflow's syntax.", metavar="FILTER"),
+    ] = None
     optuna: Annotated[
         str | None,
         external_option(

@@ -17,7 +17,7 @@ from ablate.report.sources.run_names import seed_in, without_seeds
 from ablate.report.sources.seed_column import DEFAULT, SEED_IN_NAMES
 from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
-from ablate.wording import unknown
+from ablate.wording import listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,22 +28,19 @@ SUMMARIES = "that are parents of runs of the same variant with other seeds"
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
-    """Return the study in an MLflow experiment. Raises the errors of `read_experiment` and of `from_table`."""
-    return study_of(experiment, read_experiment(experiment, tracker, options), options)
+    """Return the study in an MLflow experiment. Raises the errors of `read_experiments` and of `from_table`."""
+    return study_of(experiment, read_experiments([experiment], tracker, options), options)
 
 
-def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> RunTable:
-    """Return the runs of an MLflow experiment.
+def read_experiments(
+    experiments: Sequence[str], tracker: Tracker, options: TableOptions, condition: str = ""
+) -> RunTable:
+    """Return the runs of MLflow experiments that satisfy a filter in MLflow's syntax.
 
-    The variant is a parameter or tag (`options.variant`, else `variant`), else the run's name without its seed. Raises
-    UserError for an experiment without runs.
+    Of several experiments, the column `experiment` has the name of each run's. Raises UserError for an experiment
+    without runs, and for an invalid filter.
     """
-    runs = tracker.runs(experiment)
-    if not runs:
-        known = tracker.experiments()
-        if experiment in known:
-            raise UserError(f"No runs in the experiment {experiment!r} of {tracker.uri}")
-        raise UserError(f"{unknown('experiment', experiment, known)}. The store is {tracker.uri}")
+    runs = [run for name in dict.fromkeys(experiments) for run in _runs_of(name, tracker, condition)]
     options = replace(options, seed=_seed_name(runs, options.seed))
     used, set_aside = _split(runs, options)
     table = table_of(used, options)
@@ -52,8 +49,23 @@ def read_experiment(experiment: str, tracker: Tracker, options: TableOptions) ->
     words = SEED_IN_NAMES if "seed" in table.columns else ""
     aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
     steps = {run.name: run.last_steps for run in used}
-    return RunTable(f"the MLflow experiment {experiment}", table, "run", aside, last_steps=steps, names=names,
-                    statement=words)  # fmt: skip
+    several = len(set(experiments)) > 1
+    if several and "experiment" not in table.columns:
+        table["experiment"] = [run.study for run in used]
+    words = "; ".join(filter(None, [f"filter: {condition}" * bool(condition), words]))
+    source = f"the MLflow experiment{'s' * several} {listed(experiments)}"
+    return RunTable(source, table, "run", aside, last_steps=steps, names=names, statement=words)
+
+
+def _runs_of(name: str, tracker: Tracker, condition: str) -> list[Run]:
+    runs = tracker.runs(name, condition) if condition else tracker.runs(name)
+    if runs:
+        return runs
+    known = tracker.experiments()
+    if name not in known:
+        raise UserError(f"{unknown('experiment', name, known)}. The store is {tracker.uri}")
+    matching = f" match the filter {condition!r}" if condition else ""
+    raise UserError(f"No runs in the experiment {name!r} of {tracker.uri}{matching}")
 
 
 def _seed_name(runs: Sequence[Run], asked: str) -> str:

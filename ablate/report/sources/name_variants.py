@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
-from ablate.report.found_variants import Configuration, FoundVariants, Key, UnclearVariantsError
+from ablate.report.found_variants import NOT_SET, Configuration, FoundVariants, Key, UnclearVariantsError
 from ablate.report.sources.columns import find_column, plain, require
 from ablate.report.sources.configuration_keys import VaryingKeys, canonical, varying_keys
 from ablate.report.sources.existing_runs import TableOptions
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BASELINE = "baseline"
-_NOT_SET = "not set"
 _VARIANT_IN_NAMES = "variant by the names of the runs"
 
 _Values = tuple[str, ...]
@@ -136,7 +135,8 @@ def _keys(table: pd.DataFrame, varying: VaryingKeys) -> list[Key]:
             spellings.setdefault(canonical(cell), []).append(cell)
         several = [" = ".join(cells) for cells in spellings.values() if len(cells) > 1]
         short = _short(name) if shorts[_short(name)] == 1 else plain(name)
-        found.append(Key(name, short, linked, several))
+        texts = {value: min(cells, key=len) for value, cells in spellings.items() if value not in ("true", "false")}
+        found.append(Key(name, short, linked, several, texts))
     return found
 
 
@@ -161,7 +161,7 @@ def _configurations(
 
 def in_words(keys: Sequence[Key], values: Sequence[str]) -> str:
     """Return the values of keys: `lr=0.1, optimizer=sgd`."""
-    return ", ".join(f"{key.short}={value or _NOT_SET}" for key, value in zip(keys, values, strict=True))
+    return ", ".join(key.text(value) for key, value in zip(keys, values, strict=True))
 
 
 def _difference(keys: Sequence[Key], values: _Values, baseline: _Values) -> str:
@@ -209,7 +209,7 @@ def _matches(asked: str, keys: Sequence[Key], values: _Values) -> bool:
         name, equals, value = part.strip().partition("=")
         if not equals and canonical(name) not in values:
             return False
-        if equals and known.get(name.strip()) != canonical("" if value.strip() == _NOT_SET else value):
+        if equals and known.get(name.strip()) != canonical("" if value.strip() == NOT_SET else value):
             return False
     return True
 
@@ -230,7 +230,7 @@ def _factors(
             factors[key.column] = None
             continue
         (other,) = levels - {baseline[place]}
-        name = f"{key.short}={other or _NOT_SET}"
+        name = key.text(other)
         if name in table.columns:
             return {}
         factors[name] = [str(values[place] == other).lower() for values in settings]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ablate.errors import UserError
+from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal import receipt
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
@@ -62,13 +62,21 @@ class MlflowTracker:
         if known and not known.closed:
             self._store.log(known.run_id, Batch(tags={schema.HEARTBEAT: instant(time.time())}))
 
-    def runs(self, experiment: str | None = None) -> list[Run]:
+    def runs(self, experiment: str | None = None, condition: str = "") -> list[Run]:
         """Return the runs of one experiment, or all runs of ablate, oldest first, without histories."""
         experiments = self._store.experiments()
         if experiment is None:
             return [self._run(stored) for stored in self._store.search(experiments, _ABLATE_RUNS)]
         chosen = {number: name for number, name in experiments.items() if name == experiment}
-        found = self._store.search(chosen)
+        try:
+            found = self._store.search(chosen, condition)
+        except UnreachableError:
+            raise
+        except StoreError as error:
+            if not condition:
+                raise
+            reason = str(error).partition(" failed: ")[2]
+            raise UserError(f"MLflow cannot read the filter {condition!r}: {reason or error}") from None
         return [self._run(stored) for stored in found if stored.tags.get(schema.KIND) != schema.STUDY]
 
     def experiments(self) -> list[str]:

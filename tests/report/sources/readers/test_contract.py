@@ -26,7 +26,7 @@ from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
-from ablate.report.sources.mlflow_experiment import read_experiment
+from ablate.report.sources.mlflow_experiment import read_experiments
 from ablate.report.sources.readers.optuna_runs import read_optuna
 from ablate.report.sources.readers.run_folders import read_run_folders
 from ablate.report.sources.readers.run_table import Reader, RunTable
@@ -169,7 +169,7 @@ def mlflow_experiment(folder: Path, runs: Runs) -> Reader:
         )
         for number, run in enumerate(runs)
     ]
-    return partial(read_experiment, "theirs", Store(found), TableOptions())  # type: ignore[arg-type]
+    return partial(read_experiments, ["theirs"], Store(found), TableOptions())  # type: ignore[arg-type]
 
 
 def optuna_study(folder: Path, runs: Runs) -> Reader:
