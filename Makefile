@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo example test test-slow faults lint bench simulate docs clean
+.PHONY: help demo example test test-slow faults lint bench simulate doc-blocks docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,8 +44,18 @@ bench: .venv/installed ## Measure speed relative to references
 simulate: .venv/installed ## Check the statistics on 20,000 simulated studies per cell and write the table
 	$(BIN)/python -m tests.simulation --repetitions 20000 --output reports/simulation.md
 
-docs: .venv/installed ## Update the generated parts of the documentation
+doc-blocks: .venv/installed ## Update the generated parts of the documentation
 	$(BIN)/python -m tests.doc_blocks
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: .venv/docs doc-blocks ## Update the generated parts, build the documentation as a site, check its links
+	rm -rf build/site
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -d build/doctrees -c docs/site . build/site
+	$(BIN)/python docs/site/check.py build/site
+	@echo 'Open build/site/index.html in a browser.'
 
 clean: ## Remove the environment and caches, but not runs and reports
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The parts of the documentation that are generated from reports and from the code; `make docs` updates them.
+"""The parts of the documentation that are generated from reports and from the code; `make doc-blocks` updates them.
 
 A block is between `<!-- NAME -->` and `<!-- /NAME -->`. Numbers from studies are marked, in blocks and outside, as
 docs/quoting.md describes. tests/test_docs.py compares every block with the text generated here, and every mark with the
@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +38,26 @@ _BLOCK = re.compile(
 )
 
 
-_READING_ORDER = (
-    *(
-        "cli.md",
-        "data.md",
-        "studies.md",
-        "statistics.md",
-        "lessons.md",
-        "tuning.md",
-        "own-training.md",
-        "existing-runs.md",
-        "paper.md",
-        "quoting.md",
+INDEX = {
+    "Guide": ("cli.md", "studies.md", "statistics.md", "lessons.md", "data.md", "paper.md", "quoting.md"),
+    "Your own training and runs": ("own-training.md", "existing-runs.md"),
+    "Tuning, scale and teams": ("tuning.md", "scaling.md", "teams.md", "offline.md"),
+    "Reference": ("api.md", "tracking.md", "robustness.md", "architecture.md", "comparison.md"),
+}
+"""The pages of `docs/` in reading order, by section: the order of the site's navigation too."""
+
+
+INTERFACE = {
+    "Studies": ("ablate.Study", "ablate.load_study"),
+    "Workloads and recipes": ("ablate.Recipe", "ablate.Workload", "ablate.find_workload", "ablate.Metric"),
+    "Your own training": (
+        *("ablate.from_function", "ablate.from_command", "ablate.Range", "ablate.OneOf"),
+        "ablate.workloads.custom.arguments.WorkloadDeclaration",
+        "ablate.workloads.custom.arguments.CommandDeclaration",
     ),
-    *("scaling.md", "teams.md", "offline.md", "robustness.md", "tracking.md", "comparison.md", "architecture.md"),
-)
+    "Arguments of a training function": ("ablate.studies.job.Log", "ablate.studies.conditions.Conditions"),
+}
+"""The documented names by section."""
 
 
 _STABILITY = ("grad_clip",)
@@ -97,7 +103,7 @@ def refresh(page: Path) -> None:
     new = filled(new)
     if new != text:
         page.write_text(new)
-        print(f"updated {page.relative_to(ROOT)}")  # noqa: T201  # the output of `make docs`
+        print(f"updated {page.relative_to(ROOT)}")  # noqa: T201  # the output of `make doc-blocks`
 
 
 def effects(study: str) -> list[Mapping[str, Any]]:
@@ -312,16 +318,30 @@ def _map(_: str, up: str) -> str:
 
 
 def _pages(_: str, up: str) -> str:
-    """Return every page of `docs/` with its first paragraph: in reading order, then the others by name."""
-    pages = {page.name: page for page in PAGES if page.parent.name == "docs" and page.name != "README.md"}
-    ordered = [name for name in _READING_ORDER if name in pages] + [
-        name for name in pages if name not in _READING_ORDER
-    ]
-    lines = ["| page | contents |", "|---|---|"]
-    for name in ordered:
-        title, _, rest = pages[name].read_text().partition("\n")
-        first = " ".join(rest.strip().split("\n\n")[0].split())
-        lines.append(f"| [{title.removeprefix('# ')}]({name}) | {first} |")
+    """Return every page of `docs/` with its first paragraph: in reading order, by section."""
+    lines = []
+    for section, names in INDEX.items():
+        lines += [f"## {section}", "", "| page | contents |", "|---|---|"]
+        for name in names:
+            title, _, rest = (ROOT / "docs" / name).read_text().partition("\n")
+            first = " ".join(rest.strip().split("\n\n")[0].split())
+            lines.append(f"| [{title.removeprefix('# ')}]({name}) | {first} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _api(_: str, up: str) -> str:
+    """Return the documented names with the summaries of their docstrings; the site shows the whole docstrings."""
+    lines = []
+    for section, names in INTERFACE.items():
+        lines += [f"## {section}", "", "| name | purpose |", "|---|---|"]
+        for path in names:
+            module, _, name = path.rpartition(".")
+            value = getattr(import_module(module), name)
+            summary = " ".join(inspect.cleandoc(value.__doc__).split("\n\n")[0].split()).replace("|", "\\|")
+            file = Path(inspect.getfile(value)).relative_to(ROOT).as_posix()
+            lines.append(f"| [`{name}`]({up}/{file}) | {summary} |")
+        lines.append("")
     return "\n".join(lines)
 
 
@@ -353,6 +373,7 @@ _MAKERS: Mapping[str, Callable[[str, str], str]] = {
     "imports": _imports,
     "map": _map,
     "pages": _pages,
+    "api": _api,
     "commands": _commands,
 }
 

@@ -119,7 +119,7 @@ def test_commands_that_are_not_run_state_a_reason() -> None:
     ("page", "block"), [(page, block) for page in PAGES for block in doc_blocks.blocks(page)], ids=name
 )
 def test_generated_blocks_are_up_to_date(page: Path, block: str) -> None:
-    assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "run `make docs`"
+    assert doc_blocks.blocks(page)[block] == doc_blocks.made(block, page), "run `make doc-blocks`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -127,7 +127,7 @@ def test_marked_numbers_are_those_of_the_committed_studies(page: Path) -> None:
     document = doc_blocks.marked(page.read_text())
     studies = doc_blocks.studies_of(document)
     assert {mark.study for mark in document.marks} == set(studies)
-    assert [item for item in check_document(document, studies) if not item.agrees] == [], "run `make docs`"
+    assert [item for item in check_document(document, studies) if not item.agrees] == [], "run `make doc-blocks`"
 
 
 def test_pages_with_results_mark_them() -> None:

@@ -44,6 +44,11 @@ class Metric:
         floor: The score of guessing, in the metric's unit. An unstable run without a finite value counts as this value.
             It is a property of the data: see `with_floor`.
         declares_goal: Whether the goal was given.
+
+    Example:
+        >>> from ablate import Metric
+        >>> Metric("accuracy").unit, Metric("loss", goal="min").unit
+        ('points', '')
     """
 
     name: str
@@ -101,7 +106,7 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """The name for use in a sentence: `test accuracy`."""
+        """The name for use in a sentence, such as `test accuracy`."""
         return self.name.replace("_", " ")
 
     @property
@@ -128,7 +133,7 @@ class Metric:
 
     @property
     def own_unit(self) -> str:
-        """The unit if it is not points: `ms`; empty otherwise."""
+        """The unit if it is not points, such as `ms`; empty otherwise."""
         return "" if self.in_points or self.unit == "points" else self.unit
 
     @property

@@ -21,7 +21,15 @@ class RequestedConditions:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions under which a run computes."""
+    """The conditions under which a run computes.
+
+    Attributes:
+        device: `cpu`, `cuda` or `mps`.
+        precision: The precision of the computation, such as `fp32`.
+        threads: The number of threads.
+        compiled: Whether the network is compiled with `torch.compile`.
+        fused: Whether the kernels of this project are used.
+    """
 
     device: str
     precision: str

@@ -17,10 +17,24 @@ from ablate.wording import unknown
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """One variant: the factors that are on (in the registry's order), all hyperparameters and settings, and the seed.
+    """One variant of a training as plain data: factors, hyperparameters, settings and a seed.
 
-    Two recipes are equal when their keys are. Create one with `Recipe.of`, which checks names and values and fills in
-    defaults. Derive others with `without`, `plus`, `only`, `change` and `reseed`.
+    Create one with `Recipe.of`, which checks names and values and fills in defaults. Derive others with `without`,
+    `plus`, `only`, `change` and `reseed`. Two recipes are equal when their keys are. `recipe["augment"]` is whether the
+    factor is on, `recipe["lr"]` the value of a setting.
+
+    Attributes:
+        workload: The workload that trains it.
+        factors: Names of the factors that are on, in the registry's order.
+        hyperparameters: Values of the hyperparameters of all factors, by name (`dropout.p`).
+        settings: Values of the settings, by name.
+        seed: The seed of the run.
+
+    Example:
+        >>> from ablate import Recipe, find_workload
+        >>> recipe = Recipe.of(find_workload("resnet9"), values={"epochs": 8}).without("augment")
+        >>> recipe.label, recipe["augment"], recipe["epochs"]
+        ('no-augment', False, 8)
     """
 
     workload: Workload
@@ -106,7 +120,7 @@ class Recipe:
 
     @cached_property
     def key(self) -> str:
-        """The recipe's identifier: twelve hexadecimal digits.
+        """The recipe's identifier of twelve hexadecimal digits.
 
         A hash of the active factors, their hyperparameters, the settings and the seed, including defaults. Factors
         that are off do not contribute, nor do their hyperparameters. A setting that was added later is left out at its
@@ -124,7 +138,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """The variant, named by its difference from the baseline: `baseline`, `none`, `only-x`, `no-x+with-y`."""
+        """The variant, named by its difference from the baseline, such as `none`, `only-x` or `no-x+with-y`."""
         factors = self.workload.factors
         on, full = set(self.factors), set(factors.baseline)
         if on == full:

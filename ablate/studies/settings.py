@@ -12,7 +12,14 @@ Value = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class Range:
-    """The range of a number, `low` and `high` included. Tuning searches `tune` (default: the whole range)."""
+    """The range of a number.
+
+    Attributes:
+        low: The smallest value.
+        high: The largest value.
+        log: Whether tuning searches on a logarithmic scale.
+        tune: The part of the range that tuning searches; by default the whole range.
+    """
 
     low: float
     high: float
@@ -27,7 +34,11 @@ class Range:
 
 @dataclass(frozen=True)
 class OneOf:
-    """The words that a setting may take."""
+    """The words that a setting may take.
+
+    Attributes:
+        words: The words.
+    """
 
     words: tuple[str, ...]
 

@@ -49,13 +49,33 @@ def _arguments_explained(study: type[StudyType]) -> type[StudyType]:
 @_arguments_explained
 @dataclass(frozen=True)
 class Study:
-    """A question and how it will be answered. A file in `experiments/` defines one, with the question as its docstring.
+    """A question, and the runs that will answer it.
 
-    `design` is a name in `designs.DESIGNS`, `options` its further arguments. `factors` are the factors in question
-    (default: those of the baseline). `on` adds candidates to the baseline, `off` removes factors from it, `values`
-    changes settings and hyperparameters of the preset. `seeds` is a number (5 means 0 to 4) or a list. `margin` is the
-    smallest difference that matters, in the unit in which the metric is reported: percentage points of accuracy.
-    `workload` is the training: the built-in ResNet9, or the result of `from_function` or `from_command`.
+    A study file defines one as its variable `study`; `ablate sweep FILE.py` runs it.
+
+    Attributes:
+        question: The question; by default the docstring of the study file.
+        design: Name of the design, such as `leave-one-out`, `both-ways` or `factorial`.
+        factors: The factors in question; by default those of the baseline.
+        seeds: The number of seeds (5 means 0 to 4) or a list of seeds.
+        margin: The smallest difference that matters, in the unit in which the metric is reported: for an accuracy, in
+            percentage points.
+        preset: A preset of the workload; by default its default preset.
+        on: Candidates that are added to the baseline.
+        off: Factors that are removed from the baseline.
+        values: Settings and hyperparameters that differ from the preset, by name.
+        options: Further arguments of the design, by name.
+        name: The name of the study; by default the stem of the study file.
+        workload: The training: the built-in ResNet9, or the result of `from_function` or `from_command`.
+
+    Raises:
+        UsageError: For an unknown design, factor, preset or argument, and for invalid seeds or margins.
+
+    Example:
+        >>> from ablate import Study
+        >>> study = Study(factors=["augment", "dropout"], preset="demo", seeds=2)
+        >>> [recipe.label for recipe in study.recipes()]
+        ['baseline', 'no-augment', 'no-dropout', 'baseline', 'no-augment', 'no-dropout']
     """
 
     question: str = ""

@@ -42,15 +42,29 @@ class StudyFile:
 
 @dataclass(frozen=True)
 class Workload:
-    """The training of a study: factors, settings, presets, a metric, and functions (or references `module:function`).
+    """The training of a study: its factors, settings, presets and metric, and the functions that train and load data.
 
-    `train_function` executes a run, `data_function` opens the data, `pilot_function` estimates the duration of a run
-    from a few steps, `conditions_function` resolves requested conditions on this machine, `device_function` returns
-    the name of the GPU that they use. `validation` is the metric that tuning may use: recorded at every step, or
-    returned by a study's own training, and never computed on the test data. `version` is part of a run's identity, next
-    to the name. A workload with a `study_file` is sent to workers as that file. `unread` has a warning for each name
-    (factor, setting, `seed`) that the training does not read. Runs with a `shared_folder` work in the same folder, one
-    at a time.
+    `find_workload` returns the built-in one; `from_function` and `from_command` make others. Functions may be given as
+    references `module:function`.
+
+    Attributes:
+        name: The name, part of a run's identity.
+        factors: The factors by name, with their hyperparameters.
+        settings: The settings, which all variants of a study share.
+        presets: Named scales.
+        metric: The metric that studies compare.
+        train_function: Executes a run.
+        data_function: Opens the data.
+        pilot_function: Estimates the duration of a run from a few steps.
+        conditions_function: Resolves requested conditions on this machine.
+        device_function: Returns the name of the GPU that the conditions use.
+        default_preset: The preset of studies that name none.
+        version: Part of a run's identity, next to the name.
+        study_file: The file that defines the workload, and which workers import.
+        validation: The metric that tuning may use: recorded at every step, or returned by a study's own training, and
+            never computed on the test data.
+        unread: A warning for each name (factor, setting, `seed`) that the training does not read.
+        shared_folder: Whether runs work in the same folder, one at a time.
     """
 
     name: str
@@ -79,7 +93,7 @@ class Workload:
 
     @property
     def identity(self) -> str:
-        """The workload's part of a run's identity: its name and version."""
+        """The workload's part of a run's identity, which is its name and version."""
         return f"{self.name} {self.version}" if self.version else self.name
 
     def scale_of(self, settings: Mapping[str, Value]) -> str:
@@ -110,7 +124,16 @@ class Workload:
 
 
 def find_workload(name: str) -> Workload:
-    """Return the built-in workload of that name, or the one that a reference `module:NAME` refers to."""
+    """Return the built-in workload of that name, or the one that a reference `module:NAME` refers to.
+
+    Raises:
+        UsageError: For an unknown name.
+
+    Example:
+        >>> from ablate import find_workload
+        >>> find_workload("resnet9").factors.baseline[:3]
+        ('augment', 'batch_norm', 'residual')
+    """
     if name not in BUILT_IN and ":" not in name:
         raise UsageError(unknown("workload", name, BUILT_IN))
     workload: Workload = resolve(BUILT_IN.get(name, name))

@@ -21,11 +21,14 @@ from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.settings import Value
 from ablate.studies.workload import Workload
 from ablate.wording import unknown
-from ablate.workloads.custom.command_template import CommandTemplate, fill_values
-from ablate.workloads.custom.declarations import (
+from ablate.workloads.custom.arguments import (
+    CommandDeclaration,
     FactorDescription,
     WorkloadDeclaration,
     check_arguments,
+)
+from ablate.workloads.custom.command_template import CommandTemplate, fill_values
+from ablate.workloads.custom.declarations import (
     declared_metric,
     declared_workload,
     make_outcome,
@@ -42,33 +45,25 @@ _PLACEHOLDERS = ("seed", "threads", "device", "python", "here", "files", "checkp
 """Placeholders as well as settings: interpreter, the study's folder, the folders of artifacts and checkpoint, ..."""
 
 
-class CommandDeclaration(WorkloadDeclaration, total=False):
-    """Keyword arguments of `from_command`, as well as those of every declaration.
-
-    The metric is read from the last JSON line on standard output that contains it, unless `json_file` names a file that
-    the program writes, or `pattern` is a regular expression whose first group is the number. The value is multiplied by
-    `times` (0.01 for percentages). Each run works in its own view of the folder `folder`, relative to the study file
-    (see `mirror`); with `shared_folder`, runs work in the folder itself, one at a time. `folder`, `json_file` and the
-    values of `environment` may contain placeholders. A run that exceeds `time_limit` seconds fails.
-    With `mlflow`, the program finds its own run in the tracking store (MLFLOW_RUN_ID) and can log to it.
-    """
-
-    json_file: str
-    pattern: str
-    times: float
-    folder: str
-    environment: Mapping[str, str]
-    time_limit: float
-    mlflow: bool
-
-
 def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Workload:
-    """Return the workload that trains by running `command`.
+    """Return the workload that trains by running a command.
 
-    `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless it is listed in `candidates`.
-    Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting, `{python}` for this interpreter,
-    `{here}` for the run's view of the study file's folder, `{files}` for a folder whose files become artifacts, and
-    `{checkpoint}` for a folder that is kept until the run has finished. Raises UsageError for an invalid declaration.
+    Args:
+        command: The command line. `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless it is
+            listed in `candidates`. Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting,
+            `{python}` for this interpreter, `{here}` for the run's view of the study file's folder, `{files}` for a
+            folder whose files become artifacts, and `{checkpoint}` for a folder that is kept until the run finishes.
+        **declaration: The settings, metric and data of the training, and where to read the metric: see
+            `CommandDeclaration`.
+
+    Raises:
+        UsageError: For an invalid declaration.
+
+    Example:
+        >>> from ablate import Metric, from_command
+        >>> workload = from_command("{python} train.py --seed {seed} {flip:|--no-flip}", metric=Metric("accuracy"))
+        >>> workload.factors.baseline
+        ('flip',)
     """
     check_arguments("from_command", declaration, CommandDeclaration)
     template = CommandTemplate.parse(command)

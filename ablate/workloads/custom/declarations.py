@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablate.errors import UsageError
 from ablate.stats.known_metrics import known_metric
@@ -15,44 +15,15 @@ from ablate.studies.registry import Factor, FactorRegistry
 from ablate.studies.settings import Anything, OneOf, Range, Setting, Value
 from ablate.studies.workload import Preset, Workload
 from ablate.wording import listed, unknown
+from ablate.workloads.custom.arguments import FactorDescription, WorkloadDeclaration
 from ablate.workloads.custom.fingerprint import content_digest
 from ablate.workloads.custom.result_names import find_result, flatten, recordable
 
 if TYPE_CHECKING:
     from ablate.data import DataProgress
 
-FactorDescription = str | tuple[str, str]
-"""Description of a factor when it is on, or a pair of descriptions, for on and off."""
-
 _RESERVED = {"seed", "variant", "status", "device", "precision", "threads", "platform", "processor", "dirty", "commit"}
 """Names that are recorded for every run."""
-
-
-class WorkloadDeclaration(TypedDict, total=False):
-    """Keyword arguments of `from_function` and `from_command`; only `metric` is required.
-
-    `factors` are on in the baseline, `candidates` are off. `settings` are values that all arms share; `ranges` are the
-    ranges of settings, which tuning searches; `presets` are other scales, as values by name. `data` lists files or
-    folders, relative to the study file, whose content is part of a run's identity; `code` lists further training code.
-    `version` replaces the digest of the code, so that edits do not change the identity of runs. `floor` is the score of
-    guessing: runs that do not exceed it are unstable. `validation` is the metric that tuning may use: logged at every
-    step or returned by the training, and never computed on the test data. `name` defaults to the stem of the file. With
-    `shared_folder`, runs work in the same folder, one after the other, and see each other's files.
-    """
-
-    factors: Mapping[str, FactorDescription]
-    candidates: Mapping[str, FactorDescription]
-    settings: Mapping[str, Value]
-    ranges: Mapping[str, Range | OneOf]
-    presets: Mapping[str, Mapping[str, Value]]
-    metric: Metric
-    validation: Metric
-    floor: float
-    data: Sequence[str]
-    code: Sequence[str]
-    version: str
-    name: str
-    shared_folder: bool
 
 
 class Trainer(Protocol):
@@ -104,14 +75,6 @@ class DeclaredData:
     def bound_to(self, file: Path) -> Self:
         """Return this data with paths relative to the folder of the study file `file`."""
         return replace(self, folder=file.parent)
-
-
-def check_arguments(function: str, given: Mapping[str, Any], declaration: type) -> None:
-    """Raise UsageError for an argument of `function` that is not a key of the TypedDict `declaration`."""
-    known = declaration.__annotations__
-    for name in given:
-        if name not in known:
-            raise UsageError(unknown(f"argument of {function}", name, known))
 
 
 def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread: Mapping[str, str]) -> Workload:

@@ -13,26 +13,33 @@ from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
-from ablate.workloads.custom.declarations import (
-    WorkloadDeclaration,
-    check_arguments,
-    declared_metric,
-    declared_workload,
-    make_outcome,
-)
+from ablate.workloads.custom.arguments import WorkloadDeclaration, check_arguments
+from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
 from ablate.workloads.custom.recipe_use import unread_names
 
 
 def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDeclaration]) -> Workload:
-    """Return the workload that trains by calling `train(recipe, log)` or `train(recipe, log, conditions)`.
+    """Return the workload that trains by calling a function.
 
-    The function returns its metrics by name, or the headline metric alone.
+    Args:
+        train: The function, called as `train(recipe, log)` or `train(recipe, log, conditions)`. It returns its metrics
+            by name, or the headline metric alone. `recipe["pca"]` is True if the factor is on, `recipe["epochs"]` is
+            the value of a setting, `recipe.seed` the seed. `log(step, loss=...)` records metrics, `log.checkpoint` is a
+            folder that is kept until the run has finished, and `log.file("model.bin")` is the path of an artifact.
+            `conditions` has the device, precision and number of threads.
+        **declaration: The factors, settings, metric and data of the training: see `WorkloadDeclaration`.
 
-    `recipe["pca"]` is True if the factor is on, `recipe["epochs"]` is the value of a setting, `recipe.seed` the seed.
-    `log(step, loss=...)` records metrics, `log.checkpoint` is a folder that is kept until the run has finished, and
-    `log.file("model.bin")` is the path of an artifact. `conditions` has the device, precision and number of threads.
-    Raises UsageError for an invalid declaration.
+    Raises:
+        UsageError: For an invalid declaration.
+
+    Example:
+        >>> from ablate import Metric, Study, from_function
+        >>> def train(recipe, log):
+        ...     return 0.9 if recipe["pca"] else 0.8
+        >>> workload = from_function(train, factors={"pca": "32 components"}, metric=Metric("accuracy"))
+        >>> [recipe.label for recipe in Study(workload=workload, seeds=1).recipes()]
+        ['baseline', 'no-pca']
     """
     check_arguments("from_function", declaration, WorkloadDeclaration)
     trainer = FunctionTrainer(

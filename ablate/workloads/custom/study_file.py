@@ -185,10 +185,12 @@ def load_trainer(study_file: StudyFile) -> tuple[Workload, Trainer]:
 
 
 def load_study(path: Path) -> Study:
-    """Return the study of a file, its variable `study`; the file is executed as code.
+    """Return the study that a file defines as its variable `study`; the file is executed as code.
 
     The study's name defaults to the stem of the file, its question to the docstring.
-    Raises UsageError if the file is missing, raises an exception or defines no study.
+
+    Raises:
+        UsageError: If the file is missing, raises an exception or defines no study.
     """
     if not path.is_file():
         files = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
