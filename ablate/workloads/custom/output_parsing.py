@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.wording import listed
+from ablate.workloads.custom.json_objects import STEPS, json_objects
 from ablate.workloads.custom.number_parsing import NO_VALUE_WORD, NUMBER_WORD, number_cut_by, read_number
-from ablate.workloads.custom.result_names import JsonObject, find_result, flatten, numbers, object_of_pairs, recordable
+from ablate.workloads.custom.result_names import JsonObject, find_result, flatten, numbers, recordable
 
-_STEPS = ("step", "epoch")
-_OBJECT_START = re.compile(r"(?:\A|(?<=[\r\n]))([^\r\n{]*)(?=\{)")
-_BLANK = re.compile(r"[ \t]*(?:[\r\n]|\Z)")
-_C_NUMBER = re.compile(r"(?<=[:\[,])(\s*)([+-]?)(nan|inf)(?:inity)?(?=\s*[,\]}])", re.IGNORECASE)
 _GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?#[^)]*\)|\(\?P<\w+>|\(\??|\)|.", re.DOTALL)
 """The tokens of a regular expression, as far as its groups are concerned."""
 
@@ -32,46 +28,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 def step_metrics(line: str) -> tuple[int, dict[str, float]] | None:
     """Return the step and the metrics of a JSON line, or None if the line is not JSON or has no step."""
-    found = next(_objects(line), None)
+    found = next(json_objects(line), None)
     if not isinstance(found, dict):
         return None
-    step = next((found[name] for name in _STEPS if type(found.get(name)) is int), None)
+    step = next((found[name] for name in STEPS if type(found.get(name)) is int), None)
     if step is None:
         return None
     return step, {recordable(name): value for name, value in _without_steps(numbers(found)).items()}
 
 
 def _without_steps(found: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in found.items() if name not in _STEPS}
-
-
-def _objects(text: str) -> Iterator[JsonObject | str]:
-    """Yield the JSON objects that begin a line, over one or several lines; what only looks like one, as its text."""
-    text = _C_NUMBER.sub(_json_number, text)
-    found_starts = [(found.end(), found[1].strip()) for found in _OBJECT_START.finditer(text)]
-    starts = [(start, prefix != "") for start, prefix in found_starts if prefix.strip("[ \t") or not prefix]
-    decoder, end = json.JSONDecoder(object_pairs_hook=object_of_pairs), 0
-    for (start, is_within_line), (next_start, _) in pairwise([*starts, (len(text), False)]):
-        if start < end:
-            continue  # within the last object
-        if is_within_line:
-            yield text[start:next_start]
-            continue
-        try:
-            found, after = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            found, after = None, start
-        if found is not None and _BLANK.match(text, after):
-            yield found
-            end = after
-        else:
-            yield text[start:next_start]
-
-
-def _json_number(found: re.Match[str]) -> str:
-    """Return NaN or Infinity for nan or inf, as C prints them."""
-    space, sign, name = found.groups()
-    return f"{space}NaN" if name.lower() == "nan" else f"{space}{sign.replace('+', '')}Infinity"
+    return {name: value for name, value in found.items() if name not in STEPS}
 
 
 @dataclass(frozen=True)
@@ -91,14 +58,14 @@ class ResultReader:
         found = self._last_object(output, "the standard output")
         if found is not None:
             return found
-        known = [entry for entry in _objects(output) if isinstance(entry, dict)]
+        known = [entry for entry in json_objects(output) if isinstance(entry, dict)]
         last = f"the last JSON line has {listed(flatten(known[-1]))}" if known else "no JSON line found"
         raise UserError(f'No "{name}" in the standard output: {last}. Print a line like {{"{name}": 0.93}}')
 
     def from_json_file(self, path: Path, since: float) -> dict[str, float]:
         """Return the numbers of a JSON file that was written after `since` (seconds since the epoch).
 
-        Of several objects in one file, the last one with the metric counts.
+        Of several objects in one file, and in a list of objects with steps, the last one with the metric counts.
         """
         if not path.is_file() or path.stat().st_mtime < since:
             raise UserError(f"The program did not write {path}")
@@ -106,7 +73,7 @@ class ResultReader:
         found = self._last_object(text, str(path))
         if found is not None:
             return found
-        objects = [entry for entry in _objects(text) if isinstance(entry, dict)]
+        objects = [entry for entry in json_objects(text) if isinstance(entry, dict)]
         if not objects:
             raise UserError(f"{path} contains no JSON object")
         raise UserError(f'No "{self.metric.name}" in {path}: it has {listed(flatten(objects[-1])) or "nothing"}')
@@ -140,7 +107,7 @@ class ResultReader:
 
     def _last_object(self, text: str, where: str) -> dict[str, float] | None:
         """Return the numbers of the last object with the metric; None if no object has it."""
-        for entry in reversed(list(_objects(text))):
+        for entry in reversed(list(json_objects(text))):
             if isinstance(entry, JsonObject):
                 found = self._of_object(entry, where)
                 if found is not None:

@@ -47,7 +47,7 @@ def flatten(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None:
     """Return the name of a metric's value in an object: its own name, or a dotted name that ends with it.
 
-    Raises UserError if several dotted names do.
+    Raises UserError if several dotted names do, or if the metric is in the object in another form.
     """
     values = flatten(found)
     if metric in values:
@@ -57,7 +57,29 @@ def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None
         raise UserError(
             f'"{metric}" is ambiguous in {where}: {listed(names)}. Declare one of them: Metric("{names[0]}")'
         )
+    if not names and (form := _other_form(found, metric)):
+        raise UserError(f'"{metric}" in {where} is {form}')
     return names[0] if names else None
+
+
+def _other_form(found: Mapping[Any, Any], metric: str, prefix: str = "") -> str:
+    """Return what a metric is in an object that has no value of its name; empty if it is not in the object."""
+    for key, value in found.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, str) and re.search(rf"""["']{re.escape(metric)}["']\s*:""", value):
+            return f'in the text of "{name}". Print it as a number of its own: {{"{metric}": 0.93}}'
+        if value == metric and _is_number(found.get("value")):
+            return f'the text of "{name}". Print it as the name of its value: {{"{metric}": 0.93}}'
+        inner = dict(enumerate(value)) if isinstance(value, list) else value
+        if not isinstance(inner, Mapping):
+            continue
+        if name == metric or name.endswith(f".{metric}"):
+            parts = list(flatten(inner, f"{name}."))
+            way_out = f'Declare one of its values: Metric("{parts[0]}")' if parts else "Print a number"
+            return f"an object with {listed(parts) or 'no values'}. {way_out}"
+        if form := _other_form(inner, metric, f"{name}."):
+            return form
+    return ""
 
 
 def numbers(found: Mapping[Any, Any]) -> dict[str, float]:

@@ -43,6 +43,15 @@ def reader(name: str, times: float = 1.0, **more: str) -> ResultReader:
         ('50%|###\r{"score": 6}\r\n', 6),
         ('{"text": "a { brace", "score": 7}', 7),
         ('{not json\n{"score": 8}', 8),
+        ('{"score": 0.5}\n[{"score": 9}]', 9),
+        ('{"score": 0.5}\n [ {"score": 9} ]\r\n', 9),
+        ('{"score": 0.5}\n[\n {\n  "score": nan\n }\n]', math.nan),
+        ('{"score": 0.5}\n[[{"score": 9}]]', 9),
+        ('{"score": 0.5}\n[{"epoch": 1, "score": 0.75}, {"epoch": 2, "score": 9}]', 9),
+        ('[\n{"step": 1, "score": 0.75},\n{"step": 2, "score": 9}\n]', 9),
+        ('{"score": 9}\n[1, 2]\n["a"]\nnull\n[{"loss": 1}]', 9),
+        ('{"score": 9}\n{"monitor": "score", "lr": 0.1}\n{"text": "the best \'score\' so far"}', 9),
+        ('{"test": {"score": 9}, "classes": {"score": {"cat": 1}}}', 9),
     ],
 )
 def test_the_last_json_object_with_the_metric_counts(output: str, value: float) -> None:
@@ -82,6 +91,23 @@ def test_nested_results_have_dotted_names() -> None:
         ('{"score": 0.5}\r[12:00] end: {"a": {"score": 0.25}}', "is not in valid JSON"),
         ("{\"score\": 0.5}\n{'score': 0.25}", "is not in valid JSON: {'score': 0.25}. Print JSON in a line of its own"),
         ('{"score": 0.5}\n{\n  "score": 0.25,\n  "b": oops\n}', "is not in valid JSON"),
+        ('{"score": 0.5}\n[{"score": 0.25}] done', "is not in valid JSON"),
+        ('{"score": 0.5}\n[{"score": 0.25},', "is not in valid JSON"),
+        ('{"score": 0.5}\n[{"score": 0.25}, {"score": 1}]', "is ambiguous in the standard output: 0.score, 1.score."),
+        ('[\n{"score": 0.25},\n{"score": 1}\n]', "is ambiguous in the standard output: 0.score, 1.score."),
+        (
+            '{"score": 0.5}\n{"score": {"mean": 0.25}}',
+            'score.mean. Declare one of its values: Metric("score.mean")',
+        ),
+        ('{"score": 0.5}\n{\n "score": {\n  "a": 1,\n  "b": 2\n }\n}', "an object with score.a, score.b."),
+        ('{"score": 0.5}\n{"all": {"score": {"value": 0.25}}}', 'Metric("all.score.value")'),
+        ('{"score": 0.5}\n{"score": {}}', "an object with no values. Print a number"),
+        ('{"score": 0.5}\n{"score": [{"mean": 0.25}]}', 'Metric("score.0.mean")'),
+        (
+            '{"score": 0.5}\n{"all": [{"name": "score", "value": 0.25}]}',
+            'is the text of "all.0.name". Print it as',
+        ),
+        ('{"score": 0.5}\n{"all": "{\\"score\\": 0.25}"}', 'is in the text of "all". Print it as a number of its own'),
     ],
 )
 def test_no_earlier_value_replaces_the_last_one(output: str, message: str) -> None:
@@ -98,6 +124,7 @@ def test_no_earlier_value_replaces_the_last_one(output: str, message: str) -> No
         ('{\n"a": {"score": 2}\n}\n', 2),
         ('{"score": 3}\n{"score": 4}\n', 4),
         ('{"score": inf}', math.inf),
+        ('[{"score": 5}]', 5),
     ],
 )
 def test_json_files(tmp_path: Path, text: str, value: float) -> None:
