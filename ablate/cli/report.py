@@ -117,6 +117,7 @@ def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags
         tensorboard=external.tensorboard,
         experiments=tuple(external.experiment or ()),
         run_filter=external.run_filter or "",
+        wandb=external.wandb,
         optuna=external.optuna,
         optuna_study=external.optuna_study,
         command=external.command(study, flags.margin),

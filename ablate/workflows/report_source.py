@@ -45,10 +45,10 @@ def name_of(paths: Sequence[Path]) -> str:
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files`, `folder`, `tensorboard`, `experiments` or `optuna` the runs are external: `options` maps their
-    columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` MLflow's filter,
-    `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the report quotes.
-    Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
+    With `files`, `folder`, `tensorboard`, `experiments`, `wandb` or `optuna` the runs are external: `options` maps
+    their columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` that of
+    MLflow, `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the report
+    quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -61,6 +61,7 @@ class ReportSource:
     tensorboard: Path | None = None
     experiments: Sequence[str] = ()
     run_filter: str = ""
+    wandb: str | None = None
     optuna: str | None = None
     optuna_study: str | None = None
     command: str = ""
@@ -70,13 +71,15 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self._paths or self.experiments or self.optuna)
+        return bool(self._paths or self.experiments or self.wandb or self.optuna)
 
     @property
     def default_name(self) -> str:
         """The name of the report without a name of its own: that of the runs' place."""
         if self.optuna:
             return self.optuna_study or Path(mask_uri(self.optuna).partition("?")[0]).stem
+        if self.wandb:
+            return name_of([Path(self.wandb)])
         return name_of(self._paths) or next(iter(self.experiments), "")
 
     @property
@@ -103,6 +106,10 @@ class ReportSource:
             from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 
             return read_tensorboard(self.tensorboard)
+        if self.wandb:
+            from ablate.report.sources.readers.wandb_folder import read_wandb_folder
+
+            return read_wandb_folder(Path(self.wandb), self.options)
         if self.optuna:
             from ablate.report.sources.readers.optuna_runs import read_optuna
 
@@ -140,6 +147,8 @@ class ReportSource:
 
     def _origin(self) -> tuple[str, str]:
         """Return the first word of the folder's name if the plain name is taken, and what identifies the runs."""
+        if self.wandb:
+            return "wandb", str(Path(self.wandb).resolve()) if Path(self.wandb).is_dir() else self.wandb
         if self.optuna:
             return "optuna", f"{mask_uri(self.optuna)} {self.optuna_study}"
         if not self._paths:

@@ -234,6 +234,7 @@ def test_json_states_why_no_difference_is_detectable(csv: Path, variant: list[fl
         (["--folder", "."], 1, "...) in /"),
         (["--tensorboard", "."], 1, "No TensorBoard event files (*tfevents*) in /"),
         (["--folder", "a", "--tensorboard", "b"], 2, "--folder and --tensorboard exclude each other"),
+        (["--wandb", "none"], 1, "Folder not found: none"),
         (["--optuna", "none.db"], 1, "File not found: none.db"),
         (["--study", "a"], 2, "--study is for --optuna"),
         (["--optuna", "a.db", "--folder", "b"], 2, "--folder and --optuna exclude each other"),

@@ -10,7 +10,7 @@ import typer
 
 from ablate.cli.options import panels
 
-SOURCES = ("runs", "folder", "tensorboard", "experiment", "optuna")
+SOURCES = ("runs", "folder", "tensorboard", "experiment", "optuna", "wandb")
 SOURCE_FLAGS = [f"--{name}" for name in SOURCES]
 
 
@@ -65,6 +65,10 @@ class RunSourceFlags:
     run_filter: Annotated[
         str | None,
         external_option("--filter", text="Filter of the runs of experiments, in MLflow's syntax.", metavar="FILTER"),
+    ] = None
+    wandb: Annotated[
+        str | None,
+        external_option(text="Folder of W&B runs, also of offline ones.", metavar="DIR"),
     ] = None
     optuna: Annotated[
         str | None,

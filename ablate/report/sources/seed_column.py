@@ -48,7 +48,7 @@ def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOp
     if not len(runs.table):
         return runs, options
     options = replace(options, seed=seed_column(runs.table, options.seed))
-    table, names = runs.table, [str(name) for name in runs.table.index]
+    table, names = runs.table, list(runs.names) or [str(name) for name in runs.table.index]
     column = find_column(table, options.seed)
     if runs.are_names:
         seeds = table[column].tolist() if column else list(map(seed_in, names))

@@ -51,6 +51,7 @@ def _of_last_values(
         return runs
     ends = {row: steps[asked] for row, steps in last_steps.items() if asked in steps}
     words = StepChoice().value_in_words(asked) if choice or any(ends.values()) else ""
+    words = f"{asked} in the summary of each run" if runs.are_summaries else words
     return replace(
         runs,
         statement="; ".join(filter(None, [runs.statement, words])),

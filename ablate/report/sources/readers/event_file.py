@@ -159,6 +159,12 @@ def fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Yield the fields of a message: their number, and an integer or bytes. Raises ValueError and IndexError."""
     place, end = 0, len(message)
     while place < end:
+        key = message[place]
+        begin, size = place + 2, message[place + 1] if place + 1 < end else 128
+        if key & 0b10000111 == 2 and size < 128 and begin + size <= end:  # the most frequent kind: up to 127 bytes
+            place = begin + size
+            yield key >> 3, message[begin:place]
+            continue
         key, place = _varint(message, place)
         kind = key & 7
         if kind == 0:

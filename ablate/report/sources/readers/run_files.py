@@ -78,7 +78,7 @@ def metric_file(folder: Path, asked: str | None = None) -> Path | None:
 def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
     """Return the metrics in a file. Raises UserError for a file that cannot be read."""
     if path.suffix == ".json":
-        found = _json(path)
+        found = read_json(path)
         if path.name == HUGGING_FACE:
             found = found.get("log_history") if isinstance(found, dict) else None
             if not isinstance(found, list):
@@ -96,7 +96,8 @@ def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
     return Metrics(metrics.curves, [*cautions, *metrics.cautions])
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file. Raises UserError if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -160,7 +161,7 @@ def _curve(values: Mapping[float, float]) -> Curve:
 
 def last_step(path: Path) -> float:
     """Return the global step of a `trainer_state.json`, to find the last of several checkpoints."""
-    found = _json(path)
+    found = read_json(path)
     step = found.get("global_step") if isinstance(found, dict) else None
     return float(step) if isinstance(step, int | float) else -math.inf
 
@@ -175,7 +176,7 @@ def read_configuration(folder: Path) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             continue
-        values = _yaml(path) if path.suffix in (".yaml", ".yml") else _json(path)
+        values = read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
         if not isinstance(values, dict):
             raise UserError(f"{path} contains no parameters by name")
         for key, value in flat(values):
@@ -188,7 +189,7 @@ def read_configuration(folder: Path) -> dict[str, str]:
     return {key: text for key, (text, _) in found.items()}
 
 
-def _yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file with all values as text; no object of any other type is created."""
     yaml = optional_library("yaml", "yaml", path)
     try:

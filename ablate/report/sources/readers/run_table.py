@@ -54,11 +54,12 @@ class RunTable:
             The table has no column of these metrics.
         last_steps: The last step of each metric by row, for sources that give only the last value of a metric. None for
             other sources.
+        are_summaries: Whether the values of the table are those of summaries, which may be other than the last ones.
         diverged: Rows of the table whose history ends with NaN or infinity. Their runs are unstable.
         metric: The metric that is compared without a choice; empty if the source has no such metric.
         goals: `max` or `min` by metric, of metrics whose goal the source declares.
         are_names: Whether the index has names of runs, which may end with the seed.
-        names: Names of the runs without their seeds, which may be those of variants; empty if runs have no names.
+        names: Names of the runs, without their seeds once these are known; empty if they are the index.
         statement: How the source was read, where there was a choice; empty if there was none.
         cautions: Warnings about the source.
     """
@@ -69,6 +70,7 @@ class RunTable:
     set_aside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     histories: Mapping[Any, Mapping[str, Curve]] = field(default_factory=dict)
     last_steps: Mapping[Any, Mapping[str, float]] | None = None
+    are_summaries: bool = False
     diverged: Sequence[Any] = ()
     metric: str = ""
     goals: Mapping[str, str] = field(default_factory=dict)

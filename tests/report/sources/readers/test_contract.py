@@ -27,13 +27,20 @@ from ablate.report.analysis import Analysis, analyse
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.mlflow_experiment import read_experiments
+from ablate.report.sources.readers.event_file import fields
 from ablate.report.sources.readers.optuna_runs import read_optuna
 from ablate.report.sources.readers.run_folders import read_run_folders
 from ablate.report.sources.readers.run_table import Reader, RunTable
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
+from ablate.report.sources.readers.wandb_folder import read_wandb_folder
+from ablate.report.sources.readers.wandb_log import records
 from ablate.stats.effects import effects_table
 from tests.samples.external_store import EMPTY_RUN, Store
+from tests.samples.wandb_log import write_wandb_log
+
+WANDB_EXIT = 18
+"""Field of the record of the end of a run."""
 
 Runs = list[dict[str, Any]]
 COLUMNS = ("variant", "seed", "state", "val_acc", "augment", "config.lr")
@@ -197,6 +204,36 @@ def optuna_study(folder: Path, runs: Runs) -> Reader:
     return partial(read_optuna, str(path), None, TableOptions())
 
 
+def wandb_logs(folder: Path, runs: Runs) -> Reader:
+    codes = {"finished": 0, "crashed": 1, "running": None}
+    for number, run in enumerate(runs):
+        config = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        scores = [] if run["val_acc"] is None else [0.0, 0.1, 0.2, run["val_acc"]]
+        names = {"id": f"{number:02}", "name": f"run {number}"}
+        write_wandb_log(folder, names, config, [{"val_acc": score} for score in scores], codes[run["state"]])
+    return partial(read_wandb_folder, folder, TableOptions())
+
+
+def wandb_runs(folder: Path, runs: Runs) -> Reader:
+    """Runs of the real library. The log of one that is running lacks the record of the end."""
+    wandb = pytest.importorskip("wandb", reason="wandb, the extra `wandb`, is not installed")
+    quick = wandb.Settings(silent=True, console="off", x_disable_meta=True, x_disable_stats=True, disable_git=True)
+    running = []
+    for run in runs:
+        config = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        log = wandb.init(mode="offline", dir=folder, config=config, settings=quick)
+        for score in [] if run["val_acc"] is None else [0.0, 0.1, 0.2, run["val_acc"]]:
+            log.log({"val_acc": score})
+        log.finish(exit_code=int(run["state"] == "crashed"))
+        running += [Path(log.settings.sync_file)] if run["state"] == "running" else []
+    wandb.teardown()  # which waits until the logs are written
+    for path in running:
+        with path.open("rb") as file:
+            ends = [end for record, end in records(file) if record and WANDB_EXIT not in dict(fields(record))]
+        path.write_bytes(path.read_bytes()[: ends[-1]])
+    return partial(read_wandb_folder, folder, TableOptions())
+
+
 SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "csv": csv_file,
     "tsv": partial(csv_file, separator="\t"),
@@ -212,6 +249,8 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "several files": several_files,
     "mlflow": mlflow_experiment,
     "optuna": optuna_study,
+    "W&B logs": wandb_logs,
+    "wandb": wandb_runs,
 }
 
 

@@ -20,8 +20,10 @@ from ablate.report.sources.readers.run_folders import read_run_folders
 from ablate.report.sources.readers.run_table import Reader
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
+from ablate.report.sources.readers.wandb_folder import read_wandb_folder
 from ablate.report.study_data import StudyData
 from tests.samples.event_log import write_event_log
+from tests.samples.wandb_log import write_wandb_log
 
 Rows = list[dict[str, Any]]
 """One row per run and epoch; None where a metric was not recorded."""
@@ -106,8 +108,18 @@ def tensorboard_logs(folder: Path, rows: Rows) -> Reader:
     return partial(read_tensorboard, folder / "logs")
 
 
+def wandb_logs(folder: Path, rows: Rows) -> Reader:
+    for name, found in by_run(rows).items():
+        logged = [
+            {"_step": row["epoch"]} | {key: row[key] for key in ("val_acc", "val_loss") if row[key] is not None}
+            for row in found
+        ]
+        write_wandb_log(folder / "logs", {"id": name, "name": name}, {}, logged)
+    return partial(read_wandb_folder, folder / "logs", TableOptions(step="last"))
+
+
 SOURCES = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, parquet_file, excel_file, folders,
-           tensorboard_logs]  # fmt: skip
+           tensorboard_logs, wandb_logs]  # fmt: skip
 
 
 @pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)

@@ -1,0 +1,183 @@
+"""The table of W&B runs: configuration, summary, state, names and histories, from folders or from the server."""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ablate.errors import UsageError
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.readers.run_table import Curve, RunTable, cell, flat, table_of_rows
+from ablate.wording import count, listed
+
+PROJECT = "project"
+NO_LOG = "no log"
+"""The status of a run without a log, next to runs with one."""
+
+_OWN = ("_wandb", "_step", "_timestamp")
+"""Keys of W&B in configurations and summaries. `_runtime`, the duration, may be a metric."""
+
+_MEDIA = "._type"
+
+
+class History:
+    """The logged numbers of a run by metric.
+
+    Args:
+        step_param: The logged number that is the step; None for W&B's own step.
+    """
+
+    def __init__(self, step_param: str | None = None) -> None:
+        self._step_param = step_param
+        self.points: dict[str, tuple[array[float], array[float]]] = {}
+
+    def add(self, step: float, values: Mapping[str, float]) -> None:
+        """Add the numbers that were logged at one of W&B's steps."""
+        if self._step_param is not None:
+            if self._step_param not in values:
+                return
+            step = values[self._step_param]
+        for name, value in values.items():
+            if name in _OWN:
+                continue
+            if name not in self.points:
+                self.points[name] = (array("d"), array("d"))
+            steps, amounts = self.points[name]
+            steps.append(step)
+            amounts.append(value)
+
+    def continued(self, later: History) -> History:
+        """Return this history until the first step of a later one, and the later one."""
+        restart = min((min(steps) for steps, _ in later.points.values()), default=math.inf)
+        found = History(self._step_param)
+        for name in {**self.points, **later.points}:
+            found.points[name] = (array("d"), array("d"))
+            for history, end in ((self, restart), (later, math.inf)):
+                for step, value in zip(*history.points.get(name, ((), ())), strict=True):
+                    if step < end:
+                        found.points[name][0].append(step)
+                        found.points[name][1].append(value)
+        return found
+
+    def curve(self, name: str) -> Curve:
+        """Return the numbers of a metric; the last one counts where there are several at a step."""
+        values = dict(zip(*self.points[name], strict=True))
+        steps = sorted(values)
+        return Curve(array("d", steps), array("d", map(values.__getitem__, steps)))
+
+
+@dataclass(frozen=True)
+class WandbRun:
+    """A run of W&B.
+
+    Attributes:
+        id: Identifier within the project.
+        name: Displayed name; several runs may have the same.
+        state: State in W&B's words; empty if it is unknown.
+        labels: Project, group, job type, sweep and tags.
+        config: Values by name, nested or with points between nested names.
+        summary: The same of the summary. Numbers are metrics.
+        history: The logged numbers, if they were read.
+        last_step: The last step; None if it is unknown.
+        media: Names of histograms, images and the like.
+    """
+
+    id: str
+    name: str
+    state: str
+    labels: Mapping[str, str]
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    history: History = field(default_factory=History)
+    last_step: float | None = None
+    media: frozenset[str] = frozenset()
+
+    @property
+    def logged(self) -> list[str]:
+        """The names of the logged metrics."""
+        return [name for name in self.history.points if not _is_own(name, self.media)]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers of the summary; without one the last logged ones."""
+        summary = dict(flat(self.summary))
+        media = self.media | {name.removesuffix(_MEDIA) for name in summary if name.endswith(_MEDIA)}
+        values = summary or {name: self.history.points[name][1][-1] for name in self.logged}
+        numbers = {name: _number(value) for name, value in values.items() if not _is_own(name, media)}
+        return {name: number for name, number in numbers.items() if number is not None}
+
+    def last_steps(self) -> dict[str, float]:
+        """Return the last step by metric; without a history that of the run for all of them."""
+        if self.history.points:
+            return {name: self.history.points[name][0][-1] for name in self.logged}
+        return {} if self.last_step is None else dict.fromkeys(self.metrics(), self.last_step)
+
+
+def table_of_runs(
+    source: str, runs: Sequence[WandbRun], aside: Mapping[str, Sequence[str]], options: TableOptions
+) -> RunTable:
+    """Return runs as a table: `status`, `tags.NAME`, `params.NAME`, and `metrics.NAME` or histories.
+
+    Without a step in the `options`, the metrics are those of the summaries.
+    """
+    twice = {name for name, number in Counter(run.name for run in runs).items() if number > 1}
+    by_name = {f"{run.name} ({run.id})" if run.name in twice else run.name: run for run in runs}
+    if len(by_name) < len(runs):
+        by_name = {f"{run.name} ({run.labels.get(PROJECT, '')}/{run.id})": run for run in runs}
+    has_states = any(run.state for run in runs)
+    curves: dict[str, dict[str, Curve]] = {}
+    if options.step:
+        curves = {name: {one: run.history.curve(one) for one in run.logged} for name, run in by_name.items()}
+    if options.step and options.step_param and not any(run.history.points for run in runs):
+        raise UsageError(f"No run logged a number {options.step_param!r} that --step-param can name")
+    repeated = {metric for found in curves.values() for metric in found}
+    rows = {
+        name: {
+            **({"status": run.state or NO_LOG} if has_states else {}),
+            **{f"tags.{label}": text for label, text in {"name": run.name, "id": run.id, **run.labels}.items()},
+            **{f"params.{key}": _text(value) for key, value in flat(run.config) if not _is_own(key)},
+            **{f"metrics.{key}": cell(value) for key, value in run.metrics().items() if key not in repeated},
+        }
+        for name, run in by_name.items()
+    }
+    return RunTable(
+        source,
+        table_of_rows(rows),
+        "run",
+        aside,
+        curves,
+        last_steps=None if options.step else {name: run.last_steps() for name, run in by_name.items()},
+        are_summaries=not options.step,
+        are_names=True,
+        names=[run.name for run in runs],
+        cautions=_mixed(runs),
+    )
+
+
+def _mixed(runs: Sequence[WandbRun]) -> list[str]:
+    """Return a caution if the runs belong to several projects."""
+    projects = Counter(run.labels.get(PROJECT, "") for run in runs)
+    if len(projects) < 2:
+        return []
+    texts = [f"{name or 'without a name'} ({count(number, 'run')})" for name, number in projects.most_common()]
+    return [f"The runs belong to {len(projects)} projects: {listed(texts, 5)}. Compare those of one."]
+
+
+def _is_own(name: str, media: Container[str] = ()) -> bool:
+    """Return whether a name is one of W&B's own, or part of a histogram, an image or the like."""
+    parts = name.split(".")
+    return parts[0] in _OWN or any(".".join(parts[:end]) in media for end in range(1, len(parts)))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        return {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list | dict) else cell(value)
