@@ -36,7 +36,10 @@ def canonical(cell: object) -> str:
 
 @dataclass(frozen=True)
 class VaryingKeys:
-    """The keys that name variants, each with the keys that always vary with it, and the other keys by reason."""
+    """The keys that name variants, each with the keys that always vary with it, and the other keys by reason.
+
+    Of keys that vary together, the first one with words instead of numbers names the variants: `optimizer`, not `lr`.
+    """
 
     keys: Mapping[str, Sequence[str]]
     left_out: dict[str, list[str]] = field(default_factory=dict)
@@ -64,13 +67,19 @@ def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str]) -> Var
             left_out.setdefault(reason, []).append(plain(name))
         else:
             kept.append(name)
-    groups = _linked(codes, kept)
+    words = [name for name in kept if not all(map(_is_number, table[name].unique()))]
+    groups = _linked(codes, sorted(kept, key=lambda name: name not in words))
+    groups = {name: groups[name] for name in kept if name in groups}
     keys = list(groups)
     for name in keys:
         _check_missing(table, codes, name, keys)
     if keys:
         _check_seeds(table, codes[keys], seeds)
-    return VaryingKeys({name: [plain(one) for one in linked] for name, linked in groups.items()}, left_out)
+    return VaryingKeys(groups, left_out)
+
+
+def _is_number(cell: object) -> bool:
+    return not str(cell).strip() or _NUMBER.fullmatch(str(cell).strip()) is not None
 
 
 def _codes(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

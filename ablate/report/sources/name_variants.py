@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
-from ablate.report.found_variants import NOT_SET, Configuration, FoundVariants, Key, UnclearVariantsError
+from ablate.report.found_variants import Configuration, FoundVariants, Key
+from ablate.report.sources.choose_baseline import (
+    BASELINE,
+    Values,
+    choose_baseline,
+    matching_configurations,
+    short_name,
+)
 from ablate.report.sources.columns import find_column, plain, require
 from ablate.report.sources.configuration_keys import VaryingKeys, canonical, varying_keys
 from ablate.report.sources.existing_runs import TableOptions
@@ -20,11 +27,7 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-BASELINE = "baseline"
 _VARIANT_IN_NAMES = "variant by the names of the runs"
-
-_Values = tuple[str, ...]
-"""The values of the keys of one configuration, in one spelling."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,11 @@ def _by_names(runs: RunTable, options: TableOptions) -> NamedVariants:
 
 
 def are_variants(names: Sequence[str], baseline: str) -> bool:
-    """Return whether the names of runs, without their seeds, name variants: two runs or more have each on average."""
-    return baseline in names or 2 * len(set(names)) <= len(names)
+    """Return whether the names of runs, without their seeds, name variants.
+
+    They do if one of them is the baseline that is asked for; without one, if on average two runs have each name.
+    """
+    return baseline in names or (baseline == BASELINE and 2 * len(set(names)) <= len(names))
 
 
 def _taken(table: pd.DataFrame, options: TableOptions, seed: str) -> list[str]:
@@ -103,12 +109,13 @@ def _none_found(keys: VaryingKeys) -> str:
 def _named(runs: RunTable, options: TableOptions, varying: VaryingKeys, *, is_asked: bool) -> NamedVariants:
     table = runs.table
     cells = {name: table[name].map(canonical).tolist() for name in varying.keys}
-    settings: list[_Values] = list(zip(*cells.values(), strict=True))
+    settings: list[Values] = list(zip(*cells.values(), strict=True))
     keys = _keys(table, varying)
     configurations = _configurations(table, options, keys, settings)
     explicit = ["--variant-param", ",".join(plain(key.column) for key in keys)]
     found = FoundVariants(keys, list(configurations.values()), varying.left_out, explicit, is_asked)
-    baseline, origin = _baseline(found, configurations, options.baseline)
+    matching = matching_configurations(table, varying, settings, options.baseline)
+    baseline, origin = choose_baseline(found, configurations, options.baseline, matching)
     names = {values: _difference(keys, values, baseline) for values in configurations}
     ordered = [baseline, *(values for values in configurations if values != baseline)]
     found = replace(
@@ -127,30 +134,25 @@ def _named(runs: RunTable, options: TableOptions, varying: VaryingKeys, *, is_as
 
 
 def _keys(table: pd.DataFrame, varying: VaryingKeys) -> list[Key]:
-    shorts = Counter(_short(name) for name in varying.keys)
+    shorts = Counter(short_name(name) for name in varying.keys)
     found = []
     for name, linked in varying.keys.items():
         spellings: dict[str, list[str]] = {}
         for cell in dict.fromkeys(str(cell).strip() for cell in table[name]):
             spellings.setdefault(canonical(cell), []).append(cell)
         several = [" = ".join(cells) for cells in spellings.values() if len(cells) > 1]
-        short = _short(name) if shorts[_short(name)] == 1 else plain(name)
+        short = short_name(name) if shorts[short_name(name)] == 1 else plain(name)
         texts = {value: min(cells, key=len) for value, cells in spellings.items() if value not in ("true", "false")}
-        found.append(Key(name, short, linked, several, texts))
+        found.append(Key(name, short, list(map(plain, linked)), several, texts))
     return found
 
 
-def _short(column: str) -> str:
-    """Return the last part of a nested name: `lr` of `model.optimizer.lr`."""
-    return plain(column).rpartition(".")[2] or plain(column)
-
-
 def _configurations(
-    table: pd.DataFrame, options: TableOptions, keys: Sequence[Key], settings: Sequence[_Values]
-) -> dict[_Values, Configuration]:
+    table: pd.DataFrame, options: TableOptions, keys: Sequence[Key], settings: Sequence[Values]
+) -> dict[Values, Configuration]:
     """Return the configurations, the most common ones first."""
     column = find_column(table, options.seed)
-    seeds: dict[_Values, list[str]] = {}
+    seeds: dict[Values, list[str]] = {}
     for values, seed in zip(settings, table[column].map(str) if column else [""] * len(table), strict=True):
         seeds.setdefault(values, []).append(seed)
     return {
@@ -164,58 +166,13 @@ def in_words(keys: Sequence[Key], values: Sequence[str]) -> str:
     return ", ".join(key.text(value) for key, value in zip(keys, values, strict=True))
 
 
-def _difference(keys: Sequence[Key], values: _Values, baseline: _Values) -> str:
+def _difference(keys: Sequence[Key], values: Values, baseline: Values) -> str:
     places = [place for place in range(len(keys)) if values[place] != baseline[place]]
     return in_words([keys[place] for place in places], [values[place] for place in places]) or BASELINE
 
 
-def _baseline(found: FoundVariants, configurations: Mapping[_Values, Configuration], asked: str) -> tuple[_Values, str]:
-    """Return the configuration that is asked for, or the most common one, and how it was chosen.
-
-    Raises UnclearVariantsError if several are as common, and if not exactly one is asked for.
-    """
-    if len(configurations) == 1:
-        raise UnclearVariantsError(
-            f"All runs have {found.configurations[0].values}. A comparison needs another variant", found
-        )
-    if asked != BASELINE:
-        matching = [values for values in configurations if _matches(asked, found.keys, values)]
-        if len(matching) != 1:
-            number = "No configuration has" if not matching else f"{len(matching)} configurations have"
-            known = [configurations[values].values for values in matching or configurations]
-            raise UnclearVariantsError(
-                f"{number} {asked!r}. Choose the baseline with --baseline. "
-                f"{'Known' if not matching else 'They are'}: {' | '.join(known[:5])}{' | ...' * (len(known) > 5)}",
-                found,
-            )
-        return matching[0], "as given"
-    first, second = list(configurations)[:2]
-    most = configurations[first].runs
-    if configurations[second].runs == most:
-        tied = sum(one.runs == most for one in configurations.values())
-        raise UnclearVariantsError(
-            f"Choose the baseline with --baseline, such as --baseline '{configurations[first].values}': {tied} of "
-            f"{len(configurations)} configurations have the most runs, {most} each",
-            found,
-        )
-    return first, f"the most common configuration, {most} runs"
-
-
-def _matches(asked: str, keys: Sequence[Key], values: _Values) -> bool:
-    """Return whether a configuration has the values in `lr=0.1, optimizer=sgd`, or a value alone."""
-    known = {name: value for key, value in zip(keys, values, strict=True)
-             for name in (key.short, key.column, plain(key.column))}  # fmt: skip
-    for part in asked.split(", ") if ", " in asked else asked.split(","):
-        name, equals, value = part.strip().partition("=")
-        if not equals and canonical(name) not in values:
-            return False
-        if equals and known.get(name.strip()) != canonical("" if value.strip() == NOT_SET else value):
-            return False
-    return True
-
-
 def _factors(
-    table: pd.DataFrame, keys: Sequence[Key], settings: Sequence[_Values], baseline: _Values
+    table: pd.DataFrame, keys: Sequence[Key], settings: Sequence[Values], baseline: Values
 ) -> dict[str, list[str] | None]:
     """Return a true/false column for each key, None for a column of the table, if every key has two values.
 

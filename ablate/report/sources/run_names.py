@@ -11,10 +11,10 @@ from decimal import Decimal
 from ablate.stats.effects.seeds import integer
 from ablate.wording import count, listed
 
-_SEED = re.compile(r"(?:/s|[/_\-. ]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
+_SEED = re.compile(r"(?:/s|[/_\-. ,+]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 """The end of a name that is a seed even if no param is: `vit/s3`, `vit-seed3`."""
 
-_SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
+_SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ,+]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
 """The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)

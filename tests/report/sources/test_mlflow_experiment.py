@@ -41,7 +41,19 @@ def test_without_a_seed_it_is_asked_for(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["{}/s{}", "{}-s{}", "{}_s{}", "{}-seed{}", "{}_seed={}", "{} seed {}", "{}/seed_{}", "{}.S{}"]
+    "form",
+    [
+        "{}/s{}",
+        "{}-s{}",
+        "{}_s{}",
+        "{}-seed{}",
+        "{}_seed={}",
+        "{} seed {}",
+        "{}/seed_{}",
+        "{}.S{}",
+        "{},seed={}",
+        "{}+seed={}",
+    ],
 )
 def test_the_seed_of_the_run_is_cut_from_its_name(form: str) -> None:
     runs = [run(form.format(name, seed), params={"seed": seed}) for name in ("base", "new") for seed in (3, 14)]

@@ -97,10 +97,11 @@ def test_equal_numbers_are_one_value() -> None:
 
 
 def test_keys_that_vary_together_are_one_name() -> None:
-    rows = runs({"opt": "sgd", "lr": "0.1", "ema": "True"}, {"opt": "adam", "lr": "0.001", "ema": "False"})
-    found = study(rows, baseline="sgd")
-    assert (list(seeds_of(found)), list(found.factors)) == (["baseline", "opt=adam"], ["opt=adam"])
-    assert "always together: opt with lr, ema" in found.statement
+    rows = runs({"lr": "0.1", "opt": "sgd", "ema": "True"}, {"lr": "0.001", "opt": "adam", "ema": "False"})
+    for baseline in ("sgd", "opt=sgd", "lr=0.1", "True, 1e-1"):
+        found = study(rows, baseline=baseline)
+        assert (list(seeds_of(found)), list(found.factors)) == (["baseline", "opt=adam"], ["opt=adam"])
+        assert "always together: opt with ema, lr" in found.statement
 
 
 def test_true_and_false_keep_their_factor() -> None:

@@ -1,0 +1,87 @@
+"""Choose the baseline among configurations: the one that is asked for by its values, or the most common one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ablate.report.found_variants import NOT_SET, Configuration, FoundVariants, UnclearVariantsError
+from ablate.report.sources.columns import plain
+from ablate.report.sources.configuration_keys import VaryingKeys, canonical
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINE = "baseline"
+
+Values = tuple[str, ...]
+"""The values of the keys of one configuration, in one spelling."""
+
+
+def short_name(column: str) -> str:
+    """Return the last part of a nested name: `lr` of `model.optimizer.lr`."""
+    return plain(column).rpartition(".")[2] or plain(column)
+
+
+def choose_baseline(
+    found: FoundVariants, configurations: Mapping[Values, Configuration], asked: str, matching: Sequence[Values]
+) -> tuple[Values, str]:
+    """Return the configuration that is asked for, or the most common one, and how it was chosen.
+
+    Raises UnclearVariantsError if several are as common, and if not exactly one is asked for.
+    """
+    if len(configurations) == 1:
+        raise UnclearVariantsError(
+            f"All runs have {found.configurations[0].values}. A comparison needs another variant", found
+        )
+    if asked != BASELINE:
+        if len(matching) != 1:
+            number = "No configuration has" if not matching else f"{len(matching)} configurations have"
+            known = [configurations[values].values for values in matching or configurations]
+            raise UnclearVariantsError(
+                f"{number} {asked!r}. Choose the baseline with --baseline. "
+                f"{'Known' if not matching else 'They are'}: {' | '.join(known[:5])}{' | ...' * (len(known) > 5)}",
+                found,
+            )
+        return matching[0], "as given"
+    first, second = list(configurations)[:2]
+    most = configurations[first].runs
+    if configurations[second].runs == most:
+        tied = sum(one.runs == most for one in configurations.values())
+        raise UnclearVariantsError(
+            f"Choose the baseline with --baseline, such as --baseline '{configurations[first].values}': {tied} of "
+            f"{len(configurations)} configurations have the most runs, {most} each",
+            found,
+        )
+    return first, f"the most common configuration, {most} runs"
+
+
+def matching_configurations(
+    table: pd.DataFrame, varying: VaryingKeys, settings: Sequence[Values], asked: str
+) -> list[Values]:
+    """Return the configurations with the values in `lr=0.1, optimizer=sgd`, or in values alone.
+
+    Keys that always vary with one that names the variants count, too.
+    """
+    names = [name for key, linked in varying.keys.items() for name in (key, *linked)]
+    shorts = Counter(map(short_name, names))
+    found: dict[Values, None] = {}
+    rows = zip(settings, *(table[name].map(canonical) for name in names), strict=True)
+    for values, *cells in dict.fromkeys(rows):
+        known = dict(zip(names, cells, strict=True))
+        known |= {plain(name): cell for name, cell in known.items()}
+        known |= {short_name(name): known[name] for name in names if shorts[short_name(name)] == 1}
+        if _has(known, asked):
+            found[values] = None
+    return list(found)
+
+
+def _has(known: Mapping[str, str], asked: str) -> bool:
+    for part in asked.split(", ") if ", " in asked else asked.split(","):
+        name, equals, value = part.strip().partition("=")
+        if not equals and canonical(name) not in known.values():
+            return False
+        if equals and known.get(name.strip()) != canonical("" if value.strip() == NOT_SET else value):
+            return False
+    return True
