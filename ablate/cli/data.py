@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,14 @@ from ablate.cli.options import names
 from ablate.cli.options.common import DataFlags, JsonFlag
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.recipe import RecipeFlags
+from ablate.wording import listed
 from ablate.workloads.resnet9.workload import WORKLOAD
+
+if TYPE_CHECKING:
+    from ablate.data import Dataset
+
+_MOST_CLASSES = 10
+"""Classes that `ablate data show` names."""
 
 _IMAGE_SIZE = int(str(WORKLOAD.setting("image_size").default))
 
@@ -40,14 +47,15 @@ def info(
         console.print_json(facts)
     else:
         shown = {name: value for name, value in facts.items() if value != []}
-        console.table(["", ""], [[name.replace("_", " "), _text(name, value)] for name, value in shown.items()])
+        rows = [[name.replace("_", " "), _text(name, value)] for name, value in shown.items() if name != "notes"]
+        notes = [["" if number else "notes", note] for number, note in enumerate(facts["notes"])]
+        console.table(["", ""], [*rows, *notes])
 
 
 def _text(name: str, value: object) -> str:
     if isinstance(value, int):
         return f"{value / 1e6:,.1f} MB" if name == "bytes" else f"{value:,}"
-    separator = "; " if name == "notes" else ", "
-    return separator.join(str(item) for item in value) if isinstance(value, list) else str(value)
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
 @expand_groups
@@ -65,10 +73,16 @@ def show(
 
       ablate data show --data-dir cifar10.tgz --rotation --rotation-degrees 30
     """
+    from ablate.data import open_dataset
     from ablate.workloads.resnet9.artifacts import draw_data
 
+    chosen = recipe.recipe(names.FULL_PRESET, seed)
     with console.DecodingBar() as bar:
-        draw_data(flags.source(), recipe.recipe(names.FULL_PRESET, seed), count, to, bar)
+        dataset = open_dataset(flags.source(), chosen.settings["image_size"], bar)
+    console.info(f"{dataset.name}: {_splits_of(dataset)} of {listed(dataset.classes, _MOST_CLASSES)}")
+    for note in dataset.notes:
+        console.info(f"data: {note}")
+    draw_data(dataset, chosen, count, to)
     console.result(str(to))
 
 
@@ -89,6 +103,8 @@ def fetch(
 
     with console.DecodingBar() as bar:
         dataset = fetch_data(name, progress=bar)
-    console.result(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images in {dataset.cache}"
-    )
+    console.result(f"{dataset.name}: {_splits_of(dataset)} in {dataset.cache}")
+
+
+def _splits_of(dataset: Dataset) -> str:
+    return f"{len(dataset.train):,} training and {len(dataset.test):,} test images"

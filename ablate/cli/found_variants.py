@@ -35,7 +35,7 @@ def print_found(found: FoundVariants | None) -> None:
         return
     console.table(*found.table)
     for line in found.lines:
-        console.result(line, wrap=True)
+        console.result(line)
     console.result("")
 
 
@@ -64,5 +64,5 @@ def print_preview(analysis: Analysis, *, as_json: bool) -> None:
         console.warning(text)
     if study.found is None:
         console.table(["variant", "runs with a result", "seeds"], rows)
-    console.result(account.sentence or f"All {account.used:,} runs are used.", wrap=True)
-    console.result(study.statement, wrap=True)
+    console.result(account.sentence or f"All {account.used:,} runs are used.")
+    console.result(study.statement)

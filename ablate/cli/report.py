@@ -170,7 +170,7 @@ def show_report(written: Report | TuningReport) -> None:
     if not isinstance(written, Report):
         for line in written.answer:
             console.result(line)
-        console.result(f"\n{written.folder / 'report.md'}")
+        _print_paths(written)
         return
     data = written.analysis.study
     print_found(data.found)
@@ -178,13 +178,19 @@ def show_report(written: Report | TuningReport) -> None:
     for text in [*written.incomplete, *data.cautions]:
         console.warning(text)
     for line in written.answer:
-        console.result(line, wrap=True)
+        console.result(line)
     columns, rows = written.table
     console.table(columns, rows, title="", optional=[name for name in _OPTIONAL_COLUMNS if name in columns])
     if len(rows) < len(written.analysis.headline):
         total = len(written.analysis.headline)
         console.result(f"The {len(rows)} lowest of {total:,} differences; all are in effects.csv")
-    console.result(f"\n{written.folder / 'report.md'}")
+    _print_paths(written)
+
+
+def _print_paths(written: Report | TuningReport) -> None:
+    """Print the paths of the report, below an empty line."""
+    pages = [name for name in ("report.md", "report.html") if name in written.files]
+    console.result("\n" + "\n".join(str(written.folder / name) for name in pages))
 
 
 def _check(file: MarkedFile, *, as_json: bool) -> None:

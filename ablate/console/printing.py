@@ -74,15 +74,15 @@ def fitted(parts: Sequence[str], separator: str, width: int) -> str:
     return separator.join(parts[:kept])
 
 
-def result(text: str, *, wrap: bool = False) -> None:
+def result(text: str) -> None:
     """Print a line of the command's result to standard output.
 
-    With `wrap`, a line that is too long for the terminal is broken between words, and the further lines are indented
-    like the text of the first.
+    A line that is too long for the terminal is broken between words, and the further lines are indented like the text
+    of the first. A path stays in one piece.
     """
-    if wrap and is_terminal(OUTPUT):
-        hang = len(text) - len(text.lstrip(" -"))
-        text = "\n".join(_lines(text, _width(), hang))
+    if is_terminal(OUTPUT):
+        hangs = ((part, len(part) - len(part.lstrip(" -"))) for part in text.split("\n"))
+        text = "\n".join(line for part, hang in hangs for line in _lines(part, _width(), hang) or [""])
     OUTPUT.print(escape(text))
 
 

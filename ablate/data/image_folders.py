@@ -123,10 +123,10 @@ def check_classes(files: Mapping[str, Classes], where: str) -> None:
         for name in sorted(files[split]):
             if not name or not name.isprintable():
                 problem = f"class name {printable(name)} has unprintable characters. Rename the class"
-            elif name not in files[other]:
-                problem = f"class {name} is in {split} but not in {other}. Both splits need the same classes"
             elif not files[split][name]:
                 problem = f"class {name} has no images in {split}. Add some or remove the class"
+            elif name not in files[other]:
+                problem = f"class {name} is in {split} but not in {other}. Both splits need the same classes"
             else:
                 continue
             raise UserError(f"Invalid image folder {where}: {problem}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,15 @@ from ablate.tracking import BackgroundDelivery
 from ablate.workflows.messages import describe_progress
 
 
+@dataclass(frozen=True)
+class WatchedJob:
+    """A job that may be running: its title in the live view, and facts to show where the width allows."""
+
+    job: Job
+    title: str
+    facts: Sequence[str] = ()
+
+
 class JournalWatcher:
     """A thread that, once per second, finds the running jobs, has their journals delivered and shows their progress.
 
@@ -25,7 +35,7 @@ class JournalWatcher:
     def __init__(
         self,
         journals: Journals,
-        jobs: Callable[[], Sequence[Job]],
+        jobs: Callable[[], Sequence[WatchedJob]],
         delivery: BackgroundDelivery,
         view: console.SweepView,
         interval: float = 1.0,
@@ -48,13 +58,15 @@ class JournalWatcher:
     def _work(self) -> None:
         while not self._stop.wait(self._interval):
             running = list(self._running())
-            for path, _ in running:
+            for path, _, _ in running:
                 self._delivery.follow(path)
-            self._view.show_running([describe_progress(run) for _, run in running])
+            rows = ([describe_progress(run, watched.title), *watched.facts] for _, run, watched in running)
+            self._view.show_running(["  ".join(row) for row in rows])
 
-    def _running(self) -> Iterator[tuple[Path, Run]]:
-        for job in self._jobs():
+    def _running(self) -> Iterator[tuple[Path, Run, WatchedJob]]:
+        for watched in self._jobs():
+            job = watched.job
             attempts = self._journals.attempts(job.recipe.key, job.data.fingerprint)
             run = load(attempts[-1]) if attempts else None
             if run and run.status == "running" and is_alive(run.process) is not False:
-                yield attempts[-1], run
+                yield attempts[-1], run, watched

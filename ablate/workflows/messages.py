@@ -33,13 +33,13 @@ def describe_scale(job: Job, preset: str, slots: int = 1) -> str:
     return f"{preset}: {settings}; data {job.data.name}; {where}"
 
 
-def describe_progress(run: Run) -> str:
+def describe_progress(run: Run, title: str) -> str:
     """Return the progress of a run for the live view, e.g. `running  no-augment/s3  epoch 4/16  val/accuracy 0.71`."""
     last = run.history[-1] if run.history else {}
     common = [name for name in ("train/loss", "val/accuracy") if name in last]
     others = [name for name in last if name != "step"]
     metrics = [f"{name} {last[name]:.4g}" for name in common or others[:2]]
-    return "  ".join(["  running", f"{run.variant}/s{run.seed}", _position(run, last), *metrics])
+    return "  ".join(["  running", title, _position(run, last), *metrics])
 
 
 def _position(run: Run, last: Mapping[str, float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,6 @@ from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import Executor
 from ablate.runs.sweep import TooManyFailures
-from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, StudyRecord
 from ablate.tuning.importances import importances
 from ablate.tuning.run_search import TrialEnded, TrialEvent, TrialLost, TrialsAwaited, run_trials
@@ -21,7 +20,7 @@ from ablate.tuning.search_record import planned_runs, search_record
 from ablate.tuning.trials import TrialTask
 from ablate.tuning.types import Trial, best
 from ablate.wording import count
-from ablate.workflows.journal_watcher import JournalWatcher
+from ablate.workflows.journal_watcher import JournalWatcher, WatchedJob
 from ablate.workflows.study_recorder import StudyRecorder
 
 
@@ -55,9 +54,16 @@ def run_search(task: TrialTask, executor: Executor, recorder: StudyRecorder, *, 
     return search.trials()
 
 
-def _jobs_in_progress(search: Search, task: TrialTask) -> Sequence[Job]:
+def _jobs_in_progress(search: Search, task: TrialTask) -> list[WatchedJob]:
     running = [trial for trial in search.trials() if trial.state == "running"]
-    return [task.job(trial.params, seed) for trial in running for seed in task.spec.seeds]
+    return [_watched(task, trial, seed) for trial in running for seed in task.spec.seeds]
+
+
+def _watched(task: TrialTask, trial: Trial, seed: int) -> WatchedJob:
+    """Return a run of a trial, with its values: the runs of all trials have one name."""
+    which = f"/s{seed}" if len(task.spec.seeds) > 1 else ""
+    facts = [format_values({name: value}) for name, value in trial.params.items()]
+    return WatchedJob(task.job(trial.params, seed), f"trial {trial.number}{which}", facts)
 
 
 @dataclass

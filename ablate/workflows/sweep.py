@@ -30,7 +30,7 @@ from ablate.runs.until_clear import SequentialTest, planned_looks
 from ablate.studies.job import Job
 from ablate.studies.study import Study
 from ablate.tracking import BackgroundDelivery, PlanEntry, StudyRecord, run_title
-from ablate.workflows.journal_watcher import JournalWatcher
+from ablate.workflows.journal_watcher import JournalWatcher, WatchedJob
 from ablate.workflows.study_recorder import StudyRecorder
 
 LOOKAHEAD = 4
@@ -141,7 +141,11 @@ class SweepSession:
         with ExitStack() as stack:
             delivery = stack.enter_context(self.recorder.delivery())
             view = stack.enter_context(self._view(len(tasks)))
-            front = lambda: list(pending.values())[: LOOKAHEAD * self.executor.slots]  # noqa: E731  # needs `pending`
+
+            def front() -> list[WatchedJob]:
+                jobs = list(pending.values())[: LOOKAHEAD * self.executor.slots]
+                return [WatchedJob(job, f"{job.recipe.label}/s{job.recipe.seed}") for job in jobs]
+
             stack.enter_context(JournalWatcher(self.journals, front, delivery, view))
             for event in stack.enter_context(closing(run_tasks(tasks, self.executor, max_failures=self.max_failures))):
                 self._handle(event, delivery, view)

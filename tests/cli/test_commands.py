@@ -151,7 +151,9 @@ def test_weights_of_a_run_of_a_sweep_are_those_of_the_command_in_the_message(tmp
 def test_looking_at_data(kitchen: Path) -> None:
     facts = json.loads(ablate("data", "info", "--dataset", "digits", "--json", folder=kitchen).stdout)
     assert (facts["train_images"], facts["test_images"]) == (1438, 359)
-    ablate("data", "show", "--dataset", "digits", "--rotation", "--to", "grid.png", folder=kitchen)
+    shown = ablate("data", "show", "--dataset", "digits", "--rotation", "--to", "grid.png", folder=kitchen)
+    assert "digits: 1,438 training and 359 test images of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in shown.stderr
+    assert shown.stdout == "grid.png\n"
     with Image.open(kitchen / "grid.png") as grid:
         assert grid.width > 300
 
@@ -167,7 +169,9 @@ def test_folders_of_images_are_read_as_stated(kitchen: Path) -> None:
     data = ("--data-dir", "halves", "--splits", "train=one,test=two")
     study = ("--factors", "dropout", "--seeds", "2", "--name", "pets", "--preset", "demo", "--train-size", "10")
     sweep = ablate("sweep", *data, *study, "--dry-run", folder=kitchen)
-    assert "data: training images from one, test images from two" in sweep.stderr
+    read = "data: training images from one, test images from two"
+    assert read in sweep.stderr
+    assert read in ablate("data", "show", *data, folder=kitchen).stderr
 
 
 MISTAKES: list[tuple[Sequence[str], int, str]] = [

@@ -69,6 +69,7 @@ def test_a_file_of_runs_becomes_a_report_and_an_answer_on_the_terminal(csv: Path
     text = (folder / "report.md").read_text()
     assert "ablate report --runs runs.csv" in text
     assert (folder / "report.html").is_file()
+    assert output.splitlines()[-2:] == [str(folder / "report.md"), str(folder / "report.html")]
     assert ", 0 wrong" in call("--runs", "runs.csv", "--check", str(folder / "report.md")).output
 
 

@@ -82,13 +82,15 @@ def test_prose_breaks_between_words_on_a_terminal(
     text = (
         "  - Removing batch norm changed accuracy by -3.02 points [-3.22, -2.83], which is a clear and important loss."
     )
-    console.result(text, wrap=True)
+    console.result(text)
     assert capsys.readouterr().out == text + "\n"
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(printing, "is_terminal", lambda _console: True)
-    console.result(text, wrap=True)
+    console.result(text)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1
     assert all(len(line) <= 60 for line in lines)
     assert all(line.startswith("    ") for line in lines[1:])
     assert " ".join(" ".join(lines).split()) == text.strip()
+    console.result("\n/a/path/that/is/longer/than/the/terminal/is/wide/and/stays/in/one/piece.md\n  b   c")
+    assert capsys.readouterr().out.splitlines()[0::2] == ["", "  b   c"], "lines and columns are kept"

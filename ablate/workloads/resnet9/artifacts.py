@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ablate import console
-from ablate.data import DataProgress, Dataset, ImageSource, open_dataset
+from ablate.data import Dataset
 from ablate.studies.job import Log
 from ablate.studies.recipe import Recipe
 from ablate.workloads.resnet9.images import Images, Parts, load_parts
@@ -67,10 +67,7 @@ def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: 
     figures.before_after(before, after, path, names=("original", "as trained on"))
 
 
-def draw_data(
-    source: ImageSource, recipe: Recipe, count: int, path: Path, progress: DataProgress | None = None
-) -> None:
-    """Draw training images of a source, before and after the augmentation of `recipe`."""
-    dataset = open_dataset(source, recipe.settings["image_size"], progress)
+def draw_data(dataset: Dataset, recipe: Recipe, count: int, path: Path) -> None:
+    """Draw training images, before and after the augmentation of `recipe`."""
     plan = training_plan(recipe, len(dataset.classes))
     draw_batch(plan, recipe.seed, load_parts(dataset, recipe, "cpu").train, path, count)
