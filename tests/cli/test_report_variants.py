@@ -54,4 +54,4 @@ def test_where_is_in_the_command_of_the_report() -> None:
     call(*ASKED, "--where", "opt=adam")
     report = Path("reports/runs/report.md").read_text()
     assert "--where opt=adam" in report
-    assert "6 left out by --where opt=adam" in report
+    assert "6 excluded by --where opt=adam" in report

@@ -9,11 +9,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
 from ablate.report.sources.columns import plain
-from ablate.report.sources.known_keys import are_paths, reason_by_name
+from ablate.report.sources.known_keys import are_paths, is_result_like, reason_by_name
 from ablate.wording import listed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 _OWN_VALUES = "a value of their own in most runs"
 _WITH_SEED = "one value per seed"
+_MOST_SETS = 8
 _NAME_THEM = "Name the variants with --variant-param"
 
 
@@ -102,6 +104,11 @@ def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series) -> s
     Raises UsageError for a key that only varies with the seed and has several seeds per value.
     """
     given = (cells.map(str).str.strip() != "").astype(bool)
+    words = list(map(str, cells.unique()))
+    if not str(cells.name).startswith("params.") and is_result_like(str(cells.name), words):
+        return "results"
+    if are_paths(words):
+        return "paths"
     values, several = codes[given].nunique(), seeds.nunique() > 1
     if several and values > 1 and (codes.groupby(seeds).nunique() == 1).all():
         if (seeds.groupby(codes).nunique() == 1).all():
@@ -111,7 +118,7 @@ def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series) -> s
                          f"(with {name}, or without it if it belongs to the seed)")  # fmt: skip
     if 2 * values > int(given.sum()) + 1 and len(cells) > 2:
         return _OWN_VALUES
-    return "paths" if are_paths(map(str, cells.unique())) else ""
+    return ""
 
 
 def _linked(codes: pd.DataFrame, names: Iterable[str]) -> dict[str, list[str]]:
@@ -145,30 +152,41 @@ def _check_seeds(table: pd.DataFrame, codes: pd.DataFrame, seeds: pd.Series) -> 
     They may be results, follow the seed, or name variants.
     """
     names = list(codes.columns)
-    doubtful = _doubtful(codes[names], seeds)
+    certain = _certain(codes.assign(**{"": seeds}).drop_duplicates(), names)
+    groups = codes[certain].apply(tuple, axis=1) if certain else seeds * 0
+    doubtful = [name for name in names if name not in certain and (codes[name].groupby(groups).nunique() > 1).any()]
     if not doubtful:
         return
-    certain = list(names)
-    while certain and (found := _doubtful(codes[certain], seeds)):
-        certain.remove(max(found, key=lambda name: codes[name].nunique()))
-    words = [plain(name) for name in names if name not in certain] or [plain(doubtful[0])]
-    values = listed(map(repr, dict.fromkeys(table[names[0] if not words else doubtful[0]].map(str))), 3)
+    first = max(doubtful, key=lambda name: codes[name].nunique())
+    values = listed(map(repr, dict.fromkeys(table[first].map(str))), 3)
     remedy = f"--variant-param {','.join(map(plain, certain))}" if certain else "--variant-param A,B"
     raise UsageError(
-        f"{listed(words, 5)} {'differs' if len(words) == 1 else 'differ'} between the seeds of runs that are otherwise "
-        f"equal ({plain(doubtful[0])}: {values}), like a result. Name the variants explicitly: {remedy}"
+        f"{listed(map(plain, doubtful), 5)} {'differs' if len(doubtful) == 1 else 'differ'} between the seeds of runs "
+        f"that are otherwise equal ({plain(first)}: {values}), like a result. Name the variants explicitly: {remedy}"
     )
 
 
-def _doubtful(codes: pd.DataFrame, seeds: pd.Series) -> list[str]:
-    """Return the keys without which equally many runs differ in configuration or seed, but fewer in configuration."""
-    names = list(codes.columns)
-    runs = codes.assign(**{"": seeds})
-    settings, pairs = len(codes.drop_duplicates()), len(runs.drop_duplicates())
-    found = []
-    for name in names:
-        rest = [other for other in names if other != name]
-        fewer = (len(codes[rest].drop_duplicates()) if rest else 1) < settings
-        if fewer and len(runs[[*rest, ""]].drop_duplicates()) == pairs:
-            found.append(name)
-    return found
+def _certain(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the keys that distinguish all runs of one seed and make the fewest configurations.
+
+    `runs` has the codes of the keys, and those of the seeds in the column without a name. Of more than eight keys, one
+    after another is removed instead of comparing all sets.
+    """
+
+    def settings(kept: Sequence[str]) -> int:
+        """Return the number of configurations; more than there are runs if runs of one seed become equal."""
+        if len(runs[[*kept, ""]].drop_duplicates()) < len(runs):
+            return len(runs) + 1
+        return len(runs[list(kept)].drop_duplicates()) if kept else 1
+
+    if len(names) <= _MOST_SETS:
+        sets = [list(kept) for number in range(len(names) + 1) for kept in combinations(names, number)]
+        return min(sets, key=lambda kept: (settings(kept), len(kept)))
+    kept = list(names)
+    while kept:
+        best = min(reversed(kept), key=lambda name: settings([other for other in kept if other != name]))
+        rest = [other for other in kept if other != best]
+        if settings(rest) > len(runs):
+            break
+        kept = rest
+    return kept

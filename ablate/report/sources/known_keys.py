@@ -61,6 +61,11 @@ gitstatus gitrepo branch revision sha hash confighash codeversion dirty diff
 """
 """Names of the state of the code."""
 
+RESULT_WORDS = (
+    "acc accuracy f1 auc auroc auprc mse rmse mae psnr ssim iou miou dice bleu rouge perplexity ppl reward return"
+)
+"""Words of a name that make a column of numbers with decimals a result: `acc_pruned`, `mse_overall`."""
+
 _BY_REASON = {
     "ids and descriptions": IDS,
     "times": TIMES,
@@ -71,6 +76,7 @@ _BY_REASON = {
 }
 _REASONS = {name: reason for reason, names in _BY_REASON.items() for name in names.split()}
 _OWN_TAGS = ("tags.mlflow.", "tags.ablate.", "_wandb", "params._wandb")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:/|~/|\./|\.\./|[A-Za-z]:\\|[a-z0-9]+://).*")
 
 
@@ -83,6 +89,15 @@ def is_known_result(column: str) -> bool:
     """Return whether a column is called like a metric: `val_acc`, `eval/loss`."""
     name = plain(column)
     return known_metric(name) is not None or known_metric(name.rpartition("/")[2]) is not None
+
+
+def is_result_like(column: str, cells: Iterable[str]) -> bool:
+    """Return whether a column has numbers with decimals, and a word of its name means a result."""
+    words = re.findall(r"[a-z]+[0-9]*", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", plain(column)).lower())
+    if not set(words) & set(RESULT_WORDS.split()):
+        return False
+    numbers = [cell.strip() for cell in cells if cell.strip()]
+    return all(map(_NUMBER.fullmatch, numbers)) and any("." in number for number in numbers)
 
 
 def reason_by_name(column: str) -> str:

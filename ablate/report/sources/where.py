@@ -47,7 +47,7 @@ def read_condition(text: str) -> Condition:
 
 def reason_of(condition: Condition) -> str:
     """Return the reason why runs are left out, for the account of all runs."""
-    return f"left out by --where {condition.text}"
+    return f"excluded by --where {condition.text}"
 
 
 def where(runs: RunTable, options: TableOptions) -> RunTable:

@@ -131,8 +131,8 @@ def test_ids_times_results_and_values_of_each_run_are_left_out() -> None:
     for place, row in enumerate(rows):
         row |= {
             "run_id": f"r{place // 2}", "started_at": f"12:0{place // 3}", "host": f"h{place % 2}",
-            "val_loss": f"0.{place // 2}", "out": f"/runs/{place // 2}", "params_seen": f"{place}.5",
-            "data_seed": str(100 + int(row["seed"])), "git_commit": "ab"[place % 2],
+            "val_loss": f"0.{place // 2}", "acc_pruned": f"10.{place % 2}", "out": f"/runs/{place // 2}",
+            "params_seen": f"{place}.5", "data_seed": str(100 + int(row["seed"])), "git_commit": "ab"[place % 2],
         }  # fmt: skip
     found = study(rows, baseline="1")
     assert list(seeds_of(found)) == ["baseline", "lr=2"]
@@ -141,7 +141,7 @@ def test_ids_times_results_and_values_of_each_run_are_left_out() -> None:
         "ids and descriptions": ["run_id"],
         "times": ["started_at"],
         "hosts and devices": ["host"],
-        "results": ["val_loss"],
+        "results": ["val_loss", "acc_pruned"],
         "paths": ["out"],
         "a value of their own in most runs": ["params_seen"],
         "one value per seed": ["data_seed"],
@@ -156,6 +156,12 @@ def test_a_key_left_out_by_mistake_leads_to_an_error_on_duplicates() -> None:
 
 _TWELVE = runs({"lr": "1"}, {"lr": "2"}, seeds="012345")
 RESULT_LIKE = [row | {"best_at": str(place % 5)} for place, row in enumerate(_TWELVE)]
+TWO_RESULTS = [
+    {"dim": dim, "seed": seed, "active": active, "collapsed": str(int(dim) - int(active)), "acc": "0.5"}
+    for dim, actives in (("50", "55555"), ("40", "55655"), ("20", "55565"))
+    for seed, active in enumerate(actives)
+    for seed in [str(seed)]
+]
 PARTLY_SET = [
     *runs({"lr": "1", "ema": "true"}, {"lr": "2", "ema": "true"}, {"lr": "3"}),
     *runs({"lr": "3", "ema": "x"}),
@@ -170,6 +176,7 @@ PARTLY_SET = [
             RESULT_LIKE,
             "best_at differs between the seeds of runs that are otherwise equal.*--variant-param lr$",
         ),
+        (TWO_RESULTS, "active, collapsed differ between the seeds .*--variant-param dim$"),
         (PARTLY_SET,
          "ema is missing in 3 of 12 runs.*--where 'ema!='"),
         (runs({"lr": "1"}), "No variants found.*--variant-param NAME"),

@@ -30,7 +30,7 @@ def test_conditions(conditions: list[str], left: list[str]) -> None:
 def test_runs_left_out_are_in_the_account() -> None:
     account = account_for(analyse(study(GRID, where=("opt=sgd", "seed!=2"), baseline="0.1")))
     assert (account.read, account.used) == (12, 4)
-    assert account.left_out == {"left out by --where opt=sgd": 6, "left out by --where seed!=2": 2}
+    assert account.left_out == {"excluded by --where opt=sgd": 6, "excluded by --where seed!=2": 2}
 
 
 @pytest.mark.parametrize(
