@@ -179,7 +179,7 @@ def _together(_: str, up: str) -> str:
     arms = committed_values("factorial").analysis.factorial
     assert arms
     parts = [
-        f"![Main effects and interactions]({up}/reports/factorial/figures/main-effects.png)",
+        _picture("factorial", "main-effects", up),
         f"Differences in points with 95 % intervals. The averages are over {arms.variants} arms with "
         f"{_mark('factorial', averaged[0]['variant'], 'n')} seeds each.",
         "\n".join(lines),
@@ -210,11 +210,18 @@ def _pair(pair: FactorialContrast) -> str:
 
 
 def _figure(study: str, up: str) -> str:
-    """Return the forest plot of a report, and its variant for narrow screens, as the report shows them."""
-    text = (ROOT / "reports" / study / "report.md").read_text()
-    found = re.search(r"<picture>.*?</picture>", text, re.DOTALL)
-    assert found
-    return found[0].replace("figures/", f"{up}/reports/{study}/figures/".removeprefix("./"))
+    """Return the forest plot of a report."""
+    return _picture(study, "forest", up)
+
+
+def _picture(study: str, figure: str, up: str) -> str:
+    """Return a figure of a report, and its variant for narrow screens, as the report shows them."""
+    folder = f"{up}/reports/{study}/figures/".removeprefix("./")
+    pictures = re.findall(
+        r"^<picture>\n.*\n.*\n</picture>$", (ROOT / "reports" / study / "report.md").read_text(), re.MULTILINE
+    )
+    (found,) = (picture for picture in pictures if f'"figures/{figure}.png"' in picture)
+    return str(found).replace("figures/", folder)
 
 
 def _faults(_: str, up: str) -> str:

@@ -41,11 +41,11 @@ def study_plots(analysis: Analysis) -> list[Plot]:
 
 
 def for_phones(plots: Sequence[Plot]) -> list[Plot]:
-    """Return the forest plot for narrow screens, which the report shows there instead of the other."""
+    """Return the plots with names next to their rows for narrow screens, where the report shows them instead."""
     return [
-        replace(plot, section="", file="forest-narrow.png", medium="phone")
+        replace(plot, section="", file=f"{plot.file.removesuffix('.png')}-narrow.png", medium="phone")
         for plot in plots
-        if plot.function == "forest"
+        if plot.function in ("forest", "main_effects")
     ]
 
 
