@@ -12,6 +12,7 @@ from ablate.figures.images import before_after, existing, image_grid
 from ablate.figures.media import drawn_for
 from ablate.figures.noise import noise_budget
 from ablate.figures.retuned import budget_curves, estimands
+from ablate.figures.run_curves import run_curves
 from ablate.figures.shapley import shapley_bars
 from ablate.figures.single_run import confusion, learning_curves
 from ablate.figures.training_curves import training_curves
@@ -40,6 +41,7 @@ __all__ = [
     "noise_budget",
     "parallel_coordinates",
     "pareto_front",
+    "run_curves",
     "search_history",
     "search_slices",
     "shapley_bars",

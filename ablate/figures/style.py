@@ -136,14 +136,25 @@ def shared_legend(figure: Figure) -> None:
 
 
 def legend_below(
-    figure: Figure, handles: Sequence[Artist], labels: Sequence[str] = (), *, most: int = 20, **more: Any
+    figure: Figure,
+    handles: Sequence[Artist],
+    labels: Sequence[str] = (),
+    *,
+    most: int = 20,
+    grow: bool = False,
+    **more: Any,
 ) -> None:
-    """Add a legend below the panels, with as many columns as fit, up to `most`."""
+    """Add a legend below the panels, with as many columns as fit, up to `most`; `grow` makes room for it."""
     if not handles:
         return
     room = page_width() - 0.6
     texts = [fit(text, room) for text in (labels or [str(handle.get_label()) for handle in handles])]
     columns = _legend_columns(texts, min(most, len(texts)))
+    if grow:
+        lines = (
+            1.6 * SMALL / 72 * (-(-sum(text.count("\n") + 1 for text in texts) // columns) + bool(more.get("title")))
+        )
+        figure.set_figheight(figure.get_figheight() + lines)
     figure.legend(list(handles), texts, loc="outside lower center", ncols=columns, **more)
 
 

@@ -17,6 +17,7 @@ from ablate.errors import UserError
 from ablate.figures.arm_curves import Arm, Band, early_stops, merge_equal, read_arm
 from ablate.figures.labels import BODY, SMALL, fit, margin_labels
 from ablate.figures.media import chart_height, page_width, panels_across
+from ablate.figures.run_lines import EARLY, WORTH_CUTTING
 from ablate.figures.style import (
     BLUE,
     GREY,
@@ -34,8 +35,6 @@ from ablate.figures.style import (
 LINES_IN_ONE_PANEL = 5
 PANELS_ACROSS = 4
 MAX_PANELS = 40  # more arms share one panel, with few of them labelled
-EARLY = 0.2  # share of the training whose values may be cut off if they are far from the others
-WORTH_CUTTING = 2.0  # least factor by which this shortens the axis
 SEVERAL_DECADES = 100.0  # as for the loss of a single run
 BANDS: dict[Band, str] = {"sd": "± 1 standard deviation over seeds", "range": "lowest to highest seed"}
 

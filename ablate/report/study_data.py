@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.report.found_variants import FoundVariants
+from ablate.report.recorded_curves import RecordedCurves
 from ablate.report.search_data import Searches
 from ablate.stats.effects import Comparison, Looks, Protocol
 from ablate.stats.effects.seeds import Seed
@@ -97,7 +98,9 @@ class StudyData:
         commands: Commands that reproduce the report.
         looks: Looks of sequential testing.
         searches: Searches that tuned the variants.
-        curves: Loads the histories of the seeds by variant.
+        curves: Loads the histories of the seeds by variant, of a study of this project.
+        recorded: Loads the curves of runs of other software; None if there are none.
+        row_names: The rows of `runs` in their source, of runs of other software.
         correct: Loads per-image correctness by variant and seed.
         labels: Loads names of the classes and labels of the test images; None if they are not on this machine.
         batch: Loads the path of a picture of training images of the baseline; None if there is none.
@@ -128,6 +131,8 @@ class StudyData:
     looks: Looks | None = None
     searches: Searches | None = None
     curves: Callable[[], Histories] = dict
+    recorded: Callable[[], RecordedCurves | None] = lambda: None
+    row_names: Sequence[Any] = ()
     correct: Callable[[], Mapping[str, Mapping[int, Any]]] = dict
     labels: Callable[[], tuple[Sequence[str], Any] | None] = lambda: None
     batch: Callable[[], Path | None] = lambda: None

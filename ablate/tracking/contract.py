@@ -41,8 +41,8 @@ class RunTracker(Protocol):
     def experiments(self) -> list[str]:
         """Return the names of the experiments."""
 
-    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
-        """Return one row per epoch: `step` and the metrics."""
+    def history(self, run: Run, names: Sequence[str] = ()) -> tuple[Mapping[str, float], ...]:
+        """Return one row per epoch: `step` and the metrics, of those in `names` if any are given."""
 
     def find(self, text: str) -> Run:
         """Return the run that `text` names, with its history.

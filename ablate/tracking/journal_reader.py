@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +48,13 @@ class JournalReader:
         """Return the names of the studies, and that of single runs if there are any."""
         return sorted({run.study for run in self._loaded()})
 
-    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
-        """Return one row per epoch: `step` and the metrics."""
+    def history(self, run: Run, names: Sequence[str] = ()) -> tuple[Mapping[str, float], ...]:
+        """Return one row per epoch: `step` and the metrics, of those in `names` if any are given."""
         found = self._load(self._path(run))
-        return found.history if found else ()
+        rows = found.history if found else ()
+        if not names:
+            return rows
+        return tuple({name: row[name] for name in ("step", *names) if name in row} for row in rows)
 
     def find(self, text: str) -> Run:
         """Return the run that `text` names, with its history."""

@@ -134,7 +134,7 @@ def _shares(plots: Sequence[Plot]) -> tuple[list[int], list[int]]:
 
 def _effort(plot: Plot) -> float:
     """Return the approximate drawing time in panels: curves and slopes have one per variant."""
-    panels = plot.arguments.get("histories") or plot.arguments.get("pairs") or ()
+    panels = plot.arguments.get("histories") or plot.arguments.get("arms") or plot.arguments.get("pairs") or ()
     return 4.0 + len(panels)
 
 

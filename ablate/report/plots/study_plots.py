@@ -12,6 +12,7 @@ from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.formats.numbers import in_words
 from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.curves import batch_plots, training_plots
+from ablate.report.plots.recorded import recorded_plots
 from ablate.report.plots.render import Plot
 from ablate.stats.effects import Effect, TwoScopes
 
@@ -30,6 +31,7 @@ def study_plots(analysis: Analysis) -> list[Plot]:
         _forest,
         _slopes,
         training_plots,
+        recorded_plots,
         batch_plots,
         _main_effects,
         _shapley,

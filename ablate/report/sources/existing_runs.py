@@ -88,8 +88,7 @@ def from_table(
         raise UserError(f"No runs in {source}")
     options = replace(options, baseline=in_one_form([options.baseline])[0][0])
     rows, scores, statement = _read(table, options, row_word, diverged)
-    statement += f"; {reading}" if reading else ""
-    metric = scores.metric
+    metric, statement = scores.metric, "; ".join(filter(None, [statement, reading]))
     factors, variants = find_factors(rows, options.factors, row_word, detect=options.detect_factors)
     usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
     _require_baseline(rows, usable, options.baseline)
@@ -114,6 +113,7 @@ def from_table(
         statement=f"Read as: {statement}.",
         notes=_assumptions(options, metric, len(design.comparisons)),
         limits=_LIMITS,
+        row_names=rows.index[rows["status"].isin(STATUSES)].tolist(),
     )
 
 

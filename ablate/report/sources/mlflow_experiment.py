@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.known_keys import is_seed
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import Curve, RunTable
 from ablate.report.sources.run_names import seed_in, without_seeds
 from ablate.report.sources.seed_column import DEFAULT, SEED_IN_NAMES
 from ablate.report.study_data import StudyData
@@ -54,7 +55,26 @@ def read_experiments(
         table["experiment"] = [run.study for run in used]
     words = "; ".join(filter(None, [f"filter: {condition}" * bool(condition), words]))
     source = f"the MLflow experiment{'s' * several} {listed(experiments)}"
-    return RunTable(source, table, "run", aside, last_steps=steps, names=names, statement=words)
+    by_name = {run.name: run for run in used}
+    return RunTable(
+        source,
+        table,
+        "run",
+        aside,
+        load_curves=lambda row, metrics: _curves(tracker.history(by_name[row], metrics), metrics),
+        last_steps=steps,
+        names=names,
+        statement=words,
+    )
+
+
+def _curves(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, Curve]:
+    points = {name: [(float(row["step"]), row[name]) for row in rows if name in row] for name in names}
+    return {
+        name: Curve(array("d", [step for step, _ in found]), array("d", [value for _, value in found]))
+        for name, found in points.items()
+        if found
+    }
 
 
 def _runs_of(name: str, tracker: Tracker, condition: str) -> list[Run]:

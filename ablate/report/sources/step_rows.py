@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain, require
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable
 from ablate.report.sources.row_checks import STEP_COLUMNS, check_thousands
+from ablate.report.sources.run_histories import drawn_metrics
 from ablate.report.sources.scores import is_missing, read_number
 from ablate.report.sources.step_choice import StepChoice, StepFindings, goal_of
+from ablate.stats.known_metrics import known_metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,13 +96,57 @@ def choose_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> Ru
         [runs.row_name(row) for row in diverged],
     )
     words = f"{choice.value_in_words(plain(metric), goal)} (column {step})"
+    scored = {row: float(wanted[row]) for row in kept.index[has_score] if math.isfinite(wanted[row])}
+    shown = drawn_metrics(
+        [metric, selector if choice.metric else None], [metric, selector, *_numeric_metrics(table, step, options)]
+    )
     return replace(
         runs,
         table=kept,
+        histories=_histories({name: _recorded(table[name], steps, groups) for name in shown}, groups[chosen]),
+        drawn=DrawnCurves(shown, metric, scored, choice.step_in_words(goal), plain(step)),
         statement="; ".join(filter(None, [runs.statement, words])),
         cautions=[*runs.cautions, *findings.cautions(plain(metric), choice, goal)],
         diverged=list(diverged),
     )
+
+
+def _numeric_metrics(table: pd.DataFrame, step: str, options: TableOptions) -> list[str]:
+    """Return the columns whose names are known metrics and whose first cells are numbers."""
+    roles = {options.variant, options.seed, options.status, step, *options.factors}
+    names = [name for name in table.columns if name not in roles and known_metric(plain(name))]
+    first = {name: table[name][~table[name].map(is_missing).astype(bool)].head(1).map(str).tolist() for name in names}
+    return [
+        name for name in names if any(read_number(text.strip().removesuffix("%")) is not None for text in first[name])
+    ]
+
+
+def _histories(recorded: Mapping[str, _Recorded], rows: pd.Series) -> dict[Any, dict[str, Curve]]:
+    """Return the curves of the runs of some rows; `rows` has the run of each."""
+    import numpy as np
+
+    first = rows[~rows.duplicated()]
+    row_of = dict(zip(first.tolist(), first.index, strict=True))
+    found: dict[Any, dict[str, Curve]] = {row: {} for row in first.index}
+    for name, one in recorded.items():
+        given = one.given.to_numpy()
+        runs, steps, values = (column.to_numpy()[given] for column in (one.groups, one.steps, one.values))
+        order = np.lexsort((np.arange(len(steps)), steps, runs))
+        runs, steps, values = runs[order], steps[order].astype(float), values[order]
+        is_last = np.append((runs[1:] != runs[:-1]) | (steps[1:] != steps[:-1]), True)[: len(runs)]
+        runs, steps, values = runs[is_last], steps[is_last], values[is_last]
+        for run, start, end in zip(*_spans(runs), strict=True):
+            if end - start > 1:
+                found[row_of[run]][name] = Curve(array("d", steps[start:end]), array("d", values[start:end]))
+    return found
+
+
+def _spans(runs: Any) -> tuple[list[Any], list[int], list[int]]:
+    """Return the distinct values of a sorted array, and where each begins and ends."""
+    import numpy as np
+
+    values, starts = np.unique(runs, return_index=True)
+    return values.tolist(), starts.tolist(), [*starts[1:].tolist(), len(runs)]
 
 
 def _chosen_rows(at_step: pd.Series, scores: _Recorded) -> pd.Series:

@@ -14,8 +14,9 @@ from typing import Any
 from ablate.errors import UsageError
 from ablate.report.sources.columns import DEFAULT_METRICS
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.readers.run_table import Curve, RunTable
+from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable
 from ablate.report.sources.row_checks import STEP_CHOICES
+from ablate.report.sources.run_histories import drawn_metrics
 from ablate.report.sources.step_choice import StepChoice, StepFindings, different_ends, goal_of, step_choice
 from ablate.report.sources.step_rows import choose_rows
 from ablate.wording import count, unknown
@@ -54,6 +55,7 @@ def _of_last_values(
     words = f"{asked} in the summary of each run" if runs.are_summaries else words
     return replace(
         runs,
+        drawn=DrawnCurves([asked], asked, ends, StepChoice().step_in_words()) if any(ends.values()) else DrawnCurves(),
         statement="; ".join(filter(None, [runs.statement, words])),
         cautions=[*runs.cautions, *different_ends(asked, ends, advice="exclude them")],
     )
@@ -77,19 +79,28 @@ class _Chosen:
         """Return the value of a metric of a run at the step; empty if there is none."""
         if name not in curves:
             return ""
-        curve = curves[name]
+        step = self.step(name, curves)
+        if step is None:
+            return ""
+        return "nan" if math.isnan(step) else curves[name].at(step)
+
+    def step(self, name: str, curves: Mapping[str, Curve]) -> float | None:
+        """Return the step of a metric of a run that counts, whether or not the metric has a value there.
+
+        It is None without a metric that chooses it, and NaN if that one diverged before its first finite value.
+        """
         if self.choice is None or self.choice.is_last or name not in self.repeated:
-            return curve.at(curve.steps[-1])
+            return curves[name].steps[-1]
         if self.choice.number is not None:
-            return curve.at(self.choice.number)
+            return self.choice.number
         selector = curves.get(self.choice.metric)
         if selector is None:
-            return ""
+            return None
         finite = [pair for pair in zip(selector.values, selector.steps, strict=True) if math.isfinite(pair[0])]
         if not finite:
-            return "nan"  # diverged before the first finite value
+            return math.nan
         best = (min if self.goal == "min" else max)(value for value, _ in finite)
-        return curve.at(next(step for value, step in finite if value == best))
+        return next(step for value, step in finite if value == best)
 
 
 def _from_histories(runs: RunTable, choice: StepChoice | None, options: TableOptions) -> RunTable:
@@ -111,15 +122,20 @@ def _from_histories(runs: RunTable, choice: StepChoice | None, options: TableOpt
         for name in names if choice or name not in repeated
     }  # fmt: skip
     table = runs.table.assign(**columns)
+    shown = drawn_metrics([asked, choice.metric if choice else None], [name for name in names if name in repeated])
+    kept = {row: {name: curves[name] for name in shown if name in curves} for row, curves in runs.histories.items()}
     if choice is None or asked is None or asked not in repeated:
-        return replace(runs, table=table, histories={})
+        return replace(runs, table=table, histories=kept, drawn=replace(runs.drawn, metrics=shown))
     cells = dict(zip(table.index, columns[f"metrics.{asked}"], strict=True))
     findings = _findings(asked, choice.metric or asked, runs.histories, cells)
     words = choice.value_in_words(asked, goal)
+    steps = {row: chosen.step(asked, curves) for row, curves in runs.histories.items() if asked in curves}
+    scored = {row: step for row, step in steps.items() if step is not None and cells[row]}
     return replace(
         runs,
         table=table,
-        histories={},
+        histories=kept,
+        drawn=replace(runs.drawn, metrics=shown, score=asked, scored_steps=scored, choice=choice.step_in_words(goal)),
         statement="; ".join(filter(None, [runs.statement, words])),
         cautions=[*runs.cautions, *findings.cautions(asked, choice, goal)],
         diverged=findings.diverged,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,8 +83,10 @@ class MlflowTracker:
         """Return the names of the experiments."""
         return list(self._store.experiments().values())
 
-    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
-        """Return one row per epoch: `step` and the metrics."""
+    def history(self, run: Run, names: Sequence[str] = ()) -> tuple[Mapping[str, float], ...]:
+        """Return one row per epoch: `step` and the metrics, of those in `names` if any are given."""
+        if names:
+            return history_rows(self._store.points(self.identifier(run), names))
         stored = self._store.get(self.identifier(run))
         return self._history(stored) if stored else ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -241,3 +242,29 @@ def test_metrics_without_steps_need_no_statement() -> None:
     runs = [run(f"{name}-seed{seed}", last_steps={"val_acc": 0}) for name in ("base", "new") for seed in range(3)]
     assert "last recorded" not in read(runs, baseline="base").statement
     assert "last recorded" in read(runs, baseline="base", step="last").statement
+
+
+class StoreWithHistories(Store):
+    """A store that counts the histories that it loads."""
+
+    loaded = 0
+
+    def history(self, run: Run, names: Sequence[str] = ()) -> tuple[Mapping[str, float], ...]:
+        self.loaded += 1
+        return tuple({"step": step, name: run.metrics[name] - 0.1 / step} for name in names for step in (1, 2, 3))
+
+
+def test_histories_are_loaded_for_the_compared_metric_when_they_are_drawn() -> None:
+    steps = {"val_acc": 3.0, "val_loss": 3.0}
+    store = StoreWithHistories(
+        [run(f"{arm}-s{seed}", last_steps=steps, params={"seed": seed}) for arm in ("base", "new") for seed in range(2)]
+    )
+    found = from_experiment("theirs", store, TableOptions(metric="val_acc", baseline="base"))  # type: ignore[arg-type]
+    assert store.loaded == 0
+    curves = found.recorded()
+    assert curves is not None
+    assert store.loaded == 4
+    (metric,) = curves.metrics
+    assert (metric.label, curves.choice) == ("val acc (%)", "the last step")
+    assert [len(runs) for runs in metric.by_variant.values()] == [2, 2]
+    assert metric.by_variant["base"][0].values == pytest.approx([80, 85, 86.6666667])

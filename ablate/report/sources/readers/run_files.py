@@ -55,10 +55,11 @@ _FIRST_STEPS = ("step", "epoch")
 
 @dataclass
 class Metrics:
-    """The metrics of a run: curves, metrics that were recorded once, and warnings about the file."""
+    """The metrics of a run: curves, metrics that were recorded once, warnings about the file, and the name of steps."""
 
     curves: dict[str, Curve] = field(default_factory=dict)
     cautions: list[str] = field(default_factory=list)
+    axis: str = "step"
 
 
 def metric_file(folder: Path, asked: str | None = None) -> Path | None:
@@ -93,7 +94,7 @@ def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
     if path.suffix != ".jsonl" and not path.read_bytes().endswith((b"\n", b"\r")):
         rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]
     metrics = _of_rows(rows, path, step_param)
-    return Metrics(metrics.curves, [*cautions, *metrics.cautions])
+    return Metrics(metrics.curves, [*cautions, *metrics.cautions], metrics.axis)
 
 
 def read_json(path: Path) -> Any:
@@ -112,7 +113,7 @@ def _of_object(found: Mapping[str, Any]) -> Metrics:
         numbers = [read_number(cell(one)) for one in values if not isinstance(one, str | bool)]
         if any(number is not None for number in numbers) and len(numbers) == len(values):
             curves[name] = _curve({float(step): number for step, number in enumerate(numbers) if number is not None})
-    return Metrics(curves)
+    return Metrics(curves, axis="epoch")
 
 
 def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | None) -> Metrics:
@@ -133,7 +134,9 @@ def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | No
     caution = (
         f"Values of {path} were recorded more than once at a step, and the last one counts: {listed(repeated, 3)}."
     )
-    return Metrics({name: _curve(found) for name, found in points.items()}, [caution] if repeated else [])
+    return Metrics(
+        {name: _curve(found) for name, found in points.items()}, [caution] if repeated else [], axis or "step"
+    )
 
 
 def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: bool) -> str | None:

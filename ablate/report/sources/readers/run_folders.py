@@ -16,7 +16,7 @@ from ablate.report.sources.readers.run_files import (
     read_configuration,
     read_metrics,
 )
-from ablate.report.sources.readers.run_table import RunTable, table_of_rows
+from ablate.report.sources.readers.run_table import DrawnCurves, RunTable, table_of_rows
 from ablate.wording import count, listed
 
 NO_METRICS = "with a configuration, but without metrics"
@@ -45,7 +45,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         names = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
         raise UserError(f"No files of metrics ({names}) in {folder.resolve()}. Name them with --metrics-file")
     known = {path: read_configuration(path) for path in folders}
-    rows, histories, cautions = {}, {}, list[str]()
+    rows, histories, cautions, axes = {}, {}, list[str](), set[str]()
     for place, path in files.items():
         name = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
         metrics = read_metrics(path, step_param)
@@ -54,6 +54,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         rows[name] = {f"params.{key}": value for key, value in params.items()}
         histories[name] = metrics.curves
         cautions += metrics.cautions
+        axes.add(metrics.axis)
     occupied = {*files, *(above for place in files for above in place.parents)}
     idle = [path.relative_to(folder).as_posix() for path in folders
             if path not in occupied and files.keys().isdisjoint(path.parents) and _has_configuration(path)]  # fmt: skip
@@ -68,6 +69,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         "run",
         {NO_METRICS: idle} if idle else {},
         histories,
+        drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}",
         cautions=cautions,

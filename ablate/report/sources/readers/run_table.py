@@ -41,6 +41,25 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class DrawnCurves:
+    """What the report draws of the histories of runs.
+
+    Attributes:
+        metrics: Names of the metrics, the compared one first if it has several values per run.
+        score: The compared metric, if it is one of them.
+        scored_steps: The step by row whose value of the compared metric is the score.
+        choice: This step in words: `the last step`, `step 10`.
+        axis: Name of the steps.
+    """
+
+    metrics: Sequence[str] = ()
+    score: str = ""
+    scored_steps: Mapping[Any, float] = field(default_factory=dict)
+    choice: str = ""
+    axis: str = "step"
+
+
+@dataclass(frozen=True)
 class RunTable:
     """The runs of a source as they were found, before any check.
 
@@ -52,6 +71,8 @@ class RunTable:
         set_aside: The names of runs that are not in the table, by reason, such as `with a half-written line`.
         histories: Curves by row of the table and name of the metric, for sources that record a metric more than once.
             The table has no column of these metrics.
+        load_curves: Loads the curves of a row by name, of some metrics, for sources whose histories are read later.
+        drawn: What the report draws of the histories.
         last_steps: The last step of each metric by row, for sources that give only the last value of a metric. None for
             other sources.
         are_summaries: Whether the values of the table are those of summaries, which may be other than the last ones.
@@ -69,6 +90,8 @@ class RunTable:
     row_word: str
     set_aside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     histories: Mapping[Any, Mapping[str, Curve]] = field(default_factory=dict)
+    load_curves: Callable[[Any, Sequence[str]], Mapping[str, Curve]] | None = None
+    drawn: DrawnCurves = field(default_factory=DrawnCurves)
     last_steps: Mapping[Any, Mapping[str, float]] | None = None
     are_summaries: bool = False
     diverged: Sequence[Any] = ()
