@@ -46,9 +46,9 @@ class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
     With `files`, `folder`, `tensorboard`, `experiments`, `wandb` or `optuna` the runs are external: `options` maps
-    their columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` that of
-    MLflow, `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the report
-    quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
+    their columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` a filter in
+    MLflow's syntax, `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the
+    report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
     """
 
     name: str
@@ -79,7 +79,8 @@ class ReportSource:
         if self.optuna:
             return self.optuna_study or Path(mask_uri(self.optuna).partition("?")[0]).stem
         if self.wandb:
-            return name_of([Path(self.wandb)])
+            path = Path(self.wandb)
+            return name_of([path]) if path.is_dir() else path.name
         return name_of(self._paths) or next(iter(self.experiments), "")
 
     @property
@@ -107,9 +108,9 @@ class ReportSource:
 
             return read_tensorboard(self.tensorboard)
         if self.wandb:
-            from ablate.report.sources.readers.wandb_folder import read_wandb_folder
+            from ablate.report.sources.readers.wandb_project import read_wandb
 
-            return read_wandb_folder(Path(self.wandb), self.options)
+            return read_wandb(self.wandb, self.options)
         if self.optuna:
             from ablate.report.sources.readers.optuna_runs import read_optuna
 

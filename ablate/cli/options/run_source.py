@@ -68,7 +68,9 @@ class RunSourceFlags:
     ] = None
     wandb: Annotated[
         str | None,
-        external_option(text="Folder of W&B runs, also of offline ones.", metavar="DIR"),
+        external_option(
+            text="W&B project (ENTITY/PROJECT), or folder of W&B runs, also of offline ones.", metavar="RUNS"
+        ),
     ] = None
     optuna: Annotated[
         str | None,

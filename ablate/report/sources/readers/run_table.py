@@ -145,11 +145,15 @@ def table_of_rows(rows: Mapping[Any, Mapping[str, str]]) -> pd.DataFrame:
 
 def optional_library(name: str, extra: str, path: Path) -> ModuleType:
     """Return a library that only this kind of file needs. Raises UserError with the command that installs it."""
+    library = name.partition(".")[0]
+    missing = UserError(f"{path} needs {library}: pip install '{DISTRIBUTION}[{extra}]'")
     try:
-        return import_module(name)
+        module = import_module(name)
     except ImportError:
-        library = name.partition(".")[0]
-        raise UserError(f"{path} needs {library}: pip install '{DISTRIBUTION}[{extra}]'") from None
+        raise missing from None
+    if module.__file__ is None:  # a folder of that name, such as `wandb`, in the current folder
+        raise missing
+    return module
 
 
 def first_doubled(names: Iterable[str]) -> str | None:

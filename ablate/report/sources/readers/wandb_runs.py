@@ -107,8 +107,8 @@ class WandbRun:
         summary = dict(flat(self.summary))
         media = self.media | {name.removesuffix(_MEDIA) for name in summary if name.endswith(_MEDIA)}
         values = summary or {name: self.history.points[name][1][-1] for name in self.logged}
-        numbers = {name: _number(value) for name, value in values.items() if not _is_own(name, media)}
-        return {name: number for name, number in numbers.items() if number is not None}
+        found = {name: number(value) for name, value in values.items() if not _is_own(name, media)}
+        return {name: value for name, value in found.items() if value is not None}
 
     def last_steps(self) -> dict[str, float]:
         """Return the last step by metric; without a history that of the run for all of them."""
@@ -124,7 +124,7 @@ def table_of_runs(
 
     Without a step in the `options`, the metrics are those of the summaries.
     """
-    twice = {name for name, number in Counter(run.name for run in runs).items() if number > 1}
+    twice = {name for name, times in Counter(run.name for run in runs).items() if times > 1}
     by_name = {f"{run.name} ({run.id})" if run.name in twice else run.name: run for run in runs}
     if len(by_name) < len(runs):
         by_name = {f"{run.name} ({run.labels.get(PROJECT, '')}/{run.id})": run for run in runs}
@@ -163,7 +163,7 @@ def _mixed(runs: Sequence[WandbRun]) -> list[str]:
     projects = Counter(run.labels.get(PROJECT, "") for run in runs)
     if len(projects) < 2:
         return []
-    texts = [f"{name or 'without a name'} ({count(number, 'run')})" for name, number in projects.most_common()]
+    texts = [f"{name or 'without a name'} ({count(times, 'run')})" for name, times in projects.most_common()]
     return [f"The runs belong to {len(projects)} projects: {listed(texts, 5)}. Compare those of one."]
 
 
@@ -173,7 +173,8 @@ def _is_own(name: str, media: Container[str] = ()) -> bool:
     return parts[0] in _OWN or any(".".join(parts[:end]) in media for end in range(1, len(parts)))
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """Return a value as a number; None for texts except those of NaN and infinity, and for true and false."""
     if isinstance(value, str):
         return {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -35,9 +35,11 @@ from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.readers.tensorboard_runs import read_tensorboard
 from ablate.report.sources.readers.wandb_folder import read_wandb_folder
 from ablate.report.sources.readers.wandb_log import records
+from ablate.report.sources.readers.wandb_project import read_wandb
 from ablate.stats.effects import effects_table
 from tests.samples.external_store import EMPTY_RUN, Store
 from tests.samples.wandb_log import write_wandb_log
+from tests.samples.wandb_server import run_node, wandb_server
 
 WANDB_EXIT = 18
 """Field of the record of the end of a run."""
@@ -234,6 +236,24 @@ def wandb_runs(folder: Path, runs: Runs) -> Reader:
     return partial(read_wandb_folder, folder, TableOptions())
 
 
+def wandb_project(folder: Path, runs: Runs) -> Reader:
+    """Runs that the public API reads from a local server."""
+    pytest.importorskip("wandb", reason="wandb, the extra `wandb`, is not installed")
+    nodes = []
+    for number, run in enumerate(runs):
+        config = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        scores = [] if run["val_acc"] is None else [0.0, 0.1, 0.2, run["val_acc"]]
+        nodes.append(run_node(f"{number:02}", config, [{"val_acc": score} for score in scores], state=run["state"]))
+
+    def read() -> RunTable:
+        with wandb_server({"lab/theirs": nodes}) as address, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WANDB_BASE_URL", address)
+            patch.setenv("WANDB_API_KEY", "a" * 40)
+            return read_wandb("lab/theirs", TableOptions())
+
+    return read
+
+
 SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "csv": csv_file,
     "tsv": partial(csv_file, separator="\t"),
@@ -251,6 +271,7 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "optuna": optuna_study,
     "W&B logs": wandb_logs,
     "wandb": wandb_runs,
+    "wandb project": wandb_project,
 }
 
 
