@@ -17,22 +17,33 @@ _SEED = re.compile(r"(?:/s|[/_\-. ,+]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ,+]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
 """The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
+_SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|$)", re.IGNORECASE)
+"""A seed before further parts of a name, as in paths: `vit/seed3/logs`, `lr=0.1,seed=3,width=8`."""
+
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 
 
 def seed_in(name: str) -> str:
-    """Return the seed at the end of a name; empty if there is none."""
-    found = _SEED.search(name)
+    """Return the seed at the end of a name or of the last part that has one; empty if there is none."""
+    found = _SEED.search(name) or _last_inside(name)
     return found[1] if found else ""
 
 
+def _last_inside(name: str) -> re.Match[str] | None:
+    return next(iter(reversed(list(_SEED_INSIDE.finditer(name)))), None)
+
+
 def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
-    """Return names without their seeds, if in every name that ends like a seed it is the seed of that run."""
-    ends = [_SEED_AT_END.search(name) for name in names]
+    """Return names without their seeds, if in every name that seems to have a seed it is the seed of that run."""
+    ends = [_SEED_AT_END.search(name) or _last_inside(name) for name in names]
     matching = [integer(seed) == int(found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
     if not all(matching):
         return list(names)
-    return [name[: found.start()] or name if found else name for name, found in zip(names, ends, strict=True)]
+    return [_without(name, found) or name if found else name for name, found in zip(names, ends, strict=True)]
+
+
+def _without(name: str, seed: re.Match[str]) -> str:
+    return (name[: seed.start()] + name[seed.end() :]).lstrip("/,")
 
 
 def in_one_form(names: Sequence[str]) -> tuple[list[str], list[str]]:

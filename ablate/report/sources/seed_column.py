@@ -57,7 +57,7 @@ def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOp
             words = "; ".join(filter(None, [runs.statement, SEED_IN_NAMES]))
             return replace(runs, table=table.assign(seed=seeds), statement=words), options
     if column is None and options.seed == DEFAULT:
-        known = listed(plain(str(name)) for name in table.columns)
+        known = listed(plain(str(name)) for name in table.columns) or "none"
         kind = "param" if runs.row_word == "run" else "column"
         raise UsageError(
             f"No seed found: no {kind} has a known name of seeds. Choose it with --seed-param NAME. Known: {known}"

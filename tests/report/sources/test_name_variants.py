@@ -14,6 +14,7 @@ from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.known_keys import is_seed, reason_by_name
 from ablate.report.sources.readers.run_table import RunTable, table_of_rows
+from ablate.report.sources.run_names import seed_in, without_seeds
 from ablate.report.study_data import StudyData
 
 Row = dict[str, str]
@@ -231,3 +232,20 @@ def test_the_seed_is_never_guessed() -> None:
 )
 def test_names_of_configuration_keys(name: str) -> None:
     assert reason_by_name(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "rest"),
+    [
+        ("vit/seed3/logs", "3", "vit/logs"),
+        ("seed_3/vit", "3", "vit"),
+        ("vit_seed3/version_0", "3", "vit/version_0"),
+        ("lr=0.1,seed=3,width=8", "3", "lr=0.1,width=8"),
+        ("seed=3,lr=0.1", "3", "lr=0.1"),
+        ("seed1/vit/seed3", "3", "seed1/vit"),
+        ("vit/seeded3/logs", "", "vit/seeded3/logs"),
+        ("linseed3/logs", "", "linseed3/logs"),
+    ],
+)
+def test_seeds_inside_names(name: str, seed: str, rest: str) -> None:
+    assert (seed_in(name), without_seeds([name], [seed])) == (seed, [rest])
