@@ -74,7 +74,9 @@ def read_number(text: str) -> WrittenNumber:
     Punctuation around it is ignored. Raises ValueError, with a message that continues `'0,93' ...`, if it is not a
     number or if a comma makes it ambiguous.
     """
-    word = _COLOUR.sub("", text).strip().lstrip(_BEFORE)
+    word = _COLOUR.sub("", text).strip()
+    _check_brackets(word)
+    word = word.lstrip(_BEFORE)
     for _ in range(2):  # punctuation may be in front of the percent sign and behind it
         value = _value(word)
         if value is not None:
@@ -89,6 +91,16 @@ def read_number(text: str) -> WrittenNumber:
             'instance with environment={"LC_ALL": "C"}'
         )
     raise ValueError("is not a number")
+
+
+def _check_brackets(word: str) -> None:
+    """Raise ValueError for the beginning of a list of values, such as `[0.5,`, and for a bound, such as `<0.5`."""
+    before = word[: len(word) - len(word.lstrip(_BEFORE))]
+    if "<" in before and ">" not in word:
+        raise ValueError("is a bound, not a number")
+    opened = [pair for pair in ("[]", "{}", "()") if pair[0] in before and pair[1] not in word]
+    if opened and (opened != ["()"] or word.endswith(",")):
+        raise ValueError(f"begins with {opened[0][0]!r} and has no {opened[0][1]!r}: it may be one of several values")
 
 
 def _value(word: str) -> float | None:

@@ -13,11 +13,9 @@ from ablate.errors import UserError
 from ablate.stats.metric import Metric
 from ablate.wording import listed
 from ablate.workloads.custom.json_objects import STEPS, json_objects
-from ablate.workloads.custom.number_parsing import NO_VALUE_WORD, NUMBER_WORD, number_cut_by, read_number
+from ablate.workloads.custom.number_parsing import number_cut_by, read_number
 from ablate.workloads.custom.result_names import JsonObject, find_result, flatten, numbers, recordable
-
-_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?#[^)]*\)|\(\?P<\w+>|\(\??|\)|.", re.DOTALL)
-"""The tokens of a regular expression, as far as its groups are concerned."""
+from ablate.workloads.custom.value_pattern import find_last_value, split_at_group
 
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)\s?:\s+\S.*")
 _BARE_EXCEPTION = re.compile(r"(?:\w+\.)*\w+(?:Error|Exception):?")
@@ -83,13 +81,10 @@ class ResultReader:
 
         A group that ends inside a number, or that does not match a later number, is an error.
         """
-        parts = split_at_group(pattern)
         for text in texts:
-            found = [match for match in re.finditer(pattern, text, re.MULTILINE) if match[1] is not None]
-            if parts:
-                _check_later_numbers(pattern, parts, text, found)
-            if found:
-                return {self.metric.name: self._of_match(pattern, parts or ("", ""), found[-1])}
+            found = find_last_value(pattern, text)
+            if found is not None:
+                return {self.metric.name: self._of_match(pattern, split_at_group(pattern) or ("", ""), found)}
         raise UserError(f"The pattern {pattern!r} does not match the program's output")
 
     def _of_match(self, pattern: str, parts: tuple[str, str], found: re.Match[str]) -> float:
@@ -144,56 +139,6 @@ class ResultReader:
             return float(value) * self.times
         except (ValueError, OverflowError) as reason:
             raise UserError(f'"{name}" in {where} is {json.dumps(value)[:80]}, which {reason}') from None
-
-
-def split_at_group(pattern: str) -> tuple[str, str] | None:
-    """Return the parts of a regular expression before and after its first group.
-
-    None if it has no group or is a verbose one.
-    """
-    if re.compile(pattern).flags & re.VERBOSE:
-        return None
-    start = None
-    open_groups: list[int] = []
-    for token in _GROUP.finditer(pattern):
-        if token[0] == "(" or token[0].startswith("(?P<"):
-            start = token.start() if start is None else start
-            open_groups.append(token.start())
-        elif token[0] == "(?":
-            open_groups.append(token.start())
-        elif token[0] == ")" and open_groups.pop() == start:
-            return pattern[:start], pattern[token.end() :]
-    return None
-
-
-def _check_later_numbers(pattern: str, parts: tuple[str, str], text: str, found: list[re.Match[str]]) -> None:
-    """Raise UserError if the text has a value, behind the last match, that only the group does not match.
-
-    A word such as "diverged" is a value if the pattern has a word before its group.
-    """
-    label = _relaxed(parts[0])
-    words = NO_VALUE_WORD if re.search(r"[^\W\d_]{2}", parts[0]) else r"\b\B"
-    try:
-        others = re.finditer(f"{label}(?:(?P<number>{NUMBER_WORD}){parts[1]}|(?P<word>{words}))", text, re.MULTILINE)
-        values = [match.span("number" if match["number"] else "word") for match in others]
-    except re.error:  # a reference to a group within the first one
-        return
-    start, end = max(values, default=(-1, -1))
-    if start > (found[-1].start(1) if found else -1):
-        raise UserError(
-            f"The group of the pattern {pattern!r} does not match {text[start:end]!r}, the last value in the program's "
-            r"output. Let the pattern match every value with any spaces before it, as \s*(\S+) does"
-        )
-
-
-def _relaxed(label: str) -> str:
-    """Return the expression before a group, with any space, line break, quote or bracket between it and the value.
-
-    Only an expression that ends in a literal word, colon or equals sign is changed.
-    """
-    literal = re.sub(r"(?:(?:\\[st]| |\[ \])[*+?]?)+\Z", "", label)
-    is_literal = re.search(r"(?:[:=]|(?<!\\)\b[A-Za-z_]{2,})\Z", literal) is not None
-    return rf"""{literal}[ \t]*(?:\r?\n[ \t]*)?["'\[(]*(?:\w+\()?""" if is_literal else label
 
 
 def failure_reason(errors: str, output: str) -> str:

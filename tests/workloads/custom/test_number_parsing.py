@@ -66,6 +66,20 @@ def test_other_words_are_not_numbers(text: str) -> None:
         read_number(text)
 
 
+@pytest.mark.parametrize("text", ["<0.5", "<=0.5", "(<0.5)", "<0.5%", "<-3"])
+def test_a_bound_is_not_a_number(text: str) -> None:
+    with pytest.raises(ValueError, match="is a bound, not a number"):
+        read_number(text)
+    assert read_number("<0.5>").value == 0.5
+
+
+@pytest.mark.parametrize("text", ["[0.5,", "[0.5", "(0.5,", "{0.5,", "[[0.5"])
+def test_the_first_of_several_values_is_not_the_value(text: str) -> None:
+    with pytest.raises(ValueError, match="it may be one of several values"):
+        read_number(text)
+    assert [read_number(word).value for word in ("(0.5", "[0.5]", "[0.5],", "{0.5}", "((0.5))")] == [0.5] * 5
+
+
 @given(value=st.floats())
 @example(value=2.5e-05)
 @example(value=-math.inf)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ablate.errors import UserError
 from ablate.journal.run_log import _check_names
 from ablate.stats.metric import Metric
-from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, split_at_group, step_metrics
+from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, step_metrics
 from ablate.workloads.custom.result_names import recordable
+from ablate.workloads.custom.value_pattern import split_at_group
 
 READER = ResultReader(Metric("score", unit=""))
 NESTED = json.dumps({"performance": {"cats_macro_f": 0.7, "tok": 1}, "folds": [{"score": 1}, {"score": 2}]}, indent=2)
@@ -189,7 +190,7 @@ def test_what_json_writes_is_read_again(value: float, is_indented: bool) -> None
         (r"score: ([\d.]+)", "score: 0.5 loss: nan", 0.5),
         (r"time ([\d.]+)ms", "time 12.5ms", 12.5),
         (r"^score: (\d+)$", "score: 4\nscores: none", 4),
-        (r"score: ([\d.]+)", "score: 0.5\nscore: error analysis", 0.5),
+        (r"score ([\d.]+)", "score 0.5\nscore error analysis", 0.5),
         (r"(\S+)$", "error\nscore 0.5", 0.5),
         (r"score: (\S+) \d+", "score: 1 234", 1),
         (r"score: (\S+)", "score: 12 34 1234", 12),
@@ -230,7 +231,7 @@ def test_the_last_match_of_a_pattern_counts(pattern: str, text: str, value: floa
         (r"score: ([-\d.e]+)", "score: 0.5\nscore: 'nan'", "does not match 'nan', the last value"),
         (r"score: ([-\d.e]+)", "score: 0.5\nscore: [nan]", "does not match 'nan', the last value"),
         (r"score: ([-\d.e]+)", "score: 0.5\nscore: tensor(nan)", "does not match 'nan', the last value"),
-        (r"score: *(\S+)", "score: 0.5264\nscore:\n0.8700", "does not match '0.8700', the last value"),
+        (r"score: *(\S+)", "score: 0.5264\nscore:\n0.8700", "The last 'score:' in the program's output has no"),
         (r"score: (\S+)", "score: 1 234 (best)", "matches '1', a part of '1 234'"),
         (r"score: (\S+)", "nothing", "does not match the program's output"),
         (r"score: (.*)", "score: high", "matches 'high', which is not a number"),
@@ -334,7 +335,7 @@ def test_names_are_recorded_as_mlflow_accepts_them(name: str, recorded: str) -> 
 @pytest.mark.parametrize(
     ("pattern", "output", "expected"),
     [
-        (r"score:\s*(\S+)", "score: 0.5\nscore:\n   0.75\n", 0.75),
+        (r"score:\s*\n\s*(\S+)", "score: 0.5\nscore:\n   0.75\n", 0.75),
         (r"score: (\S+)", "score: 0.5\nscores: 0.6 0.7\n", 0.5),
         (r"loss: .* (\S+)$", "loss: a 0.5\nloss: b 0.7", 0.7),
         (r"acc=(\S+)", "acc=0.5 loss=2\nacc=0.6 loss=1", 0.6),
