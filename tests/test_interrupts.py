@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 import weakref
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import ablate_study
 from ablate.interrupts import Terminated, termination_raises
+from tests import ROOT
 
 EXCEPTIONS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 
@@ -79,13 +80,34 @@ def test_other_ignored_exceptions_are_reported() -> None:
     assert seen == [ZeroDivisionError]
 
 
-def test_ctrl_c_at_the_start_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(_name: str) -> None:
-        raise KeyboardInterrupt
+START = """
+import os, signal, sys, time
+import ablate_study
+{setup}
+def import_module(name):
+    {body}
+ablate_study.import_module = import_module
+ablate_study.main()
+"""
 
-    monkeypatch.setattr(ablate_study, "import_module", interrupted)
-    with pytest.raises(SystemExit) as ended:
-        ablate_study.main()
-    assert ended.value.code == 130
-    assert capsys.readouterr() == ("", "error: Interrupted. The same command resumes the work\n")
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", "error: Interrupted. The same command resumes the work\n"),
+        ("sys.exit(130)", ""),
+    ],
+    ids=["at the start", "reported already"],
+)
+def test_ctrl_c_ends_a_command_quickly(body: str, error: str) -> None:
+    setup = """
+import atexit
+class Slow:
+    def __del__(self): time.sleep(30)
+sys.modules["slow"] = Slow()
+atexit.register(print, "cleaned up", end="")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+    program = [sys.executable, "-c", START.format(setup=setup, body=body)]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, timeout=25, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "cleaned up", error)

@@ -30,6 +30,8 @@ _FORMATS = {
 
 _SEPARATOR = " · "
 
+_BAR_WIDTH = 24  # a line that fills the terminal is not erased after Ctrl-C, which the terminal prints behind it
+
 
 class DecodingBar:
     """Progress of the preparation of data: a live bar on a terminal, a line per minute elsewhere.
@@ -38,7 +40,7 @@ class DecodingBar:
     """
 
     def __init__(self) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn()
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=_BAR_WIDTH), TimeRemainingColumn()
         self._bar = Progress(*columns, console=MESSAGES, transient=True, disable=not is_live())
         self._tasks: dict[str, TaskID] = {}
         self._lines = _LineTimer()
@@ -68,7 +70,7 @@ class RunView:
         self._epochs = epochs
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=_BAR_WIDTH),
             TimeRemainingColumn(compact=True),
         )
         self._bar = _BarWithFacts(*columns, console=MESSAGES, transient=True, disable=not is_live())

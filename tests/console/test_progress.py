@@ -138,6 +138,13 @@ def test_a_narrow_terminal_keeps_epoch_bar_and_time_of_a_run(terminal: Console) 
     assert "loss 0.300 · val loss 0.200 · val accuracy 0.9500" in lines, "what does not fit is left out"
 
 
+def test_the_bar_of_decoding_does_not_fill_a_narrow_terminal(terminal: Console) -> None:
+    with DecodingBar() as bar:
+        bar("decoding cifar10", 10, 100)
+        bar._bar.refresh()
+    assert re.search(r"decoding cifar10 ━[━╸╺ ]{23} -:--:--", terminal.export_text())
+
+
 @pytest.mark.parametrize("reference", [{"no-x": "baseline"}, {}])
 def test_the_bar_of_a_sweep_has_a_line_of_its_own(reference: dict[str, str], terminal: Console) -> None:
     with SweepView(3, 1, reference, 100, "{} points".format, "runs" if reference else "trials") as view:
