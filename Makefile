@@ -58,4 +58,4 @@ docs: .venv/docs doc-blocks ## Update the generated parts, build the documentati
 	@echo 'Open build/site/index.html in a browser.'
 
 clean: ## Remove the environment and caches, but not runs and reports
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build/site build/doctrees .mypy_cache .pytest_cache .ruff_cache .hypothesis
