@@ -47,7 +47,10 @@ def _of_last_values(
         raise UsageError(
             f"--step {options.step}: only the last value of a metric is read from {runs.source}. Use --step last"
         )
-    asked = _compared(options, dict.fromkeys(name for steps in last_steps.values() for name in steps))
+    names = dict.fromkeys(name for steps in last_steps.values() for name in steps)
+    if runs.are_summaries:
+        names |= {name.removeprefix("metrics."): None for name in runs.table.columns if name.startswith("metrics.")}
+    asked = _compared(options, names)
     if asked is None:
         return runs
     ends = {row: steps[asked] for row, steps in last_steps.items() if asked in steps}

@@ -17,6 +17,7 @@ from ablate.report.sources.readers.run_files import (
     read_metrics,
 )
 from ablate.report.sources.readers.run_table import DrawnCurves, RunTable, table_of_rows
+from ablate.report.sources.readers.wandb_folder import RUN_FOLDER
 from ablate.wording import count, listed
 
 NO_METRICS = "with a configuration, but without metrics"
@@ -39,13 +40,15 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
     """
     if not folder.is_dir():
         raise UserError(f"Folder not found: {folder}")
-    folders = [folder, *sorted(path for path in folder.rglob("*") if path.is_dir() and path.name != ".hydra")]
+    folders, of_wandb = _folders(folder)
     files = _metric_files(folders, metrics_file)
+    if not files and of_wandb:
+        raise UserError(f"{folder} contains folders of W&B runs and no others. Read them with --wandb {folder}")
     if not files:
         names = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
         raise UserError(f"No files of metrics ({names}) in {folder.resolve()}. Name them with --metrics-file")
     known = {path: read_configuration(path) for path in folders}
-    rows, histories, cautions, axes = {}, {}, list[str](), set[str]()
+    rows, histories, cautions, axes = {}, {}, _of_wandb(of_wandb), set[str]()
     for place, path in files.items():
         name = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
         metrics = read_metrics(path, step_param)
@@ -74,6 +77,19 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}",
         cautions=cautions,
     )
+
+
+def _folders(top: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders in which files of runs may be, and those of W&B runs, whose files they are not."""
+    found = [top, *sorted(path for path in top.rglob("*") if path.is_dir() and path.name != ".hydra")]
+    of_wandb = [path for path in found if RUN_FOLDER.fullmatch(path.name) and (path / "files").is_dir()]
+    theirs = set(of_wandb)
+    return [path for path in found if theirs.isdisjoint([path, *path.parents])], of_wandb
+
+
+def _of_wandb(folders: Sequence[Path]) -> list[str]:
+    """Return a caution if there are folders of W&B runs, which record the same runs as other files or further ones."""
+    return [f"{count(len(folders), 'folder')} of W&B runs not read. Read them with --wandb."] if folders else []
 
 
 def _metric_files(folders: Sequence[Path], asked: str | None) -> dict[Path, Path]:

@@ -10,6 +10,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.readers import excel_runs, json_runs, parquet_runs
 from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.wandb_export import with_names_of_export
 from ablate.wording import count, listed
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _read(path: Path, sheet: str | None) -> RunTable:
         return json_runs.read_json(path)
     table = read_csv(path)
     dialect = table.attrs["dialect"]
-    return RunTable(path.name, table, "line", statement=f"file: {dialect}" if dialect else "")
+    return with_names_of_export(RunTable(path.name, table, "line", statement=f"file: {dialect}" if dialect else ""))
 
 
 def _start(path: Path) -> bytes:
@@ -93,6 +94,8 @@ def _joined(paths: Sequence[Path], found: Sequence[RunTable]) -> RunTable:
         pd.concat(tables).fillna(""),
         "",
         aside,
+        are_names=all(runs.names for runs in found),
+        names=[name for runs in found for name in runs.names] if all(runs.names for runs in found) else [],
         statement="; ".join(statements),
         cautions=_partial_columns(names, [runs.table for runs in found]),
     )

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from ablate.errors import UserError
 from ablate.report.sources.readers.event_file import CorruptError, fields
 from ablate.report.sources.readers.run_table import flat
-from ablate.report.sources.readers.wandb_runs import History
+from ablate.report.sources.readers.wandb_runs import History, number
 
 _HEADER = b":W&B\xe1\xbe\x00"
 _BLOCK = 32768
@@ -70,46 +70,55 @@ class WandbLog:
 
     def add(self, record: bytes) -> None:
         """Add a record. Raises ValueError, IndexError and others for a damaged one."""
-        for number, content in fields(record):
-            if number == _HISTORY:
+        for kind, content in fields(record):
+            if kind == _HISTORY:
                 self._add_history(content)
-            elif number == _SUMMARY:
+            elif kind == _SUMMARY:
                 _update(self.summary, content)
-            elif number == _CONFIG:
+            elif kind == _CONFIG:
                 _update(self.config, content)
-            elif number == _RUN:
+            elif kind == _RUN:
                 self._add_run(content)
-            elif number == _EXIT:
+            elif kind == _EXIT:
                 code = dict(fields(content)).get(1, 0)
                 self.exit_code = code - (1 << 64) if code >> 63 else code
-            elif number == _PREEMPTING:
+            elif kind == _PREEMPTING:
                 self.is_preempted = True
 
     def _add_run(self, content: bytes) -> None:
         tags = []
-        for number, value in fields(content):
-            if number in _TEXTS:
-                self.texts[_TEXTS[number]] = value.decode("utf-8", "replace")
-            elif number == _TAG:
+        for field_number, value in fields(content):
+            if field_number in _TEXTS:
+                self.texts[_TEXTS[field_number]] = value.decode("utf-8", "replace")
+            elif field_number == _TAG:
                 tags.append(value.decode("utf-8", "replace"))
-            elif number == _RUN_CONFIG:
+            elif field_number == _RUN_CONFIG:
                 _update(self.config, value)
-            elif number == _RUN_SUMMARY:
+            elif field_number == _RUN_SUMMARY:
                 _update(self.summary, value)
         self.tags = tags or self.tags
 
     def _add_history(self, content: bytes) -> None:
-        step, values = 0.0, {}
-        for number, value in fields(content):
-            if number == 1:
+        step, values = 0.0, dict[str, float]()
+        for field_number, value in fields(content):
+            if field_number == 1:
                 name, text = _item(value)
                 if text[:1] in _NUMBERS:
                     values[name] = float(text)
                 elif name.endswith(_MEDIA):
                     self.media.add(name.removesuffix(_MEDIA))
-            elif number == 2:
+                elif text.startswith(b"{"):
+                    values |= self._numbers_in(name, text)
+            elif field_number == 2:
                 step = float(dict(fields(value)).get(1, 0))
         self.history.add(values.get("_step", step), values)
+
+    def _numbers_in(self, name: str, text: bytes) -> dict[str, float]:
+        """Return the numbers in an object, as older versions log nested values; none of histograms and the like."""
+        found = dict(flat({name: json.loads(text)}))
+        self.media |= {key.removesuffix(_MEDIA) for key in found if key.endswith(_MEDIA)}
+        numbers = {key: number(value) for key, value in found.items()}
+        return {key: value for key, value in numbers.items() if value is not None}
 
 
 def read_wandb_log(path: Path, step_param: str | None = None) -> WandbLog:
@@ -189,30 +198,30 @@ def _name(head: bytes) -> str:
         parts = list(fields(head))
     except (ValueError, IndexError):
         return ""
-    is_name = all(number in (_KEY, _NESTED_KEY) for number, _ in parts)
+    is_name = all(field_number in (_KEY, _NESTED_KEY) for field_number, _ in parts)
     return ".".join(value.decode("utf-8", "replace") for _, value in parts) if is_name else ""
 
 
 def _whole_item(message: bytes) -> tuple[str, bytes]:
     names, text = [], b""
-    for number, value in fields(message):
-        if number == _VALUE:
+    for field_number, value in fields(message):
+        if field_number == _VALUE:
             text = value
-        elif number in (_KEY, _NESTED_KEY):
+        elif field_number in (_KEY, _NESTED_KEY):
             names.append(value.decode("utf-8", "replace"))
     return ".".join(names), text
 
 
 def _update(values: dict[str, bytes], message: bytes) -> None:
     """Set and remove values of a configuration or a summary."""
-    for number, item in fields(message):
-        if number not in (_SET, _REMOVED):
+    for field_number, item in fields(message):
+        if field_number not in (_SET, _REMOVED):
             continue
         name, text = _item(item)
-        if number == _SET and not text.startswith(b"{"):
+        if field_number == _SET and not text.startswith(b"{"):
             values[name] = text
             continue
         for known in [known for known in values if known == name or known.startswith(f"{name}.")]:
             del values[known]
-        if number == _SET:
+        if field_number == _SET:
             values.update({inner: json.dumps(value).encode() for inner, value in flat({name: json.loads(text)})})

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.errors import UsageError
+from ablate.report.sources.columns import plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import Curve, RunTable, cell, flat, table_of_rows
 from ablate.wording import count, listed
@@ -135,6 +136,7 @@ def table_of_runs(
     if options.step and options.step_param and not any(run.history.points for run in runs):
         raise UsageError(f"No run logged a number {options.step_param!r} that --step-param can name")
     repeated = {metric for found in curves.values() for metric in found}
+    _check_steps(runs, options, repeated)
     rows = {
         name: {
             **({"status": run.state or NO_LOG} if has_states else {}),
@@ -156,6 +158,16 @@ def table_of_runs(
         names=[run.name for run in runs],
         cautions=_mixed(runs),
     )
+
+
+def _check_steps(runs: Sequence[WandbRun], options: TableOptions, logged: Container[str]) -> None:
+    """Raise UsageError if a step is chosen and the compared metric is in the summaries only."""
+    if not options.step or not options.metric:
+        return
+    asked = plain(options.metric)
+    spelled = [asked, asked.replace("_", "/", 1), asked.replace("/", "_")]
+    if not any(name in logged for name in spelled) and any(name in run.metrics() for run in runs for name in spelled):
+        raise UsageError(f"{asked} is in the summaries of the runs only, which have no steps. Omit --step")
 
 
 def _mixed(runs: Sequence[WandbRun]) -> list[str]:

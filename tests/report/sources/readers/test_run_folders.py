@@ -39,6 +39,17 @@ def values(runs: RunTable, run: str) -> dict[str, list[tuple[float, str]]]:
     return {name: [(step, curve.at(step)) for step in curve.steps] for name, curve in runs.histories[run].items()}
 
 
+def test_runs_of_wandb_are_read_with_their_own_option(tmp_path: Path) -> None:
+    write(tmp_path, "wandb/run-20260101_000000-abc/files/wandb-summary.json", '{"acc": 0.5}')
+    write(tmp_path, "wandb/run-20260101_000000-abc/files/config.yaml", "seed:\n  value: 1\n")
+    with pytest.raises(UserError, match=r"contains folders of W&B runs and no others. Read them with --wandb"):
+        read_run_folders(tmp_path)
+    write(tmp_path, "sgd/version_0/metrics.csv", LIGHTNING)
+    runs = read_run_folders(tmp_path)
+    assert list(runs.table.index) == ["sgd/version_0"]
+    assert runs.cautions == ["1 folder of W&B runs not read. Read them with --wandb."]
+
+
 def test_lightning(tmp_path: Path) -> None:
     write(tmp_path, "sgd/version_0/metrics.csv", LIGHTNING)
     write(tmp_path, "sgd/version_0/hparams.yaml", "lr: 1e-1\nseed: 3\nflag: true\nmodel:\n  depth: 2\n  norm: null\n")

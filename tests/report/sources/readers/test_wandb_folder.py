@@ -84,6 +84,21 @@ def test_histories_by_step() -> None:
         read(LOGS, step="last", step_param="epok")
 
 
+def test_nested_numbers_of_older_versions(tmp_path: Path) -> None:
+    rows = [{"val": {"acc": 0.1 * step, "hist": {"_type": "histogram", "bins": 3}}} for step in range(3)]
+    write_wandb_log(tmp_path, {"id": "a", "name": "a"}, {"seed": 1}, rows)
+    runs = read(tmp_path, step="last")
+    assert list(runs.histories["a"]) == ["val.acc"]
+    assert points(runs, "a", "val.acc") == [(0, 0.0), (1, 0.1), (2, 0.2)]
+    assert cells(read(tmp_path), "a")["metrics.val.acc"] == "0.2"
+
+
+def test_a_value_that_only_the_summary_has_is_at_no_step() -> None:
+    assert cells(read(LOGS, metric="best_acc"), "sgd-seed1")["metrics.best_acc"] == "0.8"
+    with pytest.raises(UsageError, match=r"best_acc is in the summaries of the runs only, which have no steps. Omit"):
+        read(LOGS, metric="best_acc", step="4")
+
+
 def test_without_a_step_the_summary_counts_and_is_stated(tmp_path: Path) -> None:
     write_studies(tmp_path)
     found = report(tmp_path)
@@ -93,6 +108,16 @@ def test_without_a_step_the_summary_counts_and_is_stated(tmp_path: Path) -> None
     at_step = report(tmp_path, step="1")
     assert "val/acc at step 1 of each run" in at_step.statement
     assert sorted(round(value, 2) for value in at_step.runs["val_acc"]) == [0.6, 0.61, 0.62, 0.65, 0.66, 0.67]
+
+
+def test_a_value_of_the_summary_alone_is_stated(tmp_path: Path) -> None:
+    for variant, best in (("base", 0.9), ("wide", 0.8)):
+        for seed in range(3):
+            names = {"id": f"{variant}{seed}", "name": f"{variant}-seed{seed}"}
+            write_wandb_log(tmp_path, names, {}, [{"val/acc": 0.5}], summary={"best_acc": best + 0.01 * seed})
+    found = report(tmp_path, metric="best_acc")
+    assert "best_acc in the summary of each run" in found.statement
+    assert round(found.runs["best_acc"].max(), 2) == 0.92
 
 
 def test_a_run_that_ends_early_is_named(tmp_path: Path) -> None:
