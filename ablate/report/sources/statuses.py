@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
+from ablate.report.sources.failure_columns import (
+    FALSE,
+    NO_FAILURE,
+    TRUE,
+    failure_at,
+    failure_words,
+    flag_meanings,
+    is_exit_code,
+    plain_name,
+    read_exit_code,
+)
 from ablate.report.sources.row_checks import is_number, named_rows
 from ablate.wording import listed
 
@@ -81,12 +93,7 @@ ERRORS = re.compile(
 )
 """Names of columns with the error of a run, without case and separators. A run with a text there did not finish."""
 
-NO_ERROR = "nan none null na n/a _ no false 0 0.0 [] {} no_error no_errors noerror"
-"""Words in a column of errors that mean none."""
-
 _STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
-_TRUE, _FALSE = ("true", "1", "1.0", "yes", "y", "t"), ("false", "0", "0.0", "no", "n", "f")
-_EXIT_CODE = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
 _CLASS = re.compile(r"^(?:trialstate|trainerstatus|runstatus|jobstatus)\.")
 
 
@@ -99,32 +106,27 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     if asked is not None:
         return [] if asked == "none" and "none" not in table.columns else [asked]
     names = [name for name in table.columns if name not in others]
-    known = [name for name in names if _plain_name(name) in COLUMNS.split()]
-    known = known or [name for name in names if _plain_name(name) in EXIT_CODES.split()]
+    known = [name for name in names if plain_name(name) in COLUMNS.split()]
+    known = known or [name for name in names if plain_name(name) in EXIT_CODES.split()]
     known += [name for name in names if name not in known and _holds_errors(table[name])]
     known += [
         name
         for name in names
-        if name not in known and _plain_name(name) in DIVERGED_AT.split() and _any_word(table[name])
+        if name not in known and plain_name(name) in DIVERGED_AT.split() and _any_word(table[name])
     ]
     for name in names:
-        words = [] if name in known or _plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
+        words = [] if name in known or plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
         if words:
             raise UsageError(
                 f"The column {name} may be the status of the runs ({listed(words, 3)}). If it is, add "
-                f"--status-param {name}, otherwise --status-param {known[0] if known else 'none'}"
+                f"--status-param {shlex.quote(name)}, otherwise --status-param {known[0] if known else 'none'}"
             )
     return known
 
 
-def _plain_name(column: str) -> str:
-    """Return the name of a column without MLflow's prefix, case and separators."""
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"^(?:params|tags|attributes|metrics)\.", "", column).lower())
-
-
 def _holds_errors(column: pd.Series) -> bool:
     """Return whether a column holds errors: it has such a name, and at least one cell is a text."""
-    if not ERRORS.fullmatch(_plain_name(str(column.name))):
+    if not ERRORS.fullmatch(plain_name(str(column.name))):
         return False
     return any(_is_error(_plain(cell)) and not is_number(str(cell)) for cell in column.unique())
 
@@ -141,7 +143,7 @@ def _diverged(step: str) -> str | None:
 
 
 def _is_error(word: str) -> bool:
-    return word not in ("", *NO_ERROR.split())
+    return word not in NO_FAILURE
 
 
 def _is_score(word: str) -> bool:
@@ -154,16 +156,17 @@ def _unfinished_words(column: pd.Series) -> list[str]:
 
     Every cell is a status, or true or false; or one is, and the name means an outcome; or one can only be a failure.
     """
-    cells = {_plain(cell) for cell in column.unique()} - {""}
-    name = _plain_name(str(column.name))
-    if name in FLAGS and any(word in (*_TRUE, *_FALSE) for word in cells) and not any(map(_is_score, cells)):
-        return sorted(cells.difference(_TRUE if FLAGS[name][0] == "finished" else _FALSE))
+    all_cells = {_plain(cell) for cell in column.unique()}
+    cells = all_cells - {""}
+    name = plain_name(str(column.name))
+    if name in FLAGS and any(word in (*TRUE, *FALSE) for word in cells) and not any(map(_is_score, cells)):
+        return sorted(cells.difference(TRUE if FLAGS[name][0] == "finished" else FALSE))
     if name in REASONS.split() and any(map(_BAD_REASON.search, cells)):
         return sorted(filter(_BAD_REASON.search, cells))
     unfinished = sorted(word for word in cells if _STATUS_OF.get(word) != "finished")
     if cells <= _STATUS_OF.keys() or (name in OUTCOMES.split() and cells & _STATUS_OF.keys()):
         return unfinished
-    return [word for word in unfinished if word in FAILURES.split()]
+    return [word for word in unfinished if word in FAILURES.split()] or failure_words(str(column.name), all_cells)
 
 
 def _plain(cell: object) -> str:
@@ -201,7 +204,7 @@ def read_statuses(
             )
         found = [str(meanings[cell]) for cell in table[column]]
         statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
-        if ERRORS.fullmatch(_plain_name(column)):
+        if ERRORS.fullmatch(plain_name(column)):
             meanings = {"any text": "failed"}
         translated |= {str(cell): str(status) for cell, status in meanings.items() if _plain(cell) != status}
     if not columns:
@@ -212,18 +215,21 @@ def read_statuses(
 
 def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:
     """Return the status in a cell, or None if its word is unknown."""
-    word, name = _plain(cell), _plain_name(column)
+    word, name = _plain(cell), plain_name(column)
     if word in map(_plain, finished):
         return "finished"
     if ERRORS.fullmatch(name):
         return _STATUS_OF.get(word, "failed") if _is_error(word) else "finished"
-    if name in FLAGS and word in (*_TRUE, *_FALSE):
-        return FLAGS[name][0 if word in _TRUE else 1]
     if name in DIVERGED_AT.split():
         return _diverged(str(cell).strip())
-    if name in EXIT_CODES.split() and (code := _EXIT_CODE.fullmatch(str(cell).strip())):
-        return "finished" if int(code[1]) == 0 == int(code[2] or 0) else "failed"
+    if is_exit_code(column) and (status := read_exit_code(str(cell))):
+        return status
+    flag = FLAGS.get(name) or flag_meanings(column)
+    if flag and word in (*TRUE, *FALSE):
+        return flag[0 if word in TRUE else 1]
+    if flag and flag[1] == "finished" and word in NO_FAILURE:
+        return "finished"
     if word.endswith("+"):  # Slurm shortens: `OUT_OF_ME+`
         found = {status for known, status in _STATUS_OF.items() if known.startswith(word[:-1])}
         return found.pop() if len(found) == 1 else None
-    return _STATUS_OF.get(word, "failed" if finished else None)
+    return _STATUS_OF.get(word) or ("failed" if finished else failure_at(column, word))
