@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 BASELINE = "baseline"
 
+_GENERAL = ("name", "type", "kind", "class", "_target_", "value", "enabled", "use", "p")
+
 Values = tuple[str, ...]
 """The values of the keys of one configuration, in one spelling."""
 
 
 def short_name(column: str) -> str:
-    """Return the last part of a nested name: `lr` of `model.optimizer.lr`."""
-    return plain(column).rpartition(".")[2] or plain(column)
+    """Return the last part of a nested name, `lr` of `model.optimizer.lr`, or its last two: `optimizer.name`."""
+    parts = plain(column).split(".")
+    return ".".join(parts[-2 if parts[-1] in _GENERAL else -1 :]) or plain(column)
 
 
 def choose_baseline(

@@ -17,7 +17,7 @@ from ablate.report.sources.choose_baseline import (
     short_name,
 )
 from ablate.report.sources.columns import find_column, plain, require
-from ablate.report.sources.configuration_keys import VaryingKeys, canonical, varying_keys
+from ablate.report.sources.configuration_keys import VaryingKeys, canonical, keys_within, varying_keys
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.seed_column import SEED_IN_NAMES
@@ -27,6 +27,7 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_CAUTIONS = 3
 _VARIANT_IN_NAMES = "variant by the names of the runs"
 
 
@@ -78,7 +79,14 @@ def _by_names(runs: RunTable, options: TableOptions) -> NamedVariants:
     if runs.statement.endswith(SEED_IN_NAMES):
         words = f"variant and {SEED_IN_NAMES}"
     statement = "; ".join(filter(None, [before, words]))
-    return NamedVariants(replace(runs, table=runs.table.assign(variant=list(runs.names)), statement=statement), options)
+    differing = keys_within(runs.table, find_column(runs.table, options.seed) or options.seed, runs.names)
+    cautions = [
+        f"Runs of {variant}, named by the names of the runs, differ in {plain(key)}. If these are different variants, "
+        f"name them with --variant-param {plain(key)}."
+        for key, variant in list(differing.items())[:_MOST_CAUTIONS]
+    ]
+    table = runs.table.assign(variant=list(runs.names))
+    return NamedVariants(replace(runs, table=table, statement=statement, cautions=[*runs.cautions, *cautions]), options)
 
 
 def are_variants(names: Sequence[str], baseline: str) -> bool:

@@ -202,9 +202,23 @@ def test_one_row_per_step_is_no_configuration() -> None:
         study(rows, step="last")
 
 
+def test_general_names_keep_the_part_before_them() -> None:
+    rows = runs({"params.optimizer.name": "sgd"}, {"params.optimizer.name": "adam"})
+    found = study([{("params.seed" if key == "seed" else key): value for key, value in row.items()} for row in rows],
+                  baseline="sgd")  # fmt: skip
+    assert list(seeds_of(found)) == ["baseline", "optimizer.name=adam"]
+
+
 def test_names_of_runs_take_precedence_if_several_runs_share_one() -> None:
     rows = runs({"lr": "1"}, {"lr": "2"})
     assert list(seeds_of(study(rows, ["a"] * 3 + ["b"] * 3, baseline="a"))) == ["a", "b"]
+    mixed = study(
+        [row | {"wd": "01"[place % 2]} for place, row in enumerate(rows)], ["a"] * 3 + ["b"] * 3, baseline="a"
+    )
+    assert [text for text in mixed.cautions if "wd" in text] == [
+        "Runs of a, named by the names of the runs, differ in wd. If these are different variants, name them with "
+        "--variant-param wd."
+    ]
     found = study(rows, [f"fancy-cat-{place}" for place in range(6)], baseline="lr=1")
     assert list(seeds_of(found)) == ["baseline", "lr=2"]
 

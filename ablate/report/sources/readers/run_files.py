@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.readers.run_table import Curve, cell, flat, optional_library
+from ablate.report.sources.readers.run_table import Curve, cell, check_content, flat, optional_library
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.row_checks import STEP_COLUMNS
 from ablate.report.sources.scores import read_number
@@ -100,7 +100,9 @@ def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raises UserError if it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        check_content(path, content)
+        return json.loads(content.decode())
     except (OSError, ValueError) as error:
         raise UserError(f"Cannot read {path} as JSON: {error}") from None
 
@@ -196,7 +198,8 @@ def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file with all values as text; no object of any other type is created."""
     yaml = optional_library("yaml", "yaml", path)
     try:
-        with path.open(encoding="utf-8") as file:
-            return yaml.load(file, yaml.BaseLoader)  # which makes text, lists and mappings only
+        content = path.read_bytes()
+        check_content(path, content)
+        return yaml.load(content.decode(), yaml.BaseLoader)  # which makes text, lists and mappings only
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"Cannot read {path} as YAML: {str(error).splitlines()[0]}") from None

@@ -156,6 +156,12 @@ def optional_library(name: str, extra: str, path: Path) -> ModuleType:
     return module
 
 
+def check_content(path: Path, start: bytes) -> None:
+    """Raise UserError for a file that has only a pointer of Git LFS, by its first bytes."""
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise UserError(f"{path} is only a pointer of Git LFS. Fetch the file itself with `git lfs pull`")
+
+
 def first_doubled(names: Iterable[str]) -> str | None:
     """Return the first name that occurs more than once."""
     return next((name for name, number in Counter(names).items() if number > 1), None)

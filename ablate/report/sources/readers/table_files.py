@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.readers import excel_runs, json_runs, parquet_runs
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import RunTable, check_content
 from ablate.report.sources.readers.wandb_export import with_names_of_export
 from ablate.wording import count, listed
 
@@ -37,6 +37,7 @@ def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTabl
 
 def _read(path: Path, sheet: str | None) -> RunTable:
     start = _start(path)
+    check_content(path, start)
     if start.startswith(parquet_runs.MARK):
         return parquet_runs.read_parquet(path)
     if start.startswith(excel_runs.MARK):

@@ -173,3 +173,11 @@ def test_a_name_of_files_with_metrics_can_be_given(tmp_path: Path) -> None:
     assert values(read_run_folders(tmp_path, metrics_file="notes.csv"), "a") == {"acc": [(1, "0.5")]}
     with pytest.raises(UserError, match="Folder not found"):
         read_run_folders(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "hparams.yaml", "config.json"])
+def test_pointers_of_git_lfs_are_not_read(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "a/metrics.csv", LIGHTNING)
+    write(tmp_path, f"a/{name}", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 625\n")
+    with pytest.raises(UserError, match=f"{name} is only a pointer of Git LFS"):
+        read_run_folders(tmp_path)
