@@ -119,8 +119,8 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
             f"{found}. They differ in {names[0]} ({values}){others}. Choose one {names[0]} per run with {STEP_CHOICES}"
         )
     return (
-        f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]}, or choose another "
-        "variant or seed (--variant-param, --seed-param)"
+        f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]} (--where), or choose "
+        "another variant or seed (--variant-param, --seed-param)"
     )
 
 

@@ -133,7 +133,9 @@ def test_doubled_results_name_the_column_in_which_they_differ(tmp_path: Path, te
 
 
 def test_a_doubled_row_names_a_column_called_seed(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"They differ in seed \('0', '1'\)\. Keep the rows of one seed, or"):
+    with pytest.raises(
+        UserError, match=r"They differ in seed \('0', '1'\)\. Keep the rows of one seed \(--where\), or"
+    ):
         study(tmp_path, doubled("fold", ("1", "2")), seed="fold")
 
 
