@@ -4,7 +4,7 @@ Nothing else prints. May import no other folder of the package.
 """
 
 from ablate.console.live import DecodingBar, RunView
-from ablate.console.printing import decimals, duration, error, info, print_json, result, table, warning
+from ablate.console.printing import decimals, duration, error, info, number, print_json, result, table, warning
 from ablate.console.sweeps import SweepView
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "duration",
     "error",
     "info",
+    "number",
     "print_json",
     "result",
     "table",

@@ -167,9 +167,13 @@ def _texts(cells: Sequence[object]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, float) and value.is_integer() and 10_000 <= abs(value) < LONGEST_NUMBER:
-        return f"{value:,.0f}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def number(value: float) -> str:
+    """Return a number for display: four digits, or all digits of a large whole number (104,234)."""
+    is_whole = float(value).is_integer() and 10_000 <= abs(value) < LONGEST_NUMBER
+    return f"{value:,.0f}" if is_whole else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

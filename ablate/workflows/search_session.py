@@ -93,7 +93,7 @@ class _TrialDisplay:
     def _show_best(self) -> None:
         objectives = self.task.spec.objectives
         if leader := best(self.trials, objectives[0].goal):
-            score = f"{objectives[0].label} {leader.values[0]:.4g}"
+            score = f"{objectives[0].label} {console.number(leader.values[0])}"
             self.view.show_best(f"trial {leader.number}, {score}; {format_values(leader.params)}")
 
     def _outcome(self, trial: Trial) -> str:
@@ -103,7 +103,8 @@ class _TrialDisplay:
         if trial.state == "pruned":
             return f"pruned, {count(trial.saved, 'epoch')} saved{values}"
         objectives = self.task.spec.objectives
-        scores = ", ".join(f"{one.label} {value:.4g}" for one, value in zip(objectives, trial.values, strict=True))
+        pairs = zip(objectives, trial.values, strict=True)
+        scores = ", ".join(f"{one.label} {console.number(value)}" for one, value in pairs)
         leader = best(self.trials, objectives[0].goal)
         remark = " (baseline)" if trial.is_baseline else " (best so far)" if leader == trial else ""
         reused = f", {trial.reused} of {len(trial.runs)} runs reused" if trial.reused else ""

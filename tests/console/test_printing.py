@@ -76,6 +76,14 @@ def test_a_table_in_a_pipe_may_be_wide(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "x" * 150 in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(104234.0, "104,234"), (0.123456, "0.1235"), (12345.678, "1.235e+04"), (7, "7"), (-1e15, "-1e+15")],
+)
+def test_a_large_whole_number_keeps_its_digits(value: float, text: str) -> None:
+    assert console.number(value) == text
+
+
 def test_prose_breaks_between_words_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
