@@ -70,11 +70,12 @@ def where(runs: RunTable, options: TableOptions) -> RunTable:
         table = table[holds]
     if not conditions:
         return runs
-    kept = set(table.index)
+    kept, names = set(table.index), dict(zip(runs.table.index, runs.names, strict=bool(runs.names)))
     return replace(
         runs,
         table=table,
         set_aside=set_aside,
+        names=[names[row] for row in table.index] if names else (),
         histories={row: curves for row, curves in runs.histories.items() if row in kept},
         last_steps=None if runs.last_steps is None else {
             row: steps for row, steps in runs.last_steps.items() if row in kept

@@ -45,3 +45,9 @@ def test_runs_left_out_are_in_the_account() -> None:
 def test_mistakes(conditions: list[str], error: type[UserError], words: str) -> None:
     with pytest.raises(error, match=words):
         study(GRID, where=tuple(conditions))
+
+
+def test_names_of_runs_are_those_of_the_runs_left() -> None:
+    names = [f"{row['opt']}-{row['lr']}" for row in GRID]
+    found = study(GRID, names, where=("lr=0.1", "seed!=1"), baseline="sgd-0.1")
+    assert seeds_of(found) == {"sgd-0.1": [0, 2], "adam-0.1": [0, 2]}
