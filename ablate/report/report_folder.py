@@ -13,7 +13,16 @@ from pathlib import Path
 from ablate.errors import UserError
 from ablate.report.formats.html import html, with_pictures
 
-_FILES = ("report.md", "report.html", "runs.csv", "effects.csv", "interactions.csv", "table.tex", "trials.csv")
+_FILES = (
+    "report.md",
+    "report.html",
+    "runs.csv",
+    "effects.csv",
+    "interactions.csv",
+    "table.md",
+    "table.tex",
+    "trials.csv",
+)
 _ORIGIN = "<!-- runs "
 
 

@@ -12,6 +12,7 @@ from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
+from ablate.report.formats.paper_table import markdown_table
 from ablate.report.plots.render import Drawing, draw_all
 from ablate.report.plots.study_plots import for_phones, study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
@@ -156,4 +157,5 @@ def _write_tables(analysis: Analysis, folder: Path) -> list[str]:
     for name, table in tables.items():
         write_csv(table, folder / name)
     (folder / "table.tex").write_text(latex_table(analysis), encoding="utf-8")
-    return [*tables, "table.tex"]
+    (folder / "table.md").write_text(markdown_table(analysis), encoding="utf-8")
+    return [*tables, "table.md", "table.tex"]

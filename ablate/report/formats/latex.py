@@ -1,14 +1,14 @@
-"""The results table as LaTeX with booktabs."""
+r"""The table of results as LaTeX with booktabs, within the text width of a standard article (345 pt)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import one_line
-from ablate.report.formats.numbers import digits_of, interval, probability, signed, spread
-from ablate.report.main_effects import AVERAGED
+from ablate.report.formats.paper_table import PaperRow, PaperTable, paper_table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -18,10 +18,26 @@ _SPECIAL = {
 }  # fmt: skip
 _ANY = re.compile("|".join(map(re.escape, _SPECIAL)))
 
+TEXT_WIDTH = 345.0  # points, of \documentclass{article} at 10 points
+DIGIT, BOLD, GAP = 4.4, 4.9, 8.0  # points, in \footnotesize: widths of characters, and space between columns
+LEAST_TEXT = 130.0  # points for names and verdicts
+MOST_ROWS = 30
+"""Rows of a table on one page; a longer one is a `longtable`."""
+
+_SEPARATORS, _LONGEST_PART = r"_\-+/.,=: ", 9
+_BREAK, _RELUCTANT_BREAK = r"\allowbreak{}", r"\penalty900{}"
+
 
 def tex(text: object) -> str:
     """Return LaTeX that prints as exactly this text. Letters that are not ASCII stay, so that names stay different."""
     return _ANY.sub(lambda found: _SPECIAL[found[0]], one_line(text))
+
+
+def _name(text: str) -> str:
+    """Return a name that may break after its separators, and within long parts without any."""
+    parts = re.findall(rf"[^{_SEPARATORS}]+[{_SEPARATORS}]?|[{_SEPARATORS}]", one_line(text))
+    pieces = (re.findall(f".{{1,{_LONGEST_PART}}}", part) for part in parts)
+    return _BREAK.join(_RELUCTANT_BREAK.join(map(tex, piece)) for piece in pieces)
 
 
 def _engine(table: str) -> str:
@@ -30,49 +46,94 @@ def _engine(table: str) -> str:
     return f"% needs XeLaTeX or LuaLaTeX and a font with {' '.join(foreign)}\n" if foreign else ""
 
 
-def _left_out(analysis: Analysis) -> str:
-    sentence = account_for(analysis).sentence
-    return f" {tex(sentence)}" if sentence else ""
-
-
-def _averages(analysis: Analysis) -> str:
-    return f", {tex(AVERAGED)} where averaged" if analysis.main_effects else ""
-
-
 def latex_table(analysis: Analysis) -> str:
-    """Return a table of all effects, sorted by difference; it needs the package booktabs."""
-    study = analysis.study
-    digits = digits_of(study.metric, study.margin)
-    unit = "points" if study.metric.in_points else tex(study.metric.own_unit) or "the metric's unit"
-    rows = [
-        [
-            tex(effect.variant),
-            str(effect.n),
-            tex(spread(effect.baseline_mean, effect.baseline_sd, digits)),
-            tex(spread(effect.variant_mean, effect.variant_sd, digits)),
-            f"${signed(effect.delta, digits)}$" if effect.n else "--",
-            tex(interval(*effect.verdict_interval, digits)).replace("-", "$-$"),
-            tex(probability(effect.p_holm)),
-            tex(effect.verdict),
-        ]
-        for effect in sorted(analysis.effects, key=lambda row: (row.delta != row.delta, row.delta))
-    ]
-    head = [
-        "Variant",
-        "$n$",
-        "Reference",
-        "Variant",
-        "Difference",
-        analysis.interval_name.capitalize(),
-        r"$p_\mathrm{Holm}$",
-        "Verdict",
-    ]
-    body = "\n".join(" & ".join(row).replace("--$-$", "--") + r" \\" for row in rows)
-    made = (
-        "\\begin{table}\n  \\centering\n  \\small\n"
-        f"  \\caption{{{tex(study.name)}: differences in {tex(study.metric.label)} ({unit}), mean $\\pm$ SD over "
-        f"seeds, margin {study.margin:g}{_averages(analysis)}. {tex(study.scale)}.{_left_out(analysis)}}}\n"
-        "  \\begin{tabular}{lrrrrrrl}\n    \\toprule\n"
-        f"    {' & '.join(head)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
-    )
-    return "% needs \\usepackage{booktabs}\n" + _engine(made) + made
+    """Return the table of all effects, sorted by difference; it needs booktabs, a long one also longtable."""
+    found = paper_table(analysis)
+    rows = [row for _, rows in found.groups for row in rows]
+    is_long = len(rows) > MOST_ROWS
+    caption = f"  \\caption{{{tex(found.caption)} {tex(found.scale)}.}}\n  \\label{{{_label(analysis)}}}\n"
+    layout = _layout(rows)
+    head = " & ".join(["Variant", "$n$", "Mean $\\pm$ SD", _difference_head(found, layout.interval_below), "Verdict"])
+    body = "\n".join(_lines(found, layout))
+    font = "\\footnotesize\n  \\setlength{\\tabcolsep}{4pt}\n"
+    if is_long:
+        made = (
+            f"{{\n  {font}  \\begin{{longtable}}{{{layout.columns}}}\n{caption.rstrip()} \\\\\n"
+            f"    \\toprule\n    {head} \\\\\n"
+            f"    \\midrule\n    \\endfirsthead\n    \\toprule\n    {head} \\\\\n    \\midrule\n    \\endhead\n{body}\n"
+            "    \\bottomrule\n  \\end{longtable}\n}\n"
+        )
+    else:
+        made = (
+            f"\\begin{{table}}\n  \\centering\n{caption}  \\smallskip\n  {font}"
+            f"  \\begin{{tabular}}{{{layout.columns}}}\n    \\toprule\n"
+            f"    {head} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
+        )
+    packages = "booktabs,longtable" if is_long else "booktabs"
+    return f"% needs \\usepackage{{{packages}}}\n" + _engine(made) + made
+
+
+def _label(analysis: Analysis) -> str:
+    return "tab:" + (re.sub(r"[^a-z0-9]+", "-", analysis.study.name.lower()).strip("-") or "results")
+
+
+def _difference_head(table: PaperTable, stacked: bool) -> str:
+    name = f"[{table.interval_name}]".replace("family-wise interval", "family-wise")
+    return _stack(["Difference", name], "b") if stacked else f"Difference {name}"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The columns of the table, and whether the interval and the SD are in a second line because a line has no room."""
+
+    columns: str
+    interval_below: bool
+    sd_below: bool
+
+
+def _layout(rows: Sequence[PaperRow]) -> _Layout:
+    beside = max([22, *(len(row.difference) + len(row.interval) + 1 for row in rows)]) * DIGIT
+    below = max([11, *(max(len(row.difference), len(row.interval)) for row in rows)]) * DIGIT
+    means = max([11, *(len(row.mean) for row in rows)]) * BOLD + 6
+    stacked = max([9, *(max(len(line) for line in _with_sd_below(row.mean)) for row in rows)]) * BOLD + 6
+    room = TEXT_WIDTH - 4 * GAP - max([2, *(len(row.n) for row in rows)]) * DIGIT
+    interval_below = room - means - beside < LEAST_TEXT
+    sd_below = interval_below and room - means - below < LEAST_TEXT
+    left = max(room - (stacked if sd_below else means) - (below if interval_below else beside), 80.0)
+    names = max([30.0, *(len(row.name) * BOLD for row in rows)])
+    first = min(max(names, 0.35 * left), 0.5 * left)
+    widths = [f"p{{{width / TEXT_WIDTH:.3f}\\textwidth}}" for width in (first, left - first)]
+    return _Layout(f"@{{}}{widths[0]}rrr{widths[1]}@{{}}", interval_below, sd_below)
+
+
+def _with_sd_below(mean: str) -> list[str]:
+    value, sign, sd = mean.partition(" ± ")
+    return [value, f"± {sd}"] if sign else [value]
+
+
+def _stack(lines: Sequence[str], place: str = "t") -> str:
+    braced = (f"{{{line}}}" for line in lines)  # a bracket after the end of a line would be its argument
+    return f"\\begin{{tabular}}[{place}]{{@{{}}r@{{}}}}" + r" \\ ".join(braced) + "\\end{tabular}"
+
+
+def _lines(table: PaperTable, layout: _Layout) -> Iterator[str]:
+    """Yield the rows, with a heading before each group."""
+    for heading, rows in table.groups:
+        if heading:
+            yield f"    \\multicolumn{{5}}{{@{{}}l@{{}}}}{{\\emph{{{tex(heading)}}}}} \\\\"
+        for row in rows:
+            parts = [_number(text) for text in (row.difference, row.interval) if text]
+            difference = _stack(parts) if layout.interval_below and len(parts) > 1 else " ".join(parts)
+            means = [_number(line) for line in (_with_sd_below(row.mean) if layout.sd_below else [row.mean])]
+            means = [f"\\textbf{{{line}}}" for line in means] if row.is_best else means
+            mean = _stack(means) if len(means) > 1 else means[0]
+            cells = [
+                f"\\raggedright {_name(row.name)}", row.n, mean, difference,
+                f"\\raggedright {tex(row.verdict)}",
+            ]  # fmt: skip
+            yield f"    {' & '.join(cells)} \\tabularnewline"  # \\\\ would end a line within the last cell
+
+
+def _number(text: str) -> str:
+    """Return numbers with minus signs."""
+    return re.sub(r"(?<![\w.])-(?=[\d.])", lambda _: "$-$", tex(text))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html as html_text
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -98,7 +96,7 @@ def test_nothing_from_a_run_is_markup_in_the_whole_report(tmp_path: Path) -> Non
     assert "<script" not in page
     links = re.findall(r'href="(.*?)"', page)
     files = {link for link in links if not link.startswith("#")}
-    assert files == {"runs.csv", "effects.csv", "table.tex", "report.html"}
+    assert files == {"runs.csv", "effects.csv", "table.md", "table.tex", "report.html"}
     assert all(f'id="{link[1:]}"' in page for link in links if link not in files)
     assert "alert(1)" in page  # it is there, as text
     rendered = RENDER.render((folder / "report.md").read_text(encoding="utf-8"))
@@ -176,21 +174,6 @@ def test_every_row_of_the_latex_table_has_its_cells(tmp_path: Path) -> None:
     body = re.search(r"\\midrule\n(.*?)\n\s*\\bottomrule", text, re.DOTALL)
     assert body is not None
     for row in body[1].splitlines():
-        assert row.endswith(r"\\")
-        assert len(re.findall(r"(?<!\\)&", row)) == 7
+        assert row.endswith(r"\tabularnewline")
+        assert len(re.findall(r"(?<!\\)&", row)) == 4
     assert text.count("{") == text.count("}")
-
-
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_the_latex_table_compiles(tmp_path: Path) -> None:
-    table_file = evil_report(tmp_path) / "table.tex"
-    paper = tmp_path / "paper.tex"
-    paper.write_text(
-        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\n\\begin{document}\n"
-        f"\\input{{{table_file}}}\n\\end{{document}}\n"
-    )
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", paper.name],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
