@@ -16,6 +16,7 @@ from ablate.studies.workload import Workload
 from ablate.workloads.custom.arguments import WorkloadDeclaration, check_arguments
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
+from ablate.workloads.custom.forked_children import forked_children_end
 from ablate.workloads.custom.recipe_use import unread_names
 
 
@@ -86,7 +87,8 @@ class FunctionTrainer:
         arguments = (job.recipe, log, job.conditions)[: _argument_count(self.train)]
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
-            returned = self.train(*arguments)
+            with forked_children_end():
+                returned = self.train(*arguments)
         except SystemExit as error:
             raise UserError(f"{_name(self.train)} exited with code {error.code}") from error
         return make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})

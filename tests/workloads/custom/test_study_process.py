@@ -124,3 +124,41 @@ def test_a_study_file_that_cannot_be_imported_again(tmp_path: Path) -> None:
     assert str(run.error) == (
         f"Cannot import {tmp_path / 'own.py'} in a process of its own: its process exited with code 7"
     )
+
+
+def test_a_child_that_the_training_forks_has_no_result(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = """
+        import os, sys
+        def train(recipe, log):
+            codes = []
+            for number in range(5):
+                if (child := os.fork()) == 0:
+                    if number == 2:
+                        raise ValueError("child")
+                    if number > 2:
+                        sys.exit({3: 7, 4: None}[number])
+                    return [0.1, None][number]
+                codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            return {"score": 0.7, **{f"code{number}": code for number, code in enumerate(codes)}}
+    """
+    (run,) = runs_of(function_study(tmp_path, text), tmp_path, most=1)
+    assert (run.status, run.metrics["final/score"]) == ("finished", 0.7)
+    assert [run.metrics[f"final/code{number}"] for number in range(5)] == [0, 0, 1, 7, 0]
+    errors = capfd.readouterr().err
+    assert errors.count("ValueError: child") == 1
+    assert "study_server" not in errors
+
+
+def test_a_result_of_another_process_is_not_that_of_the_run(tmp_path: Path) -> None:
+    text = """
+        import os
+        def train(recipe, log):
+            if os.fork():
+                os._exit(0)
+            return 0.7
+    """
+    runs_of(function_study(tmp_path, text), tmp_path, most=1)
+    (path,) = Journals(tmp_path / "mlruns" / "journal").paths()
+    run = load(path)
+    assert run is not None
+    assert (run.status, run.error) == ("failed", "its process exited with code 0")
