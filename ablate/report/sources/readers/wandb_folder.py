@@ -91,8 +91,8 @@ def _read(folder: Path, step_param: str | None) -> tuple[WandbRun | None, bool]:
         log.texts.get("name") or identifier,
         _state(log, logs[0]),
         labels,
-        _decoded(log.config),
-        _decoded(log.summary),
+        _decoded(log.config, logs[0]),
+        _decoded(log.summary, logs[0]),
         log.history,
         media=frozenset(log.media),
     ), log.is_incomplete
@@ -105,8 +105,11 @@ def _state(log: WandbLog, path: Path) -> str:
     return "finished" if log.exit_code == 0 else "preempted" if log.is_preempted else "failed"
 
 
-def _decoded(values: Mapping[str, bytes]) -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in values.items()}
+def _decoded(values: Mapping[str, bytes], path: Path) -> dict[str, Any]:
+    try:
+        return {name: json.loads(text) for name, text in values.items() if text}
+    except ValueError as error:
+        raise CorruptError(f"{path} has a value that is not JSON") from error
 
 
 def _from_files(folder: Path) -> WandbRun | None:

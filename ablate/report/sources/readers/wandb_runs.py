@@ -13,7 +13,7 @@ from typing import Any
 from ablate.errors import UsageError
 from ablate.report.sources.columns import plain
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.readers.run_table import Curve, RunTable, cell, flat, table_of_rows
+from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable, cell, flat, table_of_rows
 from ablate.wording import count, listed
 
 PROJECT = "project"
@@ -154,6 +154,8 @@ def table_of_runs(
         curves,
         last_steps=None if options.step else {name: run.last_steps() for name, run in by_name.items()},
         are_summaries=not options.step,
+        drawn=DrawnCurves(axis=options.step_param or "step"),
+        statement=f"steps: {options.step_param}" if options.step and options.step_param else "",
         are_names=True,
         names=[run.name for run in runs],
         cautions=_mixed(runs),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,7 @@ def test_histories_by_step() -> None:
     assert cells(runs, "sgd-seed1")["metrics.best_acc"] == "0.8", "a value that only the summary has"
     assert "metrics.val/acc" not in runs.table.columns
     by_epoch = read(LOGS, step="last", step_param="epoch")
+    assert by_epoch.statement == "steps: epoch"
     assert points(by_epoch, "sgd-seed1", "val/acc") == [(0, 0.5), (1, 0.6), (2, 0.8), (3, 0.75), (4, 0.7)]
     with pytest.raises(UsageError, match="No run logged a number 'epok' that --step-param can name"):
         read(LOGS, step="last", step_param="epok")
@@ -182,6 +185,20 @@ def test_a_damaged_log_is_set_aside(tmp_path: Path) -> None:
         other.write_bytes(b"not a log")
     with pytest.raises(UserError, match=r"is damaged after byte 0"):
         read(tmp_path)
+
+
+def test_records_with_other_contents_are_damaged(tmp_path: Path) -> None:
+    generator = random.Random(22)
+    path = write_wandb_log(tmp_path, {"id": "a", "name": "a"}, {"seed": 1}, [{"acc": 0.5}])
+    with path.open("rb") as file:
+        written = [record for record, _ in records(file) if record]
+    for _ in range(200):
+        changed = bytearray(generator.choice(written[1:]))
+        for _ in range(3):
+            changed[generator.randrange(len(changed))] = generator.randrange(256)
+        path.write_bytes(log_of([*written[:2], bytes(changed)]))
+        with contextlib.suppress(UserError):  # and no other exception
+            assert len(read(tmp_path).table) == 1
 
 
 def test_an_incomplete_record_at_the_end_is_a_caution(tmp_path: Path) -> None:
