@@ -44,6 +44,7 @@ def tune_recipe(context: TuneContext, began: float) -> None:
     for line in report.answer:
         console.result(line)
     _print(session, summary)
+    console.result(f"\n{report.folder / 'report.md'}")
     if request.save:
         console.info(f"Next: ablate sweep {request.save}")
 

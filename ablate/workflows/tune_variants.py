@@ -195,5 +195,5 @@ def _print(request: TuneRequest, searches: VariantSearches, summary: Mapping[str
     console.result(
         f"{searches.study.name}: {count(len(searches.tasks), 'variant')} tuned with "
         f"{count(request.settings.trials, 'trial')} each, {count(summary['ran'], 'new run')} in the final comparison, "
-        f"{summary['failed']} failed, in {console.duration(summary['seconds'])}"
+        f"{summary['failed']} failed, in {console.duration(summary['seconds'])}\n\n{summary['report']}"
     )

@@ -45,6 +45,7 @@ def test_a_search_is_in_the_store_reported_and_goes_on(project: Path) -> None:
     assert first["baseline"]["params"] == {"lr": 0.01, "dropout.p": 0.2}
     second = ablate(*TUNE, "--trials", "3", "--save", "experiments/tuned.py", folder=project)
     assert "3 trials, 1 new" in second.stdout
+    assert second.stdout.endswith("/report.md\n")
     assert "lr: 0.0001 to 0.1, log scale (baseline: 0.01)" in second.stderr, "the space is printed"
     tracker = open_tracker(Project.find(project))
     runs = stored(project, "tags.`ablate.kind` = 'run'")
