@@ -30,9 +30,8 @@ RUN_ELSEWHERE = {
     "ablate sweep experiments/laptop.py": "takes hours on CIFAR-10; planned below with the digits",
     "ablate sweep experiments/laptop.py --data-dir cifar10.tgz --seeds 5": "the same",
     "ablate predict frog.png truck.png --run baseline/s0": "needs images; tests/cli/test_commands.py classifies one",
-    "ablate report --experiment theirs --metric val_acc --variant-param model --seed-param random_state": (
-        "needs an experiment; tests/cli/test_report.py makes one"
-    ),
+    "ablate report --experiment theirs --metric val_acc --dry-run": "needs an experiment; tests/cli makes one",
+    'ablate report --experiment theirs --metric val_acc --baseline "model=resnet"': "the same",
     "ablate ui": "runs until it is stopped; tests/tracking/mlflow_backend/test_ui.py starts and stops it",
 }
 
