@@ -19,6 +19,9 @@ from ablate.wording import fixed
 
 SMALL, BODY, HEADING = 8.0, 9.0, 10.5  # points
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
+"""Characters without a glyph: some of them are not allowed in SVG, others change the direction of text."""
+
 LEADER: dict[str, Any] = {  # the line from a point to the left end of its label
     "arrowstyle": "-", "linewidth": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
 }  # fmt: skip
@@ -51,7 +54,7 @@ def text_width(line: str, size: float = SMALL) -> float:
 
 def fit(name: object, inches: float, *, size: float = SMALL, lines: int = 2) -> str:
     """Return a name broken into at most `lines` lines of `inches`, its middle replaced by an ellipsis if too long."""
-    whole = re.sub(r" (?=%)", "\N{NO-BREAK SPACE}", " ".join(str(name).split()))
+    whole = re.sub(r" (?=%)", "\N{NO-BREAK SPACE}", " ".join(_CONTROL.sub(" ", str(name)).split()))
     for kept in range(len(whole), 2, -1):
         head, tail = (kept + 1) // 2, kept // 2
         candidate = whole if kept == len(whole) else f"{whole[:head].rstrip()}…{whole[-tail:].lstrip()}"

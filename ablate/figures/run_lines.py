@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,13 +33,17 @@ class RunLines:
     scored: Sequence[tuple[float, float]]
 
     @cached_property
+    def _divisor(self) -> float:
+        """A divisor of huge values, whose sums and squares would overflow; otherwise 1."""
+        largest = float(np.abs(self.values[np.isfinite(self.values)]).max(initial=0.0))
+        return largest if largest > 1e150 else 1.0
+
+    @cached_property
     def mean(self) -> Values:
         """The mean at each step; NaN where a run has no finite value."""
         if not len(self.steps):
             return np.empty(0)
-        largest = np.abs(self.values).max()
-        divisor = largest if math.isfinite(largest) and largest > 1e150 else 1.0  # sums and squares would overflow
-        mean: Values = (self.values / divisor).mean(axis=0) * divisor
+        mean: Values = (self.values / self._divisor).mean(axis=0) * self._divisor
         known: Values = np.where(np.isfinite(self.values).all(axis=0), mean, np.nan)
         return known
 
@@ -51,7 +54,7 @@ class RunLines:
             return self.mean, self.mean
         if kind == "range":
             return np.where(known, self.values.min(axis=0), np.nan), np.where(known, self.values.max(axis=0), np.nan)
-        spread = np.where(known, self.values.std(axis=0, ddof=1), np.nan)
+        spread = np.where(known, (self.values / self._divisor).std(axis=0, ddof=1) * self._divisor, np.nan)
         return self.mean - spread, self.mean + spread
 
     @cached_property

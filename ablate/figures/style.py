@@ -101,6 +101,7 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         with matplotlib.style.context(["default", STYLE]), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="constrained_layout not applied")  # a panel without room
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
             return draw(*args, **kwargs)
 
     return drawn
@@ -201,7 +202,7 @@ def render_vector(figure: Figure, kind: str) -> bytes:
 def _saved(figure: Figure, kind: str, dots: float, metadata: Mapping[str, None]) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.dpi = dots
         if figure.axes and (layout := figure.get_layout_engine()):
             layout.execute(figure)  # otherwise savefig draws twice to compute the layout

@@ -68,10 +68,10 @@ def test_a_pdf_embeds_truetype_fonts(tmp_path: Path) -> None:
 
 def test_text_in_an_svg_is_text_and_names_cannot_break_it(tmp_path: Path) -> None:
     rows, _ = effect_rows(2)
-    rows[0]["variant"], rows[1]["variant"] = "<b>&_$x^2$%", "数据增强"
+    rows[0]["variant"], rows[1]["variant"] = "<b>&_$x^2\x07\u202e$%", "数据增强"
     figures.forest(rows, tmp_path / "figure.svg", margin=0.5)
     words = {"".join(one.itertext()) for one in ET.parse(tmp_path / "figure.svg").iter()}
-    assert {"<b>&_$x^2$%", "数据增强"} <= words
+    assert {"<b>&_$x^2 $%", "数据增强"} <= words
 
 
 def test_names_and_verdicts_that_share_no_line_are_below_each_other(drawn: Drawn) -> None:

@@ -55,6 +55,7 @@ def test_labels_do_not_collide_in_any_medium(drawn: Drawn, medium: Medium, count
 def test_huge_tiny_and_equal_values_can_be_drawn(drawn: Drawn, scale: float, band: Any) -> None:
     figures.run_curves([arm("a", np.array([[1, 2, 3], [2, 3, 4]]) * scale)], label="x", band=band)
     assert np.isfinite(drawn.axes().get_ylim()).all()
+    assert np.isfinite(edges(drawn.axes())).all()
 
 
 def test_a_mark_outside_the_axis_is_at_its_edge(drawn: Drawn) -> None:
@@ -73,3 +74,8 @@ def test_the_reference_is_behind_every_panel(drawn: Drawn) -> None:
     panels = [axes for axes in drawn.figure.axes if axes.get_visible()]
     assert len(panels) == 6
     assert drawn.words.count("step") == 4
+
+
+def test_names_without_glyphs_cause_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    figures.run_curves([arm("数据", [[1, 2, 3]]), arm("bell\x07", [[1, 2, 4]])], label="x")
+    assert not list(recwarn)
