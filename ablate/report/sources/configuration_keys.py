@@ -47,16 +47,16 @@ class VaryingKeys:
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
 
-def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str]) -> VaryingKeys:
+def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str], *, are_paired: bool = True) -> VaryingKeys:
     """Return the configuration keys that differ between runs and name variants.
 
-    `seed` is the column of the seed, `others` are columns with another role. Raises UsageError where the runs do not
-    show whether a key is part of the configuration.
+    `seed` is the column of the seed, `others` are columns with another role. Unless `are_paired`, variants need no
+    common seeds. Raises UsageError where the runs do not show whether a key is part of the configuration.
     """
     columns = _candidates(table, [seed, *others])
     codes = _codes(table, columns)
     left_out: dict[str, list[str]] = {}
-    seeds = _one_code(table[seed])
+    seeds = _one_code(table[seed]) if are_paired else None
     kept = []
     for name in [name for name in columns if codes[name].nunique() > 1]:
         reason = reason_by_name(name) or _reason_by_values(table[name], codes[name], seeds)
@@ -70,7 +70,7 @@ def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str]) -> Var
     keys = list(groups)
     for name in keys:
         _check_missing(table, codes, name, keys)
-    if keys:
+    if keys and seeds is not None:
         _check_seeds(table, codes[keys], seeds)
     return VaryingKeys(groups, left_out)
 
@@ -119,8 +119,8 @@ def _one_code(column: pd.Series) -> pd.Series:
     return pd.Series(pd.factorize(column.map(words))[0], index=column.index)
 
 
-def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series) -> str:
-    """Return why the values of a column cannot name variants; empty if they can.
+def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series | None) -> str:
+    """Return why the values of a column cannot name variants; empty if they can. Without pairs, `seeds` is None.
 
     Raises UsageError for a key that only varies with the seed and has several seeds per value.
     """
@@ -130,8 +130,8 @@ def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series) -> s
         return "results"
     if are_paths(words):
         return "paths"
-    values, several = codes[given].nunique(), seeds.nunique() > 1
-    if several and values > 1 and (codes.groupby(seeds).nunique() == 1).all():
+    values = codes[given].nunique()
+    if seeds is not None and seeds.nunique() > 1 and values > 1 and (codes.groupby(seeds).nunique() == 1).all():
         if (seeds.groupby(codes).nunique() == 1).all():
             return _WITH_SEED
         name = plain(str(cells.name))

@@ -10,6 +10,7 @@ import pytest
 
 from ablate.errors import UsageError, UserError
 from ablate.report.found_variants import UnclearVariantsError
+from ablate.report.sources.configuration_keys import varying_keys
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.known_keys import is_seed, reason_by_name
@@ -263,3 +264,8 @@ def test_names_of_configuration_keys(name: str) -> None:
 )
 def test_seeds_inside_names(name: str, seed: str, rest: str) -> None:
     assert (seed_in(name), without_seeds([name], [seed])) == (seed, [rest])
+
+
+def test_variants_without_pairs_need_no_common_seeds() -> None:
+    table = table_of_rows(dict(enumerate(runs({"lr": "1"}) + runs({"lr": "2"}, seeds=("3", "4", "5")))))
+    assert list(varying_keys(table, "seed", ["acc"], are_paired=False).keys) == ["lr"]
