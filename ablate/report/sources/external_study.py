@@ -9,7 +9,7 @@ from ablate.report.sources.columns import DEFAULT_METRICS, plain
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.name_variants import with_named_variants
 from ablate.report.sources.readers.run_table import RunTable
-from ablate.report.sources.run_histories import recorded_curves
+from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
 from ablate.report.sources.seed_column import with_seeds
 from ablate.report.sources.steps import with_chosen_steps
 from ablate.report.sources.where import read_condition, reason_of, where
@@ -32,7 +32,8 @@ def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
             study = study.with_cautions(f"{count(len(excluded), 'run')} {reason} excluded: {listed(excluded, 5)}.")
     counts = replace(study.counts, set_aside={reason: len(found) for reason, found in runs.set_aside.items()})
     study = replace(study.with_cautions(*runs.cautions), counts=counts, found=named.found)
-    return replace(study, recorded=lambda: recorded_curves(study, runs))
+    limits = (*study.limits, *undrawn_histories(study, runs))
+    return replace(study, limits=limits, recorded=lambda: recorded_curves(study, runs))
 
 
 def _with_declared_metric(runs: RunTable, options: TableOptions) -> TableOptions:

@@ -27,6 +27,16 @@ def drawn_metrics(first: Sequence[str | None], recorded: Iterable[str]) -> list[
     return [name for name in islice(wanted, MOST_METRICS) if name]
 
 
+def undrawn_histories(study: StudyData, runs: RunTable) -> list[str]:
+    """Return a limit of the report if the histories of its runs are too many to load."""
+    if runs.load_curves is None or not runs.drawn.metrics or len(study.runs) <= MOST_LOADED:
+        return []
+    return [
+        f"Training curves of these {len(study.runs):,} runs are not drawn, since {runs.source} gives the history of one "
+        f"run at a time. They are drawn for up to {MOST_LOADED} runs."
+    ]
+
+
 def recorded_curves(study: StudyData, runs: RunTable) -> RecordedCurves | None:
     """Return the curves of the finished and unstable runs of a study; None if there are none, or too many to load."""
     statuses, variants = study.runs["status"].tolist(), study.runs["variant"].map(str).tolist()
@@ -38,7 +48,7 @@ def recorded_curves(study: StudyData, runs: RunTable) -> RecordedCurves | None:
     names = list(runs.drawn.metrics)
     if runs.load_curves is None:
         curves: Mapping[Any, Mapping[str, Curve]] = runs.histories
-    elif names and len(rows) <= MOST_LOADED:
+    elif names and len(study.runs) <= MOST_LOADED:
         curves = {row: runs.load_curves(row, names) for row, _ in rows}
     else:
         return None

@@ -268,3 +268,16 @@ def test_histories_are_loaded_for_the_compared_metric_when_they_are_drawn() -> N
     assert (metric.label, curves.choice) == ("val acc (%)", "the last step")
     assert [len(runs) for runs in metric.by_variant.values()] == [2, 2]
     assert metric.by_variant["base"][0].values == pytest.approx([80, 85, 86.6666667])
+
+
+def test_of_very_many_runs_the_histories_are_not_loaded_which_the_report_states() -> None:
+    runs = [
+        run(f"{arm}-s{seed}", last_steps={"val_acc": 3.0}, params={"seed": seed})
+        for arm in ("base", "new")
+        for seed in range(251)
+    ]
+    store = StoreWithHistories(runs)
+    found = from_experiment("theirs", store, TableOptions(metric="val_acc", baseline="base"))  # type: ignore[arg-type]
+    assert found.recorded() is None
+    assert store.loaded == 0
+    assert "Training curves of these 502 runs are not drawn" in found.limits[-1]
