@@ -158,7 +158,7 @@ def table_of_runs(
         statement=f"steps: {options.step_param}" if options.step and options.step_param else "",
         are_names=True,
         names=[run.name for run in runs],
-        cautions=_mixed(runs),
+        cautions=[] if any(PROJECT in text for text in options.where) else _mixed(runs),
     )
 
 
@@ -178,7 +178,7 @@ def _mixed(runs: Sequence[WandbRun]) -> list[str]:
     if len(projects) < 2:
         return []
     texts = [f"{name or 'without a name'} ({count(times, 'run')})" for name, times in projects.most_common()]
-    return [f"The runs belong to {len(projects)} projects: {listed(texts, 5)}. Compare those of one."]
+    return [f"The runs belong to {len(projects)} projects: {listed(texts, 5)}. Choose one with --where project=NAME."]
 
 
 def _is_own(name: str, media: Container[str] = ()) -> bool:

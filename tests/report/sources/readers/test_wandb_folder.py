@@ -156,7 +156,10 @@ def test_runs_of_two_projects_are_a_caution(tmp_path: Path) -> None:
     write_wandb_log(tmp_path / "b", {"id": "base0", "project": "other", "name": "new-seed0"}, {}, [{"val/acc": 1}])
     runs = read(tmp_path)
     assert len(runs.table) == 7, "the same id in another project is another run"
-    assert "The runs belong to 2 projects: p (6 runs), other (1 run). Compare those of one." in runs.cautions
+    assert "The runs belong to 2 projects: p (6 runs), other (1 run). Choose one with --where project=NAME." in (
+        runs.cautions
+    )
+    assert read(tmp_path, where=("project=p",)).cautions == []
 
 
 def test_a_resumed_run_is_one_run(tmp_path: Path) -> None:
