@@ -32,8 +32,8 @@ def undrawn_histories(study: StudyData, runs: RunTable) -> list[str]:
     if runs.load_curves is None or not runs.drawn.metrics or len(study.runs) <= MOST_LOADED:
         return []
     return [
-        f"Training curves of these {len(study.runs):,} runs are not drawn, since {runs.source} gives the history of one "
-        f"run at a time. They are drawn for up to {MOST_LOADED} runs."
+        f"Training curves of these {len(study.runs):,} runs are not drawn, since {runs.source} gives the history of "
+        f"one run at a time. They are drawn for up to {MOST_LOADED} runs."
     ]
 
 
