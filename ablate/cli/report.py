@@ -94,7 +94,8 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
 
     if isinstance(written, Report) and compares_nothing(written.analysis):
         foreign = (
-            "Give the arms the same seeds, or name the column of the seeds, if it is another one, with --seed-param"
+            "Give the arms the same seeds, name the column of the seeds, if it is another one, with --seed-param, or "
+            "compare all runs without pairs with --unpaired"
         )
         raise UserError(
             "The report compares nothing: no seed has a result in both arms of any comparison. "
@@ -148,8 +149,6 @@ def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | No
         raise UsageError(
             f"{unused[0]} is for runs of other programs ({', '.join(SOURCE_FLAGS)}). A study declares its own"
         )
-    if flags.margin is not None and not 0 < flags.margin < float("inf"):
-        raise UsageError(f"--margin must be above 0, not {flags.margin:g}")
 
 
 def _check_usage_of_marks(flags: ReportFlags, external: ExternalRunFlags, *, is_named: bool) -> None:

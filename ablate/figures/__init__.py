@@ -11,6 +11,7 @@ from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, existing, image_grid
 from ablate.figures.media import drawn_for
 from ablate.figures.noise import noise_budget
+from ablate.figures.ranks import critical_difference
 from ablate.figures.retuned import budget_curves, estimands
 from ablate.figures.run_curves import run_curves
 from ablate.figures.shapley import shapley_bars
@@ -28,6 +29,7 @@ __all__ = [
     "before_after",
     "budget_curves",
     "confusion",
+    "critical_difference",
     "drawn_for",
     "estimands",
     "existing",

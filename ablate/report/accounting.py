@@ -123,9 +123,12 @@ def _averaged(study: StudyData) -> list[str]:
 
 
 def _shared(study: StudyData) -> set[Key]:
-    """Return the runs of both variants of each comparison at the seeds that they share."""
+    """Return the runs of both variants of each comparison at the seeds that they share; all if they are not paired."""
     seeds = _usable_seeds(study)
     used: set[Key] = set()
+    if study.protocol.replicates == "runs":
+        compared = {name for row in study.comparisons for name in (row.variant, row.reference)}
+        return {(name, seed) for name in compared for seed in seeds.get(name, ())}
     for row in [*study.comparisons, *(study.searches.comparisons if study.searches else ())]:
         pair = (row.variant, row.reference)
         used.update(itertools.product(pair, seeds.get(row.variant, set()) & seeds.get(row.reference, set())))
@@ -162,9 +165,16 @@ def answer_notes(analysis: Analysis) -> list[str]:
         account_for(analysis).sentence,
         _unstable_averages(analysis),
         _beyond_the_scores(analysis),
+        _secondary(analysis),
         analysis.study.statement,
     ]
     return [note for note in notes if note]
+
+
+def _secondary(analysis: Analysis) -> str:
+    """Return the names of the secondary metrics, about which the answer says nothing else."""
+    names = ", ".join(other.study.metric.name for other in analysis.secondary)
+    return f"secondary: {names}" if names else ""
 
 
 def compares_nothing(analysis: Analysis) -> bool:
@@ -178,6 +188,8 @@ def _one_common_seed(analysis: Analysis) -> str:
     compared = [*analysis.headline, *analysis.retuned]
     if max((effect.n for effect in compared), default=0) != 1 or any(row.evidence.paired.repeated for row in compared):
         return ""
+    if analysis.study.protocol.replicates != "seeds":
+        return ""  # each sentence states it
     return (
         "No comparison has more than one seed with a result in both arms, so there are no verdicts: "
         f"a verdict needs at least {MIN_SEEDS} common seeds."

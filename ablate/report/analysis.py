@@ -6,25 +6,26 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
+from ablate.report.dataset_analysis import pooled_over_datasets
 from ablate.report.main_effects import FAMILY, estimate_main_effects
+from ablate.report.noise_analysis import budget_of, scopes_of
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import (
-    BUDGET_DIFFERENCES,
     Effect,
     NoiseBudget,
     Scores,
     TwoScopes,
     estimate_effects,
-    image_standard_error,
-    noise_budget,
     read_scores,
     replay,
     start_monitoring,
-    two_scopes,
 )
+from ablate.stats.effects.datasets import PooledEffect
+from ablate.stats.effects.pairing import read_arms
+from ablate.stats.effects.target import TargetResult, target_results
 from ablate.studies.recipe import retuned_label
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 ONE_AT_A_TIME = ("leave-one-out", "add-one-in", "both-ways", "pairs", "path")
 """Designs that compare single variants: they have no main effects, which are averages over variants."""
-
-MOST_CELLS = 20_000_000
-"""Seeds times images of one variant, beyond which the scopes of noise are omitted."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,9 @@ class Analysis:
         budget: Size of the noise and the seeds needed for smaller differences.
         scopes: Standard errors over seeds, and over seeds and images, by variant and reference.
         retuned: Effects among re-tuned variants.
+        secondary: The results for other metrics, which decide nothing.
+        pooled: The effect of each variant over several data sets.
+        targets: Whether each variant reaches the target, if there is one.
     """
 
     study: StudyData
@@ -68,6 +69,9 @@ class Analysis:
     budget: NoiseBudget | None = None
     scopes: Mapping[tuple[str, str], TwoScopes] = field(default_factory=dict)
     retuned: Sequence[Effect] = ()
+    secondary: Sequence[Analysis] = ()
+    pooled: Sequence[PooledEffect] = ()
+    targets: Sequence[TargetResult] = ()
 
     def partner(self, effect: Effect) -> Effect | None:
         """Return the same comparison between re-tuned variants, if there is one."""
@@ -127,9 +131,14 @@ def analyse(study: StudyData) -> Analysis:
         attribution=_attribution(study, scores),
         synergies=() if factorial else _synergies(study, table),
         retuned=_retuned(study),
+        secondary=[analyse(other) for other in study.secondary],
+        targets=_targets(study),
     )
     correct = study.correct()
-    return replace(analysis, budget=_budget(analysis, correct), scopes=_scopes(analysis, correct))
+    if study.datasets:
+        analysis = replace(analysis, pooled=pooled_over_datasets(study, analysis.compared))
+    budget = budget_of(study, analysis.headline, scores, correct)
+    return replace(analysis, budget=budget, scopes=scopes_of(study, analysis.compared, correct))
 
 
 def _compared(study: StudyData) -> list[Effect]:
@@ -150,11 +159,22 @@ def _retuned(study: StudyData) -> list[Effect]:
     return estimate_effects(study.runs, study.searches.comparisons, study.metric, study.margin, protocol)
 
 
+def _targets(study: StudyData) -> list[TargetResult]:
+    """Return whether each variant reaches the target, by all of its runs; variants in the order of the runs."""
+    if study.target is None:
+        return []
+    arms = {name: arm for name, arm in read_arms(study.runs, study.metric).by_variant.items() if arm.attempted}
+    scores = {name: list(arm.values.values()) for name, arm in arms.items()}
+    unstable = {name: len(arm.unstable) for name, arm in arms.items()}
+    target = study.target * study.metric.scale
+    return target_results(scores, target, study.metric.better, unstable, planned=study.protocol.planned)
+
+
 def _factorial(study: StudyData, scores: Scores) -> FactorialAnalysis | None:
     """Return the contrasts of a balanced two-level design of at least two factors, over the complete seeds."""
     from ablate.stats.attribution import factorial_effects
 
-    if study.design.shape[1] < 2 or study.design_name in ONE_AT_A_TIME:
+    if study.design.shape[1] < 2 or study.design_name in ONE_AT_A_TIME or not study.has_paired_seeds:
         return None
     try:
         return factorial_effects(
@@ -186,7 +206,7 @@ def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
     """Return Shapley values, leave-one-out and add-one-in, if the design contains them and a seed is complete."""
     from ablate.stats.attribution import attribute, shapley_source
 
-    if study.design.shape[1] < 2 or shapley_source(study.design) is None:
+    if study.design.shape[1] < 2 or not study.has_paired_seeds or shapley_source(study.design) is None:
         return None
     try:
         return attribute(study.design, scores, study.margin)
@@ -200,46 +220,9 @@ def _synergies(study: StudyData, scores: Scores) -> list[FactorialContrast]:
 
     design = study.design
     off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()
-    if design.shape[1] < 2 or 2 not in off or 0 not in off:
+    if design.shape[1] < 2 or not study.has_paired_seeds or 2 not in off or 0 not in off:
         return []
     found = pair_synergies(
         design, scores.values, study.margin, study.metric.goal, unstable=scores.unstable, protocol=study.protocol
     )
     return found if any(row.n for row in found) else []
-
-
-def _budget(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> NoiseBudget | None:
-    """Return the size of the noise, from the baseline's seeds and the paired differences of every comparison."""
-    study = analysis.study
-    if study.baseline not in analysis.scores.index:
-        return None
-    scores = analysis.scores.loc[[study.baseline]].to_numpy(dtype=float)[0]
-    reference = [value for value in scores.tolist() if math.isfinite(value)]
-    sds = [effect.evidence.sd_difference for effect in analysis.headline]
-    seeds = sorted(effect.n for effect in analysis.headline if math.isfinite(effect.evidence.sd_difference))
-    n = seeds[len(seeds) // 2] if seeds else None
-    image_se = math.nan
-    if correct.get(study.baseline):
-        rows = list(correct[study.baseline].values())
-        image_se = image_standard_error(rows, study.metric.scale)
-    per_margin = 1.0 if study.metric.in_points else 2 * study.margin  # BUDGET_DIFFERENCES are chosen for 0.5 points
-    targets = [round(difference * per_margin, 12) for difference in BUDGET_DIFFERENCES]
-    return noise_budget(reference, sds, max(1, len(analysis.headline)), image_se, targets, n)
-
-
-def _scopes(analysis: Analysis, correct: Mapping[str, Mapping[int, Any]]) -> dict[tuple[str, str], TwoScopes]:
-    """Return both scopes of noise for each comparison with per-image results at two shared seeds or more."""
-    import numpy as np
-
-    scopes = {}
-    for effect in analysis.compared:
-        one, other = correct.get(effect.variant, {}), correct.get(effect.reference, {})
-        paired = effect.evidence.paired.seeds
-        seeds = [seed for seed in paired if isinstance(seed, int) and seed in one and seed in other]
-        lengths = {len(table[seed]) for table in (one, other) for seed in seeds}
-        if len(seeds) < 2 or len(lengths) != 1 or len(seeds) * max(lengths) > MOST_CELLS:
-            continue
-        variant = np.array([one[seed] for seed in seeds], dtype=np.int8)
-        reference = np.array([other[seed] for seed in seeds], dtype=np.int8)
-        scopes[effect.variant, effect.reference] = two_scopes(variant - reference, analysis.study.metric.scale)
-    return scopes

@@ -20,6 +20,9 @@ _FILES = (
     "effects.csv",
     "interactions.csv",
     "table.md",
+    "means.tex",
+    "datasets.csv",
+    "target.csv",
     "table.tex",
     "trials.csv",
 )

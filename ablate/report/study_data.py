@@ -72,6 +72,14 @@ class RunCounts:
 
 
 @dataclass(frozen=True)
+class DatasetArm:
+    """A variant on one of several data sets."""
+
+    variant: str
+    dataset: str
+
+
+@dataclass(frozen=True)
 class StudyData:
     """The runs of a study and their description.
 
@@ -106,6 +114,9 @@ class StudyData:
         batch: Loads the path of a picture of training images of the baseline; None if there is none.
         purposes: What components are for, by name.
         found: Variants that the configuration of the runs names; None if they have names of their own.
+        secondary: The same runs with other metrics, which decide nothing.
+        target: A score that the mean of each variant is compared with, unscaled.
+        datasets: With several data sets, the variant and the data set behind each name in the column `variant`.
     """
 
     name: str
@@ -138,6 +149,14 @@ class StudyData:
     batch: Callable[[], Path | None] = lambda: None
     purposes: Mapping[str, str] = field(default_factory=dict)
     found: FoundVariants | None = None
+    secondary: Sequence[StudyData] = ()
+    target: float | None = None
+    datasets: Mapping[str, DatasetArm] = field(default_factory=dict)
+
+    @property
+    def has_paired_seeds(self) -> bool:
+        """Whether runs are paired by seed, so that effects of several variants can be combined seed by seed."""
+        return self.protocol.replicates == "seeds"
 
     @property
     def integer_seeds(self) -> list[int]:

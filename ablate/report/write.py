@@ -6,23 +6,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
+from ablate.report.effect_rows import effects_facts, effects_file, secondary_facts
 from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
+from ablate.report.formats.means_table import has_means_table, means_latex
 from ablate.report.formats.paper_table import markdown_table
+from ablate.report.plots.rank_plots import rank_plots
 from ablate.report.plots.render import Drawing, draw_all
 from ablate.report.plots.study_plots import for_phones, study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
 from ablate.report.report_folder import files_in, replaced_report, write_document
 from ablate.report.sections.answer import answer, answer_facts, plain_answer
+from ablate.report.sections.datasets import pooled_rows
 from ablate.report.sections.document import markdown
 from ablate.report.sections.head import head, incomplete_lines, runs_line
 from ablate.report.sections.results_table import console_table
+from ablate.report.sections.target import target_rows
 from ablate.report.study_data import StudyData
-from ablate.stats.effects import MAX_EFFECT_SIZE, MIN_SEEDS, Effect, effects_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _DRAWING = Drawing()
 
@@ -93,34 +100,12 @@ class Report:
             "accounting": asdict(account_for(self.analysis)),
             "answer": answer_facts(self.analysis),
             "cautions": list(study.cautions),
-            "effects": [_effect_facts(effect) for effect in self.analysis.effects],
+            "effects": effects_facts(self.analysis),
+            **({"target": target_rows(self.analysis)} if self.analysis.targets else {}),
+            **({"datasets": pooled_rows(self.analysis)} if self.analysis.pooled else {}),
+            "secondary": [secondary_facts(other) for other in self.analysis.secondary],
             "interactions": interactions_rows(self.analysis),
         }
-
-
-def _effect_facts(effect: Effect) -> dict[str, Any]:
-    """Return the columns of an effect, and why it has no minimum detectable effect, which JSON writes as null.
-
-    If seeds were added after a report, also the intervals that allow for them.
-    """
-    facts = {**effect.row(), "mde_reason": _mde_reason(effect)}
-    return {**facts, **(_for_added_seeds(effect) if effect.evidence.extended else {})}
-
-
-def _for_added_seeds(effect: Effect) -> dict[str, float]:
-    names = (f"added_seeds_{end}" for end in ("low", "high", "fw_low", "fw_high"))
-    return dict(zip(names, (*effect.interval, *effect.verdict_interval), strict=True))
-
-
-def _mde_reason(effect: Effect) -> str | None:
-    """Return why the minimum detectable effect is not a number."""
-    if math.isfinite(effect.mde):
-        return None
-    if effect.n < MIN_SEEDS:
-        return f"fewer than {MIN_SEEDS} seeds"
-    if math.isinf(effect.mde):
-        return f"only differences above {MAX_EFFECT_SIZE:g} SD are detectable"
-    return "no finite scores" if not effect.evidence.paired.is_scored else "the difference does not vary"
 
 
 def write_report(study: StudyData, folder: Path, *, as_html: bool = False, drawing: Drawing = _DRAWING) -> Report:
@@ -131,7 +116,7 @@ def write_report(study: StudyData, folder: Path, *, as_html: bool = False, drawi
     """
     analysis = analyse(study)
     with replaced_report(folder) as made:
-        plots = [*study_plots(analysis), *retuning_plots(analysis)]
+        plots = [*study_plots(analysis), *rank_plots(analysis), *retuning_plots(analysis)]
         plots = [*plots, *for_phones(plots), *drawing.again(plots)]
         plots = draw_all(plots, made, drawing.pool)
         tables = _write_tables(analysis, made)
@@ -145,17 +130,25 @@ def _write_tables(analysis: Analysis, folder: Path) -> list[str]:
     """Write the CSV and LaTeX tables and return their names."""
     import pandas as pd
 
-    rows = [*analysis.effects, *analysis.retuned]
-    effects = effects_table(rows)
-    if any(effect.evidence.extended for effect in rows):
-        effects = effects.join(pd.DataFrame([_for_added_seeds(effect) for effect in rows]))
     tables = {
-        "runs.csv": analysis.study.runs,
-        "effects.csv": effects,
+        "runs.csv": _runs_file(analysis.study),
+        "effects.csv": effects_file(analysis),
+        **({"target.csv": pd.DataFrame(target_rows(analysis))} if analysis.targets else {}),
+        **({"datasets.csv": pd.DataFrame(pooled_rows(analysis))} if analysis.pooled else {}),
         **({"interactions.csv": pd.DataFrame(interactions_rows(analysis))} if analysis.interactions else {}),
     }
     for name, table in tables.items():
         write_csv(table, folder / name)
     (folder / "table.tex").write_text(latex_table(analysis), encoding="utf-8")
     (folder / "table.md").write_text(markdown_table(analysis), encoding="utf-8")
-    return [*tables, "table.md", "table.tex"]
+    if not has_means_table(analysis):
+        return [*tables, "table.md", "table.tex"]
+    (folder / "means.tex").write_text(means_latex(analysis), encoding="utf-8")
+    return [*tables, "table.md", "table.tex", "means.tex"]
+
+
+def _runs_file(study: StudyData) -> pd.DataFrame:
+    """Return the table of runs.csv, whose variants are named without the data set."""
+    if not study.datasets:
+        return study.runs
+    return study.runs.assign(variant=[study.datasets[name].variant for name in study.runs["variant"].tolist()])

@@ -97,7 +97,7 @@ def test_a_report_without_common_seeds_fails_in_one_line(csv: Path) -> None:
     result = call("--runs", "runs.csv", code=1)
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: The report compares nothing: no seed has a result in both arms of any comparison.")
-    assert line.endswith("with --seed-param")
+    assert line.endswith("with --unpaired")
     assert json.loads(call("--runs", "runs.csv", "--json", code=1).stdout)["answer"]["established"] == []
     rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {2: 0.8}, "y": {0: 0.7, 1: 0.71}}).to_csv(csv, index=False)
     assert "Variant x: no seed has a result for both x and baseline" in call("--runs", "runs.csv").output

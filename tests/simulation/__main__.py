@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.simulation.beyond import simulate_beyond, simulate_targets
 from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import simulate_factorial
 from tests.simulation.page import Simulation, markdown
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         factorial_repetitions=fewer,
         seed=options.seed,
         coarse=simulate_coarse(fewer, options.seed),
+        beyond=simulate_beyond(options.repetitions, options.seed),
+        targets=simulate_targets(options.repetitions, options.seed),
     )
     page = markdown(found)
     if options.output:

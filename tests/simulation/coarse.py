@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ablate.stats.effects.coarse_scores import bars_equivalence
+from ablate.stats.effects.coarse_scores import bars_equivalence, usual_step
 from ablate.stats.effects.criteria import PValues
 from ablate.stats.effects.inference import PairedT, paired_t
 from ablate.stats.effects.multiple_comparisons import holm
@@ -62,7 +62,8 @@ def simulate_cell(cell: CoarseCell, repetitions: int, generator: np.random.Gener
     for place in zip(*np.nonzero(plain), strict=True):
         row = PairedT(cell.n, *(getattr(statistics, entry.name)[place] for entry in fields(PairedT)[1:]))
         p = PValues(float(row.p), 1.0, float(row.p_tost), float(p_tost_holm[place]), 1.0, ARMS)
-        shipped[place] = not bars_equivalence(row, p, step, MARGIN, extended=False)
+        found = usual_step(differences[place], MARGIN)
+        shipped[place] = not bars_equivalence(row, p, found, MARGIN, extended=False)
     return CoarseRates(cell, float(shipped.any(axis=1).mean()), float(plain.any(axis=1).mean()))
 
 

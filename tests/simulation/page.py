@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from tests.simulation.beyond import BETWEEN_SD, BeyondRates
 from tests.simulation.coarse import CoarseCell, CoarseRates
 from tests.simulation.factorial import FactorialCell, FactorialRates
 from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, OFTEN, PEEKING, SEED_SD, Cell, Rates
@@ -24,6 +25,8 @@ class Simulation:
         factorial_repetitions: Studies per cell of factorial designs, which take longer.
         seed: Random seed.
         coarse: Rates of scores with steps above the margin, with as many studies as factorial designs.
+        beyond: Rates of comparisons that are not pairs by seed, with as many studies as single comparisons.
+        targets: Shares of studies with a false finding, by the number of runs and the noise, with as many studies.
     """
 
     rates: Sequence[Rates]
@@ -34,6 +37,8 @@ class Simulation:
     factorial_repetitions: int
     seed: int
     coarse: Sequence[CoarseRates] = ()
+    beyond: Sequence[BeyondRates] = ()
+    targets: Mapping[tuple[int, str], float] = field(default_factory=dict)
 
     @property
     def misses(self) -> list[str]:
@@ -41,6 +46,10 @@ class Simulation:
         found = [f"{_name(row.cell)}: {miss}" for row in self.rates for miss in row.misses]
         found += [f"{_factorial_name(row.cell)}: {miss}" for row in self.factorial for miss in row.misses]
         found += [f"{_coarse_name(row.cell)}: {miss}" for row in self.coarse for miss in row.misses]
+        found += [f"{row.cell.name}: {miss}" for row in self.beyond for miss in row.misses]
+        limited = {cell: share for cell, share in self.targets.items() if cell[1] != "skewed"}
+        above = {cell: share for cell, share in limited.items() if share > FAMILY_WISE}
+        found += [f"target, {n} runs, {noise}: {share:.3f} above {FAMILY_WISE}" for (n, noise), share in above.items()]
         controls = (("uncorrected looks", self.peeking[0]), ("the rule of half of the seeds", self.half_rule))
         return found + [f"{name}: only {rate:.3f}" for name, rate in controls if rate <= PEEKING]
 
@@ -91,12 +100,45 @@ def markdown(found: Simulation) -> str:
             for row in found.factorial
         ),
         "",
-        *_coarse_lines(found),
+        *coarse_lines(found),
+        "",
+        *beyond_lines(found),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _coarse_lines(found: Simulation) -> list[str]:
+def beyond_lines(found: Simulation) -> list[str]:
+    """Return the section about comparisons that are not pairs by seed."""
+    return [
+        "## Unpaired runs, folds, data sets, targets",
+        "",
+        f"{found.repetitions:,} studies per cell, seven arms against a shared reference, as above. Unpaired: Welch's t "
+        "test, each arm with seeds of its own; the limits do not apply to unequal numbers of runs and unequal standard "
+        "deviations, for which Welch's degrees of freedom are too uncertain. Folds: the corrected resampled t test of "
+        "scores with the correlation n_test / (n_test + n_train) between folds; no limits for skewed noise. "
+        f"Data sets: the t test over the mean differences on n data sets, whose true differences vary by {BETWEEN_SD} "
+        "points; no limits where these are skewed.",
+        "",
+        "| repetitions | n | n, reference | noise | SD ratio | effects | coverage | false difference | "
+        "false equivalence | false verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {row.cell.kind} | {row.cell.n} | {row.cell.n_reference} | {row.cell.noise} | {row.cell.sd_ratio:g} | "
+            f"{row.cell.effects} | {row.coverage:.3f} | {row.false_difference:.3f} | {row.false_equivalence:.3f} | "
+            f"{row.false_verdict:.3f} |"
+            for row in found.beyond
+        ),
+        "",
+        "Targets: the share of studies that call one of eight arms better than the target although it is their true "
+        f"mean (limit {FAMILY_WISE}; none for skewed noise, which invalidates one-sided t tests of few runs).",
+        "",
+        "| runs | noise | false finding |",
+        "|---|---|---|",
+        *(f"| {n} | {noise} | {share:.3f} |" for (n, noise), share in found.targets.items()),
+    ]
+
+
+def coarse_lines(found: Simulation) -> list[str]:
     """Return the section about coarse scores."""
     return [
         "## Coarse scores",

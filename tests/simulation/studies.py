@@ -147,15 +147,15 @@ class Results:
 def draw(cell: Cell, n: int, repetitions: int, generator: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """Return accuracies in points and divergence flags, both (repetitions, 1 + arms, n). Arm 0 is the reference."""
     shape = (repetitions, ARMS + 1, n)
-    shared = _standard(cell.noise, (repetitions, 1, n), generator)
-    noise = np.sqrt(cell.rho) * shared + np.sqrt(1 - cell.rho) * _standard(cell.noise, shape, generator)
+    shared = standard_noise(cell.noise, (repetitions, 1, n), generator)
+    noise = np.sqrt(cell.rho) * shared + np.sqrt(1 - cell.rho) * standard_noise(cell.noise, shape, generator)
     sd = np.array([1.0] + [cell.sd_ratio] * ARMS) * SEED_SD
     means = BASELINE + np.concatenate([[0.0], cell.truth])
     diverged = generator.random(shape) < cell.divergence
     return np.where(diverged, FLOOR, means[:, None] + sd[:, None] * noise), diverged
 
 
-def _standard(noise: Noise, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
+def standard_noise(noise: Noise, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
     """Return noise with mean 0 and variance 1. Skewed noise is skewed to the left, like accuracies."""
     if noise == "normal":
         return np.asarray(generator.standard_normal(shape))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
 import pytest
 from scipy import special
 
-from ablate.report.sections.limits import DIVERGENCE, SKEWED
-from ablate.stats.effects import inference, looks
+from ablate.report.sections.limits import DATA_SETS, DIVERGENCE, FOLDS, SKEWED, TARGET, UNPAIRED
+from ablate.stats.effects import inference, looks, paired_t
 from tests import ROOT
-from tests.simulation import studies
+from tests.simulation import beyond, studies
 from tests.simulation.__main__ import main
+from tests.simulation.beyond import CELLS as CELLS_BEYOND
+from tests.simulation.beyond import simulate_beyond
 from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import CELLS, is_screening, simulate_cell, simulate_factorial
 from tests.simulation.page import Simulation, markdown
@@ -72,6 +75,44 @@ def test_the_limit_of_divergence_quotes_the_committed_simulation():
     assert max(rate for (_, share), rate in rates.items() if share <= 20) <= 0.06
     assert rates["3", 40] == max(rates.values())
     assert f"up to {100 * rates['3', 40]:.0f} of 100 studies with 3 seeds" in DIVERGENCE
+
+
+def test_unpaired_runs_and_folds_hold_their_limits():
+    few = [cell for cell in CELLS_BEYOND if cell.has_limits and cell.n == 5]
+    rates = simulate_beyond(4000, seed=1, cells=few)
+    assert [row for row in rates if row.misses] == []
+    assert {row.cell.kind for row in rates} == {"unpaired", "folds", "data sets"}
+
+
+def test_folds_without_the_correction_are_detected(monkeypatch):
+    monkeypatch.setattr(beyond, "corrected_t", lambda values, ratio, *rest: paired_t(values, *rest))
+    (cell,) = (one for one in CELLS_BEYOND if one.name == "folds, 10, normal, SD ratio 1, all null")
+    (rates,) = simulate_beyond(2000, seed=1, cells=[cell])
+    assert rates.coverage < 0.9
+    assert rates.false_difference > 0.15
+
+
+def test_the_limits_of_other_repetitions_quote_the_committed_simulation():
+    page = (ROOT / "reports" / "simulation.md").read_text()
+    pattern = r"^\| (unpaired|folds|data sets) \| \d+ \| \d+ \| (\w+) \| \d \| [\w ]+ \| \S+ \| (\S+) \|"
+    rows = re.findall(pattern, page, re.MULTILINE)
+    assert len(rows) == len(CELLS_BEYOND)
+    worst = {
+        (kind, is_skewed): max(
+            float(rate) for one, noise, rate in rows if one == kind and (noise == "skewed") == is_skewed
+        )
+        for kind, is_skewed in itertools.product(("unpaired", "folds", "data sets"), (False, True))
+    }
+    assert f"up to {100 * worst['unpaired', False]:.0f} of 100 studies" in UNPAIRED
+    assert f"up to {100 * worst['unpaired', True]:.0f} if the noise is skewed" in UNPAIRED
+    assert worst["folds", False] <= 0.06
+    assert f"up to {100 * worst['folds', True]:.0f} of 100 studies" in FOLDS
+    assert worst["data sets", False] <= 0.06
+    assert f"up to {100 * worst['data sets', True]:.0f} of 100 studies" in DATA_SETS
+    targets = re.findall(r"^\| \d+ \| (\w+) \| (0\.\d+) \|$", page, re.MULTILINE)
+    assert len(targets) == 9
+    assert max(float(share) for noise, share in targets if noise != "skewed") <= 0.06
+    assert f"up to {100 * max(float(share) for _, share in targets):.0f} of 100 studies" in TARGET
 
 
 def test_naive_peeking_exceeds_its_limit():

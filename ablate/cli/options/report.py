@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 from ablate.cli.options import names, panels
-from ablate.cli.options.run_source import SOURCES, RunSourceFlags, external_option, flag_of
-from ablate.errors import UsageError
+from ablate.cli.options.comparison import ComparisonFlags
+from ablate.cli.options.metrics import named_metrics
+from ablate.cli.options.run_source import SOURCES, external_option, flag_of
 from ablate.redaction import mask_uri
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -17,21 +18,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExternalRunFlags(RunSourceFlags):
+class ExternalRunFlags(ComparisonFlags):
     """Runs that were recorded elsewhere, and the meaning of their columns."""
 
     metric: Annotated[
         str | None,
         external_option(
-            text="Column or MLflow metric to compare.",
-            metavar="NAME",
+            text="Column or MLflow metric to compare. Of several (acc,f1) the first decides; the others are secondary.",
+            metavar="NAME[,NAME]",
             show_default=f"{WORKLOAD.metric.name} or a variant of it",
         ),
     ] = None
     metric_goal: Annotated[
         str | None,
         external_option(
-            text="Whether higher (max) or lower (min) is better.",
+            text="Whether higher (max) or lower (min) is better; of several metrics acc=max,loss=min.",
             metavar="|".join(names.GOALS),
             show_default="known for accuracies, losses and other common names",
         ),
@@ -40,7 +41,8 @@ class ExternalRunFlags(RunSourceFlags):
         str | None,
         external_option(
             "--unit",
-            text="Unit of the values: fraction, percent, own (no conversion), or a name (ms).",
+            text="Unit of the values: fraction, percent, own (no conversion), or a name (ms); of several metrics "
+            "acc=percent,f1=fraction.",
             metavar="UNIT",
             show_default="known for common names",
         ),
@@ -96,7 +98,7 @@ class ExternalRunFlags(RunSourceFlags):
         external_option(text="Further status words of finished runs.", metavar="A,B,...", panel=panels.ADVANCED),
     ] = None
     floor: Annotated[
-        float | None,
+        str | None,
         external_option(text="Score assigned to unstable runs without one.", metavar="FLOAT", panel=panels.ADVANCED),
     ] = None
     exploratory: Annotated[
@@ -108,30 +110,35 @@ class ExternalRunFlags(RunSourceFlags):
         ),
     ] = False
 
-    def table_options(self, margin: float | None) -> TableOptions:
+    def table_options(self, margin: str | None) -> TableOptions:
         """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
         from ablate.report.sources.existing_runs import TableOptions
 
-        if self.metric_goal not in (None, *names.GOALS):
-            raise UsageError(f"--metric-goal must be max or min, not {self.metric_goal!r}")
+        metric, *secondary = named_metrics(self.metric, self.metric_goal, self.unit, margin, self.floor)
+        self.check_combination()
         factors = tuple(name.strip() for name in (self.factor_params or "").split(",") if name.strip())
         words = () if self.finished_word is None else tuple(self.finished_word.split(","))
         return TableOptions(
-            margin=margin,
+            margin=metric.margin,
             baseline=self.baseline,
             variant=self.variant_param,
             factors=factors,
             seed=self.seed_param,
             status=self.status_param,
             finished_words=words,
-            metric=self.metric,
-            goal=self.metric_goal,
-            unit=self.unit,
-            floor=self.floor,
+            metric=metric.name or None,
+            goal=metric.goal,
+            unit=metric.unit,
+            floor=metric.floor,
+            target=self.target,
+            secondary=secondary,
             step=self.step,
             step_param=self.step_param,
             exploratory=self.exploratory,
             where=tuple(self.where or ()),
+            dataset=self.dataset_param,
+            unpaired=self.unpaired,
+            fold_ratio=self.fold_ratio,
         )
 
     def given(self) -> list[str]:
@@ -140,7 +147,7 @@ class ExternalRunFlags(RunSourceFlags):
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
         return [flag_of(name) for name in changed if name not in own]
 
-    def command(self, study: str | None, margin: float | None) -> str:
+    def command(self, study: str | None, margin: str | None) -> str:
         """Return the command line that writes the same report."""
         given = {item.name: (getattr(self, item.name), item.default) for item in fields(self)} | {
             "margin": (margin, None)

@@ -57,6 +57,14 @@ def detectable(effect: Effect, digits: int) -> str:
     return "not detectable" if math.isinf(effect.mde) else plain(effect.mde, digits)
 
 
+def repetitions(effect: Effect) -> str:
+    """Return the number of seeds, with the planned number if it is larger; of unpaired runs those of both variants."""
+    paired = effect.evidence.paired
+    if paired.is_unpaired:
+        return f"{len(paired.seeds)} and {paired.n_reference}"
+    return f"{effect.n} of {effect.n_planned}" if effect.n < effect.n_planned else str(effect.n)
+
+
 def value_text(value: object) -> str:
     """Return the value of a hyperparameter, or a dash for None."""
     return DASH if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

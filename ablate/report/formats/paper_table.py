@@ -10,7 +10,7 @@ from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis
 from ablate.report.best_arms import arm_means, best_arms
 from ablate.report.formats.markdown_text import bold, code, escape, table
-from ablate.report.formats.numbers import DASH, digits_of, interval, signed, spread
+from ablate.report.formats.numbers import DASH, digits_of, interval, repetitions, signed, spread
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.stats.effects import Effect
 
@@ -65,7 +65,7 @@ def _row(effect: Effect, analysis: Analysis, best: Sequence[str]) -> PaperRow:
     is_arm = effect.family != FAMILY and effect.reference == analysis.study.baseline
     return PaperRow(
         name=effect.variant,
-        n=str(effect.n),
+        n=repetitions(effect) if effect.evidence.paired.is_unpaired else str(effect.n),
         mean=spread(effect.variant_mean, effect.variant_sd, digits),
         difference=signed(effect.delta, digits) if effect.n else DASH,
         interval=interval(*effect.verdict_interval, digits),
@@ -88,7 +88,8 @@ def _sentences(analysis: Analysis, best: Sequence[str]) -> Iterator[str]:
     study = analysis.study
     unit = "percentage points" if study.metric.in_points else study.metric.own_unit or "the metric's unit"
     better = "lower" if study.metric.goal == "min" else "higher"
-    yield f"{study.name}: {study.metric.label} ({unit}, {better} is better), mean ± SD over seeds."
+    over = f"mean ± SD over {study.protocol.replicates}"
+    yield f"{study.name}: {study.metric.label} ({unit}, {better} is better), {over}."
     yield f"Differences from the reference with the {analysis.interval_name}, which decides the verdict."
     yield f"Margin: {study.margin:g}."
     if best:
@@ -103,7 +104,7 @@ def _sentences(analysis: Analysis, best: Sequence[str]) -> Iterator[str]:
 def markdown_table(analysis: Analysis) -> str:
     """Return the table as Markdown that shows the verdict without scrolling, with its caption."""
     found = paper_table(analysis)
-    columns = ["variant", "verdict", "mean ± SD", "difference", found.interval_name, "seeds"]
+    columns = ["variant", "verdict", "mean ± SD", "difference", found.interval_name, analysis.study.protocol.replicates]
     parts = []
     for heading, rows in found.groups:
         cells = [

@@ -15,6 +15,7 @@ from ablate.report.plots.curves import batch_plots, training_plots
 from ablate.report.plots.recorded import recorded_plots
 from ablate.report.plots.render import Plot
 from ablate.stats.effects import Effect, TwoScopes
+from ablate.stats.effects.repetition_text import UNITS
 
 MOST_PANELS = 40
 _WITH_ADDED_SEEDS = (
@@ -84,13 +85,17 @@ def _forest(analysis: Analysis) -> Iterator[Plot]:
             row |= zip(("fw_low", "fw_high"), map(_finite, effect.verdict_interval), strict=True)
         rows.append(row)
         pair = effect.evidence.paired
-        seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
+        if not pair.is_unpaired:
+            seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
     if not rows:
         return
+    dots = (
+        "" if analysis.study.protocol.replicates == "runs" else f"; dots: single {analysis.study.protocol.replicates}"
+    )
     caption = (
         "One row per variant. Thin line: family-wise interval, on which the verdict is based; thick line: 95 % "
-        "interval of this comparison alone; dots: single seeds. Grey band: the margin; differences within it are too "
-        "small to matter."
+        f"interval of this comparison alone{dots}. Grey band: the margin; differences within it are too small to "
+        "matter."
     )
     if any(not math.isclose(row["level"], 0.95) for row in rows):
         caption = caption.replace("95 % interval of", "interval at the level of the last look of")
@@ -111,6 +116,8 @@ def _finite(value: float) -> float:
 def _slopes(analysis: Analysis) -> Iterator[Plot]:
     groups: dict[str, list[Effect]] = {}
     for effect in _with_seeds(analysis.compared):
+        if effect.evidence.paired.is_unpaired:
+            continue
         groups.setdefault(effect.reference, []).append(effect)
     for number, (reference, effects) in enumerate(groups.items(), start=1):
         shown = effects[:MOST_PANELS]
@@ -120,8 +127,8 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
         }
         rho = {effect.variant: effect.rho for effect in shown}
         caption = (
-            f"One line per seed, from {reference} to the variant. Parallel lines (rho near 1) mean that both variants "
-            "vary alike between seeds, so that pairing removes this variation."
+            f"One line per {UNITS[effects[0].evidence.replicates]}, from {reference} to the variant. Parallel lines "
+            "(rho near 1) mean that both variants vary alike between seeds, so that pairing removes this variation."
         )
         if len(effects) > MOST_PANELS:
             caption += f" First {MOST_PANELS} of {len(effects)} variants."

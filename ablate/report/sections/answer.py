@@ -9,8 +9,11 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import enumerated, in_words
 from ablate.report.main_effects import AVERAGED, FAMILY
+from ablate.report.sections.datasets import TITLE, pooled_sentences
+from ablate.report.sections.target import target_sentences, target_title
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
+from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
 from ablate.wording import count
 
@@ -41,7 +44,11 @@ def answer_in_short(analysis: Analysis) -> str:
     notes = [escape(note) for note in answer_notes(analysis)]
     if not analysis.headline:
         return "\n\n".join(["## Answer", no_answer(analysis.study), *notes])
-    return "\n\n".join(["## Answer", summary(analysis.headline), *notes, how_to_read(analysis)])
+    pooled = pooled_sentences(analysis)
+    over = [bold(TITLE), bullets(map(escape, pooled))] if pooled else []
+    targets = target_sentences(analysis)
+    over += [bold(target_title(analysis)), bullets(map(escape, targets))] if targets else []
+    return "\n\n".join(["## Answer", summary(analysis.headline), *over, *notes, how_to_read(analysis)])
 
 
 def verdict_sentences(analysis: Analysis) -> str:
@@ -66,7 +73,10 @@ def _groups_of_sentences(analysis: Analysis) -> list[str]:
 
 def plain_answer(analysis: Analysis) -> list[str]:
     """Return the answer as lines for a terminal."""
-    lines = []
+    pooled = [f"  - {text}" for text in pooled_sentences(analysis)]
+    lines = ["", f"{TITLE}:", *pooled] if pooled else []
+    targets = [f"  - {text}" for text in target_sentences(analysis)]
+    lines += ["", f"{target_title(analysis)}:", *targets] if targets else []
     for title, chosen in [*groups_of(analysis.headline).items(), (RETUNED, analysis.retuned)]:
         if chosen:
             lines += ["", f"{title}:", *(f"  - {text}" for text in _sentences(chosen, analysis.study.metric))]
@@ -79,7 +89,9 @@ def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
     metric = analysis.study.metric
     groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
     sentences = {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
-    return {**sentences, "notes": answer_notes(analysis)}
+    over = {"over_datasets": pooled_sentences(analysis)} if analysis.pooled else {}
+    over |= {"target": target_sentences(analysis)} if analysis.targets else {}
+    return {**sentences, **over, "notes": answer_notes(analysis)}
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
@@ -128,9 +140,9 @@ def _qualifications(effects: Sequence[Effect]) -> list[str]:
     if all(effect.evidence.paired.repeated > 1 for effect in effects):
         parts.append("Every arm repeats its score exactly over the seeds, so n is 1")
     elif all(effect.evidence.paired.n in (3, 4) for effect in effects):
-        parts.append("All verdicts are preliminary (3 or 4 seeds)")
+        parts.append(f"All verdicts are preliminary (3 or 4 {effects[0].evidence.replicates})")
     elif all(effect.evidence.paired.n < 3 for effect in effects):
-        parts.append("With fewer than 3 seeds these are observations, not results")
+        parts.append(f"With fewer than 3 {effects[0].evidence.replicates} these are observations, not results")
     return parts
 
 
@@ -166,13 +178,17 @@ def how_to_read(analysis: Analysis) -> str:
         unit = f"one point is one percentage point of {metric.label}"
     else:
         unit = f"differences are in {metric.label}{f' ({metric.own_unit})' if metric.own_unit else ''}"
+    replicates = study.protocol.replicates
     better = "positive" if metric.goal == "max" else "negative"
     return escape(
         f"How to read this: {unit}. Every difference is variant minus reference, so {better} means that the variant is "
         f"better. Differences within the margin of {metric.with_unit(f'{study.margin:g}')}{study.counts.fixed} are too "
-        'small to matter. A seed is the number behind all randomness of a run. "Inconclusive" means that there are too '
-        "few seeds to decide, not that there is no effect."
+        f'small to matter. {_ABOUT_SEEDS.get(replicates, "")}"Inconclusive" means that there are too '
+        f"few {replicates} to decide, not that there is no effect."
     )
+
+
+_ABOUT_SEEDS: dict[Replicates, str] = {"seeds": "A seed is the number behind all randomness of a run. "}
 
 
 def no_answer(study: StudyData) -> str:

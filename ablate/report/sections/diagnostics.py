@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
 from ablate.report.sections.head import incomplete_lines
+from ablate.report.sections.partly_paired import partly_paired_part
 from ablate.stats.effects import Effect, sign_flip_can_reach, smallest_sign_flip_p
 from ablate.stats.effects.pairing import NO_VALUE
 from ablate.stats.effects.sign_flip import MAX_SEEDS_EXACT_FLIPS
@@ -25,18 +28,25 @@ def diagnostics(analysis: Analysis) -> str:
     """Return the section; empty if there is neither an incomplete run nor a comparison to test."""
     incomplete = [*incomplete_lines(analysis.study), *_without_value(analysis)]
     parts = ["## Diagnostics", *([bullets(map(escape, incomplete))] if incomplete else [])]
-    effects = [effect for effect in analysis.headline if effect.n > 1]
+    effects = [effect for effect in analysis.headline if effect.n > 1 and not effect.evidence.paired.is_unpaired]
     if effects:
         rows = [_sensitivity(effect, analysis) for effect in effects[:MOST_ROWS]]
         words = (
             "Sensitivity: the primary analysis is the paired t-test, chosen beforehand. The other tests show how much "
             "the results depend on this choice. These p-values are not corrected for multiple comparisons."
         )
+        if analysis.study.protocol.replicates == "folds":
+            words = (
+                "The p-value is that of the corrected resampled t-test, not corrected for multiple comparisons. Other "
+                "tests need independent repetitions, which folds are not."
+            )
         few = max(effect.n for effect in effects) <= MAX_SEEDS_EXACT_FLIPS
         flips = "exact" if few else f"exact up to {MAX_SEEDS_EXACT_FLIPS} seeds"
         columns = [name.format(flips=flips) for name in _COLUMNS]
         parts += [escape(words), table(columns, rows, numeric=range(1, 7))]
-    unreachable = [effect.n for effect in effects if not sign_flip_can_reach(effect.n, effect.evidence.comparisons)]
+    parts += partly_paired_part(analysis)
+    flipped = [effect for effect in effects if not math.isnan(effect.p_signflip)]
+    unreachable = [effect.n for effect in flipped if not sign_flip_can_reach(effect.n, effect.evidence.comparisons)]
     if unreachable:
         seeds = max(unreachable)
         words = (

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import folded
+from ablate.report.formats.means_table import means_section
 from ablate.report.plots.render import Plot
 from ablate.report.sections.answer import answer_in_short, verdict_sentences
 from ablate.report.sections.appendix import file_list, glossary, reproduce
 from ablate.report.sections.attribution import attribution_section
+from ablate.report.sections.datasets import datasets_section
 from ablate.report.sections.diagnostics import diagnostics
 from ablate.report.sections.head import head
 from ablate.report.sections.learning import classes_section, gap_section, purposes_section
@@ -17,7 +19,9 @@ from ablate.report.sections.limits import limits
 from ablate.report.sections.noise import noise_section
 from ablate.report.sections.plots import plot_section
 from ablate.report.sections.results_table import results_section
+from ablate.report.sections.secondary import secondary_section
 from ablate.report.sections.study_card import study_card
+from ablate.report.sections.target import target_section
 from ablate.report.sections.tuning import tuning_section
 from ablate.report.sections.verdicts_table import verdicts_section
 
@@ -28,6 +32,7 @@ def markdown(analysis: Analysis, plots: Sequence[Plot], files: Sequence[str], mo
         head(analysis.study),
         answer_in_short(analysis),
         plot_section(plots, "forest", "Effects at a glance"),
+        means_section(analysis),
         verdicts_section(analysis) if analysis.effects else "",
         "## Details",
         *_folded_sections(analysis, plots),
@@ -41,6 +46,9 @@ def _folded_sections(analysis: Analysis, plots: Sequence[Plot]) -> list[str]:
     sections = [
         (verdict_sentences(analysis), "each verdict with its numbers, and what would settle the open ones"),
         (results_section(analysis) if analysis.effects else "", "means, both intervals, tests, detectable effects"),
+        (target_section(analysis), "whether the mean of each variant is better than it"),
+        (datasets_section(analysis, plots), "means of the differences, predictions for a new data set, ranks"),
+        (secondary_section(analysis), "the same results for other metrics, which decide nothing"),
         (study_card(analysis), "metric, margin, design, seeds, data, versions"),
         (plot_section(plots, "slopes", "Seed by seed"), "the paired scores of every seed"),
         (plot_section(plots, "curves", "Training curves"), "every variant over the epochs"),

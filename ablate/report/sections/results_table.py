@@ -7,43 +7,76 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
-from ablate.report.formats.numbers import DASH, detectable, digits_of, interval, plain, probability, signed, spread
+from ablate.report.formats.numbers import (
+    DASH,
+    detectable,
+    digits_of,
+    interval,
+    plain,
+    probability,
+    repetitions,
+    signed,
+    spread,
+)
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.stats.effects import Effect
+from ablate.stats.effects.types import Replicates
 
 COLUMNS = (
     "variant", "seeds", "reference, mean ± SD", "variant, mean ± SD", "difference", "{level}", "family-wise interval",
     "p (Holm)", "p TOST (Holm)", "P(improve)", "MDE", "verdict",
 )  # fmt: skip
 
+_SEEDS = COLUMNS.index("seeds")
 _AFTER_INTERVALS = COLUMNS.index("family-wise interval") + 1
 
 
 def results_section(analysis: Analysis) -> str:
     """Return the section: one table per reference, and one for main effects."""
-    study, parts = analysis.study, ["## Results"]
+    study, parts = analysis.study, ["## Results", *effects_tables(analysis)]
+    replicates = study.protocol.replicates
+    unit = "points" if study.metric.in_points else study.metric.own_unit or "the metric's own unit"
+    parts.append(
+        escape(
+            f"Difference: variant minus reference, in {unit}. SD: standard deviation over {_SPREAD[replicates]}. "
+            "Family-wise interval: corrected for the number of comparisons, as p (Holm) and the verdict are; the other "
+            "interval holds for one comparison alone. p: probability of a difference at least as large if there were "
+            f"none. {_improve(replicates)}TOST: test that the "
+            f"difference is within the margin. {added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
+            f"true difference that these {replicates} detect with probability .8."
+        )
+    )
+    return "\n\n".join(parts)
+
+
+def effects_tables(analysis: Analysis, role: str = "") -> list[str]:
+    """Return a table per reference under its heading, and one of main effects. `role` qualifies the first column."""
+    study, parts = analysis.study, list[str]()
     groups: dict[str, list[Effect]] = {}
     for effect in sorted(analysis.effects, key=lambda row: (math.isnan(row.delta), row.delta)):
         heading = AVERAGED.capitalize() if effect.family == FAMILY else f"Against {code(effect.reference)}"
         groups.setdefault(heading, []).append(effect)
     only_baseline = list(groups) == [f"Against {code(study.baseline)}"]
     for heading, effects in groups.items():
-        parts += [] if only_baseline else [f"### {heading}"]
-        parts.append(_effects_table(effects, analysis))
+        parts += [] if only_baseline else [f"{'####' if role else '###'} {heading}"]
+        parts.append(_effects_table(effects, analysis, role))
         if len(effects) > MOST_ROWS:
             parts.append(f"The {MOST_ROWS} lowest differences; all {len(effects)} are in `effects.csv`.")
-    unit = "points" if study.metric.in_points else study.metric.own_unit or "the metric's own unit"
-    parts.append(
-        escape(
-            f"Difference: variant minus reference, in {unit}. SD: standard deviation over the paired seeds. "
-            "Family-wise interval: corrected for the number of comparisons, as p (Holm) and the verdict are; the other "
-            "interval holds for one comparison alone. p: probability of a difference at least as large if there were "
-            "none. P(improve): share of seeds in which the variant is better; a tie counts half. TOST: test that the "
-            f"difference is within the margin. {added_seeds(analysis)}MDE: minimum detectable effect, the smallest "
-            "true difference that these seeds detect with probability .8."
-        )
-    )
-    return "\n\n".join(parts)
+    return parts
+
+
+_SPREAD: dict[Replicates, str] = {
+    "seeds": "the paired seeds", "runs": "all runs of a variant; the other columns are those of Welch's t-test",
+    "folds": "the folds; intervals and tests allow for the overlap of their training sets",
+    "data sets": "the data sets",
+}  # fmt: skip
+
+
+def _improve(replicates: Replicates) -> str:
+    """Return what P(improve) is; nothing for unpaired runs, which do not have it."""
+    if replicates == "runs":
+        return ""
+    return f"P(improve): share of {replicates} in which the variant is better; a tie counts half. "
 
 
 def added_seeds(analysis: Analysis) -> str:
@@ -56,9 +89,11 @@ def added_seeds(analysis: Analysis) -> str:
     )
 
 
-def _effects_table(effects: Sequence[Effect], analysis: Analysis) -> str:
+def _effects_table(effects: Sequence[Effect], analysis: Analysis, role: str) -> str:
     same_level = all(math.isclose(effect.level, 0.95) for effect in effects)
     columns = [name.format(level="95 % interval" if same_level else "interval") for name in COLUMNS]
+    columns[_SEEDS] = analysis.study.protocol.replicates
+    columns[0] += f" ({role}: {escape(analysis.study.metric.label)})" if role else ""
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     rows = [_row(effect, digits, same_level) for effect in effects[:MOST_ROWS]]
     if any(effect.evidence.extended for effect in effects):
@@ -74,7 +109,7 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
         bounds += f" ({100 * effect.level:.4g} %)"
     return [
         code(effect.variant),
-        f"{effect.n} of {effect.n_planned}" if effect.n < effect.n_planned else str(effect.n),
+        repetitions(effect),
         spread(effect.baseline_mean, effect.baseline_sd, digits),
         spread(effect.variant_mean, effect.variant_sd, digits),
         signed(effect.delta, digits),
@@ -91,7 +126,15 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
 def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
     """Return columns and rows of the results for the terminal, as plain text: the lowest differences of many."""
     digits = digits_of(analysis.study.metric, analysis.study.margin)
-    columns = ["variant", "verdict", "difference", analysis.interval_name, "p (Holm)", "seeds", "reference"]
+    columns = [
+        "variant",
+        "verdict",
+        "difference",
+        analysis.interval_name,
+        "p (Holm)",
+        analysis.study.protocol.replicates,
+        "reference",
+    ]
     rows = [
         [
             effect.variant,
@@ -99,7 +142,7 @@ def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
             signed(effect.delta, digits),
             interval(*effect.verdict_interval, digits),
             probability(effect.p_holm),
-            str(effect.n),
+            repetitions(effect) if effect.evidence.paired.is_unpaired else str(effect.n),
             effect.reference,
         ]
         for effect in analysis.headline[:MOST_ROWS]

@@ -51,6 +51,8 @@ def _design(analysis: Analysis) -> str:
 def _power(analysis: Analysis) -> str:
     """Return the minimum detectable effect of the planned seeds, for the SD of these runs and the largest family."""
     effects, metric = analysis.headline, analysis.study.metric
+    if not analysis.study.has_paired_seeds:
+        return "see the minimum detectable effect (MDE) of each comparison under Results"
     sds = sorted(effect.evidence.sd_difference for effect in effects if math.isfinite(effect.evidence.sd_difference))
     if not sds:
         return "unknown below two seeds"

@@ -27,6 +27,7 @@ _PREFIXES = (
     ("preliminary", "3 or 4 seeds only"),
     ("exploratory", "nothing shows that the comparison was planned before its runs"),
     ("optimistic", "settings were chosen on the test set"),
+    ("unpaired", "runs are not paired by seed: Welch's t-test of all runs"),
     ("screening", "the effect may be that of a pair of other components"),
 )
 

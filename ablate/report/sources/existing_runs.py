@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UserError
 from ablate.report.sources.columns import (
@@ -19,14 +19,17 @@ from ablate.report.sources.columns import (
     plain,
     require,
 )
-from ablate.report.sources.infer_design import infer_design
+from ablate.report.sources.datasets import dataset_design, label_by_dataset
+from ablate.report.sources.declared_comparison import ABOUT_REPLICATES, declared_design, declared_words
+from ablate.report.sources.infer_design import InferredDesign
 from ablate.report.sources.row_checks import check_rows, read_seed_column
 from ablate.report.sources.run_names import in_one_form, similar_names
 from ablate.report.sources.scores import MetricColumn, read_metric
 from ablate.report.sources.statuses import read_statuses, status_columns
-from ablate.report.sources.units import MetricOptions
-from ablate.report.study_data import RunCounts, StudyData
+from ablate.report.sources.units import MetricOptions, NamedMetric
+from ablate.report.study_data import DatasetArm, RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
+from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
 from ablate.wording import count, listed
 
@@ -51,6 +54,10 @@ class TableOptions(MetricOptions):
         exploratory: Whether the comparisons were not planned.
         where: Conditions on the runs: `KEY=VALUE`, `KEY!=VALUE`.
         detect_factors: Whether true/false columns are factors, if none are given.
+        secondary: Metrics that are reported in tables of their own.
+        dataset: Column of the data set, of runs on several.
+        unpaired: Whether all runs of two variants are compared, without pairs by seed.
+        fold_ratio: If the seeds are folds of one data set, the number of test rows per training row; 0 otherwise.
     """
 
     baseline: str = "baseline"
@@ -65,6 +72,22 @@ class TableOptions(MetricOptions):
     exploratory: bool = False
     where: Sequence[str] = ()
     detect_factors: bool = True
+    secondary: Sequence[NamedMetric] = ()
+    dataset: str | None = None
+    unpaired: bool = False
+    fold_ratio: float = 0.0
+
+    def for_secondary(self, metric: NamedMetric) -> Self:
+        """Return the options for the same runs with a secondary metric."""
+        others = [NamedMetric(name=self.metric or ""), *self.secondary]
+        changed = replace(self, metric=metric.name, secondary=others, goal=metric.goal, unit=metric.unit)
+        return replace(changed, margin=metric.margin, floor=metric.floor, target=None)
+
+    @property
+    def protocol(self) -> Protocol:
+        """What was declared about the comparisons."""
+        replicates: Replicates = "runs" if self.unpaired else "folds" if self.fold_ratio else "seeds"
+        return Protocol(planned=not self.exploratory, replicates=replicates, fold_ratio=self.fold_ratio)
 
 
 def from_table(
@@ -87,34 +110,53 @@ def from_table(
     if table.empty:
         raise UserError(f"No runs in {source}")
     options = replace(options, baseline=in_one_form([options.baseline])[0][0])
-    rows, scores, statement = _read(table, options, row_word, diverged)
-    metric, statement = scores.metric, "; ".join(filter(None, [statement, reading]))
-    factors, variants = find_factors(rows, options.factors, row_word, detect=options.detect_factors)
-    usable = rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
-    _require_baseline(rows, usable, options.baseline)
-    design = infer_design(usable, variants, options.baseline, planned=not options.exploratory)
+    rows, scores, read = _read(table, options, row_word, diverged)
+    similar, statement = similar_names(rows["variant"]), "; ".join(filter(None, [read, reading]))
+    rows, factors, design, arms = _design(rows, table, options, row_word)
+    usable = _usable(rows)
     return StudyData(
         name=name,
         question="",
         scale=f"scale unknown; runs from {source}",
-        runs=_ordered(usable, metric, factors),
-        metric=metric,
+        runs=_ordered(usable, scores.metric, factors),
+        metric=scores.metric,
         margin=scores.margin,
         comparisons=design.comparisons,
         factors=factors,
         design=design.variants,
         baseline=options.baseline,
         counts=_run_counts(rows),
-        protocol=Protocol(planned=not options.exploratory),
+        protocol=options.protocol,
         design_name=design.name,
         seeds=sorted(set(usable["seed"].tolist())),
         facts=[("Source", source), ("Comparisons", design.description), ("Read as", statement)],
-        cautions=[*similar_names(rows["variant"]), *scores.cautions, *check_rows(rows, row_word, metric.name)],
+        cautions=[*similar, *scores.cautions, *check_rows(rows, row_word, scores.metric.name)],
         statement=f"Read as: {statement}.",
-        notes=_assumptions(options, metric, len(design.comparisons)),
+        notes=_assumptions(options, scores.metric, len(design.comparisons)),
         limits=_LIMITS,
         row_names=rows.index[rows["status"].isin(STATUSES)].tolist(),
+        datasets=arms,
+        target=scores.target,
     )
+
+
+def _usable(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["status"].isin(STATUSES)].reset_index(drop=True)
+
+
+def _design(
+    rows: pd.DataFrame, table: pd.DataFrame, options: TableOptions, row_word: str
+) -> tuple[pd.DataFrame, list[str], InferredDesign, dict[str, DatasetArm]]:
+    """Return the rows, the factors and the comparisons; of several data sets also the variants by their new names."""
+    _require_baseline(rows, _usable(rows), options.baseline)
+    factors, variants = find_factors(rows, options.factors, row_word, detect=options.detect_factors)
+    if options.dataset is None:
+        return rows, factors, declared_design(_usable(rows), variants, options.baseline, options.protocol), {}
+    taken = find_roles(
+        table, variant=options.variant, seed=options.seed, metric=options.metric, factors=options.factors
+    ).columns
+    rows, arms = label_by_dataset(rows, table, options.dataset, taken, row_word)
+    return rows, factors, dataset_design(_usable(rows), arms, options.baseline, options.protocol), arms
 
 
 def _read(
@@ -139,9 +181,9 @@ def _read(
     is_lost = rows.index.isin(list(diverged)) & (scores.statuses == "finished")
     rows = rows.assign(**{name: scores.values, "status": scores.statuses.mask(is_lost, "unstable")})
     seeds = "" if plain(roles.seed) == "seed" and not words_pair else f"; seed: column {plain(roles.seed)}"
-    seeds += ", whose words pair the runs" if words_pair else ""
+    seeds += ", whose words pair the runs" if words_pair and not options.unpaired else ""
     forms = f"; variant: the Unicode forms of {listed(several_forms)} are one name" if several_forms else ""
-    return rows, scores, f"{scores.statement}; {spoken}{seeds}{forms}"
+    return rows, scores, f"{scores.statement}; {spoken}{seeds}{forms}{declared_words(options.protocol)}"
 
 
 def _require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
@@ -181,9 +223,7 @@ def _assumptions(options: TableOptions, metric: Metric, comparisons: int) -> lis
     return [
         planned,
         f"{metric.name}: {goal}. Margin: {margin}.",
-        "Runs with the same seed are assumed to be paired: the same data order, initial weights and splits in every "
-        "variant. If the seeds do not control these, pairing is still valid but gains little: see rho, and Welch's "
-        "test under Diagnostics.",
+        ABOUT_REPLICATES[options.protocol.replicates],
         "The number of planned runs is unknown, so missing runs cannot be detected.",
     ]
 

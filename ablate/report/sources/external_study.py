@@ -20,8 +20,26 @@ from ablate.wording import count, listed
 def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
     """Return the runs of a reader as the data of a report. Runs that the reader set aside become cautions and counts.
 
-    Raises the errors of `with_seeds`, `where`, `with_named_variants`, `with_chosen_steps` and `from_table`.
+    Secondary metrics are read as the first one is, and their warnings are those that the first one has not. Raises the
+    errors of `with_seeds`, `where`, `with_named_variants`, `with_chosen_steps` and `from_table`.
     """
+    study = _of_one_metric(name, runs, options)
+    others = []
+    for metric in options.secondary:
+        try:
+            other = _of_one_metric(name, runs, options.for_secondary(metric))
+        except UsageError as error:
+            options_missing = any(flag in str(error) for flag in ("--metric-goal", "--unit", "--margin"))
+            form = f". Options of the metric {metric.name} have the form {metric.name}=VALUE" if options_missing else ""
+            raise UsageError(f"{error}{form}") from None
+        own = [text for text in other.cautions if text not in study.cautions]
+        study = study.with_cautions(*(f"Secondary metric {other.metric.label}: {text}" for text in own))
+        others.append(other)
+    return replace(study, secondary=others)
+
+
+def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyData:
+    """Return the runs with one metric."""
     runs, options = with_seeds(runs, _with_declared_metric(runs, options))
     named = with_named_variants(where(runs, options), options)
     runs, options = with_chosen_steps(named.runs, named.options), named.options

@@ -66,7 +66,7 @@ def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
         return NamedVariants(runs, options)  # one row per step: a schedule is no configuration
     if runs.names and are_variants(runs.names, options.baseline):
         return _by_names(runs, options)
-    keys = varying_keys(table, seed, _taken(table, options, seed))
+    keys = varying_keys(table, seed, _taken(table, options, seed), are_paired=not options.unpaired)
     if keys.keys:
         return _named(runs, options, keys, is_asked=False)
     if runs.names:
@@ -99,8 +99,10 @@ def are_variants(names: Sequence[str], baseline: str) -> bool:
 
 def _taken(table: pd.DataFrame, options: TableOptions, seed: str) -> list[str]:
     """Return the columns with another role than that of a configuration key."""
-    metric = find_column(table, options.metric, is_metric=True) if options.metric else None
-    roles = [seed, *([metric] if metric else [])]
+    metrics = [options.metric, *(metric.name for metric in options.secondary)]
+    columns = [find_column(table, name, is_metric=True) for name in metrics if name]
+    columns.append(find_column(table, options.dataset) if options.dataset else None)
+    roles = [seed, *filter(None, columns)]
     asked = options.status and find_column(table, options.status)
     return [*roles, *status_columns(table, asked or options.status, roles)]
 

@@ -120,7 +120,7 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
         )
     return (
         f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]} (--where), or choose "
-        "another variant or seed (--variant-param, --seed-param)"
+        "another variant or seed (--variant-param, --seed-param), or the data sets with --dataset-param"
     )
 
 

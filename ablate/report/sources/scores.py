@@ -34,6 +34,7 @@ class MetricColumn:
         margin: Smallest difference that matters.
         statement: How the metric was read, for the answer.
         cautions: Warnings.
+        target: The target, in the unit of the values.
     """
 
     values: pd.Series
@@ -42,6 +43,7 @@ class MetricColumn:
     margin: float
     statement: str
     cautions: list[str]
+    target: float | None = None
 
 
 def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOptions, row_word: str) -> MetricColumn:
@@ -63,7 +65,8 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
             cautions.append(f"{name} contains percentages. They were divided by 100; differences are in points.")
     if unit in (FRACTION, PERCENT):
         _check_share(used, column, unit, row_word)
-    metric = _metric(column, goal, unit).with_floor(_floor(options, unit, name))
+    floor = _in_unit("--floor", options.floor, unit, name, is_asked=options.unit is not None)
+    metric = _metric(column, goal, unit).with_floor(floor)
     lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
     if len(lost) and metric.floor is None:
         chance = {FRACTION: "0.1 for chance among 10 classes", PERCENT: "10 for chance among 10 classes"}
@@ -82,6 +85,7 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         margin=_margin(options.margin, metric),
         statement=f"{name}, {better}, {unit_in_words(unit)} ({origin})",
         cautions=cautions,
+        target=_in_unit("--target", options.target, unit, name, is_asked=options.unit is not None),
     )
 
 
@@ -164,21 +168,21 @@ def _check_share(rows: pd.DataFrame, column: str, unit: str, row_word: str) -> N
         raise UserError(f"{column} is not a {unit} from 0 to {most} in {where}. Add --unit own for another unit")
 
 
-def _floor(options: MetricOptions, unit: str, name: str) -> float | None:
-    """Return the floor in the unit of the scores. Raises UsageError for one that is in another unit, or may be."""
-    floor = options.floor
-    if floor is None or unit not in (FRACTION, PERCENT):
-        return floor
-    if not 0 <= floor <= (1 if unit == FRACTION else 100):
-        raise UsageError(f"--floor {floor:g} is not a {unit}, but {name} is. Give the floor in the unit of the runs")
+def _in_unit(flag: str, value: float | None, unit: str, name: str, *, is_asked: bool) -> float | None:
+    """Return a score in the unit of the scores. Raises UsageError for one that is in another unit, or may be."""
+    if value is None or unit not in (FRACTION, PERCENT):
+        return value
+    score = flag.removeprefix("--")
+    if not 0 <= value <= (1 if unit == FRACTION else 100):
+        raise UsageError(f"{flag} {value:g} is not a {unit}, but {name} is. Give the {score} in the unit of the runs")
     if unit == FRACTION:
-        return floor
-    if 0 < floor <= 1 and options.unit is None:
+        return value
+    if 0 < value <= 1 and not is_asked:
         raise UsageError(
-            f"{name} is in percent, and --floor {floor:g} may be a fraction. Give it in percent; if {floor:g} is the "
+            f"{name} is in percent, and {flag} {value:g} may be a fraction. Give it in percent; if {value:g} is the "
             "percentage, add --unit percent"
         )
-    return floor / 100
+    return value / 100
 
 
 def _margin(margin: float | None, metric: Metric) -> float:

@@ -43,7 +43,8 @@ def seed_column(table: pd.DataFrame, asked: str) -> str:
 def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOptions]:
     """Return runs with seeds, and options that name their column.
 
-    Without a column, seeds are those in the names of the runs. Raises UsageError if there are none.
+    Without a column, seeds are those in the names of the runs; runs that are not paired are numbered if they have
+    none. Raises UsageError if there are none.
     """
     if not len(runs.table):
         return runs, options
@@ -56,6 +57,10 @@ def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOp
         if column is None and options.seed == DEFAULT and any(seeds):
             words = "; ".join(filter(None, [runs.statement, SEED_IN_NAMES]))
             return replace(runs, table=table.assign(seed=seeds), statement=words), options
+    if column is None and options.seed == DEFAULT and options.unpaired:
+        words = "; ".join(filter(None, [runs.statement, "seed: none, so the runs are numbered"]))
+        numbers = [str(number) for number in range(len(table))]
+        return replace(runs, table=table.assign(seed=numbers), statement=words), options
     if column is None and options.seed == DEFAULT:
         known = listed(plain(str(name)) for name in table.columns) or "none"
         kind = "param" if runs.row_word == "run" else "column"

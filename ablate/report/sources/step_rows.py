@@ -168,7 +168,8 @@ def _recorded(cells: pd.Series, steps: pd.Series, groups: pd.Series) -> _Recorde
 def _groups(table: pd.DataFrame, options: TableOptions) -> pd.Series:
     import pandas as pd
 
-    keys = [column for name in (options.variant or "variant", options.seed, *options.factors)
+    datasets = [options.dataset] if options.dataset else []
+    keys = [column for name in (options.variant or "variant", options.seed, *options.factors, *datasets)
             if (column := find_column(table, name))]  # fmt: skip
     return table.groupby(keys).ngroup() if keys else pd.Series(0, index=table.index)
 

@@ -37,6 +37,7 @@ class MetricOptions:
 
     Attributes:
         goal: `max` or `min`.
+        target: A score that the mean of each variant is compared with, in the table's unit.
         goal_origin: Who stated the goal, for the statement of how the runs were read.
         unit: A word of `UNITS`, or the name of a unit.
         margin: Smallest difference that matters, in points for shares, otherwise in the metric's unit.
@@ -44,10 +45,18 @@ class MetricOptions:
     """
 
     goal: str | None = None
+    target: float | None = None
     goal_origin: str = "--metric-goal"
     unit: str | None = None
     margin: float | None = None
     floor: float | None = None
+
+
+@dataclass(frozen=True)
+class NamedMetric(MetricOptions):
+    """The user's options for one of several metrics; an empty name means the default metric."""
+
+    name: str = ""
 
 
 def goal_and_unit(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ablate.stats.effects.power import SeedsRange
-from ablate.stats.effects.types import FINAL, Change, Estimand, PairedSeeds, Verdict
+from ablate.stats.effects.types import FINAL, Change, Estimand, PairedSeeds, Replicates, Verdict
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Evidence:
         rule: The verdict without prefixes.
         coarse: The step of coarse scores, if it alone prevents a verdict of equivalence; 0 otherwise.
         estimand: "drop-in" or "re-tuned".
+        replicates: What the repetitions are.
+        freedom: Degrees of freedom of the t test.
         extended: Whether seeds were added after a report.
         valid: The 95 % interval that is valid although seeds were added; None if none were.
         valid_family: The same, corrected for the family.
@@ -43,6 +46,8 @@ class Evidence:
     rule: Verdict
     coarse: float = 0.0
     estimand: Estimand = "drop-in"
+    replicates: Replicates = "seeds"
+    freedom: float = math.nan
     extended: bool = False
     valid: tuple[float, float] | None = None
     valid_family: tuple[float, float] | None = None

@@ -8,27 +8,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ablate.errors import UserError
 from ablate.stats.effects.coarse_scores import at_least, seeds_for_coarse
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.effect import EFFECT_COLUMNS, Effect, Evidence
-from ablate.stats.effects.inference import (
-    Floats,
-    PairedT,
-    always_valid_half_width,
-    correlation,
-    moments,
-    paired_t,
-    welch_p,
-    wilson,
-)
-from ablate.stats.effects.instability import unreliable_p
+from ablate.stats.effects.inference import PairedT, always_valid_half_width, wilson
 from ablate.stats.effects.multiple_comparisons import families, holm
+from ablate.stats.effects.pair_statistics import balanced, family_statistics, freedom_of, instability_p
 from ablate.stats.effects.pairing import pair, read_arms
 from ablate.stats.effects.power import SeedsRange, minimum_detectable_effect, seeds_range
-from ablate.stats.effects.sign_flip import sign_flip_p
+from ablate.stats.effects.sensitivity import mean_of, sd_of, sensitivity_columns
 from ablate.stats.effects.types import ALPHA, Average, Comparison, PairedSeeds, Protocol, Verdict
 from ablate.stats.effects.verdicts import coarse_step, rule_of, score_step, with_prefixes
 from ablate.stats.metric import Metric
@@ -61,11 +50,12 @@ def estimate_effects(
     check_comparisons(comparisons, margin)
     arms = read_arms(runs, metric)
     criteria = Criteria(metric, margin, protocol or Protocol())
+    is_unpaired = criteria.protocol.replicates == "runs"
     effects: dict[int, Effect] = {}
     for indices in families(comparisons):
         family = [comparisons[index] for index in indices]
-        pairs = [replace(pair(arms, row), average=averages.get(row.variant)) for row in family]
-        effects.update(zip(indices, _family(family, pairs, criteria), strict=True))
+        pairs = [replace(pair(arms, row, is_unpaired=is_unpaired), average=averages.get(row.variant)) for row in family]
+        effects.update(zip(indices, family_effects(family, pairs, criteria), strict=True))
     return [effects[index] for index in range(len(comparisons))]
 
 
@@ -81,32 +71,14 @@ def check_comparisons(comparisons: Sequence[Comparison], margin: float) -> None:
         seen.add(key)
 
 
-def _family(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:
+def family_effects(comparisons: Sequence[Comparison], pairs: Sequence[PairedSeeds], criteria: Criteria) -> list[Effect]:
     """Return the effects of one family at a fixed number of seeds."""
     m = len(comparisons)
-    statistics = family_statistics(pairs, criteria.margin, ALPHA)
+    statistics = family_statistics(pairs, criteria.margin, ALPHA, criteria.protocol)
     p, p_tost = [float(row.p) for row in statistics], [float(row.p_tost) for row in statistics]
     columns = (p, holm(p).tolist(), p_tost, holm(p_tost).tolist(), holm(instability_p(pairs)).tolist())
     p_values = [PValues(*values, m) for values in zip(*columns, strict=True)]
     return [assemble(criteria, *parts) for parts in zip(comparisons, pairs, statistics, p_values, strict=True)]
-
-
-def family_statistics(pairs: Sequence[PairedSeeds], margin: float, alpha: float) -> list[PairedT]:
-    """Return the paired t statistics of each comparison of a family."""
-    return [paired_t(differences(pair), margin, alpha, len(pairs), pair.tolerance) for pair in pairs]
-
-
-def instability_p(pairs: Sequence[PairedSeeds]) -> Floats:
-    """Return p of the numbers of unstable runs, variant against reference; 1 for averages over several variants."""
-    counts = [
-        (0, 0, 0) if pair.average else (len(pair.unstable), len(pair.reference_unstable), pair.n) for pair in pairs
-    ]
-    return unreliable_p(*np.array(counts, dtype=int).reshape(-1, 3).T)
-
-
-def differences(pair: PairedSeeds) -> Floats:
-    """Return variant - reference by seed."""
-    return np.subtract(pair.variant, pair.reference, dtype=np.float64)
 
 
 def assemble(
@@ -122,14 +94,16 @@ def assemble(
         **_comparison_columns(comparison),
         **_arm_columns(pair),
         **_statistics_columns(statistics),
-        **_sensitivity_columns(pair, criteria.metric),
+        **sensitivity_columns(pair, criteria.metric, criteria.protocol.replicates),
         "level": 1 - p_values.alpha,
         "p": p_values.p,
         "p_holm": p_values.p_holm,
         "margin": criteria.margin,
         "p_tost": p_values.p_tost,
         "p_tost_holm": p_values.p_tost_holm,
-        "mde": minimum_detectable_effect(_varying(pair, statistics), pair.n, p_values.comparisons, p_values.alpha),
+        "mde": minimum_detectable_effect(
+            _varying(pair, statistics), pair.n, p_values.comparisons, p_values.alpha, freedom_of(pair)
+        ),
         "verdict": with_prefixes(rule, pair, comparison, criteria.protocol),
     }
     return Effect(**columns, evidence=_evidence(criteria, pair, statistics, p_values, rule))
@@ -138,7 +112,7 @@ def assemble(
 def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues, rule: Verdict) -> Evidence:
     """Return the numbers behind the verdict and the sentence of a comparison."""
     sd, delta = float(statistics.sd), float(statistics.delta)
-    low, high = wilson(len(pair.unstable), pair.n)
+    low, high = wilson(len(pair.unstable), len(pair.seeds))
     extended = criteria.protocol.extended
     half, wider = (always_valid_half_width(sd, pair.n, alpha) for alpha in (p.alpha, p.alpha / p.comparisons))
     valid = extended and _varying(pair, statistics) > 0
@@ -154,6 +128,8 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
         rule=rule,
         coarse=coarse_step(rule, pair, statistics, p, criteria),
         estimand=criteria.protocol.estimand,
+        replicates=criteria.protocol.replicates,
+        freedom=freedom_of(pair),
         extended=extended,
         valid=(delta - half, delta + half) if valid else None,
         valid_family=(delta - wider, delta + wider) if valid else None,
@@ -161,8 +137,16 @@ def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PVa
 
 
 def _seeds_needed(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues) -> SeedsRange | None:
-    """Return the seeds that detect a difference equal to the margin: at least those that coarse scores need."""
-    needed = seeds_range(criteria.margin, _varying(pair, statistics), pair.n, p.comparisons, p.alpha)
+    """Return the seeds that detect a difference equal to the margin: at least those that coarse scores need.
+
+    Of unpaired runs, the number per variant. None for folds: more folds of the same data are not more data.
+    """
+    if criteria.protocol.replicates == "folds":
+        return None
+    sd, share = _varying(pair, statistics), 1.0
+    if pair.is_unpaired and sd > 0:
+        sd, share = balanced(pair)
+    needed = seeds_range(criteria.margin, sd, pair.n, p.comparisons, p.alpha, freedom_of(pair), share)
     step = score_step(pair, criteria.margin)
     if needed is None or step <= criteria.margin:
         return needed
@@ -190,10 +174,10 @@ def _arm_columns(pair: PairedSeeds) -> dict[str, Any]:
     return {
         "n": pair.n,
         "n_unstable": pair.n_unstable,
-        "baseline_mean": _mean(pair.reference),
-        "baseline_sd": _sd(pair.reference),
-        "variant_mean": _mean(pair.variant),
-        "variant_sd": _sd(pair.variant),
+        "baseline_mean": mean_of(pair.reference),
+        "baseline_sd": sd_of(pair.reference),
+        "variant_mean": mean_of(pair.variant),
+        "variant_sd": sd_of(pair.variant),
     }
 
 
@@ -205,41 +189,6 @@ def _statistics_columns(statistics: PairedT) -> dict[str, float]:
         "fw_low": float(statistics.fw_low),
         "fw_high": float(statistics.fw_high),
     }
-
-
-def _sensitivity_columns(pair: PairedSeeds, metric: Metric) -> dict[str, float]:
-    """Return the difference among survivors, Welch, sign-flip, probability of improvement and rho."""
-    change, kept = differences(pair), np.asarray(pair.survivors, dtype=bool)
-    wins = _wins(pair, metric)
-    low, high = wilson(wins, pair.n)
-    flat = pair.n > 1 and _sd(change.tolist()) <= pair.tolerance
-    return {
-        "delta_survivors": pair.average.delta_survivors if pair.average else _mean(change[kept].tolist()),
-        "p_welch": welch_p(pair.variant, pair.reference, pair.tolerance),
-        "p_signflip": sign_flip_p(change.tolist()),
-        "p_improve": wins / pair.n if pair.n else math.nan,
-        "improve_low": low,
-        "improve_high": high,
-        "rho": math.nan if flat else correlation(pair.reference, pair.variant, pair.tolerance),
-    }
-
-
-def _wins(pair: PairedSeeds, metric: Metric) -> float:
-    """Return the number of seeds in which the variant is better, a tie as half. No score is the worst score."""
-    better = np.array([pair.variant, pair.reference], dtype=np.float64) * metric.better
-    variant, reference = np.where(np.isfinite(better), better, -np.finfo(float).max)
-    gain = variant - reference
-    return float(np.sum(gain > pair.tolerance) + 0.5 * np.sum(np.abs(gain) <= pair.tolerance))
-
-
-def _mean(values: Sequence[float]) -> float:
-    if len(values) < 2:
-        return float(values[0]) if len(values) else math.nan
-    return float(moments(values)[0])
-
-
-def _sd(values: Sequence[float]) -> float:
-    return float(moments(values)[1]) if len(values) > 1 else math.nan
 
 
 def effects_table(effects: Sequence[Effect]) -> pd.DataFrame:

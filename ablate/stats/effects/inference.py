@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,14 +19,19 @@ Floats = NDArray[np.float64]
 CODES: dict[Verdict, int] = {verdict: code for code, verdict in enumerate(Verdict)}
 
 
-def upper_tail(statistic: ArrayLike, freedom: float) -> Floats:
+def upper_tail(statistic: ArrayLike, freedom: float | Floats) -> Floats:
     """Return P(T > statistic) for Student's t with `freedom` degrees of freedom."""
     return np.asarray(special.stdtr(freedom, -np.asarray(statistic, dtype=np.float64)), dtype=np.float64)
 
 
-def quantile(probability: float, freedom: float) -> float:
+@overload
+def quantile(probability: float, freedom: float) -> float: ...
+@overload
+def quantile(probability: float, freedom: Floats) -> Floats: ...
+def quantile(probability: float, freedom: float | Floats) -> float | Floats:
     """Return the `probability` quantile of Student's t with `freedom` degrees of freedom."""
-    return float(special.stdtrit(freedom, probability))
+    found = np.asarray(special.stdtrit(freedom, probability), dtype=np.float64)
+    return found if isinstance(freedom, np.ndarray) else float(found)
 
 
 def power_of_two(*values: ArrayLike) -> int:
@@ -47,7 +53,10 @@ def moments(values: ArrayLike) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class PairedT:
-    """Paired t statistics. Each array has the shape of the differences without their last axis, the seeds."""
+    """The t statistics of pairs. Each array has the shape of the differences without their last axis, the seeds.
+
+    Those of unpaired runs and of folds have the same form: the standard error is sd/sqrt(n).
+    """
 
     n: int
     delta: Floats
@@ -85,7 +94,13 @@ def paired_t(
 
 
 def t_statistics(
-    delta: Floats, sd: Floats, n: int, freedom: float, margin: float, alpha: float = ALPHA, comparisons: int = 1
+    delta: Floats,
+    sd: Floats,
+    n: int,
+    freedom: float | Floats,
+    margin: float,
+    alpha: float = ALPHA,
+    comparisons: int = 1,
 ) -> PairedT:
     """Return the statistics of `paired_t` from estimates with standard error sd/sqrt(n) and `freedom` degrees.
 

@@ -148,11 +148,16 @@ def _numbers(column: pd.Series) -> list[float]:
     ]
 
 
-def pair(arms: Arms, comparison: Comparison) -> PairedSeeds:
-    """Return the scores of both arms of a comparison at their shared seeds, or one seed if every arm repeats itself."""
+def pair(arms: Arms, comparison: Comparison, *, is_unpaired: bool = False) -> PairedSeeds:
+    """Return the scores of both arms of a comparison at their shared seeds, or one seed if every arm repeats itself.
+
+    The scores of all their runs if `is_unpaired`.
+    """
     variant, reference = arms.get(comparison.variant), arms.get(comparison.reference)
     shared = sorted(variant.values.keys() & reference.values.keys())
     seeds = shared[:1] if arms.repeats else shared
+    if is_unpaired:
+        return _unpaired(arms, variant, reference)
     return PairedSeeds(
         seeds=tuple(seeds),
         reference=tuple(reference.values[seed] for seed in seeds),
@@ -161,6 +166,22 @@ def pair(arms: Arms, comparison: Comparison) -> PairedSeeds:
         reference_unstable=tuple(seed for seed in seeds if seed in reference.unstable),
         excluded=dict(variant.excluded),
         repeats=len(shared) if arms.repeats else 0,
+    )
+
+
+def _unpaired(arms: Arms, variant: ArmRuns, reference: ArmRuns) -> PairedSeeds:
+    """Return the scores of all runs of both arms, or one of each if every arm repeats itself."""
+    most = 1 if arms.repeats else None
+    seeds, other = (tuple(sorted(arm.values))[:most] for arm in (variant, reference))
+    return PairedSeeds(
+        seeds=seeds,
+        reference=tuple(reference.values[seed] for seed in other),
+        variant=tuple(variant.values[seed] for seed in seeds),
+        unstable=tuple(seed for seed in seeds if seed in variant.unstable),
+        reference_unstable=tuple(seed for seed in other if seed in reference.unstable),
+        excluded=dict(variant.excluded),
+        repeats=max(len(variant.values), len(reference.values)) if arms.repeats else 0,
+        reference_seeds=other,
     )
 
 

@@ -19,21 +19,23 @@ MIN_SEEDS_FOR_RANGE = 5
 SD_LEVEL = 0.80  # of the chi-square interval of the SD
 
 
-def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA) -> float:
+def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA, freedom: float | None = None) -> float:
     """Return the power of the two-sided paired t test for a true difference of `effect_size` SDs.
 
-    P(|T'| > t) for the noncentral T' with n - 1 degrees of freedom and noncentrality effect_size sqrt(n).
+    P(|T'| > t) for the noncentral T' with `freedom` (n - 1 for pairs) degrees of freedom and noncentrality effect_size
+    sqrt(n).
     """
     from scipy import stats
 
-    critical, shift = quantile(1 - alpha / 2, n - 1), effect_size * math.sqrt(n)
-    near = float(stats.nct.sf(critical, n - 1, shift))
+    freedom = n - 1 if freedom is None else freedom
+    critical, shift = quantile(1 - alpha / 2, freedom), effect_size * math.sqrt(n)
+    near = float(stats.nct.sf(critical, freedom, shift))
     # the far tail by symmetry: scipy's nct.cdf(-critical, ...) is NaN for one case in ten; beyond 6 it is below 1e-9
-    return near + float(stats.nct.sf(critical, n - 1, -shift)) if shift < 6 else near
+    return near + float(stats.nct.sf(critical, freedom, -shift)) if shift < 6 else near
 
 
 @functools.lru_cache(maxsize=4096)
-def detectable_effect_size(n: int, alpha: float, power: float = POWER) -> float:
+def detectable_effect_size(n: int, alpha: float, power: float = POWER, freedom: float | None = None) -> float:
     """Return the effect size (in SDs of the difference) that n seeds detect with the given power.
 
     Solved as a bracketed root of the noncentral-t power. Infinite below 3 seeds and above 10 SDs.
@@ -43,15 +45,21 @@ def detectable_effect_size(n: int, alpha: float, power: float = POWER) -> float:
     if n < MIN_SEEDS:
         return math.inf
     high = 1.0 / math.sqrt(n)
-    while power_of_paired_t(high, n, alpha) < power:
+    while power_of_paired_t(high, n, alpha, freedom) < power:
         high *= 2
         if high > 2 * MAX_EFFECT_SIZE:
             return math.inf
-    root = float(optimize.brentq(lambda size: power_of_paired_t(size, n, alpha) - power, 0.0, high, xtol=1e-12))
+
+    def lacking(size: float) -> float:
+        return power_of_paired_t(size, n, alpha, freedom) - power
+
+    root = float(optimize.brentq(lacking, 0.0, high, xtol=1e-12))
     return root if root <= MAX_EFFECT_SIZE else math.inf
 
 
-def minimum_detectable_effect(sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> float:
+def minimum_detectable_effect(
+    sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA, freedom: float | None = None
+) -> float:
     """Return the smallest true difference detected with power .8 at level alpha/comparisons.
 
     Args:
@@ -59,18 +67,21 @@ def minimum_detectable_effect(sd: float, n: int, comparisons: int = 1, alpha: fl
         n: Number of seeds.
         comparisons: Size of the family.
         alpha: Error rate of the family.
+        freedom: Degrees of freedom; n - 1 by default.
 
     Returns:
         The difference; infinite if none is detectable with `n` seeds, NaN if `sd` is unknown.
     """
-    size = detectable_effect_size(n, alpha / comparisons)
+    size = detectable_effect_size(n, alpha / comparisons, freedom=freedom)
     return size if math.isinf(size) else sd * size
 
 
-def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: float = ALPHA) -> int | None:
+def seeds_needed(
+    difference: float, sd: float, comparisons: int = 1, alpha: float = ALPHA, share: float = 1.0
+) -> int | None:
     """Return the smallest number of seeds (at least 3) that detects `difference` with power .8 at alpha/comparisons.
 
-    None if `sd` is unknown or MOST_SEEDS do not suffice.
+    None if `sd` is unknown or MOST_SEEDS do not suffice. The degrees of freedom are (n - 1) `share`.
     """
     if not (math.isfinite(sd) and difference > 0):
         return None
@@ -78,7 +89,8 @@ def seeds_needed(difference: float, sd: float, comparisons: int = 1, alpha: floa
         return MIN_SEEDS
 
     def enough(n: int) -> bool:
-        return power_of_paired_t(min(difference / sd, LARGEST_EFFECT_SIZE), n, alpha / comparisons) >= POWER
+        size = min(difference / sd, LARGEST_EFFECT_SIZE)
+        return power_of_paired_t(size, n, alpha / comparisons, (n - 1) * share) >= POWER
 
     if not enough(MOST_SEEDS):
         return None
@@ -95,22 +107,34 @@ class SeedsRange(NamedTuple):
     @property
     def words(self) -> str:
         """The range as text: "16 to 91 seeds"."""
+        return self.words_for("seeds")
+
+    def words_for(self, unit: str) -> str:
+        """Return the range as text with another unit: "16 to 91 runs"."""
         if self.low is None:
-            return f"more than {MOST_SEEDS} seeds"
+            return f"more than {MOST_SEEDS} {unit}"
         if self.high is None:
-            return f"at least {self.low} seeds"
-        return f"{self.low} seeds" if self.low == self.high else f"{self.low} to {self.high} seeds"
+            return f"at least {self.low} {unit}"
+        return f"{self.low} {unit}" if self.low == self.high else f"{self.low} to {self.high} {unit}"
 
 
-def at_least_words(seeds: int | None, n: int) -> str:
+def at_least_words(seeds: int | None, n: int, unit: str = "seeds") -> str:
     """Return a number of seeds above the existing n as text: "at least 62 seeds", "more than 500 seeds"."""
-    return f"more than {max(n, MOST_SEEDS):,} seeds" if seeds is None else f"at least {seeds} seeds"
+    return f"more than {max(n, MOST_SEEDS):,} {unit}" if seeds is None else f"at least {seeds} {unit}"
 
 
-def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alpha: float = ALPHA) -> SeedsRange | None:
+def seeds_range(
+    difference: float,
+    sd: float,
+    n: int,
+    comparisons: int = 1,
+    alpha: float = ALPHA,
+    freedom: float | None = None,
+    share: float = 1.0,
+) -> SeedsRange | None:
     """Return the seeds needed to detect `difference`, for the SDs in the 80 % chi-square interval of an estimated SD.
 
-    The interval is sd sqrt((n-1)/chi2), from the .9 to the .1 quantile with n - 1 degrees of freedom.
+    The interval is sd sqrt(f/chi2), from the .9 to the .1 quantile with f = n - 1 degrees of freedom.
 
     Args:
         difference: The true difference.
@@ -118,6 +142,8 @@ def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alph
         n: Number of seeds of the estimate.
         comparisons: Size of the family.
         alpha: Error rate of the family.
+        freedom: Degrees of freedom of the SD; n - 1 by default.
+        share: The degrees of freedom of N seeds are (N - 1) `share`.
 
     Returns:
         The range; None below 5 seeds, or if `sd` is 0 or unknown.
@@ -125,5 +151,7 @@ def seeds_range(difference: float, sd: float, n: int, comparisons: int = 1, alph
     if n < MIN_SEEDS_FOR_RANGE or not (math.isfinite(sd) and sd > 0):
         return None
     tail = (1 - SD_LEVEL) / 2
-    quantiles = (float(special.chdtri(n - 1, upper)) for upper in (tail, 1 - tail))
-    return SeedsRange(*(seeds_needed(difference, sd * math.sqrt((n - 1) / q), comparisons, alpha) for q in quantiles))
+    freedom = n - 1 if freedom is None else freedom
+    quantiles = (float(special.chdtri(freedom, upper)) for upper in (tail, 1 - tail))
+    sds = [sd * math.sqrt(freedom / quantile) for quantile in quantiles]
+    return SeedsRange(*(seeds_needed(difference, value, comparisons, alpha, share) for value in sds))

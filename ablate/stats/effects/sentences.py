@@ -9,8 +9,10 @@ from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.inference import quantile
 from ablate.stats.effects.number_text import amount, decimals_for, interval, p_value, signed_amount
 from ablate.stats.effects.power import MAX_EFFECT_SIZE, MOST_SEEDS, at_least_words
-from ablate.stats.effects.types import Average, Verdict
-from ablate.stats.effects.verdicts import EQUIVALENCE, PREFIXES, seed_list, unstable_of_average, unstable_text
+from ablate.stats.effects.repetition_text import basis, nothing, numbers, unit_needed, unit_of
+from ablate.stats.effects.sentence_notes import notes_after
+from ablate.stats.effects.types import Verdict
+from ablate.stats.effects.verdicts import PREFIXES, seed_list, unstable_text
 from ablate.stats.metric import Metric
 from ablate.wording import count, fixed
 
@@ -26,7 +28,7 @@ def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
     < .001): a clear and important loss."; "Adding ema changed perplexity by -1.2 [-1.5, -0.9] (...): a clear and
     important gain."
     """
-    return " ".join([*_before(effect), _core(effect, metric, qualifier), *_after(effect, metric)])
+    return " ".join([*_before(effect), _core(effect, metric, qualifier), *notes_after(effect, metric)])
 
 
 def subject(effect: Effect) -> str:
@@ -43,7 +45,7 @@ def subject(effect: Effect) -> str:
 
 def _basis(effect: Effect) -> str:
     """Return the parenthesis: seeds, estimand, level of the interval if not 95 %, adjusted p."""
-    parts = [f"{effect.n:,} paired seeds", effect.evidence.estimand]
+    parts = [basis(effect), effect.evidence.estimand]
     if effect.evidence.extended:
         return f"({', '.join(parts)}, interval for added seeds)"
     if not math.isclose(effect.level, 0.95):
@@ -96,7 +98,11 @@ def _ruled_out(effect: Effect, metric: Metric) -> str:
 
 
 def _earlier_look(effect: Effect) -> str:
-    half = quantile(1 - effect.evidence.alpha, effect.n - 1) * effect.evidence.sd_difference / math.sqrt(effect.n)
+    half = (
+        quantile(1 - effect.evidence.alpha, effect.evidence.freedom)
+        * effect.evidence.sd_difference
+        / math.sqrt(effect.n)
+    )
     return ", by an earlier look" if abs(effect.delta) + half > effect.margin else ""
 
 
@@ -111,11 +117,12 @@ def _unresolved(effect: Effect, metric: Metric) -> str:
 def _too_coarse(effect: Effect, metric: Metric) -> str:
     """Return why the scores do not show equivalence, and the seeds that scores with such steps need."""
     evidence = effect.evidence
-    text = f"the usual step between paired scores, {amount(evidence.coarse, effect, metric)}, is above the margin"
+    scores = "scores" if evidence.paired.is_unpaired else "paired scores"
+    text = f"the usual step between {scores}, {amount(evidence.coarse, effect, metric)}, is above the margin"
     rule = evidence.coarse, effect.margin, evidence.comparisons, evidence.alpha
     if is_enough(effect.n, *rule):
         return f"{text}, and this difference is too near the margin for scores with such steps"
-    words = at_least_words(seeds_for_coarse(*rule), effect.n)
+    words = at_least_words(seeds_for_coarse(*rule), effect.n, unit_needed(effect))
     return f"{text}: {words} are needed to show that a difference is within it"
 
 
@@ -135,17 +142,20 @@ def _power(effect: Effect, metric: Metric) -> str:
     digits = max(1 if metric.in_points else 0, decimals_for(effect.margin, metric) - 1)
     if math.isinf(effect.mde):
         least = metric.with_own_unit(fixed(MAX_EFFECT_SIZE * effect.evidence.sd_difference, digits))
-        detect = f"{effect.n:,} seeds detect only differences above {least} (10 SD)"
+        detect = f"{numbers(effect)} detect only differences above {least} (10 SD)"
     else:
-        detect = f"{effect.n:,} seeds detect {metric.with_own_unit(fixed(effect.mde, digits))} or more"
+        detect = f"{numbers(effect)} detect {metric.with_own_unit(fixed(effect.mde, digits))} or more"
     if effect.evidence.coarse:
         return f"{detect}. No equivalence, because {_too_coarse(effect, metric)}"
     needed, margin = effect.evidence.seeds_needed, f"the margin of {_margin(effect, metric)}"
+    if effect.evidence.replicates == "folds":
+        return f"{detect}; {margin} needs other data, since more folds of the same data add little"
     if needed is None:
-        return f"{detect}; the number of seeds for {margin} cannot be estimated from fewer than 5"
+        return f"{detect}; the number of {unit_needed(effect)} for {margin} cannot be estimated from fewer than 5"
     if effect.mde <= effect.margin and effect.n >= (needed.high or MOST_SEEDS):
         return f"{detect}, but this difference is between 0 and {margin}"
-    words = needed.words if effect.n < MOST_SEEDS else at_least_words(None, effect.n)
+    unit = unit_needed(effect)
+    words = needed.words_for(unit) if effect.n < MOST_SEEDS else at_least_words(None, effect.n, unit)
     return f"{detect}; {words} are needed for {margin}"
 
 
@@ -162,12 +172,12 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
         lost = paired.reference_unstable
         reference = seed_list(lost) if lost else "none"
         return (
-            f"trains unreliably, unstable in {effect.n_unstable:,} of {effect.n:,} seeds (95 % Wilson interval "
-            f"{low:.0f} to {high:.0f} %), the reference in {reference} (Boschloo's exact test, "
+            f"trains unreliably, unstable in {effect.n_unstable:,} of {count(len(paired.seeds), unit_of(effect))} "
+            f"(95 % Wilson interval {low:.0f} to {high:.0f} %), the reference in {reference} (Boschloo's exact test, "
             f"p_Holm {p_value(evidence.p_unreliable)})."
         )
     if effect.n == 0:
-        return f"no seed has a result for both {effect.variant} and {effect.reference}; too few seeds."
+        return nothing(effect)
     if not paired.is_scored:
         return f"no difference, because unstable runs have no finite {metric.label} and there is no floor (--floor)."
     if paired.repeated > 1:
@@ -176,20 +186,20 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
             "exactly over the seeds: the seed does not reach the training, or the score is too coarse to show it. n is "
             f"1, no verdict.{_no_op(effect)}"
         )
-    found = f"{_difference(effect, metric)} in {count(effect.n, 'seed')}"
+    found = f"{_difference(effect, metric)} in {numbers(effect)}"
     if rule is Verdict.SINGLE:
         known = "with Lenth's (1989) exploratory interval" if math.isfinite(effect.ci_low) else "without an interval"
         return f"{found}, a single-run observation {known}.{_no_op(effect)}"
     if rule is Verdict.IDENTICAL:
         return f"{found}, identical differences; no verdict without variation.{_no_op(effect)}"
-    return f"{found}; too few seeds for a verdict.{_no_op(effect)}"
+    return f"{found}; too few {unit_of(effect)}s for a verdict.{_no_op(effect)}"
 
 
 def _no_op(effect: Effect) -> str:
     """Return the warning about a variant that equals its reference at every seed; empty for other variants."""
     if not effect.evidence.paired.is_equal or effect.evidence.paired.average is not None:
         return ""
-    where = f"all {effect.n:,} seeds" if effect.n > 1 else "every seed"
+    where = f"all {numbers(effect)}" if effect.n > 1 else f"every {unit_of(effect)}"
     return f" {effect.variant} equals {effect.reference} at {where}: this switch does nothing here, or is broken."
 
 
@@ -211,38 +221,3 @@ def _name(effect: Effect, qualifier: str, *, in_clause: bool) -> str:
     )
     name = subject(effect) + (f", {qualifier}" if qualifier else "") + (f" ({unstable})" if unstable else "")
     return f"{name}," if qualifier and in_clause else name
-
-
-def _after(effect: Effect, metric: Metric) -> list[str]:
-    """Return notes after the sentence: aliases, survivors, early stops, seeds added later."""
-    evidence, notes = effect.evidence, []
-    average = evidence.paired.average
-    if average is not None and average.screening:
-        notes.append(f"Its likeliest alias is {average.alias} (resolution III).")
-    if average is not None:
-        notes += _without_unstable_runs(effect, average, metric)
-    elif evidence.paired.reference_unstable or (effect.n_unstable and evidence.rule is not Verdict.UNRELIABLE):
-        if math.isnan(effect.delta_survivors):
-            notes.append("No seed was stable in both arms.")
-        else:
-            left = sum(evidence.paired.survivors)
-            value = signed_amount(effect.delta_survivors, effect, metric)
-            where = "In the only seed" if left == 1 else f"Among the {left:,} seeds"
-            notes.append(f"{where} stable in both arms the difference is {value}.")
-    if evidence.stopped_early:
-        bias = "be too near zero" if evidence.rule in EQUIVALENCE else "exaggerate"
-        notes.append(f"Stopped early at {effect.n:,} seeds: such an estimate tends to {bias}.")
-    if evidence.extended and effect.n > 1:
-        notes.append("Seeds were added after a report, which the interval allows for.")
-    return notes
-
-
-def _without_unstable_runs(effect: Effect, average: Average, metric: Metric) -> list[str]:
-    """Return the variants of an average that have unstable runs, and the difference without them."""
-    if not average.n_unstable:
-        return []
-    named = unstable_of_average(average.unstable)
-    if math.isnan(effect.delta_survivors):
-        return [f"Unstable: {named}. The other variants alone cannot show the effect."]
-    value = signed_amount(effect.delta_survivors, effect, metric)
-    return [f"Unstable: {named}. Estimated from the other variants alone, the effect is {value}."]

@@ -11,10 +11,11 @@ import numpy as np
 from ablate.errors import UserError
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.effect import Effect
-from ablate.stats.effects.estimate import assemble, check_comparisons, family_statistics, instability_p
+from ablate.stats.effects.estimate import assemble, check_comparisons
 from ablate.stats.effects.inference import PairedT
 from ablate.stats.effects.looks import LookArrays, Looks, advance
 from ablate.stats.effects.multiple_comparisons import families
+from ablate.stats.effects.pair_statistics import family_statistics, instability_p
 from ablate.stats.effects.pairing import Arms, pair, read_arms
 from ablate.stats.effects.types import FINAL, Comparison, Protocol
 from ablate.stats.metric import Metric

@@ -14,6 +14,9 @@ from ablate.stats.effects.seeds import Seed
 
 Change = Literal["removed", "added", "changed"]
 Estimand = Literal["drop-in", "re-tuned"]
+Replicates = Literal["seeds", "runs", "folds", "data sets"]
+"""What the repetitions of a comparison are: pairs by seed, unpaired runs, folds of one data set, or data sets."""
+
 
 ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
@@ -59,12 +62,16 @@ class Protocol:
         selected_on_test: Whether something (settings, epoch, seed) was selected on the test set.
         extended: Whether seeds were added to a fixed-n study after its report.
         estimand: Whether the variants keep the baseline's settings or were tuned again.
+        replicates: What the repetitions of a comparison are.
+        fold_ratio: With folds, the number of test rows per training row.
     """
 
     planned: bool = True
     selected_on_test: bool = False
     extended: bool = False
     estimand: Estimand = "drop-in"
+    replicates: Replicates = "seeds"
+    fold_ratio: float = 0.0
 
 
 class Verdict(StrEnum):
@@ -116,7 +123,7 @@ class Average:
 
 @dataclass(frozen=True)
 class PairedSeeds:
-    """The scores of two arms at their shared seeds.
+    """The scores of two arms at their shared seeds, or of all their runs if these are not paired.
 
     Attributes:
         seeds: The shared seeds, ascending.
@@ -128,6 +135,8 @@ class PairedSeeds:
         repeats: Number of shared seeds if every arm of the study repeats its score exactly over the seeds, so that the
             pair keeps one of them; 0 otherwise.
         average: What qualifies averages over several variants; None for single variants.
+        reference_seeds: The seeds of the reference if the runs are not paired: `seeds` and the scores of the variant
+            are then those of all its runs. None for pairs.
     """
 
     seeds: tuple[Seed, ...]
@@ -138,11 +147,22 @@ class PairedSeeds:
     excluded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     repeats: int = 0
     average: Average | None = None
+    reference_seeds: tuple[Seed, ...] | None = None
+
+    @property
+    def is_unpaired(self) -> bool:
+        """Whether all runs of both arms count, without pairs."""
+        return self.reference_seeds is not None
+
+    @property
+    def n_reference(self) -> int:
+        """Number of runs of the reference."""
+        return len(self.seeds if self.reference_seeds is None else self.reference_seeds)
 
     @property
     def n(self) -> int:
-        """Number of paired seeds."""
-        return len(self.seeds)
+        """Number of pairs; of unpaired arms, the smaller number of runs."""
+        return min(len(self.seeds), self.n_reference)
 
     @property
     def n_unstable(self) -> int:
@@ -151,7 +171,7 @@ class PairedSeeds:
 
     @cached_property
     def survivors(self) -> tuple[bool, ...]:
-        """Whether both arms are stable, by seed."""
+        """Whether both arms are stable, by seed of the variant."""
         lost = {*self.unstable, *self.reference_unstable}
         return tuple(seed not in lost for seed in self.seeds)
 
@@ -168,6 +188,8 @@ class PairedSeeds:
     @cached_property
     def is_equal(self) -> bool:
         """Whether the variant has the reference's score at every seed, and no run is unstable."""
+        if self.is_unpaired:
+            return False
         pairs = zip(self.reference, self.variant, strict=True)
         return self.n > 0 and all(self.survivors) and all(abs(one - other) <= self.tolerance for one, other in pairs)
 

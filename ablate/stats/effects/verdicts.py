@@ -21,7 +21,7 @@ MOST_SEEDS = 20
 MOST_NAMED = 2
 """Combinations with unstable runs that the sentence of an average names; of more it gives the number."""
 
-PREFIXES = ("screening", "preliminary", "exploratory", "optimistic")
+PREFIXES = ("screening", "preliminary", "exploratory", "optimistic", "unpaired")
 """The prefixes of verdicts, in order, before the number of unstable runs."""
 
 EQUIVALENCE = (Verdict.NEGLIGIBLE, Verdict.NO_EFFECT)
@@ -66,6 +66,10 @@ def score_step(pair: PairedSeeds, margin: float) -> float:
     """Return the step of the scores of single runs, if they are coarse for the margin; 0 otherwise."""
     if pair.average:
         return pair.average.step
+    if pair.is_unpaired:
+        arms = np.full((2, max(len(pair.variant), len(pair.reference))), np.nan)
+        arms[0, : len(pair.variant)], arms[1, : len(pair.reference)] = pair.variant, pair.reference
+        return usual_step(arms, margin)
     return usual_step(np.subtract(pair.variant, pair.reference, dtype=np.float64), margin)
 
 
@@ -109,6 +113,8 @@ def protocol_prefixes(rule: Verdict, n: int, planned: bool, protocol: Protocol) 
         found.append("exploratory")
     if protocol.selected_on_test:
         found.append("optimistic")
+    if protocol.replicates == "runs":
+        found.append("unpaired")
     return found
 
 
@@ -120,13 +126,15 @@ def unstable_text(pair: PairedSeeds, *, is_unreliable: bool = False, naming_seed
     """
     if pair.average is not None:
         return unstable_runs(pair.average.n_unstable, pair.average.runs)
-    own, lost, seeds = len(pair.unstable), len(pair.reference_unstable), count(pair.n, "seed")
-    where = seed_list(pair.reference_unstable) if naming_seeds else str(lost)
+    own, lost = len(pair.unstable), len(pair.reference_unstable)
+    unit = "run" if pair.is_unpaired else "seed"
+    seeds, others = count(len(pair.seeds), unit), count(pair.n_reference, unit)
+    where = seed_list(pair.reference_unstable) if naming_seeds else f"{lost} of {others}" if pair.is_unpaired else lost
     if own and not is_unreliable:
         return f"unstable in {own} of {seeds}" + (f", reference in {where}" if lost else "")
     if not lost:
         return ""
-    return f"reference unstable in {where if naming_seeds else f'{lost} of {seeds}'}"
+    return f"reference unstable in {where if naming_seeds else f'{lost} of {others}'}"
 
 
 def unstable_runs(unstable: int, runs: int) -> str:

@@ -1,0 +1,50 @@
+"""Comparisons that are declared not to be pairs by seed: unpaired runs, and folds of one data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ablate.report.sources.infer_design import InferredDesign, infer_design
+from ablate.stats.effects import Protocol
+from ablate.stats.effects.types import Replicates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABOUT_REPLICATES: dict[Replicates, str] = {
+    "seeds": "Runs with the same seed are assumed to be paired: the same data order, initial weights and splits in "
+    "every variant. If the seeds do not control these, pairing is still valid but gains little: see rho, and Welch's "
+    "test under Diagnostics.",
+    "runs": "All runs are compared without pairs, as declared (--unpaired), by Welch's t-test. The runs of each "
+    "variant are assumed to be independent.",
+    "folds": "The seeds are folds of one data set, as declared (--folds). Their training sets overlap, which the "
+    "variance (1/J + n_test/n_train) s^2 of J folds allows for (Nadeau and Bengio, 2003). The results apply to "
+    "training sets of this size from this data.",
+}
+"""What a repetition is assumed to be."""
+
+
+def declared_words(protocol: Protocol) -> str:
+    """Return what was declared about the repetitions, to follow how the runs were read; empty for pairs by seed."""
+    if protocol.replicates == "runs":
+        return "; unpaired, as declared"
+    if protocol.replicates == "folds":
+        return f"; seeds are folds with {protocol.fold_ratio:.4g} test rows per training row, as declared"
+    return ""
+
+
+def declared_design(runs: pd.DataFrame, variants: pd.DataFrame, baseline: str, protocol: Protocol) -> InferredDesign:
+    """Return the design of `infer_design`, without averages over variants if runs are not paired by seed.
+
+    Of unpaired runs, the most runs of a variant are the planned number.
+    """
+    design = infer_design(runs, variants, baseline, planned=protocol.planned)
+    if protocol.replicates == "seeds":
+        return design
+    if design.name == "factorial":
+        design = replace(design, name="", description="each variant against the baseline, as one family")
+    if protocol.replicates != "runs":
+        return design
+    most = int(runs["variant"].value_counts().max())
+    return replace(design, comparisons=[replace(row, n_planned=most) for row in design.comparisons])
