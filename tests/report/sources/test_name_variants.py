@@ -269,3 +269,9 @@ def test_seeds_inside_names(name: str, seed: str, rest: str) -> None:
 def test_variants_without_pairs_need_no_common_seeds() -> None:
     table = table_of_rows(dict(enumerate(runs({"lr": "1"}) + runs({"lr": "2"}, seeds=("3", "4", "5")))))
     assert list(varying_keys(table, "seed", ["acc"], are_paired=False).keys) == ["lr"]
+
+
+def test_variants_of_unpaired_runs_without_seeds() -> None:
+    rows = [{name: value for name, value in row.items() if name != "seed"} for row in runs({"lr": "1"}, {"lr": "2"})]
+    found = study(rows, baseline="1", unpaired=True)
+    assert found.runs["variant"].value_counts().to_dict() == {"baseline": 3, "lr=2": 3}
