@@ -92,8 +92,8 @@ def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word
     """Return the table with the columns `variant`, `seed`, the metric and the factors first, then the others.
 
     A column that is called like one of these and has another role gets a longer name: `attrs["original"]` has the names
-    that the others had. A column `status` is left out if
-    it is one of the `statuses`.
+    that the others had, `attrs["results"]` those of metrics. A column `status` is left out if it is one of the
+    `statuses`.
     """
     import pandas as pd
 
@@ -104,7 +104,7 @@ def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word
         metric: table[roles.metric],
         **{name: table[column] for name, column in roles.factors.items()},
     }
-    original = {}
+    original, results = {}, []
     for column in table.columns:
         if column in roles.columns or (column == "status" and column in statuses):
             continue
@@ -113,8 +113,9 @@ def by_role(table: pd.DataFrame, roles: Roles, statuses: Sequence[str], row_word
         longer = (f"{column}_{number}" for number in range(2, len(table.columns) + 3))
         chosen = next(name for name in (*names, *longer) if name not in data and name != "status")
         data[chosen], original[chosen] = table[column], plain(column)
+        results += [chosen] if column.startswith("metrics.") else []
     found = pd.DataFrame(data, index=table.index)
-    found.attrs["original"] = original
+    found.attrs |= {"original": original, "results": results}
     return found
 
 
@@ -170,18 +171,19 @@ def find_factors(
 ) -> tuple[list[str], pd.DataFrame]:
     """Return the true/false columns in which variants differ, and one row per variant with these columns.
 
-    The columns are those `asked` for, or all with only the words true and false that agree in all runs of a variant, if
-    they are to be detected.
+    The columns are those `asked` for, or if they are to be detected, all except metrics with only the words true and
+    false that agree in all runs of a variant.
     Raises UserError for an asked one whose rows disagree.
     """
     import pandas as pd
 
     asked = list(map(plain, asked))
+    others = ("variant", "seed", "status", *table.attrs.get("results", ()))
     words = {*_TRUE, *_FALSE} if asked else {"true", "false"}
     names = asked or [
         name
         for name in (table.columns if detect else ())
-        if name not in ("variant", "seed", "status") and set(table[name].map(_lower)) <= words
+        if name not in others and set(table[name].map(_lower)) <= words
     ]
     switches = pd.DataFrame({name: _switches(table, name, row_word) for name in names}, index=table.index)
     kinds = switches.groupby(table["variant"]).nunique()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ablate.report.recorded_curves import RecordedCurve, RecordedCurves, RecordedMetric
 from ablate.report.sources.columns import plain
+from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, RunTable
 from ablate.report.study_data import StudyData
 from ablate.stats.known_metrics import known_metric
@@ -90,7 +91,7 @@ def _scale(study: StudyData, runs: RunTable, curves: Mapping[Any, Mapping[str, C
     for row, score in scores.items():
         curve = curves.get(row, {}).get(name)
         text = curve.at(steps[row]) if curve and row in steps else ""
-        value = float(text or "nan")
+        value = number_in(text)
         if math.isfinite(value) and value and math.isfinite(score):
             return study.metric.scale * (0.01 if math.isclose(value / 100, score, rel_tol=1e-9) else 1.0)
     return study.metric.scale

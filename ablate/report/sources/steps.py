@@ -14,6 +14,7 @@ from typing import Any
 from ablate.errors import UsageError
 from ablate.report.sources.columns import DEFAULT_METRICS
 from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable
 from ablate.report.sources.row_checks import STEP_CHOICES
 from ablate.report.sources.run_histories import drawn_metrics
@@ -155,7 +156,7 @@ def _findings(
     return StepFindings(
         ends={row: curves[selector].steps[-1] for row, curves in histories.items() if selector in curves},
         without=[row for row, curves in histories.items() if asked in curves and not cells[row]],
-        diverged=[row for row in lost if cells[row] and math.isfinite(float(cells[row]))],
+        diverged=[row for row in lost if math.isfinite(number_in(cells[row]))],
     )
 
 

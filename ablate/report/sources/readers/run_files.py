@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError, UserError
+from ablate.report.sources.readers.recorded_texts import curve_of_cells
 from ablate.report.sources.readers.run_table import Curve, cell, check_content, flat, optional_library
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.row_checks import STEP_COLUMNS
-from ablate.report.sources.scores import read_number
+from ablate.report.sources.scores import is_missing, read_number
 from ablate.wording import listed
 
 HUGGING_FACE = "trainer_state.json"
@@ -55,7 +56,7 @@ _FIRST_STEPS = ("step", "epoch")
 
 @dataclass
 class Metrics:
-    """The metrics of a run: curves, metrics that were recorded once, warnings about the file, and the name of steps."""
+    """The metrics of a run: curves, also of texts and of values recorded once; warnings, and the name of the steps."""
 
     curves: dict[str, Curve] = field(default_factory=dict)
     cautions: list[str] = field(default_factory=list)
@@ -109,36 +110,35 @@ def read_json(path: Path) -> Any:
 
 def _of_object(found: Mapping[str, Any]) -> Metrics:
     """Return single values, and lists of values with one item per epoch, counted from 0, as Keras' histories have."""
-    curves = {}
+    curves: dict[str, Curve] = {}
     for name, value in flat(found):
         values = value if isinstance(value, list) else [value]
-        numbers = [read_number(cell(one)) for one in values if not isinstance(one, str | bool)]
-        if any(number is not None for number in numbers) and len(numbers) == len(values):
-            curves[name] = _curve({float(step): number for step, number in enumerate(numbers) if number is not None})
+        if not any(isinstance(one, list | dict) for one in values):
+            curve = curve_of_cells({float(step): cell(one) for step, one in enumerate(values)})
+            curves |= {name: curve} if curve.steps else {}
     return Metrics(curves, axis="epoch")
 
 
 def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | None) -> Metrics:
     columns = dict.fromkeys(name for row in rows for name in row)
     axis = _axis(columns, path, step_param, is_single=len(rows) < 2)
-    points: dict[str, dict[float, float]] = {}
+    cells: dict[str, dict[float, str]] = {}
     twice: dict[str, int] = {}
     for number, row in enumerate(rows):
         step = float(number) if axis is None else read_number(row.get(axis, ""))
         if step is None:
             raise UserError(f"The column {axis} of {path} is not a number: {row.get(str(axis), '')!r}")
         for name, text in row.items():
-            value = read_number(text) if text and name != axis and not _is_step(name) else None
-            if value is not None:
-                twice[name] = twice.get(name, 0) + (step in points.setdefault(name, {}))
-                points[name][step] = value
+            if not is_missing(text) and name != axis and not _is_step(name):
+                is_number = read_number(text) is not None
+                twice[name] = twice.get(name, 0) + (is_number and step in cells.setdefault(name, {}))
+                cells.setdefault(name, {})[step] = text
     repeated = [f"{name} ({number})" for name, number in twice.items() if number]
     caution = (
         f"Values of {path} were recorded more than once at a step, and the last one counts: {listed(repeated, 3)}."
     )
-    return Metrics(
-        {name: _curve(found) for name, found in points.items()}, [caution] if repeated else [], axis or "step"
-    )
+    curves = {name: curve_of_cells(found) for name, found in cells.items()}
+    return Metrics(curves, [caution] if repeated else [], axis or "step")
 
 
 def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: bool) -> str | None:
@@ -157,11 +157,6 @@ def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: b
 
 def _is_step(name: str) -> bool:
     return re.sub(r"[^a-z]", "", name.lower()) in STEP_COLUMNS.split()
-
-
-def _curve(values: Mapping[float, float]) -> Curve:
-    steps = sorted(values)
-    return Curve(steps, [values[step] for step in steps])
 
 
 def last_step(path: Path) -> float:

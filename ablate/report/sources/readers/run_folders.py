@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.report.sources.readers.recorded_texts import split_texts
 from ablate.report.sources.readers.run_files import (
     CONFIGURATIONS,
     HUGGING_FACE,
@@ -26,7 +27,7 @@ _MOST_CAUTIONS = 3
 
 
 def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: str | None = None) -> RunTable:
-    """Return the runs in all folders below `folder`: `params.NAME` and the histories of their metrics.
+    """Return the runs in all folders below `folder`: `params.NAME`, texts as `metrics.NAME`, histories of metrics.
 
     The index is the path of a run below `folder`. Runs with a configuration and without metrics are set aside.
 
@@ -58,25 +59,28 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         histories[name] = metrics.curves
         cautions += metrics.cautions
         axes.add(metrics.axis)
+    texts, histories = split_texts(histories)
     occupied = {*files, *(above for place in files for above in place.parents)}
     idle = [path.relative_to(folder).as_posix() for path in folders
             if path not in occupied and files.keys().isdisjoint(path.parents) and _has_configuration(path)]  # fmt: skip
-    if len(cautions) > _MOST_CAUTIONS:
-        cautions = [
-            *cautions[:_MOST_CAUTIONS],
-            f"{count(len(cautions) - _MOST_CAUTIONS, 'similar warning')} in {folder.resolve()}.",
-        ]
     return RunTable(
         f"the folder {folder}",
-        table_of_rows(rows),
+        table_of_rows({name: {**row, **texts[name]} for name, row in rows.items()}),
         "run",
         {NO_METRICS: idle} if idle else {},
         histories,
         drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}",
-        cautions=cautions,
+        cautions=_shortened(cautions, folder),
     )
+
+
+def _shortened(cautions: Sequence[str], folder: Path) -> list[str]:
+    """Return the first cautions, and the number of the others."""
+    rest = len(cautions) - _MOST_CAUTIONS
+    others = [f"{count(rest, 'similar warning')} in {folder.resolve()}."] if rest > 0 else []
+    return [*cautions[:_MOST_CAUTIONS], *others]
 
 
 def _folders(top: Path) -> tuple[list[Path], list[Path]]:

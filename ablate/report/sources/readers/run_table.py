@@ -26,17 +26,21 @@ class Curve:
         steps: Steps or epochs.
         values: The value at each step.
         single: Whether the values are floats of 32 bits, whose text has fewer digits.
+        texts: The recorded texts by step, where they are not plain numbers: `diverged`, whose value is NaN, or `93.1%`.
     """
 
     steps: Sequence[float]
     values: Sequence[float]
     single: bool = False
+    texts: Mapping[float, str] = field(default_factory=dict)
 
     def at(self, step: float) -> str:
         """Return the value at a step as the text of a cell; empty if there is none."""
         place = bisect_left(self.steps, step)
         if place == len(self.steps) or self.steps[place] != step:
             return ""
+        if step in self.texts:
+            return self.texts[step]
         return short_float(self.values[place]) if self.single else str(self.values[place])
 
 

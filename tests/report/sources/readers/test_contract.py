@@ -144,6 +144,29 @@ def json_folders(folder: Path, runs: Runs) -> Reader:
     return partial(read_run_folders, folder)
 
 
+def json_folders_with_states(folder: Path, runs: Runs) -> Reader:
+    """A folder per run whose results have the state."""
+    for number, run in enumerate(runs):
+        (folder / f"{number:02}").mkdir()
+        results = {"run": {"state": run["state"]}, "val_acc": run["val_acc"] if run["val_acc"] is not None else 0.1}
+        params = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        (folder / f"{number:02}" / "config.json").write_text(json.dumps(params))
+        (folder / f"{number:02}" / "results.json").write_text(json.dumps(results))
+    return partial(read_run_folders, folder)
+
+
+def jsonl_folders(folder: Path, runs: Runs) -> Reader:
+    """A folder per run with a line per epoch; the last line has the state."""
+    for number, run in enumerate(runs):
+        (folder / f"{number:02}").mkdir()
+        params = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        lines = [{"epoch": epoch, "val_acc": 0.1 * epoch, "state": "running"} for epoch in range(3)]
+        lines.append({"epoch": 3, "val_acc": run["val_acc"], "state": run["state"]})
+        (folder / f"{number:02}" / "params.json").write_text(json.dumps(params))
+        (folder / f"{number:02}" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return partial(read_run_folders, folder)
+
+
 def lightning_logs(folder: Path, runs: Runs) -> Reader:
     loggers = pytest.importorskip("lightning.pytorch.loggers", reason="lightning is not installed")
     for number, run in enumerate(runs):
@@ -265,6 +288,8 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "tensorboard of PyTorch": tensorboard_logs,
     "tensorboardX": partial(tensorboard_logs, library="tensorboardX"),
     "folders of JSON": json_folders,
+    "folders of JSON with states": json_folders_with_states,
+    "folders of JSONL": jsonl_folders,
     "folders of Lightning": lightning_logs,
     "several files": several_files,
     "mlflow": mlflow_experiment,

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ablate.errors import UserError
 from ablate.report.accounting import account_for
 from ablate.report.analysis import analyse
 from ablate.report.sources.existing_runs import TableOptions
@@ -46,6 +47,7 @@ def epochs(change: Callable[[str, int, int, dict[str, Any]], dict[str, Any] | No
 
 def csv_file(folder: Path, rows: Rows) -> Reader:
     cells = [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+    folder.mkdir(exist_ok=True)
     pd.DataFrame(cells).to_csv(folder / "runs.csv", index=False)
     return partial(read_table_files, [folder / "runs.csv"])
 
@@ -56,11 +58,13 @@ def csv_file_of_metrics_in_rows_of_their_own(folder: Path, rows: Rows) -> Reader
 
 def jsonl_file(folder: Path, rows: Rows) -> Reader:
     lines = [json.dumps({name: value for name, value in row.items() if value is not None}) + "\n" for row in rows]
+    folder.mkdir(exist_ok=True)
     (folder / "runs.jsonl").write_text("".join(lines))
     return partial(read_table_files, [folder / "runs.jsonl"])
 
 
 def json_file(folder: Path, rows: Rows) -> Reader:
+    folder.mkdir(exist_ok=True)
     (folder / "runs.json").write_text(json.dumps(rows))
     return partial(read_table_files, [folder / "runs.json"])
 
@@ -120,6 +124,9 @@ def wandb_logs(folder: Path, rows: Rows) -> Reader:
 
 SOURCES = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, parquet_file, excel_file, folders,
            tensorboard_logs, wandb_logs]  # fmt: skip
+
+WITH_TEXTS = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, folders]
+"""Sources whose metrics can be texts."""
 
 
 @pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)
@@ -206,6 +213,32 @@ def test_a_run_that_ends_early_is_a_caution(write: Any, tmp_path: Path, step: st
     early = [text for text in found.cautions if text.startswith(f"1 run ends before step 4 of {metric}: ")]
     assert len(early) == bool(metric)
     assert scores(found)["no-ema-s2"] == 0.852 if step == "1" else True
+
+
+@pytest.mark.parametrize("write", WITH_TEXTS, ids=lambda source: source.__name__)
+@pytest.mark.parametrize(("word", "step", "refused"), [
+    ("diverged", "last", True), ("diverged", "1", False), ("true", "last", True), ("0,9", "4", True),
+])  # fmt: skip
+def test_a_text_in_place_of_the_score_is_refused(
+    write: Any, tmp_path: Path, word: str, step: str, refused: bool
+) -> None:
+    def texts(variant: str, seed: int, epoch: int, metrics: dict[str, Any]) -> dict[str, Any]:
+        return {**metrics, "val_acc": word} if (variant, seed, epoch) == ("no-ema", 1, 4) else metrics
+
+    if not refused:
+        assert read(write(tmp_path, epochs(texts)), step).counts.statuses == {"finished": 5, "unstable": 1}
+        return
+    with pytest.raises(UserError, match=rf"val_acc is not a number in .*\(no-ema, seed 1: '{word}'\)"):
+        read(write(tmp_path, epochs(texts)), step)
+
+
+@pytest.mark.parametrize("write", WITH_TEXTS, ids=lambda source: source.__name__)
+def test_percentages_at_the_step_count_as_such(write: Any, tmp_path: Path) -> None:
+    def percent(variant: str, seed: int, epoch: int, metrics: dict[str, Any]) -> dict[str, Any]:
+        return {**metrics, "val_acc": f"{100 * metrics['val_acc']:.1f}%"} if epoch == 4 else metrics
+
+    found = read(write(tmp_path, epochs(percent)), "last")
+    assert scores(found) == scores(read(write(tmp_path / "plain", epochs()), "last"))
 
 
 def test_a_run_with_one_value_is_not_at_another_step(write: Any, tmp_path: Path) -> None:

@@ -107,10 +107,37 @@ def test_results_and_histories_in_json(tmp_path: Path) -> None:
     write(tmp_path, "b/history.json", '{"val_acc": [0.25, 0.5]}')
     write(tmp_path, "c/metrics.jsonl", '{"step": 1, "acc": 0.5}\n{"step": 2, "acc": 0.75}\n{"step": 3, "ac')
     runs = read_run_folders(tmp_path)
-    assert values(runs, "a") == {"test.acc": [(0, "0.5")]}
+    assert values(runs, "a") == {"test.acc": [(0, "0.5")], "lists": [(0, "1.0"), (1, "b")]}
+    assert runs.table.to_dict("index")["a"] == {"metrics.test.name": "x"}
     assert values(runs, "b") == {"val_acc": [(0, "0.25"), (1, "0.5")]}
     assert values(runs, "c") == {"acc": [(1, "0.5"), (2, "0.75")]}
     assert runs.cautions == [f"The last line of {tmp_path / 'c' / 'metrics.jsonl'} is incomplete and does not count."]
+
+
+def test_texts_of_files_with_metrics_are_columns(tmp_path: Path) -> None:
+    lines = [{"step": 1, "acc": 0.5, "state": "running"}, {"step": 2, "state": "failed", "error": "CUDA, 1 GB"}]
+    write(tmp_path, "a/metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write(tmp_path, "b/metrics.csv", "step,acc,state\n1,0.25,running\n2,n/a,\n")
+    write(tmp_path, "c/results.json", '{"acc": "0.75", "run": {"ok": true}, "state": "done", "error": null}')
+    runs = read_run_folders(tmp_path)
+    assert runs.table.to_dict("index") == {
+        "a": {"metrics.state": "failed", "metrics.error": "CUDA, 1 GB", "metrics.run.ok": ""},
+        "b": {"metrics.state": "running", "metrics.error": "", "metrics.run.ok": ""},
+        "c": {"metrics.state": "done", "metrics.error": "", "metrics.run.ok": "true"},
+    }
+    assert {run: values(runs, run) for run in runs.table.index} == {
+        "a": {"acc": [(1, "0.5")]}, "b": {"acc": [(1, "0.25")]}, "c": {"acc": [(0, "0.75")]},
+    }  # fmt: skip
+
+
+def test_results_are_no_factors(tmp_path: Path) -> None:
+    for variant, acc in (("base", 0.5), ("new", 0.75)):
+        for seed in range(3):
+            write(tmp_path, f"{variant}/{seed}/config.json", json.dumps({"variant": variant, "seed": seed}))
+            results = {"acc": acc + seed / 100, "early": variant == "new", "note": f"{variant} {seed}"}
+            write(tmp_path, f"{variant}/{seed}/results.json", json.dumps(results))
+    study = study_of("mine", read_run_folders(tmp_path), TableOptions(metric="acc", baseline="base"))
+    assert (study.factors, list(study.runs.columns)[-2:]) == ([], ["early", "note"])
 
 
 def test_half_written_lines_and_repeated_steps_are_cautions(tmp_path: Path) -> None:
