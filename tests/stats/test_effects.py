@@ -203,7 +203,7 @@ def test_missing_p_enters_holm_as_one():
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
 def test_differences_without_variance_have_no_verdict_and_no_p(shift, n, verdict, scale):
     values = scale * np.resize([93.0, 94.0, 92.5, 93.5, 92.0], n)
-    noise = 1e-11 * scale * np.resize([1.0, -1.0, 2.0], n)  # of the size of rounding errors
+    noise = 2e-13 * scale * np.resize([1.0, -1.0, 2.0], n)  # of the size of rounding errors
     runs = run_table({"baseline": values, "no-a": values + scale * shift + noise, "no-b": values**1.01}, RAW)
     effect, other = estimate_effects(runs, planned("no-a", "no-b"), RAW, 0.5 * scale)
     assert effect.verdict == verdict
@@ -213,6 +213,21 @@ def test_differences_without_variance_have_no_verdict_and_no_p(shift, n, verdict
     assert (effect.p_holm, effect.p_tost_holm) == (1.0, 1.0)  # a missing p enters Holm as 1
     if n > 2:
         assert other.p_holm == approx(min(1.0, 2 * other.p))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6, 1e8, 1e10])
+def test_small_differences_of_large_scores_are_not_equal(offset):
+    """Only scores within some spacings of floats are equal, however large the scores are."""
+    values = np.array([0.9, 0.91, 0.92, 0.905, 0.915])
+    change = np.array([-0.02, -0.025, -0.01, -0.025, -0.015])
+    runs = run_table({"baseline": offset + values, "no-a": offset + values + change}, LOSS)
+    (effect,) = estimate_effects(runs, planned("no-a"), LOSS, 0.005)
+    rounding = max(1e-9, 4 * np.spacing(offset))
+    assert (effect.delta, effect.fw_low, effect.fw_high) == pytest.approx(
+        (-0.019, -0.0271, -0.0109), abs=1e-4 + rounding
+    )
+    assert effect.p_signflip == 0.0625
+    assert effect.verdict == "clear and important gain"
 
 
 def test_differences_just_above_the_tolerance_are_tested():

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ablate.report.analysis import Analysis
 from ablate.report.plots.render import Plot
 from ablate.report.study_data import Histories, History
+from ablate.stats.effects.types import EQUAL
 
 MOST_CURVES = 4
 CURVES = (
@@ -79,4 +80,4 @@ def _vary(seeds: Sequence[History], metric: str) -> bool:
     """Return whether seeds differ at some step."""
     first: dict[float, float] = {}
     values = [(row["step"], row[metric]) for rows in seeds for row in rows if metric in row]
-    return any(abs(first.setdefault(step, value) - value) > 1e-9 * abs(value) for step, value in values)
+    return any(abs(first.setdefault(step, value) - value) > EQUAL * abs(value) for step, value in values)

@@ -29,7 +29,7 @@ def sensitivity_columns(pair: PairedSeeds, metric: Metric, replicates: Replicate
     return {
         "delta_survivors": pair.average.delta_survivors if pair.average else mean_of(change[kept].tolist()),
         "p_welch": welch_p(pair.variant, pair.reference, pair.tolerance) if is_independent else math.nan,
-        "p_signflip": sign_flip_p(change.tolist()) if is_independent else math.nan,
+        "p_signflip": sign_flip_p(change.tolist(), pair.tolerance) if is_independent else math.nan,
         "p_improve": wins / pair.n if pair.n else math.nan,
         "improve_low": low if is_independent else math.nan,
         "improve_high": high if is_independent else math.nan,

@@ -17,11 +17,12 @@ _TIED = 1e-12
 """Mean difference, as a share of the largest one, up to which sums count as tied, since they are rounded."""
 
 
-def sign_flip_p(differences: ArrayLike) -> float:
+def sign_flip_p(differences: ArrayLike, tolerance: float = 0.0) -> float:
     """Return p of the two-sided sign-flip test of the mean (Fisher, 1935): exact to n = 14, then 50,000 random flips.
 
     The random flips are those of the stream "sign-flip", the same for every comparison. Their p is twice the smaller
     tail, (1 + extreme flips) / 50,001 (Phipson and Smyth, 2010). NaN if a difference is not finite.
+    Differences are equal up to `tolerance` (see `types.EQUAL`).
     """
     values = np.asarray(differences, dtype=np.float64)
     if not len(values) or not np.isfinite(values).all():
@@ -31,7 +32,8 @@ def sign_flip_p(differences: ArrayLike) -> float:
         return 1.0  # one difference is as extreme as its mirror image
     values = values / largest
     exact = len(values) <= MAX_SEEDS_EXACT_FLIPS
-    sums, total, tied = _all_flips(values) if exact else _random_flips(values), values.sum(), _TIED * len(values)
+    tied = max(_TIED, tolerance / largest) * len(values)
+    sums, total = _all_flips(values) if exact else _random_flips(values), values.sum()
     extreme = min(int((sums >= total - tied).sum()), int((sums <= total + tied).sum()))
     return min(1.0, 2 * (extreme if exact else extreme + 1) / (len(sums) + (not exact)))
 

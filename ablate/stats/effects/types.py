@@ -21,7 +21,7 @@ Replicates = Literal["seeds", "runs", "folds", "data sets"]
 ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
 MIN_SEEDS = 3  # with fewer there is no verdict
-EQUAL = 1e-9  # share of the largest |score| up to which scores, and differences over seeds, count as equal
+EQUAL = 2.0**-46  # share of the largest |score|, 64 spacings of floats, up to which scores and differences are equal
 
 
 @dataclass(frozen=True)
