@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.runs.runner import is_comparable
@@ -105,7 +105,8 @@ def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> F
 def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:
     """Return the sensitivity of a study, or None for a design without planned comparisons.
 
-    The standard deviation over seeds comes from earlier runs of the baseline that did not diverge. Without them, or if
+    The standard deviation over seeds comes from earlier runs of the baseline, by the same version of the training code,
+    that did not diverge. Without them, or if
     they all have the same score, it is GUESSED_SD for a fraction, and the sensitivity of other metrics is None. The
     standard deviation of a paired difference is taken as sqrt(2) times that of the baseline, an upper bound if pairing
     helps.
@@ -115,8 +116,8 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
     comparisons, metric = len(study.comparisons()), study.workload.metric
     if not comparisons:
         return None
-    baseline = study.baseline.factors
-    runs = [run for run in similar(planned[0].job, journals) if _factors_on(run.params, study) == set(baseline)]
+    baseline = frozenset(study.baseline.factors)
+    runs = [run for run in similar(planned[0].job, journals) if run.key == study.recipe(baseline, run.seed).key]
     stable = {run.seed: run.metrics.get(metric.tracked, math.nan) for run in runs if run.status == "finished"}
     scores = [metric.scale * score for score in stable.values() if math.isfinite(score)]
     known = len(scores) >= 3 and max(scores) > min(scores)
@@ -174,7 +175,3 @@ def similar(job: Job, journals: Journals) -> list[Run]:
         and is_comparable(run.conditions, job.conditions)
         and all(run.params.get(name) == value for name, value in settings.items())
     ]
-
-
-def _factors_on(params: Mapping[str, Any], study: Study) -> set[str]:
-    return {name for name in study.workload.factors if params.get(name)}

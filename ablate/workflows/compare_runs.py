@@ -14,13 +14,20 @@ from ablate.tracking import Tracker, run_title
 from ablate.wording import listed
 from ablate.workflows.messages import headline_metric, settings_of
 
+CODE = "code"
+"""The param with the digest of the training code of a study's own training."""
+
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a run, or the newest run of each seed of a variant."""
+    """One side of a comparison: a run, or the newest run of each seed of a variant.
+
+    `others` are the seeds whose runs are left out, since another version of the training code made them.
+    """
 
     name: str
     runs: Sequence[Run]
+    others: Sequence[int] = ()
 
     @property
     def heading(self) -> str:
@@ -67,7 +74,19 @@ class SideBySide:
 
     @property
     def caution(self) -> str:
-        """A warning if the means are over different seeds; empty otherwise."""
+        """A warning about means over different seeds and about versions of the training code; empty without one."""
+        return ". ".join(filter(None, [self._other_code, self._other_seeds]))
+
+    @property
+    def _other_code(self) -> str:
+        codes = {run.params.get(CODE) for side in (self.a, self.b) for run in side.runs} - {None}
+        if len(codes) > 1:
+            return "The runs were made by different versions of the training code"
+        left_out = [f"{listed(map(str, side.others))} of {side.name}" for side in (self.a, self.b) if side.others]
+        return f"Left out, since earlier training code made them: seeds {' and '.join(left_out)}" if left_out else ""
+
+    @property
+    def _other_seeds(self) -> str:
         one, other = ({run.seed for run in side.runs} for side in (self.a, self.b))
         if one == other or not self.has_several_seeds:
             return ""
@@ -82,12 +101,14 @@ class SideBySide:
 
 
 def find_side(name: str, tracker: Tracker) -> Side:
-    """Return the run of that name, or the newest run of each seed of the variant of that name, all at one scale."""
+    """Return the run of that name, or the newest run of each seed of that variant, all at one scale and of one code."""
     runs = [run for run in tracker.runs() if run.variant == name and run.is_result]
     if not runs:
         return Side(name, [tracker.find(name)])
-    scale = _scale(runs[-1])
-    return Side(name, list({run.seed: run for run in runs if _scale(run) == scale}.values()))
+    newest = runs[-1]
+    runs = [run for run in runs if _scale(run) == _scale(newest)]
+    used = {run.seed: run for run in runs if run.params.get(CODE) == newest.params.get(CODE)}
+    return Side(name, list(used.values()), sorted({run.seed for run in runs} - used.keys()))
 
 
 def _scale(run: Run) -> tuple[Any, ...]:

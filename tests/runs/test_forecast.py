@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import forecast, sensitivity, similar
 from ablate.stats.effects import seeds_range
 from ablate.studies.job import Job
+from tests.samples import toy
 from tests.samples.sweeps import CONDITIONS, planned, study, sweep
 
 
@@ -46,3 +48,12 @@ def test_the_seeds_needed_are_a_range_for_the_sd_of_earlier_runs(tmp_path: Path)
     comparisons = len(asked.comparisons())
     assert power.seeds_needed == seeds_range(0.5, math.sqrt(2) * power.sd, 6, comparisons)
     assert " to " in power.seeds_needed.words
+
+
+def test_runs_by_another_version_of_the_code_do_not_count(tmp_path: Path) -> None:
+    sweep(study(seeds=4), tmp_path)
+    edited = study(seeds=6, workload=replace(toy.WORKLOAD, version="edited"))
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    power = sensitivity(edited, planned(edited, journals), journals)
+    assert power is not None
+    assert power.basis == "an assumption, without earlier runs of the baseline"

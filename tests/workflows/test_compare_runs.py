@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ablate.journal.run_journal import Run
-from ablate.workflows.compare_runs import Side, SideBySide
+from ablate.workflows.compare_runs import Side, SideBySide, find_side
 
 EMPTY = Run("", "k", "", "", 0, "s", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
 
@@ -28,3 +28,27 @@ def side(name: str, seeds: list[int]) -> Side:
 def test_means_over_different_seeds_are_said(one: list[int], other: list[int], words: str) -> None:
     caution = SideBySide(side("a", one), side("b", other)).caution
     assert caution == (f"The means are over different seeds: {words}" if words else "")
+
+
+class Store:
+    def __init__(self, runs: list[Run]) -> None:
+        self._runs = runs
+
+    def runs(self) -> list[Run]:
+        return self._runs
+
+
+def test_a_side_has_runs_of_the_newest_code_only() -> None:
+    runs = [
+        replace(EMPTY, name=f"{variant}{seed}{code}", variant=variant, seed=seed, params={"code": code})
+        for code, seeds in (("old", range(3)), ("new", range(2)))
+        for variant in ("a", "b")
+        for seed in seeds
+    ]
+    store = Store(runs)
+    pair = SideBySide(*(find_side(name, store) for name in "ab"))  # type: ignore[arg-type]
+    assert [run.name for run in pair.a.runs] == ["a0new", "a1new"]
+    assert pair.caution == "Left out, since earlier training code made them: seeds 2 of a and 2 of b"
+    older = Store([run for run in runs if run.variant == "a" or run.params["code"] == "old"])
+    pair = SideBySide(*(find_side(name, older) for name in "ab"))  # type: ignore[arg-type]
+    assert pair.caution.startswith("The runs were made by different versions of the training code. The means are over")
