@@ -17,10 +17,18 @@ _PROCESS = ("host", "boot", "pid", "started")
 
 
 def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
-    """Return a record as a line; non-finite numbers become null, secrets `***`."""
+    """Return a record as a line; non-finite numbers become null, secrets `***`.
+
+    Raises ValueError for a record that `parse_line` would refuse, so that no journal is invalid.
+    """
     free = {name: mask_values(value) for name, value in fields.items() if name in _FREE_TEXT}
     text = json.dumps({"record": record, "time": time, **_finite({**fields, **free})}, allow_nan=False)
-    return text.encode() + b"\n"
+    line = text.encode() + b"\n"
+    try:
+        parse_line(line)
+    except ValueError as error:
+        raise ValueError(f"Invalid {record} record: {error}") from None
+    return line
 
 
 def _finite(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ablate.errors import UserError
 from ablate.journal.mlflow_handshake import await_run_environment, discard_run_environment
@@ -31,6 +32,23 @@ def _check_names(metrics: Mapping[str, float]) -> None:
         is_path = posixpath.normpath(name) == name and not name.startswith(("..", "/"))
         if not _METRIC.fullmatch(name) or not is_path or len(name) > _LONGEST:
             raise UserError(f"Invalid metric name {name!r}. Use letters, digits, spaces and _ - . : /")
+
+
+def integer_step(step: Any) -> int:
+    """Return a step as an integer: an int, an integer of NumPy or a tensor, or a float without a fraction.
+
+    Raises UserError for other values.
+    """
+    try:
+        is_whole = getattr(step, "is_integer", bool)  # of floats, those of NumPy included
+        found = int(step) if is_whole() else operator.index(step)
+    except TypeError:
+        found = None
+    if found is None or abs(found) >= 2**63:
+        raise UserError(
+            f"log was called with step {repr(step)[:40]}, which is not an integer of 64 bits. Count epochs or steps"
+        )
+    return found
 
 
 class RunObserver(Protocol):
@@ -66,6 +84,7 @@ class RunLog:
 
         Raises Diverged if a value is not finite.
         """
+        step = integer_step(step)
         row = self._rows.get(step, {})
         added = {name: float(value) for name, value in metrics.items() if name not in row}
         if not added:
@@ -86,7 +105,7 @@ class RunLog:
 
     def series(self, name: str, first: int, values: Sequence[float]) -> None:
         """Record the values of the steps from `first` (1-based) on."""
-        known = self._series.setdefault(name, [])
+        known, first = self._series.setdefault(name, []), integer_step(first)
         if first == len(known) + 1:
             self._journal.write("series", name=name, first=first, values=list(values))
             known.extend(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -28,8 +29,8 @@ def runs(project: Path) -> Path:
     journals = Journals(project / "mlruns" / "journal")
     journals.folder.mkdir()
     for key, variant, seed in (("0" * 12, "baseline", 0), ("1" * 12, "no-augment", 3)):
-        with journals.create(key, "d" * 12) as journal:
-            journal.write("start", variant=variant, recipe={"seed": seed}, study="first")
+        start = {"record": "start", "time": 1.0, "variant": variant, "recipe": {"seed": seed}, "study": "first"}
+        journals.path(f"{key}-{'d' * 12}-0").write_text(json.dumps(start) + "\n")
     journals.path(f"{'2' * 12}-{'d' * 12}-0").write_text('{"record": "sta')
     (project / "experiments").mkdir()
     (project / "experiments" / "mine.py").touch()

@@ -29,10 +29,15 @@ def step_metrics(line: str) -> tuple[int, dict[str, float]] | None:
     found = next(json_objects(line), None)
     if not isinstance(found, dict):
         return None
-    step = next((found[name] for name in STEPS if type(found.get(name)) is int), None)
+    step = next((found[name] for name in STEPS if _is_step(found.get(name))), None)
     if step is None:
         return None
-    return step, {recordable(name): value for name, value in _without_steps(numbers(found)).items()}
+    return int(step), {recordable(name): value for name, value in _without_steps(numbers(found)).items()}
+
+
+def _is_step(value: Any) -> bool:
+    is_integer = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return is_integer and abs(value) < 2**63
 
 
 def _without_steps(found: Mapping[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import DISK_FULL
+from ablate.journal.run_log import integer_step
 from ablate.studies.job import Job, Outcome, TrainingFailed
 
 _KNOWN_MODULES = ("ablate.errors", "ablate.journal.run_log")
@@ -88,11 +89,11 @@ class RemoteLog:
 
     def __call__(self, step: int, **metrics: float) -> None:
         """Record metrics at `step`."""
-        self._call("__call__", step, **{name: float(value) for name, value in metrics.items()})
+        self._call("__call__", integer_step(step), **{name: float(value) for name, value in metrics.items()})
 
     def series(self, name: str, first: int, values: Sequence[float]) -> None:
         """Record the values of the steps from `first` (1-based) on."""
-        self._call("series", name, first, [float(value) for value in values])
+        self._call("series", name, integer_step(first), [float(value) for value in values])
 
     def progress(self, done: int, total: int) -> None:
         """Report the progress of the training."""

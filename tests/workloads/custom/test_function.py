@@ -69,6 +69,7 @@ def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
         ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is not a number"),
         ("return recipe['b']", "failed", "Unknown factor or setting 'b'"),
         ("log(1, **{'a=b': 1})", "failed", "Invalid metric name"),
+        ("log(0.5, loss=1)", "failed", "log was called with step 0.5, which is not an integer"),
     ],
 )
 def test_every_outcome_is_recorded(tmp_path: Path, body: str, status: str, error: str) -> None:

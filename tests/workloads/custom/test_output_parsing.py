@@ -274,7 +274,9 @@ def test_the_first_group_of_a_pattern_is_located(pattern: str, parts: tuple[str,
 def test_step_lines() -> None:
     assert step_metrics('{"epoch": 2, "loss": nan}')[0] == 2  # type: ignore[index]  # it is not None
     assert step_metrics(' {"step": 2, "epoch": 1, "val": {"acc": 0.5}, "note": "x"}') == (2, {"val.acc": 0.5})
-    for line in ("", "{", '{"loss": 1}', '{"epoch": 1.5, "loss": 1}', "[1]", "epoch 1"):
+    assert step_metrics('{"epoch": 2.0, "loss": 1}') == (2, {"loss": 1})
+    assert step_metrics('{"epoch": 0.5, "step": 20, "loss": 1}') == (20, {"loss": 1})
+    for line in ("", "{", '{"loss": 1}', '{"epoch": 1.5, "loss": 1}', "[1]", "epoch 1", f'{{"step": {10**20}}}'):
         assert step_metrics(line) is None
 
 
