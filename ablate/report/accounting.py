@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import Analysis, synergy_corner
 from ablate.report.formats.numbers import enumerated
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
@@ -100,7 +100,8 @@ def _synergy_variants(analysis: Analysis) -> list[list[str]]:
     """Return the four variants of each synergy of a pair outside factorial designs."""
     from ablate.stats.attribution import synergy_variants
 
-    return list(synergy_variants(analysis.study.design).values()) if analysis.synergies else []
+    corner = synergy_corner(analysis.study)
+    return list(synergy_variants(analysis.study.design, corner).values()) if analysis.synergies else []
 
 
 def _compared(analysis: Analysis) -> set[str]:

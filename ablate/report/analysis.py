@@ -214,15 +214,25 @@ def _attribution(study: StudyData, scores: pd.DataFrame) -> Attribution | None:
         return None
 
 
+def synergy_corner(study: StudyData) -> frozenset[str]:
+    """Return the factors that are on while synergies of others are estimated: the baseline's, or all without any."""
+    design = study.design
+    names = list(map(str, design.columns))
+    rows = dict(zip(map(str, design.index), design.to_numpy(dtype=bool).tolist(), strict=True))
+    on = frozenset(name for name, is_on in zip(names, rows.get(study.baseline, ()), strict=False) if is_on)
+    return on or frozenset(names)
+
+
 def _synergies(study: StudyData, scores: Scores) -> list[FactorialContrast]:
-    """Return the synergies of pairs in the full recipe, if variants without two components were run."""
+    """Return the synergies of pairs at their corner, if variants that differ from it in two components were run."""
     from ablate.stats.attribution import pair_synergies
 
     design = study.design
-    off = (~design.to_numpy(dtype=bool)).sum(axis=1).tolist()
-    if design.shape[1] < 2 or not study.has_paired_seeds or 2 not in off or 0 not in off:
+    corner = synergy_corner(study)
+    flips = (design.to_numpy(dtype=bool) != [name in corner for name in design.columns]).sum(axis=1).tolist()
+    if design.shape[1] < 2 or not study.has_paired_seeds or 2 not in flips or 0 not in flips:
         return []
     found = pair_synergies(
-        design, scores.values, study.margin, study.metric.goal, unstable=scores.unstable, protocol=study.protocol
+        design, scores.values, study.margin, study.metric.goal, corner, scores.unstable, study.protocol
     )
     return found if any(row.n for row in found) else []

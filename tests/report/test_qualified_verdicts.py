@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -172,6 +173,24 @@ def test_one_planted_synergy_gets_one_verdict_in_every_design(tmp_path: Path) ->
         assert row["ci_low"] < row["synergy"] < row["ci_high"]
         found[name] = row["verdict"]
     assert found == {"full": "clear and important gain", "pairs": "clear and important gain"}
+
+
+def test_synergies_with_a_candidate_are_those_at_the_baseline(tmp_path: Path) -> None:
+    """The baseline has a, b and c, but not the candidate d."""
+
+    def truth(on: Mapping[str, bool]) -> float:
+        return 70 + 0.8 * (on["a"] and on["b"]) + 3 * (on["a"] and on["b"] and on["c"]) - 2 * (on["c"] and on["d"])
+
+    start = (True, True, True, False)
+    rows = [row for row in itertools.product((False, True), repeat=4) if sum(map(operator.ne, row, start)) <= 2]
+    table = design_table(rows, truth, noise=0.03).replace({"variant": {"arm-1110": "baseline", "baseline": "with-d"}})
+    report = write(table, tmp_path, factors=tuple("abcd"))
+    found = {row["pair"]: row for row in report.facts["interactions"]}
+    assert {row["n"] for row in found.values()} == {5}
+    wanted = {"a x b": 3.8, "a x c": 3.0, "a x d": 0.0, "b x c": 3.0, "b x d": 0.0, "c x d": -2.0}
+    assert {pair: row["synergy"] for pair, row in found.items()} == pytest.approx(wanted, abs=0.15)
+    assert "Synergy at the baseline" in texts(report)["report.md"]
+    assert all("in no comparison" not in text for text in texts(report).values())
 
 
 def simple(arms: Mapping[str, list[float]]) -> pd.DataFrame:

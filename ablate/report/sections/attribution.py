@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ablate.report.analysis import Analysis
+from ablate.report.analysis import Analysis, synergy_corner
 from ablate.report.formats.markdown_text import MOST_ROWS, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed
 from ablate.report.main_effects import AVERAGED
@@ -160,7 +160,9 @@ def _synergy_words(analysis: Analysis) -> str:
     if analysis.factorial is None:
         lost = sum(row.n_unstable > 0 for row in analysis.interactions)
         unstable = f" {count(lost, 'pair')} with unstable runs, included at the recorded value." if lost else ""
-        return f"Synergy in the full recipe: v(both) - v(one) - v(other) + v(neither), all others on.{unstable}"
+        is_full = synergy_corner(analysis.study) == set(analysis.study.design.columns)
+        where, others = ("in the full recipe", "on") if is_full else ("at the baseline", "as in the baseline")
+        return f"Synergy {where}: v(both) - v(one) - v(other) + v(neither), all others {others}.{unstable}"
     words = (
         f"Synergy: what two components add together minus the sum of what each adds alone, {AVERAGED}. It is twice the "
         "interaction effect of a factorial analysis. Intervals, margin and verdicts are those of the synergy."

@@ -20,7 +20,8 @@ from ablate.stats.metric import Goal
 if TYPE_CHECKING:
     import pandas as pd
 
-Corner = Literal["full", "none"]
+Corner = Literal["full", "none"] | frozenset[str]
+"""The other factors of a pair: all on, all off, or those of this set on."""
 
 
 def arms_by_factors(design: pd.DataFrame, scores: pd.DataFrame) -> dict[frozenset[str], Floats]:
@@ -52,7 +53,8 @@ def pair_synergies(
 ) -> list[FactorialContrast]:
     """Return the synergy v(AB) - v(A) - v(B) + v(none) of each pair of factors.
 
-    The other factors are all on (corner "full": leave-two-out) or all off ("none"). `estimate` is the synergy, over
+    The other factors are all on (corner "full": leave-two-out), all off ("none"), or as in a set, such as that of a
+    baseline without the candidates. `estimate` is the synergy, over
     the seeds that all four arms share. The family contains every pair of factors, with or without runs. `design`,
     `scores`, `unstable` and `protocol` are as in `factorial_effects`.
     """
@@ -76,8 +78,9 @@ def synergy_variants(design: pd.DataFrame, corner: Corner = "full") -> dict[str,
     names = {on: str(label) for on, label in zip(_sets(design), design.index, strict=True)}
     factors = [str(name) for name in design.columns]
     found = {}
+    others = frozenset(factors if corner == "full" else () if corner == "none" else corner)
     for pair in itertools.combinations(factors, 2):
-        rest = frozenset(factors) - set(pair) if corner == "full" else frozenset()
+        rest = others - set(pair)
         found[" x ".join(pair)] = [names.get(rest | set(on), "") for on in (pair, pair[:1], pair[1:], ())]
     return found
 
