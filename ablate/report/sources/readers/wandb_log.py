@@ -19,7 +19,7 @@ from typing import BinaryIO
 from ablate.errors import UserError
 from ablate.report.sources.readers.event_file import CorruptError, fields
 from ablate.report.sources.readers.run_table import flat
-from ablate.report.sources.readers.wandb_runs import History, number
+from ablate.report.sources.readers.wandb_runs import History, number, text_of
 
 _HEADER = b":W&B\xe1\xbe\x00"
 _BLOCK = 32768
@@ -36,6 +36,9 @@ _TAG, _RUN_CONFIG, _RUN_SUMMARY = 10, 4, 5
 _SET, _REMOVED = 1, 2
 _NUMBERS = tuple(bytes([char]) for char in b"-0123456789NI")
 """How numbers in JSON begin, NaN and Infinity included."""
+
+_TEXT_STARTS = (b'"', b"t", b"f")
+"""How texts, true and false in JSON begin."""
 
 _CHECKSUMS = {kind: zlib.crc32(bytes([kind])) for kind in (_FULL, _FIRST, _MIDDLE, _LAST)}
 _MEDIA = "._type"
@@ -99,7 +102,7 @@ class WandbLog:
         self.tags = tags or self.tags
 
     def _add_history(self, content: bytes) -> None:
-        step, values = 0.0, dict[str, float]()
+        step, values, texts = 0.0, dict[str, float](), dict[str, str]()
         for field_number, value in fields(content):
             if field_number == 1:
                 name, text = _item(value)
@@ -109,9 +112,11 @@ class WandbLog:
                     self.media.add(name.removesuffix(_MEDIA))
                 elif text.startswith(b"{"):
                     values |= self._numbers_in(name, text)
+                elif text.startswith(_TEXT_STARTS) and (word := text_of(json.loads(text))):
+                    texts[name] = word
             elif field_number == 2:
                 step = float(dict(fields(value)).get(1, 0))
-        self.history.add(values.get("_step", step), values)
+        self.history.add(values.get("_step", step), values, texts)
 
     def _numbers_in(self, name: str, text: bytes) -> dict[str, float]:
         """Return the numbers in an object, as older versions log nested values; none of histograms and the like."""

@@ -17,7 +17,7 @@ from ablate.report.sources.columns import DEFAULT_METRICS, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable, optional_library
 from ablate.report.sources.readers.wandb_folder import read_wandb_folder
-from ablate.report.sources.readers.wandb_runs import History, WandbRun, number, table_of_runs
+from ablate.report.sources.readers.wandb_runs import History, WandbRun, number, table_of_runs, text_of
 from ablate.report.sources.step_choice import step_choice
 from ablate.wording import unknown
 
@@ -118,4 +118,5 @@ def _add_points(history: History, run: Any, name: str, step_param: str | None) -
     for row in run.scan_history(keys=[name, *([step_param] if step_param else [])]):
         values = {key: number(value) for key, value in row.items()}
         numbers = {key: value for key, value in values.items() if value is not None}
-        history.add(numbers.get("_step", 0.0), numbers)
+        texts = {key: text for key, value in row.items() if (text := text_of(value))}
+        history.add(numbers.get("_step", 0.0), numbers, texts)

@@ -13,6 +13,7 @@ from typing import Any
 from ablate.errors import UsageError
 from ablate.report.sources.columns import plain
 from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable, cell, flat, table_of_rows
 from ablate.wording import count, listed
 
@@ -24,6 +25,7 @@ _OWN = ("_wandb", "_step", "_timestamp")
 """Keys of W&B in configurations and summaries. `_runtime`, the duration, may be a metric."""
 
 _MEDIA = "._type"
+_MOST_CHARACTERS = 200
 
 
 class History:
@@ -36,13 +38,16 @@ class History:
     def __init__(self, step_param: str | None = None) -> None:
         self._step_param = step_param
         self.points: dict[str, tuple[array[float], array[float]]] = {}
+        self.texts: dict[str, dict[float, str]] = {}
 
-    def add(self, step: float, values: Mapping[str, float]) -> None:
-        """Add the numbers that were logged at one of W&B's steps."""
+    def add(self, step: float, values: Mapping[str, float], texts: Mapping[str, str] | None = None) -> None:
+        """Add the numbers, and the texts, true and false, that were logged at one of W&B's steps."""
         if self._step_param is not None:
             if self._step_param not in values:
                 return
             step = values[self._step_param]
+        for name, text in (texts or {}).items():
+            self.texts.setdefault(name, {})[step] = text
         for name, value in values.items():
             if name in _OWN:
                 continue
@@ -56,6 +61,9 @@ class History:
         """Return this history until the first step of a later one, and the later one."""
         restart = min((min(steps) for steps, _ in later.points.values()), default=math.inf)
         found = History(self._step_param)
+        for name in {**self.texts, **later.texts}:
+            kept = {step: text for step, text in self.texts.get(name, {}).items() if step < restart}
+            found.texts[name] = {**kept, **later.texts.get(name, {})}
         for name in {**self.points, **later.points}:
             found.points[name] = (array("d"), array("d"))
             for history, end in ((self, restart), (later, math.inf)):
@@ -67,9 +75,11 @@ class History:
 
     def curve(self, name: str) -> Curve:
         """Return the numbers of a metric; the last one counts where there are several at a step."""
-        values = dict(zip(*self.points[name], strict=True))
-        steps = sorted(values)
-        return Curve(array("d", steps), array("d", map(values.__getitem__, steps)))
+        values, texts = dict(zip(*self.points[name], strict=True)), self.texts.get(name, {})
+        steps = sorted({**values, **texts})
+        texts = {step: text for step, text in texts.items() if step not in values}
+        numbers = array("d", (values[step] if step in values else number_in(texts[step]) for step in steps))
+        return Curve(array("d", steps), numbers, texts=texts)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,13 @@ class WandbRun:
         found = {name: number(value) for name, value in values.items() if not _is_own(name, media)}
         return {name: value for name, value in found.items() if value is not None}
 
+    def texts(self) -> dict[str, str]:
+        """Return the texts, true and false of the summary."""
+        summary = dict(flat(self.summary))
+        media = self.media | {name.removesuffix(_MEDIA) for name in summary if name.endswith(_MEDIA)}
+        found = {name: text_of(value) for name, value in summary.items() if not _is_own(name, media)}
+        return {name: text for name, text in found.items() if text}
+
     def last_steps(self) -> dict[str, float]:
         """Return the last step by metric; without a history that of the run for all of them."""
         if self.history.points:
@@ -142,7 +159,11 @@ def table_of_runs(
             **({"status": run.state or NO_LOG} if has_states else {}),
             **{f"tags.{label}": text for label, text in {"name": run.name, "id": run.id, **run.labels}.items()},
             **{f"params.{key}": _text(value) for key, value in flat(run.config) if not _is_own(key)},
-            **{f"metrics.{key}": cell(value) for key, value in run.metrics().items() if key not in repeated},
+            **{
+                f"metrics.{key}": cell(value)
+                for key, value in {**run.texts(), **run.metrics()}.items()
+                if key not in repeated
+            },
         }
         for name, run in by_name.items()
     }
@@ -192,6 +213,12 @@ def number(value: Any) -> float | None:
     if isinstance(value, str):
         return {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}.get(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def text_of(value: Any) -> str:
+    """Return a text, true or false as the text of a cell, with up to 200 characters; empty for other values."""
+    is_text = isinstance(value, str | bool) and number(value) is None
+    return cell(value)[:_MOST_CHARACTERS] if is_text else ""
 
 
 def _text(value: Any) -> str:

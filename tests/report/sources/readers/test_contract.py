@@ -239,6 +239,15 @@ def wandb_logs(folder: Path, runs: Runs) -> Reader:
     return partial(read_wandb_folder, folder, TableOptions())
 
 
+def wandb_logs_with_states(folder: Path, runs: Runs) -> Reader:
+    """Runs that ended with success by W&B, and whose summary has the state."""
+    for number, run in enumerate(runs):
+        config = {name: value for name, value in nested(run).items() if name not in ("val_acc", "state")}
+        logged = [{"val_acc": 0.1}, {"val_acc": run["val_acc"]}] if run["val_acc"] is not None else []
+        write_wandb_log(folder, {"id": f"{number:02}"}, config, [*logged, {"run.state": run["state"]}])
+    return partial(read_wandb_folder, folder, TableOptions())
+
+
 def wandb_runs(folder: Path, runs: Runs) -> Reader:
     """Runs of the real library. The log of one that is running lacks the record of the end."""
     wandb = pytest.importorskip("wandb", reason="wandb, the extra `wandb`, is not installed")
@@ -295,6 +304,7 @@ SOURCES: dict[str, Callable[[Path, Runs], Reader]] = {
     "mlflow": mlflow_experiment,
     "optuna": optuna_study,
     "W&B logs": wandb_logs,
+    "W&B logs with states": wandb_logs_with_states,
     "wandb": wandb_runs,
     "wandb project": wandb_project,
 }

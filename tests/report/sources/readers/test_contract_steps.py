@@ -125,7 +125,7 @@ def wandb_logs(folder: Path, rows: Rows) -> Reader:
 SOURCES = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, parquet_file, excel_file, folders,
            tensorboard_logs, wandb_logs]  # fmt: skip
 
-WITH_TEXTS = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, folders]
+WITH_TEXTS = [csv_file, csv_file_of_metrics_in_rows_of_their_own, jsonl_file, json_file, folders, wandb_logs]
 """Sources whose metrics can be texts."""
 
 

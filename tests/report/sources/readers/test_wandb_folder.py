@@ -68,6 +68,7 @@ def test_logs_of_wandb() -> None:
     assert metrics.pop("_runtime") == "3"
     assert metrics == {
         "val/acc": "0.7", "val/loss.min": "0.4", "best_acc": "0.8", "epoch": "4", "lr": "0.00625", "time.train": "6",
+        "text": "hello",
     }, "the summary has the lowest val/loss only, as the program declared; a histogram is no metric"  # fmt: skip
     assert cells(runs, "adam-seed1")["status"] == "failed"
     assert cells(runs, "adam-seed1")["metrics.val/acc"] == "nan"
