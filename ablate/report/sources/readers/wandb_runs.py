@@ -121,12 +121,13 @@ class WandbRun:
         found = {name: number(value) for name, value in values.items() if not _is_own(name, media)}
         return {name: value for name, value in found.items() if value is not None}
 
-    def texts(self) -> dict[str, str]:
-        """Return the texts, true and false of the summary."""
+    def results(self) -> dict[str, str]:
+        """Return the cells of the metrics, and those of texts, true and false of the summary."""
         summary = dict(flat(self.summary))
         media = self.media | {name.removesuffix(_MEDIA) for name in summary if name.endswith(_MEDIA)}
         found = {name: text_of(value) for name, value in summary.items() if not _is_own(name, media)}
-        return {name: text for name, text in found.items() if text}
+        numbers = {name: cell(value) for name, value in self.metrics().items()}
+        return {name: text for name, text in found.items() if text} | numbers
 
     def last_steps(self) -> dict[str, float]:
         """Return the last step by metric; without a history that of the run for all of them."""
@@ -159,11 +160,7 @@ def table_of_runs(
             **({"status": run.state or NO_LOG} if has_states else {}),
             **{f"tags.{label}": text for label, text in {"name": run.name, "id": run.id, **run.labels}.items()},
             **{f"params.{key}": _text(value) for key, value in flat(run.config) if not _is_own(key)},
-            **{
-                f"metrics.{key}": cell(value)
-                for key, value in {**run.texts(), **run.metrics()}.items()
-                if key not in repeated
-            },
+            **{f"metrics.{key}": text for key, text in run.results().items() if key not in repeated},
         }
         for name, run in by_name.items()
     }
