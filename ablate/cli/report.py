@@ -89,18 +89,13 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
         console.print_json(written.facts)
     else:
         show_report(written)
-    from ablate.report.accounting import compares_nothing
+    from ablate.report.accounting import compares_nothing, nothing_shared
     from ablate.report.write import Report
 
     if isinstance(written, Report) and compares_nothing(written.analysis):
-        foreign = (
-            "Give the arms the same seeds, name the column of the seeds, if it is another one, with --seed-param, or "
-            "compare all runs without pairs with --unpaired"
-        )
-        raise UserError(
-            "The report compares nothing: no seed has a result in both arms of any comparison. "
-            + ("Run the study again for its missing and failed runs" if is_study else foreign)
-        )
+        reason, advice = nothing_shared(written.analysis)
+        advice = "Run the study again for its missing and failed runs" if is_study else advice
+        raise UserError(f"The report compares nothing: {reason}. {advice}")
 
 
 def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags, study: str | None) -> ReportSource:

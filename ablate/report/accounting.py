@@ -14,7 +14,7 @@ from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed, spans
 from ablate.stats.effects.types import MIN_SEEDS
 from ablate.stats.effects.verdicts import MOST_NAMED, unstable_variants
-from ablate.wording import count
+from ablate.wording import count, listed
 
 MOST_VARIANTS = 5
 MOST_UNSTABLE = 8
@@ -182,6 +182,21 @@ def compares_nothing(analysis: Analysis) -> bool:
     """Return whether there are comparisons, and no seed has a result in both arms of any."""
     compared = [*analysis.headline, *analysis.retuned]
     return bool(compared) and max(effect.n for effect in compared) == 0
+
+
+def nothing_shared(analysis: Analysis) -> tuple[str, str]:
+    """Return why no seed is compared, and what to do about runs of other programs."""
+    seeds = _usable_seeds(analysis.study)
+    names = dict.fromkeys(name for row in analysis.study.comparisons for name in (row.reference, row.variant))
+    without = [name for name in names if name not in seeds]
+    if without:
+        metric = analysis.study.metric.name
+        return f"no run of {listed(without, MOST_VARIANTS)} has {metric}", "Check --metric, its spelling, and --step"
+    return (
+        "no seed has a result in both arms of any comparison",
+        "Give the arms the same seeds, name the column of the seeds, if it is another one, with --seed-param, or "
+        "compare all runs without pairs with --unpaired",
+    )
 
 
 def _one_common_seed(analysis: Analysis) -> str:

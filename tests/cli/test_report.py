@@ -99,6 +99,15 @@ def test_a_report_without_common_seeds_fails_in_one_line(csv: Path) -> None:
     assert line.startswith("error: The report compares nothing: no seed has a result in both arms of any comparison.")
     assert line.endswith("with --unpaired")
     assert json.loads(call("--runs", "runs.csv", "--json", code=1).stdout)["answer"]["established"] == []
+    rows = rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {0: 0.8, 1: 0.81}}).assign(epoch=3)
+    rows.assign(accuracy=["0.9", "0.91", "", ""]).to_csv(csv, index=False)
+    (line,) = call("--runs", "runs.csv", code=1).stderr.splitlines()[-1:]
+    assert (
+        line == "error: The report compares nothing: no run of x has accuracy. Check --metric, its spelling, and --step"
+    )
+    rows.to_csv(csv, index=False)
+    (line,) = call("--runs", "runs.csv", "--step", "9", code=1).stderr.splitlines()[-1:]
+    assert "no run of baseline, x has accuracy" in line
     rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {2: 0.8}, "y": {0: 0.7, 1: 0.71}}).to_csv(csv, index=False)
     assert "Variant x: no seed has a result for both x and baseline" in call("--runs", "runs.csv").output
     table = rows_of({"baseline": {0: 0.9, 1: 0.91}, "x": {0: 0.8, 1: 0.81}})

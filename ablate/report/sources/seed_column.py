@@ -64,7 +64,9 @@ def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOp
     if column is None and options.seed == DEFAULT:
         known = listed(plain(str(name)) for name in table.columns) or "none"
         kind = "param" if runs.row_word == "run" else "column"
+        in_names = ", and no name of a run has one, as in sgd-seed0, sgd/s0 or seed=0,lr=0.1" if runs.are_names else ""
         raise UsageError(
-            f"No seed found: no {kind} has a known name of seeds. Choose it with --seed-param NAME. Known: {known}"
+            f"No seed found: no {kind} has a known name of seeds{in_names}. Choose it with --seed-param NAME. "
+            f"Known: {known}"
         )
     return runs, options

@@ -59,8 +59,25 @@ def _lines(text: str, path: Path) -> tuple[dict[int, dict[str, str]], int]:
             if not rows and _is_one_object(text):
                 raise UserError(f"{path} contains one JSON object. Write one object per run and line") from None
             raise UserError(f"Not a JSON object in {where}. Write one object per run and line") from None
+        if (
+            isinstance(value, dict)
+            and not rows
+            and (name := _list_of_runs(value))
+            and not "".join(lines[number:]).strip()
+        ):
+            raise UserError(
+                f"{path} has its list of runs under {name!r}. Write the list itself, or one object per line"
+            )
         rows[number] = _row(value, where)
     return rows, 0
+
+
+def _list_of_runs(value: Mapping[str, Any]) -> str:
+    """Return the name of a list of several objects in an object that has nothing else than lists; empty if none."""
+    found = [
+        name for name, item in value.items() if isinstance(item, list) and any(isinstance(one, dict) for one in item)
+    ]
+    return found[0] if len(found) == len(value) == 1 else ""
 
 
 def _is_one_object(text: str) -> bool:

@@ -63,3 +63,8 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, text: str, message:
     with pytest.raises(UserError, match=message) as raised:
         read(tmp_path, text)
     assert "runs.jsonl" in str(raised.value)
+
+
+def test_a_list_of_runs_within_an_object_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has its list of runs under 'runs'\. Write the list itself"):
+        read(tmp_path, '{"runs": [{"variant": "a"}, {"variant": "b"}]}', "runs.json")
