@@ -244,7 +244,9 @@ def test_command_writes_markdown(tmp_path, capsys):
     text = output.read_text(encoding="utf-8")
     assert code in (0, 1)  # forty repetitions are too few for the limits
     assert text.startswith("# Simulation of the statistics\n")
-    assert text.count("\n| 5 |") == 72 + len(OFTEN)
+    paired, beyond = text.split("\n## Unpaired runs, folds, data sets, targets\n")
+    assert paired.count("\n| 5 |") == 72 + len(OFTEN)
+    assert beyond.count("\n| 5 |") == 3, "targets: one row per kind of noise"
     assert text.count("\n| until clear | normal |") == 24 + len(OFTEN)
     assert text.count("\n| resolution III") == 4
     assert text.count("\n| 100 |") == 12
