@@ -42,7 +42,7 @@ FIGURES: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("medium", ["column", "page"])
+@pytest.mark.parametrize("medium", ["column", pytest.param("page", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_for_a_paper_have_its_width_and_legible_text_that_does_not_collide(
     drawn: Drawn, name: str, medium: Medium

@@ -40,7 +40,7 @@ def test_mean_band_single_runs_and_marks(drawn: Drawn) -> None:
     drawn.check()
 
 
-@pytest.mark.parametrize("medium", ["screen", "page", "column"])
+@pytest.mark.parametrize("medium", ["screen", pytest.param("page", marks=pytest.mark.slow), "column"])
 @pytest.mark.parametrize("count", [1, 5, 7, 45])
 def test_labels_do_not_collide_in_any_medium(drawn: Drawn, medium: Medium, count: int) -> None:
     arms = [arm(f"variant-with-a-very-long-name-{place}", np.arange(6).reshape(2, 3) + place) for place in range(count)]

@@ -106,7 +106,7 @@ def expected(arms: dict[str, dict[str, tuple[float, bool]]], variant: str, famil
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [*range(5), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5, 20))])
+@pytest.mark.parametrize("number", [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 20))])
 def test_every_number_is_that_of_an_independent_reading(tmp_path: Path, number: int) -> None:
     generator = np.random.default_rng(number)
     rows = random_rows(generator, int(generator.choice([6, 12, 40, 1_030])))
