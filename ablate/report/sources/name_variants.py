@@ -22,6 +22,7 @@ from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.seed_column import SEED_IN_NAMES
 from ablate.report.sources.statuses import status_columns
+from ablate.report.sources.step_rows import run_of_rows
 from ablate.wording import listed
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
         return _named(runs, options, VaryingKeys({name: [] for name in asked}), is_asked=True)
     if options.variant or options.factors or not len(table) or seed is None or find_column(table, "variant"):
         return NamedVariants(runs, options)
-    if options.step is not None and not runs.histories and runs.last_steps is None:
+    if options.step is not None and not runs.has_one_row_per_run:
         return NamedVariants(runs, options)  # one row per step: a schedule is no configuration
     if runs.names and are_variants(runs.names, options.baseline):
         return _by_names(runs, options)
@@ -121,7 +122,7 @@ def _named(runs: RunTable, options: TableOptions, varying: VaryingKeys, *, is_as
     cells = {name: table[name].map(canonical).tolist() for name in varying.keys}
     settings: list[Values] = list(zip(*cells.values(), strict=True))
     keys = _keys(table, varying)
-    configurations = _configurations(table, options, keys, settings)
+    configurations = _configurations(runs, options, keys, settings)
     explicit = ["--variant-param", ",".join(plain(key.column) for key in keys)]
     found = FoundVariants(keys, list(configurations.values()), varying.left_out, explicit, is_asked)
     matching = matching_configurations(table, varying, settings, options.baseline)
@@ -158,16 +159,17 @@ def _keys(table: pd.DataFrame, varying: VaryingKeys) -> list[Key]:
 
 
 def _configurations(
-    table: pd.DataFrame, options: TableOptions, keys: Sequence[Key], settings: Sequence[Values]
+    runs: RunTable, options: TableOptions, keys: Sequence[Key], settings: Sequence[Values]
 ) -> dict[Values, Configuration]:
-    """Return the configurations, the most common ones first."""
-    column = find_column(table, options.seed)
-    seeds: dict[Values, list[str]] = {}
-    for values, seed in zip(settings, table[column].map(str) if column else [""] * len(table), strict=True):
-        seeds.setdefault(values, []).append(seed)
+    """Return the configurations, those with the most runs first."""
+    table, column = runs.table, find_column(runs.table, options.seed)
+    found: dict[Values, dict[int, str]] = {}
+    seeds = table[column].map(str) if column else [""] * len(table)
+    for values, run, seed in zip(settings, run_of_rows(runs, options), seeds, strict=True):
+        found.setdefault(values, {}).setdefault(run, seed)
     return {
-        values: Configuration("", in_words(keys, values), len(found), list(dict.fromkeys(found)))
-        for values, found in sorted(seeds.items(), key=lambda pair: -len(pair[1]))
+        values: Configuration("", in_words(keys, values), len(seeds_of), list(dict.fromkeys(seeds_of.values())))
+        for values, seeds_of in sorted(found.items(), key=lambda pair: -len(pair[1]))
     }
 
 

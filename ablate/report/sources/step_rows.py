@@ -165,11 +165,21 @@ def _recorded(cells: pd.Series, steps: pd.Series, groups: pd.Series) -> _Recorde
     return _Recorded(cells.map(known).astype(float), ~cells.map(is_missing).astype(bool), steps, groups)
 
 
+def run_of_rows(runs: RunTable, options: TableOptions) -> pd.Series:
+    """Return a number for each row, equal for the rows of one run in a table with one row per step."""
+    import pandas as pd
+
+    if options.step is None or runs.has_one_row_per_run:
+        return pd.Series(range(len(runs.table)), index=runs.table.index)
+    return _groups(runs.table, options)
+
+
 def _groups(table: pd.DataFrame, options: TableOptions) -> pd.Series:
     import pandas as pd
 
-    datasets = [options.dataset] if options.dataset else []
-    keys = [column for name in (options.variant or "variant", options.seed, *options.factors, *datasets)
+    variant, datasets = options.variant or "variant", [options.dataset] if options.dataset else []
+    variants = [variant] if find_column(table, variant) else [name.strip() for name in variant.split(",")]
+    keys = [column for name in (*variants, options.seed, *options.factors, *datasets)
             if (column := find_column(table, name))]  # fmt: skip
     return table.groupby(keys).ngroup() if keys else pd.Series(0, index=table.index)
 

@@ -275,3 +275,18 @@ def test_variants_of_unpaired_runs_without_seeds() -> None:
     rows = [{name: value for name, value in row.items() if name != "seed"} for row in runs({"lr": "1"}, {"lr": "2"})]
     found = study(rows, baseline="1", unpaired=True)
     assert found.runs["variant"].value_counts().to_dict() == {"baseline": 3, "lr=2": 3}
+
+
+def test_runs_of_a_table_with_one_row_per_step_are_counted_once() -> None:
+    """Three runs of ten epochs are fewer runs than five of two."""
+    lengths = [("sgd", "1", 3, 10), ("adam", "2", 5, 2)]
+    rows = [
+        {"opt": opt, "bs": bs, "seed": str(seed), "epoch": str(epoch), "acc": f"0.{60 + seed}{epoch}"}
+        for opt, bs, number, epochs in lengths
+        for seed in range(number)
+        for epoch in range(epochs)
+    ]
+    found = study(rows, variant="opt,bs", step="last").found
+    assert found is not None
+    assert found.origin == "the most common configuration, 5 runs"
+    assert [row[1:] for row in found.table[1]] == [["opt=adam, bs=2", "5", "0 to 4"], ["opt=sgd, bs=1", "3", "0 to 2"]]

@@ -106,6 +106,11 @@ class RunTable:
     statement: str = ""
     cautions: Sequence[str] = ()
 
+    @property
+    def has_one_row_per_run(self) -> bool:
+        """Whether a row is a run even where a step is chosen; otherwise the rows may be the steps of runs."""
+        return bool(self.histories) or self.last_steps is not None
+
     def row_name(self, row: Any) -> str:
         """Return the name of a row in messages: `line 3`."""
         return f"{self.row_word} {row}".strip()
