@@ -107,7 +107,7 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
         return [] if asked == "none" and "none" not in table.columns else [asked]
     names = [name for name in table.columns if name not in others]
     known = [name for name in names if plain_name(name) in COLUMNS.split()]
-    known = known or [name for name in names if plain_name(name) in EXIT_CODES.split()]
+    known += [name for name in names if plain_name(name) in EXIT_CODES.split()]
     known += [name for name in names if name not in known and _holds_errors(table[name])]
     known += [
         name
@@ -182,7 +182,8 @@ def read_statuses(
 
     Args:
         table: One row per run, with the columns `variant` and `seed` for messages.
-        columns: The columns of the status. The first one by which a run is not finished decides.
+        columns: The columns of the status. The first one by which a run is not finished decides; an empty exit code
+            leaves it to the others.
         finished: Words of finished runs, in addition to the known ones. If there are any, other unknown words mean
             failed runs.
         row_word: Names a row in messages.
@@ -194,6 +195,8 @@ def read_statuses(
     translated: dict[str, str] = {}
     for column in columns:
         meanings = {cell: _meaning(cell, column, finished) for cell in table[column].unique()}
+        if len(columns) > 1 and plain_name(column) in EXIT_CODES.split():
+            meanings |= {cell: "finished" for cell in meanings if _plain(cell) in ("", "nan", "none", "null")}
         unknown = [cell for cell, status in meanings.items() if status is None]
         if unknown:
             where = named_rows(table[table[column].isin(unknown)], row_word, column)

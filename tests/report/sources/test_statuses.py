@@ -107,6 +107,18 @@ def test_errors_count_next_to_a_status() -> None:
     assert statement == "status: column status and error (any text = failed)"
 
 
+@pytest.mark.parametrize("code", ["exit_code", "returncode", "ExitCode", "tags.exit_code"])
+@pytest.mark.parametrize("status", ["status", "State", "job_state"])
+def test_exit_codes_count_next_to_a_status(status: str, code: str) -> None:
+    words = ["COMPLETED", "COMPLETED", "TIMEOUT", "RUNNING", "COMPLETED", "COMPLETED"]
+    table = words_in(code, "0", "137", "0:0", "", "nan", "0:9").assign(**{status: words})
+    columns = status_columns(table, None, ["variant", "seed"])
+    assert columns == [status, code]
+    assert read_statuses(table, columns, (), "line")[0] == [
+        "finished", "failed", "killed", "running", "finished", "failed",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["error", "errors", "failure"])
 def test_numbers_in_a_column_of_errors_are_scores_or_counts(name: str) -> None:
     assert status_columns(words_in(name, "0.07", "1e-3", "", "3"), None, ["variant", "seed"]) == []
