@@ -11,6 +11,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import find_column, plain
 from ablate.report.sources.configuration_keys import canonical
 from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.step_rows import run_of_rows
 from ablate.wording import count, listed, unknown
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def where(runs: RunTable, options: TableOptions) -> RunTable:
     Raises UsageError for an unknown key, and UserError if no run is left.
     """
     conditions = [read_condition(text) for text in options.where]
-    set_aside = dict(runs.set_aside)
+    set_aside, run_of = dict(runs.set_aside), run_of_rows(runs, options)
     table = runs.table
     for condition in conditions:
         column = find_column(table, condition.key)
@@ -64,9 +65,10 @@ def where(runs: RunTable, options: TableOptions) -> RunTable:
             raise UsageError(unknown("key", condition.key, [plain(str(name)) for name in runs.table.columns]))
         holds = condition.holds(table[column])
         if not holds.any():
-            raise UserError(_nothing_left(condition, conditions, table[column], runs.source))
+            cells = table[column][~_repeated(table[column], run_of)]
+            raise UserError(_nothing_left(condition, conditions, cells, runs.source))
         if not holds.all():
-            set_aside[reason_of(condition)] = _names(table[~holds], column, options)
+            set_aside[reason_of(condition)] = _names(table[~holds], column, run_of)
         table = table[holds]
     if not conditions:
         return runs
@@ -84,12 +86,17 @@ def where(runs: RunTable, options: TableOptions) -> RunTable:
     )  # fmt: skip
 
 
-def _names(rows: pd.DataFrame, column: str, options: TableOptions) -> list[str]:
-    """Return the names of runs; of a table with one row per step those of variant, seed and the value."""
-    if options.step is None or rows.index.dtype == object:
-        return [str(row) for row in rows.index]
-    keys = [find_column(rows, name) for name in (*(options.variant or "variant").split(","), options.seed)]
-    return [str(row) for row in rows.drop_duplicates([*filter(None, keys), column]).index]
+def _names(rows: pd.DataFrame, column: str, run_of: pd.Series) -> list[str]:
+    """Return the names of runs; of a table with one row per step the first row of each run with its value."""
+    return [str(row) for row in rows.index[~_repeated(rows[column], run_of)]]
+
+
+def _repeated(cells: pd.Series, run_of: pd.Series) -> pd.Series:
+    """Return which cells repeat the value of an earlier row of their run."""
+    import pandas as pd
+
+    found: pd.Series = pd.DataFrame({"run": run_of[cells.index], "cell": cells}).duplicated()
+    return found
 
 
 def _nothing_left(condition: Condition, conditions: Sequence[Condition], cells: pd.Series, source: str) -> str:

@@ -7,6 +7,9 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.report.accounting import account_for
 from ablate.report.analysis import analyse
+from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.run_table import Curve, RunTable, table_of_rows
 from tests.report.sources.test_name_variants import GRID, seeds_of, study
 
 
@@ -51,3 +54,23 @@ def test_names_of_runs_are_those_of_the_runs_left() -> None:
     names = [f"{row['opt']}-{row['lr']}" for row in GRID]
     found = study(GRID, names, where=("lr=0.1", "seed!=1"), baseline="sgd-0.1")
     assert seeds_of(found) == {"sgd-0.1": [0, 2], "adam-0.1": [0, 2]}
+
+
+def test_runs_left_out_of_a_source_with_histories_are_counted_one_by_one() -> None:
+    """With a chosen step, too, every run is in the account, although others have its seed."""
+    rows = {f"{row['opt']}-{row['lr']}-{row['seed']}": row for row in GRID}
+    curves = {name: {"acc": Curve([0, 1], [0.5, float(row["acc"])])} for name, row in rows.items()}
+    table = table_of_rows(
+        {name: {"lr": row["lr"], "opt": row["opt"], "seed": row["seed"]} for name, row in rows.items()}
+    )
+    options = TableOptions(metric="acc", margin=0.5, step="last", where=("lr=0.1",), baseline="opt=sgd")
+    account = account_for(analyse(study_of("x", RunTable("x", table, "run", histories=curves), options)))
+    assert (account.read, account.used, account.left_out) == (12, 6, {"excluded by --where lr=0.1": 6})
+
+
+def test_runs_of_a_table_with_one_row_per_step_are_counted_once() -> None:
+    rows = [{**row, "epoch": epoch} for row in GRID for epoch in ("0", "1")]
+    account = account_for(analyse(study(rows, variant="opt", step="last", where=("lr=0.1",), baseline="sgd")))
+    assert (account.read, account.used, account.left_out) == (12, 6, {"excluded by --where lr=0.1": 6})
+    with pytest.raises(UserError, match=r"Values of lr in runs.csv: 0.1 \(6 runs\), 1 \(6 runs\)"):
+        study(rows, variant="lr,opt", step="last", where=("lr=3",), baseline="sgd")
