@@ -163,7 +163,13 @@ def test_a_returned_value_takes_precedence_over_logged_ones(project: Path) -> No
     assert objective.value(run, None) == 0.5
 
 
-@pytest.mark.parametrize("options", [(), ("--per-variant", "--final-seeds", "2")], ids=["one recipe", "every variant"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="one recipe", marks=pytest.mark.slow),
+        pytest.param(("--per-variant", "--final-seeds", "2"), id="every variant"),
+    ],
+)
 def test_a_search_without_a_reachable_store_is_delivered_later(
     project: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:

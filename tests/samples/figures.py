@@ -76,7 +76,9 @@ def cell_means(pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
     ]
 
 
-MANY = pytest.mark.parametrize(("count", "long", "seeds"), [(3, False, 1), (8, True, 20), (25, True, 5)])
+MANY = pytest.mark.parametrize(
+    ("count", "long", "seeds"), [(3, False, 1), pytest.param(8, True, 20, marks=pytest.mark.slow), (25, True, 5)]
+)
 
 
 def points(line: Line2D) -> list[tuple[float, float]]:

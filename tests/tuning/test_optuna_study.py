@@ -19,7 +19,7 @@ def storage(folder: Path) -> SearchStorage:
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-@pytest.mark.parametrize("trials", [0, 3])
+@pytest.mark.parametrize("trials", [pytest.param(0, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("attribute", [None, True, {"lr": 0.1}])
 def test_the_study_of_another_program_is_refused_and_unchanged(
     tmp_path: Path, direction: str, trials: int, attribute: object, monkeypatch: pytest.MonkeyPatch

@@ -173,9 +173,9 @@ def _kill_the_worker(process: subprocess.Popen[bytes], _kind: signal.Signals) ->
     ("executor", "stop", "kind"),
     [
         ("SerialExecutor()", _signal_the_command, signal.SIGINT),
-        ("SerialExecutor()", _signal_the_command, signal.SIGTERM),
+        pytest.param("SerialExecutor()", _signal_the_command, signal.SIGTERM, marks=pytest.mark.slow),
         ("SerialExecutor()", _signal_the_command, signal.SIGKILL),
-        ("ProcessExecutor(1)", _signal_the_command, signal.SIGINT),
+        pytest.param("ProcessExecutor(1)", _signal_the_command, signal.SIGINT, marks=pytest.mark.slow),
         ("ProcessExecutor(1)", _kill_the_worker, signal.SIGKILL),
     ],
 )

@@ -48,9 +48,9 @@ with termination_raises():
     ("executor", "kind", "status"),
     [
         ("SerialExecutor()", signal.SIGINT, "killed"),
-        ("SerialExecutor()", signal.SIGTERM, "killed"),
+        pytest.param("SerialExecutor()", signal.SIGTERM, "killed", marks=pytest.mark.slow),
         ("SerialExecutor()", signal.SIGKILL, "running"),
-        ("ProcessExecutor(1)", signal.SIGINT, "killed"),
+        pytest.param("ProcessExecutor(1)", signal.SIGINT, "killed", marks=pytest.mark.slow),
         ("ProcessExecutor(1)", signal.SIGKILL, "killed"),
     ],
 )
