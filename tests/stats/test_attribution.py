@@ -28,6 +28,7 @@ from ablate.stats.attribution import (
     resolution,
     shapley_source,
     shapley_values,
+    synergy_variants,
 )
 from ablate.stats.effects import Protocol
 
@@ -545,6 +546,26 @@ def test_a_pair_without_its_runs_counts_in_the_family():
         2 * stats.t.ppf(1 - 0.05 / 6, 4) * found[0].sd / math.sqrt(5)
     )
     assert found[2].verdict == "too few seeds"
+
+
+def test_a_pair_without_arms_in_the_design_does_not_count_in_the_family():
+    """Both ways of a, b and c with two candidates: no arm flips a candidate and another factor."""
+    flips = [set(), {"a"}, {"b"}, {"c"}]
+    arms = [on for flip in flips for on in ({"a", "b", "c"} - flip, flip)] + [{"a", "b", "c", "d"}, {"d"}, {"e"}]
+    design = pd.DataFrame(
+        [[name in on for name in "abcde"] for on in arms],
+        index=["".join(sorted(on)) for on in arms],
+        columns=[*"abcde"],
+    )
+    scores = responses(design, len, noise=0.5)
+    corner = frozenset("abc")
+    alone = pair_synergies(design.loc[:, [*"abc"]].iloc[:8], scores, 0.5, corner=corner)
+    found = pair_synergies(design, scores, 0.5, corner=corner)
+    assert [row.term for row in found] == ["a x b", "a x c", "b x c"]
+    assert list(synergy_variants(design, corner)) == ["a x b", "a x c", "b x c"]
+    assert [(row.p_holm, row.fw_low, row.verdict) for row in found] == [
+        (row.p_holm, row.fw_low, row.verdict) for row in alone
+    ]
 
 
 # Shapley ---------------------------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ def pair_synergies(
 
     The other factors are all on (corner "full": leave-two-out), all off ("none"), or as in a set, such as that of a
     baseline without the candidates. `estimate` is the synergy, over
-    the seeds that all four arms share. The family contains every pair of factors, with or without runs. `design`,
-    `scores`, `unstable` and `protocol` are as in `factorial_effects`.
+    the seeds that all four arms share. The family contains every pair whose four arms are in the design, with or
+    without runs. `design`, `scores`, `unstable` and `protocol` are as in `factorial_effects`.
     """
     table = scores.reindex(design.index)
     lost = table.isna() & False if unstable is None else unstable.reindex_like(table).fillna(False).astype(bool)
@@ -74,14 +74,16 @@ def pair_synergies(
 
 
 def synergy_variants(design: pd.DataFrame, corner: Corner = "full") -> dict[str, list[str]]:
-    """Return the variants with both, one, the other and neither factor of each pair; "" for a missing one."""
+    """Return the variants with both, one, the other and neither factor of each pair that has all four."""
     names = {on: str(label) for on, label in zip(_sets(design), design.index, strict=True)}
     factors = [str(name) for name in design.columns]
     found = {}
     others = frozenset(factors if corner == "full" else () if corner == "none" else corner)
     for pair in itertools.combinations(factors, 2):
         rest = others - set(pair)
-        found[" x ".join(pair)] = [names.get(rest | set(on), "") for on in (pair, pair[:1], pair[1:], ())]
+        arms = [rest | set(on) for on in (pair, pair[:1], pair[1:], ())]
+        if names.keys() >= set(arms):
+            found[" x ".join(pair)] = [names[arm] for arm in arms]
     return found
 
 
