@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ablate.report.found_variants import NOT_SET, Configuration, FoundVariants, UnclearVariantsError
 from ablate.report.sources.columns import plain
-from ablate.report.sources.configuration_keys import VaryingKeys, canonical
+from ablate.report.sources.configuration_keys import VaryingKeys
+from ablate.report.sources.equal_values import canonical
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,10 +82,23 @@ def matching_configurations(
 
 
 def _has(known: Mapping[str, str], asked: str) -> bool:
-    for part in asked.split(", ") if ", " in asked else asked.split(","):
+    for part in _parts(asked):
         name, equals, value = part.strip().partition("=")
         if not equals and canonical(name) not in known.values():
             return False
         if equals and known.get(name.strip()) != canonical("" if value.strip() == NOT_SET else value):
             return False
     return True
+
+
+def _parts(asked: str) -> list[str]:
+    """Return the texts between commas that are in no brackets, or between commas before spaces if there are any."""
+    depth, commas = 0, []
+    for place, character in enumerate(asked):
+        depth += (character in "[({") - (character in "])}")
+        if character == "," and depth == 0:
+            commas.append(place)
+    if depth:  # brackets that are no lists
+        commas = [place for place, character in enumerate(asked) if character == ","]
+    commas = [place for place in commas if asked[place + 1 : place + 2] == " "] or commas
+    return [asked[start + 1 : end] for start, end in zip([-1, *commas], [*commas, len(asked)], strict=True)]

@@ -5,35 +5,24 @@ A key that is left out although it names variants leads to an error on duplicate
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
 from ablate.report.sources.columns import plain
+from ablate.report.sources.equal_values import canonical, is_number
 from ablate.report.sources.known_keys import are_paths, is_result_like, reason_by_name
 from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 _OWN_VALUES = "a value of their own in most runs"
 _WITH_SEED = "one value per seed"
 _MOST_SETS = 8
 _NAME_THEM = "Name the variants with --variant-param"
-
-
-def canonical(cell: object) -> str:
-    """Return a value in one spelling: `1e-3` and `0.0010` are `0.001`, `True` is `true`."""
-    text = str(cell).strip()
-    if _NUMBER.fullmatch(text):
-        number = Decimal(text)
-        return format(number.normalize(), "f") if abs(number.adjusted()) < 30 else str(number.normalize())
-    return text.lower() if text.lower() in ("true", "false") else text
 
 
 @dataclass(frozen=True)
@@ -102,7 +91,7 @@ def _candidates(table: pd.DataFrame, others: Collection[str]) -> list[str]:
 
 
 def _is_number(cell: object) -> bool:
-    return not str(cell).strip() or _NUMBER.fullmatch(str(cell).strip()) is not None
+    return not str(cell).strip() or is_number(str(cell).strip())
 
 
 def _codes(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

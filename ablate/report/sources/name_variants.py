@@ -17,7 +17,8 @@ from ablate.report.sources.choose_baseline import (
     short_name,
 )
 from ablate.report.sources.columns import find_column, plain, require
-from ablate.report.sources.configuration_keys import VaryingKeys, canonical, keys_within, varying_keys
+from ablate.report.sources.configuration_keys import VaryingKeys, keys_within, varying_keys
+from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.seed_column import SEED_IN_NAMES

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
 from ablate.report.sources.columns import find_column, plain
-from ablate.report.sources.configuration_keys import canonical
+from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.known_keys import is_seed
 from ablate.report.sources.readers.run_table import RunTable

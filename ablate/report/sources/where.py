@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import find_column, plain
-from ablate.report.sources.configuration_keys import canonical
+from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.step_rows import run_of_rows
 from ablate.wording import count, listed, unknown

@@ -114,7 +114,7 @@ def _row(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise UserError(f"Not a JSON object in {where}. Write one object per run")
     pairs = list(flat(value))
-    row = {name: json.dumps(item) if isinstance(item, list | dict) else cell(item) for name, item in pairs}
+    row = {name: cell(item) for name, item in pairs}
     if doubled := first_doubled(name for name, _ in pairs):
         raise UserError(f"Two values of {doubled!r} in {where}")
     return row

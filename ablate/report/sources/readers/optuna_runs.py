@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,13 +86,9 @@ def _row(trial: StoredTrial, objectives: Sequence[str]) -> dict[str, str]:
     return {
         "status": trial.state,
         **{f"params.{name}": "none" if value is None else cell(value) for name, value in trial.params.items()},
-        **{f"tags.{name}": _text(value) for name, value in flat(trial.user_attrs)},
+        **{f"tags.{name}": cell(value) for name, value in flat(trial.user_attrs)},
         **{f"metrics.{name}": cell(value) for name, value in zip(objectives, trial.values, strict=False)},
     }
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | dict) else cell(value)
 
 
 def _curve(values: Mapping[int, float]) -> Curve:

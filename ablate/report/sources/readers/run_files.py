@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError, UserError
+from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.readers.recorded_texts import curve_of_cells
 from ablate.report.sources.readers.run_table import Curve, cell, check_content, flat, optional_library
 from ablate.report.sources.readers.table_files import read_table_files
@@ -180,9 +181,9 @@ def read_configuration(folder: Path) -> dict[str, str]:
         if not isinstance(values, dict):
             raise UserError(f"{path} contains no parameters by name")
         for key, value in flat(values):
-            text = json.dumps(value) if isinstance(value, list | dict) else cell(value)
+            text = cell(value)
             text = "" if text in ("null", "~") else text
-            if found.setdefault(key, (text, name))[0] != text:
+            if canonical(found.setdefault(key, (text, name))[0]) != canonical(text):
                 raise UserError(
                     f"{folder} has two values of {key}: {found[key][0]} in {found[key][1]}, {text} in {name}"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate import DISTRIBUTION
 from ablate.errors import UserError
+from ablate.report.sources.equal_values import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,10 +123,23 @@ Reader = Callable[[], RunTable]
 
 
 def cell(value: Any) -> str:
-    """Return a value of a configuration or a result as the text of a cell: `true`, `0.1`, empty for None."""
+    """Return a value of a configuration or a result as text: `true`, `0.1`, `[64, 32]`, empty for None."""
     if value is None:
         return ""
+    if isinstance(value, list | Mapping):
+        return _json(value)
     return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON; numbers, true, false and null that a reader keeps as texts have no quotation marks."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_json, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{json.dumps(str(name))}: {_json(item)}' for name, item in value.items())}}}"
+    if isinstance(value, str) and (is_number(value) or value in ("true", "false", "null", "NaN")):
+        return value
+    return json.dumps(value, default=str)
 
 
 def short_float(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections import Counter
@@ -159,7 +158,7 @@ def table_of_runs(
         name: {
             **({"status": run.state or NO_LOG} if has_states else {}),
             **{f"tags.{label}": text for label, text in {"name": run.name, "id": run.id, **run.labels}.items()},
-            **{f"params.{key}": _text(value) for key, value in flat(run.config) if not _is_own(key)},
+            **{f"params.{key}": cell(value) for key, value in flat(run.config) if not _is_own(key)},
             **{f"metrics.{key}": text for key, text in run.results().items() if key not in repeated},
         }
         for name, run in by_name.items()
@@ -216,7 +215,3 @@ def text_of(value: Any) -> str:
     """Return a text, true or false as the text of a cell, with up to 200 characters; empty for other values."""
     is_text = isinstance(value, str | bool) and number(value) is None
     return cell(value)[:_MOST_CHARACTERS] if is_text else ""
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | dict) else cell(value)

@@ -19,7 +19,7 @@ def read(folder: Path, text: str, name: str = "runs.jsonl") -> dict[int, dict[st
 
 
 def test_values_are_as_written_and_names_are_joined(tmp_path: Path) -> None:
-    row = {"variant": "a", "seed": "1", "config.lr": "1e-3", "config.layers": '["1", "2"]'}
+    row = {"variant": "a", "seed": "1", "config.lr": "1e-3", "config.layers": "[1, 2]"}
     assert read(tmp_path, "\n" + LINE) == {2: {**row, "flag": "true", "none": "", "acc": "NaN"}}
 
 
