@@ -41,13 +41,13 @@ def print_found(found: FoundVariants | None) -> None:
 
 def print_preview(analysis: Analysis, *, as_json: bool) -> None:
     """Print the variants with their runs, how the runs were read, and the account of all runs."""
-    from ablate.report.accounting import account_for
+    from ablate.report.accounting import account_for, seeds_with_results
     from ablate.stats.effects.seeds import spans
 
     study, account = analysis.study, account_for(analysis)
-    rows = [
-        [str(name), len(runs), spans(runs["seed"].tolist())] for name, runs in study.runs.groupby("variant", sort=False)
-    ]
+    known = seeds_with_results(study)
+    seeds = {name: known.get(name, []) for name in dict.fromkeys(study.runs["variant"].map(str))}
+    rows = [[name, len(found), spans(found)] for name, found in seeds.items()]
     if as_json:
         facts: dict[str, Any] = {
             "study": study.name,

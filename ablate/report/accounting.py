@@ -136,14 +136,18 @@ def _shared(study: StudyData) -> set[Key]:
     return used
 
 
-def _usable_seeds(study: StudyData) -> dict[str, set[Seed]]:
-    """Return the seeds with a result by variant."""
+def seeds_with_results(study: StudyData) -> dict[str, list[Seed]]:
+    """Return the seeds of the runs with a result by variant; variants without a result are missing."""
     table = study.runs
     given = table[(table["status"] == "unstable") | (table["status"] == "finished") & table[study.metric.name].notna()]
-    seeds: dict[str, set[Seed]] = {}
+    seeds: dict[str, list[Seed]] = {}
     for variant, seed in zip(given["variant"].map(str).tolist(), given["seed"].tolist(), strict=True):
-        seeds.setdefault(variant, set()).add(seed)
+        seeds.setdefault(variant, []).append(seed)
     return seeds
+
+
+def _usable_seeds(study: StudyData) -> dict[str, set[Seed]]:
+    return {variant: set(seeds) for variant, seeds in seeds_with_results(study).items()}
 
 
 def _where(keys: Collection[Key]) -> str:

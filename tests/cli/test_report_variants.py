@@ -37,6 +37,23 @@ def test_a_dry_run_prints_the_variants_and_writes_nothing() -> None:
     assert facts["accounting"]["read"] == 13
 
 
+def test_a_dry_run_counts_the_runs_with_a_result_alone() -> None:
+    rows = [
+        "variant,seed,status,acc",
+        *(f"{name},{seed},ok,0.8{seed}" for name in ("baseline", "b") for seed in range(3)),
+    ]
+    Path("runs.csv").write_text("\n".join([*rows, "b,3,ok,", "b,4,failed,", "c,0,failed,", ""]))
+    assert [line.split() for line in preview().stdout.splitlines()[1:4]] == [
+        ["baseline", "3", "0", "to", "2"], ["b", "3", "0", "to", "2"], ["c", "0"]
+    ]  # fmt: skip
+    facts = json.loads(preview("--json").stdout)
+    assert facts["variants"][1:] == [
+        {"variant": "b", "runs": 3, "seeds": "0 to 2"},
+        {"variant": "c", "runs": 0, "seeds": ""},
+    ]
+    assert facts["accounting"]["read"] == 9
+
+
 def test_the_explicit_options_give_the_same_effects() -> None:
     found = json.loads(call(*ASKED, "--json").stdout)
     explicit = json.loads(call(*ASKED, "--variant-param", "lr,opt", "--baseline", "lr=1, opt=adam", "--json").stdout)
