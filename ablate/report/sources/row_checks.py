@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
 from ablate.report.sources.decimal_commas import points_between_thousands
+from ablate.report.sources.equal_values import canonical
 from ablate.stats.effects.seeds import Seed, integer, read_seeds
 from ablate.wording import listed
 
@@ -127,14 +128,13 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
 def _differing(rows: pd.DataFrame, metric: str) -> list[str]:
     """Return the columns in which results of one variant and seed differ, those that explain the most first.
 
+    Spellings of one number are equal.
     A column with few values explains more than one with a value per row, such as an id, a time or another metric.
     """
+    others = rows.columns.difference(["variant", "seed", "status", metric], sort=False)
+    rows = rows.assign(**{str(name): rows[name].map(canonical) for name in others})
     groups = rows.groupby(["variant", "seed"], sort=False)
-    counts = {
-        str(name): int((groups[name].nunique(dropna=False) > 1).sum())
-        for name in rows.columns
-        if name not in ("variant", "seed", "status", metric)
-    }
+    counts = {str(name): int((groups[name].nunique(dropna=False) > 1).sum()) for name in others}
     names = [name for name, number in counts.items() if number]
     separating = {name: not rows.duplicated(["variant", "seed", name]).any() for name in names}
     values = {name: int(rows[name].nunique()) for name in names}

@@ -121,6 +121,11 @@ def doubled(column: str, values: tuple[str, ...], others: str = "") -> str:
         ),
         (doubled("run_id,lr", ("1", "2"), "{line},0.1"), r"They differ in run_id \("),
         (
+            doubled("lr", ("0.1", "1e-1")),
+            r"They differ in no column except accuracy\. Keep one row per variant and seed",
+        ),
+        (doubled("data,lr", ("a", "b"), ",0.1").replace("b,0.1", "b,1e-1"), r"differ in data \('a', 'b'\)\. Keep"),
+        (
             doubled("lr", ("0.1", "0.1")),
             r"They differ in no column except accuracy\. Keep one row per variant and seed",
         ),
