@@ -8,6 +8,7 @@ import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -210,7 +211,38 @@ def test_a_report_shows_whether_the_record_is_older_than_the_runs(
 def test_seeds_added_later_show_the_always_valid_interval(tmp_path: Path) -> None:
     study = small_study()
     text = report_text(tracked(study, tmp_path / "j", earlier=({**study.declared, "seeds": [0, 1, 2]},)))
-    assert "Seeds were added after a report" in text
+    assert "The seeds were changed after a report" in text
+
+
+LOOKS = {"looks": [list(Looks().seeds), list(Looks().alphas)]}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "extended"),
+    [
+        ({"seeds": 5}, {"seeds": 5}, False),
+        ({"seeds": 20, **LOOKS}, {"seeds": 20, **LOOKS}, False),
+        ({"seeds": 5}, {"seeds": 8}, True),
+        ({"seeds": 20}, {"seeds": 8}, True),  # the larger number was analysed already
+        ({"seeds": (5, 6, 7, 8)}, {"seeds": 4}, True),
+        ({"seeds": 20, **LOOKS}, {"seeds": 8}, True),  # --until-clear plans 20 seeds, and may stop at 5
+        ({"seeds": 20, **LOOKS}, {"seeds": 20}, True),
+        ({"seeds": 5}, {"seeds": 20, **LOOKS}, True),
+        ({"seeds": 20}, {"seeds": 20, **LOOKS}, True),
+    ],
+)
+def test_any_change_of_the_seeds_is_exploratory(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any], extended: bool
+) -> None:
+    study, old = small_study(seeds=now["seeds"]), small_study(seeds=before["seeds"])
+    looks = {name: value for name, value in now.items() if name == "looks"}
+    record = {"declared": {**study.declared, **looks}, "details": {**study.design_as_dict(), **looks}}
+    earlier = {**old.declared, **before, "seeds": old.declared["seeds"]}
+    tracker = tracked(study, tmp_path / "j", **record, earlier=(earlier,))
+    found = analyse(from_study("small", tracker))
+    assert found.study.protocol.extended == extended
+    assert {"exploratory" in effect.verdict for effect in found.effects} == {extended}
+    assert {effect.evidence.valid_family is not None for effect in found.effects} == {extended}
 
 
 def test_two_scopes_come_from_the_bits_of_each_image(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_overrides():
     extended = sentence_of(runs, drop, protocol=Protocol(extended=True))
     assert extended.startswith("Exploratory: ")
     assert "changed accuracy by -3.02 points [-3.61, -2.43]" in extended
-    assert "interval for added seeds): a clear and important loss. Seeds were added after a report" in extended
+    assert "interval for added seeds): a clear and important loss. The seeds were changed after a report" in extended
 
 
 def test_unstable():
@@ -237,7 +237,7 @@ def test_with_added_seeds_words_and_interval_agree(n, shift, sd, seed):
     assert allowed[rule]
     text = sentence(effect, ACCURACY)
     assert "inf," not in text
-    assert "Seeds were added after a report" in text
+    assert "The seeds were changed after a report" in text
     if math.isinf(effect.verdict_interval[1]):
         assert "the interval that allows for the added seeds is infinite" in text
     else:

@@ -97,7 +97,7 @@ class StudyValues:
             raise _ambiguous(mark, having)
         if having[0].invalid & set(quantity.columns):
             raise UserError(
-                f"Line {mark.line}: {mark.subject} does not apply, because seeds were added after a report. The "
+                f"Line {mark.line}: {mark.subject} does not apply, because the seeds were changed after a report. The "
                 "`interval` and `fw_interval` of a comparison allow for them"
             )
         return quantity.value(having[0].columns, digits_of(self.analysis.study.metric, self.analysis.study.margin))

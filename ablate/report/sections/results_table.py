@@ -80,12 +80,12 @@ def _improve(replicates: Replicates) -> str:
 
 
 def added_seeds(analysis: Analysis) -> str:
-    """Return the consequence of seeds that were added after a report; empty if there are none."""
+    """Return the consequence of seeds that were changed after a report; empty if they were not."""
     if not any(effect.evidence.extended for effect in analysis.effects):
         return ""
     return (
-        "Seeds were added after a report: the verdicts use the interval for added seeds, and the other intervals and "
-        "p-values, which hold for a fixed number of seeds, do not apply. "
+        "The seeds were changed after a report: the verdicts use the interval for added seeds, and the other intervals "
+        "and p-values, which hold for a fixed number of seeds, do not apply. "
     )
 
 

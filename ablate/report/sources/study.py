@@ -146,15 +146,19 @@ def _design(details: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -> Protocol:
-    """Return whether the plan is older than the runs and as in the first record, and whether seeds were added."""
+    """Return whether the plan is older than the runs and as in the first record, and whether its seeds were changed.
+
+    Looks are a choice of seeds too: after sequential testing, all planned seeds may have been analysed before.
+    """
     kept = all(
         earlier.get(name) == record.declared.get(name) for earlier in record.earlier for name in ("margin", "metric")
     )
     factors = set(record.declared.get("factors", ()))
     kept = kept and all(set(earlier.get("factors", factors)) <= factors for earlier in record.earlier)
     seeds = set(record.declared.get("seeds", ()))
-    added = any(set(earlier.get("seeds", seeds)) < seeds for earlier in record.earlier)
-    return Protocol(planned=kept and not changed_margin and not counts.recorded_after, extended=added)
+    looks = record.declared.get("looks")
+    changed = any(set(was.get("seeds", seeds)) != seeds or was.get("looks") != looks for was in record.earlier)
+    return Protocol(planned=kept and not changed_margin and not counts.recorded_after, extended=changed)
 
 
 def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Run], metric: Metric) -> list[str]:

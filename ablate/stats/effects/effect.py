@@ -28,7 +28,7 @@ class Evidence:
         estimand: "drop-in" or "re-tuned".
         replicates: What the repetitions are.
         freedom: Degrees of freedom of the t test.
-        extended: Whether seeds were added after a report.
+        extended: Whether the seeds were changed after a report.
         valid: The 95 % interval that is valid although seeds were added; None if none were.
         valid_family: The same, corrected for the family.
         look: The look of `--until-clear` that gave the verdict, from 1; 0 for a fixed number of seeds.

@@ -1,4 +1,4 @@
-"""Notes after a verdict sentence: aliases, survivors, early stops, seeds added later."""
+"""Notes after a verdict sentence: aliases, survivors, early stops, seeds changed later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ablate.stats.metric import Metric
 
 
 def notes_after(effect: Effect, metric: Metric) -> list[str]:
-    """Return notes after the sentence: aliases, survivors, early stops, seeds added later."""
+    """Return notes after the sentence: aliases, survivors, early stops, seeds changed later."""
     evidence, notes = effect.evidence, []
     average = evidence.paired.average
     if average is not None and average.screening:
@@ -29,7 +29,7 @@ def notes_after(effect: Effect, metric: Metric) -> list[str]:
         bias = "be too near zero" if evidence.rule in EQUIVALENCE else "exaggerate"
         notes.append(f"Stopped early at {effect.n:,} seeds: such an estimate tends to {bias}.")
     if evidence.extended and effect.n > 1:
-        notes.append("Seeds were added after a report, which the interval allows for.")
+        notes.append("The seeds were changed after a report, which the interval allows for.")
     return notes
 
 

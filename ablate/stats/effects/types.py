@@ -60,7 +60,7 @@ class Protocol:
     Attributes:
         planned: Whether margin, metric and comparisons were fixed before the runs.
         selected_on_test: Whether something (settings, epoch, seed) was selected on the test set.
-        extended: Whether seeds were added to a fixed-n study after its report.
+        extended: Whether the seeds were changed after a report or a look: added, dropped, or planned in another way.
         estimand: Whether the variants keep the baseline's settings or were tuned again.
         replicates: What the repetitions of a comparison are.
         fold_ratio: With folds, the number of test rows per training row.

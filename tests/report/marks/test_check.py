@@ -122,7 +122,7 @@ def test_the_interval_is_that_of_added_seeds(tmp_path: Path) -> None:
     assert effect.verdict_interval[1] == math.inf  # at five seeds, corrected for four comparisons
     assert ">infinite<" in fill(mark("fw_interval", "", "no-augment", "small"), values)
     for quantity in ("p_holm", "ci_low", "fw_low"):
-        with pytest.raises(UserError, match=r"Line 1: .* does not apply, because seeds were added after a report"):
+        with pytest.raises(UserError, match=r"Line 1: .* does not apply, because the seeds were changed after"):
             check(mark(quantity, "1", "no-augment", "small"), values)
 
 
