@@ -42,6 +42,7 @@ _SPACED_THOUSANDS = re.compile(r"(?: [0-9]{3})+(?![\w%])")
 _WORD_START = re.compile(r"[\w.,+\-\u2212%#']*\Z")
 _WORD = re.compile(r"[\w.,+\-\u2212%#']*")
 _UNIT = re.compile(r"[^\W\d_]+")
+_LETTERS_BEFORE = re.compile(r"[^\W\d_]+\Z")
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,20 @@ def number_cut_by(text: str, start: int, end: int, before: str, after: str) -> s
     part = text[start:end]
     is_cut = (part[:1].isdigit() or part[:1] == ".") and _starts_inside(text[:start], before)
     is_cut = is_cut or ((part[-1:].isdigit() or part[-1:] == ".") and _ends_inside(part, text[end:], after))
-    if not is_cut:
+    if not is_cut and not _is_cut_word(text, start, end, before, after):
         return None
     head, tail = _WORD_START.search(text[:start]), _SPACED_THOUSANDS.match(text, end) or _WORD.match(text, end)
     return f"{head[0] if head else ''}{part}{tail[0] if tail else ''}"
+
+
+def _is_cut_word(text: str, start: int, end: int, before: str, after: str) -> bool:
+    """Return whether a span is a `nan` or `inf` out of another word, such as `infeasible`."""
+    part = text[start:end]
+    head, tail = _LETTERS_BEFORE.search(text[:start]), _UNIT.match(text, end)
+    if not part[-1:].isalpha() or (value := _value(part)) is None or (tail and _value(part + tail[0]) == value):
+        return False
+    literals = re.sub(r"\\[A-Za-z]", "", before)
+    return bool((head and part[:1].isalpha() and not literals.endswith(head[0])) or (tail and tail[0] not in after))
 
 
 def _starts_inside(text: str, before: str) -> bool:

@@ -27,6 +27,7 @@ _NUMBER = re.compile(rf"(?P<number>(?:(?:\\\.)?{_DIGIT})+)|\[\^(?:\\.|[^\]\\])*\
 _FLAGS = re.compile(r"\A\(\?[aiLmsux]+\)")
 _GROUP_FLAGS = re.compile(r"[aiLmsux]*(?:-[imsx]+)?:")
 _LOOKBEHIND = re.compile(r"\(\?<=([^()|]*)\)\Z")
+_LEADING_SPACES = re.compile(rf"\A(?:(?:\\[st]|\\? ){_QUANTIFIER})+")
 _GAP = r"""[ \t]*["'\[(]*(?:\w+\()?"""
 """What programs print between a name and its value."""
 
@@ -50,8 +51,8 @@ def find_last_value(pattern: str, text: str) -> re.Match[str] | None:
 
 
 def _lost_value(pattern: str, lost: re.Match[str], kind: str) -> str:
-    if kind in ("empty", "blank"):
-        label = lost.string[: lost.start(kind)].splitlines()[-1].strip()[-60:]
+    if kind in ("empty", "blank", "bare"):
+        label = ((lost.string[: lost.start(kind)].splitlines() or [""])[-1].strip() or lost[0].strip())[-60:]
         return (
             f"The last {label!r} in the program's output has no value in its line. Print nan if there is none. "
             rf"If the value is in the next line, write \n in the pattern {pattern!r}"
@@ -125,8 +126,9 @@ def _innermost(before: str, after: str) -> tuple[str, str]:
 def _later_value(pattern: str) -> re.Pattern[str] | None:
     """Return an expression for the values behind the text before the group of a pattern, and for missing ones.
 
-    Of its groups, `number` or `word` is a value, `empty` is the place of a missing one before what follows the group,
-    and `blank` before the end of a line.
+    Of its groups, `number` or `word` is a value, `last` one whose line ends within what follows the group, and `first`
+    a missing one at the start of a line. `empty` is the place of a missing one before what follows the group, `bare`
+    at the start of a line, and `blank` before the end of a line.
     """
     parts = split_at_group(pattern)
     if parts is None:
@@ -144,13 +146,35 @@ def _later_value(pattern: str) -> re.Pattern[str] | None:
         options += [rf"(?P<word>{NO_VALUE_WORD}|[^\s,;|)\]]+)[^\r\n]*?{after}", rf"(?P<empty>){after}"]
     elif has_word:
         options += [rf"(?P<word>{NO_VALUE_WORD})"]
+    if after and (has_separator or has_word):
+        word = rf"{NO_VALUE_WORD}|[^\s,;|)\]]+" if has_separator else NO_VALUE_WORD
+        is_value = rf"(?!{_LEADING_SPACES.sub('', after)})"
+        options += [rf"{is_value}(?P<last>{NUMBER_WORD}|{word}){_any_beginning(after)}[ \t]*$"]
     start = f"{label}{_GAP}" if has_separator or ends_in_word else before
     blank = _SPACES.sub("", _ANYTHING.sub("", label)) + r"[ \t:=]*(?P<blank>)$"
     values = f"{start}(?:{'|'.join(options)})" + (f"|{blank}" if has_separator or has_word else "")
+    if label in ("", "^") and _longest_word(after) > 1:
+        values += rf"|^[ \t]*(?:(?P<first>{NO_VALUE_WORD})[ \t]*|(?P<bare>)){_LEADING_SPACES.sub('', after)}"
     try:
         return re.compile(values, re.MULTILINE | (re.compile(pattern).flags & (re.IGNORECASE | re.DOTALL)))
     except re.error:  # a reference to a group within the first one
         return None
+
+
+def _any_beginning(after: str) -> str:
+    """Return an expression that matches what any number of the first parts of an expression match."""
+    parts, start, end, depth = [], 0, 0, 0
+    for token in _TOKEN.finditer(after):
+        depth += (token[0] in ("(", "(?") or token[0].startswith("(?P<")) - (token[0] == ")")
+        if depth == 0 and token.start() >= end:
+            quantifier = re.compile(_QUANTIFIER).match(after, token.end())
+            end = quantifier.end() if quantifier else token.end()
+            parts.append(after[start:end])
+            start = end
+    expression = ""
+    for part in reversed(parts):
+        expression = f"(?:{part}{expression})?"
+    return expression
 
 
 def _with_any_numbers(part: str) -> str:
