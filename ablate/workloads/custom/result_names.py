@@ -35,7 +35,7 @@ def flatten(found: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in found.items():
         name = f"{prefix}{key}"
-        is_list = isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value)
+        is_list = isinstance(value, list) and any(isinstance(entry, Mapping | list) for entry in value)
         inner = dict(enumerate(value)) if is_list else value
         if isinstance(inner, Mapping):
             values |= flatten(inner, f"{name}.")
@@ -54,12 +54,23 @@ def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None
         return metric
     names = [name for name in values if name.endswith(f".{metric}")]
     if len(names) > 1:
+        is_list = len(set(map(_without_positions, names))) == 1
+        last = f'Metric("{names[-1]}"), or print it as a value of its own: {{"{metric}": 0.93}}'
+        advice = f", the last for example: {last}" if is_list else f': Metric("{names[0]}")'
+        raise UserError(f'"{metric}" is ambiguous in {where}: {listed(names)}. Declare one of them{advice}')
+    if not names and (in_lists := [name for name in values if f".{_without_positions(name)}".endswith(f".{metric}")]):
         raise UserError(
-            f'"{metric}" is ambiguous in {where}: {listed(names)}. Declare one of them: Metric("{names[0]}")'
+            f'"{metric}" is in a list in {where}: {listed(in_lists)}. Print it as a value of its own: '
+            f'{{"{metric}": 0.93}}, or declare Metric("{in_lists[-1]}")'
         )
     if not names and (form := _other_form(found, metric)):
         raise UserError(f'"{metric}" in {where} is {form}')
     return names[0] if names else None
+
+
+def _without_positions(name: str) -> str:
+    """Return a dotted name without the positions in lists: `folds.0.f1` is `folds.f1`."""
+    return ".".join(part for part in name.split(".") if not part.isdecimal())
 
 
 def _other_form(found: Mapping[Any, Any], metric: str, prefix: str = "") -> str:

@@ -72,6 +72,30 @@ def test_nested_results_have_dotted_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("later", "names"),
+    [
+        ('{"test": [{"f1": 0.9}]}', "test.0.f1"),
+        ('{"test": [{"epoch": 1, "f1": 0.9}, {"epoch": 2, "f1": 0.8}]}', "test.0.f1, test.1.f1"),
+        ('{"all": {"test": [{"f1": 0.9}]}}', "all.test.0.f1"),
+        ('{"test": [[{"f1": 0.9}]]}', "test.0.0.f1"),
+        ('[{"test": [{"f1": 0.9}]}]', "test.0.f1"),
+    ],
+)
+def test_a_dotted_name_within_a_list_is_refused(later: str, names: str) -> None:
+    for output in (later, f'{{"test": {{"f1": 0.7}}}}\n{later}'):
+        with pytest.raises(UserError) as caught:
+            reader("test.f1").from_output(output)
+        assert f'"test.f1" is in a list in the standard output: {names}. Print it as a value' in str(caught.value)
+        assert f'Metric("{names.rsplit(", ", maxsplit=1)[-1]}")' in str(caught.value)
+
+
+def test_the_last_step_of_a_list_is_advised() -> None:
+    with pytest.raises(UserError, match=r'the last for example: Metric\("history.1.score"\), or print it') as caught:
+        READER.from_output('{"history": [{"epoch": 1, "score": 0.1}, {"epoch": 2, "score": 0.2}]}')
+    assert "history.0.score, history.1.score" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("output", "message"),
     [
         ("done", 'No "score" in the standard output: no JSON line found. Print a line like {"score": 0.93}'),
