@@ -54,6 +54,12 @@ def plain_name(column: str) -> str:
     return re.sub(r"[^a-z0-9]", "", _without_prefix(column).lower())
 
 
+def last_parts(column: str) -> list[str]:
+    """Return a dotted name of a column and its last parts, the longest first: `a.b.c`, `b.c`, `c`."""
+    parts = re.split(r"[./]", _without_prefix(column))
+    return [".".join(parts[start:]) for start in range(len(parts)) if plain_name(".".join(parts[start:]))] or [column]
+
+
 def _without_prefix(column: str) -> str:
     return re.sub(r"^(?:params|tags|attributes|metrics)\.", "", column)
 

@@ -20,80 +20,32 @@ from ablate.report.sources.failure_columns import (
     failure_words,
     flag_meanings,
     is_exit_code,
+    last_parts,
     plain_name,
     read_exit_code,
 )
 from ablate.report.sources.row_checks import is_number, named_rows
+from ablate.report.sources.status_words import (
+    BAD_REASON,
+    COLUMNS,
+    DIVERGED_AT,
+    ERRORS,
+    EXIT_CODES,
+    FAILURES,
+    FLAGS,
+    OUTCOMES,
+    REASONS,
+    STATUS_OF,
+)
 from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WORDS = {
-    "finished": "finished complete completed success succeeded successful done ok",
-    "unstable": "unstable diverged",
-    "failed": "failed fail failure error errored crashed crash exception boot_fail node_fail special_exit",
-    "out_of_memory": "out_of_memory outofmemory oom oom_killed",
-    "killed": """
-        killed cancelled canceled interrupted aborted timeout timed_out preempted preempting deadline revoked stopped
-    """,
-    "pruned": "pruned",
-    "running": """
-        running scheduled pending waiting queued initializing configuring completing resizing requeued requeue_fed
-        requeue_hold resv_del_hold signaling stage_out suspended paused in_progress inprogress starting started
-    """,
-}
-"""Our statuses, and the words for them in W&B, MLflow, Optuna, Slurm, Lightning and here, in lower case."""
-
-COLUMNS = """
-status state runstatus runstate jobstatus jobstate trialstatus trialstate trainerstatus trainerstate slurmstatus
-slurmstate
-"""
-"""Names of status columns, without case and separators."""
-
-EXIT_CODES = "exitcode returncode"
-"""Names of columns of exit codes: 0 (in Slurm `0:0`) is finished, every other number is failed."""
-
-_FLAGS = {
-    ("finished", "failed"): """
-        finished isfinished completed iscompleted complete iscomplete succeeded success issuccess done isdone valid
-        isvalid
-    """,
-    ("finished", "unstable"): "converged isconverged hasconverged",
-    ("unstable", "finished"): "diverged isdiverged hasdiverged unstable isunstable hasnan hasnans",
-    ("failed", "finished"): "failed isfailed crashed iscrashed",
-    ("pruned", "finished"): "pruned ispruned",
-    ("killed", "finished"): "killed iskilled",
-    ("out_of_memory", "finished"): "oom isoom",
-}
-FLAGS = {name: meaning for meaning, names in _FLAGS.items() for name in names.split()}
-"""Names of true/false columns that show how a run ended, without case and separators, and the statuses that true and
-false mean. The user is asked, because they may be factors."""
-
-OUTCOMES = "outcome result runresult jobresult runoutcome termination terminationreason exitstatus exitstate endstate"
-"""Names of columns that may be a status, although they hold words that are not known."""
-
-REASONS = "stopreason stoppingreason stoppedreason stopcause terminationreason endreason"
-"""Names of columns with the reason why a run ended."""
-
-_BAD_REASON = re.compile(
-    r"(?:^|_)(?:(?:nans?|inf|oom)(?:_|$)|diverg|unstable|fail|err|exception|crash|out_of_mem|kill|timed?_?out|abort|"
-    r"interrupt|cancel|preempt)"
+_NAMES = frozenset(
+    [*COLUMNS.split(), *EXIT_CODES.split(), *FLAGS, *OUTCOMES.split(), *REASONS.split(), *DIVERGED_AT.split()]
 )
-
-DIVERGED_AT = "divergedat divergedatstep divergedatepoch divergedstep divergedepoch nanat nanatstep nanatepoch"
-"""Names of columns with the step at which a run diverged. A run with a number above 0 there is unstable."""
-
-FAILURES = "failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged"
-"""Words of runs that did not finish, which hardly mean anything else."""
-
-ERRORS = re.compile(
-    r"(?:run|job|trial|task|train|training|eval)?(?:errors?|err|exceptions?|failures?|fail|crash|traceback|stacktrace)"
-    r"(?:message|msg|type|text|reason|class|name|info|details?|string|str|trace|log)?"
-)
-"""Names of columns with the error of a run, without case and separators. A run with a text there did not finish."""
-
-_STATUS_OF = {word: status for status, words in WORDS.items() for word in words.split()}
+_PARAMS = ("params.", "config.", "hparams.", "hyperparameters.")
 _CLASS = re.compile(r"^(?:trialstate|trainerstatus|runstatus|jobstatus)\.")
 
 
@@ -105,17 +57,18 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     """
     if asked is not None:
         return [] if asked == "none" and "none" not in table.columns else [asked]
-    names = [name for name in table.columns if name not in others]
+    names = [name for name in table.columns if name not in others and not _is_setting(table[name])]
     known = [name for name in names if plain_name(name) in COLUMNS.split()]
-    known += [name for name in names if plain_name(name) in EXIT_CODES.split()]
+    known = known or [name for name in names if known_name(name) in COLUMNS.split()]
+    known += [name for name in names if known_name(name) in EXIT_CODES.split()]
     known += [name for name in names if name not in known and _holds_errors(table[name])]
     known += [
         name
         for name in names
-        if name not in known and plain_name(name) in DIVERGED_AT.split() and _any_word(table[name])
+        if name not in known and known_name(name) in DIVERGED_AT.split() and _any_word(table[name])
     ]
     for name in names:
-        words = [] if name in known or plain_name(name) in EXIT_CODES.split() else _unfinished_words(table[name])
+        words = [] if name in known else _unfinished_words(table[name])
         if words:
             raise UsageError(
                 f"The column {name} may be the status of the runs ({listed(words, 3)}). If it is, add "
@@ -124,9 +77,24 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     return known
 
 
+def known_name(column: str) -> str:
+    """Return the plain name of a column; of a dotted one, that of its last parts if it is a known name of a status."""
+    names = [plain_name(part) for part in last_parts(column)]
+    return next((name for name in names if name in _NAMES or ERRORS.fullmatch(name)), names[0])
+
+
+def _is_setting(column: pd.Series) -> bool:
+    """Return whether a column is a constant param or text whose dotted name only ends like that of a status."""
+    name = str(column.name)
+    if len(last_parts(name)) == 1 or plain_name(name) in _NAMES or ERRORS.fullmatch(plain_name(name)):
+        return False
+    is_param = name.startswith(_PARAMS) or ERRORS.fullmatch(known_name(name)) is not None
+    return is_param and column.nunique(dropna=False) == 1
+
+
 def _holds_errors(column: pd.Series) -> bool:
     """Return whether a column holds errors: it has such a name, and at least one cell is a text."""
-    if not ERRORS.fullmatch(plain_name(str(column.name))):
+    if not ERRORS.fullmatch(known_name(str(column.name))):
         return False
     return any(_is_error(_plain(cell)) and not is_number(str(cell)) for cell in column.unique())
 
@@ -158,15 +126,25 @@ def _unfinished_words(column: pd.Series) -> list[str]:
     """
     all_cells = {_plain(cell) for cell in column.unique()}
     cells = all_cells - {""}
-    name = plain_name(str(column.name))
-    if name in FLAGS and any(word in (*TRUE, *FALSE) for word in cells) and not any(map(_is_score, cells)):
+    name = known_name(str(column.name))
+    if name in FLAGS and _may_be_flag(name, all_cells):
         return sorted(cells.difference(TRUE if FLAGS[name][0] == "finished" else FALSE))
-    if name in REASONS.split() and any(map(_BAD_REASON.search, cells)):
-        return sorted(filter(_BAD_REASON.search, cells))
-    unfinished = sorted(word for word in cells if _STATUS_OF.get(word) != "finished")
-    if cells <= _STATUS_OF.keys() or (name in OUTCOMES.split() and cells & _STATUS_OF.keys()):
+    if name in REASONS.split() and any(map(BAD_REASON.search, cells)):
+        return sorted(filter(BAD_REASON.search, cells))
+    unfinished = sorted(word for word in cells if STATUS_OF.get(word) != "finished")
+    if cells <= STATUS_OF.keys() or (name in OUTCOMES.split() and cells & STATUS_OF.keys()):
         return unfinished
-    return [word for word in unfinished if word in FAILURES.split()] or failure_words(str(column.name), all_cells)
+    clear = [word for word in unfinished if word in FAILURES.split()]
+    parts = last_parts(str(column.name))
+    return clear or next(filter(None, (failure_words(part, all_cells) for part in parts)), [])
+
+
+def _may_be_flag(name: str, cells: Collection[str]) -> bool:
+    """Return whether a column holds true and false, or, as `diverged`, the step of a failure or nothing."""
+    if not any(map(_is_score, cells)):
+        return any(word in (*TRUE, *FALSE) for word in cells)
+    is_step = all(word in NO_FAILURE or is_number(word) for word in cells)
+    return FLAGS[name] == ("unstable", "finished") and is_step and not {*NO_FAILURE}.isdisjoint(cells)
 
 
 def _plain(cell: object) -> str:
@@ -195,7 +173,7 @@ def read_statuses(
     translated: dict[str, str] = {}
     for column in columns:
         meanings = {cell: _meaning(cell, column, finished) for cell in table[column].unique()}
-        if len(columns) > 1 and plain_name(column) in EXIT_CODES.split():
+        if len(columns) > 1 and known_name(column) in EXIT_CODES.split():
             meanings |= {cell: "finished" for cell in meanings if _plain(cell) in ("", "nan", "none", "null")}
         unknown = [cell for cell, status in meanings.items() if status is None]
         if unknown:
@@ -207,7 +185,7 @@ def read_statuses(
             )
         found = [str(meanings[cell]) for cell in table[column]]
         statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
-        if ERRORS.fullmatch(plain_name(column)):
+        if ERRORS.fullmatch(known_name(column)):
             meanings = {"any text": "failed"}
         translated |= {str(cell): str(status) for cell, status in meanings.items() if _plain(cell) != status}
     if not columns:
@@ -218,21 +196,26 @@ def read_statuses(
 
 def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:
     """Return the status in a cell, or None if its word is unknown."""
-    word, name = _plain(cell), plain_name(column)
+    word, name = _plain(cell), known_name(column)
     if word in map(_plain, finished):
         return "finished"
     if ERRORS.fullmatch(name):
-        return _STATUS_OF.get(word, "failed") if _is_error(word) else "finished"
+        return STATUS_OF.get(word, "failed") if _is_error(word) else "finished"
     if name in DIVERGED_AT.split():
         return _diverged(str(cell).strip())
-    if is_exit_code(column) and (status := read_exit_code(str(cell))):
+    parts = last_parts(column)
+    if any(map(is_exit_code, parts)) and (status := read_exit_code(str(cell))):
         return status
-    flag = FLAGS.get(name) or flag_meanings(column)
+    flag = FLAGS.get(name) or next(filter(None, map(flag_meanings, parts)), None)
     if flag and word in (*TRUE, *FALSE):
         return flag[0 if word in TRUE else 1]
     if flag and flag[1] == "finished" and word in NO_FAILURE:
         return "finished"
+    if flag == ("unstable", "finished") and is_number(word):
+        return _diverged(word)
     if word.endswith("+"):  # Slurm shortens: `OUT_OF_ME+`
-        found = {status for known, status in _STATUS_OF.items() if known.startswith(word[:-1])}
+        found = {status for known, status in STATUS_OF.items() if known.startswith(word[:-1])}
         return found.pop() if len(found) == 1 else None
-    return _STATUS_OF.get(word) or ("failed" if finished else failure_at(column, word))
+    if finished:
+        return STATUS_OF.get(word, "failed")
+    return STATUS_OF.get(word) or next(filter(None, (failure_at(part, word) for part in parts)), None)

@@ -106,3 +106,80 @@ def test_a_step_0_or_an_unknown_word_has_no_meaning() -> None:
     for name, word in (("killed_at", "0"), ("timed_out", "partly"), ("signal", "late")):
         with pytest.raises(UserError, match="Unknown status in line 1"):
             read(name, "", word) if name != "timed_out" else read(name, "0", word)
+
+
+@pytest.mark.parametrize("prefix", ["meta.", "slurm.", "params.job.", "info/", "a.b."])
+@pytest.mark.parametrize(
+    ("name", "words", "statuses"),
+    [
+        ("exit_code", ["0", "1"], ["finished", "failed"]),
+        ("exitcode", ["0:0", "0:9"], ["finished", "failed"]),
+        ("returncode", ["0.0", "-9"], ["finished", "failed"]),
+        ("status", ["finished", "crashed"], ["finished", "failed"]),
+        ("error", ["", "CUDA OOM"], ["finished", "failed"]),
+        ("error.message", ["nan", "boom"], ["finished", "failed"]),
+        ("traceback", ["", "Traceback ..."], ["finished", "failed"]),
+        ("diverged_at", ["", "5"], ["finished", "unstable"]),
+    ],
+)
+def test_the_last_part_of_a_dotted_name_is_read(prefix: str, name: str, words: list[str], statuses: list[str]) -> None:
+    table = pd.DataFrame({prefix + name: words}).assign(variant="x", seed=range(len(words)))
+    columns = status_columns(table, None, ["variant", "seed"])
+    assert columns == [prefix + name]
+    assert read_statuses(table, columns, (), "line")[0] == statuses
+    with_status = table.assign(status="finished")
+    columns = status_columns(with_status, None, ["variant", "seed"]) if name != "status" else ["status", prefix + name]
+    assert columns == ["status", prefix + name]
+    assert read_statuses(with_status, columns, (), "line")[0] == statuses
+
+
+@pytest.mark.parametrize("prefix", ["meta.", "slurm.", "result/"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("failed", ["0", "1"]), ("finished", ["True", "False"]), ("timed_out", ["no", "yes"]), ("rc", ["0", "1"]),
+        ("stop_reason", ["max_steps", "nan"]), ("killed_at", ["", "1200"]), ("exit_status", ["0", "137"]),
+        ("outcome", ["ok", "broken"]), ("signal", ["", "SIGKILL"]),
+    ],
+)  # fmt: skip
+def test_the_last_part_of_a_dotted_name_is_asked_about(prefix: str, name: str, words: list[str]) -> None:
+    assert asked(prefix + name, *words)
+    assert not asked("meta.lr", *words) or name in ("outcome", "stop_reason")
+
+
+def test_a_constant_param_and_the_metric_are_no_status() -> None:
+    table = pd.DataFrame(
+        {"params.loss.error": ["huber", "huber"], "test.error": ["0.1", "0.2"], "config.state": "CA"}
+    ).assign(**{"head.error": "huber"})
+    assert status_columns(table, None, []) == []
+    errors = pd.DataFrame({"test.error": ["0.1", "n/c"]})
+    assert status_columns(errors, None, ["test.error"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("exit_reason", ["max_steps", "nan"]), ("abort_reason", ["max_steps", "nan"]),
+        ("finish_reason", ["max_steps", "killed"]), ("diverged", ["0", "12"]), ("diverged", ["", "12"]),
+        ("has_nan", ["0", "3"]),
+    ],
+)  # fmt: skip
+def test_reasons_and_steps_under_other_names_are_asked_about(name: str, words: list[str]) -> None:
+    assert asked(name, *words)
+    if name in ("diverged", "has_nan"):
+        assert read(name, *words) == ["finished", "unstable"]
+
+
+@pytest.mark.parametrize("name", ["last_error", "fatal_error", "last_exception", "exc_info", "final_error_message"])
+def test_errors_under_other_names_are_read(name: str) -> None:
+    table = pd.DataFrame({name: ["", "boom"], "variant": "x", "seed": [0, 1]})
+    assert status_columns(table, None, ["variant", "seed"]) == [name]
+    assert read(name, "", "boom") == ["finished", "failed"]
+    assert status_columns(pd.DataFrame({name: ["0.1", "0.2"]}), None, []) == []
+
+
+@pytest.mark.parametrize("name", ["final_status", "exp_status", "experiment_state", "task_status"])
+def test_unknown_words_of_a_status_are_asked_about(name: str) -> None:
+    assert status_columns(pd.DataFrame({name: ["ok", "broken"]}), None, []) == [name]
+    with pytest.raises(UserError, match=r"Unknown status in line 1 .*broken"):
+        read(name, "ok", "broken")

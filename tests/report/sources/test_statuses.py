@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.statuses import COLUMNS, FLAGS, WORDS, read_statuses, status_columns
+from ablate.report.sources.status_words import COLUMNS, FLAGS, WORDS
+from ablate.report.sources.statuses import read_statuses, status_columns
 
 
 def words_in(column: str, *words: str) -> pd.DataFrame:

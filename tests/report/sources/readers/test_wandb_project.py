@@ -15,7 +15,7 @@ from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.readers.wandb_project import read_wandb
-from ablate.report.sources.statuses import WORDS
+from ablate.report.sources.status_words import WORDS
 from ablate.report.study_data import StudyData
 from tests.samples.wandb_log import write_wandb_log
 from tests.samples.wandb_server import run_node, wandb_server
