@@ -83,7 +83,8 @@ class SideBySide:
         if len(codes) > 1:
             return "The runs were made by different versions of the training code"
         left_out = [f"{listed(map(str, side.others))} of {side.name}" for side in (self.a, self.b) if side.others]
-        return f"Left out, since earlier training code made them: seeds {' and '.join(left_out)}" if left_out else ""
+        words = "Left out, since another version of the training code made them"
+        return f"{words}: seeds {' and '.join(left_out)}" if left_out else ""
 
     @property
     def _other_seeds(self) -> str:
@@ -101,14 +102,25 @@ class SideBySide:
 
 
 def find_side(name: str, tracker: Tracker) -> Side:
-    """Return the run of that name, or the newest run of each seed of that variant, all at one scale and of one code."""
+    """Return the run of that name, or the newest run of each seed of that variant, all at one scale and of one code.
+
+    Scale and code are those of the newest run that its study plans: a study that goes back to earlier code reuses the
+    runs of that code.
+    """
     runs = [run for run in tracker.runs() if run.variant == name and run.is_result]
     if not runs:
         return Side(name, [tracker.find(name)])
-    newest = runs[-1]
+    recipes = _planned_recipes(runs[-1].study, tracker)
+    newest = ([run for run in runs if (run.key, run.data) in recipes] or runs)[-1]
     runs = [run for run in runs if _scale(run) == _scale(newest)]
     used = {run.seed: run for run in runs if run.params.get(CODE) == newest.params.get(CODE)}
     return Side(name, list(used.values()), sorted({run.seed for run in runs} - used.keys()))
+
+
+def _planned_recipes(study: str, tracker: Tracker) -> set[tuple[str, str]]:
+    """Return the keys and data of the recipes that a study plans; none for single runs."""
+    planned = tracker.study(study).planned_runs if study in tracker.studies() else ()
+    return {(entry.key, entry.data) for entry in planned}
 
 
 def _scale(run: Run) -> tuple[Any, ...]:

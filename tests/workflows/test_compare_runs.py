@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from ablate.journal.run_journal import Run
+from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.workflows.compare_runs import Side, SideBySide, find_side
 
 EMPTY = Run("", "k", "", "", 0, "s", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
@@ -31,24 +33,42 @@ def test_means_over_different_seeds_are_said(one: list[int], other: list[int], w
 
 
 class Store:
-    def __init__(self, runs: list[Run]) -> None:
-        self._runs = runs
+    def __init__(self, runs: list[Run], records: Sequence[StudyRecord] = ()) -> None:
+        self._runs, self._records = runs, {record.name: record for record in records}
 
     def runs(self) -> list[Run]:
         return self._runs
 
+    def studies(self) -> list[str]:
+        return [*self._records]
 
-def test_a_side_has_runs_of_the_newest_code_only() -> None:
-    runs = [
-        replace(EMPTY, name=f"{variant}{seed}{code}", variant=variant, seed=seed, params={"code": code})
+    def study(self, name: str) -> StudyRecord:
+        return self._records[name]
+
+
+def runs_of_two_versions() -> list[Run]:
+    return [
+        replace(EMPTY, name=f"{variant}{seed}{code}", key=code, variant=variant, seed=seed, params={"code": code})
         for code, seeds in (("old", range(3)), ("new", range(2)))
         for variant in ("a", "b")
         for seed in seeds
     ]
+
+
+def test_a_side_has_runs_of_the_newest_code_only() -> None:
+    runs = runs_of_two_versions()
     store = Store(runs)
     pair = SideBySide(*(find_side(name, store) for name in "ab"))  # type: ignore[arg-type]
     assert [run.name for run in pair.a.runs] == ["a0new", "a1new"]
-    assert pair.caution == "Left out, since earlier training code made them: seeds 2 of a and 2 of b"
+    assert pair.caution == "Left out, since another version of the training code made them: seeds 2 of a and 2 of b"
     older = Store([run for run in runs if run.variant == "a" or run.params["code"] == "old"])
     pair = SideBySide(*(find_side(name, older) for name in "ab"))  # type: ignore[arg-type]
     assert pair.caution.startswith("The runs were made by different versions of the training code. The means are over")
+
+
+def test_a_study_that_returns_to_earlier_code_is_compared_by_its_runs() -> None:
+    planned = [PlanEntry("old", "", variant, seed) for variant in "ab" for seed in range(3)]
+    store = Store(runs_of_two_versions(), [StudyRecord("s", "", {}, planned)])
+    pair = SideBySide(*(find_side(name, store) for name in "ab"))  # type: ignore[arg-type]
+    assert [run.name for run in pair.b.runs] == ["b0old", "b1old", "b2old"]
+    assert pair.caution == ""
