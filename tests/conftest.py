@@ -12,12 +12,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from ablate.cores import share_cores
 from ablate.figures import style
+from tests.samples.browser import CHROMIUM
 from tests.samples.processes import fork_server
 from tests.samples.sketch import sketch
 from tests.samples.tracking import mlflow_project
@@ -106,3 +108,13 @@ def global_seed() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Return a Chromium, controlled by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ import pytest
 
 import ablate
 from tests import ROOT, doc_blocks
+from tests.samples.browser import CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SETTINGS = ROOT / "docs" / "site"
 
 
@@ -124,15 +123,6 @@ def test_the_site_is_complete(site: Path) -> None:
     assert (site / "reports" / "laptop" / "figures" / "forest-narrow.png").exists()
     assert (site / "files" / "ablate" / "studies" / "study.py.html").exists()
     assert (site / "index.html").read_text() == (site / "README.html").read_text()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.slow

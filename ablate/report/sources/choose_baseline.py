@@ -98,7 +98,7 @@ def _parts(asked: str) -> list[str]:
         depth += (character in "[({") - (character in "])}")
         if character == "," and depth == 0:
             commas.append(place)
-    if depth:  # brackets that are no lists
+    if depth:  # brackets that are not lists
         commas = [place for place, character in enumerate(asked) if character == ","]
     commas = [place for place in commas if asked[place + 1 : place + 2] == " "] or commas
     return [asked[start + 1 : end] for start, end in zip([-1, *commas], [*commas, len(asked)], strict=True)]

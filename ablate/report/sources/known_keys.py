@@ -101,7 +101,7 @@ def is_result_like(column: str, cells: Iterable[str]) -> bool:
 
 
 def reason_by_name(column: str) -> str:
-    """Return what a column is if its name shows that it is no part of a configuration; empty otherwise."""
+    """Return what a column is if its name shows that it is not part of a configuration; empty otherwise."""
     if column.startswith(_OWN_TAGS):
         return "ids and descriptions"
     name, last = _letters(plain(column)), _letters(_last_part(column))

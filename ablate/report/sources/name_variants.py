@@ -65,7 +65,7 @@ def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
     if options.variant or options.factors or not len(table) or seed is None or find_column(table, "variant"):
         return NamedVariants(runs, options)
     if options.step is not None and not runs.has_one_row_per_run:
-        return NamedVariants(runs, options)  # one row per step: a schedule is no configuration
+        return NamedVariants(runs, options)  # one row per step: a schedule is not a configuration
     if runs.names and are_variants(runs.names, options.baseline):
         return _by_names(runs, options)
     keys = varying_keys(table, seed, _taken(table, options, seed), are_paired=not options.unpaired)
