@@ -15,7 +15,9 @@ from tests.samples.custom import runs_of
 EXPERIMENTS = ROOT / "experiments"
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "torch" else ()) for kind in Kind]
+)
 def test_a_study_that_is_written_runs_as_it_is(tmp_path: Path, kind: Kind) -> None:
     said = ablate("init", "studies/mine.py", "--kind", kind, folder=tmp_path)
     assert "Wrote studies/mine.py" in said.stdout

@@ -305,7 +305,7 @@ STATEFUL = """
 @EXECUTORS
 def test_a_function_leaves_no_state(tmp_path: Path, executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    runs = runs_of(function_study(tmp_path, STATEFUL).change(seeds=3), tmp_path, executor)
+    runs = runs_of(function_study(tmp_path, STATEFUL).change(seeds=2), tmp_path, executor)
     assert set(scores(runs).values()) == {0}
     assert {run.metrics["final/argument"] for run in runs} == {1}
     assert "LEFT" not in os.environ

@@ -73,7 +73,8 @@ def errors(one: Block, images: Tensor, *, is_fused: bool = True) -> dict[str, fl
     return {name: error(value, exact[name]) for name, value in found.items() if name != "gradient of 0.bias"}
 
 
-@settings(max_examples=6, derandomize=True)  # in one of many examples, two values of a window are almost equal
+# derandomized: in one of many examples, two values of a window are almost equal
+@settings(max_examples=4, derandomize=True, deadline=None)
 @example(count=1, inputs=3, channels=1, half=1, pool=True, seed=0)  # a single window
 @example(count=2, inputs=5, channels=72, half=2, pool=True, seed=0)  # more channels than a tile has
 @example(count=9, inputs=4, channels=64, half=8, pool=False, seed=0)  # several tiles of rows
