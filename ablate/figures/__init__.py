@@ -6,6 +6,7 @@ Import this package inside the function that needs a figure, since it loads Matp
 """
 
 from ablate.figures.backend import without_backend as _  # noqa: F401  # first: it imports Matplotlib
+from ablate.figures.dose_response import dose_response
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, slopes
 from ablate.figures.images import before_after, existing, image_grid
@@ -30,6 +31,7 @@ __all__ = [
     "budget_curves",
     "confusion",
     "critical_difference",
+    "dose_response",
     "drawn_for",
     "estimands",
     "existing",

@@ -12,11 +12,15 @@ import numpy as np
 from tests.simulation.beyond import simulate_beyond, simulate_targets
 from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import simulate_factorial
+from tests.simulation.levels import simulate_levels
 from tests.simulation.page import Simulation, markdown
 from tests.simulation.studies import cells, half_rule, naive_peeking, simulate
 
 FACTORIAL_SHARE = 10
 """Factorial studies, and those of coarse scores, take longer: this share of the repetitions."""
+
+LEVEL_SHARE = 4
+"""The same for factors with levels."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         coarse=simulate_coarse(fewer, options.seed),
         beyond=simulate_beyond(options.repetitions, options.seed),
         targets=simulate_targets(options.repetitions, options.seed),
+        levels=simulate_levels(max(1, options.repetitions // LEVEL_SHARE), options.seed),
+        level_repetitions=max(1, options.repetitions // LEVEL_SHARE),
     )
     page = markdown(found)
     if options.output:

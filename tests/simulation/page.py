@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation.beyond import BETWEEN_SD, BeyondRates
 from tests.simulation.coarse import CoarseCell, CoarseRates
 from tests.simulation.factorial import FactorialCell, FactorialRates
+from tests.simulation.levels import CHECKS, LevelRates
 from tests.simulation.studies import FALSE_VERDICT, FAMILY_WISE, MARGIN, OFTEN, PEEKING, SEED_SD, Cell, Rates
 
 
@@ -27,6 +28,8 @@ class Simulation:
         coarse: Rates of scores with steps above the margin, with as many studies as factorial designs.
         beyond: Rates of comparisons that are not pairs by seed, with as many studies as single comparisons.
         targets: Shares of studies with a false finding, by the number of runs and the noise, with as many studies.
+        levels: Rates of factors with levels.
+        level_repetitions: Studies per cell of factors with levels.
     """
 
     rates: Sequence[Rates]
@@ -39,6 +42,8 @@ class Simulation:
     coarse: Sequence[CoarseRates] = ()
     beyond: Sequence[BeyondRates] = ()
     targets: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    levels: Sequence[LevelRates] = ()
+    level_repetitions: int = 0
 
     @property
     def misses(self) -> list[str]:
@@ -47,6 +52,7 @@ class Simulation:
         found += [f"{_factorial_name(row.cell)}: {miss}" for row in self.factorial for miss in row.misses]
         found += [f"{_coarse_name(row.cell)}: {miss}" for row in self.coarse for miss in row.misses]
         found += [f"{row.cell.name}: {miss}" for row in self.beyond for miss in row.misses]
+        found += [f"{row.cell.name}: {miss}" for row in self.levels for miss in row.misses]
         limited = {cell: share for cell, share in self.targets.items() if cell[1] != "skewed"}
         above = {cell: share for cell, share in limited.items() if share > FAMILY_WISE}
         found += [f"target, {n} runs, {noise}: {share:.3f} above {FAMILY_WISE}" for (n, noise), share in above.items()]
@@ -103,6 +109,8 @@ def markdown(found: Simulation) -> str:
         *coarse_lines(found),
         "",
         *beyond_lines(found),
+        "",
+        *level_lines(found.levels, found.level_repetitions),
     ]
     return "\n".join(lines) + "\n"
 
@@ -135,6 +143,27 @@ def beyond_lines(found: Simulation) -> list[str]:
         "| runs | noise | false finding |",
         "|---|---|---|",
         *(f"| {n} | {noise} | {share:.3f} |" for (n, noise), share in found.targets.items()),
+    ]
+
+
+def level_lines(rates: Sequence[LevelRates], repetitions: int) -> list[str]:
+    """Return the section about factors with levels."""
+    return [
+        "## Factors with levels",
+        "",
+        f"{repetitions:,} studies per cell, without any effect. Each column is the share of studies with a false "
+        "finding in a family of tests: Friedman's and Page's tests of three components with three levels, one changed "
+        "at a time; F tests, differences of levels and synergies of a full factorial of three, three and two levels "
+        f"(limit {FAMILY_WISE}). The limits do not apply if one level has another standard deviation: the rank tests "
+        "and F assume that all variants are distributed alike, the differences and synergies do not.",
+        "",
+        f"| seeds | noise | SD ratio | {' | '.join(CHECKS)} | coverage |",
+        "|---" * (len(CHECKS) + 4) + "|",
+        *(
+            f"| {row.cell.n} | {row.cell.noise} | {row.cell.sd_ratio:g} | "
+            f"{' | '.join(f'{share:.3f}' for share in row.false)} | {row.coverage:.3f} |"
+            for row in rates
+        ),
     ]
 
 

@@ -12,12 +12,14 @@ from scipy import special
 from ablate.report.sections.limits import DATA_SETS, DIVERGENCE, FOLDS, SKEWED, TARGET, UNPAIRED
 from ablate.stats.effects import inference, looks, paired_t
 from tests import ROOT
-from tests.simulation import beyond, studies
+from tests.simulation import beyond, levels, studies
 from tests.simulation.__main__ import main
 from tests.simulation.beyond import CELLS as CELLS_BEYOND
 from tests.simulation.beyond import simulate_beyond
 from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import CELLS, is_screening, simulate_cell, simulate_factorial
+from tests.simulation.levels import CELLS as CELLS_OF_LEVELS
+from tests.simulation.levels import simulate_levels
 from tests.simulation.page import Simulation, markdown
 from tests.simulation.studies import OFTEN, PEEKING, Cell, cells, draw, half_rule, naive_peeking, simulate
 
@@ -113,6 +115,19 @@ def test_the_limits_of_other_repetitions_quote_the_committed_simulation():
     assert len(targets) == 9
     assert max(float(share) for noise, share in targets if noise != "skewed") <= 0.06
     assert f"up to {100 * max(float(share) for _, share in targets):.0f} of 100 studies" in TARGET
+
+
+def test_tests_of_levels_hold_their_limits():
+    (cell,) = (one for one in CELLS_OF_LEVELS if (one.n, one.noise, one.sd_ratio) == (5, "normal", 1))
+    (rates,) = simulate_levels(80, seed=2, cells=[cell])
+    assert max(rates.false) <= 0.12  # 80 studies
+    assert 0.9 < rates.coverage < 0.99
+
+
+def test_tests_of_levels_without_holm_are_detected(monkeypatch):
+    monkeypatch.setattr(levels, "holm", lambda p: np.asarray(p))
+    (rates,) = simulate_levels(40, seed=1, cells=CELLS_OF_LEVELS[6:7])
+    assert rates.false[-1] > 0.2
 
 
 def test_naive_peeking_exceeds_its_limit():
@@ -244,7 +259,9 @@ def test_command_writes_markdown(tmp_path, capsys):
     text = output.read_text(encoding="utf-8")
     assert code in (0, 1)  # forty repetitions are too few for the limits
     assert text.startswith("# Simulation of the statistics\n")
-    paired, beyond = text.split("\n## Unpaired runs, folds, data sets, targets\n")
+    paired, rest = text.split("\n## Unpaired runs, folds, data sets, targets\n")
+    beyond, of_levels = rest.split("\n## Factors with levels\n")
+    assert of_levels.count("\n| 5 |") == 6
     assert paired.count("\n| 5 |") == 72 + len(OFTEN)
     assert beyond.count("\n| 5 |") == 3, "targets: one row per kind of noise"
     assert text.count("\n| until clear | normal |") == 24 + len(OFTEN)

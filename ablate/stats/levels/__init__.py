@@ -1,0 +1,1 @@
+"""Factors with levels: rank tests, factorial designs with levels, and their aliases."""

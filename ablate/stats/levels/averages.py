@@ -1,0 +1,85 @@
+"""Differences between levels as comparisons of averages over the other components."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ablate.stats.effects.criteria import Criteria
+from ablate.stats.effects.effect import Effect
+from ablate.stats.effects.estimate import family_effects
+from ablate.stats.effects.types import Average, Change, Comparison, PairedSeeds
+from ablate.stats.levels.factorial import LevelFactorial
+
+FAMILY = "main effects"
+ALL_PAIRS = ": all pairs"
+"""End of the name of the family of a component's pairs of levels."""
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A level of a component and the level that it is compared with, by their places."""
+
+    factor: str
+    place: int
+    reference: int
+
+
+def level_effects(
+    factorial: LevelFactorial, criteria: Criteria, *, planned_seeds: int, repeats: int = 0, all_pairs: bool = False
+) -> list[Effect]:
+    """Return the effect of each level against the baseline's, averaged over the other components: one family.
+
+    Args:
+        factorial: The analysis of the design.
+        criteria: Metric, margin and protocol of the study.
+        planned_seeds: The planned number of seeds.
+        repeats: Number of seeds over which every variant repeats its score exactly; 0 if the scores vary.
+        all_pairs: Whether to add the comparisons of each two levels of a component, in a family per component.
+    """
+    levels = factorial.design.levels
+    families = {FAMILY: [_Difference(name, place, 0) for name, own in levels.items() for place in range(1, len(own))]}
+    if all_pairs:
+        for name, own in levels.items():
+            pairs = [_Difference(name, other, one) for one, other in itertools.combinations(range(len(own)), 2)]
+            families |= {f"{name}{ALL_PAIRS}": pairs} if len(own) > 2 else {}
+    found: list[Effect] = []
+    for family, rows in families.items():
+        comparisons = [_comparison(factorial, row, family, planned_seeds) for row in rows]
+        found += family_effects(comparisons, list(_pairs(factorial, rows, repeats)), criteria)
+    return found
+
+
+def _comparison(factorial: LevelFactorial, row: _Difference, family: str, planned_seeds: int) -> Comparison:
+    design = factorial.design
+    levels = design.levels[row.factor][row.place], design.levels[row.factor][row.reference]
+    changes: dict[tuple[object, object], Change] = {("off", "on"): "removed", ("on", "off"): "added"}
+    variant, reference = (f"{design.text(row.factor, place)} (averaged)" for place in (row.place, row.reference))
+    return Comparison(variant, reference, row.factor, changes.get(levels, "changed"), family, planned_seeds)
+
+
+def _pairs(factorial: LevelFactorial, rows: list[_Difference], repeats: int) -> Iterator[PairedSeeds]:
+    """Yield the averages of both levels by seed."""
+    for row in rows:
+        variant, reference = (factorial.fit.average(row.factor, place) for place in (row.place, row.reference))
+        lost = [seed for seed, value in zip(factorial.seeds, variant - reference, strict=True) if math.isnan(value)]
+        places = row.place, row.reference
+        yield PairedSeeds(
+            seeds=factorial.seeds,
+            reference=tuple(map(float, reference)),
+            variant=tuple(map(float, variant)),
+            unstable=tuple(lost),
+            average=Average(
+                runs=factorial.runs,
+                unstable=factorial.unstable,
+                delta_survivors=factorial.fit.without(
+                    factorial.unstable, (row.factor,), places, float((variant - reference).mean())
+                ),
+                step=factorial.step,
+                repeats=repeats,
+                screening=factorial.is_screening,
+                alias=factorial.likeliest((row.factor,)),
+            ),
+        )
