@@ -40,6 +40,7 @@ def inject_faults(*arguments: str, patience: float) -> str:
     return page
 
 
+@pytest.mark.slow
 def test_a_small_part_of_the_fault_suite() -> None:
     page = inject_faults("--only", QUICK, "--share", "0.02", patience=550)
     assert len(re.findall(r"^\| [^*|]+ \| \d+ \| 0 \| 0 \| 0 \|", page, re.MULTILINE)) == 2

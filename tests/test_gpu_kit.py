@@ -87,6 +87,7 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path, par
     assert [name for name in names if name.endswith(".png")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
 def test_a_part_that_fails_or_hangs_stops_no_other_and_keeps_its_results(tmp_path: Path) -> None:
     stubs = """

@@ -45,7 +45,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sklearn_digits", pytest.param("torch_digits", marks=pytest.mark.slow), "shell_program"]
+    "name",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("sklearn_digits", "torch_digits")), "shell_program"],
 )
 def test_a_shipped_study_of_another_training_runs(tmp_path: Path, name: str) -> None:
     study = load_study(EXPERIMENTS / f"{name}.py")

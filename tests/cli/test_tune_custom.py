@@ -163,10 +163,11 @@ def test_a_returned_value_takes_precedence_over_logged_ones(project: Path) -> No
     assert objective.value(run, None) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param((), id="one recipe", marks=pytest.mark.slow),
+        pytest.param((), id="one recipe"),
         pytest.param(("--per-variant", "--final-seeds", "2"), id="every variant"),
     ],
 )

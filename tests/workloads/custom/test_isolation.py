@@ -62,6 +62,7 @@ def test_the_files_of_a_program_are_its_own(tmp_path: Path, executor: Executor) 
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["table.txt"]
 
 
+@pytest.mark.slow
 def test_the_command_of_a_shell_from_the_issue(tmp_path: Path) -> None:
     command = "sh -c 'echo {x:1|2} > best.txt; sleep 0.3; echo score: $(cat best.txt)'"
     study = command_study(tmp_path, command, "", pattern=r"score: (\S+)", metric='Metric("score", unit="")')
@@ -323,10 +324,11 @@ RANDOM = """
 GENERATORS = ("python", "numpy", "torch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seeding",
     [
-        pytest.param("", marks=pytest.mark.slow),
+        "",
         "random.seed(5); np.random.seed(5); import torch; torch.manual_seed(5)",
     ],
 )
@@ -372,6 +374,7 @@ def test_what_forks_would_share_is_not_shared(tmp_path: Path, what: str) -> None
     assert {run.metrics["final/forked"] for run in runs} == {float(what == "nothing")}
 
 
+@pytest.mark.slow
 def test_a_library_that_a_run_imports_is_imported_once(tmp_path: Path) -> None:
     text = """
     import os, sys

@@ -228,6 +228,7 @@ def script(path: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_concurrent_compilations_never_load_a_partial_library(fresh, monkeypatch):
     quick = script(fresh / "quick++", f'exec {compiler()} "$@" -O0')  # so that the test takes seconds
     monkeypatch.setenv("CXX", quick)
