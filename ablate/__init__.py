@@ -20,6 +20,7 @@ Public names:
 - `Workload`: the subject of a study: factors, settings, a metric and a training function.
 - `Metric`: the score of a run: name, goal and unit.
 - `OneOf`, `Range`: the values that a setting can take.
+- `compare`: the differences between the variants of runs that exist, from a data frame, files, MLflow or W&B.
 - `from_function`, `from_command`: make a workload of a Python function, or of a command line.
 - `load_study`, `find_workload`: read the study of a file, or find a workload by its name.
 """
@@ -29,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablate.api.comparison import compare
     from ablate.stats.metric import Metric
     from ablate.studies.recipe import Recipe
     from ablate.studies.settings import OneOf, Range
@@ -48,6 +50,7 @@ __all__ = [
     "Recipe",
     "Study",
     "Workload",
+    "compare",
     "find_workload",
     "from_command",
     "from_function",
@@ -61,6 +64,7 @@ _MODULES = {
     "Recipe": "ablate.studies.recipe",
     "Study": "ablate.studies.study",
     "Workload": "ablate.studies.workload",
+    "compare": "ablate.api.comparison",
     "find_workload": "ablate.studies.workload",
     "from_command": "ablate.workloads.custom",
     "from_function": "ablate.workloads.custom",

@@ -48,6 +48,12 @@ INDEX = {
 
 
 INTERFACE = {
+    "Existing runs": (
+        "ablate.compare",
+        "ablate.api.arguments.ComparisonOptions",
+        "ablate.api.arguments.SourceOptions",
+        "ablate.api.results.ComparisonResult",
+    ),
     "Studies": ("ablate.Study", "ablate.load_study"),
     "Workloads and recipes": ("ablate.Recipe", "ablate.Workload", "ablate.find_workload", "ablate.Metric"),
     "Your own training": (

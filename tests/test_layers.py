@@ -14,6 +14,7 @@ from tests.import_graph import MODULES, PACKAGE, imports, own_imports, top, tree
 
 LAYERS = (
     ("cli",),
+    ("api",),
     ("workflows",),
     ("report",),
     ("tuning", "doctor"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +65,7 @@ def report(
 
       ablate report --fill README.md
     """
-    _check_usage(flags, external, study)
+    _check_usage(flags, external, store, study)
     with collector_paused():  # imports and tables create many objects and no garbage
         source = _source(flags, external, store, study)
         text = flags.check or flags.fill
@@ -99,41 +98,20 @@ def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> 
 
 
 def _source(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags, study: str | None) -> ReportSource:
-    from ablate.tracking import Project
-    from ablate.workflows.report_source import ReportSource
+    from ablate.api.options import report_source
 
-    source = ReportSource(
-        name=study or "",
-        project=Project.find(),
-        options=external.table_options(flags.margin),
-        files=external.runs or (),
-        sheet=external.sheet,
-        folder=external.folder,
-        metrics_file=external.metrics_file,
-        tensorboard=external.tensorboard,
-        experiments=tuple(external.experiment or ()),
-        run_filter=external.run_filter or "",
-        wandb=external.wandb,
-        optuna=external.optuna,
-        optuna_study=external.optuna_study,
-        command=external.command(study, flags.margin),
-        tracking_uri=store.tracking_uri,
-        offline=store.offline,
-    )
-    return source if study else replace(source, name=source.default_name)
+    options = external.options(store)
+    if study:
+        options["name"] = study
+    command, is_study = external.command(study, flags.margin), not external.sources
+    return report_source(external.runs, external.columns(flags.margin), options, command=command, is_study=is_study)
 
 
-def _check_usage(flags: ReportFlags, external: ExternalRunFlags, study: str | None) -> None:
-    sources = external.sources
-    if external.optuna_study and not external.optuna:
-        raise UsageError(
-            "--study is for --optuna. For a study of this project, give its name alone: ablate report NAME"
-        )
-    if external.run_filter and not external.experiment:
-        raise UsageError("--filter is for --experiment. Select runs of other sources with --where KEY=VALUE")
+def _check_usage(flags: ReportFlags, external: ExternalRunFlags, store: TrackingFlags, study: str | None) -> None:
+    from ablate.api.options import check_sources
+
+    sources = check_sources(external.runs, external.options(store))
     flags.drawing()
-    if len(sources) > 1:
-        raise UsageError(f"{' and '.join(sources)} exclude each other. Give one of them")
     is_named = bool(study or sources)
     if flags.check or flags.fill:
         _check_usage_of_marks(flags, external, is_named=is_named)

@@ -4,17 +4,31 @@ Nothing else prints. May import no other folder of the package.
 """
 
 from ablate.console.live import DecodingBar, RunView
-from ablate.console.printing import decimals, duration, error, info, number, print_json, result, table, warning
+from ablate.console.printing import (
+    MessageKind,
+    decimals,
+    duration,
+    error,
+    info,
+    messages_to,
+    number,
+    print_json,
+    result,
+    table,
+    warning,
+)
 from ablate.console.sweeps import SweepView
 
 __all__ = [
     "DecodingBar",
+    "MessageKind",
     "RunView",
     "SweepView",
     "decimals",
     "duration",
     "error",
     "info",
+    "messages_to",
     "number",
     "print_json",
     "result",

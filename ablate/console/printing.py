@@ -7,8 +7,10 @@ import math
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -31,6 +33,35 @@ OUTPUT = Console(highlight=False, soft_wrap=True)
 MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+MessageKind = Literal["info", "warning", "error"]
+
+Listener = Callable[[MessageKind, str], None]
+"""Receives messages instead of standard error."""
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def messages_to(listener: Listener) -> Iterator[None]:
+    """Pass messages in the block to a listener instead of printing them. No view is live meanwhile.
+
+    Threads that copy the context of the block are included.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def _message(kind: MessageKind, text: str, markup: str) -> None:
+    listener = _listener.get()
+    if listener is not None:
+        listener(kind, text)
+    else:
+        MESSAGES.print(markup)
+
+
 def is_terminal(console: Console) -> bool:
     """Return whether a terminal shows the lines. With FORCE_COLOR, rich takes every file for one."""
     return console.file.isatty()
@@ -38,22 +69,22 @@ def is_terminal(console: Console) -> bool:
 
 def is_live() -> bool:
     """Return whether messages go to a terminal that can draw a line again: not to a pipe, a notebook or TERM=dumb."""
-    return MESSAGES.is_interactive and is_terminal(MESSAGES)
+    return _listener.get() is None and MESSAGES.is_interactive and is_terminal(MESSAGES)
 
 
 def info(text: str) -> None:
     """Print a message to standard error."""
-    MESSAGES.print(_broken(text))
+    _message("info", text, _broken(text))
 
 
 def warning(text: str) -> None:
     """Print a warning to standard error."""
-    MESSAGES.print(_broken(f"warning: {text}").replace("warning:", "[yellow]warning:[/]", 1))
+    _message("warning", text, _broken(f"warning: {text}").replace("warning:", "[yellow]warning:[/]", 1))
 
 
 def error(text: str) -> None:
     """Print an error to standard error."""
-    MESSAGES.print(_broken(f"error: {text}").replace("error:", "[bold red]error:[/]", 1))
+    _message("error", text, _broken(f"error: {text}").replace("error:", "[bold red]error:[/]", 1))
 
 
 def _broken(text: str) -> str:

@@ -5,16 +5,17 @@ Import this package inside the function that needs a figure, since it loads Matp
 `wording` only.
 """
 
-from ablate.figures.backend import without_backend as _  # noqa: F401  # first: it imports Matplotlib
+from ablate.figures.backend import Axes
 from ablate.figures.dose_response import dose_response
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
-from ablate.figures.forest import forest, slopes
+from ablate.figures.forest import forest, forest_axes, forest_figure, slopes
 from ablate.figures.images import before_after, existing, image_grid
 from ablate.figures.media import drawn_for
 from ablate.figures.noise import noise_budget
 from ablate.figures.ranks import critical_difference
 from ablate.figures.retuned import budget_curves, estimands
-from ablate.figures.run_curves import run_curves
+from ablate.figures.run_curves import run_curves, run_curves_figure
+from ablate.figures.run_panels import run_curves_axes
 from ablate.figures.shapley import shapley_bars
 from ablate.figures.single_run import confusion, learning_curves
 from ablate.figures.training_curves import training_curves
@@ -27,6 +28,7 @@ from ablate.figures.tuning import (
 )
 
 __all__ = [
+    "Axes",
     "before_after",
     "budget_curves",
     "confusion",
@@ -36,6 +38,8 @@ __all__ = [
     "estimands",
     "existing",
     "forest",
+    "forest_axes",
+    "forest_figure",
     "half_normal",
     "image_grid",
     "importance_bars",
@@ -46,6 +50,8 @@ __all__ = [
     "parallel_coordinates",
     "pareto_front",
     "run_curves",
+    "run_curves_axes",
+    "run_curves_figure",
     "search_history",
     "search_slices",
     "shapley_bars",

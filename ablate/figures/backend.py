@@ -23,9 +23,12 @@ def without_backend() -> Iterator[str | None]:
             os.environ["MPLBACKEND"] = backend
 
 
+__all__ = ["Axes", "without_backend"]
+
 _is_first = "matplotlib" not in sys.modules
 with without_backend() as _backend:
     import matplotlib as mpl
+    from matplotlib.axes import Axes
 
     if _backend and _is_first:  # for the user's own figures in this process, as Matplotlib itself does
         with suppress(ValueError):

@@ -17,9 +17,10 @@ from matplotlib.patches import Patch
 
 from ablate.figures.interval_rows import Row, range_in_view
 from ablate.figures.labels import BODY, SMALL, decimals, fit, text_width
+from ablate.figures.legends import legend_below
 from ablate.figures.media import page_width, panels_across
 from ablate.figures.scales import Scale, scale_of
-from ablate.figures.style import BLUE, GREY, INK, PALE, legend_below, panel_grid, save, styled
+from ablate.figures.style import BLUE, GREY, INK, PALE, panel_grid, save, styled
 from ablate.figures.table_cells import number, records, text
 
 PANELS_ACROSS = 2

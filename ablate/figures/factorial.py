@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from ablate.figures.interval_figures import rows_figure
 from ablate.figures.interval_rows import Row
 from ablate.figures.labels import BODY, decimals, fit, margin_labels
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import chart_height, is_narrow, name_width, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
@@ -24,7 +25,6 @@ from ablate.figures.style import (
     new_figure,
     panel_grid,
     save,
-    shared_legend,
     styled,
 )
 from ablate.figures.table_cells import number, records, text

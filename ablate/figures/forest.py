@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ablate.figures.interval_figures import rows_figure
-from ablate.figures.interval_rows import Row
+from ablate.figures.interval_rows import Row, View, draw_panel, range_in_view
 from ablate.figures.labels import BODY, SMALL, decimals, fit
 from ablate.figures.media import page_width, panels_across
 from ablate.figures.style import BLUE, GREY, panel_grid, save, styled
 from ablate.figures.table_cells import number, records, text
 
 PANELS_ACROSS = 5
+LEAST_HEIGHT = 0.2
+"""Least height of a row in inches, for the distance between its interval and its seeds."""
+
 MOST_DOTS = 200
 """Dots per row of a forest plot, and lines per panel of slopes; of more seeds, those at even ranks are drawn."""
 
@@ -33,6 +39,20 @@ def forest(
     seeds: Mapping[str, Sequence[float]] | None = None,
     title: str | None = None,
 ) -> bytes:
+    """Draw `forest_figure`, and write it to `path` (PNG, PDF or SVG) if given."""
+    return save(forest_figure(effects, margin=margin, unit=unit, metric=metric, seeds=seeds, title=title), path)
+
+
+@styled
+def forest_figure(
+    effects: Any,
+    *,
+    margin: float,
+    unit: str = "points",
+    metric: str = "test accuracy",
+    seeds: Mapping[str, Sequence[float]] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Plot differences with both intervals, sorted, one panel per reference; names are above the rows if it is narrow.
 
     An arrow at the edge marks values outside the axis, such as unstable arms or intervals from very few seeds. Of more
@@ -45,7 +65,6 @@ def forest(
         unit: The unit of the differences.
         metric: The metric's name.
         seeds: The paired differences of each variant.
-        path: PNG file to write.
         title: Figure title.
     """
     table = records(effects)
@@ -61,8 +80,38 @@ def forest(
     headed = [("" if alone else f"against {fit(name, 2.5, lines=1)}", rows) for name, rows in groups.items()]
     levels = {number(row, "level") for row in table} if "level" in table[0] else {0.95}
     level = f"{100 * levels.pop():.4g} % interval" if len(levels) == 1 else "interval (level by row)"
-    figure = rows_figure(headed, margin, f"difference in {metric} from {against} ({unit})", title, level)
-    return save(figure, path)
+    return rows_figure(headed, margin, f"difference in {metric} from {against} ({unit})", title, level)
+
+
+@styled
+def forest_axes(
+    axes: Axes,
+    effects: Any,
+    *,
+    margin: float,
+    unit: str = "points",
+    metric: str = "test accuracy",
+    seeds: Mapping[str, Sequence[float]] | None = None,
+) -> None:
+    """Plot differences with both intervals into `axes`, sorted; arguments as for `forest_figure`.
+
+    Colours and markers show the verdicts. The rows of several references are named with their reference.
+    """
+    table, digits = records(effects), decimals(margin, unit)
+    references = {text(record, "reference", "baseline") for record in table}
+    rows = []
+    for record in table:
+        row = _row(record, seeds or {}, digits)
+        name = row.name if len(references) == 1 else f"{row.name} - {text(record, 'reference', 'baseline')}"
+        rows.append(replace(row, name=name))
+    rows.sort(key=lambda row: (math.isnan(row.delta), row.delta))
+    height = max(LEAST_HEIGHT, axes.bbox.height / axes.figure.dpi / max(1, len(rows)))
+    levels = [height * (place + 0.5) for place in range(len(rows))]
+    view = View(*range_in_view(rows, margin), rows)
+    draw_panel(axes, rows, [*levels, height * len(rows)], view, margin)
+    axes.set_yticks(levels, [fit(row.name, 2.5, lines=2) for row in rows])
+    against = fit(references.pop(), 2.5, lines=1) if len(references) == 1 else "the reference"
+    axes.set_xlabel(f"difference in {metric} from {against} ({unit})")
 
 
 def _at_even_ranks(ordered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ablate.figures.style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, legend_below
+from ablate.figures.legends import legend_below
+from ablate.figures.style import BLUE, GREEN, GREY, INK, PALE, VERMILLION
 
 UNRELIABLE = "trains unreliably"
 STRETCH = 4.0  # unstable rows may widen the axis by this factor

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ablate.figures.labels import BODY, fit, margin_labels
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import chart_height, is_narrow, name_width, page_width
-from ablate.figures.style import BLUE, GREY, INK, VERMILLION, new_figure, plain_log, save, shared_legend, styled
+from ablate.figures.style import BLUE, GREY, INK, VERMILLION, new_figure, plain_log, save, styled
 
 MIN_SEEDS, MAX_SEEDS = 2, 100
 MAX_LINES = 200  # of more variants, those at even ranks are drawn

@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import chart_height, is_narrow, name_width, page_width
-from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, new_figure, save, shared_legend, styled
+from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, new_figure, save, styled
 
 
 @styled

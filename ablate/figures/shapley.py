@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ablate.figures.labels import BODY, fit
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import name_width, page_width
-from ablate.figures.style import BLUE, GREEN, GREY, INK, ORANGE, new_figure, save, shared_legend, styled
+from ablate.figures.style import BLUE, GREEN, GREY, INK, ORANGE, new_figure, save, styled
 from ablate.figures.table_cells import number, records, text
 
 ATTRIBUTIONS = (

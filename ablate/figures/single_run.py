@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
 from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import page_width
 from ablate.figures.style import (
     BLUE,
@@ -23,7 +24,6 @@ from ablate.figures.style import (
     new_figure,
     plain_log,
     save,
-    shared_legend,
     styled,
 )
 from ablate.figures.table_cells import number, records

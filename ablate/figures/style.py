@@ -17,14 +17,13 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib.style
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ablate.figures.labels import BODY, HEADING, SMALL, fit, text_width
+from ablate.figures.labels import BODY, HEADING, SMALL, fit
 from ablate.figures.media import page_width
 
 DPI = 160
@@ -107,9 +106,30 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     return drawn
 
 
+class ShownAxes(Axes):
+    """Axes that a notebook shows as the picture of their figure."""
+
+    def _repr_png_(self) -> bytes:
+        figure = self.get_figure(root=True)
+        assert figure is not None
+        return rendered(figure)
+
+
+class _ShownFigure(Figure):
+    """A figure, not one of pyplot, that a notebook shows as a picture, by itself or by one of its axes."""
+
+    def add_subplot(self, *args: Any, **kwargs: Any) -> Axes:
+        """Add axes that a notebook shows."""
+        axes: Axes = super().add_subplot(*args, **{"axes_class": ShownAxes, **kwargs})
+        return axes
+
+    def _repr_png_(self) -> bytes:
+        return rendered(self)
+
+
 def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     """Return a figure of `width` x `height` inches whose layout leaves room for every label."""
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.04))
+    figure = _ShownFigure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.04))
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(fit(title, width - 0.3, size=HEADING), x=0.01, horizontalalignment="left")
@@ -128,47 +148,6 @@ def panel_grid(
     return PanelGrid(figure, list(grid.flat[:count]), list(grid[:, 0]))
 
 
-def shared_legend(figure: Figure) -> None:
-    """Add one legend for all panels below them, where it covers no data."""
-    entries: dict[str, Artist] = {}
-    for axes in figure.axes:
-        entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
-    legend_below(figure, list(entries.values()), list(entries), most=4)
-
-
-def legend_below(
-    figure: Figure,
-    handles: Sequence[Artist],
-    labels: Sequence[str] = (),
-    *,
-    most: int = 20,
-    grow: bool = False,
-    **more: Any,
-) -> None:
-    """Add a legend below the panels, with as many columns as fit, up to `most`; `grow` makes room for it."""
-    if not handles:
-        return
-    room = page_width() - 0.6
-    texts = [fit(text, room) for text in (labels or [str(handle.get_label()) for handle in handles])]
-    columns = _legend_columns(texts, min(most, len(texts)))
-    if grow:
-        lines = (
-            1.6 * SMALL / 72 * (-(-sum(text.count("\n") + 1 for text in texts) // columns) + bool(more.get("title")))
-        )
-        figure.set_figheight(figure.get_figheight() + lines)
-    figure.legend(list(handles), texts, loc="outside lower center", ncols=columns, **more)
-
-
-def _legend_columns(texts: Sequence[str], most: int) -> int:
-    """Return the largest number of columns of a legend that fits the width of the figure."""
-    for columns in range(most, 1, -1):
-        widths = [max(text_width(line) for line in text.split("\n")) for text in texts]
-        names = sum(max(group) for group in np.array_split(widths, columns))
-        if names + (4.8 * columns - 1) * SMALL / 72 <= page_width() - 0.1:  # handles, and space between columns
-            return columns
-    return 1
-
-
 def save(figure: Figure, path: Path | str | None) -> bytes:
     """Return the figure as PNG, or as PDF or SVG by the suffix of `path`, to which it is written if given.
 
@@ -181,6 +160,17 @@ def save(figure: Figure, path: Path | str | None) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return content
+
+
+@styled
+def rendered(figure: Figure) -> bytes:
+    """Return a figure as PNG, in the style of this package whatever the user's settings are. It can change later."""
+    dots, layout = figure.dpi, figure.get_layout_engine()
+    try:
+        return render(figure)
+    finally:
+        figure.dpi = dots
+        figure.set_layout_engine(layout)
 
 
 def render(figure: Figure) -> bytes:

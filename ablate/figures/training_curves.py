@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from ablate.errors import UserError
 from ablate.figures.arm_curves import Arm, Band, early_stops, merge_equal, read_arm
 from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.legends import legend_below
 from ablate.figures.media import chart_height, page_width, panels_across
 from ablate.figures.run_lines import EARLY, WORTH_CUTTING
 from ablate.figures.style import (
@@ -24,7 +25,6 @@ from ablate.figures.style import (
     INK,
     LINE_STYLES,
     LineStyle,
-    legend_below,
     new_figure,
     panel_grid,
     plain_log,

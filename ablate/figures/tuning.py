@@ -13,6 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
 from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.legends import shared_legend
 from ablate.figures.media import chart_height, name_width, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
@@ -26,7 +27,6 @@ from ablate.figures.style import (
     panel_grid,
     plain_log,
     save,
-    shared_legend,
     styled,
 )
 

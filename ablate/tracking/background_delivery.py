@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +83,7 @@ class BackgroundDelivery:
         self._failure: StoreError | None = None
         self._has_reported = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="tracking", daemon=True)
         self._thread.start()
 
     def follow(self, journal: Path) -> None:

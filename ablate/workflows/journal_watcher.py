@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ class JournalWatcher:
         self._journals, self._jobs, self._delivery, self._view = journals, jobs, delivery, view
         self._interval = interval
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="journals", daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._work,), name="journals", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ablate.errors import UserError
 from ablate.redaction import mask_uri
@@ -45,15 +45,17 @@ def name_of(paths: Sequence[Path]) -> str:
 class ReportSource:
     """Where the runs of a report come from, and how to read them.
 
-    With `files`, `folder`, `tensorboard`, `experiments`, `wandb` or `optuna` the runs are external: `options` maps
-    their columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`, `run_filter` a filter in
-    MLflow's syntax, `optuna_study` the name of a study in the storage `optuna`, and `command` the command line that the
-    report quotes. Otherwise they are the runs of the study `name`, and only `options.margin` and `options.floor` count.
+    With `table` (runs in memory), `files`, `folder`, `tensorboard`, `experiments`, `wandb` or `optuna` the runs are
+    external: `options` maps their columns, `sheet` is that of workbooks, `metrics_file` the name of files in `folder`,
+    `run_filter` a filter in MLflow's syntax, `optuna_study` the name of a study in the storage `optuna`, and `command`
+    the command line that the report quotes. Otherwise they are the runs of the study `name`, and only `options.margin`
+    and `options.floor` count.
     """
 
     name: str
     project: Project
     options: TableOptions
+    table: RunTable | None = None
     files: Sequence[Path] = ()
     sheet: str | None = None
     folder: Path | None = None
@@ -71,11 +73,17 @@ class ReportSource:
     @property
     def is_external(self) -> bool:
         """Whether the runs are not those of a study of this project."""
-        return bool(self._paths or self.experiments or self.wandb or self.optuna)
+        return bool(self.table is not None or self._paths or self.experiments or self.wandb or self.optuna)
+
+    def named(self) -> Self:
+        """Return this source with its default name unless it has one."""
+        return self if self.name else replace(self, name=self.default_name)
 
     @property
     def default_name(self) -> str:
         """The name of the report without a name of its own: that of the runs' place."""
+        if self.table is not None:
+            return "runs"
         if self.optuna:
             return self.optuna_study or Path(mask_uri(self.optuna).partition("?")[0]).stem
         if self.wandb:
@@ -90,13 +98,16 @@ class ReportSource:
     def read(self) -> StudyData:
         """Read the runs."""
         if self.is_external:
-            return replace(study_of(self.name, self._runs(), self.options), commands=[self.command])
+            commands = [self.command] if self.command else []
+            return replace(study_of(self.name, self._runs(), self.options), commands=commands)
         from ablate.report.sources.study import from_study
 
         return from_study(self.name, self._tracker(), self.options.margin, self.options.floor)
 
     def _runs(self) -> RunTable:
         """Return the runs of other programs. Files do without the modules that the other sources need."""
+        if self.table is not None:
+            return self.table
         if self.files:
             return read_table_files(self.files, self.sheet)
         if self.folder:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from ablate.cli.options import names
 from ablate.errors import UsageError
 from ablate.wording import unknown
-
-if TYPE_CHECKING:
-    from ablate.report.sources.units import NamedMetric
 
 
 def metric_names(text: str | None) -> list[str]:
@@ -30,13 +24,13 @@ def metric_names(text: str | None) -> list[str]:
     return found
 
 
-def by_metric(flag: str, text: str | None, metrics: Sequence[str]) -> dict[str, str]:
+def by_metric(flag: str, text: str | None, metrics: Sequence[str]) -> dict[str, str] | None:
     """Return the values in `0.5` or `acc=0.5,loss=0.02` by metric. A value without a name is that of the first metric.
 
-    Raises UsageError for a name that is not among the `metrics`, and for two values of one metric.
+    None for no text. Raises UsageError for a name that is not among the `metrics`, and for two values of one metric.
     """
     if text is None:
-        return {}
+        return None
     first, found = (metrics[0] if metrics else ""), dict[str, str]()
     for item in text.split(","):
         name, given, value = item.rpartition("=")
@@ -47,49 +41,3 @@ def by_metric(flag: str, text: str | None, metrics: Sequence[str]) -> dict[str, 
             raise UsageError(f"{flag} {text} has two values for {name or 'the metric'}. Write NAME=VALUE for others")
         found[name] = value.strip()
     return found
-
-
-def numbers_by_metric(flag: str, text: str | None, metrics: Sequence[str]) -> dict[str, float]:
-    """Return the values as numbers. Raises UsageError, also for text that is not a finite number."""
-    found = {}
-    for name, value in by_metric(flag, text, metrics).items():
-        try:
-            found[name] = float(value)
-        except ValueError:
-            found[name] = math.nan
-        if not math.isfinite(found[name]):
-            raise UsageError(f"{flag} must be a number, not {value!r}")
-    return found
-
-
-def margin_of(text: str | None, metrics: Sequence[str] = ()) -> dict[str, float]:
-    """Return the margins by metric. Raises UsageError for one that is not above 0."""
-    found = numbers_by_metric("--margin", text, metrics)
-    for margin in found.values():
-        if margin <= 0:
-            raise UsageError(f"--margin must be above 0, not {margin:g}")
-    return found
-
-
-def named_metrics(
-    metric: str | None, goal: str | None, unit: str | None, margin: str | None, floor: str | None
-) -> list[NamedMetric]:
-    """Return the metrics with their options; a single one without a name if none is named.
-
-    Raises UsageError for values that are not those of the options.
-    """
-    from ablate.report.sources.units import NamedMetric
-
-    given = metric_names(metric)
-    goals = by_metric("--metric-goal", goal, given)
-    for word in goals.values():
-        if word not in names.GOALS:
-            raise UsageError(f"--metric-goal must be max or min, not {word!r}")
-    units, margins = by_metric("--unit", unit, given), margin_of(margin, given)
-    floors = numbers_by_metric("--floor", floor, given)
-    return [
-        NamedMetric(
-            name=name, goal=goals.get(name), unit=units.get(name), margin=margins.get(name), floor=floors.get(name)
-        )
-        for name in given or [""]
-    ]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from ablate.cli.options import names, panels
 from ablate.cli.options.comparison import ComparisonFlags
-from ablate.cli.options.metrics import named_metrics
+from ablate.cli.options.metrics import by_metric, metric_names
 from ablate.cli.options.run_source import SOURCES, external_option, flag_of
 from ablate.redaction import mask_uri
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.report.sources.existing_runs import TableOptions
+    from ablate.api.arguments import ChosenColumns, ComparisonOptions
+    from ablate.cli.options.common import TrackingFlags
 
 
 @dataclass(frozen=True)
@@ -110,36 +111,47 @@ class ExternalRunFlags(ComparisonFlags):
         ),
     ] = False
 
-    def table_options(self, margin: str | None) -> TableOptions:
-        """Return how to read the runs. Raises UsageError for a goal that is neither max nor min."""
-        from ablate.report.sources.existing_runs import TableOptions
+    def columns(self, margin: str | None) -> ChosenColumns:
+        """Return what is compared. Raises UsageError for values that are not those of the options."""
+        metrics = metric_names(self.metric)
+        return {
+            "metric": metrics,
+            "variant": self.variant_param,
+            "seed": self.seed_param,
+            "baseline": self.baseline,
+            "margin": by_metric("--margin", margin, metrics),
+        }
 
-        metric, *secondary = named_metrics(self.metric, self.metric_goal, self.unit, margin, self.floor)
-        self.check_combination()
-        factors = tuple(name.strip() for name in (self.factor_params or "").split(",") if name.strip())
-        words = () if self.finished_word is None else tuple(self.finished_word.split(","))
-        return TableOptions(
-            margin=metric.margin,
-            baseline=self.baseline,
-            variant=self.variant_param,
-            factors=factors,
-            seed=self.seed_param,
-            status=self.status_param,
-            finished_words=words,
-            metric=metric.name or None,
-            goal=metric.goal,
-            unit=metric.unit,
-            floor=metric.floor,
-            target=self.target,
-            secondary=secondary,
-            step=self.step,
-            step_param=self.step_param,
-            exploratory=self.exploratory,
-            where=tuple(self.where or ()),
-            dataset=self.dataset_param,
-            unpaired=self.unpaired,
-            fold_ratio=self.fold_ratio,
-        )
+    def options(self, store: TrackingFlags) -> ComparisonOptions:
+        """Return the source of the runs and how they are read. Raises UsageError as `columns` does."""
+        metrics = metric_names(self.metric)
+        return {
+            "folder": self.folder,
+            "metrics_file": self.metrics_file,
+            "tensorboard": self.tensorboard,
+            "experiment": self.experiment,
+            "filter": self.run_filter,
+            "wandb": self.wandb,
+            "optuna": self.optuna,
+            "study": self.optuna_study,
+            "sheet": self.sheet,
+            "tracking_uri": store.tracking_uri,
+            "offline": store.offline,
+            "metric_goal": by_metric("--metric-goal", self.metric_goal, metrics),
+            "unit": by_metric("--unit", self.unit, metrics),
+            "floor": by_metric("--floor", self.floor, metrics),
+            "factor_params": self.factor_params,
+            "status_param": self.status_param,
+            "finished_word": self.finished_word,
+            "step": self.step,
+            "step_param": self.step_param,
+            "exploratory": self.exploratory,
+            "where": self.where,
+            "dataset_param": self.dataset_param,
+            "target": self.target,
+            "unpaired": self.unpaired,
+            "folds": self.folds,
+        }
 
     def given(self) -> list[str]:
         """Return the flags that are given and describe runs of other programs."""

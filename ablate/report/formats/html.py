@@ -52,6 +52,19 @@ _FOLD = re.compile(r"<details(?: open)?>|</details>|<summary><b>[^<>]+</b>[^<>]*
 _TITLE = re.compile(r"<h2>(?P<heading>.*?)</h2>|<summary><b>(?P<fold>.*?)</b>.*?</summary>")
 
 
+def fragment(markdown: str) -> str:
+    """Return Markdown as HTML for a part of a page, such as the output of a notebook's cell."""
+    from markdown_it import MarkdownIt
+
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
+
+
+def picture(png: bytes, description: str) -> str:
+    """Return a picture as HTML with its content."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return f'<img src="{source}" alt="{escape(description)}" style="max-width: 60rem; width: 100%; background: #fff">'
+
+
 def html(markdown: str, title: str, folder: Path) -> str:
     """Return the HTML page of a report; images are read from `folder`.
 

@@ -29,7 +29,7 @@ _KINDS = {"interactions": "synergies of pairs"}
 def study_plots(analysis: Analysis) -> list[Plot]:
     """Return the plots that the study supports, in the order of the report."""
     makers = (
-        _forest,
+        forest_plots,
         _slopes,
         training_plots,
         recorded_plots,
@@ -67,11 +67,10 @@ def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
     return [effect for effect in effects if effect.n]
 
 
-def _forest(analysis: Analysis) -> Iterator[Plot]:
+def forest_plots(analysis: Analysis) -> Iterator[Plot]:
+    """Yield the forest plot, unless nothing is compared."""
     rows, seeds = [], {}
-    metric = analysis.study.metric.label
-    if analysis.main_effects:
-        metric += f", {AVERAGED},"
+    metric = analysis.study.metric.label + f", {AVERAGED}," * bool(analysis.main_effects)
     known = _with_seeds(analysis.headline)
     half = MOST_ROWS // 2
     ranked = [effect for effect in known if math.isfinite(effect.delta)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ablate.errors import UsageError
 from ablate.report.sources.infer_design import InferredDesign, infer_design
 from ablate.stats.effects import Protocol
 from ablate.stats.effects.types import Replicates
@@ -23,6 +25,37 @@ ABOUT_REPLICATES: dict[Replicates, str] = {
     "training sets of this size from this data.",
 }
 """What a repetition is assumed to be."""
+
+
+def read_fold_ratio(folds: str | float | None) -> float:
+    """Return the number of test rows per training row of a fold: of 1/9, 0.111; 0 without folds.
+
+    Raises UsageError for other text, and for numbers that are not above 0.
+    """
+    if folds is None:
+        return 0.0
+    above, _, below = str(folds).partition("/")
+    try:
+        ratio = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        ratio = math.nan
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise UsageError(
+            f"--folds must be the number of test rows per training row, such as 1/9 for ten folds, not {folds!r}"
+        )
+    return ratio
+
+
+def check_combination(*, unpaired: bool, folds: bool, target: float | None, dataset: str | None) -> None:
+    """Raise UsageError for declarations that exclude each other, and for a target that is not a number."""
+    if unpaired and folds:
+        raise UsageError("--unpaired and --folds exclude each other: folds pair the runs of two variants")
+    if target is not None and folds:
+        raise UsageError("--target and --folds exclude each other: folds are not independent runs")
+    if target is not None and dataset:
+        raise UsageError("--target and --dataset-param exclude each other: select a data set with --where")
+    if target is not None and not math.isfinite(target):
+        raise UsageError(f"--target must be a number, not {target}")
 
 
 def declared_words(protocol: Protocol) -> str:

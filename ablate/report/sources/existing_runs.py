@@ -20,7 +20,12 @@ from ablate.report.sources.columns import (
     require,
 )
 from ablate.report.sources.datasets import dataset_design, label_by_dataset
-from ablate.report.sources.declared_comparison import ABOUT_REPLICATES, declared_design, declared_words
+from ablate.report.sources.declared_comparison import (
+    ABOUT_REPLICATES,
+    check_combination,
+    declared_design,
+    declared_words,
+)
 from ablate.report.sources.infer_design import InferredDesign
 from ablate.report.sources.row_checks import check_rows, read_seed_column
 from ablate.report.sources.run_names import in_one_form, similar_names
@@ -76,6 +81,10 @@ class TableOptions(MetricOptions):
     dataset: str | None = None
     unpaired: bool = False
     fold_ratio: float = 0.0
+
+    def __post_init__(self) -> None:
+        folds = bool(self.fold_ratio)
+        check_combination(unpaired=self.unpaired, folds=folds, target=self.target, dataset=self.dataset)
 
     def for_secondary(self, metric: NamedMetric) -> Self:
         """Return the options for the same runs with a secondary metric."""

@@ -51,6 +51,8 @@ def _read(path: Path, sheet: str | None) -> RunTable:
 
 def _start(path: Path) -> bytes:
     """Return the first bytes of a file. Raises UserError if it does not exist or cannot be read."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder. Read it with --folder, --tensorboard or --wandb")
     if not path.is_file():
         raise UserError(f"File not found: {path}")
     try:
