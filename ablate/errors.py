@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+from typing import TypeGuard
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -25,11 +26,16 @@ class UsageError(UserError):
     exit_code = 2
 
 
+def is_full_disk(error: BaseException) -> TypeGuard[OSError]:
+    """Return whether an operation failed because the disk is full."""
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
+
+
 def explain(error: OSError) -> str:
     """Return an error of the operating system as one line: the problem and the remedy."""
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error) or type(error).__name__
-    if error.errno in DISK_FULL:
+    if is_full_disk(error):
         return f"{where}{reason}. Free some space and repeat the command, it continues where it stopped"
     if error.errno in _NOT_ALLOWED:
         return f"{where}{reason}. Make it writable, or work in another folder"

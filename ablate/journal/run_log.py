@@ -34,6 +34,12 @@ def _check_names(metrics: Mapping[str, float]) -> None:
             raise UserError(f"Invalid metric name {name!r}. Use letters, digits, spaces and _ - . : /")
 
 
+def _not_finite(step: int, values: Mapping[str, float]) -> str | None:
+    """Return which of the values at a step is not finite, as a reason, or None."""
+    broken = next((name for name, value in values.items() if not math.isfinite(value)), None)
+    return f"{broken} is not finite after epoch {step}" if broken else None
+
+
 def integer_step(step: Any) -> int:
     """Return a step as an integer: an int, an integer of NumPy or a tensor, or a float without a fraction.
 
@@ -73,30 +79,36 @@ class RunLog:
         self._journal, self._observer = journal, observer
         self._series: dict[str, list[float]] = {}
         self._rows: dict[int, dict[str, float]] = {}
+        self.diverged: str | None = None
+        """The reason why the run is unstable, once a value that is not finite was recorded."""
         for line in records(journal.path):
             if line["record"] == "metrics":
-                self._rows.setdefault(line["step"], {"step": line["step"]}).update(line["values"])
+                values = {name: math.nan if value is None else value for name, value in line["values"].items()}
+                self._add(line["step"], values)
             elif line["record"] == "series":
                 self._series.setdefault(line["name"], []).extend(line["values"])
 
     def __call__(self, step: int, **metrics: float) -> None:
         """Record metrics at `step`; a metric that this step already has is skipped.
 
-        Raises Diverged if a value is not finite.
+        Raises Diverged if a value at this step is not finite. The run is unstable even if the training catches it.
         """
         step = integer_step(step)
         row = self._rows.get(step, {})
         added = {name: float(value) for name, value in metrics.items() if name not in row}
-        if not added:
-            return
-        _check_names(added)
-        self._journal.write("metrics", step=step, values=added)
-        self._rows.setdefault(step, {"step": step}).update(added)
-        if self._observer:
-            self._observer.recorded(step, added)
-        broken = [name for name, value in added.items() if not math.isfinite(value)]
-        if broken:
-            raise Diverged(f"{broken[0]} is not finite after epoch {step}")
+        if added:
+            _check_names(added)
+            self._journal.write("metrics", step=step, values=added)
+            self._add(step, added)
+            if self._observer:
+                self._observer.recorded(step, added)
+        recorded = self._rows.get(step, {})
+        if broken := _not_finite(step, {name: recorded[name] for name in metrics}):
+            raise Diverged(broken)
+
+    def _add(self, step: int, values: Mapping[str, float]) -> None:
+        self._rows.setdefault(step, {"step": step}).update(values)
+        self.diverged = self.diverged or _not_finite(step, values)
 
     @property
     def history(self) -> list[dict[str, float]]:

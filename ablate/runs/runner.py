@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablate import DISTRIBUTION
-from ablate.errors import DISK_FULL, UserError
+from ablate.errors import UserError, is_full_disk
 from ablate.interrupts import Terminated
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.journal.run_journal import SCHEMA, Journal, Journals, Run, load, records
@@ -177,7 +177,7 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     except UserError as error:
         end = _RunEnd("failed", str(error))
     except Exception as error:  # a failed variant must not stop the others: it is recorded with its traceback
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_full_disk(error):
             with suppress(OSError):  # no fault of the run, which resumes from its checkpoint once there is space
                 _write_end(journal, job, _RunEnd("killed", "the disk is full"), started)
             raise
@@ -188,6 +188,7 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
 
 
 def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
+    """Train, and return the end of the run. After a value that was not finite, any end of the training is unstable."""
     metric = job.recipe.workload.metric.with_floor(job.data.floor)
     try:
         outcome = train(job, log)
@@ -195,7 +196,11 @@ def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
         return _RunEnd("unstable", str(reason))
     except Pruned as reason:
         return _RunEnd("pruned", str(reason))
-    unstable = metric.unstable_reason(outcome.metrics[metric.tracked])
+    except Exception as error:
+        if log.diverged and not (isinstance(error, TrainingLost) or is_full_disk(error)):
+            return _RunEnd("unstable", log.diverged, trace=traceback.format_exc())
+        raise
+    unstable = log.diverged or metric.unstable_reason(outcome.metrics[metric.tracked])
     return _RunEnd("unstable" if unstable else "finished", unstable, outcome)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, records
-from ablate.journal.run_log import RunLog, integer_step
+from ablate.journal.run_log import Diverged, RunLog, integer_step
 
 
 @pytest.mark.parametrize("step", [1, 1.0, np.int64(1), np.uint8(1), np.float32(1), np.float64(1), np.array(1), True])
@@ -37,6 +37,21 @@ def test_other_steps_are_refused_before_they_are_written(tmp_path: Path, step: A
                 call()
             assert "\n" not in str(caught.value)
     assert [record["record"] for record in records(tmp_path / "one.jsonl")] == ["metrics"]
+
+
+def test_a_value_that_is_not_finite_is_known_to_a_resumed_run(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").touch()
+    with Journal(tmp_path / "one.jsonl") as journal:
+        log = RunLog(journal)
+        log(1, loss=1)
+        assert log.diverged is None
+        with pytest.raises(Diverged, match="loss is not finite after epoch 2"):
+            log(2, loss=float("inf"))
+        with pytest.raises(Diverged, match="loss is not finite after epoch 2"):
+            RunLog(journal)(2, loss=1)
+        log(3, loss=1)
+        assert [log.diverged, RunLog(journal).diverged] == ["loss is not finite after epoch 2"] * 2
+    assert [record["step"] for record in records(tmp_path / "one.jsonl")] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

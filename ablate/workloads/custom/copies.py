@@ -7,7 +7,7 @@ import shutil
 import stat
 import time
 
-from ablate.errors import DISK_FULL
+from ablate.errors import is_full_disk
 
 CLOCK_TICK = 0.01
 """Seconds within which two changes of a file may have the same change time."""
@@ -60,7 +60,7 @@ class Copies:
             try:
                 shutil.copy2(path, self.top + path)
             except OSError as error:
-                if error.errno in DISK_FULL:
+                if is_full_disk(error):
                     raise
                 return False
             self._note(path, source)

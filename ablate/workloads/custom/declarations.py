@@ -207,5 +207,14 @@ def make_outcome(returned: Any, metric: Metric, trainer: str, params: Mapping[st
     found = find_result(values, metric.name, f"the result of {trainer}")
     if found is None:
         raise UsageError(f"{trainer} returned no {metric.name}, the metric (found: {listed(values) or 'nothing'})")
+    if _is_boolean(values[found]):
+        raise UsageError(
+            f"{trainer} returned {found} = {values[found]}, which is not a number. Return {{{metric.name!r}: number}}"
+        )
     others = {FINAL + recordable(name): number for name, number in numbers.items() if name != found}
     return Outcome({**others, metric.tracked: numbers[found]}, dict(params))
+
+
+def _is_boolean(value: Any) -> bool:
+    """Return whether a value, also one of NumPy, a tensor or a series, is true or false."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.").startswith("bool")

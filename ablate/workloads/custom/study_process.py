@@ -100,9 +100,9 @@ def _answer(log: Log, call: LogCall) -> Answer:
     try:
         found = getattr(log, call.name)
         value = found(*call.arguments, **(call.named or {})) if callable(found) else found
-        return Answer(value.absolute() if isinstance(value, Path) else value)
+        return Answer(value.absolute() if isinstance(value, Path) else value, caller=call.caller)
     except Exception as error:  # for the training, which asked
-        return Answer(error=error)
+        return Answer(error=error, caller=call.caller)
 
 
 def _reason(code: int) -> str:

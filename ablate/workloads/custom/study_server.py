@@ -31,12 +31,12 @@ from ablate.workloads.custom.absolute_paths import AbsolutePaths
 from ablate.workloads.custom.declarations import Trainer
 from ablate.workloads.custom.preloading import preload, recorded_imports
 from ablate.workloads.custom.random_state import RandomState
+from ablate.workloads.custom.remote_log import RemoteLog, SharedConnection
 from ablate.workloads.custom.study_file import arguments_explained, load_trainer
 from ablate.workloads.custom.study_messages import (
     Answer,
     Description,
     ProcessEnded,
-    RemoteLog,
     RunRequest,
     RunResult,
     portable,
@@ -137,9 +137,11 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
         signal.signal(signal.SIGTERM, _terminate)
         repeat_ignored_interrupts()
         os.register_at_fork(after_in_child=_reset_termination)
-        received: RunRequest = connection.recv()
-        result, libraries = _result(trainer, received, RemoteLog(connection, received))
-        connection.send(result)
+        while not isinstance(received := connection.recv(), RunRequest):
+            pass  # the answer to a call of the last run, which had ended
+        shared = SharedConnection.of(connection)
+        result, libraries = _result(trainer, received, RemoteLog(shared, received))
+        shared.end(result)
         if imported is not None:
             os.write(imported, "\n".join(libraries).encode())
         code = 0

@@ -15,6 +15,8 @@ from ablate.workloads.custom.study_file import load_study
 from ablate.workloads.dispatch import open_data
 from tests.samples.custom import LATENCY, artifact, runs_of, written
 
+CAUGHT = "try:\n    log(1, loss=math.nan)\nexcept Exception:\n    pass\n"
+
 
 def study(folder: Path, text: str = LATENCY) -> Study:
     return load_study(written(folder, text))
@@ -63,8 +65,16 @@ def test_a_study_has_the_declared_properties(tmp_path: Path) -> None:
         ("raise SystemExit(3)", "failed", "train exited with code 3"),
         ("raise MemoryError('no room')", "out_of_memory", "MemoryError: no room"),
         ("log(1, loss=math.nan)", "unstable", "loss is not finite"),
+        (CAUGHT + "return 1", "unstable", "loss is not finite after epoch 1"),
+        (CAUGHT + "log(2, loss=1)\nraise ValueError('input contains NaN')", "unstable", "loss is not finite"),
         ("return {'score': math.inf}", "unstable", "the final score is not finite"),
         ("return None", "failed", "train returned score = None, which is not a number"),
+        ("return True", "failed", "train returned score = True, which is not a number"),
+        (
+            "import numpy\nreturn {'test': {'score': numpy.bool_(1)}}",
+            "failed",
+            "test.score = True, which is not a number",
+        ),
         ("return {'sore': 1}", "failed", "train returned no score, the metric (found: sore)"),
         ("return {'score': 1, 'note': 'good'}", "failed", "note = 'good', which is not a number"),
         ("return recipe['b']", "failed", "Unknown factor or setting 'b'"),

@@ -98,6 +98,52 @@ def test_a_function_can_read_its_log_and_write_artifacts(tmp_path: Path) -> None
     assert artifact(tmp_path, run, "output.txt") == "from a child process\n"
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "threading.Thread",
+        "multiprocessing.get_context('fork').Process",
+        pytest.param("multiprocessing.get_context('spawn').Process", marks=pytest.mark.slow),
+    ],
+)
+def test_threads_and_child_processes_share_the_log(tmp_path: Path, start: str) -> None:
+    text = f"""
+    import multiprocessing, threading
+    def child(log, number):
+        for step in range(10):
+            log(10 * number + step, loss=float("nan") if (number, step) == (2, 9) else number)
+    def train(recipe, log):
+        children = [{start}(target=child, args=(log, number)) for number in range(3)]
+        for child_ in children:
+            child_.start()
+        for step in range(30, 60):
+            log(step, loss=0)
+        for child_ in children:
+            child_.join()
+        return 1
+    """
+    (run,) = runs_of(function_study(tmp_path, text), tmp_path, most=1)
+    assert (run.status, run.error) == ("unstable", "loss is not finite after epoch 29")
+    assert sorted(row["step"] for row in run.history) == [*range(60)]
+    assert run.metrics["final/score"] == 1
+
+
+def test_calls_of_the_log_after_the_end_of_a_run_do_not_reach_the_next_one(tmp_path: Path) -> None:
+    text = """
+    import threading, time
+    def monitor(log, seed):
+        for step in range(10**6):
+            log(step, seed=seed)
+    def train(recipe, log):
+        threading.Thread(target=monitor, args=(log, recipe.seed), daemon=True).start()
+        time.sleep(0.02)
+        return recipe.seed
+    """
+    runs = runs_of(function_study(tmp_path, text).change(seeds=5), tmp_path, most=3)
+    assert {(run.error, run.metrics["final/score"] == run.seed) for run in runs} == {(None, True)}
+    assert {row["seed"] == run.seed for run in runs for row in run.history} == {True}
+
+
 def test_an_exception_keeps_its_message_and_traceback(tmp_path: Path) -> None:
     text = """
     class OwnError(Exception):
