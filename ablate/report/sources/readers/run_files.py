@@ -51,7 +51,9 @@ CONFIGURATIONS = (
 )
 """Names of files with the configuration of a run."""
 
-_REPEATED_BY_HUGGING_FACE = ("all_results.json", "eval_results.json")
+FINAL_EVALUATION = "eval_results.json"
+REPEATED_BY_HUGGING_FACE = ("all_results.json", FINAL_EVALUATION)
+_NO_SCORE = re.compile(r"_runtime$|_per_second$|_samples$|^epoch$|memory|mem_")
 _FIRST_STEPS = ("step", "epoch")
 
 
@@ -69,13 +71,38 @@ def metric_file(folder: Path, asked: str | None = None) -> Path | None:
     names = [asked] if asked else METRIC_FILES
     found = [folder / name for name in names if (folder / name).is_file()]
     if any(path.name == HUGGING_FACE for path in found):
-        found = [path for path in found if path.name not in _REPEATED_BY_HUGGING_FACE]
-    if len(found) > 1:
-        raise UsageError(
-            f"{folder} has several files of metrics: {listed(path.name for path in found)}. Choose one with "
-            "--metrics-file NAME"
-        )
+        found = [path for path in found if path.name not in REPEATED_BY_HUGGING_FACE]
+    require_one(found)
     return found[0] if found else None
+
+
+def require_one(found: Sequence[Path]) -> None:
+    """Raise UsageError if there are several files that may contain the metrics of a run."""
+    if len(found) > 1:
+        folder = found[0].parent
+        names = listed(path.relative_to(folder).as_posix() for path in found)
+        raise UsageError(f"{folder} has several files of metrics: {names}. Choose one with --metrics-file NAME")
+
+
+def later_results(path: Path, folder: Path, metrics: Metrics) -> list[str]:
+    """Return a warning if the final evaluation in the `folder` of a run is not among the metrics of its state `path`.
+
+    The Trainer of Hugging Face writes `eval_results.json` for an evaluation after the training, such as that of the
+    best checkpoint, which `trainer_state.json` lacks if it was saved before.
+    """
+    results = folder / FINAL_EVALUATION
+    found = read_json(results) if path.name == HUGGING_FACE and results.is_file() else None
+    if not isinstance(found, dict):
+        return []
+    last = {name: curve.values[-1] for name, curve in metrics.curves.items()}
+    for name, curve in _of_object(found).curves.items():
+        value = curve.values[-1]
+        if not _NO_SCORE.search(name) and not math.isclose(last.get(name, value), value, rel_tol=1e-6):
+            return [
+                f"{results} has another {name} ({value:g}) than the last one in {path.relative_to(folder)} "
+                f"({last[name]:g}), which is read. For the former, use --metrics-file {FINAL_EVALUATION}."
+            ]
+    return []
 
 
 def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
@@ -160,11 +187,12 @@ def _is_step(name: str) -> bool:
     return re.sub(r"[^a-z]", "", name.lower()) in STEP_COLUMNS.split()
 
 
-def last_step(path: Path) -> float:
-    """Return the global step of a `trainer_state.json`, to find the last of several checkpoints."""
+def progress(path: Path) -> tuple[float, int]:
+    """Return the global step and the number of records of a `trainer_state.json`, to find the last of several."""
     found = read_json(path)
-    step = found.get("global_step") if isinstance(found, dict) else None
-    return float(step) if isinstance(step, int | float) else -math.inf
+    found = found if isinstance(found, dict) else {}
+    step, records = found.get("global_step"), found.get("log_history")
+    return float(step) if isinstance(step, int | float) else -math.inf, len(records) if isinstance(records, list) else 0
 
 
 def read_configuration(folder: Path) -> dict[str, str]:

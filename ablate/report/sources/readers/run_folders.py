@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,13 @@ from ablate.report.sources.readers.recorded_texts import split_texts
 from ablate.report.sources.readers.run_files import (
     CONFIGURATIONS,
     HUGGING_FACE,
-    last_step,
+    REPEATED_BY_HUGGING_FACE,
+    later_results,
     metric_file,
+    progress,
     read_configuration,
     read_metrics,
+    require_one,
 )
 from ablate.report.sources.readers.run_table import DrawnCurves, RunTable, table_of_rows
 from ablate.report.sources.readers.wandb_folder import RUN_FOLDER
@@ -57,7 +59,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         params = {key: value for one in above for key, value in known[one].items()}
         rows[name] = {f"params.{key}": value for key, value in params.items()}
         histories[name] = metrics.curves
-        cautions += metrics.cautions
+        cautions += [*metrics.cautions, *later_results(path, place, metrics)]
         axes.add(metrics.axis)
     texts, histories = split_texts(histories)
     occupied = {*files, *(above for place in files for above in place.parents)}
@@ -97,7 +99,11 @@ def _of_wandb(folders: Sequence[Path]) -> list[str]:
 
 
 def _metric_files(folders: Sequence[Path], asked: str | None) -> dict[Path, Path]:
-    """Return the files of metrics by the folder of the run; of several checkpoints of one run the last one."""
+    """Return the files of metrics by the folder of the run.
+
+    Of the file of a run and those of its checkpoints, the one with the highest step counts. At equal steps it is the
+    one with the most records: a final evaluation is recorded after the last checkpoint.
+    """
     files: dict[Path, Path] = {}
     for folder in folders:
         path = metric_file(folder, asked)
@@ -106,13 +112,11 @@ def _metric_files(folders: Sequence[Path], asked: str | None) -> dict[Path, Path
         is_checkpoint = path.name == HUGGING_FACE and _CHECKPOINT.fullmatch(folder.name) is not None
         place = folder.parent if is_checkpoint and folder != folders[0] else folder
         other = files.get(place)
-        if other is None or (path.name == HUGGING_FACE and _last_step(path) >= _last_step(other)):
+        if other is not None and other.name not in (HUGGING_FACE, *REPEATED_BY_HUGGING_FACE):
+            require_one([other, path])
+        if other is None or other.name != HUGGING_FACE or progress(path) > progress(other):
             files[place] = path
     return files
-
-
-def _last_step(path: Path) -> float:
-    return last_step(path) if path.name == HUGGING_FACE else -math.inf
 
 
 def _has_configuration(folder: Path) -> bool:

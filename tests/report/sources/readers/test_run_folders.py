@@ -88,6 +88,38 @@ def test_hugging_face_counts_the_last_checkpoint(tmp_path: Path) -> None:
     assert values(runs, "bert-seed1")["train_runtime"] == [(20, "12.5")]
 
 
+def test_hugging_face_evaluates_again_after_the_last_checkpoint(tmp_path: Path) -> None:
+    """`load_best_model_at_end`, `trainer.evaluate()` and `trainer.save_state()`, as transformers 4.57 writes it."""
+    again = {"epoch": 1.0, "eval_accuracy": 0.5, "step": 20}
+    final = {"global_step": 20, "log_history": [*STATE["log_history"], again]}  # type: ignore[misc]
+    for run in ("a-seed1", "b-seed1"):
+        write(tmp_path, f"{run}/trainer_state.json", json.dumps(final))
+    write(tmp_path, "b-seed1/checkpoint-20/trainer_state.json", json.dumps(STATE))
+    runs = read_run_folders(tmp_path)
+    assert values(runs, "a-seed1") == values(runs, "b-seed1")
+    assert values(runs, "b-seed1")["eval_accuracy"] == [(10, "0.5"), (20, "0.5")]
+    assert ["more than once at a step" in text for text in runs.cautions] == [True, True]
+    write(tmp_path, "a-seed1/trainer_state.json", json.dumps({**final, "global_step": 10}))
+    write(tmp_path, "a-seed1/checkpoint-20/trainer_state.json", json.dumps(STATE))  # a run that was continued
+    assert values(read_run_folders(tmp_path), "a-seed1")["eval_accuracy"] == [(10, "0.5"), (20, "0.75")]
+
+
+def test_the_state_of_hugging_face_lacks_a_later_evaluation(tmp_path: Path) -> None:
+    state = write(tmp_path, "a-seed1/checkpoint-20/trainer_state.json", json.dumps(STATE))
+    results = write(tmp_path, "a-seed1/eval_results.json", '{"epoch": 2.0, "eval_accuracy": 0.75, "eval_runtime": 9}')
+    assert read_run_folders(tmp_path).cautions == []
+    write(tmp_path, "a-seed1/eval_results.json", '{"eval_accuracy": 0.5, "eval_f1": 0.25}')
+    assert read_run_folders(tmp_path).cautions == [
+        f"{results} has another eval_accuracy (0.5) than the last one in {state.relative_to(tmp_path / 'a-seed1')} "
+        "(0.75), which is read. For the former, use --metrics-file eval_results.json."
+    ]
+    asked = read_run_folders(tmp_path, metrics_file="eval_results.json")
+    assert values(asked, "a-seed1")["eval_accuracy"] == [(0, "0.5")]
+    results.rename(results.with_name("metrics.json"))
+    with pytest.raises(UsageError, match=r"metrics.json, checkpoint-20/trainer_state.json. Choose one with"):
+        read_run_folders(tmp_path)
+
+
 def test_keras_and_hydra(tmp_path: Path) -> None:
     write(tmp_path, "0/.hydra/config.yaml", "optimizer:\n  name: adam\nseed: 1\n")
     write(tmp_path, "0/.hydra/hydra.yaml", "hydra: {}\n")
