@@ -16,6 +16,7 @@ from ablate.cli.app import app
 from ablate.report.marks.check import check_document, fill_document
 from ablate.report.marks.quantities import QUANTITIES
 from ablate.report.marks.syntax import read_document
+from ablate.studies.arms import Arm, factors_in_question
 from ablate.studies.designs import DESIGNS
 from ablate.workloads.resnet9.factors import FACTORS
 from tests import doc_blocks
@@ -207,7 +208,7 @@ def test_the_table_of_designs_counts_right() -> None:
     assert {design for design, _, _ in rows} == set(DESIGNS)
     for design, option, runs in rows:
         options = {"resolution 4": {"resolution": 4}, "`runs=32`": {"runs": 32}}.get(option, {})
-        arms = DESIGNS[design](frozenset("abcdefg"), tuple("abcdefg"), **options).arms
+        arms = DESIGNS[design](Arm(frozenset("abcdefg")), factors_in_question("abcdefg"), **options).arms
         assert len(arms) == int(runs), design
 
 

@@ -79,13 +79,15 @@ def effect_facts(effect: Effect) -> dict[str, Any]:
     return {**effect.row(), "mde_reason": _mde_reason(effect), **_further_columns(effect)}
 
 
-def _further_columns(effect: Effect) -> dict[str, float]:
+def _further_columns(effect: Effect) -> dict[str, Any]:
     """Return the columns of effects.csv that only some reports have.
 
-    If seeds were added after a report, the intervals that allow for them; of unpaired runs and folds, the numbers of
-    runs and the degrees of freedom.
+    Of factors with several levels, those that are compared. If seeds were added after a report, the intervals that
+    allow for them; of unpaired runs and folds, the numbers of runs and the degrees of freedom.
     """
-    evidence, found = effect.evidence, dict[str, float]()
+    evidence, found = effect.evidence, dict[str, Any]()
+    if evidence.factor_level:
+        found |= {"factor_level": evidence.factor_level, "reference_level": evidence.reference_level}
     if evidence.extended:
         names = (f"added_seeds_{end}" for end in ("low", "high", "fw_low", "fw_high"))
         found.update(zip(names, (*effect.interval, *effect.verdict_interval), strict=True))

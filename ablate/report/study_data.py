@@ -117,6 +117,8 @@ class StudyData:
         secondary: The same runs with other metrics, which decide nothing.
         target: A score that the mean of each variant is compared with, unscaled.
         datasets: With several data sets, the variant and the data set behind each name in the column `variant`.
+        levels: One row per variant and one column per component in question, with its level: a number or text, "on" or
+            "off" for factors. Without columns for studies of factors that are on or off only, which `design` describes.
     """
 
     name: str
@@ -152,6 +154,7 @@ class StudyData:
     secondary: Sequence[StudyData] = ()
     target: float | None = None
     datasets: Mapping[str, DatasetArm] = field(default_factory=dict)
+    levels: pd.DataFrame = field(default_factory=lambda: _empty_table())
 
     @property
     def has_paired_seeds(self) -> bool:
@@ -166,3 +169,9 @@ class StudyData:
     def with_cautions(self, *texts: str) -> Self:
         """Return the study with more cautions."""
         return replace(self, cautions=(*self.cautions, *texts))
+
+
+def _empty_table() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame()

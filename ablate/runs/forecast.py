@@ -116,8 +116,7 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
     comparisons, metric = len(study.comparisons()), study.workload.metric
     if not comparisons:
         return None
-    baseline = frozenset(study.baseline.factors)
-    runs = [run for run in similar(planned[0].job, journals) if run.key == study.recipe(baseline, run.seed).key]
+    runs = [run for run in similar(planned[0].job, journals) if run.key == study.baseline.reseed(run.seed).key]
     stable = {run.seed: run.metrics.get(metric.tracked, math.nan) for run in runs if run.status == "finished"}
     scores = [metric.scale * score for score in stable.values() if math.isfinite(score)]
     known = len(scores) >= 3 and max(scores) > min(scores)
@@ -138,7 +137,7 @@ def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) ->
     """Return warnings before a sweep: names that the training never reads, and runs made by other code."""
     seed = ["seed"] if len(study.seed_list) > 1 else []
     settings = [setting.name for setting in study.workload.settings]
-    unread, known = study.workload.unread, {*study.resolved_design.factors, *settings, *seed}
+    unread, known = study.workload.unread, {*study.resolved_design.names, *settings, *seed}
     return [*(text for name, text in unread.items() if name in known), *code_cautions(study, planned, journals)]
 
 

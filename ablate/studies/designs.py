@@ -1,31 +1,24 @@
-"""Experimental designs: pure functions of the baseline's factors and the factors in question.
+"""Experimental designs: pure functions of the baseline and the components in question.
 
-The first arm of every design is the baseline. Factors that are not in question are the same in all arms. A candidate,
-off in the baseline, is switched on where a factor of the baseline would be switched off. So regular fractions contain
-the baseline; Plackett-Burman designs have it in addition.
+The first arm of every design is the baseline. What is not in question is the same in all arms. A candidate, off in the
+baseline, is switched on where a factor of the baseline would be switched off. So regular fractions contain the
+baseline; Plackett-Burman designs have it in addition. A component whose value is varied has the baseline's level where
+a factor would be unchanged.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from ablate.errors import UsageError
+from ablate.studies.arms import Arm, Component, PlannedContrast, changes
 from ablate.studies.fractions import CUSTOMARY, LETTERS, find_generators
 
-Arm = frozenset[str]
-"""The names of the factors that are on."""
-
-
-@dataclass(frozen=True)
-class PlannedContrast:
-    """A planned comparison of an arm with a reference. `factor` is the factor in which they differ, if it is one."""
-
-    arm: Arm
-    reference: Arm
-    family: str
-    factor: str | None = None
+MOST_RUNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,118 +29,155 @@ class Design:
     """
 
     name: str
-    factors: tuple[str, ...]
+    components: tuple[Component, ...]
     arms: tuple[Arm, ...]
     contrasts: tuple[PlannedContrast, ...] = ()
     generators: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the components in question."""
+        return tuple(component.name for component in self.components)
 
-def leave_one_out(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Flip one factor at a time at the baseline: k + 1 arms.
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The factors in question, which are on or off."""
+        return tuple(component.name for component in self.components if component.is_factor)
 
-    >>> [sorted(arm) for arm in leave_one_out(frozenset("abc"), "abc").arms]
+
+def leave_one_out(baseline: Arm, components: Sequence[Component]) -> Design:
+    """Change one component at a time at the baseline: k + 1 arms for k factors.
+
+    >>> from ablate.studies.arms import factors_in_question
+    >>> design = leave_one_out(Arm(frozenset("abc")), factors_in_question("abc"))
+    >>> [sorted(arm.on) for arm in design.arms]
     [['a', 'b', 'c'], ['b', 'c'], ['a', 'c'], ['a', 'b']]
+    >>> [arm.values for arm in leave_one_out(Arm(), [Component("lr", (0.1, 0.2, 0.3))]).arms]
+    [(), (('lr', 0.2),), (('lr', 0.3),)]
     """
-    contrasts = _flips(baseline, factors, "leave-one-out")
-    return _design("leave-one-out", baseline, factors, contrasts)
+    return _design("leave-one-out", baseline, components, changes(baseline, components, "leave-one-out"))
 
 
-def add_one_in(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Switch one factor on at a time, with the others off: k arms, their reference `none`, and the baseline.
+def add_one_in(baseline: Arm, components: Sequence[Component]) -> Design:
+    """Change one component at a time, with the factors off: k arms, their reference `none`, and the baseline.
 
-    >>> [sorted(arm) for arm in add_one_in(frozenset("abc"), "abc").arms]
+    >>> from ablate.studies.arms import factors_in_question
+    >>> design = add_one_in(Arm(frozenset("abc")), factors_in_question("abc"))
+    >>> [sorted(arm.on) for arm in design.arms]
     [['a', 'b', 'c'], [], ['a'], ['b'], ['c']]
     """
-    contrasts = _flips(baseline - set(factors), factors, "add-one-in")
-    return _design("add-one-in", baseline, factors, contrasts)
+    contrasts = changes(_bare(baseline, components), components, "add-one-in")
+    return _design("add-one-in", baseline, components, contrasts)
 
 
-def both_ways(baseline: Arm, factors: Sequence[str]) -> Design:
+def both_ways(baseline: Arm, components: Sequence[Component]) -> Design:
     """Combine leave-one-out and add-one-in as one family of 2k comparisons. They differ by the interactions.
 
-    >>> len(both_ways(frozenset("abcdefg"), "abcdefg").arms)
+    >>> from ablate.studies.arms import factors_in_question
+    >>> len(both_ways(Arm(frozenset("abcdefg")), factors_in_question("abcdefg")).arms)
     16
     """
-    ends = (baseline, baseline - set(factors))
-    contrasts = [contrast for end in ends for contrast in _flips(end, factors, "both-ways")]
-    return _design("both-ways", baseline, factors, contrasts)
+    ends = dict.fromkeys((baseline, _bare(baseline, components)))  # without factors in question, there is one end
+    contrasts = [contrast for end in ends for contrast in changes(end, components, "both-ways")]
+    return _design("both-ways", baseline, components, contrasts)
 
 
-def pairs(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Flip one and two factors at a time at the baseline, to estimate interactions there.
+def pairs(baseline: Arm, components: Sequence[Component]) -> Design:
+    """Change one and two components at a time at the baseline, to estimate interactions there.
 
-    >>> len(pairs(frozenset("abcdefg"), "abcdefg").arms)
+    >>> from ablate.studies.arms import factors_in_question
+    >>> len(pairs(Arm(frozenset("abcdefg")), factors_in_question("abcdefg")).arms)
     29
     """
-    singles = _flips(baseline, factors, "pairs")
-    doubles = [baseline ^ {one, other} for one, other in itertools.combinations(factors, 2)]
-    return _design("pairs", baseline, factors, singles, doubles)
+    doubles = [
+        other.at(one.at(baseline, level), other_level)
+        for one, other in itertools.combinations(components, 2)
+        for level, other_level in itertools.product(range(1, one.size), range(1, other.size))
+    ]
+    return _design("pairs", baseline, components, changes(baseline, components, "pairs"), doubles)
 
 
-def path(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Flip the factors cumulatively, in the given order, and compare each arm with the baseline.
+def path(baseline: Arm, components: Sequence[Component]) -> Design:
+    """Change the components cumulatively, in the given order, and compare each arm with the baseline.
 
-    >>> [sorted(arm) for arm in path(frozenset("abc"), "cab").arms]
+    A component whose value is varied takes its levels one after the other and keeps the last one.
+
+    >>> from ablate.studies.arms import factors_in_question
+    >>> design = path(Arm(frozenset("abc")), factors_in_question("cab"))
+    >>> [sorted(arm.on) for arm in design.arms]
     [['a', 'b', 'c'], ['a', 'b'], ['b'], []]
     """
-    steps = [baseline ^ set(factors[: count + 1]) for count in range(len(factors))]
-    names = [factors[0], *[None] * (len(factors) - 1)]
-    contrasts = [PlannedContrast(arm, baseline, "path", name) for arm, name in zip(steps, names, strict=True)]
-    return _design("path", baseline, factors, contrasts)
+    contrasts, arm = changes(baseline, components[:1], "path"), baseline
+    for component in components:
+        steps = [component.at(arm, level) for level in range(1, component.size)]
+        contrasts += [PlannedContrast(step, baseline, "path") for step in steps if arm != baseline]
+        arm = steps[-1]
+    return _design("path", baseline, components, contrasts)
 
 
-def factorial(baseline: Arm, factors: Sequence[str]) -> Design:
-    """Return all combinations: 2^k arms, without aliasing.
+def factorial(baseline: Arm, components: Sequence[Component]) -> Design:
+    """Return all combinations: 2^k arms for k factors, without aliasing.
 
-    >>> len(factorial(frozenset("abc"), "abc").arms)
+    >>> from ablate.studies.arms import factors_in_question
+    >>> len(factorial(Arm(frozenset("abc")), factors_in_question("abc")).arms)
     8
     """
-    return _two_level("factorial", baseline, factors, itertools.product((True, False), repeat=len(factors)))
+    sizes = [component.size for component in components]
+    check_size(math.prod(sizes))
+    return _combined("factorial", baseline, components, itertools.product(*map(range, sizes)))
 
 
-def fractional(baseline: Arm, factors: Sequence[str], resolution: int = CUSTOMARY, runs: int | None = None) -> Design:
+def fractional(
+    baseline: Arm, components: Sequence[Component], resolution: int = CUSTOMARY, runs: int | None = None
+) -> Design:
     """Return the smallest regular fraction with at least this resolution, or the best fraction with `runs` arms.
 
     At resolution IV, main effects are not aliased with two-factor interactions. At V, these are not aliased with each
     other either. With three factors or fewer, resolution IV is the full factorial.
 
-    >>> [len(fractional(frozenset("abcdefg"), "abcdefg", resolution).arms) for resolution in (4, 5)]
+    >>> from ablate.studies.arms import factors_in_question
+    >>> seven = factors_in_question("abcdefg")
+    >>> [len(fractional(Arm(frozenset("abcdefg")), seven, resolution).arms) for resolution in (4, 5)]
     [16, 64]
     """
-    generators = find_generators(len(factors), resolution, runs)
+    _check_two_levels("fractional", components)
+    generators = find_generators(len(components), resolution, runs)
     if not generators:
-        return factorial(baseline, factors)
-    letters = LETTERS[: len(factors)]
-    basic = len(factors) - len(generators)
+        return factorial(baseline, components)
+    letters = LETTERS[: len(components)]
+    basic = len(components) - len(generators)
     rows = []
-    for levels in itertools.product((True, False), repeat=basic):
-        sign = dict(zip(letters, levels, strict=False))
-        generated = [sum(not sign[letter] for letter in word) % 2 == 0 for word in generators]  # a product of signs
+    for levels in itertools.product((0, 1), repeat=basic):
+        level_of = dict(zip(letters, levels, strict=False))
+        generated = [sum(level_of[letter] for letter in word) % 2 for word in generators]  # a product of signs
         rows.append((*levels, *generated))
-    return _two_level("fractional", baseline, factors, rows, generators)
+    return _combined("fractional", baseline, components, rows, generators)
 
 
-def plackett_burman(baseline: Arm, factors: Sequence[str], *, folded: bool = False) -> Design:
+def plackett_burman(baseline: Arm, components: Sequence[Component], *, folded: bool = False) -> Design:
     """Return a screening design (Plackett and Burman, 1946): 12, 20 or 24 arms, doubled if folded, and the baseline.
 
-    >>> len(plackett_burman(frozenset("abcdefg"), "abcdefg").arms)
+    >>> from ablate.studies.arms import factors_in_question
+    >>> len(plackett_burman(Arm(frozenset("abcdefg")), factors_in_question("abcdefg")).arms)
     13
     """
-    runs = next((runs for runs in _CYCLES if runs > len(factors)), None)
+    _check_two_levels("plackett-burman", components)
+    count = len(components)
+    runs = next((runs for runs in _CYCLES if runs > count), None)
     if runs is None:
-        raise UsageError(f"plackett-burman takes at most {max(_CYCLES) - 1} factors, not {len(factors)}")
-    cycle = [sign == "+" for sign in _CYCLES[runs]]
-    rows = [cycle[-shift:] + cycle[:-shift] for shift in range(runs - 1)] + [[False] * (runs - 1)]
+        raise UsageError(f"plackett-burman takes at most {max(_CYCLES) - 1} factors, not {count}")
+    cycle = [int(sign == "-") for sign in _CYCLES[runs]]
+    rows = [cycle[-shift:] + cycle[:-shift] for shift in range(runs - 1)] + [[1] * (runs - 1)]
     if folded:
-        rows += [[not level for level in row] for row in rows]
-    if len({tuple(row[: len(factors)]) for row in rows}) < len(rows):  # executed once, they would unbalance the design
-        raise UsageError(f"plackett-burman repeats runs with {len(factors)} factors: use factorial or fractional")
-    return _two_level("plackett-burman", baseline, factors, rows)
+        rows += [[1 - level for level in row] for row in rows]
+    if len({tuple(row[:count]) for row in rows}) < len(rows):  # executed once, they would unbalance the design
+        raise UsageError(f"plackett-burman repeats runs with {count} factors: use factorial or fractional")
+    return _combined("plackett-burman", baseline, components, rows)
 
 
 _CYCLES = {12: "++-+++---+-", 20: "++--++++-+-+----++-", 24: "+++++-+-++--++--+-+----"}
 
-DESIGNS: Mapping[str, Callable[[Arm, Sequence[str]], Design]] = {
+DESIGNS: Mapping[str, Callable[[Arm, Sequence[Component]], Design]] = {
     "leave-one-out": leave_one_out,
     "add-one-in": add_one_in,
     "both-ways": both_ways,
@@ -159,23 +189,50 @@ DESIGNS: Mapping[str, Callable[[Arm, Sequence[str]], Design]] = {
 }
 
 
-def _flips(corner: Arm, factors: Sequence[str], family: str) -> list[PlannedContrast]:
-    return [PlannedContrast(corner ^ {factor}, corner, family, factor) for factor in factors]
+def check_size(runs: int) -> None:
+    """Raise UsageError for more runs than a study takes."""
+    if runs > MOST_RUNS:
+        raise UsageError(
+            f"The study would have {runs:,} runs, more than {MOST_RUNS:,}. Leave out seeds, components or levels, or "
+            "choose another design"
+        )
+
+
+def _check_two_levels(name: str, components: Sequence[Component]) -> None:
+    for component in components:
+        if component.size > 2:
+            raise UsageError(
+                f"The design {name} takes two levels per component, and {component.name} has {component.size}: use "
+                "the design factorial, or leave-one-out"
+            )
+
+
+def _bare(baseline: Arm, components: Sequence[Component]) -> Arm:
+    """Return the baseline with all factors in question off."""
+    return baseline.without(component.name for component in components if component.is_factor)
 
 
 def _design(
-    name: str, baseline: Arm, factors: Sequence[str], contrasts: Sequence[PlannedContrast], more: Iterable[Arm] = ()
+    name: str,
+    baseline: Arm,
+    components: Sequence[Component],
+    contrasts: Sequence[PlannedContrast],
+    more: Iterable[Arm] = (),
 ) -> Design:
     compared = [arm for contrast in contrasts for arm in (contrast.reference, contrast.arm)]
     arms = dict.fromkeys([baseline, *compared, *more])  # in order, without duplicates
-    return Design(name, tuple(factors), tuple(arms), tuple(contrasts))
+    return Design(name, tuple(components), tuple(arms), tuple(contrasts))
 
 
-def _two_level(
-    name: str, baseline: Arm, factors: Sequence[str], rows: Iterable[Sequence[bool]], generators: tuple[str, ...] = ()
+def _combined(
+    name: str,
+    baseline: Arm,
+    components: Sequence[Component],
+    rows: Iterable[Sequence[int]],
+    generators: tuple[str, ...] = (),
 ) -> Design:
+    """Return the design whose rows have a level for each component; further levels in a row are ignored."""
     arms = [
-        baseline ^ {factor for factor, is_unchanged in zip(factors, row, strict=False) if not is_unchanged}
-        for row in rows
+        reduce(lambda arm, pair: pair[0].at(arm, pair[1]), zip(components, row, strict=False), baseline) for row in rows
     ]
-    return Design(name, tuple(factors), tuple(dict.fromkeys([baseline, *arms])), generators=generators)
+    return Design(name, tuple(components), tuple(dict.fromkeys([baseline, *arms])), generators=generators)

@@ -29,6 +29,7 @@ class Recipe:
         hyperparameters: Values of the hyperparameters of all factors, by name (`dropout.p`).
         settings: Values of the settings, by name.
         seed: The seed of the run.
+        variant: The name of the variant in its study, if the factors alone do not name it. Not part of the identity.
 
     Example:
         >>> from ablate import Recipe, find_workload
@@ -42,6 +43,7 @@ class Recipe:
     hyperparameters: Mapping[str, Value]
     settings: Mapping[str, Any]  # checked by their declarations
     seed: int = 0
+    variant: str = ""
 
     @classmethod
     def of(
@@ -87,7 +89,7 @@ class Recipe:
 
     def only(self, names: Iterable[str]) -> Self:
         """Return this recipe with exactly the factors `names` on and the same hyperparameters."""
-        return replace(self, factors=self.workload.factors.in_order(names))
+        return replace(self, factors=self.workload.factors.in_order(names), variant="")
 
     def without(self, *names: str) -> Self:
         """Return this recipe with the factors `names` off."""
@@ -138,7 +140,9 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """The variant, named by its difference from the baseline, such as `none`, `only-x` or `no-x+with-y`."""
+        """The variant, named by its difference from the baseline, such as `none`, `no-x+with-y` or `lr=0.03`."""
+        if self.variant:
+            return self.variant
         factors = self.workload.factors
         on, full = set(self.factors), set(factors.baseline)
         if on == full:
@@ -164,13 +168,15 @@ class Recipe:
             "knobs": self.active_hyperparameters,
             "settings": dict(self.settings),
             "seed": self.seed,
+            **({"variant": self.variant} if self.variant else {}),
         }
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Return the recipe that `as_dict` described."""
         values = {**plain["settings"], **plain["knobs"]}
-        return cls.of(find_workload(plain["workload"]), plain["factors"], values, plain["seed"])
+        recipe = cls.of(find_workload(plain["workload"]), plain["factors"], values, plain["seed"])
+        return replace(recipe, variant=plain.get("variant", ""))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.key == other.key

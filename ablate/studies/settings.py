@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ablate.errors import UsageError
+from ablate.wording import nearest
 
 Value = bool | int | float | str | None
 
@@ -45,7 +46,9 @@ class OneOf:
     def check(self, name: str, value: Value) -> None:
         """Raise UsageError unless `value` is one of the words."""
         if value not in self.words:
-            raise UsageError(f"{name} must be one of {', '.join(self.words)}, not {value!r}")
+            near = nearest(str(value), self.words)
+            hint = f". Did you mean {near!r}?" if near else ""
+            raise UsageError(f"{name} must be one of {', '.join(self.words)}, not {value!r}{hint}")
 
 
 @dataclass(frozen=True)
@@ -92,3 +95,12 @@ class Setting:
 
 
 _ARTICLES = {int: "an integer", float: "a number", str: "a word", bool: "true or false"}
+
+
+def value_text(value: Value) -> str:
+    """Return a value as it is written on a command line and in the name of a variant: `0.03`, `all` for no limit."""
+    if value is None:
+        return "all"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

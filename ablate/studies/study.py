@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 import inspect
-import re
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, wraps
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UsageError
-from ablate.studies.designs import DESIGNS, Arm, Design, PlannedContrast
+from ablate.studies.arms import Arm, Component, PlannedContrast
+from ablate.studies.designs import DESIGNS, Design, check_size
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
+from ablate.studies.study_checks import arguments_explained, check_name, check_seeds
+from ablate.studies.variation import (
+    arm_label,
+    check_labels,
+    named_arm,
+    possible,
+    read_arms,
+    read_levels,
+    values_as_dict,
+    varied_component,
+    with_all_pairs,
+    with_named_arms,
+)
 from ablate.studies.workload import Workload, find_workload
-from ablate.wording import nearest, unknown, unknown_name
+from ablate.wording import unknown
 
 if TYPE_CHECKING:
     from ablate.stats.effects import Comparison
 
 
-StudyType = TypeVar("StudyType")
-MOST_SEEDS = 10_000
-
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def _arguments_explained(study: type[StudyType]) -> type[StudyType]:
-    """Raise UsageError for an unknown argument, with the place of settings and hyperparameters."""
-    construct = study.__init__
-
-    @wraps(construct)
-    def explained(self: StudyType, *given: Any, **named: Any) -> None:
-        for name in named:
-            if name not in study.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass has them
-                near = nearest(name, study.__dataclass_fields__)  # type: ignore[attr-defined]  # likewise
-                values = f" Settings and hyperparameters are values: Study(values={{{name!r}: ...}})"
-                raise UsageError(unknown_name("argument of Study", name, near) + values * (near is None))
-        construct(self, *given, **named)
-
-    study.__init__ = explained  # type: ignore[method-assign, assignment]  # only the error message changes
-    return study
-
-
-@_arguments_explained
+@arguments_explained
 @dataclass(frozen=True)
 class Study:
     """A question, and the runs that will answer it.
@@ -56,7 +45,7 @@ class Study:
     Attributes:
         question: The question; by default the docstring of the study file.
         design: Name of the design, such as `leave-one-out`, `both-ways` or `factorial`.
-        factors: The factors in question; by default those of the baseline.
+        factors: The factors in question; by default those of the baseline, or none if `vary` or `arms` are given.
         seeds: The number of seeds (5 means 0 to 4) or a list of seeds.
         margin: The smallest difference that matters, in the unit in which the metric is reported: for an accuracy, in
             percentage points.
@@ -67,9 +56,14 @@ class Study:
         options: Further arguments of the design, by name.
         name: The name of the study; by default the stem of the study file.
         workload: The training: the built-in ResNet9, or the result of `from_function` or `from_command`.
+        vary: Values of settings and hyperparameters in question, by name: `{"lr": [0.003, 0.01, 0.03]}`. The baseline's
+            value is one of them, and the others are compared with it.
+        arms: Further variants by name, each with its differences from the baseline: factors (True or False), settings
+            and hyperparameters.
+        all_pairs: Whether levels, and named arms, are compared with each other as well as with the baseline.
 
     Raises:
-        UsageError: For an unknown design, factor, preset or argument, and for invalid seeds or margins.
+        UsageError: For an unknown design, factor, preset or argument, and for invalid seeds, margins or values.
 
     Example:
         >>> from ablate import Study
@@ -80,7 +74,7 @@ class Study:
 
     question: str = ""
     design: str = "leave-one-out"
-    factors: Sequence[str] = ()
+    factors: Sequence[str] | None = None
     seeds: int | Sequence[int] = 5
     margin: float = 0.5
     preset: str = ""
@@ -90,34 +84,34 @@ class Study:
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     workload: Workload = field(default_factory=lambda: find_workload("resnet9"))
+    vary: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    arms: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    all_pairs: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "preset", self.preset or self.workload.default_preset)
         if self.design not in DESIGNS:
             raise UsageError(unknown("design", self.design, DESIGNS))
-        if self.name and not _NAME.fullmatch(self.name):
-            raise UsageError(
-                f"The name of a study must consist of letters, digits, dots, dashes and underscores, not {self.name!r}"
-            )
+        check_name(self.name)
         if not self.margin > 0:
             raise UsageError(f"The margin, the smallest difference that matters, must be above 0, not {self.margin}")
         check_seeds(self.seeds)
-        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
-            raise UsageError(f"A study takes at most {MOST_SEEDS:,} seeds, not {self.seeds:,}")
-        if not self.seed_list:
-            raise UsageError("A study needs at least one seed")
         for names in ("factors", "on", "off"):
             if isinstance(getattr(self, names), str):
                 raise UsageError(f"{names} of a study is a list of names, such as [{getattr(self, names)!r}]")
-        for name in (*self.factors, *self.on, *self.off):
+        levels, arms = read_levels(self.workload, self.vary), read_arms(self.workload, self.arms)
+        if self.factors is not None and not (self.factors or levels or arms):
+            raise UsageError("factors of a study is empty. Name the factors in question, or leave it out for all")
+        for name in (*(self.factors or ()), *self.on, *self.off):
             if name not in self.workload.factors:
                 raise UsageError(unknown("factor", name, tuple(self.workload.factors)))
 
     def __repr__(self) -> str:
-        factors = list(self.factors) or "the baseline's"
+        factors = "the baseline's" if self.factors is None else list(self.factors)
+        varied = f"vary={dict(self.vary)}, " if self.vary else ""
         return (
-            f"Study(name={self.name!r}, design={self.design!r}, factors={factors}, seeds={reprlib.repr(self.seeds)}, "
-            f"preset={self.preset!r}, workload={self.workload.name!r})"
+            f"Study(name={self.name!r}, design={self.design!r}, factors={factors}, {varied}"
+            f"seeds={reprlib.repr(self.seeds)}, preset={self.preset!r}, workload={self.workload.name!r})"
         )
 
     @property
@@ -134,24 +128,44 @@ class Study:
         """
         on = (set(self.workload.factors.baseline) | set(self.on)) - set(self.off)
         preset = self.workload.preset(self.preset)
-        everything = Recipe.of(self.workload, on | set(self.factors), {**preset.settings, **self.values})
+        everything = Recipe.of(self.workload, on | set(self.factors or ()), {**preset.settings, **self.values})
         return everything.only(on).reseed(self.seed_list[0])
 
     @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """The components in question: factors, then names whose values are varied, the baseline's value first."""
+        own = () if self.vary or self.arms else self.baseline.factors
+        names = dict.fromkeys(own if self.factors is None else self.factors)
+        levels = read_levels(self.workload, self.vary)
+        varied = [varied_component(self.baseline, name, values) for name, values in levels.items()]
+        return (*map(Component, names), *varied)
+
+    @cached_property
     def resolved_design(self) -> Design:
-        """The arms and contrasts of the design for the factors in question."""
-        factors = tuple(dict.fromkeys(self.factors)) or self.baseline.factors
+        """The arms and contrasts of the design for the components in question, and the arms that the study names."""
+        start = Arm(frozenset(self.baseline.factors))
         try:
-            return DESIGNS[self.design](frozenset(self.baseline.factors), factors, **self.options)
+            design = DESIGNS[self.design](start, self.components, **self.options)
         except TypeError:
             taken = list(inspect.signature(DESIGNS[self.design]).parameters)[2:]
             raise UsageError(
                 f"The design {self.design} takes {', '.join(taken) or 'no options'}, not {', '.join(self.options)}"
             ) from None
+        named = [named_arm(self.baseline, *arm) for arm in read_arms(self.workload, self.arms).items()]
+        design = with_named_arms(possible(design, self.workload.factors), named)
+        check_size(len(design.arms) * len(self.seed_list))
+        check_labels([self.label(arm) for arm in design.arms])
+        return with_all_pairs(design) if self.all_pairs else design
 
     def recipe(self, arm: Arm, seed: int) -> Recipe:
         """Return the recipe of an arm at a seed."""
-        return self.baseline.only(arm).reseed(seed)
+        recipe = self.baseline.only(arm.on).change(dict(arm.values)).reseed(seed)
+        names_itself = not (arm.values or arm.name)
+        return recipe if names_itself else replace(recipe, variant=self.label(arm))
+
+    def label(self, arm: Arm) -> str:
+        """Return the name of an arm."""
+        return arm_label(self.baseline, arm, [component.name for component in self.components])
 
     def recipes(self) -> list[Recipe]:
         """Return all planned recipes, seed by seed, so that an interrupted study is balanced."""
@@ -165,14 +179,17 @@ class Study:
         from ablate.stats.effects import Comparison
 
         factor = contrast.factor
-        change = "changed" if factor is None else "removed" if factor in contrast.reference else "added"
+        is_switch = factor is not None and not contrast.level
+        change = "changed" if not is_switch else "removed" if factor in contrast.reference.on else "added"
         return Comparison(
-            variant=self.recipe(contrast.arm, 0).label,
-            reference=self.recipe(contrast.reference, 0).label,
+            variant=self.label(contrast.arm),
+            reference=self.label(contrast.reference),
             factor=factor or "",
             change=change,  # type: ignore[arg-type]  # one of the three words
             family=contrast.family,
             n_planned=len(self.seed_list),
+            level=contrast.level,
+            reference_level=contrast.reference_level,
         )
 
     @property
@@ -191,6 +208,9 @@ class Study:
             "margin": self.margin,
             "preset": self.preset,
             **({"code": self.workload.version} if self.workload.version else {}),
+            **{f"vary.{one.name}": list(one.levels) for one in self.components if one.levels},
+            **({"arms": {name: dict(differences) for name, differences in self.arms.items()}} if self.arms else {}),
+            **({"all_pairs": True} if self.all_pairs else {}),
             **self.baseline.settings,
         }
 
@@ -200,8 +220,9 @@ class Study:
         return {
             "metric": self.workload.metric.as_dict(),
             "factors": list(design.factors),
-            "arms": {self.recipe(arm, 0).label: sorted(arm) for arm in design.arms},
-            "comparisons": [asdict(comparison) for comparison in self.comparisons()],
+            "arms": {self.label(arm): sorted(arm.on) for arm in design.arms},
+            **values_as_dict({self.label(arm): arm for arm in design.arms}, design.components),
+            "comparisons": [comparison.as_dict() for comparison in self.comparisons()],
             "generators": list(design.generators),
             "meanings": {name: self.workload.factors[name].help for name in design.factors},
             "scale": self.workload.scale_of(self.baseline.settings),
@@ -211,16 +232,6 @@ class Study:
     def change(self, **values: Any) -> Self:
         """Return this study with other values; fields given as None are unchanged."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
-
-
-def check_seeds(seeds: object) -> None:
-    """Raise UsageError unless `seeds` is a number of seeds or a list of seeds, which are integers from 0."""
-    is_number = isinstance(seeds, int) and not isinstance(seeds, bool)
-    values = (
-        [seeds] if is_number else list(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else None
-    )
-    if values is None or any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for one in values):
-        raise UsageError(f"The seeds of a study are a number such as 5 or a list such as [0, 1, 2], not {seeds!r}")
 
 
 def _relative(path: Path) -> str:

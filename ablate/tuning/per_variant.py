@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ablate.errors import UsageError
@@ -40,9 +40,9 @@ def search_specs(study: Study, settings: SearchSettings, objective: Objective) -
     All searches have the same settings. The space of a variant omits the hyperparameters of factors that are off.
     """
     specs, seeds = {}, settings.seeds
-    all_on = {name for factors in study.resolved_design.arms for name in factors}
-    for factors in study.resolved_design.arms:
-        base = study.recipe(factors, seeds[0])
+    all_on = {name for arm in study.resolved_design.arms for name in arm.on}
+    for arm in study.resolved_design.arms:
+        base = study.recipe(arm, seeds[0])
         space = space_of(base, settings.space, others=all_on)
         if not space.dimensions:
             raise UsageError(f"The space has no dimension for {base.label}. Add a setting to --space, e.g. lr")
@@ -76,8 +76,8 @@ def final_recipes(study: Study, chosen: Mapping[str, Mapping[str, Value]]) -> li
     """Return variant names and recipes of the final comparison: drop-in and re-tuned variants, seed by seed."""
     recipes = []
     for seed in study.seed_list:
-        for factors in study.resolved_design.arms:
-            recipe = study.recipe(factors, seed)
+        for arm in study.resolved_design.arms:
+            recipe = study.recipe(arm, seed)
             recipes.append((recipe.label, recipe))
             recipes.append((retuned_label(recipe.label), recipe.change(chosen[recipe.label])))
     return recipes
@@ -86,13 +86,11 @@ def final_recipes(study: Study, chosen: Mapping[str, Mapping[str, Value]]) -> li
 def retuned_comparisons(study: Study) -> list[dict[str, Any]]:
     """Return the planned comparisons of re-tuned variants, a separate family, as plain data."""
     return [
-        asdict(
-            replace(
-                row,
-                variant=retuned_label(row.variant),
-                reference=retuned_label(row.reference),
-                family=f"{row.family}, re-tuned",
-            )
-        )
+        replace(
+            row,
+            variant=retuned_label(row.variant),
+            reference=retuned_label(row.reference),
+            family=f"{row.family}, re-tuned",
+        ).as_dict()
         for row in study.comparisons()
     ]

@@ -10,6 +10,7 @@ from ablate import console
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
 from ablate.stats.effects.types import MIN_SEEDS
+from ablate.studies.arms import Arm, Component
 from ablate.studies.designs import Design
 from ablate.studies.study import Study
 from ablate.wording import count, ranges
@@ -24,7 +25,7 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
         console.info(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
     console.info(
-        f"{study.name}: {study.design} over {count(len(design.factors), 'factor')}, "
+        f"{study.name}: {study.design} over {count(len(design.components), 'factor')}, "
         f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
         f"{count(len(planned), 'run')}, {done} finished"
     )
@@ -51,7 +52,7 @@ def print_dry_run(session: SweepSession, *, as_json: bool) -> None:
 def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
     rows = []
     for arm in study.resolved_design.arms:
-        label = study.recipe(arm, 0).label
+        label = study.label(arm)
         entries = [entry for entry in planned if entry.job.recipe.label == label]
         done = [entry.job.recipe.seed for entry in entries if entry.is_done]
         failed = [entry.job.recipe.seed for entry in entries if entry.has_failed]
@@ -68,7 +69,9 @@ def describe_aliases(design: Design) -> list[str]:
 
     from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 
-    rows = {i: {name: name in arm for name in design.factors} for i, arm in enumerate(design.arms)}
+    if any(component.size > 2 for component in design.components):
+        return []
+    rows = {i: {one.name: _is_on(one, arm) for one in design.components} for i, arm in enumerate(design.arms)}
     part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
     number = resolution(part)
     lines = [f"resolution {_roman(number)}" if number else "full factorial: no aliases"]
@@ -78,6 +81,11 @@ def describe_aliases(design: Design) -> list[str]:
         elif group.order == 1 and group.partial:
             lines.append(f"partially aliased: {group.label} with {count(len(group.partial), 'interaction')}")
     return lines
+
+
+def _is_on(component: Component, arm: Arm) -> bool:
+    """Return whether a factor is on, or a value of two is the baseline's."""
+    return component.name in arm.on if component.is_factor else component.name not in dict(arm.values)
 
 
 def _roman(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -70,9 +70,14 @@ class SweepSession:
             if entry.run and not self.is_open(entry):
                 self._add(entry.run)
 
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        """The names of variants by recipe key. A reused run may have another name in its own study."""
+        return {entry.job.recipe.key: entry.job.recipe.label for entry in self.planned}
+
     def _add(self, run: Run) -> None:
         """Add a run. Raises UsageError if the metric is a fraction and the score is not."""
-        self.runs[run.key] = judged(run, self._metric)
+        self.runs[run.key] = judged(replace(run, variant=self._labels[run.key]), self._metric)
         score = run.metrics.get(self._metric.tracked, math.nan)
         self._metric.check_fraction(score, f"{self._metric.name} of {run.variant}/s{run.seed}")
 
@@ -160,7 +165,7 @@ class SweepSession:
                 delivery.follow(self.journals.path(run.name))
                 self.new_runs += [run] if is_new else []
                 self._add(run)
-                view.add_score(run.variant, run.seed, self._score(run))
+                view.add_score(self._labels[run.key], run.seed, self._score(run))
                 seconds = run.metrics.get("time/total_s") if is_new else None
                 view.run_ended(self._title(run.key), self._outcome(run, is_new), seconds)
             case RunLost(job, reason):

@@ -21,6 +21,7 @@ from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
 from ablate.stats.metric import Metric
+from ablate.studies.arms import Arm, factors_in_question
 from ablate.studies.designs import plackett_burman
 from tests.samples.report import report_text, small_study, tracked
 
@@ -93,10 +94,10 @@ def test_a_failed_attempt_is_not_used_because_another_one_of_its_seed_is() -> No
 
 def test_the_baseline_of_a_screening_design_is_in_no_average() -> None:
     factors = [f"f{number}" for number in range(11)]
-    design = plackett_burman(frozenset(factors), factors)
+    design = plackett_burman(Arm(frozenset(factors)), factors_in_question(factors))
     rows = [
-        {"variant": f"arm-{place}", "seed": seed, "acc": 0.8 + 0.01 * len(arm) + 0.001 * (seed * place % 7)}
-        | {name: name in arm for name in factors}
+        {"variant": f"arm-{place}", "seed": seed, "acc": 0.8 + 0.01 * len(arm.on) + 0.001 * (seed * place % 7)}
+        | {name: name in arm.on for name in factors}
         for place, arm in enumerate(design.arms)
         for seed in range(3 if place else 2)
     ]

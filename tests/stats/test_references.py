@@ -17,6 +17,7 @@ from ablate.stats.effects import Comparison, Protocol, estimate_effects
 from ablate.stats.effects.looks import Looks
 from ablate.stats.effects.sequential import replay, start_monitoring
 from ablate.stats.metric import Metric
+from ablate.studies.arms import Arm, factors_in_question
 from ablate.studies.designs import fractional, plackett_burman
 
 METRIC = Metric("score", unit="own")
@@ -154,11 +155,12 @@ class Screening:
         self.draw = np.random.default_rng([3, count])
         self.factors = [f"f{place}" for place in range(count)]
         on = frozenset(name for name in self.factors if self.draw.random() < 0.6)
-        arguments = (on, self.factors, 3) if "runs" in options else (on, self.factors)
+        baseline, components = Arm(on), factors_in_question(self.factors)
+        arguments = (baseline, components, 3) if "runs" in options else (baseline, components)
         design = (fractional if "runs" in options else plackett_burman)(*arguments, **options)  # type: ignore[operator]
-        assert design.arms[0] == on
+        assert design.arms[0] == baseline
         arms = [f"arm {place}" for place in range(len(design.arms))]
-        levels = [[name in arm for name in self.factors] for arm in design.arms]
+        levels = [[name in arm.on for name in self.factors] for arm in design.arms]
         self.rows = pd.DataFrame(levels, index=arms, columns=self.factors)
         self.part = orthogonal_part(self.rows)
         self.coded = np.where(self.part.to_numpy(), 1.0, -1.0)

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from ablate.errors import UsageError
 from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
 from ablate.studies import designs
-from ablate.studies.designs import DESIGNS, Arm, Design, fractional, plackett_burman
+from ablate.studies.arms import Arm, factors_in_question
+from ablate.studies.designs import DESIGNS, Design, fractional, plackett_burman
 from ablate.studies.fractions import word_lengths
 
-SEVEN = "abcdefg"
-FULL = frozenset(SEVEN)
+SEVEN = factors_in_question("abcdefg")
+FULL = Arm(frozenset("abcdefg"))
 
 
 def table(design: Design) -> pd.DataFrame:
-    rows = [{name: name in arm for name in design.factors} for arm in design.arms]
+    rows = [{name: name in arm.on for name in design.factors} for arm in design.arms]
     return orthogonal_part(pd.DataFrame(rows))
 
 
@@ -51,19 +52,19 @@ def test_properties_of_every_design(name: str, factors: set[str], data: st.DataO
     if name == "plackett-burman":
         order = [*order, *"stuvw"]  # with fewer factors, its runs are not unique
         factors |= set("stuvw")
-    design = DESIGNS[name](on, order)
-    assert design.arms[0] == on
+    design = DESIGNS[name](Arm(on), factors_in_question(order))
+    assert design.arms[0] == Arm(on)
     assert len(set(design.arms)) == len(design.arms)
-    assert all(arm - factors == on - factors for arm in design.arms)
+    assert all(arm.on - factors == on - factors for arm in design.arms)
     for contrast in design.contrasts:
         assert {contrast.arm, contrast.reference} <= set(design.arms)
         if contrast.factor:
-            assert contrast.arm ^ contrast.reference == {contrast.factor}
+            assert contrast.arm.on ^ contrast.reference.on == {contrast.factor}
 
 
 def test_candidates_are_switched_on_where_others_go_off() -> None:
-    arms = designs.leave_one_out(frozenset("ab"), "abx").arms
-    assert arms == tuple(map(frozenset, ("ab", "b", "a", "abx")))
+    arms = designs.leave_one_out(Arm(frozenset("ab")), factors_in_question("abx")).arms
+    assert [arm.on for arm in arms] == list(map(frozenset, ("ab", "b", "a", "abx")))
 
 
 @pytest.mark.parametrize(("count", "wanted"), list(itertools.product(range(3, 9), (3, 4, 5))))
@@ -71,9 +72,9 @@ def test_fractions_have_the_requested_resolution(count: int, wanted: int) -> Non
     names = "abcdefgh"[:count]
     if wanted > max(count, 4):
         with pytest.raises(UsageError, match=f"{count} factors has a resolution of at most {count}, not {wanted}"):
-            fractional(frozenset(names), names, wanted)
+            fractional(Arm(frozenset(names)), factors_in_question(names), wanted)
         return
-    design = fractional(frozenset(names), names, wanted)
+    design = fractional(Arm(frozenset(names)), factors_in_question(names), wanted)
     found = resolution(table(design))
     assert found is None or found >= wanted
     if design.generators:
@@ -111,7 +112,7 @@ def test_no_regular_thirty_two_runs_of_resolution_five_for_seven() -> None:
 @pytest.mark.parametrize("folded", [False, True])
 def test_plackett_burman_is_orthogonal(count: int, runs: int, folded: bool) -> None:
     names = [f"f{i}" for i in range(count)]
-    design = plackett_burman(frozenset(names), names, folded=folded)
+    design = plackett_burman(Arm(frozenset(names)), factors_in_question(names), folded=folded)
     assert len(table(design)) == runs * (2 if folded else 1)
     assert resolution(table(design)) == (4 if folded else 3)
 
@@ -119,9 +120,9 @@ def test_plackett_burman_is_orthogonal(count: int, runs: int, folded: bool) -> N
 def test_designs_that_do_not_exist_are_refused() -> None:
     names = [f"f{i}" for i in range(24)]
     with pytest.raises(UsageError, match="at most 23"):
-        plackett_burman(frozenset(names), names)
+        plackett_burman(Arm(frozenset(names)), factors_in_question(names))
     with pytest.raises(UsageError, match="repeats runs with 4 factors"):
-        plackett_burman(frozenset("abcd"), "abcd")
+        plackett_burman(Arm(frozenset("abcd")), factors_in_question("abcd"))
     with pytest.raises(UsageError, match="has 4, 8"):
         fractional(FULL, SEVEN, runs=12)
     with pytest.raises(UsageError, match="at most 7, not 9"):
@@ -146,7 +147,9 @@ def test_baselines_with_factors_on_and_off_are_screened_alike(
     """Fourteen factors, some of them candidates: the resolution by brute force, and the baseline among the arms."""
     names = "abcdefghijklmn"
     screens = options is None or "folded" in options
-    design = (plackett_burman if screens else fractional)(frozenset(on), names, **(options or {}))
+    design = (plackett_burman if screens else fractional)(
+        Arm(frozenset(on)), factors_in_question(names), **(options or {})
+    )
     part = table(design)
     assert len(part) == runs
     assert resolution(part) == wanted
@@ -158,10 +161,10 @@ def test_baselines_with_factors_on_and_off_are_screened_alike(
 
 @settings(max_examples=20)
 @given(st.sets(st.sampled_from("abcdefgh")).map(frozenset), st.integers(5, 8), st.sampled_from([3, 4, 5]))
-def test_a_fraction_contains_the_baseline_and_keeps_its_size(on: Arm, count: int, wanted: int) -> None:
+def test_a_fraction_contains_the_baseline_and_keeps_its_size(on: frozenset[str], count: int, wanted: int) -> None:
     names = "abcdefgh"[:count]
-    design = fractional(on, names, wanted)
-    assert len(design.arms) == len(fractional(frozenset(names), names, wanted).arms)
+    design = fractional(Arm(on), factors_in_question(names), wanted)
+    assert len(design.arms) == len(fractional(Arm(frozenset(names)), factors_in_question(names), wanted).arms)
     found = resolution(table(design))
     assert found is None or found >= wanted
 
@@ -175,4 +178,6 @@ def test_a_fraction_with_too_few_runs_is_refused() -> None:
 @given(st.integers(2, 7))
 def test_pairs_count(count: int) -> None:
     names = SEVEN[:count]
-    assert len(DESIGNS["pairs"](frozenset(names), names).arms) == 1 + count + math.comb(count, 2)
+    assert len(DESIGNS["pairs"](Arm(frozenset(one.name for one in names)), names).arms) == 1 + count + math.comb(
+        count, 2
+    )

@@ -16,7 +16,8 @@ from ablate.cli.options.recipe import RecipeFlags
 from ablate.cores import usable_cores
 from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS
-from ablate.studies.study import MOST_SEEDS, Study
+from ablate.studies.study import Study
+from ablate.studies.study_checks import MOST_SEEDS
 
 if TYPE_CHECKING:
     from ablate.runs.executors import Executor

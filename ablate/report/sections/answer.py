@@ -13,6 +13,7 @@ from ablate.report.sections.datasets import TITLE, pooled_sentences
 from ablate.report.sections.target import target_sentences, target_title
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
+from ablate.stats.effects.sentences import change_of_level
 from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
 from ablate.wording import count
@@ -158,6 +159,8 @@ def _outcome(effect: Effect) -> str:
 
 def _name(effect: Effect) -> str:
     """Return a component, with the change where that is not its removal, as Markdown."""
+    if effect.evidence.factor_level:
+        return escape(change_of_level(effect))
     if effect.change == "changed" or effect.factor == effect.variant:
         return code(effect.variant)
     name = escape(in_words(effect.factor))

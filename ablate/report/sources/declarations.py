@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +12,15 @@ from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import in_words
 from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
+from ablate.studies.settings import value_text
 from ablate.studies.workload import caveats, purposes
 from ablate.tracking import StudyRecord
-from ablate.wording import count, ranges
+from ablate.wording import count, listed, ranges
 
 _NOT_SETTINGS = (
     *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),
-    "tuning",
-)
+    "tuning", "arms", "all_pairs",
+)  # fmt: skip
 
 
 def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
@@ -33,11 +35,15 @@ def scale_line(record: StudyRecord, runs: Sequence[Run]) -> str:
 def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     """Return the lines of the study card that the declaration determines."""
     declared = record.declared
-    settings = [f"{name} {_word(value)}" for name, value in declared.items() if name not in _NOT_SETTINGS]
+    settings = [f"{name} {_word(value)}" for name, value in _shared_settings(record).items()]
     meanings = record.details.get("meanings", {})
-    factors = [
+    components = [
         in_words(str(name)) + (f" ({meanings[name]})" if meanings.get(name) else "")
         for name in declared.get("factors", ())
+    ]
+    components += [
+        f"{name} ({', '.join(map(value_text, levels))}; the first is the baseline's)"
+        for name, levels in record.details.get("varied", {}).items()
     ]
     validated = declared.get("validate_on")
     score = "test set, evaluated once, after the last epoch" if validated else "final value of the training"
@@ -51,10 +57,36 @@ def declared_facts(record: StudyRecord) -> list[tuple[str, str]]:
     return [
         *([("Data", described)] if described else []),
         ("Protocol", protocol),
-        ("Components", (", " if not meanings else "; ").join(factors)),
+        ("Components", (", " if not meanings and "varied" not in record.details else "; ").join(components)),
+        ("Named arms", "; ".join(_named_arms(record))),
         ("Settings of every variant" + (" (drop-in)" if "tuning" in declared else ""), ", ".join(settings)),
         ("Tuning", tuning),
         ("Training code", str(declared.get("code", ""))),
+    ]
+
+
+def _shared_settings(record: StudyRecord) -> dict[str, Any]:
+    """Return the settings that have one value in every variant."""
+    differ = {*record.details.get("varied", {}), *itertools.chain(*record.details.get("arm_values", {}).values())}
+    return {
+        name: value
+        for name, value in record.declared.items()
+        if name not in _NOT_SETTINGS and name not in differ and not name.startswith("vary.")
+    }
+
+
+def _named_arms(record: StudyRecord) -> list[str]:
+    """Return the arms that the study names, with their differences from the baseline."""
+    arms: Mapping[str, Mapping[str, Any]] = record.declared.get("arms", {})
+    return [f"{arm} ({listed(differences_text(differences), 20)})" for arm, differences in arms.items()]
+
+
+def differences_text(differences: Mapping[str, Any]) -> list[str]:
+    """Return the differences of an arm from the baseline as texts: `lr 0.03`, `augment off`."""
+    words = {True: "on", False: "off"}
+    return [
+        f"{name} {words[value] if isinstance(value, bool) else value_text(value)}"
+        for name, value in differences.items()
     ]
 
 
@@ -96,9 +128,13 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
         return [command, shlex.join(["ablate", "report", record.name])]
     seeds = list(declared.get("seeds", []))
     counted = str(len(seeds)) if seeds == list(range(len(seeds))) and len(seeds) > 1 else ",".join(ranges(seeds))
-    file = [record.details["file"]] if "file" in record.details else []
+    file = [record.details["file"]] if "file" in record.details else ["STUDY.py"] * bool(declared.get("arms"))
     words = ["ablate", "sweep", *file, "--name", record.name, "--design", declared.get("design")]
-    words += ["--factors", ",".join(declared.get("factors", []))]
+    words += ["--factors", ",".join(declared.get("factors", []))] if declared.get("factors", [""]) else []
+    varied = record.details.get("varied", {})
+    for name, levels in varied.items():
+        words += ["--vary", f"{name}={','.join(map(value_text, levels))}"]
+    words += ["--all-pairs"] if declared.get("all_pairs") else []
     words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
     words += ["--margin", f"{declared.get('margin'):g}", "--preset", declared.get("preset")]
     if file:  # which contains everything else
@@ -106,9 +142,12 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
     for part in str(declared.get("baseline", "baseline")).split("+"):  # differences from the preset's baseline
         words += [f"--{part.removeprefix('with-')}"] if part.startswith(("with-", "no-")) else []
     chosen = {
-        name: value for name, value in declared.items() if name not in _NOT_SETTINGS and not name.startswith("design.")
+        name: value
+        for name, value in declared.items()
+        if name not in _NOT_SETTINGS and not name.startswith(("design.", "vary."))
     }
-    for name, value in {**chosen, **_hyperparameters(runs)}.items():
+    own = {name: levels[0] for name, levels in varied.items()}
+    for name, value in {**chosen, **_hyperparameters(runs), **own}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
     words += [*record.details.get("data", {}).get("flags", []), *_conditions(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.stats.effects import Comparison
-from ablate.studies.designs import DESIGNS, Arm
+from ablate.studies.arms import Arm, factors_in_question
+from ablate.studies.designs import DESIGNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED_DESIGNS = ("leave-one-out", "add-one-in", "both-ways", "pairs")
 _AGAINST_BASELINE = "against the baseline"
+_Arms = Mapping[str, frozenset[str]]
 _WORD = re.compile(r"(no|only|with)_(.+)")
 
 
@@ -63,20 +65,20 @@ def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, pla
     return InferredDesign("factorial", comparisons, kept, f"{averaged} {description}")
 
 
-def _combined(arms: Mapping[str, Arm], baseline: str) -> int:
+def _combined(arms: _Arms, baseline: str) -> int:
     """Return the number of factors whose combinations the arms are; 0 if they are others."""
     factors = {factor for arm in arms.values() for factor in arm ^ arms[baseline]}
     return len(factors) if len(factors) > 1 and len(arms) == 2 ** len(factors) else 0
 
 
-def _arms(design: pd.DataFrame) -> dict[str, Arm]:
+def _arms(design: pd.DataFrame) -> dict[str, frozenset[str]]:
     """Return the factors that are on, by variant."""
     factors = [str(name) for name in design.columns]
     rows = zip(map(str, design.index), design.to_numpy(dtype=bool).tolist(), strict=True)
     return {name: frozenset(itertools.compress(factors, row)) for name, row in rows} if factors else {}
 
 
-def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: int, planned: bool) -> Comparison:
+def _against_baseline(name: str, baseline: str, arms: _Arms, seeds: int, planned: bool) -> Comparison:
     flipped = arms[name] ^ arms[baseline] if name in arms and baseline in arms else frozenset()
     if len(flipped) != 1:
         return Comparison(name, baseline, "", "changed", _AGAINST_BASELINE, seeds, planned)
@@ -85,24 +87,22 @@ def _against_baseline(name: str, baseline: str, arms: Mapping[str, Arm], seeds: 
     return Comparison(name, baseline, factor, change, _AGAINST_BASELINE, seeds, planned)  # type: ignore[arg-type]  # one of two words
 
 
-def _as_designed(
-    arms: Mapping[str, Arm], baseline: str, seeds: int, planned: bool
-) -> tuple[str, list[Comparison]] | None:
+def _as_designed(arms: _Arms, baseline: str, seeds: int, planned: bool) -> tuple[str, list[Comparison]] | None:
     """Return the name and the comparisons of the design that has exactly these variants."""
     factors = sorted({factor for arm in arms.values() for factor in arm ^ arms[baseline]})
     if len(factors) < 3:  # with two, several designs have the same arms
         return None
     names = {arm: name for name, arm in arms.items()}
     for title in _NAMED_DESIGNS:
-        design = DESIGNS[title](arms[baseline], factors)
-        if set(design.arms) != set(names):
+        design = DESIGNS[title](Arm(arms[baseline]), factors_in_question(factors))
+        if {arm.on for arm in design.arms} != set(names):
             continue
         comparisons = [
             Comparison(
-                names[row.arm],
-                names[row.reference],
+                names[row.arm.on],
+                names[row.reference.on],
                 row.factor or "",
-                "removed" if row.factor in row.reference else "added",
+                "removed" if row.factor in row.reference.on else "added",
                 row.family,
                 seeds,
                 planned,

@@ -15,10 +15,12 @@ from ablate.report.sources.declarations import (
     declared_facts,
     declared_limits,
     declared_purposes,
+    differences_text,
     recorded_facts,
     reproduction_commands,
     scale_line,
 )
+from ablate.report.sources.recorded_design import design_table, in_question, levels_table
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.runs.run_table import judged, run_table
@@ -59,7 +61,8 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         margin=margin,
         comparisons=[Comparison(**row) for row in details["comparisons"]],
         factors=[str(factor) for factor in details["factors"]],
-        design=_design(details),
+        design=design_table(details),
+        levels=levels_table(details),
         baseline=str(declared.get("baseline", "baseline")),
         counts=counts,
         looks=looks,
@@ -136,15 +139,6 @@ def _floor_caution(floor: float | None, details: Mapping[str, Any]) -> list[str]
     return [f"The floor of this report is {floor:g}; the study declared {'none' if declared is None else declared}."]
 
 
-def _design(details: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row per variant, with a true/false column per factor."""
-    import pandas as pd
-
-    factors = details["factors"]
-    rows = {variant: [name in on for name in factors] for variant, on in details["arms"].items()}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=factors).astype(bool)
-
-
 def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -> Protocol:
     """Return whether the plan is older than the runs and as in the first record, and whether its seeds were changed.
 
@@ -153,8 +147,8 @@ def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -
     kept = all(
         earlier.get(name) == record.declared.get(name) for earlier in record.earlier for name in ("margin", "metric")
     )
-    factors = set(record.declared.get("factors", ()))
-    kept = kept and all(set(earlier.get("factors", factors)) <= factors for earlier in record.earlier)
+    asked = in_question(record.declared)
+    kept = kept and all(in_question(earlier) <= asked for earlier in record.earlier)
     seeds = set(record.declared.get("seeds", ()))
     looks = record.declared.get("looks")
     changed = any(set(was.get("seeds", seeds)) != seeds or was.get("looks") != looks for was in record.earlier)
@@ -177,6 +171,8 @@ def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Ru
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):  # the arms that a study names
+        return "; ".join(f"{arm} ({', '.join(differences_text(differences))})" for arm, differences in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -33,6 +33,8 @@ class Evidence:
         valid_family: The same, corrected for the family.
         look: The look of `--until-clear` that gave the verdict, from 1; 0 for a fixed number of seeds.
         stopped_early: Whether the arm ended before the last look.
+        factor_level: The variant's level of a factor that has several, or whose value is varied.
+        reference_level: The reference's level of it.
     """
 
     paired: PairedSeeds
@@ -53,6 +55,8 @@ class Evidence:
     valid_family: tuple[float, float] | None = None
     look: int = 0
     stopped_early: bool = False
+    factor_level: str = ""
+    reference_level: str = ""
 
     @property
     def is_screening(self) -> bool:

@@ -106,7 +106,12 @@ def assemble(
         ),
         "verdict": with_prefixes(rule, pair, comparison, criteria.protocol),
     }
-    return Effect(**columns, evidence=_evidence(criteria, pair, statistics, p_values, rule))
+    evidence = replace(
+        _evidence(criteria, pair, statistics, p_values, rule),
+        factor_level=comparison.level,
+        reference_level=comparison.reference_level,
+    )
+    return Effect(**columns, evidence=evidence)
 
 
 def _evidence(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p: PValues, rule: Verdict) -> Evidence:

@@ -32,15 +32,31 @@ def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
 
 
 def subject(effect: Effect) -> str:
-    """Return the change: "Removing batch norm", "Adding mixup to the bare recipe", or the arm's name."""
+    """Return the change: "Removing batch norm", "Using optimizer muon instead of adam", or the arm's name."""
+    if effect.evidence.factor_level:
+        return f"Using {change_of_level(effect)}{_where(effect)}"
     if effect.change == "changed" or effect.factor == effect.variant:
-        return f"Variant {effect.variant}"
+        other = f" instead of {effect.reference}" if effect.family.endswith(": all pairs") else ""
+        return f"Variant {effect.variant}{other}"
     name = effect.factor.replace("_", " ")
     if effect.change == "removed":
         return f"Removing {name}"
     if effect.reference == "baseline" or effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
         return f"Adding {name}"
     return f"Adding {name} to {'the bare recipe' if effect.reference == 'none' else effect.reference}"
+
+
+def change_of_level(effect: Effect) -> str:
+    """Return both levels of a factor that has several: "optimizer muon instead of adam"."""
+    evidence = effect.evidence
+    return f"{effect.factor.replace('_', ' ')} {evidence.factor_level} instead of {evidence.reference_level}"
+
+
+def _where(effect: Effect) -> str:
+    """Return the recipe in which a level was changed, if it is not the baseline: " in the bare recipe"."""
+    if effect.reference == "none":
+        return " in the bare recipe"
+    return "" if effect.reference == "baseline" or "=" in effect.reference else f" in {effect.reference}"
 
 
 def _basis(effect: Effect) -> str:

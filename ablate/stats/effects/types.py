@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from ablate.stats.effects.seeds import Seed
 
@@ -37,6 +37,8 @@ class Comparison:
         family: The Holm family. Its size is the number of comparisons in it, with or without runs.
         n_planned: The planned number of seeds.
         planned: Whether the comparison was fixed before the runs.
+        level: The variant's level of a factor that has several, or whose value is varied (`change` is then "changed").
+        reference_level: The reference's level of it.
     """
 
     variant: str
@@ -46,11 +48,18 @@ class Comparison:
     family: str = "leave-one-out"
     n_planned: int = 5
     planned: bool = True
+    level: str = ""
+    reference_level: str = ""
 
     @property
     def label(self) -> str:
         """The factor, or the variant if no factor is given."""
         return self.factor or self.variant
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain data; levels only if there are any, as in older records."""
+        levels = {"level", "reference_level"}
+        return {name: value for name, value in asdict(self).items() if name not in levels or value}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Checks of the arguments of a study that do not depend on its workload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+from ablate.errors import UsageError
+from ablate.wording import nearest, unknown_name
+
+StudyType = TypeVar("StudyType")
+MOST_SEEDS = 10_000
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def arguments_explained(study: type[StudyType]) -> type[StudyType]:
+    """Raise UsageError for an unknown argument, with the place of settings and hyperparameters."""
+    construct = study.__init__
+
+    @wraps(construct)
+    def explained(self: StudyType, *given: Any, **named: Any) -> None:
+        for name in named:
+            if name not in study.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass has them
+                near = nearest(name, study.__dataclass_fields__)  # type: ignore[attr-defined]  # likewise
+                values = f" Settings and hyperparameters are values: Study(values={{{name!r}: ...}})"
+                raise UsageError(unknown_name("argument of Study", name, near) + values * (near is None))
+        construct(self, *given, **named)
+
+    study.__init__ = explained  # type: ignore[method-assign, assignment]  # only the error message changes
+    return study
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError unless `name` is empty or fits files and experiments."""
+    if name and not _NAME.fullmatch(name):
+        raise UsageError(
+            f"The name of a study must consist of letters, digits, dots, dashes and underscores, not {name!r}"
+        )
+
+
+def check_seeds(seeds: object) -> None:
+    """Raise UsageError unless `seeds` is a number of seeds, or a list of seeds, which are integers from 0."""
+    is_number = isinstance(seeds, int) and not isinstance(seeds, bool)
+    values = (
+        [seeds] if is_number else list(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else None
+    )
+    if values is None or any(not isinstance(one, int) or isinstance(one, bool) or one < 0 for one in values):
+        raise UsageError(f"The seeds of a study are a number such as 5 or a list such as [0, 1, 2], not {seeds!r}")
+    if isinstance(seeds, int) and seeds > MOST_SEEDS:
+        raise UsageError(f"A study takes at most {MOST_SEEDS:,} seeds, not {seeds:,}")
+    if not values or seeds == 0:
+        raise UsageError("A study needs at least one seed")

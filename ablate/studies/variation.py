@@ -1,0 +1,208 @@
+"""The values that a study varies and the arms that it names: their checks, and their components and arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ablate.errors import UsageError
+from ablate.studies.arms import Arm, Component, PlannedContrast
+from ablate.studies.designs import Design
+from ablate.studies.recipe import Recipe
+from ablate.studies.settings import Value, value_text
+from ablate.studies.workload import Workload
+from ablate.wording import listed, unknown
+
+NAMED_ARMS = "named arms"
+"""The family of the comparisons of named arms with the baseline."""
+
+Levels = Mapping[str, tuple[Value, ...]]
+"""The values of each varied setting or hyperparameter."""
+
+
+def read_levels(workload: Workload, vary: object) -> Levels:
+    """Return the values of `vary` in the types of their settings, in the given order.
+
+    Raises UsageError for an unknown name, a value that the setting does not take, a value that is listed twice, and
+    fewer than two values.
+    """
+    if not isinstance(vary, Mapping):
+        raise UsageError(f"vary of a study names settings and their values, {{'lr': [0.01, 0.03]}}, not {vary!r}")
+    return {name: _values(workload, name, values) for name, values in vary.items()}
+
+
+def _values(workload: Workload, name: str, values: object) -> tuple[Value, ...]:
+    if name in workload.factors:
+        raise UsageError(f"{name} is a factor, which is on or off. List it in factors=[{name!r}] or --factors {name}")
+    setting = workload.setting(name)
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise UsageError(f"The values of {name} are a list, such as vary={{{name!r}: [...]}}, not {values!r}")
+    found: dict[Value, Value] = {}
+    for value in values:
+        checked = setting.check(value)
+        if checked in found:
+            raise UsageError(f"{name} has the value {value_text(checked)} twice. List each value once")
+        found[checked] = value
+    if len(found) < 2:
+        raise UsageError(f"{name} has {len(found)} value to vary. List at least two, the baseline's among them")
+    return tuple(found)
+
+
+def varied_component(baseline: Recipe, name: str, values: Iterable[Value]) -> Component:
+    """Return the component of a varied name, the baseline's value first. Raises UsageError if that is not listed."""
+    values, own = tuple(values), {**baseline.settings, **baseline.hyperparameters}[name]
+    if own not in values:
+        raise UsageError(
+            f"The baseline's {name} is {value_text(own)}, which is not among {listed(map(value_text, values))}. Add it "
+            f"to these values, or give the baseline one of them: {option_of(name)} {value_text(values[0])}"
+        )
+    return Component(name, (own, *(value for value in values if value != own)))
+
+
+def option_of(name: str) -> str:
+    """Return the command-line option of a setting or hyperparameter: `--dropout-p` for `dropout.p`."""
+    return f"--{name.replace('.', '-').replace('_', '-')}"
+
+
+def read_arms(workload: Workload, arms: object) -> Mapping[str, Mapping[str, Value]]:
+    """Return the differences of named arms from the baseline, with values in the types of their settings.
+
+    Raises UsageError for a name that is not a factor, setting or hyperparameter, and for values that it does not take.
+    """
+    example = "arms={'ours': {'lr': 0.03, 'augment': False}}"
+    if not isinstance(arms, Mapping):
+        raise UsageError(f"arms of a study names variants and their differences from the baseline, {example}")
+    found: dict[str, Mapping[str, Value]] = {}
+    for name, differences in arms.items():
+        if not isinstance(name, str) or not name.isprintable() or name != name.strip() or not name or "/" in name:
+            raise UsageError(f"The name of an arm must be printable text without slashes, not {name!r}")
+        if name == "baseline":
+            raise UsageError("The arm 'baseline' exists already: the others are compared with it. Choose another name")
+        if not isinstance(differences, Mapping):
+            raise UsageError(
+                f"The arm {name!r} lists its differences from the baseline, {example}, not {differences!r}"
+            )
+        found[name] = {one: _difference(workload, name, one, value) for one, value in differences.items()}
+    return found
+
+
+def _difference(workload: Workload, arm: str, name: str, value: Value) -> Value:
+    if name in workload.factors:
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} is a factor, so the arm {arm!r} sets it to True or False, not {value!r}")
+        return value
+    known = [setting.name for setting in (*workload.settings, *workload.factors.hyperparameters)]
+    if name not in known:
+        raise UsageError(f"The arm {arm!r}: {unknown('factor or setting', name, (*workload.factors, *known))}")
+    return workload.setting(name).check(value)
+
+
+def named_arm(baseline: Recipe, name: str, differences: Mapping[str, Value]) -> Arm:
+    """Return the arm of a name. Raises UsageError for the hyperparameter of a factor that is off in it."""
+    factors, on = baseline.workload.factors, set(baseline.factors)
+    for one, value in differences.items():
+        if one in factors:
+            (on.add if value else on.discard)(one)
+    arm, values = Arm(frozenset(on), name=name), {**baseline.settings, **baseline.hyperparameters}
+    for one, value in differences.items():
+        if one in baseline.hyperparameters and one.split(".")[0] not in on:
+            raise UsageError(f"The arm {name!r} sets {one}, which has no effect while {one.split('.')[0]} is off")
+        if one not in factors and value != values[one]:
+            arm = arm.with_value(one, value)
+    return arm
+
+
+def arm_label(baseline: Recipe, arm: Arm, names: Sequence[str]) -> str:
+    """Return the name of an arm: its own, or its differences in factors and then in the varied `names`."""
+    recipe, values = baseline.only(arm.on), dict(arm.values)
+    if arm.name or not values:
+        return arm.name or recipe.label
+    factors = [] if recipe.label == "baseline" else [recipe.label]
+    return "+".join([*factors, *(f"{name}={value_text(values[name])}" for name in names if name in values)])
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Raise UsageError if two arms have the same name."""
+    for place, label in enumerate(labels):
+        if label in labels[:place]:
+            raise UsageError(f"Two arms have the name {label!r}. Give the named arm another name")
+
+
+def with_named_arms(design: Design, arms: Sequence[Arm]) -> Design:
+    """Return a design with named arms, each compared with the baseline.
+
+    Raises UsageError for an arm that equals the baseline or another arm, and for a design of other comparisons.
+    """
+    if arms and design.name != "leave-one-out":
+        raise UsageError(f"Named arms are compared with the baseline, by the design leave-one-out, not {design.name}")
+    known = {replace(arm, name=""): arm.name for arm in design.arms}
+    for arm in arms:
+        plain = replace(arm, name="")
+        if plain == design.arms[0]:
+            raise UsageError(f"The arm {arm.name!r} is the baseline: it changes nothing. Leave it out")
+        if plain in known:
+            other = f"the arm {known[plain]!r}" if known[plain] else "another arm of the design"
+            raise UsageError(f"The arm {arm.name!r} is the same as {other}. Leave one of them out")
+        known[plain] = arm.name
+    contrasts = [PlannedContrast(arm, design.arms[0], NAMED_ARMS) for arm in arms]
+    return replace(design, arms=(*design.arms, *arms), contrasts=(*design.contrasts, *contrasts))
+
+
+def values_as_dict(arms: Mapping[str, Arm], components: Iterable[Component]) -> dict[str, Any]:
+    """Return the varied names with their levels, and the values of each arm; nothing for factors on or off alone."""
+    varied = {component.name: list(component.levels) for component in components if component.levels}
+    if not varied and not any(arm.name for arm in arms.values()):
+        return {}
+    return {"arm_values": {label: dict(arm.values) for label, arm in arms.items()}, "varied": varied}
+
+
+def with_all_pairs(design: Design) -> Design:
+    """Return a design with further comparisons: of the levels of a component, and of the named arms, with each other.
+
+    They are a family per component, next to the comparisons with the baseline. Raises UsageError for a design of other
+    comparisons, and if there are no two levels besides the baseline's.
+    """
+    if design.name != "leave-one-out":
+        raise UsageError(f"All pairs of levels are compared by the design leave-one-out, not {design.name}")
+    further = []
+    for component in design.components:
+        rows = [row for row in design.contrasts if row.factor == component.name and row.level]
+        further += _pairs(rows, f"{component.name}: all pairs")
+    further += _pairs([row for row in design.contrasts if row.family == NAMED_ARMS], f"{NAMED_ARMS}: all pairs")
+    if not further:
+        raise UsageError("All pairs need two levels or named arms besides the baseline's. Leave --all-pairs out")
+    return replace(design, contrasts=(*design.contrasts, *further))
+
+
+def _pairs(rows: Sequence[PlannedContrast], family: str) -> list[PlannedContrast]:
+    return [
+        PlannedContrast(later.arm, first.arm, family, later.factor, later.level, first.level)
+        for place, first in enumerate(rows)
+        for later in rows[place + 1 :]
+    ]
+
+
+def possible(design: Design, factors: Iterable[str]) -> Design:
+    """Return a design without values of hyperparameters in arms whose factor is off, where they change nothing.
+
+    Arms and comparisons that this makes equal are left out. Raises UsageError if nothing is left of a component.
+
+    Args:
+        design: The design.
+        factors: The factors of the workload.
+    """
+    owners = {name: name.split(".")[0] for name in design.names if name.split(".")[0] in set(factors) and "." in name}
+    if not owners:
+        return design
+
+    def effective(arm: Arm) -> Arm:
+        return arm.without_values(name for name, factor in owners.items() if factor not in arm.on)
+
+    arms = dict.fromkeys(map(effective, design.arms))
+    rows = [replace(row, arm=effective(row.arm), reference=effective(row.reference)) for row in design.contrasts]
+    kept = dict.fromkeys(row for row in rows if row.arm != row.reference)
+    for name, factor in owners.items():
+        if not any(name in dict(arm.values) for arm in arms):
+            raise UsageError(f"The design {design.name} cannot vary {name}: {factor} is off wherever its value differs")
+    return replace(design, arms=tuple(arms), contrasts=tuple(kept))

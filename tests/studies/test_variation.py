@@ -1,0 +1,156 @@
+"""Studies of levels: varied settings and hyperparameters, and arms that the study names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from ablate.errors import UsageError
+from ablate.studies.recipe import Recipe
+from ablate.studies.settings import value_text
+from ablate.studies.study import Study
+
+LR = {"lr": [0.003, 0.01, 0.03]}
+
+
+def rows(study: Study) -> list[tuple[str, str, str, str, str, str]]:
+    return [
+        (row.variant, row.reference, row.factor, row.level, row.reference_level, row.family)
+        for row in study.comparisons()
+    ]
+
+
+def test_each_value_is_an_arm_against_the_baselines() -> None:
+    study = Study(vary={**LR, "optimizer": ["sgd", "adam"]}, seeds=1)
+    assert [(recipe.label, recipe["lr"], recipe["optimizer"]) for recipe in study.recipes()] == [
+        ("baseline", 0.01, "adam"),
+        ("lr=0.003", 0.003, "adam"),
+        ("lr=0.03", 0.03, "adam"),
+        ("optimizer=sgd", 0.01, "sgd"),
+    ]
+    family = "leave-one-out"
+    assert rows(study) == [
+        ("lr=0.003", "baseline", "lr", "0.003", "0.01", family),
+        ("lr=0.03", "baseline", "lr", "0.03", "0.01", family),
+        ("optimizer=sgd", "baseline", "optimizer", "sgd", "adam", family),
+    ]
+    assert {row.change for row in study.comparisons()} == {"changed"}
+
+
+def test_an_arm_has_the_key_of_the_same_recipe_by_itself() -> None:
+    study = Study(vary=LR, factors=["augment"], seeds=1)
+    for recipe in study.recipes():
+        plain = Recipe.of(recipe.workload, recipe.factors, {**recipe.settings}, recipe.seed)
+        assert recipe.key == plain.key
+    arm = study.recipes()[2]
+    assert arm.label == "lr=0.003"
+    assert Recipe.from_dict(arm.as_dict()).label == "lr=0.003"
+    assert "variant" not in study.recipes()[0].as_dict()
+    assert arm.without("augment").label == "no-augment"
+
+
+def test_factors_are_in_question_next_to_values_only_if_they_are_named() -> None:
+    assert [recipe.label for recipe in Study(vary=LR, seeds=1).recipes()] == ["baseline", "lr=0.003", "lr=0.03"]
+    both = Study(vary=LR, factors=["augment"], seeds=1)
+    assert [recipe.label for recipe in both.recipes()] == ["baseline", "no-augment", "lr=0.003", "lr=0.03"]
+    combined = Study(vary=LR, factors=["augment"], design="factorial", seeds=1)
+    assert [recipe.label for recipe in combined.recipes()][-2:] == ["no-augment+lr=0.003", "no-augment+lr=0.03"]
+    assert len(combined.recipes()) == 6
+
+
+def test_named_arms_are_compared_with_the_baseline_and_if_asked_with_each_other() -> None:
+    arms: dict[str, dict[str, Any]] = {
+        "ours": {"lr": 0.03, "mixup": True, "mixup.alpha": 0.4},
+        "bare": {"augment": False},
+    }
+    study = Study(arms=arms, vary=LR, all_pairs=True, seeds=1)
+    ours = next(recipe for recipe in study.recipes() if recipe.label == "ours")
+    assert (ours["lr"], ours["mixup"], ours["mixup.alpha"]) == (0.03, True, 0.4)
+    assert [row[:2] + row[5:] for row in rows(study)][2:] == [
+        ("ours", "baseline", "named arms"),
+        ("bare", "baseline", "named arms"),
+        ("lr=0.03", "lr=0.003", "lr: all pairs"),
+        ("bare", "ours", "named arms: all pairs"),
+    ]
+    assert [row.label for row in study.comparisons()][-3:] == ["bare", "lr", "bare"]
+
+
+def test_values_of_a_factor_that_is_off_are_left_out() -> None:
+    vary = {"dropout.p": [0.1, 0.2, 0.4]}
+    study = Study(vary=vary, factors=["dropout"], design="factorial", seeds=1)
+    labels = [recipe.label for recipe in study.recipes()]
+    assert labels == ["baseline", "dropout.p=0.1", "dropout.p=0.4", "no-dropout"]
+    assert len({recipe.key for recipe in study.recipes()}) == 4
+    with pytest.raises(UsageError, match=r"add-one-in cannot vary dropout\.p: dropout is off"):
+        Study(vary=vary, factors=["dropout"], design="add-one-in", seeds=1).recipes()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"vary": {"lr": [0.003, 0.03]}},
+            "baseline's lr is 0.01, which is not among 0.003, 0.03. Add it .* --lr 0.003$",
+        ),
+        ({"vary": {"dropout.p": [0, 0.1]}}, "dropout.p is 0.2, which .* --dropout-p 0$"),
+        ({"vary": {"lr": [0.01, 0.1, 1e-1]}}, "lr has the value 0.1 twice"),
+        ({"vary": {"lr": [0.01, 10, 10.0]}}, "lr has the value 10 twice"),
+        ({"vary": {"lr": [0.01]}}, "lr has 1 value to vary. List at least two"),
+        ({"vary": {"lr": 0.01}}, "The values of lr are a list"),
+        ({"vary": {"optimizer": ["adam", "mun"]}}, "optimizer must be one of .*, not 'mun'"),
+        ({"vary": {"leraning": [1, 2]}}, "Unknown setting 'leraning'"),
+        ({"vary": {"augment": [True, False]}}, "augment is a factor, which is on or off. List it in factors="),
+        ({"vary": {"mixup.alpha": [0.2, 0.4]}}, "cannot vary mixup.alpha: mixup is off"),
+        ({"vary": ["lr"]}, "vary of a study names settings and their values"),
+        (
+            {"vary": LR, "design": "fractional"},
+            "fractional takes two levels .*, and lr has 3: use the design factorial",
+        ),
+        ({"vary": LR, "seeds": 5000}, "would have 15,000 runs, more than 10,000"),
+        ({"vary": {"epochs": range(1, 200), "width": range(1, 200)}, "design": "factorial"}, "39,601 runs, more than"),
+        ({"factors": []}, "factors of a study is empty"),
+        ({"arms": {"ours": {}}}, "The arm 'ours' is the baseline: it changes nothing"),
+        ({"arms": {"ours": {"lr": 0.01}}}, "The arm 'ours' is the baseline"),
+        ({"arms": {"a": {"lr": 0.1}, "b": {"lr": 0.1}}}, "The arm 'b' is the same as the arm 'a'"),
+        ({"arms": {"a": {"lr": 0.03}}, "vary": LR}, "The arm 'a' is the same as another arm of the design"),
+        (
+            {"arms": {"a": {"agument": False}}},
+            "The arm 'a': Unknown factor or setting 'agument'. Did you mean 'augment'",
+        ),
+        ({"arms": {"a": {"augment": 0}}}, "augment is a factor, so the arm 'a' sets it to True or False, not 0"),
+        ({"arms": {"a": {"mixup.alpha": 0.4}}}, "The arm 'a' sets mixup.alpha, which has no effect while mixup is off"),
+        ({"arms": {"baseline": {"lr": 0.1}}}, "The arm 'baseline' exists already"),
+        ({"arms": {"lr=0.03": {"lr": 0.1}}, "vary": LR}, "Two arms have the name 'lr=0.03'"),
+        ({"arms": {"a": {"lr": 0.1}}, "design": "path"}, "by the design leave-one-out, not path"),
+        ({"vary": LR, "all_pairs": True, "design": "factorial"}, "by the design leave-one-out, not factorial"),
+        ({"vary": {"lr": [0.01, 0.1]}, "all_pairs": True}, "All pairs need two levels or named arms besides"),
+    ],
+)
+def test_bad_input_is_one_line(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        Study(**{"seeds": 1, "preset": "notebook", **values}).recipes()
+    assert "\n" not in str(caught.value)
+
+
+def test_values_are_written_as_on_the_command_line() -> None:
+    texts = [value_text(value) for value in (0.03, 1e-05, 10.0, 400, None, True, "muon", 0.1 + 0.2)]
+    assert texts == ["0.03", "1e-05", "10", "400", "all", "true", "muon", "0.30000000000000004"]
+
+
+def test_the_record_has_the_levels_and_old_records_have_none() -> None:
+    study = Study(vary=LR, factors=["augment"], seeds=1)
+    details = study.design_as_dict()
+    assert details["varied"] == {"lr": [0.01, 0.003, 0.03]}
+    assert details["arm_values"] == {
+        "baseline": {},
+        "no-augment": {},
+        "lr=0.003": {"lr": 0.003},
+        "lr=0.03": {"lr": 0.03},
+    }
+    assert study.declared["vary.lr"] == [0.01, 0.003, 0.03]
+    plain = Study(factors=["augment"], seeds=1)
+    assert not {"varied", "arm_values"} & plain.design_as_dict().keys()
+    assert not any(re.match("vary|arms|all_pairs", name) for name in plain.declared)
+    assert all("level" not in row for row in plain.design_as_dict()["comparisons"])

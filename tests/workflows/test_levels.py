@@ -1,0 +1,133 @@
+"""Studies of levels from the plan to the report: every level is trained, recorded, reused and compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ablate.journal.run_journal import Journals
+from ablate.report.analysis import analyse
+from ablate.report.effect_rows import effects_file
+from ablate.report.sections.answer import effect_sentence
+from ablate.report.sections.document import markdown
+from ablate.report.sources.study import from_study
+from ablate.runs.executors import SerialExecutor
+from ablate.runs.runner import RunOptions
+from ablate.runs.sweep import plan_runs
+from ablate.studies.conditions import Conditions
+from ablate.studies.study import Study
+from ablate.tracking import JournalTracker, Project
+from ablate.workflows.dry_run import print_dry_run
+from ablate.workflows.study_recorder import StudyRecorder
+from ablate.workflows.sweep import SweepSession
+from tests.samples import levels
+
+SPICE, HEAT = {"spice": ["salt", "pepper", "curry"]}, {"heat": [0.5, 1, 2]}
+
+
+def study(**values: object) -> Study:
+    """Return a study of the sample workload."""
+    return Study(**{"workload": levels.WORKLOAD, "seeds": 3, "name": "kitchen", **values})  # type: ignore[arg-type]
+
+
+def session(asked: Study, folder: Path) -> SweepSession:
+    journals = Journals(folder / "mlruns" / "journal")
+    planned = plan_runs(asked.recipes(), levels.open_data(None, None), Conditions("cpu", "fp32", 1), journals)
+    recorder = StudyRecorder(asked.name, JournalTracker(Project(folder)), journals)
+    return SweepSession(asked, planned, journals, RunOptions(folder, asked.name), SerialExecutor(), recorder)
+
+
+def swept(asked: Study, folder: Path) -> SweepSession:
+    made = session(asked, folder)
+    made.run()
+    return made
+
+
+def test_every_level_is_trained_compared_and_described(tmp_path: Path) -> None:
+    asked = study(vary={**SPICE, **HEAT}, factors=["sugar"], arms={"feast": {"spice": "curry", "heat": 2}})
+    made = swept(asked, tmp_path)
+    assert made.summary(0.0)["ran"] == 3 * 7
+    data = from_study("kitchen", JournalTracker(Project(tmp_path)))
+    assert data.levels.to_dict("index") == {
+        "baseline": {"sugar": "on", "spice": "salt", "heat": 1.0},
+        "no-sugar": {"sugar": "off", "spice": "salt", "heat": 1.0},
+        "spice=pepper": {"sugar": "on", "spice": "pepper", "heat": 1.0},
+        "spice=curry": {"sugar": "on", "spice": "curry", "heat": 1.0},
+        "heat=0.5": {"sugar": "on", "spice": "salt", "heat": 0.5},
+        "heat=2": {"sugar": "on", "spice": "salt", "heat": 2.0},
+        "feast": {"sugar": "on", "spice": "curry", "heat": 2.0},
+    }
+    assert not data.design.shape[1]
+    analysis = analyse(data)
+    found = {effect.variant: effect.delta for effect in analysis.effects}
+    wanted = {"no-sugar": -8, "spice=pepper": 4, "spice=curry": -2, "heat=0.5": -5, "heat=2": 10, "feast": 13}
+    assert found == pytest.approx(wanted, abs=0.7)
+    sentences = [effect_sentence(effect, data.metric) for effect in analysis.effects]
+    assert any(
+        text.startswith("Preliminary: Using spice pepper instead of salt changed taste by +") for text in sentences
+    )
+    assert any("Using heat 2 instead of 1 changed taste by +" in text for text in sentences)
+    assert any("Variant feast changed taste by +" in text for text in sentences)
+
+
+def test_the_report_and_its_tables_have_every_level(tmp_path: Path) -> None:
+    swept(study(vary=SPICE, all_pairs=True), tmp_path)
+    analysis = analyse(from_study("kitchen", JournalTracker(Project(tmp_path))))
+    effects, runs, text = effects_file(analysis), analysis.study.runs, markdown(analysis, [], [])
+    assert list(zip(effects["factor"], effects["variant"], effects["reference"], effects["family"], strict=True)) == [
+        ("spice", "spice=pepper", "baseline", "leave-one-out"),
+        ("spice", "spice=curry", "baseline", "leave-one-out"),
+        ("spice", "spice=curry", "spice=pepper", "spice: all pairs"),
+    ]
+    assert (list(effects["factor_level"]), list(effects["reference_level"])) == (
+        ["pepper", "curry", "curry"],
+        ["salt", "salt", "pepper"],
+    )
+    assert runs.groupby("variant")["spice"].unique().map(list).to_dict() == {
+        "baseline": ["salt"],
+        "spice=curry": ["curry"],
+        "spice=pepper": ["pepper"],
+    }
+    assert "spice (salt, pepper, curry; the first is the baseline's)" in text
+    assert "--vary spice=salt,pepper,curry --all-pairs" in text
+    card = text[text.index("Settings of every variant") :].splitlines()[0]
+    assert "portions 2" in card
+    assert "spice" not in card
+
+
+def test_runs_are_reused_by_a_study_in_which_they_have_another_name(tmp_path: Path) -> None:
+    swept(study(vary=HEAT), tmp_path)
+    warm = study(vary=HEAT, values={"heat": 2}, name="warm")
+    made = swept(warm, tmp_path)
+    assert (made.summary(0.0)["ran"], made.summary(0.0)["reused"]) == (0, 9)
+    found = {run.variant for run in made.runs.values()}
+    assert found == {"baseline", "heat=0.5", "heat=1"}
+    deltas = {row.variant: row.delta for row in analyse(from_study("warm", JournalTracker(Project(tmp_path)))).effects}
+    assert deltas == pytest.approx({"heat=0.5": -15, "heat=1": -10}, abs=0.7)
+
+
+def test_an_interrupted_study_resumes_and_a_dropped_level_makes_it_exploratory(tmp_path: Path) -> None:
+    asked = study(vary={**SPICE})
+    first = session(asked, tmp_path)
+    first.recorder.open(first.record)
+    first._make(first.open_jobs[:4])
+    assert swept(asked, tmp_path).summary(0.0)["reused"] == 4
+    swept(study(vary={"spice": ["salt", "curry"]}), tmp_path)
+    data = from_study("kitchen", JournalTracker(Project(tmp_path)))
+    assert not data.protocol.planned
+    assert "Changed after the start of the study: vary.spice from salt, pepper, curry to salt, curry." in data.cautions
+
+
+def test_a_dry_run_lists_every_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = session(study(vary=SPICE), tmp_path)
+    print_dry_run(planned, as_json=False)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:4]] == [
+        "baseline",
+        "spice=pepper",
+        "spice=curry",
+    ]
+    print_dry_run(planned, as_json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert {row["variant"] for row in facts["runs"]} == {"baseline", "spice=pepper", "spice=curry"}
