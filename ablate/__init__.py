@@ -21,6 +21,7 @@ Public names:
 - `Metric`: the score of a run: name, goal and unit.
 - `OneOf`, `Range`: the values that a setting can take.
 - `compare`: the differences between the variants of runs that exist, from a data frame, files, MLflow or W&B.
+- `gate`: whether new runs are no worse than old ones, for pipelines.
 - `from_function`, `from_command`: make a workload of a Python function, or of a command line.
 - `load_study`, `find_workload`: read the study of a file, or find a workload by its name.
 """
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablate.api.comparison import compare
+    from ablate.api.gate import gate
     from ablate.stats.metric import Metric
     from ablate.studies.recipe import Recipe
     from ablate.studies.settings import OneOf, Range
@@ -54,6 +56,7 @@ __all__ = [
     "find_workload",
     "from_command",
     "from_function",
+    "gate",
     "load_study",
 ]
 
@@ -68,6 +71,7 @@ _MODULES = {
     "find_workload": "ablate.studies.workload",
     "from_command": "ablate.workloads.custom",
     "from_function": "ablate.workloads.custom",
+    "gate": "ablate.api.gate",
     "load_study": "ablate.workloads.custom.study_file",
 }
 """Public names by the modules that define them. They are imported on first use, so that `import ablate` is quick."""

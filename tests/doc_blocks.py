@@ -40,7 +40,7 @@ _BLOCK = re.compile(
 
 INDEX = {
     "Guide": ("cli.md", "studies.md", "statistics.md", "lessons.md", "data.md", "paper.md", "quoting.md"),
-    "Your own training and runs": ("own-training.md", "existing-runs.md"),
+    "Your own training and runs": ("own-training.md", "existing-runs.md", "gate.md"),
     "Tuning, scale and teams": ("tuning.md", "scaling.md", "teams.md", "offline.md"),
     "Reference": ("api.md", "tracking.md", "robustness.md", "architecture.md", "comparison.md"),
 }
@@ -50,9 +50,11 @@ INDEX = {
 INTERFACE = {
     "Existing runs": (
         "ablate.compare",
+        "ablate.gate",
         "ablate.api.arguments.ComparisonOptions",
         "ablate.api.arguments.SourceOptions",
         "ablate.api.results.ComparisonResult",
+        "ablate.api.gate.GateResult",
     ),
     "Studies": ("ablate.Study", "ablate.load_study"),
     "Workloads and recipes": ("ablate.Recipe", "ablate.Workload", "ablate.find_workload", "ablate.Metric"),

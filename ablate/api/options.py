@@ -13,7 +13,7 @@ from ablate.report.sources.declared_comparison import read_fold_ratio
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.metric_choice import MetricChoice
 from ablate.report.sources.readers.frame import is_frame, read_frame
-from ablate.report.sources.readers.run_table import cell
+from ablate.report.sources.readers.run_table import RunTable, cell
 from ablate.tracking import Project
 from ablate.wording import nearest, unknown, unknown_name
 from ablate.workflows.report_source import ReportSource
@@ -25,7 +25,7 @@ def report_source(
     """Return the source of the runs of a report, which are not read yet.
 
     Args:
-        runs: A data frame, or paths of files with one row per run; None for other sources.
+        runs: A data frame, a table of runs, or paths of files with one row per run; None for other sources.
         columns: What is compared.
         options: Other sources, and how they are read.
         command: The command line, for the report.
@@ -36,12 +36,13 @@ def report_source(
         UserError: A frame has no rows.
     """
     _check(runs, options, is_study=is_study)
+    table = runs if isinstance(runs, RunTable) else read_frame(runs) if is_frame(runs) else None
     found = ReportSource(
         name=options.get("name") or "",
         project=Project.find(),
         options=table_options(columns, options),
-        table=read_frame(runs) if is_frame(runs) else None,
-        files=() if runs is None or is_frame(runs) else _paths(runs),
+        table=table,
+        files=() if runs is None or table is not None else _paths(runs),
         sheet=options.get("sheet"),
         folder=_path(options.get("folder")),
         metrics_file=options.get("metrics_file"),

@@ -11,7 +11,7 @@ import typer
 
 import ablate
 from ablate import console
-from ablate.cli import compare, delete, doctor, init, predict, report, run, runs, sweep, sync, tune
+from ablate.cli import compare, delete, doctor, gate, init, predict, report, run, runs, sweep, sync, tune
 from ablate.cli import data as data_commands
 from ablate.cli.completion import complete
 from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup, LongCommand, StudyCommand
@@ -30,6 +30,7 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], type[HelpfulCommand]], ...
     ("Inspect", "show", runs.show, HelpfulCommand),
     ("Inspect", "compare", compare.compare, HelpfulCommand),
     ("Inspect", "report", report.report, LongCommand),
+    ("Inspect", "gate", gate.gate, LongCommand),
     ("Inspect", "ui", runs.ui, HelpfulCommand),
     ("Inspect", "predict", predict.predict, HelpfulCommand),
     ("Maintain", "sync", sync.sync, HelpfulCommand),

@@ -34,7 +34,8 @@ Start with handwritten digits; nothing has to be downloaded.
   ablate run --help       List all components and settings."""
 
 EXIT_CODES = """\
-Exit codes: 0 success (an unstable run is a result), 1 failure, 2 usage error, 130 interrupted."""
+Exit codes: 0 success (an unstable run is a result), 1 failure, 2 usage error, 130 interrupted. Of gate also 3: clearly
+worse, 4: the seeds do not decide."""
 
 _HELP_ALL = "--help-all"
 _TYPES = {"bool": "", "int": "INT", "int range": "INT", "float": "FLOAT", "float range": "FLOAT", "str": "TEXT"}

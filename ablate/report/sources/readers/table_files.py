@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,11 @@ def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTabl
     found = [_read(path, sheet) for path in paths]
     if sheet is not None and not any(map(_is_excel, paths)):
         raise UsageError("--sheet is for Excel workbooks")
-    return found[0] if len(found) == 1 else _joined(paths, found)
+    if len(found) == 1:
+        return found[0]
+    names = _names(paths)
+    own_column = not any(FILE in runs.table.columns for runs in found)
+    return joined(names, found, {FILE: [name.partition(".")[0] for name in names]} if own_column else {})
 
 
 def _read(path: Path, sheet: str | None) -> RunTable:
@@ -72,17 +76,15 @@ def _kind(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _joined(paths: Sequence[Path], found: Sequence[RunTable]) -> RunTable:
-    """Return several tables as one."""
+def joined(names: Sequence[str], found: Sequence[RunTable], labels: Mapping[str, Sequence[str]]) -> RunTable:
+    """Return several tables as one, with the columns `labels`, which have one value per table."""
     import pandas as pd
 
-    names = _names(paths)
-    own_column = not any(FILE in runs.table.columns for runs in found)
     tables = []
-    for name, runs in zip(names, found, strict=True):
+    for number, (name, runs) in enumerate(zip(names, found, strict=True)):
         index = [f"{runs.row_word} {place} of {name}" for place in runs.table.index]
         table = runs.table.set_axis(index, axis=0)
-        tables.append(table.assign(**{FILE: name.partition(".")[0]}) if own_column else table)
+        tables.append(table.assign(**{column: values[number] for column, values in labels.items()}))
     aside: dict[str, list[str]] = {}
     for runs in found:
         for reason, rows in runs.set_aside.items():
@@ -93,7 +95,7 @@ def _joined(paths: Sequence[Path], found: Sequence[RunTable]) -> RunTable:
         if runs.statement
     ]
     return RunTable(
-        f"{count(len(paths), 'file')} ({listed(names, 5)})",
+        f"{count(len(names), 'file')} ({listed(names, 5)})",
         pd.concat(tables).fillna(""),
         "",
         aside,

@@ -1,0 +1,178 @@
+"""Accept or reject a change: compare new runs with old ones, and decide whether the new ones are no worse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Unpack
+
+from ablate.api.arguments import ChosenColumns, ComparisonOptions, Number
+from ablate.api.gate_runs import gated_runs
+from ablate.api.messages import logged_messages
+from ablate.api.results import ComparisonResult
+from ablate.report.accounting import account_for
+from ablate.report.analysis import analyse
+from ablate.report.sections.answer import effect_sentence
+from ablate.stats.effects import Effect
+from ablate.stats.effects.power import MOST_SEEDS, SeedsRange
+from ablate.stats.effects.types import MIN_SEEDS, Verdict
+
+Decision = Literal["pass", "fail", "undecided"]
+EXIT_CODES: dict[Decision, int] = {"pass": 0, "fail": 3, "undecided": 4}
+_WORDS: dict[Decision, str] = {"pass": "no worse", "fail": "clearly worse", "undecided": "cannot tell"}
+_WITHIN_MARGIN = (Verdict.NO_EFFECT, Verdict.NEGLIGIBLE)
+
+
+class GateOptions(ComparisonOptions, total=False):
+    """The options of a comparison, and the column of the seed.
+
+    Attributes:
+        seed: Column that contains the seed.
+    """
+
+    seed: str
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class GateResult(ComparisonResult):
+    """Whether new runs are no worse than old ones.
+
+    Attributes:
+        new: The new variant.
+        against: The old one.
+    """
+
+    new: str
+    against: str
+
+    @cached_property
+    def effect(self) -> Effect:
+        """The difference, new minus old."""
+        return self.analysis.effects[0]
+
+    @property
+    def decision(self) -> Decision:
+        """Whether the new runs `pass`, `fail`, or the seeds do not decide (`undecided`).
+
+        They pass if they are better, equivalent, or if the interval excludes a loss as large as the margin; they fail
+        if the loss is clear and important, or if they diverge more often.
+        """
+        rule, is_better = self.effect.evidence.rule, self._better * self.effect.delta > 0
+        if rule in (Verdict.LOSS, Verdict.UNRELIABLE):
+            return "fail"
+        is_equal = rule is Verdict.IDENTICAL and self.effect.evidence.paired.is_equal
+        if rule is Verdict.GAIN or rule in _WITHIN_MARGIN or is_equal or (rule is Verdict.UNRESOLVED and is_better):
+            return "pass"
+        is_judged = rule in (Verdict.UNRESOLVED, Verdict.INCONCLUSIVE) and not self.effect.evidence.coarse
+        return "pass" if is_judged and self._worst > -self.effect.margin else "undecided"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `ablate gate`: 0 pass, 3 fail, 4 undecided."""
+        return EXIT_CODES[self.decision]
+
+    @property
+    def more_seeds(self) -> SeedsRange | None:
+        """The number of further seeds of both variants that a decision probably needs.
+
+        None with a decision, and where there is no estimate. An end that is None is more than 200.
+        """
+        if self.decision != "undecided":
+            return None
+        if self.effect.n < MIN_SEEDS:
+            return SeedsRange(MIN_SEEDS - self.effect.n, None)
+        needed = self.effect.evidence.seeds_needed
+        if needed is None or self.effect.n >= MOST_SEEDS:
+            return None
+        low, high = (None if end is None else max(1, end - self.effect.n) for end in needed)
+        return SeedsRange(low, high)
+
+    @property
+    def summary(self) -> list[str]:
+        """The decision in words, the evidence, and what to do if the seeds do not decide."""
+        study = self.analysis.study
+        lines = [f"{self.decision}: {self.new} against {self.against}: {_WORDS[self.decision]}"]
+        lines.append(effect_sentence(self.effect, study.metric))
+        if self.decision == "undecided":
+            more = self.more_seeds
+            words = more.words_for("more seeds") if more else "more seeds, at least 5 in all,"
+            lines.append(f"To decide, run {words} of both variants")
+        account = account_for(self.analysis).sentence
+        return [*lines, *([account] if account else []), study.statement]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The decision and the evidence as plain data."""
+        effect, study, more = self.effect, self.analysis.study, self.more_seeds
+        return {
+            "decision": self.decision,
+            "exit_code": self.exit_code,
+            "new": self.new,
+            "against": self.against,
+            "metric": study.metric.name,
+            "goal": study.metric.goal,
+            "margin": effect.margin,
+            "difference": effect.delta,
+            "interval": list(effect.verdict_interval),
+            "verdict": effect.verdict,
+            "seeds": effect.n,
+            "more_seeds": list(more) if more else None,
+            "summary": self.summary,
+            "cautions": self.cautions,
+        }
+
+    @property
+    def _better(self) -> int:
+        return -1 if self.analysis.study.metric.goal == "min" else 1
+
+    @property
+    def _worst(self) -> float:
+        """The worst difference that the interval contains, negative for a loss; NaN without an interval."""
+        low, high = self.effect.verdict_interval
+        worst = low if self._better > 0 else -high
+        return worst if math.isfinite(worst) else math.nan
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.summary, *(f"warning: {text}" for text in self.cautions)])
+
+
+def gate(
+    new: Any,
+    against: Any,
+    *,
+    runs: Any = None,
+    metric: str | Sequence[str] | None = None,
+    variant: str | Sequence[str] | None = None,
+    margin: Number | None = None,
+    **options: Unpack[GateOptions],
+) -> GateResult:
+    """Decide whether new runs are no worse than old ones, by the seeds that both have.
+
+    Args:
+        new: The new runs: a data frame, the path of a file, a variant among `runs` or in another source, or without one
+            a variant of this project's runs.
+        against: The old runs, given in the same way.
+        runs: A data frame, or paths of files, that contain both variants.
+        metric: Column to compare; of several the first.
+        variant: Column that contains the variant.
+        margin: Smallest loss that matters, in percentage points or the metric's unit.
+        options: Other sources, and how they are read, as for `compare`.
+
+    Raises:
+        UsageError: Arguments are missing or wrong.
+        UserError: The runs cannot be read or compared.
+
+    Example:
+        >>> import ablate
+        >>> old = [{"seed": seed, "accuracy": 90 + 0.1 * seed} for seed in range(5)]
+        >>> new = [{"seed": seed, "accuracy": 90.2 + 0.1 * seed + 0.02 * (seed % 2)} for seed in range(5)]
+        >>> ablate.gate(new, against=old, metric="accuracy", margin=0.5).decision
+        'pass'
+    """
+    with logged_messages():
+        seed = options.pop("seed", "seed")
+        columns: ChosenColumns = {"metric": metric, "variant": variant, "seed": seed, "margin": margin}
+        pair = gated_runs(new, against, runs, columns, options)
+        return GateResult(analyse(pair.study), pair.new, pair.against)

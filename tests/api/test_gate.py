@@ -1,0 +1,142 @@
+"""The gate: no worse, clearly worse, or undecided, by the interval of the comparison, from every source of runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import ablate
+from ablate.cli.app import app
+from ablate.errors import UsageError, UserError
+from tests.samples.report import small_study, write_runs
+
+BASE = [90.0, 90.4, 89.7, 90.2, 90.9, 89.9]
+SMALL = (0.02, -0.03, 0.01, 0.03, -0.01, -0.02)
+LARGE = (1.4, -0.9, 0.6, -1.2, 1.1, -0.8)
+
+
+def runs(change: float = 0.0, noise: tuple[float, ...] = SMALL, seeds: int = 6) -> pd.DataFrame:
+    values = [score + change + by for score, by in zip(BASE, noise, strict=True)][:seeds]
+    return pd.DataFrame({"seed": range(seeds), "accuracy": values})
+
+
+OLD = pd.DataFrame({"seed": range(6), "accuracy": BASE})
+CHOICE: dict[str, Any] = {"metric": "accuracy", "margin": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("new", "decision", "verdict"),
+    [
+        (runs(), "pass", "no practically meaningful effect"),
+        (runs(0.2), "pass", "real but negligible"),
+        (runs(1.0), "pass", "clear and important gain"),
+        (runs(0.5), "pass", "real, importance unresolved"),
+        (OLD, "pass", "identical differences"),
+        (runs(-1.0), "fail", "clear and important loss"),
+        (runs(-0.5), "undecided", "real, importance unresolved"),
+        (runs(0.0, LARGE), "undecided", "inconclusive"),
+        (runs(1.0, LARGE), "pass", "inconclusive"),
+        (runs(0.0, SMALL, 2), "undecided", "too few seeds"),
+    ],
+)
+def test_the_decision_follows_from_the_interval(new: pd.DataFrame, decision: str, verdict: str) -> None:
+    found = ablate.gate(new, against=OLD, **CHOICE)
+    assert (found.decision, found.effect.verdict.rpartition(": ")[2]) == (decision, verdict)
+    assert decision == "undecided" or found.more_seeds is None
+
+
+def test_losses_of_metrics_to_minimise_are_higher_values() -> None:
+    lower = {**CHOICE, "metric_goal": "min", "unit": "percent"}
+    assert ablate.gate(runs(-1.0), against=OLD, **lower).decision == "pass"
+    assert ablate.gate(runs(1.0), against=OLD, **lower).decision == "fail"
+
+
+def test_an_undecided_gate_states_how_many_more_seeds() -> None:
+    found = ablate.gate(runs(0.0, LARGE), against=OLD, **CHOICE)
+    assert found.more_seeds is not None
+    assert found.more_seeds.low is not None
+    assert found.more_seeds.low > 5
+    assert f"To decide, run {found.more_seeds.words_for('more seeds')} of both variants" in found.summary
+    few = ablate.gate(runs(0.0, SMALL, 2), against=OLD, **CHOICE)
+    assert few.more_seeds == (1, None)
+
+
+def test_other_variants_do_not_change_the_interval() -> None:
+    both = [OLD.assign(method="old"), runs(-0.2, LARGE).assign(method="new")]
+    alone = ablate.gate("new", "old", runs=pd.concat(both), variant="method", **CHOICE)
+    others = [runs(-9).assign(method="third"), runs(-8).assign(method="fourth")]
+    found = ablate.gate("new", "old", runs=pd.concat([*both, *others]), variant="method", **CHOICE)
+    assert found.effect.verdict_interval == alone.effect.verdict_interval
+    assert "12 of variants in no comparison" in repr(found)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    OLD.to_csv("old.csv", index=False)
+    for name, change in {"same": 0.0, "worse": -1.0}.items():
+        runs(change).to_csv(f"{name}.csv", index=False)
+    runs(0.0, LARGE).to_csv("noisy.csv", index=False)
+
+
+def call(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["gate", *words])
+    return result.exit_code, result.stdout
+
+
+@pytest.mark.usefixtures("files")
+def test_the_exit_code_states_the_decision() -> None:
+    options = ["--against", "old.csv", "--metric", "accuracy", "--margin", "0.5"]
+    codes = {name: call(f"{name}.csv", *options)[0] for name in ("same", "worse", "noisy")}
+    assert codes == {"same": 0, "worse": 3, "noisy": 4}
+    code, output = call("noisy.csv", *options, "--json")
+    facts = json.loads(output)
+    expected = ablate.gate("noisy.csv", against="old.csv", **CHOICE)
+    assert (code, facts["decision"], facts["more_seeds"]) == (4, "undecided", list(expected.more_seeds or ()))
+    assert facts == json.loads(json.dumps(expected.facts))
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["same.csv"], 2, "Missing option '--against'"),
+        (["old.csv", "--against", "old.csv"], 2, "old.csv is given twice"),
+        (["nothing.csv", "--against", "old.csv"], 1, "File not found: nothing.csv"),
+        (["same.csv", "--against", "old.csv", "--baseline", "x"], 2, "Name the old variant with --against"),
+        (["a", "--against", "a", "--runs", "both.csv"], 2, "cannot be compared with itself"),
+        (["c", "--against", "a", "--runs", "both.csv"], 1, "Unknown variant 'c'"),
+        (["both.csv", "--against", "old.csv"], 2, "both.csv has 2 variants (a, b)"),
+        (["same.csv", "--against", "old.csv", "--margin", "0"], 2, "--margin must be above 0, not 0"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], code: int, message: str) -> None:
+    pd.concat([OLD.assign(variant="a"), runs().assign(variant="b")]).to_csv("both.csv", index=False)
+    result = CliRunner().invoke(app, ["gate", *words])
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_variants_of_the_project_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = small_study(seeds=5)
+    write_runs(study, tmp_path / "mlruns" / "journal")
+    variant = next(recipe.label for recipe in study.recipes() if recipe.label != "baseline")
+    found = ablate.gate(variant, against="baseline", offline=True)
+    assert found.effect.n == 5
+    assert (found.new, found.against) == (variant, "baseline")
+    with pytest.raises(UserError, match="Unknown run 'nothing'"):
+        ablate.gate("nothing", against="baseline", offline=True)
+
+
+def test_sides_are_given_in_one_way() -> None:
+    with pytest.raises(UsageError, match="both data frames, both files, or both names"):
+        ablate.gate(OLD, against="old")
+    with pytest.raises(UsageError, match="--variant-param is for variants in one source"):
+        ablate.gate(OLD, against=runs(), variant="method", **CHOICE)
