@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,6 +116,7 @@ def read_design(levels: pd.DataFrame, baseline: str = "") -> LevelDesign:
     return LevelDesign(variants, ordered, np.array(codes, dtype=np.int64).reshape(len(ordered), len(variants)).T)
 
 
+@functools.cache
 def contrasts(count: int) -> Floats:
     """Return orthogonal sum-to-zero contrasts of `count` levels (Helmert's), levels x (count - 1), of mean square 1."""
     matrix = np.zeros((count, count - 1))

@@ -45,9 +45,14 @@ class LevelFit:
         """The coefficients by seed, coefficients x seeds."""
         return np.asarray(self.inverse @ self.values, dtype=np.float64)
 
+    @cached_property
+    def places(self) -> dict[Term, slice]:
+        """Where the coefficients of each term are."""
+        return self.design.places(self.model.terms)
+
     def of(self, term: Term) -> Floats:
         """Return the coefficients of a term by seed."""
-        return np.asarray(self.coefficients[self.design.places(self.model.terms)[term]], dtype=np.float64)
+        return np.asarray(self.coefficients[self.places[term]], dtype=np.float64)
 
     def average(self, factor: str, place: int) -> Floats:
         """Return the average of a level over the other components, by seed; a least-squares mean if unbalanced."""
@@ -79,8 +84,7 @@ class LevelFit:
     def f_test(self, term: Term) -> FTest:
         """Return the F test of a term: its sum of squares after all other terms (type III) against the noise."""
         square, within = self.noise
-        own = self.design.places(self.model.terms)[term]
-        weights = self.inverse[own]
+        weights = self.inverse[self.places[term]]
         freedom = float(self.design.freedom(term)), within
         if math.isnan(square):
             return FTest(math.nan, freedom, math.nan)

@@ -91,8 +91,6 @@ def _doubled_ranks(scores: ArrayLike) -> Ranks:
 
     Scores are tied up to rounding errors (see `types.EQUAL`).
     """
-    from scipy import stats
-
     values = np.atleast_2d(np.asarray(scores, dtype=np.float64))
     tolerance = EQUAL * np.abs(values[np.isfinite(values)]).max(initial=0.0)
     order = np.argsort(values, axis=1, kind="stable")
@@ -101,7 +99,8 @@ def _doubled_ranks(scores: ArrayLike) -> Ranks:
     distinct[:, 1:] = np.cumsum(ascending[:, 1:] > ascending[:, :-1] + tolerance, axis=1)
     groups = np.empty_like(distinct)
     np.put_along_axis(groups, order, distinct, axis=1)
-    return np.asarray(np.rint(2 * stats.rankdata(groups, axis=1)), dtype=np.int64)
+    one, other = groups[:, :, None], groups[:, None, :]
+    return np.asarray(2 * (one > other).sum(axis=2) + (one == other).sum(axis=2) + 1, dtype=np.int64)
 
 
 @functools.lru_cache(maxsize=64)
@@ -113,20 +112,32 @@ def _orders(block: tuple[int, ...]) -> tuple[Ranks, Floats]:
 
 
 def _exact_friedman(ranks: Ranks, squares: int) -> float | None:
-    """Return the share of orders whose sum of squared rank sums reaches `squares`; None if there are too many.
+    """Return the share of orders whose sum of squared rank sums reaches `squares`; None if there are too many."""
+    found = _friedman_distribution(_blocks(ranks))
+    return None if found is None else min(1.0, float(found[1][found[0] >= squares].sum()))
+
+
+def _blocks(ranks: Ranks) -> tuple[tuple[int, ...], ...]:
+    """Return the ranks of each block in ascending order: the distribution of a test depends on them only."""
+    return tuple(sorted(tuple(sorted(block)) for block in ranks.tolist()))
+
+
+@functools.lru_cache(maxsize=64)
+def _friedman_distribution(blocks: tuple[tuple[int, ...], ...]) -> tuple[Ranks, Floats] | None:
+    """Return the sums of squared rank sums over all orders, and the share of each; None if there are too many.
 
     The statistic does not depend on the order of the levels, so sums of ranks are kept in ascending order.
     """
-    sums = np.sort(ranks[:1], axis=1)
+    sums = np.array([blocks[0]], dtype=np.int64)
     shares: Floats = np.ones(1)
-    for block in ranks[1:]:
-        orders, weights = _orders(tuple(sorted(block.tolist())))
+    for block in blocks[1:]:
+        orders, weights = _orders(block)
         if len(sums) * len(orders) > MOST_STATES:
             return None
-        added = np.sort((sums[:, None] + orders[None]).reshape(-1, ranks.shape[1]), axis=1)
+        added = np.sort((sums[:, None] + orders[None]).reshape(-1, len(block)), axis=1)
         sums, places = np.unique(added, axis=0, return_inverse=True)
         shares = np.asarray(np.bincount(places.ravel(), np.outer(shares, weights).ravel()), dtype=np.float64)
-    return min(1.0, float(shares[np.square(sums).sum(axis=1) >= squares].sum()))
+    return np.square(sums).sum(axis=1), shares
 
 
 def _random_friedman(ranks: Ranks, squares: int) -> float:
@@ -140,15 +151,23 @@ def _random_friedman(ranks: Ranks, squares: int) -> float:
 
 def _exact_page(ranks: Ranks, observed: int) -> tuple[float, float]:
     """Return the shares of orders whose sum of products with the places is at most, and at least, the observed."""
-    places = 2 * np.arange(1, ranks.shape[1] + 1, dtype=np.int64)
-    shares, lowest = np.ones(1), 0
-    for block in ranks:
-        orders, weights = _orders(tuple(sorted(block.tolist())))
+    lowest, shares = _page_distribution(_blocks(ranks))
+    at = observed - lowest
+    return float(shares[: at + 1].sum()), float(shares[at:].sum())
+
+
+@functools.lru_cache(maxsize=64)
+def _page_distribution(blocks: tuple[tuple[int, ...], ...]) -> tuple[int, Floats]:
+    """Return the smallest sum of products of ranks and places, and the share of orders of it and each larger sum."""
+    places = 2 * np.arange(1, len(blocks[0]) + 1, dtype=np.int64)
+    shares: Floats = np.ones(1)
+    lowest = 0
+    for block in blocks:
+        orders, weights = _orders(block)
         products = orders @ places
         lowest += int(products.min())
         shares = np.convolve(shares, np.bincount(products - products.min(), weights))
-    at = observed - lowest
-    return float(shares[: at + 1].sum()), float(shares[at:].sum())
+    return lowest, shares
 
 
 def _random_page(ranks: Ranks, places: Ranks, observed: int) -> tuple[float, float]:
