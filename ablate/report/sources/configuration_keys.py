@@ -64,25 +64,6 @@ def varying_keys(table: pd.DataFrame, seed: str, others: Collection[str], *, are
     return VaryingKeys(groups, left_out)
 
 
-def keys_within(table: pd.DataFrame, seed: str, variants: Sequence[str]) -> dict[str, str]:
-    """Return the configuration keys that differ between runs of one variant, with the first such variant.
-
-    Keys that the lists name as ids, times and so on do not count, and neither do those with one value per seed or with
-    values of their own in most runs.
-    """
-    import pandas as pd
-
-    columns = [name for name in _candidates(table, [seed]) if not reason_by_name(name)]
-    codes, seeds, found = _codes(table, columns), _one_code(table[seed]), {}
-    groups = pd.Series(list(variants), index=table.index)
-    for name in columns:
-        values = codes[name].groupby(groups, sort=False).nunique()
-        is_seed = (codes[name].groupby(seeds).nunique() == 1).all()
-        if (values > 1).any() and not is_seed and 2 * codes[name].nunique() <= len(table):
-            found[name] = str(values.index[values > 1][0])
-    return found
-
-
 def _candidates(table: pd.DataFrame, others: Collection[str]) -> list[str]:
     """Return the columns that may be configuration keys: params and tags, or all columns of a file."""
     has_kinds = any(str(name).startswith(("params.", "metrics.")) for name in table.columns)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ablate.errors import UsageError
-from ablate.report.sources.columns import DEFAULT_METRICS, plain
+from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
+from ablate.report.sources.differing_settings import check_settings
 from ablate.report.sources.existing_runs import TableOptions, from_table
-from ablate.report.sources.name_variants import with_named_variants
+from ablate.report.sources.name_variants import NamedVariants, taken_columns, with_named_variants
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
 from ablate.report.sources.seed_column import with_seeds
@@ -44,6 +45,7 @@ def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyDat
     named = with_named_variants(where(runs, options), options)
     runs, options = with_chosen_steps(named.runs, named.options), named.options
     study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement, runs.diverged)
+    study = _with_setting_checks(study, named, options)
     asked = {reason_of(read_condition(text)) for text in options.where}
     for reason, excluded in runs.set_aside.items():
         if reason not in asked:
@@ -52,6 +54,22 @@ def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyDat
     study = replace(study.with_cautions(*runs.cautions), counts=counts, found=named.found)
     limits = (*study.limits, *undrawn_histories(study, runs))
     return replace(study, limits=limits, recorded=lambda: recorded_curves(study, runs))
+
+
+def _with_setting_checks(study: StudyData, named: NamedVariants, options: TableOptions) -> StudyData:
+    """Return the study with warnings about settings that differ, and the names of those that belong to variants."""
+    table = named.runs.table
+    if options.step is not None and not named.runs.has_one_row_per_run:
+        return study  # one row per step: a schedule is not a configuration
+    variant = options.variant or ("" if named.runs.names else "variant")
+    named_by = [key.column for key in named.found.keys] if named.found else [variant] * bool(variant)
+    named_by = [column for column in named_by if find_column(table, column)] or list(options.factors)
+    roles = [find_column(table, column) or column for column in (*named_by, *options.factors, "variant")]
+    seed = find_column(table, options.seed) or options.seed
+    others = {*roles, *taken_columns(table, options, seed), *study.factors}
+    cautions, of_variants = check_settings(table, study, others, named_by)
+    words = f"; variants differ in {listed(of_variants, 5)}." if of_variants else "."
+    return replace(study.with_cautions(*cautions), statement=study.statement.removesuffix(".") + words)
 
 
 def _with_declared_metric(runs: RunTable, options: TableOptions) -> TableOptions:

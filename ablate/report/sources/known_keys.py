@@ -61,6 +61,23 @@ gitstatus gitrepo branch revision sha hash confighash codeversion dirty diff
 """
 """Names of the state of the code."""
 
+CONDITIONS = """
+gpu gpuname gputype device devicename devicetype accelerator cpuname cudaversion torchversion pythonversion
+transformersversion lightningversion libversion commit commithash commitid commitsha gitcommit githash gitsha gitrev
+gitrevision revision codeversion
+"""
+"""Names of conditions that may change results: a comparison of variants that differ in one may be due to it."""
+
+SETTINGS = """
+lr learningrate learnrate baselr maxlr initlr stepsize batchsize batch bs trainbatchsize perdevicetrainbatchsize epochs
+nepochs numepochs maxepochs epochcount numtrainepochs trainepochs totalepochs steps nsteps numsteps maxsteps totalsteps
+trainsteps maxiters numiterations iterations maxiterations niters warmup warmupsteps warmupratio warmupepochs
+weightdecay wd decay momentum beta1 beta2 gamma dropout droprate optimizer optim scheduler lrscheduler schedule model
+arch architecture backbone network dataset data datasetname split subset width depth layers nlayers numlayers hiddensize
+hiddendim nhidden heads nheads numheads imagesize resolution trainsize nsamples augment augmentation temperature
+"""
+"""Names of settings of a training."""
+
 RESULT_WORDS = (
     "acc accuracy f1 auc auroc auprc mse rmse mae psnr ssim iou miou dice bleu rouge perplexity ppl reward return"
 )
@@ -83,6 +100,16 @@ _ABSOLUTE = re.compile(r"(?:/|~/|\./|\.\./|[A-Za-z]:\\|[a-z0-9]+://).*")
 def is_seed(column: str) -> bool:
     """Return whether a column is called like a seed."""
     return _letters(_last_part(column)) in SEEDS.split()
+
+
+def is_condition(column: str) -> bool:
+    """Return whether a column is called like a condition of runs, such as the type of the GPU."""
+    return _letters(_last_part(column)) in CONDITIONS.split()
+
+
+def is_setting(column: str) -> bool:
+    """Return whether a column is called like a setting: `lr`, `optim.lr`."""
+    return _letters(_last_part(column)) in SETTINGS.split()
 
 
 def is_known_result(column: str) -> bool:

@@ -17,7 +17,7 @@ from ablate.report.sources.choose_baseline import (
     short_name,
 )
 from ablate.report.sources.columns import find_column, plain, require
-from ablate.report.sources.configuration_keys import VaryingKeys, keys_within, varying_keys
+from ablate.report.sources.configuration_keys import VaryingKeys, varying_keys
 from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable
@@ -29,7 +29,6 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_CAUTIONS = 3
 _VARIANT_IN_NAMES = "variant by the names of the runs"
 
 
@@ -68,7 +67,7 @@ def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
         return NamedVariants(runs, options)  # one row per step: a schedule is not a configuration
     if runs.names and are_variants(runs.names, options.baseline):
         return _by_names(runs, options)
-    keys = varying_keys(table, seed, _taken(table, options, seed), are_paired=not options.unpaired)
+    keys = varying_keys(table, seed, taken_columns(table, options, seed), are_paired=not options.unpaired)
     if keys.keys:
         return _named(runs, options, keys, is_asked=False)
     if runs.names:
@@ -81,14 +80,8 @@ def _by_names(runs: RunTable, options: TableOptions) -> NamedVariants:
     if runs.statement.endswith(SEED_IN_NAMES):
         words = f"variant and {SEED_IN_NAMES}"
     statement = "; ".join(filter(None, [before, words]))
-    differing = keys_within(runs.table, find_column(runs.table, options.seed) or options.seed, runs.names)
-    cautions = [
-        f"Runs of {variant}, named by the names of the runs, differ in {plain(key)}. If these are different variants, "
-        f"name them with --variant-param {plain(key)}."
-        for key, variant in list(differing.items())[:_MOST_CAUTIONS]
-    ]
     table = runs.table.assign(variant=list(runs.names))
-    return NamedVariants(replace(runs, table=table, statement=statement, cautions=[*runs.cautions, *cautions]), options)
+    return NamedVariants(replace(runs, table=table, statement=statement), options)
 
 
 def are_variants(names: Sequence[str], baseline: str) -> bool:
@@ -99,7 +92,7 @@ def are_variants(names: Sequence[str], baseline: str) -> bool:
     return baseline in names or (baseline == BASELINE and 2 * len(set(names)) <= len(names))
 
 
-def _taken(table: pd.DataFrame, options: TableOptions, seed: str) -> list[str]:
+def taken_columns(table: pd.DataFrame, options: TableOptions, seed: str) -> list[str]:
     """Return the columns with another role than that of a configuration key."""
     metrics = [options.metric, *(metric.name for metric in options.secondary)]
     columns = [find_column(table, name, is_metric=True) for name in metrics if name]

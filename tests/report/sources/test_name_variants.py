@@ -217,8 +217,8 @@ def test_names_of_runs_take_precedence_if_several_runs_share_one() -> None:
         [row | {"wd": "01"[place % 2]} for place, row in enumerate(rows)], ["a"] * 3 + ["b"] * 3, baseline="a"
     )
     assert [text for text in mixed.cautions if "wd" in text] == [
-        "Runs of a, named by the names of the runs, differ in wd. If these are different variants, name them with "
-        "--variant-param wd."
+        "Runs of a differ in wd: 0 (seeds 0, 2), 1 (seed 1), those of b also. If these are different variants, name "
+        "them with --variant-param wd, or select one with --where wd=0."
     ]
     found = study(rows, [f"fancy-cat-{place}" for place in range(6)], baseline="lr=1")
     assert list(seeds_of(found)) == ["baseline", "lr=2"]
