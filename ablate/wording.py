@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import chain
 
@@ -38,6 +38,11 @@ def listed(names: Iterable[str], most: int = NAMES_LISTED) -> str:
     names = list(names)
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """Return all names as a list in words: `serial, processes or ray`."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def ranges(items: Iterable[int | str], to: str = "-") -> list[str]:

@@ -84,7 +84,11 @@ _VALUES: Mapping[str, Callable[[], Iterable[str]]] = {
     "run": _runs,
     "one": _sides,
     "other": _sides,
-    **{setting.name: _words(setting.domain) for setting in WORKLOAD.settings if isinstance(setting.domain, OneOf)},
+    **{
+        setting.name.replace(".", "__"): _words(setting.domain)
+        for setting in (*WORKLOAD.settings, *WORKLOAD.factors.hyperparameters)
+        if isinstance(setting.domain, OneOf)
+    },
 }
 """Possible values by the name of the parameter, the same in all commands."""
 

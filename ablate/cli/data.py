@@ -12,7 +12,7 @@ from ablate.cli.options import names
 from ablate.cli.options.common import DataFlags, JsonFlag
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.recipe import RecipeFlags
-from ablate.wording import listed
+from ablate.wording import alternatives, listed
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def show(
 @expand_groups
 def fetch(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help=f"{names.alternatives(names.DATASETS)}.")
+        str, typer.Argument(metavar="NAME", help=f"{alternatives(names.DATASETS)}.")
     ] = names.DEFAULT_DATASET,
 ) -> None:
     """Download, verify and decode a data set for offline use.

@@ -164,7 +164,7 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
 
 def similar(job: Job, journals: Journals) -> list[Run]:
     """Return the results with the same settings, data, device and precision."""
-    settings = job.recipe.settings
+    settings, completed = job.recipe.settings, job.recipe.workload.completed
     runs = (load(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
     return [
         run
@@ -172,5 +172,5 @@ def similar(job: Job, journals: Journals) -> list[Run]:
         if run
         and run.is_result
         and is_comparable(run.conditions, job.conditions)
-        and all(run.params.get(name) == value for name, value in settings.items())
+        and settings.items() <= completed(run.params).items()
     ]

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any, Self
 
 from ablate.errors import UsageError
-from ablate.studies.settings import Value
+from ablate.studies.settings import Setting, Value
 from ablate.studies.workload import Workload, find_workload
-from ablate.wording import unknown
+from ablate.wording import alternatives, unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +73,37 @@ class Recipe:
         return recipe.change(values or {})
 
     def change(self, values: Mapping[str, Value]) -> Self:
-        """Return this recipe with other values of settings (`lr`) and hyperparameters (`dropout.p`)."""
+        """Return this recipe with other values of settings (`lr`) and hyperparameters (`dropout.p`).
+
+        Raises UsageError for an unknown name, a value out of range, and a value that has no effect.
+        """
+        changed = self._with(values)
+        for name in values:
+            if why := changed.obstacle(name):
+                raise UsageError(f"{name} has no effect while {why}, or leave {name} out")
+        return changed
+
+    def effective(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return those of `values` that have an effect in this recipe with all of them."""
+        changed = self._with(values)
+        return {name: value for name, value in values.items() if not changed.obstacle(name)}
+
+    def obstacle(self, name: str) -> str:
+        """Return why a setting or hyperparameter has no effect, and the remedy, or "" if it has one."""
+        return self._obstacle(self.workload.setting(name))
+
+    def _obstacle(self, setting: Setting) -> str:
+        factor = setting.name.partition(".")[0]
+        if setting.name in self.hyperparameters and factor not in self.factors:
+            flag = f"add --{self.workload.factors[factor].flag}"
+            return f"{factor} is off: {'switch it on' if self.workload.factors[factor].in_baseline else flag}"
+        if setting.requires and self[setting.requires[0]] not in setting.requires[1]:
+            other, words = setting.requires
+            return f"{other} is {self[other]}: set {other} to {alternatives([str(word) for word in words])}"
+        return ""
+
+    def _with(self, values: Mapping[str, Value]) -> Self:
         checked = {name: self.workload.setting(name).check(value) for name, value in values.items()}
-        for name in checked:
-            factor = name.split(".")[0]
-            if name in self.hyperparameters and factor not in self.factors:
-                flag = f"add --{self.workload.factors[factor].flag}"
-                switch = "switch it on" if self.workload.factors[factor].in_baseline else flag
-                raise UsageError(f"{name} has no effect while {factor} is off: {switch}, or leave {name} out")
         return replace(
             self,
             hyperparameters={name: checked.get(name, value) for name, value in self.hyperparameters.items()},
@@ -117,16 +140,17 @@ class Recipe:
 
     @property
     def active_hyperparameters(self) -> dict[str, Value]:
-        """The hyperparameters of the factors that are on."""
-        return {name: value for name, value in self.hyperparameters.items() if name.split(".")[0] in self.factors}
+        """The hyperparameters that have an effect: of factors that are on, with the values that they require."""
+        declared = self.workload.factors.hyperparameters
+        return {one.name: self.hyperparameters[one.name] for one in declared if not self._obstacle(one)}
 
     @cached_property
     def key(self) -> str:
         """The recipe's identifier of twelve hexadecimal digits.
 
         A hash of the active factors, their hyperparameters, the settings and the seed, including defaults. Factors
-        that are off do not contribute, nor do their hyperparameters. A setting that was added later is left out at its
-        `legacy_value`, so that old keys stay valid.
+        that are off do not contribute, nor do hyperparameters without an effect. A setting that was added later is
+        left out at its `legacy_value`, so that old keys stay valid.
         """
         values = {**self.settings, **self.active_hyperparameters}
         hashed = {name: value for name, value in values.items() if self.workload.setting(name).legacy_value != value}
@@ -156,7 +180,7 @@ class Recipe:
 
     @property
     def params(self) -> dict[str, Value]:
-        """Every factor as true or false, the hyperparameters of those that are on, all settings, and the seed."""
+        """Every factor as true or false, the hyperparameters that have an effect, all settings, and the seed."""
         switches: dict[str, Value] = {name: name in self.factors for name in self.workload.factors}
         return {**switches, **self.active_hyperparameters, **self.settings, "seed": self.seed}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ablate.studies.settings import Setting
+from ablate.studies.settings import Details, Range, Setting
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
@@ -106,7 +106,7 @@ class RegistryBuilder:
 
 
 def _hyperparameters(add: Callable[..., Any]) -> tuple[Setting, ...]:
-    """Return the keyword-only parameters of a factor's function as settings.
+    """Return the keyword-only parameters of a factor's function as settings. Numbers are searched when tuning.
 
     Raises TypeError for a parameter whose annotation has no range.
     """
@@ -118,6 +118,18 @@ def _hyperparameters(add: Callable[..., Any]) -> tuple[Setting, ...]:
         name, hint, default = f"{add.__name__}.{parameter.name}", hints[parameter.name], parameter.default
         if get_origin(hint) is not Annotated:
             raise TypeError(f"The hyperparameter {name} needs a range: Annotated[float, Range(low, high)]")
-        kind, domain, *_ = get_args(hint)
-        settings.append(Setting(name, kind, default, domain, help=f"default {default}", tunable=True))
+        kind, domain, *rest = get_args(hint)
+        more = next((item for item in rest if isinstance(item, Details)), Details())
+        settings.append(
+            Setting(
+                name,
+                kind,
+                default,
+                domain,
+                help=more.help,
+                tunable=isinstance(domain, Range),
+                legacy_value=more.legacy_value,
+                requires=more.requires,
+            )
+        )
     return tuple(settings)

@@ -68,8 +68,9 @@ class Setting:
 
     `tunable` settings are searched by default when tuning. `optional` ones accept None, for no limit. `legacy_value` is
     for a setting that was added later: the value that recipes implied before it existed. At that value it is left out
-    of a recipe's key, so that old runs stay valid. `scale_text` is its part of the description of a scale, if it has
-    one: `width {0}`.
+    of a recipe's key, so that old runs stay valid. `requires` is for a setting that has an effect with some values of
+    another one only: the name of the other, and these values. `scale_text` is its part of the description of a scale,
+    if it has one: `width {0}`.
     """
 
     name: str
@@ -80,7 +81,13 @@ class Setting:
     optional: bool = False
     tunable: bool = False
     legacy_value: Value = ...  # type: ignore[assignment]  # Ellipsis: not a value, hence never equal to one
+    requires: tuple[str, tuple[Value, ...]] | None = None
     scale_text: str = ""
+
+    @property
+    def was_added_later(self) -> bool:
+        """Whether recipes existed before it, which imply its `legacy_value`."""
+        return self.legacy_value is not ...  # type: ignore[comparison-overlap]  # see its declaration
 
     def check(self, value: Value) -> Value:
         """Return `value` in this setting's type, or raise UsageError."""
@@ -92,6 +99,15 @@ class Setting:
             raise UsageError(f"{self.name} must be {_ARTICLES[self.kind]}, not {value!r}")
         self.domain.check(self.name, value)
         return value
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a factor's function declares of a hyperparameter next to its range: these fields of its `Setting`."""
+
+    help: str = ""
+    legacy_value: Value = ...  # type: ignore[assignment]  # as that of Setting
+    requires: tuple[str, tuple[Value, ...]] | None = None
 
 
 _ARTICLES = {int: "an integer", float: "a number", str: "a word", bool: "true or false"}

@@ -152,7 +152,7 @@ class Study:
                 f"The design {self.design} takes {', '.join(taken) or 'no options'}, not {', '.join(self.options)}"
             ) from None
         named = [named_arm(self.baseline, *arm) for arm in read_arms(self.workload, self.arms).items()]
-        design = with_named_arms(possible(design, self.workload.factors), named)
+        design = with_named_arms(possible(design, self.baseline), named)
         check_size(len(design.arms) * len(self.seed_list))
         check_labels([self.label(arm) for arm in design.arms])
         return with_all_pairs(design) if self.all_pairs else design

@@ -99,16 +99,19 @@ def _difference(workload: Workload, arm: str, name: str, value: Value) -> Value:
 
 
 def named_arm(baseline: Recipe, name: str, differences: Mapping[str, Value]) -> Arm:
-    """Return the arm of a name. Raises UsageError for the hyperparameter of a factor that is off in it."""
+    """Return the arm of a name. Raises UsageError for a hyperparameter that has no effect in it."""
     factors, on = baseline.workload.factors, set(baseline.factors)
     for one, value in differences.items():
         if one in factors:
             (on.add if value else on.discard)(one)
+    given = {one: value for one, value in differences.items() if one not in factors}
+    try:
+        baseline.only(on).change(given)
+    except UsageError as error:
+        raise UsageError(f"The arm {name!r}: {error}") from None
     arm, values = Arm(frozenset(on), name=name), {**baseline.settings, **baseline.hyperparameters}
-    for one, value in differences.items():
-        if one in baseline.hyperparameters and one.split(".")[0] not in on:
-            raise UsageError(f"The arm {name!r} sets {one}, which has no effect while {one.split('.')[0]} is off")
-        if one not in factors and value != values[one]:
+    for one, value in given.items():
+        if value != values[one]:
             arm = arm.with_value(one, value)
     return arm
 
@@ -183,26 +186,22 @@ def _pairs(rows: Sequence[PlannedContrast], family: str) -> list[PlannedContrast
     ]
 
 
-def possible(design: Design, factors: Iterable[str]) -> Design:
-    """Return a design without values of hyperparameters in arms whose factor is off, where they change nothing.
+def possible(design: Design, baseline: Recipe) -> Design:
+    """Return a design without values of hyperparameters in arms where they have no effect.
 
     Arms and comparisons that this makes equal are left out. Raises UsageError if nothing is left of a component.
-
-    Args:
-        design: The design.
-        factors: The factors of the workload.
     """
-    owners = {name: name.split(".")[0] for name in design.names if name.split(".")[0] in set(factors) and "." in name}
-    if not owners:
-        return design
 
     def effective(arm: Arm) -> Arm:
-        return arm.without_values(name for name, factor in owners.items() if factor not in arm.on)
+        values = baseline.only(arm.on).effective(dict(arm.values))
+        return arm.without_values(name for name, _ in arm.values if name not in values)
 
     arms = dict.fromkeys(map(effective, design.arms))
     rows = [replace(row, arm=effective(row.arm), reference=effective(row.reference)) for row in design.contrasts]
     kept = dict.fromkeys(row for row in rows if row.arm != row.reference)
-    for name, factor in owners.items():
-        if not any(name in dict(arm.values) for arm in arms):
-            raise UsageError(f"The design {design.name} cannot vary {name}: {factor} is off wherever its value differs")
+    for component in design.components:
+        if component.levels and not any(component.name in dict(arm.values) for arm in arms):
+            of = next(arm for arm in design.arms if component.name in dict(arm.values))
+            why = baseline.only(of.on).obstacle(component.name)
+            raise UsageError(f"The design {design.name} cannot vary {component.name}: {why}")
     return replace(design, arms=tuple(arms), contrasts=tuple(kept))

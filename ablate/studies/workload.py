@@ -114,6 +114,18 @@ class Workload:
             raise UsageError(unknown("setting", name, known))
         return known[name]
 
+    def completed(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the recorded params of a run with the values that later settings and hyperparameters had in it.
+
+        Those of a run of another workload are returned unchanged.
+        """
+        if not {setting.name for setting in self.settings if not setting.was_added_later} <= params.keys():
+            return dict(params)
+        on = {name for name in self.factors if str(params.get(name)).lower() == "true"}  # some stores have text only
+        later = [setting for setting in self.factors.hyperparameters if setting.name.partition(".")[0] in on]
+        legacy = {one.name: one.legacy_value for one in (*later, *self.settings) if one.was_added_later}
+        return {**params, **{name: value for name, value in legacy.items() if name not in params}}
+
     def preset(self, name: str = "") -> Preset:
         """Return the preset of that name, or the default one. Raises UsageError for an unknown name."""
         name = name or self.default_preset

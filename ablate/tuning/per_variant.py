@@ -62,13 +62,16 @@ def search_specs(study: Study, settings: SearchSettings, objective: Objective) -
 
 
 def best_values(specs: Mapping[str, SearchSpec], trials: Mapping[str, Sequence[Trial]]) -> dict[str, Values]:
-    """Return the values of each variant's best trial. Raises UsageError for a variant without a complete trial."""
+    """Return the values of each variant's best trial that have an effect.
+
+    Raises UsageError for a variant without a complete trial.
+    """
     chosen = {}
     for label, spec in specs.items():
         winner = best(trials[label], spec.objectives[0].goal)
         if winner is None:
             raise UsageError(f"No trial of {label} is complete. Increase --trials or change --space")
-        chosen[label] = dict(winner.params)
+        chosen[label] = spec.base.effective(winner.params)
     return chosen
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
 from ablate.studies.study import Study
 from ablate.studies.workload import Workload
@@ -23,7 +24,9 @@ def tuned_study(study: Study, chosen: Mapping[str, Value], origin: str, folder: 
         origin: One line about the origin of the values, for the docstring.
         folder: The folder of the study file, to which paths are relative.
     """
-    values = {**study.values, **chosen}
+    preset = study.workload.preset(study.preset)
+    everything = Recipe.of(study.workload, study.workload.factors, preset.settings)
+    values = everything.effective({**study.values, **chosen})
     fields = {
         "design": study.design,
         "preset": study.preset,

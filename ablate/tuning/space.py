@@ -90,7 +90,7 @@ def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str]
             are off in `recipe` are left out.
 
     Raises:
-        UsageError: If a name is unknown, belongs to a factor that is off, or has an invalid range.
+        UsageError: If a name is unknown, has no effect in any variant, or has an invalid range.
     """
     workload = recipe.workload
     hyperparameters = {setting.name: setting for setting in workload.factors.hyperparameters}
@@ -102,10 +102,17 @@ def space_of(recipe: Recipe, asked: Sequence[str] = (), *, others: Iterable[str]
         factor = name.partition(".")[0]
         if name in hyperparameters and factor not in {*recipe.factors, *others}:
             raise UsageError(f"{name} has no effect because {factor} is off. Remove it from --space")
+        required = known[name].requires
+        if required and required[0] not in wanted and recipe[required[0]] not in required[1]:
+            raise UsageError(f"{name} has no effect while {recipe.obstacle(name)}, or remove it from --space")
+    off = set(workload.factors) - set(recipe.factors)
     present = [
-        setting for setting in known.values() if setting.name in {**recipe.settings, **recipe.active_hyperparameters}
+        setting for name, setting in known.items() if name not in hyperparameters or name.split(".")[0] not in off
     ]
-    chosen = [setting for setting in present if (setting.name in wanted if wanted else setting.tunable)]
+    if wanted:
+        chosen = [setting for setting in present if setting.name in wanted]
+    else:
+        chosen = [setting for setting in present if setting.tunable and not recipe.obstacle(setting.name)]
     own = {**recipe.settings, **recipe.hyperparameters}
     return Space(tuple(_dimension(setting, own[setting.name], wanted.get(setting.name)) for setting in chosen))
 

@@ -143,8 +143,8 @@ class SearchSpec:
         }
 
     def recipe(self, values: Mapping[str, Value], seed: int) -> Recipe:
-        """Return the recipe of a trial under a seed."""
-        return self.base.change(values).reseed(seed)
+        """Return the recipe of a trial under a seed, with those of its values that have an effect."""
+        return self.base.change(self.base.effective(values)).reseed(seed)
 
 
 SAMPLER = "TPE"

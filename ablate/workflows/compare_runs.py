@@ -13,6 +13,7 @@ from ablate.journal.run_journal import Run
 from ablate.tracking import Tracker, run_title
 from ablate.wording import listed
 from ablate.workflows.messages import headline_metric, settings_of
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 CODE = "code"
 """The param with the digest of the training code of a study's own training."""
@@ -54,7 +55,7 @@ class SideBySide:
     @property
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """The parameters that differ, with both values. Seeds are compared for two single runs only."""
-        one, other = self.a.runs[0].params, self.b.runs[0].params
+        one, other = (WORKLOAD.completed(side.runs[0].params) for side in (self.a, self.b))
         ignored = {"weights_digest"} | ({"seed"} if self.has_several_seeds else set())
         names = [name for name in {**one, **other} if name not in ignored]
         return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}

@@ -60,7 +60,7 @@ def settings_of(run: Run) -> dict[str, Any]:
     others = ("seed", "code", "weights_digest")
     return {
         name: value
-        for name, value in run.params.items()
+        for name, value in WORKLOAD.completed(run.params).items()
         if not isinstance(value, bool) and "." not in name and name not in others
     }
 

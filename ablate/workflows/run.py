@@ -139,7 +139,8 @@ def find_weights(tracker: Tracker, name: str | None) -> tuple[Run, Path]:
             continue
     if named is None:
         raise UserError("No run has saved weights. Train one with `ablate run`, or pass a file with --weights")
-    if not {*WORKLOAD.factors, *(setting.name for setting in WORKLOAD.settings)} <= named.params.keys():
+    recorded = WORKLOAD.completed(named.params)
+    if not {*WORKLOAD.factors, *(setting.name for setting in WORKLOAD.settings)} <= recorded.keys():
         raise UserError(f"{run_title(named)} has no weights of the built-in network")
     raise UserError(
         f"{run_title(named)} has no weights: the runs of a sweep keep none. Train it again with "
@@ -163,7 +164,7 @@ def command_of(run: Run) -> str:
         expected = {**defaults, **values}
         return {name: recorded[name] for name, value in expected.items() if recorded[name] != str(value).lower()}
 
-    recorded = {name: str(value).lower() for name, value in run.params.items()}  # a store has text only
+    recorded = {name: str(value).lower() for name, value in WORKLOAD.completed(run.params).items()}  # stores have text
     preset = min(WORKLOAD.presets, key=lambda preset: len(differing(preset.settings)))
     words = ["ablate", "run", "--preset", preset.name]
     for name, factor in WORKLOAD.factors.items():

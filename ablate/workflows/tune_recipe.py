@@ -83,7 +83,8 @@ def _save(request: TuneRequest, session: SearchSession, baseline: Trial) -> None
         f"The values are those of trial {winner.number} of search {spec.name}, with {spec.objectives[0].label} "
         f"{winner.values[0]:z.4f}. The baseline has {baseline.values[0]:z.4f}."
     )
-    save_study(request.save, tuned_study(request.study, winner.params, origin, request.save.parent))
+    chosen = spec.base.effective(winner.params)
+    save_study(request.save, tuned_study(request.study, chosen, origin, request.save.parent))
 
 
 def _winner(session: SearchSession) -> Trial:

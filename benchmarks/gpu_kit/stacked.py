@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ablate.workloads.resnet9.gradients import CapturedGradients
 from ablate.workloads.resnet9.model import Block, ResNet9
-from ablate.workloads.resnet9.optim import make_optimizer
+from ablate.workloads.resnet9.optimizers import make_optimizer
 from ablate.workloads.resnet9.training import Training
 
 

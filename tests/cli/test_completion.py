@@ -56,6 +56,7 @@ def offered(line: str) -> list[str]:
         ("ablate run --compi", ["--compile"]),
         ("ablate sweep --help-a", ["--help-all"]),
         ("ablate run --optimizer adamw", ["adamw"]),
+        ("ablate run --lr-schedule-shape co", ["cosine"]),
         ("ablate run --preset l", ["laptop"]),
         ("ablate sweep ", ["experiments/mine.py"]),
         ("ablate sweep --factors augment,batch", ["augment,batch-norm"]),

@@ -154,7 +154,8 @@ def test_defaults_are_shown_as_they_are_and_ranges_in_the_full_help() -> None:
     assert isinstance(lr.domain, Range)
     assert f"[{lr.domain.low:g} to {lr.domain.high:g}]" in full
     for hyperparameter in WORKLOAD.factors.hyperparameters:
-        assert f"[default: {hyperparameter.default:g}]" in full
+        default = hyperparameter.default
+        assert f"[default: {default if isinstance(default, str) else format(default, 'g')}]" in full
     assert "et al." in full
     assert "et al." not in short
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
-from ablate.studies.settings import OneOf, Range, Setting
+from ablate.studies.settings import OneOf, Setting
 from ablate.studies.workload import Workload
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.workload import PRESETS, SETTINGS, WORKLOAD, training_plan
@@ -66,7 +66,8 @@ def test_every_factor_adds_something_and_hides_its_hyperparameters_when_off(name
     with_it, without = recipe(name), recipe()
     assert training_plan(with_it, 10) != training_plan(without, 10)
     for setting in FACTORS[name].hyperparameters:
-        assert setting.name in with_it.params
+        needed = {setting.requires[0]: setting.requires[1][0]} if setting.requires else {}
+        assert setting.name in with_it.change(needed).params
         assert setting.name not in without.params
         with pytest.raises(UsageError, match="has no effect while"):
             without.change({setting.name: setting.default})
@@ -79,7 +80,9 @@ def test_every_factor_is_described(name: str) -> None:
     assert not factor.help.endswith(".")
     for setting in factor.hyperparameters:
         assert setting.check(setting.default) == setting.default
-        assert isinstance(setting.domain, Range)
+        if isinstance(setting.domain, OneOf):
+            assert setting.help, "its name does not explain its words"
+            continue
         low, high = setting.domain.tune or (setting.domain.low, setting.domain.high)
         assert setting.domain.low <= low < high <= setting.domain.high
 
@@ -103,6 +106,70 @@ def test_a_setting_added_later_does_not_change_old_keys() -> None:
     )
     assert Recipe.of(grown).key == Recipe.of(WORKLOAD).key
     assert Recipe.of(grown, None, {"warm_start": "yes"}).key != Recipe.of(WORKLOAD).key
+
+
+def test_a_hyperparameter_is_part_of_a_recipe_only_with_what_it_requires() -> None:
+    base = Recipe.of(WORKLOAD)
+    group = base.change({"batch_norm.kind": "group"})
+    assert "batch_norm.group_size" not in base.params
+    assert group.params["batch_norm.group_size"] == 16
+    with pytest.raises(UsageError) as caught:
+        base.change({"batch_norm.group_size": 8})
+    assert str(caught.value) == (
+        "batch_norm.group_size has no effect while batch_norm.kind is batch: set batch_norm.kind to group, or leave "
+        "batch_norm.group_size out"
+    )
+    with pytest.raises(UsageError, match="shape to one-cycle, linear or warmup, or leave"):
+        base.change({"lr_schedule.warmup": 0.1, "lr_schedule.shape": "cosine"})
+    eight = base.change({"batch_norm.group_size": 8, "batch_norm.kind": "group"})
+    assert eight.key != group.key
+    assert Recipe.from_dict(eight.as_dict()) == eight
+    back = eight.change({"batch_norm.kind": "batch"})
+    assert back.key == base.key
+    assert Recipe.from_dict(back.as_dict()).params == base.params
+
+
+def test_the_values_with_an_effect_are_found() -> None:
+    cosine = {"lr_schedule.shape": "cosine", "lr_schedule.warmup": 0.2, "mixup.alpha": 0.3, "lr": 0.02}
+    effective = Recipe.of(WORKLOAD).effective(cosine)
+    assert effective == {"lr_schedule.shape": "cosine", "lr": 0.02}
+
+
+LEVELS = [
+    *(("optimizer", word) for word in ("adamw", "sgd", "nesterov", "muon")),
+    *(("lr_schedule.shape", word) for word in ("cosine", "step", "linear", "warmup")),
+    *(("activation", word) for word in ("gelu", "silu")),
+    ("batch_norm.kind", "group"),
+]
+
+
+def test_every_level_has_its_own_key_and_plan() -> None:
+    made = [Recipe.of(WORKLOAD), *(Recipe.of(WORKLOAD, None, {name: level}) for name, level in LEVELS)]
+    assert len({recipe.key for recipe in made}) == len(made)
+    plans = [str(training_plan(recipe, 10)) for recipe in made]
+    assert len(set(plans)) == len(made)
+    declared = {
+        (setting.name, word)
+        for setting in (*SETTINGS, *FACTORS.hyperparameters)
+        if isinstance(setting.domain, OneOf)
+        for word in setting.domain.words
+        if word != setting.default and setting.name != "validate_on"
+    }
+    assert declared == set(LEVELS)
+
+
+def test_params_of_older_runs_are_completed() -> None:
+    recorded = {"lr_schedule.warmup": "0.3", **{name: str(value) for name, value in Recipe.of(WORKLOAD).params.items()}}
+    older = {name: value for name, value in recorded.items() if name not in LATER}
+    assert WORKLOAD.completed(older) == recorded
+    off = {name: value for name, value in older.items() if not name.startswith("lr_schedule")} | {
+        "lr_schedule": "false"
+    }
+    assert "lr_schedule.shape" not in WORKLOAD.completed(off)
+    assert WORKLOAD.completed({"lr": 1}) == {"lr": 1}, "of another training"
+
+
+LATER = {"activation", "batch_norm.kind", "lr_schedule.shape"}
 
 
 def test_integers_are_accepted_as_numbers() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
-from ablate.studies.settings import value_text
+from ablate.studies.settings import Value, value_text
 from ablate.studies.study import Study
 
 LR = {"lr": [0.003, 0.01, 0.03]}
@@ -87,6 +87,21 @@ def test_values_of_a_factor_that_is_off_are_left_out() -> None:
         Study(vary=vary, factors=["dropout"], design="add-one-in", seeds=1).recipes()
 
 
+def test_values_that_require_another_value_are_left_out_where_it_differs() -> None:
+    shapes = {"lr_schedule.shape": ["one-cycle", "cosine"], "lr_schedule.warmup": [0.3, 0.1]}
+    study = Study(vary=shapes, design="factorial", seeds=1)
+    labels = [recipe.label for recipe in study.recipes()]
+    assert labels == ["baseline", "lr_schedule.warmup=0.1", "lr_schedule.shape=cosine"]
+    sizes: dict[str, list[Value]] = {"batch_norm.kind": ["batch", "group"], "batch_norm.group_size": [16, 8]}
+    crossed = [recipe.label for recipe in Study(vary=sizes, design="factorial", seeds=1).recipes()]
+    assert crossed == ["baseline", "batch_norm.kind=group", "batch_norm.kind=group+batch_norm.group_size=8"]
+    with pytest.raises(UsageError, match=r"cannot vary batch_norm\.group_size: batch_norm\.kind is batch"):
+        Study(vary=sizes, seeds=1).recipes()
+    arms = {"eight": {"batch_norm.kind": "group", "batch_norm.group_size": 8}}
+    (_, named) = Study(arms=arms, seeds=1).recipes()
+    assert (named.label, named["batch_norm.group_size"]) == ("eight", 8)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -120,7 +135,11 @@ def test_values_of_a_factor_that_is_off_are_left_out() -> None:
             "The arm 'a': Unknown factor or setting 'agument'. Did you mean 'augment'",
         ),
         ({"arms": {"a": {"augment": 0}}}, "augment is a factor, so the arm 'a' sets it to True or False, not 0"),
-        ({"arms": {"a": {"mixup.alpha": 0.4}}}, "The arm 'a' sets mixup.alpha, which has no effect while mixup is off"),
+        (
+            {"arms": {"a": {"batch_norm.group_size": 8}}},
+            "The arm 'a': batch_norm.group_size has no effect while batch_norm.kind is batch",
+        ),
+        ({"arms": {"a": {"mixup.alpha": 0.4}}}, "The arm 'a': mixup.alpha has no effect while mixup is off"),
         ({"arms": {"baseline": {"lr": 0.1}}}, "The arm 'baseline' exists already"),
         ({"arms": {"lr=0.03": {"lr": 0.1}}, "vary": LR}, "Two arms have the name 'lr=0.03'"),
         ({"arms": {"a": {"lr": 0.1}}, "design": "path"}, "by the design leave-one-out, not path"),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
+from ablate.studies.study import Study
 from ablate.studies.workload import Workload
+from ablate.tuning.save_winner import tuned_study
 from ablate.tuning.space import Dimension, Space, space_from, space_of
-from ablate.tuning.types import objectives_of
+from ablate.tuning.types import SearchSpec, objectives_of
 from ablate.workloads.resnet9 import workload as resnet9
 from tests.samples import tuning_toy as toy
 
@@ -63,6 +67,33 @@ def test_all_tunable_settings_and_hyperparameters_are_in_the_default_space() -> 
     assert space_of(Recipe.of(toy.WORKLOAD)).names == ("lr", "sugar.spoons", "salt.grains")
     assert "pepper.amount" in space_of(Recipe.of(toy.WORKLOAD, ["pepper"])).names
     assert "width" not in space_of(Recipe.of(resnet9.WORKLOAD)).names
+
+
+def test_the_default_space_has_no_words_and_no_values_without_an_effect() -> None:
+    base = Recipe.of(resnet9.WORKLOAD)
+    assert space_of(base).names == (
+        *("batch_size", "lr", "augment.pad", "augment.flip", "dropout.p", "weight_decay.strength", "grad_clip.value"),
+        "lr_schedule.warmup",
+    )
+    other = base.change({"batch_norm.kind": "group", "lr_schedule.shape": "cosine"})
+    assert {*space_of(other).names} ^ {*space_of(base).names} == {"batch_norm.group_size", "lr_schedule.warmup"}
+
+
+def test_values_that_depend_on_a_searched_word_are_left_out_where_they_have_no_effect() -> None:
+    base = Recipe.of(resnet9.WORKLOAD)
+    with pytest.raises(UsageError, match="to group, or remove it from --space"):
+        space_of(base, ["batch_norm.group_size"])
+    space = space_of(base, ["batch_norm.kind", "batch_norm.group_size", "lr"])
+    assert space.names == ("lr", "batch_norm.kind", "batch_norm.group_size")
+    spec = SearchSpec("search", base, space, (0,), (), "none", 0, 10)
+    batch, group = ({"lr": 0.02, "batch_norm.kind": kind, "batch_norm.group_size": 8} for kind in ("batch", "group"))
+    assert spec.recipe(batch, 1) == base.change({"lr": 0.02}).reseed(1)
+    assert spec.recipe(group, 1) == base.change(group).reseed(1)
+    study = Study(values={"lr_schedule.warmup": 0.2, "mixup.alpha": 0.3}, factors=["mixup"], design="add-one-in")
+    source = tuned_study(study, {"lr_schedule.shape": "cosine"}, "From a test.", Path())
+    assert '"lr_schedule.shape": "cosine"' in source
+    assert '"mixup.alpha": 0.3' in source
+    assert "warmup" not in source, "of no effect with a cosine"
 
 
 def test_a_space_can_be_narrowed() -> None:

@@ -12,6 +12,7 @@ import typer
 from ablate.cli.options import names, panels
 from ablate.errors import UsageError
 from ablate.studies.conditions import RequestedConditions
+from ablate.wording import alternatives
 from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class DataFlags:
     dataset: Annotated[
         str | None,
         typer.Option(
-            help=f"Data set: {names.alternatives(names.DATASETS)}.",
+            help=f"Data set: {alternatives(names.DATASETS)}.",
             metavar="NAME",
             rich_help_panel=panels.DATA,
             show_default=f"{names.DEFAULT_DATASET}, or the preset's",
@@ -89,12 +90,12 @@ class ComputeFlags:
     """The hardware, and how it is used."""
 
     device: Annotated[
-        str, typer.Option(help=f"{names.alternatives(names.DEVICES)}.", metavar="NAME", rich_help_panel=panels.COMPUTE)
+        str, typer.Option(help=f"{alternatives(names.DEVICES)}.", metavar="NAME", rich_help_panel=panels.COMPUTE)
     ] = RequestedConditions.device
     precision: Annotated[
         str,
         typer.Option(
-            help=f"{names.alternatives(names.PRECISIONS)}.",
+            help=f"{alternatives(names.PRECISIONS)}.",
             metavar="NAME",
             rich_help_panel=panels.COMPUTE,
         ),
@@ -185,7 +186,7 @@ class RunFlags:
     preset: Annotated[
         str | None,
         typer.Option(
-            help=f"Scale: {names.alternatives(names.PRESETS)}.",
+            help=f"Scale: {alternatives(names.PRESETS)}.",
             metavar="NAME",
             rich_help_panel=panels.RUN,
             show_default=f"{names.FULL_PRESET} with CUDA, otherwise {WORKLOAD.default_preset}",

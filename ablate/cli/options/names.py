@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 from ablate.studies.designs import DESIGNS
-from ablate.wording import listed
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")
@@ -25,8 +24,3 @@ EXAMPLE_FACTOR = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]
 """A component of the baseline, for examples."""
 PRESETS = tuple(preset.name for preset in WORKLOAD.presets)
 DESIGN_NAMES = tuple(DESIGNS)
-
-
-def alternatives(names: tuple[str, ...]) -> str:
-    """Return names as a list in words: `serial, processes or ray`."""
-    return f"{listed(names[:-1])} or {names[-1]}"

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Self
 
 import typer
 
-from ablate.cli.options import names, panels
+from ablate.cli.options import panels
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Setting, Value
 from ablate.studies.workload import Workload
+from ablate.wording import alternatives
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 NO_LIMIT = "all"
@@ -38,11 +39,12 @@ class RecipeFlags:
             switch = f"--{factor.flag}/--no-{factor.flag}"
             option = typer.Option(switch, help=f"{factor.help}.", rich_help_panel=panel, show_default=False)
             parameters.append(_parameter(factor.name, bool | None, option))
-        for setting in WORKLOAD.factors.hyperparameters:
-            text = f"{_range(setting)}.  [default: {setting.default:g}]"
-            parameters.append(_value_parameter(setting, text, panels.HYPERPARAMETERS))
-        settings = [_value_parameter(setting, _setting_text(setting), panels.SETTINGS) for setting in WORKLOAD.settings]
-        return [*parameters, *settings]
+        for setting, text, panel in (
+            *((one, _hyperparameter_text(one), panels.HYPERPARAMETERS) for one in WORKLOAD.factors.hyperparameters),
+            *((one, _setting_text(one), panels.SETTINGS) for one in WORKLOAD.settings),
+        ):
+            parameters.append(_value_parameter(setting, text, panel))
+        return parameters
 
     @classmethod
     def from_options(cls, values: Mapping[str, Any]) -> Self:
@@ -104,8 +106,16 @@ def _setting_text(setting: Setting) -> str:
     """Return the help of a setting, with the values that it can take."""
     text = setting.help[0].upper() + setting.help[1:]
     if isinstance(setting.domain, OneOf):
-        return f"{text}: {names.alternatives(setting.domain.words)}."
+        return f"{text}: {alternatives(setting.domain.words)}."
     return f"{text}.  [{_range(setting)}]"
+
+
+def _hyperparameter_text(setting: Setting) -> str:
+    """Return the help of a hyperparameter, with its default. Its name alone describes most numbers."""
+    if setting.kind is str:
+        return f"{_setting_text(setting)}  [default: {setting.default}]"
+    text = f"{_range(setting)}.  [default: {setting.default:g}]"
+    return f"{setting.help[0].upper()}{setting.help[1:]}: {text}" if setting.help else text
 
 
 def _range(setting: Setting) -> str:

@@ -11,6 +11,7 @@ import typer
 from ablate.cli.options import names, panels
 from ablate.cli.options.common import JSON_HELP
 from ablate.errors import UsageError
+from ablate.wording import alternatives
 
 if TYPE_CHECKING:
     from ablate.report.plots.render import Drawing
@@ -85,6 +86,6 @@ class ReportFlags:
             )
         width = self.figure_width or names.FIGURE_WIDTHS[0]
         if width not in names.FIGURE_WIDTHS:
-            raise UsageError(f"--figure-width must be {names.alternatives(names.FIGURE_WIDTHS)}, not {width!r}")
+            raise UsageError(f"--figure-width must be {alternatives(names.FIGURE_WIDTHS)}, not {width!r}")
         kinds = [kind for kind in names.FIGURE_FORMATS if kind in formats]  # a PNG is written in any case
         return Drawing(formats=kinds, medium=width)

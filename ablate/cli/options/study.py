@@ -18,6 +18,7 @@ from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS
 from ablate.studies.study import Study
 from ablate.studies.study_checks import MOST_SEEDS
+from ablate.wording import alternatives
 
 if TYPE_CHECKING:
     from ablate.runs.executors import Executor
@@ -42,7 +43,7 @@ class StudyFlags:
 
     design: Annotated[
         str | None,
-        _study(f"{names.alternatives(names.DESIGN_NAMES)}.", metavar="NAME", show_default=Study.design),
+        _study(f"{alternatives(names.DESIGN_NAMES)}.", metavar="NAME", show_default=Study.design),
     ] = None
     factors: Annotated[
         str | None, _study("Factors to ablate.", metavar="A,B,...", show_default="those of the baseline")
@@ -61,7 +62,7 @@ class StudyFlags:
     preset: Annotated[
         str | None,
         _study(
-            f"Scale: {names.alternatives(names.PRESETS)}, or one of the study's own.",
+            f"Scale: {alternatives(names.PRESETS)}, or one of the study's own.",
             metavar="NAME",
             show_default=names.WORKLOAD.default_preset,
         ),
@@ -134,9 +135,7 @@ class ExecutionFlags:
     jobs: Annotated[
         int | None, execution_option(text="Parallel runs or trials.", min=1, show_default="by number of cores or GPUs")
     ] = None
-    executor: Annotated[str, execution_option(text=f"{names.alternatives(names.EXECUTORS)}.", metavar="NAME")] = (
-        "processes"
-    )
+    executor: Annotated[str, execution_option(text=f"{alternatives(names.EXECUTORS)}.", metavar="NAME")] = "processes"
     as_json: Annotated[bool, execution_option("--json", text=JSON_HELP)] = False
     max_failures: Annotated[
         int, execution_option(text="Stop after this many failed runs or trials.", panel=panels.ADVANCED, min=1)

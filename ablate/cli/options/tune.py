@@ -13,6 +13,7 @@ from ablate.cli.options.recipe import RecipeFlags
 from ablate.cli.options.study import ExecutionFlags, StudyFlags, execution_option, parse_seeds
 from ablate.errors import UsageError
 from ablate.studies.study import Study
+from ablate.wording import alternatives
 
 if TYPE_CHECKING:
     from ablate.tracking import Project
@@ -54,7 +55,7 @@ class SearchFlags:
     preset: Annotated[
         str | None,
         _search(
-            text=f"Scale: {names.alternatives(names.PRESETS)}.",
+            text=f"Scale: {alternatives(names.PRESETS)}.",
             metavar="NAME",
             show_default=names.WORKLOAD.default_preset,
         ),

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from ablate.errors import UsageError
 from ablate.studies.registry import RegistryBuilder
-from ablate.studies.settings import Range
+from ablate.studies.settings import Details, OneOf, Range
 from ablate.workloads.resnet9.plan import TrainingPlan
 
 _register = RegistryBuilder()
@@ -44,14 +44,27 @@ def augment(
 
 
 @_register.factor()
-def batch_norm(plan: TrainingPlan) -> TrainingPlan:
-    """Batch normalisation after every convolution (Ioffe and Szegedy, 2015).
+def batch_norm(
+    plan: TrainingPlan,
+    *,
+    kind: Annotated[
+        str,
+        OneOf(("batch", "group")),
+        Details("normalisation over the batch, or over groups of channels (Wu and He, 2018)", legacy_value="batch"),
+    ] = "batch",
+    group_size: Annotated[
+        int,
+        Range(1, 1024, log=True, tune=(1, 64)),
+        Details("largest number of channels in a group", requires=("batch_norm.kind", ("group",))),
+    ] = 16,
+) -> TrainingPlan:
+    """Batch normalisation after every convolution (Ioffe and Szegedy, 2015), or group normalisation.
 
     Each channel is normalised over the batch, then scaled and shifted by learned parameters. It makes deep networks
     trainable at high learning rates and regularises slightly through the noise of the batch statistics. Its benefit
     is undisputed, but the explanation is still debated.
     """
-    return plan.change_net(batch_norm=True)
+    return plan.change_net(batch_norm=True) if kind == "batch" else plan.change_net(group_size=group_size)
 
 
 @_register.factor()
@@ -80,7 +93,7 @@ def dropout(plan: TrainingPlan, *, p: Annotated[float, Range(0, 0.95, tune=(0, 0
 def weight_decay(
     plan: TrainingPlan, *, strength: Annotated[float, Range(0, 1, log=True, tune=(1e-6, 1e-2))] = 1e-4
 ) -> TrainingPlan:
-    """Weight decay: L2 penalty in Adam and SGD, decoupled in AdamW.
+    """Weight decay: L2 penalty in Adam and SGD, decoupled in AdamW and Muon.
 
     Weights are pulled towards zero, which favours simpler functions (Krogh and Hertz, 1991). As an L2 term in the
     loss, it is scaled by Adam's adaptive step sizes like any gradient and so acts unevenly; AdamW decouples it.
@@ -104,20 +117,35 @@ def grad_clip(
 
 
 @_register.factor(
-    caveat="Without lr_schedule, both the learning rate and Adam's beta1 are constant. The schedule changes both, so "
-    "its effect is their joint effect."
+    caveat="Without lr_schedule, both the learning rate and Adam's beta1 are constant. The one-cycle schedule changes "
+    "both, so its effect is their joint effect."
 )
 def lr_schedule(
-    plan: TrainingPlan, *, warmup: Annotated[float, Range(0.01, 0.99, tune=(0.05, 0.6))] = 0.3
+    plan: TrainingPlan,
+    *,
+    shape: Annotated[
+        str,
+        OneOf(("one-cycle", "cosine", "step", "linear", "warmup")),
+        Details(
+            "shape: one-cycle (Smith and Topin, 2017), cosine annealing (Loshchilov and Hutter, 2017), steps (He et "
+            "al., 2016), linear warm-up and decay (Howard and Ruder, 2018), or warm-up only (Goyal et al., 2017)",
+            legacy_value="one-cycle",
+        ),
+    ] = "one-cycle",
+    warmup: Annotated[
+        float,
+        Range(0.01, 0.99, tune=(0.05, 0.6)),
+        Details(requires=("lr_schedule.shape", ("one-cycle", "linear", "warmup"))),
+    ] = 0.3,
 ) -> TrainingPlan:
-    """One-cycle schedule of the learning rate and, inversely, of Adam's beta1 (Smith and Topin, 2017).
+    """One-cycle schedule of the learning rate and, inversely, of Adam's beta1 (Smith and Topin, 2017), or another one.
 
     The learning rate rises to a peak and decreases to almost zero, while momentum does the opposite. The high
     learning rate in the middle explores and regularises, and the low one at the end converges.
     """
-    from ablate.workloads.resnet9.optim import one_cycle
+    from ablate.workloads.resnet9.schedules import SHAPES
 
-    return replace(plan, schedule=partial(one_cycle, peak=plan.lr, warmup=warmup))
+    return replace(plan, schedule=partial(SHAPES[shape], peak=plan.lr, warmup=warmup))
 
 
 @_register.candidate()

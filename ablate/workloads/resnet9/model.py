@@ -8,6 +8,8 @@ the baseline.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -35,43 +37,68 @@ class StreamDropout(nn.Module):
         return features * kept / (1 - self.p)
 
 
-class Block(nn.Sequential):
-    """Convolution, batch norm, optional 2 x 2 max pool, ReLU.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": partial(nn.ReLU, inplace=True),
+    "gelu": nn.GELU,
+    "silu": partial(nn.SiLU, inplace=True),
+}
+"""The activations by name: Nair and Hinton (2010), Hendrycks and Gimpel (2016), Elfwing et al. (2018)."""
 
-    Pooling before the ReLU gives the same values and gradients, bit for bit, as after it, and leaves the ReLU a quarter
-    of the work. If `is_fused`, kernels compute norm, pool and ReLU in one pass, with the same results up to
-    rounding: compiled ones on the CPU in training, those in Triton on a GPU.
+
+class Block(nn.Sequential):
+    """Convolution, normalisation, activation, optional 2 x 2 max pool.
+
+    A ReLU follows the pool: this gives the same values and gradients, bit for bit, and leaves it a quarter of the work.
+    The other activations are not monotonic and precede the pool. If `is_fused`, kernels compute batch norm, pool and
+    ReLU in one pass, with the same results up to rounding: compiled ones on the CPU in training, those in Triton on a
+    GPU. With another normalisation or activation, only the convolution on the CPU has a kernel.
     """
 
     is_fused = False
 
     def __init__(self, channels_in: int, channels_out: int, net: Net, *, pool: bool = False) -> None:
+        last = [*([nn.MaxPool2d(2)] if pool else []), ACTIVATIONS[net.activation]()]
         super().__init__(
             nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1),
-            nn.BatchNorm2d(channels_out) if net.batch_norm else nn.Identity(),
-            *([nn.MaxPool2d(2)] if pool else []),
-            nn.ReLU(inplace=True),
+            normalisation(channels_out, net),
+            *(last if net.activation == "relu" else reversed(last)),
         )
         self.side = 2 if pool else 1
+        self.has_kernels = net.batch_norm and net.activation == "relu"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the features of the images."""
         convolution, norm, *others = self
         assert isinstance(convolution, nn.Conv2d)
-        if self.is_fused and images.is_cuda and isinstance(norm, nn.BatchNorm2d):
+        if self.is_fused and images.is_cuda and self.has_kernels:
             from ablate.workloads.resnet9.kernels.gpu_block import can_fuse_on_gpu, gpu_block
 
+            assert isinstance(norm, nn.BatchNorm2d)
             if can_fuse_on_gpu(images, norm, self.side):
                 return gpu_block(images, convolution, norm, self.side)
         if not self.is_fused or images.is_cuda:
             features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
             return features
-        if self.training and isinstance(norm, nn.BatchNorm2d) and can_fuse(images, convolution, self.side):
+        if self.training and self.has_kernels and can_fuse(images, convolution, self.side):
+            assert isinstance(norm, nn.BatchNorm2d)
             return conv_norm_relu(images, convolution, norm, self.side)
         features = convolve(images, convolution, convolution.bias)
         for module in (norm, *others):
             features = module(features)
         return features
+
+
+def normalisation(channels: int, net: Net) -> nn.Module:
+    """Return the normalisation of a layer: batch norm, group norm (Wu and He, 2018), or none.
+
+    All groups of a layer have the same size: the largest divisor of its channels up to the network's `group_size`.
+    """
+    if net.batch_norm:
+        return nn.BatchNorm2d(channels)
+    if not net.group_size:
+        return nn.Identity()
+    size = max(divisor for divisor in range(1, net.group_size + 1) if channels % divisor == 0)
+    return nn.GroupNorm(channels // size, channels)
 
 
 class ResNet9(nn.Module):
@@ -141,8 +168,16 @@ def _fill(module: nn.Conv2d | nn.Linear, path: str, seed: int) -> None:
         parameter.uniform_(-bound, bound, generator=torch_stream(seed, f"init/{path}.{name}"))
 
 
-def net_of(state: dict[str, Tensor], *, image_size: int, residual: bool, dropout: float) -> Net:
-    """Return the architecture of a state dict. The arguments are what a state dict does not contain.
+def net_of(
+    state: dict[str, Tensor],
+    *,
+    image_size: int,
+    residual: bool,
+    dropout: float,
+    activation: str = "relu",
+    group_size: int = 0,
+) -> Net:
+    """Return the architecture of a state dict. The other arguments are what a state dict does not contain.
 
     Raises KeyError if it is not the state dict of a ResNet9.
     """
@@ -150,7 +185,9 @@ def net_of(state: dict[str, Tensor], *, image_size: int, residual: bool, dropout
         width=state["conv1.0.weight"].shape[0],
         classes=state["classifier.3.weight"].shape[0],
         image_size=image_size,
-        batch_norm="conv1.1.weight" in state,
+        batch_norm="conv1.1.running_mean" in state,
+        group_size=group_size,
+        activation=activation,
         residual=residual,
         dropout=dropout,
     )

@@ -37,12 +37,17 @@ class BatchStep:
 
 @dataclass(frozen=True)
 class Net:
-    """The architecture of the network. `width` is the number of channels after the first convolution."""
+    """The architecture of the network. `width` is the number of channels after the first convolution.
+
+    `group_size` is the largest number of channels in a group of group normalisation, and 0 without it.
+    """
 
     width: int
     classes: int
     image_size: int
     batch_norm: bool = False
+    group_size: int = 0
+    activation: str = "relu"
     residual: bool = False
     dropout: float = 0.0
     dropout_stream: str = ""

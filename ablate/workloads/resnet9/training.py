@@ -16,7 +16,8 @@ from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.gradients import CapturedGradients, EagerGradients, Gradients
 from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.model import ResNet9, StreamDropout, build
-from ablate.workloads.resnet9.optim import WeightAverage, make_optimizer
+from ablate.workloads.resnet9.optim import WeightAverage
+from ablate.workloads.resnet9.optimizers import make_optimizer
 from ablate.workloads.resnet9.plan import TrainingPlan
 
 EVALUATION_BATCH_SIZE = {"cpu": 800, "cuda": 2500, "mps": 800}

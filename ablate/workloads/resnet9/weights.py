@@ -22,7 +22,7 @@ from ablate.data import Dataset
 from ablate.data.normalisation import CIFAR10, PUBLISHED
 from ablate.errors import UserError
 from ablate.wording import listed
-from ablate.workloads.resnet9.model import ResNet9, net_of
+from ablate.workloads.resnet9.model import ACTIVATIONS, ResNet9, net_of
 from ablate.workloads.resnet9.plan import Net
 
 WEIGHTS = "weights/resnet9.pth"
@@ -30,6 +30,12 @@ WEIGHTS = "weights/resnet9.pth"
 
 _WITHIN = ("state_dict", "model_state_dict", "model")
 """Names of the state dict within a checkpoint."""
+
+_NET = {"image_size": int, "residual": bool, "dropout": float, "activation": str, "group_size": int}
+"""The fields of the network that a state dict does not contain, with their types."""
+
+_LATER = {"activation": "relu", "group_size": 0}
+"""Those that the `.json` files of earlier versions do not contain, with the value that they imply."""
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """Prefixes of the names in a wrapped model: of DataParallel, torch.compile and Lightning."""
@@ -64,6 +70,10 @@ def load_classifier(path: Path) -> Classifier:
         facts = _facts(path.with_suffix(".json"))
         try:
             net = net_of(state, **facts["net"])
+            if "conv1.1.weight" in state and not (net.batch_norm or net.group_size):
+                raise UserError(
+                    f"{path} has group normalisation: keep its .json file, which has the size of the groups"
+                )
             with torch.device("meta"):
                 network = ResNet9(net)
             network.to_empty(device="cpu").load_state_dict(state)
@@ -100,20 +110,22 @@ def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _facts(path: Path) -> dict[str, Any]:
     """Return classes, normalisation and architecture, from the `.json` file or those of the notebook."""
     if not path.exists():
-        net = {"image_size": 32, "residual": True, "dropout": 0.0}
+        notebook = {"image_size": 32, "residual": True, "dropout": 0.0}
         _, (mean, std) = PUBLISHED[CIFAR10]
-        return {"classes": CIFAR10, "mean": mean, "std": std, "net": net}
+        return {"classes": CIFAR10, "mean": mean, "std": std, "net": notebook}
     try:
         facts = json.loads(path.read_text())
-        kinds = {"image_size": int, "residual": bool, "dropout": float}
+        net: dict[str, Any] = {name: kind((_LATER | facts["net"])[name]) for name, kind in _NET.items()}
         mean, std = (tuple(float(value) for value in facts[name]) for name in ("mean", "std"))
         if len(mean) != 3 or len(std) != 3:
             raise ValueError("one value per channel")
+        if net["activation"] not in ACTIVATIONS:
+            raise ValueError("an unknown activation")
         return {
             "classes": tuple(str(name) for name in facts["classes"]),
             "mean": mean,
             "std": std,
-            "net": {name: kind(facts["net"][name]) for name, kind in kinds.items()},
+            "net": net,
         }
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} does not describe weights: delete it to use the classes of the notebook") from None

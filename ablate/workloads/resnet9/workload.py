@@ -29,7 +29,14 @@ SETTINGS = (
         "learning rate, or the peak of the schedule",
         tunable=True,
     ),
-    Setting("optimizer", str, "adam", OneOf(("adam", "adamw", "sgd")), "optimizer"),
+    Setting(
+        "optimizer",
+        str,
+        "adam",
+        OneOf(("adam", "adamw", "sgd", "nesterov", "muon")),
+        "optimizer (SGD has momentum 0.9, with Nesterov's or without; Muon: Jordan et al., 2024)",
+    ),
+    Setting("activation", str, "relu", OneOf(("relu", "gelu", "silu")), "activation function", legacy_value="relu"),
     Setting(
         "train_size",
         int,
@@ -110,7 +117,12 @@ def training_plan(recipe: Recipe, classes: int) -> TrainingPlan:
             f"image_size must be a multiple of 8 such as {below} or {below + 8}, not {settings['image_size']}"
         )
     plan = TrainingPlan(
-        net=Net(width=settings["width"], classes=classes, image_size=settings["image_size"]),
+        net=Net(
+            width=settings["width"],
+            classes=classes,
+            image_size=settings["image_size"],
+            activation=settings["activation"],
+        ),
         epochs=settings["epochs"],
         batch_size=settings["batch_size"],
         lr=settings["lr"],

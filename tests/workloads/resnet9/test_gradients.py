@@ -23,6 +23,11 @@ IMAGES = 40
 """Batches of 16, 16 and 8: the last one of an epoch is smaller than those of the plan."""
 
 
+OTHERS: dict[str, dict[str, str]] = {
+    "muon": {"optimizer": "muon"},
+    "group norm and GELU": {"batch_norm.kind": "group", "activation": "gelu"},
+}
+
 Captured = Callable[..., tuple[Training, list[FakeGraph]]]
 
 
@@ -39,9 +44,10 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Captured:
     return make
 
 
-@pytest.mark.parametrize("toggled", ["nothing", "batch_norm", "dropout", "mixup", "ema"])
+@pytest.mark.parametrize("toggled", ["nothing", "batch_norm", "dropout", "mixup", "ema", *OTHERS])
 def test_captured_trainings_equal_eager_ones(toggled: str, captured: Captured) -> None:
-    plan = plan_of(FACTORS.in_order({*FACTORS.baseline} ^ ({toggled} & {*FACTORS})), epochs=3)
+    factors = FACTORS.in_order({*FACTORS.baseline} ^ ({toggled} & {*FACTORS}))
+    plan = plan_of(factors, epochs=3, **OTHERS.get(toggled, {}))
     images, validation = tiny_images(IMAGES), tiny_images(20, seed=1)
     eager, eager_log = Training(plan, images, 0), ListLog()
     training, graphs = captured(plan, images, 0)

@@ -10,7 +10,7 @@ from scipy.stats import kstest
 from torch import nn
 
 from ablate.seeding import torch_stream
-from ablate.workloads.resnet9.model import Block, StreamDropout, build, net_of
+from ablate.workloads.resnet9.model import ACTIVATIONS, Block, StreamDropout, build, net_of, normalisation
 from tests.samples.notebook import ResNet9 as NotebookResNet9
 from tests.samples.training import bare_net
 
@@ -19,6 +19,14 @@ SWITCHES = [
     {"batch_norm": batch_norm, "residual": residual, "dropout": dropout}
     for batch_norm, residual, dropout in itertools.product([False, True], [False, True], [0.0, 0.3])
 ]
+
+OTHERS = [
+    {"group_size": 16, "residual": True},
+    {"group_size": 2, "activation": "silu"},
+    {"batch_norm": True, "activation": "gelu", "dropout": 0.3},
+    {"activation": "silu", "residual": True},
+]
+"""Other normalisations and activations."""
 
 pytestmark = pytest.mark.usefixtures("one_thread", "global_seed")
 
@@ -60,7 +68,7 @@ def _with_lively_statistics(network: nn.Module) -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize("switches", SWITCHES)
+@pytest.mark.parametrize("switches", [*SWITCHES, *OTHERS])
 @pytest.mark.parametrize(("width", "image_size", "count"), [(1, 32, 1), (3, 16, 1), (3, 16, 5), (7, 64, 2)])
 def test_every_combination_trains_one_step(switches, width, image_size, count):
     model = build(bare_net(width=width, classes=5, image_size=image_size, **switches), seed=1)
@@ -92,7 +100,42 @@ def test_the_pool_before_the_relu_changes_no_bit(precision, batch_norm):
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
-@pytest.mark.parametrize("switches", SWITCHES)
+PLAIN = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_a_block_is_norm_then_activation_then_pool(activation, norm):
+    net = bare_net(batch_norm=norm == "batch", group_size=4 * (norm == "group"), activation=activation)
+    block = Block(3, 8, net, pool=True)
+    norms = {"batch": nn.BatchNorm2d(8), "group": nn.GroupNorm(2, 8), "none": nn.Identity()}
+    plain = nn.Sequential(block[0], norms[norm], PLAIN[activation](), nn.MaxPool2d(2))
+    images = torch.randn(6, 3, 16, 16, generator=torch_stream(0, "images"))
+    results = []
+    for order in (block, plain):
+        order.zero_grad()
+        given = images.clone().requires_grad_()
+        out = order(given)
+        (out * torch.arange(out.numel()).view(out.shape).cos()).sum().backward()
+        results.append([out, given.grad, *(parameter.grad.clone() for parameter in order.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "groups"),
+    [(64, 16, 4), (8, 16, 1), (16, 16, 1), (24, 16, 2), (40, 16, 4), (7, 3, 7)],
+)
+def test_groups_have_the_largest_size_that_divides_the_channels(channels, size, groups):
+    norm = normalisation(channels, bare_net(group_size=size))
+    assert isinstance(norm, nn.GroupNorm)
+    assert (norm.num_groups, norm.num_channels) == (groups, channels)
+    images = torch.randn(2, channels, 4, 4, generator=torch_stream(0, "images"))
+    within = images.view(2, groups, -1)
+    by_hand = (within - within.mean(2, keepdim=True)) / (within.var(2, keepdim=True, correction=0) + 1e-5).sqrt()
+    torch.testing.assert_close(norm(images), by_hand.view(images.shape))
+
+
+@pytest.mark.parametrize("switches", [*SWITCHES, *OTHERS])
 def test_all_variants_share_initial_weights(switches):
     model, full = (
         build(bare_net(width=4, **switches), seed=3),
@@ -103,6 +146,7 @@ def test_all_variants_share_initial_weights(switches):
         assert torch.equal(parameter, reference[name]), name
     missing = reference.keys() - dict(model.named_parameters()).keys()
     assert all(isinstance(full.get_submodule(name.rpartition(".")[0]), nn.BatchNorm2d) for name in missing)
+    assert bool(missing) == (not switches.get("batch_norm") and not switches.get("group_size"))
 
 
 def test_the_initial_weights_are_torchs_default_distribution():
@@ -148,11 +192,12 @@ def test_dropout_keeps_the_mean_and_draws_from_its_stream_only():
     assert dropout.eval()(features) is features
 
 
-@pytest.mark.parametrize("switches", SWITCHES)
+@pytest.mark.parametrize("switches", [*SWITCHES, *OTHERS])
 def test_the_net_of_a_state_dict_is_found(switches):
     net = bare_net(width=3, classes=7, image_size=16, **switches)
     state = build(net, seed=0).state_dict()
-    assert net_of(state, image_size=16, residual=net.residual, dropout=net.dropout) == net
+    others = {"activation": net.activation, "group_size": net.group_size}
+    assert net_of(state, image_size=16, residual=net.residual, dropout=net.dropout, **others) == net
 
 
 def test_the_weights_are_channels_last(baseline):

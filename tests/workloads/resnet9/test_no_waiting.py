@@ -89,6 +89,14 @@ def test_no_step_waits_for_the_device(toggled, monkeypatch):
     assert set(counts) == {counts[0]}, "what waits, waits before the first step"
 
 
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+@pytest.mark.parametrize("values", [{"optimizer": "muon"}, {"batch_norm.kind": "group", "activation": "gelu"}], ids=str)
+def test_no_step_waits_for_the_device_with_other_values(values, monkeypatch):
+    counts = waits_by_step(plan_of(batch_size=BATCH, **values), monkeypatch)
+    assert len(counts) == -(-IMAGES // BATCH)
+    assert set(counts) == {counts[0]}
+
+
 def test_waiting_would_show(monkeypatch):
     def impatient(images, generator):
         return images + torch.ones(1, device="cpu").to(images.device)

@@ -368,7 +368,7 @@ def test_a_training_imports_no_compiler(tmp_path):
         from ablate.workloads.resnet9.training import Training
 
         torch.set_num_threads(1)
-        for optimizer in ("adam", "adamw", "sgd"):
+        for optimizer in ("adam", "adamw", "nesterov", "muon"):
             plan = plan_of(tuple(FACTORS), optimizer=optimizer, epochs=2)
             kept, again = Checkpoint(Path(sys.argv[1], optimizer), every_seconds=0), Training(plan, tiny_images(), 0)
             Training(plan, tiny_images(), 0).run(tiny_images(8), ListLog(), kept)

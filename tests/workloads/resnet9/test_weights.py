@@ -44,6 +44,8 @@ def some_images(size: int, count: int = 5) -> list[np.ndarray]:
         bare_net(width=2, classes=4, image_size=16),
         bare_net(width=2, classes=4, image_size=32, residual=True),
         bare_net(width=2, classes=4, image_size=32, batch_norm=True, dropout=0.5),
+        bare_net(width=4, classes=4, image_size=16, group_size=2, activation="gelu"),
+        bare_net(width=2, classes=4, image_size=16, batch_norm=True, residual=True, activation="silu"),
     ],
 )
 def test_weights_are_restored(net, tmp_path):
@@ -61,6 +63,33 @@ def test_weights_are_restored(net, tmp_path):
     found = classify(classifier, some_images(net.image_size))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+
+
+def test_files_of_earlier_versions_have_a_relu(tmp_path):
+    path = tmp_path / "weights.pth"
+    save_weights(path, build(NET, seed=3), dataset(), NET)
+    description = path.with_suffix(".json")
+    facts = json.loads(description.read_text())
+    del facts["net"]["activation"], facts["net"]["group_size"]
+    description.write_text(json.dumps(facts))
+    before = classify(load_classifier(path), some_images(16))
+    facts["net"] |= {"activation": "relu", "group_size": 0}
+    description.write_text(json.dumps(facts))
+    np.testing.assert_array_equal(classify(load_classifier(path), some_images(16)), before)
+    facts["net"]["activation"] = "gelu"
+    description.write_text(json.dumps(facts))
+    assert not np.array_equal(classify(load_classifier(path), some_images(16)), before)
+    facts["net"]["activation"] = "mish"
+    description.write_text(json.dumps(facts))
+    assert "does not describe weights" in refused(path)
+
+
+def test_weights_with_group_normalisation_need_their_description(tmp_path):
+    path = tmp_path / "weights.pth"
+    net = bare_net(width=4, classes=10, group_size=2, residual=True)
+    save_weights(path, build(net, seed=3), dataset(), net)
+    path.with_suffix(".json").unlink()
+    assert "has group normalisation: keep its .json file" in refused(path)
 
 
 def test_saved_weights_are_a_bare_state_dict_that_the_notebooks_class_loads(tmp_path):

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ablate.errors import UsageError
 from ablate.runs.runner import is_comparable
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
+from ablate.workloads.resnet9 import model
 from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.kernels import compiler, library
@@ -187,6 +188,21 @@ def test_a_step_is_the_same_with_every_factor_switched(toggled):
     (ours, mine), (theirs, other) = (first_step(plan, fused=way) for way in (True, False))
     assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-5)
     assert ours["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=1e-4)
+    whole = torch.cat([value.flatten() for value in other.values()]).norm()
+    for name in mine:
+        assert (mine[name] - other[name]).norm() < 1e-4 * whole, name
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    "values", [{"batch_norm.kind": "group"}, {"activation": "gelu"}, {"activation": "silu"}], ids=str
+)
+def test_other_norms_and_activations_use_the_kernel_of_the_convolution_only(values, monkeypatch):
+    plan = plan_of(width=8, **values)
+    monkeypatch.setattr(model, "conv_norm_relu", None)
+    (ours, mine), (theirs, other) = (first_step(plan, fused=way) for way in (True, False))
+    assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-5)
+    assert ours["val/loss"] == pytest.approx(theirs["val/loss"], rel=1e-3)
     whole = torch.cat([value.flatten() for value in other.values()]).norm()
     for name in mine:
         assert (mine[name] - other[name]).norm() < 1e-4 * whole, name
