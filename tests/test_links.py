@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from PIL import Image
 
 from tests import ROOT
 
@@ -76,9 +77,14 @@ def test_every_link_has_a_target(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", REPORTS, ids=lambda page: page.parent.name)
-def test_the_first_figure_of_a_report_has_a_variant_for_phones(page: Path) -> None:
-    figures = [target for target in targets(page) if target.endswith(".png")]
+def test_every_figure_of_a_report_has_a_variant_for_phones(page: Path) -> None:
+    figures = [target for target in targets(page) if target.endswith(".png") and not target.endswith("batch.png")]
     assert figures[:2] == ["figures/forest-narrow.png", "figures/forest.png"]
+    assert figures[::2] == [figure.replace(".png", "-narrow.png") for figure in figures[1::2]]
+    for figure in targets(page):
+        if figure.endswith(("-narrow.png", "batch.png")):
+            with Image.open(page.parent / figure) as picture:
+                assert picture.width < 700
 
 
 def test_links_are_found_in_every_form(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 
 from ablate.figures.interval_figures import rows_figure
 from ablate.figures.interval_rows import Row
-from ablate.figures.labels import BODY, decimals, fit, margin_labels
+from ablate.figures.labels import BODY, decimals, fit, margin_labels, side_name
 from ablate.figures.legends import shared_legend
-from ablate.figures.media import chart_height, is_narrow, name_width, page_width, panels_across
+from ablate.figures.media import chart_height, is_narrow, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
     GREY,
@@ -167,7 +167,8 @@ def half_normal(
         raise ValueError("A half-normal plot needs at least one contrast")
     sizes, quantiles = [size for size, _ in ranked], half_normal_quantiles(len(ranked))
     named = [rank for rank, size in enumerate(sizes) if size > me] or [len(ranked) - 1]
-    figure = new_figure(page_width(), max(chart_height(4.2), 0.2 * len(named) + 1.4), title)
+    row = 0.4 if is_narrow() else 0.2  # inches
+    figure = new_figure(page_width(), max(chart_height(4.2), row * len(named) + 1.4), title)
     axes = figure.subplots()
     for chosen, colour, marker in ((sizes, GREY, "o"), ([size for size in sizes if size > me], BLUE, "D")):
         axes.plot(quantiles[len(sizes) - len(chosen) :], chosen, marker, color=colour, markersize=5)
@@ -181,7 +182,7 @@ def half_normal(
     edge, top = 1.06 * quantiles[-1], 1.08 * max(sizes[-1], *limits.values(), 1e-9)
     axes.set(xlim=(0, edge), ylim=(0, top), xlabel="half-normal quantile", ylabel=f"absolute contrast ({unit})")
     ends = [(quantiles[rank], sizes[rank]) for rank in named] + [(edge, level) for level in limits.values()]
-    texts = [fit(ranked[rank][1], name_width(2.0), lines=1) for rank in named] + list(limits)
+    texts = [side_name(ranked[rank][1], 2.0, lines=1) for rank in named] + list(limits)
     margin_labels(axes, ends, texts, [INK] * len(named) + [VERMILLION] * len(limits))
     return save(figure, path)
 

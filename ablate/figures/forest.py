@@ -171,8 +171,8 @@ def slopes(
         _slope_panel(axes, points, reference, page_width() / columns)
         described = f"rho = {known:.2f}" if np.isfinite(known) else "rho undefined"
         room = page_width() / columns - 0.5
-        words = fit(f"{described}, n = {len(points)}", room, size=BODY)
-        axes.set_title(f"{fit(variant, room, size=BODY, lines=3)}\n{words}")
+        words = f"{described}, n = {len(points)}".replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        axes.set_title(f"{fit(variant, room, size=BODY, lines=3)}\n{fit(words, room, size=BODY)}")
     for axes in first_column:
         axes.set_ylabel(fit(metric, 1.9, size=BODY))
     drawn, mean = "seeds", "their mean"

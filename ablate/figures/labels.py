@@ -15,12 +15,16 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from ablate.figures.media import is_narrow, name_width
 from ablate.wording import fixed
 
 SMALL, BODY, HEADING = 8.0, 9.0, 10.5  # points
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]")
 """Characters without a glyph: some of them are not allowed in SVG, others change the direction of text."""
+
+_PIECE = re.compile(r"(?:(?<![^ ])[+\-])?+[^ +\-_/]*(?:[ +\-_/]|$)")
+"""Text up to where a line may break; a sign that begins a word belongs to its number."""
 
 LEADER: dict[str, Any] = {  # the line from a point to the left end of its label
     "arrowstyle": "-", "linewidth": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5),
@@ -53,20 +57,30 @@ def text_width(line: str, size: float = SMALL) -> float:
 
 
 def fit(name: object, inches: float, *, size: float = SMALL, lines: int = 2) -> str:
-    """Return a name broken into at most `lines` lines of `inches`, its middle replaced by an ellipsis if too long."""
-    whole = re.sub(r" (?=%)", "\N{NO-BREAK SPACE}", " ".join(_CONTROL.sub(" ", str(name)).split()))
+    """Return a name broken into at most `lines` lines of `inches`, its middle replaced by an ellipsis if too long.
+
+    Lines break after spaces and after hyphens and the like within words, but neither at no-break spaces nor after the
+    sign of a number.
+    """
+    whole = re.sub(r"[^\S\xa0]+", " ", _CONTROL.sub(" ", str(name))).strip()
+    whole = re.sub(r" (?=%)", "\N{NO-BREAK SPACE}", whole)
     for kept in range(len(whole), 2, -1):
         head, tail = (kept + 1) // 2, kept // 2
         candidate = whole if kept == len(whole) else f"{whole[:head].rstrip()}…{whole[-tail:].lstrip()}"
         broken = _break(candidate, inches, size)
         if len(broken) <= lines and all(text_width(line, size) <= inches for line in broken):
-            return "\n".join(broken)
+            return "\n".join(broken).replace("\N{NO-BREAK SPACE}", " ")
     return whole[:1] + "…" if len(whole) > 2 else whole
+
+
+def side_name(name: object, inches: float, *, lines: int = 2) -> str:
+    """Return a name next to a panel with `inches` of room on a screen; in a narrow figure it has two more lines."""
+    return fit(name, name_width(inches), lines=lines + 2 if is_narrow() else lines)
 
 
 def _break(name: str, inches: float, size: float) -> list[str]:
     lines = [""]
-    for piece in re.findall(r"[^ +\-_/]*[ +\-_/]|[^ +\-_/]+$", name):
+    for piece in _PIECE.findall(name):
         if lines[-1] and text_width((lines[-1] + piece).rstrip(), size) > inches:
             lines.append("")
         lines[-1] += piece

@@ -17,7 +17,7 @@ WIDTHS: Mapping[Medium, float] = {"screen": 9.0, "page": 6.9, "column": 3.3, "ph
 """Inches: `page` is the text width of a paper with two columns, `column` that of one of them."""
 
 _NARROW = 6.0  # inches, below which names are above rows instead of next to them
-_LOWEST = 2.6  # inches
+_LOWEST: Mapping[Medium, float] = {"screen": 2.6, "page": 2.6, "column": 2.6, "phone": 3.3}  # inches; a phone scrolls
 
 _medium: ContextVar[Medium] = ContextVar("medium", default="screen")
 
@@ -44,12 +44,13 @@ def is_narrow() -> bool:
 
 def chart_height(inches: float) -> float:
     """Return the height of a figure with one panel that is `inches` high on a screen."""
-    return max(min(_LOWEST, inches), inches * page_width() / WIDTHS["screen"])
+    return max(min(_LOWEST[_medium.get()], inches), inches * page_width() / WIDTHS["screen"])
 
 
 def panels_across(most: int) -> int:
-    """Return the number of panels per row where a screen has `most`."""
-    return max(1, math.ceil(most * page_width() / WIDTHS["screen"]))
+    """Return the number of panels per row where a screen has `most`; a phone has two at most."""
+    across = max(1, math.ceil(most * page_width() / WIDTHS["screen"]))
+    return min(across, 2) if _medium.get() == "phone" else across
 
 
 def name_width(inches: float) -> float:

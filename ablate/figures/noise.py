@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.labels import BODY, fit, margin_labels
+from ablate.figures.labels import BODY, fit, margin_labels, side_name
 from ablate.figures.legends import shared_legend
-from ablate.figures.media import chart_height, is_narrow, name_width, page_width
+from ablate.figures.media import chart_height, page_width
 from ablate.figures.style import BLUE, GREY, INK, VERMILLION, new_figure, plain_log, save, styled
 
 MIN_SEEDS, MAX_SEEDS = 2, 100
@@ -63,7 +63,7 @@ def noise_budget(
     margin_labels(
         axes,
         [(MAX_SEEDS, level) for level in levels],
-        [fit(words, name_width(2.3), lines=4 if is_narrow() else 2) for words in texts],
+        [side_name(words, 2.3) for words in texts],
         colours,
     )
     return save(figure, path)
@@ -89,7 +89,7 @@ def _lines(axes: Axes, sds: Mapping[str, float], image_se: float | None) -> list
         label = None if len(chosen) == len(ordered) else CHOSEN if name in chosen else others
         axes.plot(seeds, sds[name] / np.sqrt(seeds), color=colour, linewidth=width, zorder=layer, label=label)
         if name in chosen:
-            marks.append((sds[name] / MAX_SEEDS**0.5, f"{name}: SD {sds[name]:.2g}", BLUE))
+            marks.append((sds[name] / MAX_SEEDS**0.5, f"{name}: SD\N{NO-BREAK SPACE}{sds[name]:.2g}", BLUE))
     if image_se is not None:
         total = np.sqrt(sds[median] ** 2 / seeds + image_se**2)
         axes.plot(seeds, total, color=VERMILLION, linestyle="--")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ablate.figures.labels import BODY, fit
-from ablate.figures.media import name_width, page_width
+from ablate.figures.labels import BODY, fit, side_name
+from ablate.figures.media import is_narrow, name_width, page_width
 from ablate.figures.style import BLUE, GREY, INK, new_figure, save, styled
 
 
@@ -33,15 +33,16 @@ def critical_difference(
     if not ranks:
         raise ValueError("A plot of ranks needs at least one variant")
     ordered = sorted(ranks.items(), key=lambda row: row[1])
-    figure = new_figure(page_width(), 0.32 * len(ordered) + 1.1, title)
+    row, room = (0.5, 0.25) if is_narrow() else (0.32, 0.12)  # inches; share of the axis left of the best rank
+    figure = new_figure(page_width(), row * len(ordered) + 1.1, title)
     axes = figure.subplots()
     for place, (_, rank) in enumerate(ordered):
         axes.plot([rank, rank + difference], [place, place], color=BLUE, linewidth=3, alpha=0.45, solid_capstyle="butt")
         axes.plot(rank, place, marker="o", markersize=6, color=INK)
         axes.annotate(f"{rank:.2f}", (rank, place), xytext=(-6, 0), textcoords="offset points", ha="right", va="center")
-    axes.set_yticks(range(len(ordered)), [fit(name, name_width(2.2)) for name, _ in ordered])
+    axes.set_yticks(range(len(ordered)), [side_name(name, 2.2) for name, _ in ordered])
     axes.set_ylim(len(ordered) - 0.4, -0.6)
-    axes.set_xlim(1 - 0.12 * len(ordered), len(ordered) + 0.3)
+    axes.set_xlim(1 - room * len(ordered), len(ordered) + 0.3)
     axes.axvline(1, color=GREY, linewidth=0.8)
     axes.grid(visible=False, axis="y")
     over = f" over {data_sets} data sets" if data_sets else ""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.labels import BODY, SMALL, fit, margin_labels, side_name
 from ablate.figures.legends import shared_legend
-from ablate.figures.media import chart_height, is_narrow, name_width, page_width
+from ablate.figures.media import chart_height, name_width, page_width
 from ablate.figures.style import BLUE, GREY, LINE_STYLES, PALE, VERMILLION, new_figure, save, styled
 
 
@@ -36,7 +36,7 @@ def estimands(
             if math.isfinite(low) and math.isfinite(high):
                 axes.plot([low, high], [index + shift] * 2, color=colour, linewidth=2)
             axes.plot(delta, index + shift, marker, color=colour, markersize=6, label=kind if index == 0 else None)
-    axes.set_yticks(range(len(ordered)), [fit(row["name"], name_width(2.0)) for row in ordered])
+    axes.set_yticks(range(len(ordered)), [side_name(row["name"], 2.0) for row in ordered])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.grid(visible=False, axis="y")
     label = f"difference in {metric} ({unit}), 95 % intervals conditional on the chosen settings"
@@ -63,7 +63,7 @@ def budget_curves(curves: Mapping[str, Sequence[float]], path: Path | str | None
             markevery=max(1, len(curve) // 8),
         )
         ends.append((float(trials[-1]), float(curve[-1])))
-        names.append(fit(label, name_width(2.0), lines=3 if is_narrow() else 2))
+        names.append(side_name(label, 2.0))
         colours.append(style.colour)
     axes.set(xlabel="trials (n)", ylabel=fit(f"expected best {metric}", chart_height(4.0) - 0.6))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -145,7 +145,7 @@ def _panel_per_arm(lines: Sequence[RunLines], band: Band, reference: str) -> _Pa
             axes.plot(behind.steps, behind.mean, color=GREY, linestyle="--", zorder=1.9)
         shown.append((axes, line, LineStyle(BLUE, "-", "")))
         draw_line(axes, line, LineStyle(BLUE, "-", ""), band)
-        axes.set_title(fit(line.name, page_width() / columns - 0.45, size=BODY))
+        axes.set_title(fit(line.name, page_width() / columns - 0.45, size=BODY, lines=4 if is_narrow() else 2))
         axes.tick_params(labelbottom=True)
     return _Page(figure, shown, share_panel=False, behind=behind)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ablate.figures.labels import BODY, fit
+from ablate.figures.labels import BODY, fit, side_name
 from ablate.figures.legends import shared_legend
 from ablate.figures.media import name_width, page_width
 from ablate.figures.style import BLUE, GREEN, GREY, INK, ORANGE, new_figure, save, styled
@@ -51,7 +51,7 @@ def shapley_bars(
     for index in range(len(ATTRIBUTIONS)):
         _attribution_bars(axes, rows, index)
     axes.axvline(0, color=GREY, linewidth=1)
-    axes.set_yticks(range(len(rows)), [fit(text(row, "factor"), name_width(2.2)) for row in rows])
+    axes.set_yticks(range(len(rows)), [side_name(text(row, "factor"), 2.2) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(fit(f"contribution to {metric} ({unit})", page_width() - name_width(2.4), size=BODY))

@@ -22,6 +22,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from PIL import Image
 
 from ablate.figures.labels import BODY, HEADING, SMALL, fit
 from ablate.figures.media import page_width
@@ -176,7 +177,19 @@ def rendered(figure: Figure) -> bytes:
 def render(figure: Figure) -> bytes:
     """Return a figure as PNG. Equal figures give equal bytes, without date or software."""
     dots = min(DPI, LARGEST_SIDE / max(figure.get_size_inches()))
-    return _saved(figure, "png", dots, {"Software": None})
+    content = _saved(figure, "png", dots, {"Software": None})
+    return content if figure.images else _with_palette(content)
+
+
+def _with_palette(content: bytes) -> bytes:
+    """Return a PNG of a chart with at most 256 colours, which is a quarter as large and looks the same."""
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    reduced = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = reduced.getpalette() or []
+    reduced.putpalette([255 if level > 252 else level for level in palette])  # the background stays white
+    buffer = io.BytesIO()
+    reduced.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
+    return buffer.getvalue()
 
 
 def render_vector(figure: Figure, kind: str) -> bytes:

@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ablate.errors import UserError
 from ablate.figures.arm_curves import Arm, Band, early_stops, merge_equal, read_arm
-from ablate.figures.labels import BODY, SMALL, fit, margin_labels
+from ablate.figures.labels import BODY, SMALL, fit, margin_labels, side_name
 from ablate.figures.legends import legend_below
-from ablate.figures.media import chart_height, page_width, panels_across
+from ablate.figures.media import chart_height, is_narrow, page_width, panels_across
 from ablate.figures.run_lines import EARLY, WORTH_CUTTING
 from ablate.figures.style import (
     BLUE,
@@ -112,7 +112,7 @@ def _one_panel(arms: Sequence[Arm], named: Sequence[Arm], band: Band, last: floa
 
 def _name_lines(axes: Axes, arms: Sequence[Arm]) -> None:
     ends = [(float(arm.steps[-1]), float(arm.envelope[0, -1])) for arm in arms]
-    names = [fit(arm.label, 1.9, lines=3) for arm in arms]
+    names = [side_name(arm.label, 1.9, lines=3) for arm in arms]
     margin_labels(axes, ends, names, [look.colour for look in LINE_STYLES[: len(arms)]])
 
 
@@ -126,7 +126,7 @@ def _panel_per_arm(arms: Sequence[Arm], band: Band, last: float, title: str | No
         if behind is not None:
             _draw(axes, behind, LineStyle(GREY, "--", ""), band, last)
         _draw(axes, arm, LineStyle(BLUE, "-", ""), band, last)
-        axes.set_title(fit(arm.label, page_width() / columns - 0.45, size=BODY))
+        axes.set_title(fit(arm.label, page_width() / columns - 0.45, size=BODY, lines=4 if is_narrow() else 2))
         axes.tick_params(labelbottom=True)
         axes.set_xlabel("epoch" if index + columns >= len(own) else "")
     return figure

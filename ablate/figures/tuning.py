@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-from ablate.figures.labels import BODY, SMALL, fit
+from ablate.figures.labels import BODY, SMALL, fit, side_name
 from ablate.figures.legends import shared_legend
-from ablate.figures.media import chart_height, name_width, page_width, panels_across
+from ablate.figures.media import chart_height, is_narrow, name_width, page_width, panels_across
 from ablate.figures.style import (
     BLUE,
     GREY,
@@ -72,7 +72,7 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
     """Plot hyperparameter importances as bars, one panel per estimator."""
     first = next(iter(shares.values()))
     names = sorted(first, key=lambda name: first[name])
-    figure = new_figure(page_width(), 0.9 + 0.34 * len(names))
+    figure = new_figure(page_width(), 0.9 + (0.5 if is_narrow() else 0.34) * len(names))
     grid = figure.subplots(1, len(shares), squeeze=False, sharey=True)
     for axes, (estimator, found) in zip(grid.flat, shares.items(), strict=True):
         values = [found.get(name, 0.0) for name in names]
@@ -81,9 +81,9 @@ def importance_bars(shares: Mapping[str, Mapping[str, float]], path: Path | str 
             axes.text(value + 0.02, index, f"{value:.2f}", va="center", size=SMALL)
         axes.set_title(estimator)
         axes.set_xlim(0, 1.15)
-        axes.set_yticks(range(len(names)), [fit(name, name_width(1.8)) for name in names])
+        axes.set_yticks(range(len(names)), [side_name(name, 1.8) for name in names])
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("relative importance")
+        axes.set_xlabel(fit("relative importance", (page_width() - name_width(1.8)) / len(shares) - 0.1, size=BODY))
     return save(figure, path)
 
 
@@ -134,9 +134,10 @@ def parallel_coordinates(
 ) -> bytes:
     """Plot one line per trial through its hyperparameters to its score, darker for better scores.
 
-    Each axis spans the hyperparameter's range, on a logarithmic scale if the search used one.
+    Each axis spans the hyperparameter's range, on a logarithmic scale if the search used one. The axes are upright, and
+    rows in a narrow figure.
     """
-    figure = new_figure(page_width(), chart_height(4.2))
+    figure = new_figure(page_width(), 0.6 * (len(dimensions) + 2) if is_narrow() else chart_height(4.2))
     axes = figure.subplots()
     scores = np.array([row["score"] for row in trials], dtype=np.float64)
     low, high = float(scores.min()), float(scores.max())
@@ -144,24 +145,34 @@ def parallel_coordinates(
     goodness = levels if goal == "max" else 1 - levels
     for index in np.argsort(goodness):
         row = trials[int(index)]
-        heights = [_level(row["values"][one["name"]], one) for one in dimensions]
+        positions = [*(_level(row["values"][one["name"]], one) for one in dimensions), levels[index]]
+        places = range(len(positions))
         colour = VERMILLION if goodness[index] == goodness.max() else SHADES(float(goodness[index]))
         width = 2.2 if goodness[index] == goodness.max() else 1.2
-        axes.plot([*heights, levels[index]], color=colour, linewidth=width,
+        axes.plot(*((positions, places) if is_narrow() else (places, positions)), color=colour, linewidth=width,
                   linestyle="--" if row["is_baseline"] else "-")  # fmt: skip
     names = [*(one["name"] for one in dimensions), metric]
     for index, one in enumerate(dimensions):
         bottom, top = (one["words"][0], one["words"][-1]) if one["words"] else (one["low"], one["high"])
         _ends(axes, index, _short(bottom), _short(top))
     _ends(axes, len(dimensions), f"{low:.4g}", f"{high:.4g}")
-    axes.set_xticks(range(len(names)), [fit(name, page_width() / len(names) - 0.15, lines=3) for name in names])
-    axes.set_yticks([])
-    axes.set_ylim(-0.12, 1.12)
-    axes.grid(visible=True, axis="x", color=GREY, linewidth=1)
-    axes.spines["left"].set_visible(False)
+    _name_axes(axes, names)
     words = "orange: best trial; darker: better; dashed: untuned recipe"
     figure.supxlabel(fit(words, page_width() - 0.2), fontsize=SMALL)
     return save(figure, path)
+
+
+def _name_axes(axes: Axes, names: Sequence[str]) -> None:
+    if is_narrow():
+        axes.set_yticks(range(len(names)), [side_name(name, 2.0) for name in names])
+        axes.set_xticks([])
+        axes.set(xlim=(-0.3, 1.3), ylim=(len(names) - 0.6, -0.4))
+    else:
+        axes.set_xticks(range(len(names)), [fit(name, page_width() / len(names) - 0.15, lines=3) for name in names])
+        axes.set_yticks([])
+        axes.set_ylim(-0.12, 1.12)
+    axes.grid(visible=True, axis="y" if is_narrow() else "x", color=GREY, linewidth=1)
+    axes.spines["bottom" if is_narrow() else "left"].set_visible(False)
 
 
 def _level(value: Any, dimension: Mapping[str, Any]) -> float:
@@ -179,9 +190,12 @@ def _short(value: Any) -> str:
 
 
 def _ends(axes: Axes, index: int, low: str, high: str) -> None:
-    for height, words, side in ((-0.03, low, "top"), (1.03, high, "bottom")):
-        axes.text(index, height, words, size=SMALL, ha="center", va=side, color=INK,
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    for position, words, upright, level in ((-0.03, low, "top", "right"), (1.03, high, "bottom", "left")):
+        if is_narrow():
+            axes.text(position, index, fit(words, 0.5, lines=1), size=SMALL, ha=level, va="center", color=INK, bbox=box)
+        else:
+            axes.text(index, position, words, size=SMALL, ha="center", va=upright, color=INK, bbox=box)
 
 
 @styled

@@ -15,7 +15,7 @@ from ablate.report.formats.means_table import has_means_table, means_latex
 from ablate.report.formats.paper_table import markdown_table
 from ablate.report.plots.rank_plots import rank_plots
 from ablate.report.plots.render import Drawing, draw_all
-from ablate.report.plots.study_plots import for_phones, study_plots
+from ablate.report.plots.study_plots import study_plots
 from ablate.report.plots.tuning_plots import retuning_plots
 from ablate.report.report_folder import files_in, replaced_report, write_document
 from ablate.report.results import Results
@@ -62,8 +62,7 @@ def write_results(analysis: Analysis, folder: Path, *, as_html: bool = False, dr
     """
     with replaced_report(folder) as made:
         plots = [*study_plots(analysis), *rank_plots(analysis), *retuning_plots(analysis)]
-        plots = [*plots, *for_phones(plots), *drawing.again(plots)]
-        plots = draw_all(plots, made, drawing.pool)
+        plots = draw_all([*plots, *drawing.again(plots)], made, drawing.pool)
         tables = _write_tables(analysis, made)
         files = [*tables, *(["report.html"] if as_html else [])]
         document = markdown(analysis, plots, files, drawing.description())

@@ -185,7 +185,7 @@ def test_figures_for_a_paper_are_next_to_the_png_and_go_with_the_next_report(csv
     written = json.loads(call(*arguments, "--figures", "svg,pdf,png", "--figure-width", "column", "--json").output)
     figures = {name for name in written["files"] if name.startswith("figures/")}
     drawn = {f"figures/{name}.{kind}" for name in ("forest", "slopes", "noise") for kind in ("png", "pdf", "svg")}
-    assert figures == drawn | {"figures/forest-narrow.png"}
+    assert figures == drawn | {f"figures/{name}-narrow.png" for name in ("forest", "slopes", "noise")}
     report = csv.parent / "reports" / "runs" / "report.md"
     assert "as PDF and SVG next to the PNG (3.3 inches, one of two columns)" in report.read_text(encoding="utf-8")
     assert ".pdf)" not in report.read_text(encoding="utf-8")

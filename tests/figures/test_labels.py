@@ -51,3 +51,10 @@ def test_decimals_follow_the_margin(margin: float, unit: str, digits: int) -> No
     from ablate.figures.labels import decimals
 
     assert decimals(margin, unit) == digits
+
+
+def test_lines_break_neither_after_a_sign_nor_at_no_break_spaces() -> None:
+    room = labels.text_width("-11.09, 1 of 3") + 0.01
+    assert labels.fit("synergy -11.09, 1 of 3", room) == "synergy\n-11.09, 1 of 3"
+    assert labels.fit("no-a: SD\N{NO-BREAK SPACE}4.1", 0.6) == "no-a:\nSD 4.1"
+    assert labels.fit("no-weight-decay", 0.7).split("\n")[0] in ("no-weight-", "no-")

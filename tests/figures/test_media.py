@@ -1,4 +1,4 @@
-"""Figures for one or two columns of a paper: their width, their text, and files that are equal for equal figures."""
+"""Figures for a phone and for a paper: their width, their text, and files that are equal for equal figures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,36 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from ablate import figures
 from ablate.figures.media import WIDTHS, Medium
-from tests.samples.figures import Drawn, arm_names, cell_means, effect_rows, history
+from tests import ROOT
+from tests.samples.figures import FACTORS, Drawn, arm_names, cell_means, effect_rows, history
 
 pytestmark = pytest.mark.usefixtures("all_pictures")
 
 ROWS, SEEDS = effect_rows(4)
 NAMES = arm_names(4)
+SPACE = [
+    {"name": name, "low": 1e-4, "high": 1e-1, "log": name == "lr", "words": []}
+    for name in ("lr", "weight-decay-amount", "label-smoothing-amount", "batch-size")
+]
+TRIALS = [
+    {"trial": number, "score": 70.25 + number, "is_baseline": number == 0,
+     "values": {one["name"]: 0.01 * (1 + number) for one in SPACE}}
+    for number in range(4)
+]  # fmt: skip
 CURVES = {name: [history(0.9 - 0.02 * place), history(0.88 - 0.03 * place)] for place, name in enumerate(NAMES)}
 PAIRS = [("augment", "batch norm"), ("augment", "residual"), ("residual", "batch norm")]
 
 FIGURES: dict[str, Callable[..., Any]] = {
     "forest": lambda **more: figures.forest(ROWS, margin=0.5, seeds=SEEDS, **more),
+    "dose response": lambda **more: figures.dose_response(
+        [{**row, "factor": "weight decay", "value": 0.01 * (1 + place), "reference_value": 0.02}
+         for place, row in enumerate(ROWS)], margin=0.5, seeds=SEEDS, **more
+    ),
     "slopes": lambda **more: figures.slopes({name: [(90.0, 91.0), (92.0, 91.5)] for name in NAMES}, **more),
     "curves": lambda **more: figures.training_curves(CURVES, metric="val/accuracy", **more),
     "main effects": lambda **more: figures.main_effects(
@@ -39,12 +54,46 @@ FIGURES: dict[str, Callable[..., Any]] = {
         margin=0.5, metric="test accuracy", unit="points", **more,
     ),
     "budget": lambda **more: figures.budget_curves({name: [1.0, 2.0, 3.0] for name in NAMES}, metric="x", **more),
+    "ranks": lambda **more: figures.critical_difference(
+        {name: 1.0 + place for place, name in enumerate(NAMES)}, 1.2, data_sets=12, **more
+    ),
+    "recorded curves": lambda **more: figures.run_curves(
+        [{"name": name, "steps": np.arange(3.0), "values": np.arange(6.0).reshape(2, 3), "singles": [],
+          "diverged": [], "stopped": [], "scored": []} for name in NAMES], label="reward (points)", **more
+    ),
+    "search": lambda **more: figures.search_history(
+        TRIALS, goal="max", metric="validation accuracy (%)", stopped=[2], **more
+    ),
+    "importances": lambda **more: figures.importance_bars(
+        {method: dict.fromkeys([one["name"] for one in SPACE], 0.5) for method in ("PED-ANOVA", "fANOVA")}, **more
+    ),
+    "slices": lambda **more: figures.search_slices(
+        TRIALS, dimensions=SPACE, metric="validation accuracy (%)", goal="max", **more
+    ),
+    "parallel coordinates": lambda **more: figures.parallel_coordinates(
+        TRIALS, dimensions=SPACE, metric="validation accuracy (%)", goal="max", **more
+    ),
+    "front": lambda **more: figures.pareto_front(
+        [[70, 3], [80, 5]], names=["validation accuracy (%)", "seconds"], front=[0, 1], labels=["0", "1"],
+        goals=["max", "min"], **more,
+    ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("medium", ["column", pytest.param("page", marks=pytest.mark.slow)])
+def test_every_figure_of_a_report_is_among_these() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ablate" / "report" / "plots").glob("*.py"))
+    used = {name for name in figures.__all__ if f'"{name}"' in code} - {"existing"}
+    tried = {name for draw in FIGURES.values() for name in draw.__code__.co_names}
+    assert used <= tried
+    assert len(used) > 10
+
+
+MEDIA = ["phone", pytest.param("column", marks=pytest.mark.slow), pytest.param("page", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("medium", MEDIA)
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_for_a_paper_have_its_width_and_legible_text_that_does_not_collide(
+def test_narrow_figures_have_their_width_and_legible_text_that_does_not_collide(
     drawn: Drawn, name: str, medium: Medium
 ) -> None:
     with figures.drawn_for(medium):
@@ -80,3 +129,17 @@ def test_names_and_verdicts_that_share_no_line_are_below_each_other(drawn: Drawn
         figures.forest(rows, margin=0.5, seeds=seeds)
     drawn.check()
     assert "no practically meaningful effect" in drawn.words
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_phone_has_two_panels_per_row_and_names_in_full(drawn: Drawn, count: int) -> None:
+    names = [f"no-{name}" for name in FACTORS[:count]] + ["no-augment+no-residual+no-lr-schedule"] * (count == 8)
+    with figures.drawn_for("phone"):
+        figures.slopes({name: [(90.0, 91.0), (92.0, 91.5), (91.0, 90.0)] for name in names})
+        slopes = dict.fromkeys(drawn.words)
+        assert len({round(axes.get_position().x0, 2) for axes in drawn.figure.axes}) == min(2, count)
+        drawn.check()
+        figures.training_curves({name: [history()] for name in ("baseline", *names)}, metric="val/accuracy")
+        drawn.check()
+    assert "baseline" in slopes
+    assert not any("…" in words for words in [*slopes, *drawn.words])

@@ -9,11 +9,12 @@ import sys
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from PIL import Image
 
 from ablate import figures
-from ablate.figures import style
+from ablate.figures import images, style
 from ablate.figures.media import WIDTHS
 from tests.samples.figures import Drawn, effect_rows
 
@@ -39,6 +40,19 @@ def test_equal_input_gives_equal_bytes_without_metadata(rows: list[dict[str, Any
     image = Image.open(io.BytesIO(first))
     assert set(image.info) <= {"dpi"}
     assert image.width == round(WIDTHS["screen"] * style.DPI)
+
+
+def test_charts_have_few_colours_on_white_and_pictures_keep_all(
+    rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "DPI", images.DPI)  # pictures are drawn for this resolution
+    chart = Image.open(io.BytesIO(figures.forest(rows, margin=0.5)))
+    assert chart.mode == "P"
+    assert chart.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert chart.info["dpi"] == pytest.approx((style.DPI, style.DPI), abs=0.1)
+    colours = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    picture = Image.open(io.BytesIO(figures.image_grid(colours))).convert("RGB")
+    assert {*map(tuple, colours.reshape(-1, 3).tolist())} <= {colour for _, colour in picture.getcolors(10**6) or ()}
 
 
 def test_the_users_matplotlib_settings_have_no_effect_and_stay(rows: list[dict[str, Any]]) -> None:

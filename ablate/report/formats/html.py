@@ -36,6 +36,7 @@ td { overflow-wrap: normal; } td code { white-space: nowrap; } th { background: 
 th[style] { white-space: normal; }
 .figure { display: block; overflow-x: auto; background: #fff; border-radius: .4rem; }
 .figure img { display: block; width: 100%; max-width: 60rem; height: auto; margin: 0 auto; }
+.small img { width: auto; max-width: 100%; }
 blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d55e00; background: var(--warn); }
 code, pre { font: .9em ui-monospace, monospace; background: var(--shade); }
 pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code { font-size: 1em; }
@@ -47,6 +48,7 @@ pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code
 _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
 _MARKDOWN_IMAGE = re.compile(r"^!\[(.*)\]\((figures/[\w\-]+\.png)\)$", re.MULTILINE)
 _NARROW = "(max-width: 40rem)"  # the same width as in the style above
+_SCROLLING = 736  # pixels; 46rem in the style above
 _SCALE = re.compile(r"<h1>(.*?) (\(.*\))</h1>")
 _FOLD = re.compile(r"<details(?: open)?>|</details>|<summary><b>[^<>]+</b>[^<>]*</summary>")
 _TITLE = re.compile(r"<h2>(?P<heading>.*?)</h2>|<summary><b>(?P<fold>.*?)</b>.*?</summary>")
@@ -139,16 +141,21 @@ def _names(body: str) -> Iterator[tuple[str, str]]:
 
 
 def _figure(path: Path, attributes: str) -> str:
-    """Return an image, and on narrow screens the one for them, or a wide one that scrolls."""
+    """Return an image, and on narrow screens the one for them. A wide image without one scrolls."""
     image, narrow = f'<img src="{_inlined(path)}"{attributes}>', _narrow(path)
     if not narrow.exists():
-        return f'<span class="figure scroll">{image}</span>'
+        kind = "scroll" if _pixels_across(path) > _SCROLLING else "small"
+        return f'<span class="figure {kind}">{image}</span>'
     source = f'<source media="{_NARROW}" srcset="{_inlined(narrow)}">'
     return f'<span class="figure"><picture>{source}{image}</picture></span>'
 
 
 def _narrow(path: Path) -> Path:
     return path.with_stem(f"{path.stem}-narrow")
+
+
+def _pixels_across(path: Path) -> int:
+    return int.from_bytes(path.read_bytes()[16:20], "big")  # the first field of a PNG file
 
 
 def _inlined(path: Path) -> str:

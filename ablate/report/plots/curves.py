@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
@@ -24,7 +25,7 @@ def training_plots(analysis: Analysis) -> Iterator[Plot]:
     histories = _ordered(analysis, analysis.study.curves())
     rows = [row for seeds in histories.values() for history in seeds for row in history]
     recorded = dict.fromkeys(name for row in rows for name, value in row.items() if math.isfinite(value))
-    for words, metrics in chosen_curves(list(recorded)):
+    for number, (words, metrics) in enumerate(chosen_curves(list(recorded)), start=1):
         metric = next((name for name in metrics if name in recorded), None)
         if metric is None:
             continue
@@ -37,8 +38,15 @@ def training_plots(analysis: Analysis) -> Iterator[Plot]:
         band = "range" if "loss" in metric else "sd"  # mean minus SD may be negative, which a log scale cannot show
         caption = curve_caption(title, own, metric, band)
         arguments = {"histories": own, "metric": metric, "reference": analysis.study.baseline, "band": band}
-        file = f"curves-{metric.replace('/', '-')}.png"
+        is_default = len(metrics) > 1 or metric == "lr"
+        file = f"curves-{metric.replace('/', '-')}.png" if is_default else curves_file(number, metric)
         yield Plot("curves", file, title, caption, "training_curves", arguments)
+
+
+def curves_file(number: int, metric: str) -> str:
+    """Return the file name of the plot of a metric, whose name may contain any characters."""
+    name = re.sub(r"[^a-z0-9]+", "-", metric.lower()).strip("-")
+    return f"curves-{number}-{name}"[:70].rstrip("-") + ".png"
 
 
 def batch_plots(analysis: Analysis) -> Iterator[Plot]:

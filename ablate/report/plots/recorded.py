@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ablate.report.analysis import Analysis
-from ablate.report.plots.curves import BANDS
+from ablate.report.plots.curves import BANDS, curves_file
 from ablate.report.plots.render import Plot
 from ablate.report.plots.step_grids import MOST_RUNS, MOST_STEPS, Grid, Grids, common_grids
 from ablate.report.recorded_curves import RecordedCurves, RecordedMetric
@@ -20,12 +19,11 @@ MOST_SCORES = 50
 def recorded_plots(analysis: Analysis) -> Iterator[Plot]:
     """Yield one plot per metric, the compared one first."""
     found = analysis.study.recorded()
-    for number, metric in enumerate(found.metrics if found else ()):
+    for number, metric in enumerate(found.metrics if found else (), start=1):
         assert found is not None
         grids = common_grids(metric.by_variant)
         if grids.by_variant:
-            name = re.sub(r"[^a-z0-9]+", "-", metric.name.lower()).strip("-") or str(number)
-            yield _plot(analysis, found, metric, grids, f"curves-{number + 1}-{name[:60]}.png")
+            yield _plot(analysis, found, metric, grids, curves_file(number, metric.name))
 
 
 def _plot(analysis: Analysis, found: RecordedCurves, metric: RecordedMetric, grids: Grids, file: str) -> Plot:

@@ -32,7 +32,8 @@ class Plot:
         caption: Description of the plot.
         function: Name of the function in `ablate.figures` that draws it.
         arguments: Its arguments, as plain data that another process can receive.
-        medium: The medium that sets its width, see `ablate.figures.media`.
+        medium: The medium that sets its width, see `ablate.figures.media`. A plot for a phone is shown instead of the
+            wide one of the same name on narrow screens, see `ablate.report.formats.html`.
     """
 
     section: str
@@ -47,6 +48,10 @@ class Plot:
     def path(self) -> str:
         """Path of the file relative to the report's folder."""
         return f"figures/{self.file}"
+
+    def again(self, ending: str, medium: Medium) -> Plot:
+        """Return the plot for another medium, in a file whose name has another ending."""
+        return replace(self, section="", file=self.file.removesuffix(".png") + ending, medium=medium)
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,11 @@ class Drawing:
     medium: Medium = "page"
 
     def again(self, plots: Sequence[Plot]) -> list[Plot]:
-        """Return the plots in the formats for a paper. Pictures of pixels have none."""
+        """Return the plots for phones, and in the formats for a paper. Pictures of pixels have neither."""
+        charts = [plot for plot in plots if plot.function != "existing"]
         return [
-            replace(plot, section="", file=f"{plot.file.removesuffix('.png')}.{kind}", medium=self.medium)
-            for plot in plots
-            for kind in self.formats
-            if plot.function != "existing"
+            *(plot.again("-narrow.png", "phone") for plot in charts),
+            *(plot.again(f".{kind}", self.medium) for plot in charts for kind in self.formats),
         ]
 
     def description(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS
@@ -41,15 +40,6 @@ def study_plots(analysis: Analysis) -> list[Plot]:
         _noise,
     )
     return [plot for maker in makers for plot in maker(analysis)]
-
-
-def for_phones(plots: Sequence[Plot]) -> list[Plot]:
-    """Return the plots with names next to their rows for narrow screens, where the report shows them instead."""
-    return [
-        replace(plot, section="", file=f"{plot.file.removesuffix('.png')}-narrow.png", medium="phone")
-        for plot in plots
-        if plot.function in ("forest", "main_effects")
-    ]
 
 
 def _unit(analysis: Analysis) -> str:

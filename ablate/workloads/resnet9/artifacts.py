@@ -41,7 +41,10 @@ def write_artifacts(
         figures.learning_curves(log.history, path, title=title, lr_steps=log.recorded("lr_step"))
 
     def batch(path: Path) -> None:
-        draw_batch(training.plan, training.seed, parts.train, path)
+        from ablate import figures
+
+        with figures.drawn_for("phone"):  # reports show this picture on every screen, and cannot draw it again
+            draw_batch(training.plan, training.seed, parts.train, path, count=8, columns=4)
 
     for name, draw in (("confusion.png", confusion), ("curves.png", curves), ("batch.png", batch)):
         try:
@@ -54,7 +57,7 @@ def write_artifacts(
             )
 
 
-def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: int = 8) -> None:
+def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: int, columns: int = 8) -> None:
     """Draw training images before and after the augmentation of the first step."""
     from ablate import figures
 
@@ -64,7 +67,7 @@ def draw_batch(plan: TrainingPlan, seed: int, train: Images, path: Path, count: 
     before, after = (
         (batch.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy() for batch in (images, changed)
     )
-    figures.before_after(before, after, path, names=("original", "as trained on"))
+    figures.before_after(before, after, path, names=("original", "as trained on"), columns=columns)
 
 
 def draw_data(dataset: Dataset, recipe: Recipe, count: int, path: Path) -> None:
