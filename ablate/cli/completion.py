@@ -101,8 +101,8 @@ def complete(app: typer.Typer) -> typer.Typer:
             info = _declaration(parameter.annotation)
             if info and parameter.name in _VALUES:
                 info.autocompletion = _completer(_VALUES[parameter.name])
-            elif info and parameter.name == "factors":
-                info.autocompletion = _factor_lists
+            elif info and parameter.name in _LISTS:
+                info.autocompletion = _LISTS[parameter.name]
     return app
 
 
@@ -131,3 +131,19 @@ def _factor_lists(incomplete: str) -> list[str]:
         for factor in WORKLOAD.factors.values()
         if factor.flag.startswith(begun) and factor.flag not in taken
     ]
+
+
+def _varied(incomplete: str) -> list[str]:
+    """Complete the name of a setting or hyperparameter, or the last word of its comma-separated values."""
+    known = {setting.name: setting for setting in (*WORKLOAD.settings, *WORKLOAD.factors.hyperparameters)}
+    name, equals, values = incomplete.partition("=")
+    if not equals:
+        return [f"{one}=" for one in known if one.startswith(name)]
+    domain = known[name].domain if name in known else None
+    done, comma, begun = values.rpartition(",")
+    words = domain.words if isinstance(domain, OneOf) else ()
+    return [f"{name}={done}{comma}{word}" for word in words if word.startswith(begun) and word not in done.split(",")]
+
+
+_LISTS: Mapping[str, Callable[[str], list[str]]] = {"factors": _factor_lists, "vary": _varied}
+"""Completion of parameters that take lists."""

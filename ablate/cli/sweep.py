@@ -50,6 +50,8 @@ def sweep(
 
       ablate sweep experiments/laptop.py --dry-run
 
+      ablate sweep --vary lr=0.003,0.01,0.03 --vary optimizer=adam,sgd --preset demo
+
       ablate sweep --design fractional --seeds 3 --preset demo --name screening
     """
     from ablate.report.report_folder import study_folder
@@ -57,6 +59,7 @@ def sweep(
 
     began = time.perf_counter()
     study = flags.study(file, recipe)
+    study.comparisons()  # raises the errors of a design before the data are opened
     if execution.until_clear:
         study = _sequential(study, keep_seeds=flags.seeds is not None)
     project = Project.find()

@@ -53,9 +53,11 @@ def varied_component(baseline: Recipe, name: str, values: Iterable[Value]) -> Co
     """Return the component of a varied name, the baseline's value first. Raises UsageError if that is not listed."""
     values, own = tuple(values), {**baseline.settings, **baseline.hyperparameters}[name]
     if own not in values:
+        first, in_file = value_text(values[0]), f"values={{{name!r}: {values[0]!r}}}"
+        option = f"{option_of(name)} {first}, in a study file " if baseline.workload.study_file is None else ""
         raise UsageError(
             f"The baseline's {name} is {value_text(own)}, which is not among {listed(map(value_text, values))}. Add it "
-            f"to these values, or give the baseline one of them: {option_of(name)} {value_text(values[0])}"
+            f"to these values, or give the baseline one of them: {option}{in_file}"
         )
     return Component(name, (own, *(value for value in values if value != own)))
 

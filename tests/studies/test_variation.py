@@ -107,9 +107,12 @@ def test_values_that_require_another_value_are_left_out_where_it_differs() -> No
     [
         (
             {"vary": {"lr": [0.003, 0.03]}},
-            "baseline's lr is 0.01, which is not among 0.003, 0.03. Add it .* --lr 0.003$",
+            "baseline's lr is 0.01, which is not among 0.003, 0.03. Add it .* --lr 0.003, in a study file values=",
         ),
-        ({"vary": {"dropout.p": [0, 0.1]}}, "dropout.p is 0.2, which .* --dropout-p 0$"),
+        (
+            {"vary": {"dropout.p": [0, 0.1]}},
+            "dropout.p is 0.2, which .* --dropout-p 0, in a study file values=.'dropout.p': 0.0.$",
+        ),
         ({"vary": {"lr": [0.01, 0.1, 1e-1]}}, "lr has the value 0.1 twice"),
         ({"vary": {"lr": [0.01, 10, 10.0]}}, "lr has the value 10 twice"),
         ({"vary": {"lr": [0.01]}}, "lr has 1 value to vary. List at least two"),

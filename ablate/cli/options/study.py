@@ -13,6 +13,7 @@ import typer
 from ablate.cli.options import names, panels
 from ablate.cli.options.common import JSON_HELP, ComputeFlags
 from ablate.cli.options.recipe import RecipeFlags
+from ablate.cli.options.vary import parse_vary
 from ablate.cores import usable_cores
 from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS
@@ -48,6 +49,18 @@ class StudyFlags:
     factors: Annotated[
         str | None, _study("Factors to ablate.", metavar="A,B,...", show_default="those of the baseline")
     ] = None
+    vary: Annotated[
+        list[str] | None,
+        _study(
+            "Setting or hyperparameter in question, with its values: each against the baseline's. Repeatable.",
+            "--vary",
+            metavar="NAME=A,B,...",
+            show_default=False,
+        ),
+    ] = None
+    all_pairs: Annotated[
+        bool, _study("Also compare levels, and named arms, with each other.", "--all-pairs", panel=panels.ADVANCED)
+    ] = False
     seeds: Annotated[
         str | None,
         _study("Number of seeds, or a list (0,3,7 or 20-69).", metavar="N|A,B,...", show_default=str(Study.seeds)),
@@ -82,9 +95,12 @@ class StudyFlags:
         study = load_study(file) if file else Study()
         recipe.check(study.workload)
         factors = [name.strip().replace("-", "_") for name in self.factors.split(",")] if self.factors else None
+        vary = parse_vary(self.vary, study.workload)
         changed = study.change(
             design=self.design,
             factors=factors,
+            vary={**study.vary, **vary} if vary else None,
+            all_pairs=self.all_pairs or None,
             seeds=parse_seeds(self.seeds),
             margin=self.margin,
             preset=self.preset,
@@ -94,7 +110,13 @@ class StudyFlags:
             values={**study.values, **recipe.values},
             options=study.options if self.resolution is None else {**study.options, "resolution": self.resolution},
         )
-        return changed if changed.name else changed.change(name=f"{changed.design}-{changed.preset}")
+        return changed if changed.name else changed.change(name=_name_of(changed))
+
+
+def _name_of(study: Study) -> str:
+    """Return the name of a study without a file: its design or what it varies, and its preset."""
+    design = [] if study.vary and study.design == Study.design else [study.design]
+    return "-".join([*(["vary", *study.vary] if study.vary else []), *design, study.preset])
 
 
 def parse_seeds(text: str | None) -> int | list[int] | None:
