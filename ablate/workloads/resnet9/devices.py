@@ -6,17 +6,17 @@ import ctypes
 import os
 import sys
 from importlib.util import find_spec
-
-import torch
+from pathlib import Path
 
 from ablate.cores import usable_cores
 from ablate.errors import UsageError, UserError
 from ablate.studies.conditions import Conditions, RequestedConditions
 from ablate.wording import unknown
 from ablate.workloads.resnet9.cpu_features import converts_bf16_fast, multiplies_bf16_fast, processor_facts
-from ablate.workloads.resnet9.kernels import compiler, library
+from ablate.workloads.resnet9.kernels.compile import compiler, library
 
 PRECISIONS = ("auto", "bf16", "fp32")
+_DEVICES = Path("/dev")
 
 
 def resolve_conditions(requested: RequestedConditions) -> Conditions:
@@ -27,8 +27,7 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
     with `compiled`. Raises UsageError for a device that is not available, and if there is no compiler.
     """
     device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
-    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    available = [name for name, is_present in is_available.items() if is_present]
+    available = available_devices() if device != "cpu" else ("cpu",)
     if device == "auto":
         device = available[0]
     if device not in available:
@@ -48,6 +47,22 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
     return Conditions(device, precision, requested.threads or usable_cores(), compiled, fused)
 
 
+def available_devices() -> tuple[str, ...]:
+    """Return the devices of this machine, the fastest first. Without the driver of a GPU, torch is not imported."""
+    if not may_have_gpu():
+        return ("cpu",)
+    import torch
+
+    is_available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return tuple(name for name, is_present in is_available.items() if is_present)
+
+
+def may_have_gpu() -> bool:
+    """Return whether torch could find a GPU: on Linux, those of NVIDIA, AMD and WSL have device files."""
+    drivers = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+    return sys.platform != "linux" or "torch" in sys.modules or any(any(_DEVICES.glob(name)) for name in drivers)
+
+
 def kernel_error(device: str = "cpu") -> str | None:
     """Return the error that prevents the use of the kernels of a device, or None. The first call compiles the CPU's."""
     if device == "cuda":
@@ -63,6 +78,8 @@ def kernel_error(device: str = "cpu") -> str | None:
 
 def gpus() -> tuple[str, ...]:
     """Return the CUDA devices of this machine, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     return tuple(visible.split(",") if visible else map(str, range(count)))[:count]
@@ -70,7 +87,11 @@ def gpus() -> tuple[str, ...]:
 
 def device_name(conditions: Conditions) -> str | None:
     """Return the name of the CUDA device that this process uses, or None without one."""
-    return torch.cuda.get_device_name() if conditions.device == "cuda" else None
+    if conditions.device != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 def is_faster_in_bf16(device: str, *, fused: bool) -> bool:
@@ -80,6 +101,8 @@ def is_faster_in_bf16(device: str, *, fused: bool) -> bool:
     bfloat16: training is 1.2 times as fast at width 16, and 1.1 times at width 64 (EPYC with AVX2, two threads).
     """
     if device == "cuda":
+        import torch
+
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     facts = processor_facts()
     return device == "cpu" and (multiplies_bf16_fast(facts) or (fused and converts_bf16_fast(facts)))
@@ -90,6 +113,8 @@ def prepare(threads: int) -> None:
 
     By default, PyTorch computes float32 convolutions on NVIDIA GPUs in TF32, with a mantissa of ten bits.
     """
+    import torch
+
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
     keep_freed_memory()

@@ -11,14 +11,15 @@ and one kernel module if it needs a new ingredient.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Annotated
 
 from ablate.errors import UsageError
 from ablate.studies.registry import RegistryBuilder
 from ablate.studies.settings import Details, OneOf, Range
-from ablate.workloads.resnet9.plan import TrainingPlan
+from ablate.workloads.resnet9.plan import TrainingPlan, deferred
 
+_AUGMENT = "ablate.workloads.resnet9.augment"
+_SCHEDULES = "ablate.workloads.resnet9.schedules"
 _register = RegistryBuilder()
 
 
@@ -36,11 +37,9 @@ def augment(
     and the data set small enough to overfit; otherwise it only makes the task harder. It must also suit the data: a
     mirrored digit is a different symbol.
     """
-    from ablate.workloads.resnet9.augment import crop_and_flip
-
     if pad >= plan.net.image_size:
         raise UsageError(f"augment.pad must be less than the image size, {plan.net.image_size}, not {pad}")
-    return plan.add_image_step("augment", partial(crop_and_flip, pad=pad, flip=flip))
+    return plan.add_image_step("augment", deferred(f"{_AUGMENT}:crop_and_flip", pad=pad, flip=flip))
 
 
 @_register.factor()
@@ -143,9 +142,7 @@ def lr_schedule(
     The learning rate rises to a peak and decreases to almost zero, while momentum does the opposite. The high
     learning rate in the middle explores and regularises, and the low one at the end converges.
     """
-    from ablate.workloads.resnet9.schedules import SHAPES
-
-    return replace(plan, schedule=partial(SHAPES[shape], peak=plan.lr, warmup=warmup))
+    return replace(plan, schedule=deferred(f"{_SCHEDULES}:of_shape", shape=shape, peak=plan.lr, warmup=warmup))
 
 
 @_register.candidate()
@@ -162,9 +159,7 @@ def color_jitter(
     and saturation teach the network to ignore such differences. It helps if new images differ from the training images
     in these ways. Where colour itself identifies a class, it removes information.
     """
-    from ablate.workloads.resnet9.augment import color_jitter
-
-    jitter = partial(color_jitter, brightness=brightness, contrast=contrast, saturation=saturation)
+    jitter = deferred(f"{_AUGMENT}:color_jitter", brightness=brightness, contrast=contrast, saturation=saturation)
     return plan.add_image_step("color_jitter", jitter)
 
 
@@ -176,9 +171,7 @@ def rotation(plan: TrainingPlan, *, degrees: Annotated[float, Range(0, 180, tune
     all images are upright, new ones included, the network learns an invariance that it does not need. Large angles can
     change the class, as of a 6 and a 9, and the corners are filled with reflected pixels.
     """
-    from ablate.workloads.resnet9.augment import rotate
-
-    return plan.add_image_step("rotation", partial(rotate, degrees=degrees))
+    return plan.add_image_step("rotation", deferred(f"{_AUGMENT}:rotate", degrees=degrees))
 
 
 @_register.candidate()
@@ -190,9 +183,7 @@ def resized_crop(plan: TrainingPlan, *, smallest: Annotated[float, Range(0.05, 1
     photographs. In small images that the object fills, a crop may remove what identifies it, so that the task becomes
     harder.
     """
-    from ablate.workloads.resnet9.augment import resized_crop
-
-    return plan.add_image_step("resized_crop", partial(resized_crop, smallest=smallest))
+    return plan.add_image_step("resized_crop", deferred(f"{_AUGMENT}:resized_crop", smallest=smallest))
 
 
 @_register.candidate()
@@ -218,9 +209,7 @@ def mixup(
     from memorising images and wrong labels, and makes predictions less overconfident. It is a strong regulariser: in a
     training run that is too short to overfit, it only makes the task harder.
     """
-    from ablate.workloads.resnet9.augment import mixup
-
-    return plan.add_batch_step("mixup", partial(mixup, alpha=alpha))
+    return plan.add_batch_step("mixup", deferred(f"{_AUGMENT}:mixup", alpha=alpha))
 
 
 @_register.candidate()
@@ -231,9 +220,7 @@ def cutout(plan: TrainingPlan, *, size: Annotated[int, Range(1, 64, tune=(2, 16)
     whole object. It acts like dropout on neighbouring pixels, and helps if the network overfits. The square must suit
     the image: one that covers most of the object leaves nothing to learn from.
     """
-    from ablate.workloads.resnet9.augment import cutout
-
-    return plan.add_batch_step("cutout", partial(cutout, size=size))
+    return plan.add_batch_step("cutout", deferred(f"{_AUGMENT}:cutout", size=size))
 
 
 @_register.candidate()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ablate.data import Dataset, split_indices
-from ablate.seeding import numpy_stream
+from ablate.data import Dataset
 from ablate.studies.recipe import Recipe
+from ablate.workloads.resnet9.data import split_members
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,6 @@ class Parts:
     train: Images
     validation: Images
     test: Images
-
-
-def split_members(dataset: Dataset, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the training and the validation images. The split depends on the seed only.
-
-    Raises UserError if the recipe asks for more images than the data set has.
-    """
-    settings = recipe.settings
-    return split_indices(
-        dataset.train.labels,
-        numpy_stream(recipe.seed, "split"),
-        val_size=settings["val_size"] if settings["validate_on"] == "val" else 0.0,
-        train_size=settings["train_size"],
-    )
 
 
 def load_parts(dataset: Dataset, recipe: Recipe, device: str) -> Parts:

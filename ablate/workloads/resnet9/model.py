@@ -15,7 +15,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ablate.seeding import torch_stream
-from ablate.workloads.resnet9.kernels import can_fuse, conv_norm_relu, convolve
+from ablate.workloads.resnet9.kernels.convolution import convolve
+from ablate.workloads.resnet9.kernels.norm_pool_relu import can_fuse, conv_norm_relu
 from ablate.workloads.resnet9.plan import Net
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from ablate.studies.workload import resolve
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -94,3 +96,15 @@ class TrainingPlan:
     def change_net(self, **values: bool | float | str) -> Self:
         """Change fields of the network's architecture."""
         return replace(self, net=replace(self.net, **values))  # type: ignore[arg-type]  # the names are Net's fields
+
+
+def deferred(reference: str, **values: Any) -> Callable[..., Any]:
+    """Return the function `module:name` with some keyword arguments. Its module is imported by the first call.
+
+    So a recipe is checked, and a finished study reported, without importing torch.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return resolve(reference)(*arguments, **values)
+
+    return call

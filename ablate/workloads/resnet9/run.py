@@ -8,46 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from ablate.data import DataProgress, Dataset, ImageSource, open_dataset
-from ablate.studies.job import Data, Job, Log, Outcome
-from ablate.studies.recipe import Recipe
+from ablate.data import ImageSource, open_dataset
+from ablate.studies.job import Job, Log, Outcome
 from ablate.workloads.resnet9.artifacts import write_artifacts
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.devices import prepare
-from ablate.workloads.resnet9.images import Images, load_parts, split_members
+from ablate.workloads.resnet9.images import Images, load_parts
 from ablate.workloads.resnet9.model import ResNet9
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training, evaluate
 from ablate.workloads.resnet9.weights import WEIGHTS, save_weights
 from ablate.workloads.resnet9.workload import training_plan
-
-
-def open_data(source: ImageSource | None, recipe: Recipe, progress: DataProgress | None = None) -> Data:
-    """Find and decode the data. The floor is the share of the most frequent class among the test images.
-
-    Raises UserError if the recipe does not fit the data, for instance if it asks for more images than there are.
-    """
-    source = source or ImageSource()
-    training_plan(recipe, classes=2)  # raises for wrong settings, before the images are decoded
-    dataset = open_dataset(source, recipe.settings["image_size"], progress)
-    split_members(dataset, recipe)
-    floor = np.bincount(dataset.test.labels).max() / len(dataset.test.labels)
-    return Data(dataset.name, dataset.fingerprint, float(floor), source, description_of(dataset), dataset.notes)
-
-
-def description_of(dataset: Dataset) -> str:
-    """Return a description of the data for reports, with the notes on how it was read.
-
-    It warns of CIFAR images that are JPEG files, not original pixels.
-    """
-    words = f"{dataset.name}, {len(dataset.train):,} training and {len(dataset.test):,} test images"
-    if "JPEG" in dataset.encoding and dataset.name.startswith("cifar"):
-        words = f"{words}, re-encoded as JPEG: scores are a little lower than on the original pixels"
-    else:
-        words = f"{words} ({dataset.encoding})"
-    return "; ".join([words, *dataset.notes])
 
 
 def train(job: Job, log: Log) -> Outcome:

@@ -62,3 +62,8 @@ SHAPES: dict[str, Callable[..., LRScheduler]] = {
     "warmup": linear_warmup,
 }
 """The schedules by the name of their shape."""
+
+
+def of_shape(optimizer: Optimizer, total_steps: int, *, shape: str, peak: float, warmup: float) -> LRScheduler:
+    """Return the schedule of that shape."""
+    return SHAPES[shape](optimizer, total_steps, peak=peak, warmup=warmup)

@@ -82,7 +82,7 @@ WORKLOAD = Workload(
     presets=PRESETS,
     metric=Metric("test_accuracy", tracked="test/accuracy"),
     train_function="ablate.workloads.resnet9.run:train",
-    data_function="ablate.workloads.resnet9.run:open_data",
+    data_function="ablate.workloads.resnet9.data:open_data",
     pilot_function="ablate.workloads.resnet9.run:pilot",
     conditions_function="ablate.workloads.resnet9.devices:resolve_conditions",
     device_function="ablate.workloads.resnet9.devices:device_name",

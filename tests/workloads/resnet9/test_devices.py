@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -12,6 +15,7 @@ from ablate.workloads.dispatch import device_name
 from ablate.workloads.resnet9 import devices, run
 from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
 from ablate.workloads.resnet9.gradients import CapturedGradients, EagerGradients
+from tests.samples.processes import output_of
 from tests.samples.training import plan_of, recipe_of, tiny_images
 
 
@@ -75,3 +79,37 @@ def test_runs_on_a_gpu_have_its_name() -> None:
 def test_gradients_are_captured_on_a_gpu_only() -> None:
     kinds = {device: type(run.start(plan_of(), tiny_images(), job(device)).gradients) for device in ("cuda", "cpu")}
     assert kinds == {"cuda": CapturedGradients, "cpu": EagerGradients}
+
+
+@pytest.mark.parametrize("driver", ["nvidia0", "nvidiactl", "nvmap", "kfd", "dxg"])
+def test_the_driver_of_a_gpu_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str) -> None:
+    monkeypatch.setattr(devices, "_DEVICES", tmp_path)
+    monkeypatch.setattr(devices, "sys", SimpleNamespace(platform="linux", modules={}))
+    (tmp_path / "null").touch()
+    assert not devices.may_have_gpu()
+    assert devices.available_devices() == ("cpu",)
+    (tmp_path / driver).touch()
+    assert devices.may_have_gpu()
+    monkeypatch.setattr(devices, "sys", SimpleNamespace(platform="darwin", modules={}))
+    (tmp_path / driver).unlink()
+    assert devices.may_have_gpu(), "torch knows of Apple's GPUs"
+
+
+def test_conditions_and_data_need_no_torch_without_a_gpu(tmp_path: Path) -> None:
+    """A finished study is reported in a second instead of two."""
+    program = f"""
+        import sys
+        from pathlib import Path
+        from ablate import Recipe, find_workload
+        from ablate.data import ImageSource
+        from ablate.studies.conditions import RequestedConditions
+        from ablate.workloads.dispatch import open_data, resolve_conditions
+        from ablate.workloads.resnet9 import devices
+
+        devices._DEVICES = Path({str(tmp_path)!r})
+        workload = find_workload("resnet9")
+        recipe = Recipe.of(workload, workload.factors, workload.preset("demo").settings)
+        data, conditions = open_data(recipe, ImageSource("digits")), resolve_conditions(workload, RequestedConditions())
+        print(data.name, conditions.device, "torch" in sys.modules)
+    """
+    assert output_of(program, fresh=True).split() == ["digits", "cpu", "False"]

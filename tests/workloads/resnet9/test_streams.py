@@ -13,8 +13,9 @@ import torch
 from torch import Generator, Tensor
 
 from ablate.workloads.resnet9.checkpoint import Checkpoint
+from ablate.workloads.resnet9.data import split_members
 from ablate.workloads.resnet9.factors import FACTORS
-from ablate.workloads.resnet9.images import Images, split_members
+from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.model import StreamDropout
 from ablate.workloads.resnet9.plan import BatchStep, ImageStep, TrainingPlan
 from ablate.workloads.resnet9.run import digest

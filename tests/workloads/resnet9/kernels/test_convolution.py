@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablate.workloads.resnet9.kernels import compiler, convolve
-from ablate.workloads.resnet9.kernels.convolution import can_convolve, min_channels
+from ablate.workloads.resnet9.kernels.compile import compiler
+from ablate.workloads.resnet9.kernels.convolution import can_convolve, convolve, min_channels
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 

@@ -23,7 +23,7 @@ from ablate.studies.conditions import Conditions, RequestedConditions, custom_co
 from ablate.workloads.resnet9 import model
 from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
 from ablate.workloads.resnet9.factors import FACTORS
-from ablate.workloads.resnet9.kernels import compiler, library
+from ablate.workloads.resnet9.kernels.compile import compiler, library
 from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
 from ablate.workloads.resnet9.model import Block
 from tests.samples.processes import start_program
@@ -248,7 +248,7 @@ def script(path: Path, text: str) -> str:
 def test_concurrent_compilations_never_load_a_partial_library(fresh, monkeypatch):
     quick = script(fresh / "quick++", f'exec {compiler()} "$@" -O0')  # so that the test takes seconds
     monkeypatch.setenv("CXX", quick)
-    code = "from ablate.workloads.resnet9.kernels import library; print(library().forward_float32 is not None)"
+    code = "from ablate.workloads.resnet9.kernels.compile import library; print(library().forward_float32 is not None)"
     programs = [start_program(code=code, folder=fresh) for _ in range(2)]
     assert [program.communicate()[0] for program in programs] == ["True\n"] * 2
     (made,) = (fresh / "cache" / "kernels").iterdir()
