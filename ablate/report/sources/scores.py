@@ -63,6 +63,11 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         unit = _kind_of_share(used, column, row_word)
         if unit == PERCENT and options.unit is None:
             cautions.append(f"{name} contains percentages. They were divided by 100; differences are in points.")
+    if unit == PERCENT and options.unit and goal == "max" and not signs and used[column].between(0, 1).all():
+        cautions.append(
+            f"All values of {name} are from 0 to 1, and --unit {options.unit} reads them as percentages. If they are "
+            "fractions, use --unit fraction."
+        )
     if unit in (FRACTION, PERCENT):
         _check_share(used, column, unit, row_word)
     floor = _in_unit("--floor", options.floor, unit, name, is_asked=options.unit is not None)

@@ -20,13 +20,14 @@ from ablate.report.sources.declarations import (
     reproduction_commands,
     scale_line,
 )
+from ablate.report.sources.percentages import percentage_cautions
 from ablate.report.sources.recorded_design import design_table, in_question, levels_table
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.runs.run_table import judged, run_table
 from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, missing_runs, replay, start_monitoring
 from ablate.stats.metric import Metric
-from ablate.tracking import PlanEntry, StudyRecord, Tracker
+from ablate.tracking import PlanEntry, StudyRecord, Tracker, run_title
 from ablate.wording import count
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
     metric = _metric(details, matched.values(), floor)
     runs = {entry: judged(run, metric) for entry, run in matched.items()}
     results = {entry: run for entry, run in runs.items() if run.is_result}
-    for run in results.values():
-        metric.check_fraction(run.metrics.get(metric.tracked, math.nan), f"{metric.name} of {run.variant}/s{run.seed}")
     margin = float(declared["margin"]) if margin is None else margin
     looks, counts = _looks(details), _run_counts(record, runs, own)
     study = StudyData(
@@ -70,7 +69,11 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         design_name=str(declared.get("design", "")),
         seeds=[int(seed) for seed in declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
-        cautions=[*_floor_caution(floor, details), *_cautions(record, margin, results, metric)],
+        cautions=[
+            *_unit_cautions(results.values(), metric),
+            *_floor_caution(floor, details),
+            *_cautions(record, margin, results, metric),
+        ],
         limits=declared_limits(record),
         commands=reproduction_commands(record, list(results.values())),
         searches=read_searches(details),
@@ -130,6 +133,17 @@ def _metric(details: Mapping[str, Any], runs: Iterable[Run], floor: float | None
         return metric.with_floor(floor)
     known = [run.floor for run in runs if run.floor is not None]
     return metric.with_floor(details.get("floor", min(known, default=None)))
+
+
+def _unit_cautions(results: Iterable[Run], metric: Metric) -> list[str]:
+    """Return a warning about scores that may be in another unit. Raises UserError for scores that are not."""
+    stable = {}
+    for run in results:
+        score = run.metrics.get(metric.tracked, math.nan)
+        metric.check_fraction(score, f"{metric.name} of {run_title(run)}")
+        if run.status == "finished":
+            stable[run_title(run)] = score
+    return percentage_cautions(stable, metric)
 
 
 def _floor_caution(floor: float | None, details: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,14 @@ from ablate.stats.metric import Metric
 from ablate.wording import listed
 from ablate.workloads.custom.json_objects import STEPS, json_objects
 from ablate.workloads.custom.number_parsing import number_cut_by, read_number
-from ablate.workloads.custom.result_names import JsonObject, find_result, flatten, numbers, recordable
+from ablate.workloads.custom.result_names import (
+    JsonObject,
+    find_result,
+    flatten,
+    numbers,
+    part_without_values,
+    recordable,
+)
 from ablate.workloads.custom.value_pattern import find_last_value, split_at_group
 
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)\s?:\s+\S.*")
@@ -107,12 +114,14 @@ class ResultReader:
 
     def _last_object(self, text: str, where: str) -> dict[str, float] | None:
         """Return the numbers of the last object with the metric; None if no object has it."""
+        later: list[JsonObject] = []
         for entry in reversed(list(json_objects(text))):
             if isinstance(entry, JsonObject):
-                found = self._of_object(entry, where)
+                found = self._of_object(entry, where, later)
                 if found is not None:
                     return found
-            elif f'"{self.metric.name}"' in entry or f"'{self.metric.name}'" in entry:
+                later.append(entry)
+            elif self._names_metric(entry):
                 shown = " ".join(entry.split())[:100]
                 raise UserError(
                     f'The last "{self.metric.name}" in {where} is not in valid JSON: {shown}. Print JSON in a line of '
@@ -120,8 +129,20 @@ class ResultReader:
                 )
         return None
 
-    def _of_object(self, entry: JsonObject, where: str) -> dict[str, float] | None:
-        """Return the numbers of an object, the metric under its own name; None if it lacks the metric."""
+    def _names_metric(self, text: str) -> bool:
+        """Return whether a text has the metric in quotation marks, or all parts of its dotted name."""
+        name = self.metric.name
+        return any(
+            all(f"{mark}{part}{mark}" in text for part in parts)
+            for mark in "\"'"
+            for parts in ([name], [part for part in name.split(".") if not part.isdecimal()])
+        )
+
+    def _of_object(self, entry: JsonObject, where: str, later: Sequence[JsonObject] = ()) -> dict[str, float] | None:
+        """Return the numbers of an object, the metric under its own name; None if it lacks the metric.
+
+        Raises UserError if one of the `later` objects has no values in place of the object that has the metric here.
+        """
         name = self.metric.name
         path = find_result(entry, name, where)
         if path is None:
@@ -129,6 +150,10 @@ class ResultReader:
         if entry.repeated:
             raise UserError(
                 f'"{entry.repeated}" has several values in one JSON object in {where}. Print each name once'
+            )
+        if part := next(filter(None, (part_without_values(one, path) for one in later)), ""):
+            raise UserError(
+                f'The last "{part}" in {where} has no {name}, but an earlier one has. Print NaN for a run that diverged'
             )
         value = flatten(entry)[path]
         others = {key: number for key, number in _without_steps(numbers(entry)).items() if key != path}

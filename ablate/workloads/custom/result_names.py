@@ -68,6 +68,22 @@ def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None
     return names[0] if names else None
 
 
+def part_without_values(found: Mapping[Any, Any], name: str) -> str:
+    """Return the part of a dotted name that has no values in an object: `test` of `test.f1` in {"test": null}.
+
+    Empty for an object that has values there, or lacks all parts of the name.
+    """
+    for key, value in found.items():
+        if not name.startswith(f"{key}."):
+            continue
+        inner = dict(enumerate(value)) if isinstance(value, list) else value
+        if not isinstance(inner, Mapping) or not inner:
+            return str(key)
+        if part := part_without_values(inner, name[len(f"{key}.") :]):
+            return f"{key}.{part}"
+    return ""
+
+
 def _without_positions(name: str) -> str:
     """Return a dotted name without the positions in lists: `folds.0.f1` is `folds.f1`."""
     return ".".join(part for part in name.split(".") if not part.isdecimal())

@@ -108,6 +108,12 @@ def test_a_collapsed_run_among_percentages_has_a_way_out() -> None:
     assert read("acc", ["93.1", "-1", "92.8"], unit="own", margin=0.5).values.tolist() == [93.1, -1, 92.8]
 
 
+def test_fractions_read_as_percentages_are_said() -> None:
+    assert "from 0 to 1, and --unit %" in read("acc", ["0.93", "0.91"], unit="%").cautions[0]
+    assert not read("acc", ["0.93%", "0.91%"], unit="percent").cautions
+    assert not read("wer", ["0.93", "0.91"], unit="percent", goal="min", margin=0.5).cautions
+
+
 def test_runs_that_failed_do_not_decide_the_unit() -> None:
     found = read("acc", ["93.1", "0.0", "-1", "0.5"], ["finished", "finished", "failed", "running"])
     assert found.values[0] == pytest.approx(0.931)

@@ -53,6 +53,7 @@ def reader(name: str, times: float = 1.0, **more: str) -> ResultReader:
         ('{"score": 9}\n[1, 2]\n["a"]\nnull\n[{"loss": 1}]', 9),
         ('{"score": 9}\n{"monitor": "score", "lr": 0.1}\n{"text": "the best \'score\' so far"}', 9),
         ('{"test": {"score": 9}, "classes": {"score": {"cat": 1}}}', 9),
+        ('{"test": {"score": 9}}\n{"test": {"loss": 1}}\n{"train": null}', 9),
     ],
 )
 def test_the_last_json_object_with_the_metric_counts(output: str, value: float) -> None:
@@ -93,6 +94,39 @@ def test_the_last_step_of_a_list_is_advised() -> None:
     with pytest.raises(UserError, match=r'the last for example: Metric\("history.1.score"\), or print it') as caught:
         READER.from_output('{"history": [{"epoch": 1, "score": 0.1}, {"epoch": 2, "score": 0.2}]}')
     assert "history.0.score, history.1.score" in str(caught.value)
+
+
+@pytest.mark.parametrize("metric", ["test.f1", "f1"])
+@pytest.mark.parametrize(
+    ("output", "part"),
+    [
+        ('{"test": {"f1": 0.7}}\n{"test": null}', "test"),
+        ('{"test": {"f1": 0.7}}\n{"test": {}}\n{"done": 1}', "test"),
+        ('{"test": {"f1": 0.7}}\n{"test": []}', "test"),
+        ('{"test": {"f1": 0.7}}\n{"test": 0.4}', "test"),
+        ('{"test": {"f1": 0.7}}\n{"test": "diverged"}', "test"),
+        ('{"epoch": 1, "test": {"f1": 0.7}}\n{"epoch": 2, "test": null}', "test"),
+        ('[{"epoch": 1, "test": {"f1": 0.7}}, {"epoch": 2, "test": null}]', "test"),
+    ],
+)
+def test_a_later_object_without_values_is_not_skipped(output: str, part: str, metric: str) -> None:
+    with pytest.raises(UserError, match=f'The last "{part}" in the standard output has no {metric}'):
+        reader(metric).from_output(output)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        '{"test.f1": null}',
+        '{"test": {"f1": null}}',
+        '{"test": {"f1": {}}}',
+        '{"test": {"f1": [0.4]}}',
+        '{"test": {"f1": 1,}}',
+    ],
+)
+def test_a_later_value_of_another_form_is_not_skipped(later: str) -> None:
+    with pytest.raises(UserError, match=r"is null|an object with|is \[0.4\]|not in valid JSON"):
+        reader("test.f1").from_output('{"test": {"f1": 0.7}}\n' + later)
 
 
 @pytest.mark.parametrize(
