@@ -69,11 +69,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         design_name=str(declared.get("design", "")),
         seeds=[int(seed) for seed in declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
-        cautions=[
-            *_unit_cautions(results.values(), metric),
-            *_floor_caution(floor, details),
-            *_cautions(record, margin, results, metric),
-        ],
+        cautions=[*_floor_caution(floor, details), *_cautions(record, margin, results, metric)],
         limits=declared_limits(record),
         commands=reproduction_commands(record, list(results.values())),
         searches=read_searches(details),
@@ -170,8 +166,8 @@ def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -
 
 
 def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Run], metric: Metric) -> list[str]:
-    """Return the warnings at the top: changed declarations, mixed conditions, switches without effect."""
-    lines = []
+    """Return the warnings at the top: units, changed declarations, mixed conditions, switches without effect."""
+    lines = _unit_cautions(results.values(), metric)
     declared = float(record.declared["margin"])
     if margin != declared:
         lines.append(f"The margin of this report is {margin:g}; the study declared {declared:g}.")
