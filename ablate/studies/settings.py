@@ -70,7 +70,7 @@ class Setting:
     for a setting that was added later: the value that recipes implied before it existed. At that value it is left out
     of a recipe's key, so that old runs stay valid. `requires` is for a setting that has an effect with some values of
     another one only: the name of the other, and these values. `scale_text` is its part of the description of a scale,
-    if it has one: `width {0}`.
+    if it has one: `width {0}`. `in_question` is for a factor with named levels, which a study compares by default.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Setting:
     legacy_value: Value = ...  # type: ignore[assignment]  # Ellipsis: not a value, hence never equal to one
     requires: tuple[str, tuple[Value, ...]] | None = None
     scale_text: str = ""
+    in_question: bool = False
 
     @property
     def was_added_later(self) -> bool:

@@ -18,6 +18,7 @@ from ablate.studies.settings import Value
 from ablate.studies.study_checks import arguments_explained, check_name, check_seeds
 from ablate.studies.variation import (
     arm_label,
+    check_factor,
     check_labels,
     named_arm,
     possible,
@@ -102,7 +103,9 @@ class Study:
         levels, arms = read_levels(self.workload, self.vary), read_arms(self.workload, self.arms)
         if self.factors is not None and not (self.factors or levels or arms):
             raise UsageError("factors of a study is empty. Name the factors in question, or leave it out for all")
-        for name in (*(self.factors or ()), *self.on, *self.off):
+        for name in self.factors or ():
+            check_factor(self.workload, name)
+        for name in (*self.on, *self.off):
             if name not in self.workload.factors:
                 raise UsageError(unknown("factor", name, tuple(self.workload.factors)))
 
@@ -128,17 +131,20 @@ class Study:
         """
         on = (set(self.workload.factors.baseline) | set(self.on)) - set(self.off)
         preset = self.workload.preset(self.preset)
-        everything = Recipe.of(self.workload, on | set(self.factors or ()), {**preset.settings, **self.values})
+        asked = set(self.factors or ()) & set(self.workload.factors)
+        everything = Recipe.of(self.workload, on | asked, {**preset.settings, **self.values})
         return everything.only(on).reseed(self.seed_list[0])
 
     @cached_property
     def components(self) -> tuple[Component, ...]:
         """The components in question: factors, then names whose values are varied, the baseline's value first."""
-        own = () if self.vary or self.arms else self.baseline.factors
-        names = dict.fromkeys(own if self.factors is None else self.factors)
-        levels = read_levels(self.workload, self.vary)
-        varied = [varied_component(self.baseline, name, values) for name, values in levels.items()]
-        return (*map(Component, names), *varied)
+        levels = {**self.workload.level_factors, **read_levels(self.workload, self.vary)}
+        own = () if self.vary or self.arms else (*self.baseline.factors, *self.workload.level_factors)
+        names = dict.fromkeys([*(own if self.factors is None else self.factors), *self.vary])
+        found = [
+            varied_component(self.baseline, one, levels[one]) if one in levels else Component(one) for one in names
+        ]
+        return tuple(sorted(found, key=lambda one: not one.is_factor))
 
     @cached_property
     def resolved_design(self) -> Design:

@@ -10,7 +10,7 @@ from ablate.errors import UsageError
 from ablate.studies.arms import Arm, Component, PlannedContrast
 from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
-from ablate.studies.settings import Value, value_text
+from ablate.studies.settings import OneOf, Value, value_text
 from ablate.studies.workload import Workload
 from ablate.wording import listed, unknown
 
@@ -47,6 +47,18 @@ def _values(workload: Workload, name: str, values: object) -> tuple[Value, ...]:
     if len(found) < 2:
         raise UsageError(f"{name} has {len(found)} value to vary. List at least two, the baseline's among them")
     return tuple(found)
+
+
+def check_factor(workload: Workload, name: str) -> None:
+    """Raise UsageError unless a workload has a factor of that name, on or off or with named levels."""
+    if name in workload.factors or name in workload.level_factors:
+        return
+    known = {setting.name: setting for setting in (*workload.settings, *workload.factors.hyperparameters)}
+    if name in known:
+        words = known[name].domain
+        values = ",".join(words.words) if isinstance(words, OneOf) else "VALUE,VALUE"
+        raise UsageError(f"{name} is a setting, not a factor. Compare its values with --vary {name}={values}")
+    raise UsageError(unknown("factor", name, (*workload.factors, *workload.level_factors)))
 
 
 def varied_component(baseline: Recipe, name: str, values: Iterable[Value]) -> Component:

@@ -15,7 +15,7 @@ from ablate.errors import UsageError
 from ablate.stats.metric import Metric
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
 from ablate.studies.registry import FactorRegistry
-from ablate.studies.settings import Setting, Value
+from ablate.studies.settings import OneOf, Setting, Value
 from ablate.wording import unknown
 
 BUILT_IN = {"resnet9": "ablate.workloads.resnet9.workload:WORKLOAD"}
@@ -103,6 +103,12 @@ class Workload:
         ones = [settings[setting.name] == 1 and setting.scale_text.startswith("{0} ") for setting in named]
         parts = [part.removesuffix("s") if is_one else part for part, is_one in zip(parts, ones, strict=True)]
         return ", ".join(parts).replace(", of ", " of ")
+
+    @property
+    def level_factors(self) -> dict[str, tuple[Value, ...]]:
+        """The levels of the factors that have named levels, which are settings with these values."""
+        chosen = [setting for setting in self.settings if setting.in_question]
+        return {setting.name: setting.domain.words for setting in chosen if isinstance(setting.domain, OneOf)}
 
     def setting(self, name: str) -> Setting:
         """Return the setting (`lr`) or hyperparameter (`dropout.p`) of that name.

@@ -70,9 +70,10 @@ class RecipeFlags:
         for name in (*self.switches, *self.values):
             if name not in known:
                 prefix = "no-" if self.switches.get(name) is False else ""
+                factors = ", ".join([*workload.factors, *workload.level_factors])
                 raise UsageError(
                     f"--{prefix}{option_name(name)} applies to {WORKLOAD.name}, but this study trains {workload.name}. "
-                    f"Choose factors with --factors ({', '.join(workload.factors)}); change the rest by on=, off= "
+                    f"Choose factors with --factors ({factors}); change the rest by on=, off= "
                     "and values= in the study file"
                 )
 

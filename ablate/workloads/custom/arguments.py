@@ -10,15 +10,16 @@ from ablate.stats.metric import Metric
 from ablate.studies.settings import OneOf, Range, Value
 from ablate.wording import unknown
 
-FactorDescription = str | tuple[str, str]
-"""Description of a factor when it is on, or a pair of descriptions, for on and off."""
+FactorDescription = str | tuple[str, str] | list[str]
+"""Description of a factor when it is on, a pair of descriptions, for on and off, or a list of names of levels."""
 
 
 class WorkloadDeclaration(TypedDict, total=False):
     """Keyword arguments of `from_function` and `from_command`; only `metric` is required.
 
     Attributes:
-        factors: Factors that are on in the baseline, with their descriptions.
+        factors: Factors that are on in the baseline, with their descriptions. A factor with several levels has a list
+            of their names instead, the baseline's first: `{"optimizer": ["sgd", "adam", "muon"]}`.
         candidates: Factors that are off in the baseline.
         settings: Values that all arms share, by name.
         ranges: Ranges of settings, which tuning searches.

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,20 +20,11 @@ from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.settings import Value
 from ablate.studies.workload import Workload
-from ablate.wording import unknown
-from ablate.workloads.custom.arguments import (
-    CommandDeclaration,
-    FactorDescription,
-    WorkloadDeclaration,
-    check_arguments,
-)
+from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclaration, check_arguments
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
-from ablate.workloads.custom.declarations import (
-    declared_metric,
-    declared_workload,
-    make_outcome,
-)
+from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, digest, named_files
+from ablate.workloads.custom.levels import command_factors, split_factors
 from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
 from ablate.workloads.custom.run_folder import working_folder
@@ -50,7 +41,8 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
 
     Args:
         command: The command line. `{augment:--augment|--no-augment}` declares a factor, on in the baseline unless it is
-            listed in `candidates`. Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting,
+            listed in `candidates`, and `{optimizer:--opt sgd|--opt adam|--opt muon}` one with as many levels, the
+            baseline's first. Further placeholders are `{seed}`, `{threads}`, `{device}` and every setting,
             `{python}` for this interpreter, `{here}` for the run's view of the study file's folder, `{files}` for a
             folder whose files become artifacts, and `{checkpoint}` for a folder that is kept until the run finishes.
         **declaration: The settings, metric and data of the training, and where to read the metric: see
@@ -68,10 +60,13 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
     check_arguments("from_command", declaration, CommandDeclaration)
     template = CommandTemplate.parse(command)
     _check_metric_source(declaration)
-    template.check(dict.fromkeys([*_PLACEHOLDERS, *declaration.get("settings", {})]))
+    texts = template.factor_texts
+    of_levels = [name for name in texts if len(texts[name]) > 2]
+    template.check(dict.fromkeys([*_PLACEHOLDERS, *of_levels, *declaration.get("settings", {})]))
     names = WorkloadDeclaration.__optional_keys__
     common: WorkloadDeclaration = {name: declaration[name] for name in names if name in declaration}  # type: ignore[assignment, literal-required]  # the keys of one are keys of the other
-    common["factors"] = _baseline_factors(template, declaration)
+    common["factors"] = command_factors(template, declaration)
+    levels = split_factors(common["factors"], {})[1]
     trainer = CommandTrainer(
         command,
         declared_metric(declaration),
@@ -85,25 +80,17 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
         shared_folder=declaration.get("shared_folder", False),
         more_code=tuple(declaration.get("code", ())),
         setting_texts=tuple(str(value) for values in _setting_values(declaration) for value in values),
+        levels=levels,
     )
     others = (trainer.folder, trainer.json_file, *trainer.environment.values())
-    return declared_workload(trainer, common, template.unread_names(declaration.get("settings", ()), others))
+    unread, given = template.unread_names(declaration.get("settings", ()), others), declaration.get("factors", {})
+    help_texts = {name: text for name in levels if isinstance(text := given.get(name), str)}
+    return declared_workload(trainer, common, unread, help_texts)
 
 
 def _setting_values(declaration: CommandDeclaration) -> list[Iterable[Value]]:
     presets = declaration.get("presets", {}).values()
     return [values.values() for values in (declaration.get("settings", {}), *presets)]
-
-
-def _baseline_factors(template: CommandTemplate, declaration: CommandDeclaration) -> dict[str, FactorDescription]:
-    """Return the factors of the command that are not candidates, described by the declaration or by their texts."""
-    texts = template.factor_texts
-    candidates = declaration.get("candidates", {})
-    descriptions = {**declaration.get("factors", {}), **candidates}
-    for name in descriptions:
-        if name not in texts:
-            raise UsageError(f"{unknown('factor', name, texts)}. Add it to the command: {{{name}:on|off}}")
-    return {name: descriptions.get(name, text) for name, text in texts.items() if name not in candidates}
 
 
 def _check_metric_source(declaration: CommandDeclaration) -> None:
@@ -134,6 +121,7 @@ class CommandTrainer:
     shared_folder: bool = False
     more_code: tuple[str, ...] = ()
     setting_texts: tuple[str, ...] = ()
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     file: Path | None = None
 
     def bound_to(self, file: Path) -> Self:
@@ -155,7 +143,7 @@ class CommandTrainer:
         options = json.dumps(
             [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         )
-        texts = [text for switch in self._template.switches for text in (switch.on, switch.off)]
+        texts = [text for switch in self._template.switches for text in switch.texts]
         texts += [*self.environment.values(), *self.setting_texts]
         words, texts = (
             [fill_values(text, {"here": self._here}) for text in some] for some in (self._template.arguments, texts)
@@ -206,7 +194,7 @@ class CommandTrainer:
         }
 
     def _program(self, job: Job, log: Log, values: Mapping[str, object], folder: Path) -> Program:
-        arguments = self._template.fill(job.recipe.__getitem__, values)
+        arguments = self._template.fill(job.recipe.__getitem__, values, self.levels)
         environment = {
             **thread_limits(job.conditions.threads),
             "PYTHONUNBUFFERED": "1",

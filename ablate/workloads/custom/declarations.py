@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ablate.errors import UsageError
@@ -15,8 +16,9 @@ from ablate.studies.registry import Factor, FactorRegistry
 from ablate.studies.settings import Anything, OneOf, Range, Setting, Value
 from ablate.studies.workload import Preset, Workload
 from ablate.wording import listed, unknown
-from ablate.workloads.custom.arguments import FactorDescription, WorkloadDeclaration
+from ablate.workloads.custom.arguments import WorkloadDeclaration
 from ablate.workloads.custom.fingerprint import content_digest
+from ablate.workloads.custom.levels import OnOff, level_settings, split_factors
 from ablate.workloads.custom.result_names import find_result, flatten, recordable
 
 if TYPE_CHECKING:
@@ -77,20 +79,25 @@ class DeclaredData:
         return replace(self, folder=file.parent)
 
 
-def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread: Mapping[str, str]) -> Workload:
-    """Return the workload of a declaration, and of the names that its training does not read.
+def declared_workload(
+    trainer: Trainer,
+    declaration: WorkloadDeclaration,
+    unread: Mapping[str, str],
+    help_texts: Mapping[str, str] = MappingProxyType({}),
+) -> Workload:
+    """Return the workload of a declaration, of the names that its training does not read, and of the help of levels.
 
     Raises UsageError for an invalid declaration.
     """
     metric, settings = declared_metric(declaration), declaration.get("settings", {})
-    baseline, ranges = declaration.get("factors", {}), declaration.get("ranges", {})
+    ranges, candidates = declaration.get("ranges", {}), declaration.get("candidates", {})
     for kind in ("factors", "candidates", "settings"):
         _check_mapping(kind, declaration.get(kind, {}))
-    descriptions = {**baseline, **declaration.get("candidates", {})}
-    if not descriptions:
+    descriptions, levels = split_factors(declaration.get("factors", {}), candidates)
+    if not (descriptions or levels):
         raise UsageError("A custom training needs factors. Declare some: factors=dict(scaling='standardised inputs')")
     validation = _declared_validation(declaration)
-    _check_names(descriptions, settings, [metric.name, *([validation.name] if validation else [])])
+    _check_names([*descriptions, *levels], settings, [metric.name, *([validation.name] if validation else [])])
     for name in ranges:
         if name not in settings:
             raise UsageError(f"{unknown('setting', name, settings)}. A range needs a setting of the same name")
@@ -99,8 +106,13 @@ def declared_workload(trainer: Trainer, declaration: WorkloadDeclaration, unread
     metric.with_floor(floor).check_floor()
     return Workload(
         name=declaration.get("name", ""),
-        factors=FactorRegistry(tuple(_factor(name, text, name in baseline) for name, text in descriptions.items())),
-        settings=tuple(_setting(name, value, ranges.get(name)) for name, value in settings.items()),
+        factors=FactorRegistry(
+            tuple(_factor(name, text, name not in candidates) for name, text in descriptions.items())
+        ),
+        settings=(
+            *level_settings(levels, help_texts),
+            *(_setting(name, value, ranges.get(name)) for name, value in settings.items()),
+        ),
         presets=tuple(Preset(name, "declared by the study", values) for name, values in presets.items()),
         metric=metric,
         train_function=trainer,
@@ -157,19 +169,17 @@ def _declared_validation(declaration: WorkloadDeclaration) -> Metric | None:
     return replace(validation, tracked=recordable(validation.tracked))
 
 
-def _check_names(
-    descriptions: Mapping[str, FactorDescription], settings: Mapping[str, Value], metrics: Sequence[str]
-) -> None:
-    for name in (*descriptions, *settings):
+def _check_names(factors: Sequence[str], settings: Mapping[str, Value], metrics: Sequence[str]) -> None:
+    for name in (*factors, *settings):
         if not name.isidentifier():
             raise UsageError(f"Invalid name {name!r} of a factor or setting. Use letters, digits and underscores")
         if name in {*_RESERVED, *metrics}:
             raise UsageError(f"The name {name} is reserved: every run records it. Rename the factor or setting")
-    if both := sorted(set(descriptions) & set(settings)):
+    if both := sorted(set(factors) & set(settings)):
         raise UsageError(f"{both[0]} is declared both as a factor and as a setting. Rename one of them")
 
 
-def _factor(name: str, description: FactorDescription, in_baseline: bool) -> Factor:
+def _factor(name: str, description: OnOff, in_baseline: bool) -> Factor:
     if isinstance(description, str):
         text = description
     else:

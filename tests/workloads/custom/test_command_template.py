@@ -13,7 +13,7 @@ COMMAND = "python train.py --seed {seed} {augment:--augment|--no-augment} {dropo
 
 
 def filled(text: str, on: set[str], **values: object) -> list[str]:
-    return CommandTemplate.parse(text).fill(on.__contains__, values)
+    return CommandTemplate.parse(text).fill(on.__contains__, values, {})
 
 
 def test_factors_become_arguments_and_values_stay_one_argument() -> None:

@@ -1,0 +1,166 @@
+"""Factors with several levels in functions and commands: no level is dropped or passed on literally."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate import Metric, Study, from_command, from_function
+from ablate.errors import UsageError
+from ablate.workloads.custom.command_template import level_names
+from ablate.workloads.custom.study_file import load_study
+from tests.samples.custom import artifact, command_study, runs_of, written
+
+OPTIMIZERS = ["sgd", "adam", "muon"]
+FUNCTION = '''
+"""Which optimizer?"""
+
+from ablate import Metric, Study, from_function
+
+GAINS = {"sgd": 0.0, "adam": 0.1, "muon": 0.2}
+
+def train(recipe, log):
+    return 0.5 + GAINS[recipe["optimizer"]] + 0.05 * recipe["augment"] + recipe.seed / 1000
+
+study = Study(
+    workload=from_function(
+        train, factors={"optimizer": ["sgd", "adam", "muon"], "augment": "flips"}, metric=Metric("score")
+    ),
+    seeds=2,
+)
+'''
+PRINTS = """
+    import json, sys
+    print(json.dumps({"score": 0.5, "arguments": sys.argv[1:]}))
+"""
+
+
+def labels(study: Study) -> list[str]:
+    return [recipe.label for recipe in study.change(seeds=1).recipes()]
+
+
+def train(recipe: Any, _log: Any) -> float:
+    return 0.5 + len(recipe["optimizer"]) + recipe["augment"] + recipe.seed
+
+
+def declared(**factors: Any) -> Study:
+    return Study(workload=from_function(train, factors=factors, metric=Metric("score")), seeds=1)
+
+
+def test_a_function_gets_the_level_and_every_level_is_trained(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path, FUNCTION))
+    made = {(run.variant, run.seed): run.metrics["final/score"] for run in runs_of(study, tmp_path)}
+    wanted = {"baseline": 0.55, "no-augment": 0.5, "optimizer=adam": 0.65, "optimizer=muon": 0.75}
+    assert made == pytest.approx(
+        {(variant, seed): score + seed / 1000 for variant, score in wanted.items() for seed in (0, 1)}
+    )
+    assert {run.params["optimizer"] for run in runs_of(study.change(seeds=3), tmp_path)} == set(OPTIMIZERS)
+
+
+def test_levels_are_in_question_by_default_and_by_name() -> None:
+    study = declared(augment="flips", optimizer=OPTIMIZERS)
+    assert labels(study) == ["baseline", "no-augment", "optimizer=adam", "optimizer=muon"]
+    assert labels(study.change(factors=["optimizer"])) == ["baseline", "optimizer=adam", "optimizer=muon"]
+    assert labels(study.change(factors=["augment"])) == ["baseline", "no-augment"]
+    assert labels(study.change(vary={"optimizer": ["muon", "sgd"]})) == ["baseline", "optimizer=muon"]
+    on_adam = study.change(values={"optimizer": "adam"}, factors=["optimizer"])
+    assert labels(on_adam) == ["baseline", "optimizer=sgd", "optimizer=muon"]
+    assert len(labels(study.change(design="factorial"))) == 6
+    assert labels(declared(optimizer=OPTIMIZERS)) == ["baseline", "optimizer=adam", "optimizer=muon"]
+
+
+def test_factors_that_are_on_or_off_keep_their_keys() -> None:
+    """The keys are those of the version before levels."""
+    function = from_function(
+        train,
+        factors={"augment": ("flips", "none"), "cache": "it"},
+        candidates={"warm": "up"},
+        settings={"lr": 0.1},
+        metric=Metric("score"),
+        name="own",
+        version="1",
+    )
+    command = from_command(
+        "run --seed {seed} {opt:--opt sgd|--opt adam} {fast:--fast|}", metric=Metric("score"), name="own", version="1"
+    )
+    keys = [recipe.key for one in (function, command) for recipe in Study(workload=one, seeds=1).recipes()]
+    old = ["836891714ad1", "d06306a0db1b", "dd757259802e", "c4304ded7a3a", "66236db823e8", "301ec03bc0b1"]
+    assert keys == old
+
+
+def test_a_command_gets_the_text_of_each_level(tmp_path: Path) -> None:
+    command = (
+        "{python} {here}/program.py --seed {seed} {optimizer:--opt sgd|--opt adam|--opt muon -m 0.9} {fast:--fast|}"
+    )
+    study = command_study(tmp_path, command, PRINTS)
+    arguments = {}
+    for run in runs_of(study, tmp_path):
+        line = artifact(tmp_path, run, "stdout.txt").splitlines()[-1]
+        arguments[run.variant] = json.loads(line)["arguments"][2:]
+    assert arguments == {
+        "baseline": ["--opt", "sgd", "--fast"],
+        "no-fast": ["--opt", "sgd"],
+        "optimizer=adam": ["--opt", "adam", "--fast"],
+        "optimizer=muon -m 0.9": ["--opt", "muon", "-m", "0.9", "--fast"],
+    }
+
+
+def test_names_of_the_levels_of_a_command() -> None:
+    def words(command: str, **factors: Any) -> tuple[str, ...]:
+        workload = from_command(f"run {{seed}} {command}", metric=Metric("score"), factors=factors)
+        return workload.level_factors["opt"]
+
+    assert words("{opt:--opt sgd|--opt adam|--opt muon}") == tuple(OPTIMIZERS)
+    assert words("--opt={opt:sgd|adam|muon}") == tuple(OPTIMIZERS)
+    assert words("{opt:sgd|adam|muon}.log {opt:x|y|z}") == ("sgd x", "adam y", "muon z")
+    assert words("{opt:-a|-b|-c}", opt=OPTIMIZERS) == tuple(OPTIMIZERS)
+    assert words("{opt:-a|-b|-c}", opt="the optimizer") == ("a", "b", "c")
+    assert level_names(["", "--opt adam", "--opt muon"]) == ("none", "adam", "muon")
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"opt": ["sgd"]}, "The factor opt has 1 level. List at least two"),
+        ({"opt": []}, "The factor opt has 0 levels"),
+        ({"opt": ["sgd", "adam", "sgd"]}, "The factor opt has the level 'sgd' twice"),
+        ({"opt": ["sgd", 3]}, "The levels of opt are words, not 3"),
+        ({"opt": {"sgd", "adam"}}, "The factor opt has a description, or a list of levels such as"),
+        ({"opt": ("sgd", "")}, None),
+        ({"seed": ["a", "b"]}, "The name seed is reserved"),
+    ],
+)
+def test_invalid_levels_of_a_function(factors: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        assert labels(declared(**factors)) == ["baseline", "no-opt"]
+        return
+    with pytest.raises(UsageError, match=message):
+        declared(**factors)
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "message"),
+    [
+        ("{opt:-a|-b|-a}", {}, "The factor opt has the same text for two levels: -a"),
+        ("{opt:-a|-b|-c} {opt:x|y}", {}, "opt has 3 texts in one place of the command and 2 in another"),
+        ("{opt:-a|-b|-c}", {"factors": {"opt": ["a", "b"]}}, "has 3 texts in the command and 2 declared levels"),
+        ("{opt:-a|-b|-c}", {"candidates": {"opt": "it"}}, "The candidate opt has levels"),
+        ("{opt:-a {p}|-b|-c}", {}, "Unknown placeholder 'p'"),
+    ],
+)
+def test_invalid_levels_of_a_command(command: str, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        from_command(f"run {{seed}} {command}", metric=Metric("score"), **more)
+
+
+def test_unknown_levels_and_settings_that_are_no_factors() -> None:
+    study = declared(augment="flips", optimizer=OPTIMIZERS)
+    with pytest.raises(UsageError, match=r"must be one of sgd, adam, muon, not 'adan'\. Did you mean 'adam'"):
+        study.change(vary={"optimizer": ["sgd", "adan"]})
+    with pytest.raises(UsageError, match=r"Unknown factor 'optimiser'\. Did you mean 'optimizer'"):
+        study.change(factors=["optimiser"])
+    with pytest.raises(UsageError, match=r"lr is a setting, not a factor\. Compare its values with --vary lr="):
+        Study(factors=["lr"])
