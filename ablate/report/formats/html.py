@@ -31,11 +31,13 @@ details[open] > summary { border-bottom: 1px solid var(--line); margin-bottom: .
 .table { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .88rem; }
 th, td { border: 1px solid var(--line); padding: .25rem .45rem; vertical-align: top; text-align: left; }
-td { overflow-wrap: normal; } td code { white-space: nowrap; } th { background: var(--shade); }
+td { overflow-wrap: normal; } td:nth-child(n+6):not([style]) { min-width: 9rem; }
+td code { white-space: nowrap; } th { background: var(--shade); }
 [style*="text-align:right"] { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th[style] { white-space: normal; }
 .figure { display: block; overflow-x: auto; background: #fff; border-radius: .4rem; }
 .figure img { display: block; width: 100%; max-width: 60rem; height: auto; margin: 0 auto; }
+thead:not(:has(th:not(:empty))) { display: none; }
 .small img { width: auto; max-width: 100%; }
 blockquote { margin: .6rem 0; padding: .1rem .9rem; border-left: .3rem solid #d55e00; background: var(--warn); }
 code, pre { font: .9em ui-monospace, monospace; background: var(--shade); }
@@ -43,7 +45,13 @@ pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code
 @media (max-width: 40rem) { body { padding: .7rem; } table { font-size: .8rem; } th, td { padding: .2rem .3rem; }
   td code { white-space: normal; } nav { white-space: nowrap; overflow-x: auto; }
   .scroll img { width: 46rem; max-width: none; } }
-@media print { body { max-width: none; font-size: 11px; } img, tr { break-inside: avoid; } nav { display: none; } }
+@media print {
+  :root { color-scheme: light; --text: #222; --page: #fff; --line: #ddd; --shade: #f4f4f4; --link: #222;
+          --warn: #fff6ef; --quiet: #595959; }
+  html, body { font-size: 11px; } body { max-width: none; } img, tr { break-inside: avoid; } nav { display: none; }
+  details::details-content { content-visibility: visible; } details { border: 0; padding: 0; }
+  h2, summary { break-after: avoid; } summary { list-style: none; font-size: 1.15em; }
+  .table { overflow: visible; } table { font-size: .85em; } pre { white-space: pre-wrap; } }
 """
 _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
 _MARKDOWN_IMAGE = re.compile(r"^!\[(.*)\]\((figures/[\w\-]+\.png)\)$", re.MULTILINE)
