@@ -87,6 +87,16 @@ def test_every_factor_is_described(name: str) -> None:
         assert setting.domain.low <= low < high <= setting.domain.high
 
 
+def test_what_a_hyperparameter_requires_exists() -> None:
+    conditional = [setting for setting in (*SETTINGS, *FACTORS.hyperparameters) if setting.requires]
+    assert len(conditional) == 2
+    for setting in conditional:
+        assert setting.requires
+        other, values = setting.requires
+        assert all(WORKLOAD.setting(other).check(value) == value for value in values)
+        assert setting.name.partition(".")[0] == other.partition(".")[0], "both belong to one factor"
+
+
 def test_hyperparameters_of_factors_that_are_off_do_not_change_the_key() -> None:
     changed = Recipe.of(WORKLOAD, None, {"dropout.p": 0.5})
     assert changed.key != Recipe.of(WORKLOAD).key

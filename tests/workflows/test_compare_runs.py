@@ -9,7 +9,10 @@ import pytest
 
 from ablate.journal.run_journal import Run
 from ablate.journal.study_record import PlanEntry, StudyRecord
+from ablate.studies.recipe import Recipe
 from ablate.workflows.compare_runs import Side, SideBySide, find_side
+from ablate.workflows.run import command_of
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 EMPTY = Run("", "k", "", "", 0, "s", "finished", 0.0, 1.0, {}, {}, (), {}, {}, {})
 
@@ -64,6 +67,19 @@ def test_a_side_has_runs_of_the_newest_code_only() -> None:
     older = Store([run for run in runs if run.variant == "a" or run.params["code"] == "old"])
     pair = SideBySide(*(find_side(name, older) for name in "ab"))  # type: ignore[arg-type]
     assert pair.caution.startswith("The runs were made by different versions of the training code. The means are over")
+
+
+def test_runs_from_before_a_setting_existed_differ_only_in_what_was_chosen() -> None:
+    recent = {name: str(value) for name, value in Recipe.of(WORKLOAD).params.items()}  # stores have text
+    later = ("activation", "batch_norm.kind", "lr_schedule.shape")
+    before = {name: value for name, value in recent.items() if name not in later}
+    old, new = (replace(EMPTY, variant=name, params=params) for name, params in (("a", before), ("b", recent)))
+    assert SideBySide(Side("a", [old]), Side("b", [new])).differences == {}
+    other = replace(new, params={**recent, "lr_schedule.shape": "cosine"})
+    differences = SideBySide(Side("a", [old]), Side("b", [other])).differences
+    assert differences == {"lr_schedule.shape": ("one-cycle", "cosine")}
+    assert command_of(old) == "ablate run --preset notebook --again"
+    assert command_of(other) == "ablate run --preset notebook --lr-schedule-shape cosine --again"
 
 
 def test_a_study_that_returns_to_earlier_code_is_compared_by_its_runs() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.studies.workload import resolve
@@ -103,8 +104,8 @@ def deferred(reference: str, **values: Any) -> Callable[..., Any]:
 
     So a recipe is checked, and a finished study reported, without importing torch.
     """
+    return partial(_call, reference, **values)
 
-    def call(*arguments: Any) -> Any:
-        return resolve(reference)(*arguments, **values)
 
-    return call
+def _call(reference: str, *arguments: Any, **values: Any) -> Any:
+    return resolve(reference)(*arguments, **values)
