@@ -15,7 +15,8 @@ A study of your own training:
 
 Public names:
 
-- `Study`: a question, a design, seeds and a margin.
+- `Study`: a question, a design, seeds and a margin; `plan`, `run`, `report` and `tune` are its methods.
+- `run`: train one recipe of the built-in network.
 - `Recipe`: one variant: factors that are on, hyperparameters, settings and a seed.
 - `Workload`: the subject of a study: factors, settings, a metric and a training function.
 - `Metric`: the score of a run: name, goal and unit.
@@ -33,10 +34,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablate.api.comparison import compare
     from ablate.api.gate import gate
+    from ablate.api.study import Study
+    from ablate.api.training import run
     from ablate.stats.metric import Metric
     from ablate.studies.recipe import Recipe
     from ablate.studies.settings import OneOf, Range
-    from ablate.studies.study import Study
     from ablate.studies.workload import Workload, find_workload
     from ablate.workloads.custom import from_command, from_function
     from ablate.workloads.custom.study_file import load_study
@@ -58,6 +60,7 @@ __all__ = [
     "from_function",
     "gate",
     "load_study",
+    "run",
 ]
 
 _MODULES = {
@@ -65,7 +68,7 @@ _MODULES = {
     "OneOf": "ablate.studies.settings",
     "Range": "ablate.studies.settings",
     "Recipe": "ablate.studies.recipe",
-    "Study": "ablate.studies.study",
+    "Study": "ablate.api.study",
     "Workload": "ablate.studies.workload",
     "compare": "ablate.api.comparison",
     "find_workload": "ablate.studies.workload",
@@ -73,6 +76,7 @@ _MODULES = {
     "from_function": "ablate.workloads.custom",
     "gate": "ablate.api.gate",
     "load_study": "ablate.workloads.custom.study_file",
+    "run": "ablate.api.training",
 }
 """Public names by the modules that define them. They are imported on first use, so that `import ablate` is quick."""
 

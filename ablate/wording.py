@@ -77,3 +77,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, near: str | None) -> str:
     """Return the error message for an unknown name without the known ones: `Unknown factor 'x'. Did you mean 'y'?`."""
     return f"Unknown {kind} {name!r}." + (f" Did you mean {near!r}?" if near else "")
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table whose columns are padded to equal widths."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    lines = [columns, *rows]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -56,7 +56,15 @@ INTERFACE = {
         "ablate.api.results.ComparisonResult",
         "ablate.api.gate.GateResult",
     ),
-    "Studies": ("ablate.Study", "ablate.load_study"),
+    "Studies": (
+        *("ablate.Study", "ablate.load_study"),
+        "ablate.workflows.sweep_plan.SweepPlan",
+        "ablate.api.sweeps.SweepResult",
+        "ablate.api.study_results.StudyReport",
+        "ablate.api.study_results.SearchResult",
+        *("ablate.api.training_options.SweepOptions", "ablate.api.training_options.TrainingOptions"),
+    ),
+    "Single runs": ("ablate.run", "ablate.api.training.TrainedRun"),
     "Workloads and recipes": ("ablate.Recipe", "ablate.Workload", "ablate.find_workload", "ablate.Metric"),
     "Your own training": (
         *("ablate.from_function", "ablate.from_command", "ablate.Range", "ablate.OneOf"),

@@ -14,6 +14,8 @@ from ablate.api.messages import logged_messages
 from ablate.api.results import ComparisonResult
 from ablate.report.accounting import account_for
 from ablate.report.analysis import analyse
+from ablate.report.formats.html import fragment
+from ablate.report.formats.markdown_text import bold, bullets, escape
 from ablate.report.sections.answer import effect_sentence
 from ablate.stats.effects import Effect
 from ablate.stats.effects.power import MOST_SEEDS, SeedsRange
@@ -133,6 +135,10 @@ class GateResult(ComparisonResult):
         low, high = self.effect.verdict_interval
         worst = low if self._better > 0 else -high
         return worst if math.isfinite(worst) else math.nan
+
+    def _repr_html_(self) -> str:
+        first, *rest = (*self.summary, *(f"warning: {text}" for text in self.cautions))
+        return fragment("\n\n".join([bold(escape(first)), bullets(map(escape, rest))]))
 
     def __repr__(self) -> str:
         return "\n".join([*self.summary, *(f"warning: {text}" for text in self.cautions)])

@@ -13,13 +13,14 @@ from ablate.errors import UsageError, UserError
 from ablate.report.effect_rows import effects_file
 from ablate.report.formats.html import fragment, picture
 from ablate.report.formats.latex import latex_table
+from ablate.report.formats.markdown_text import escape
 from ablate.report.formats.paper_table import markdown_table
-from ablate.report.plots.recorded import recorded_plots
+from ablate.report.plots.recorded import curve_plots
 from ablate.report.plots.render import Drawing, Format, Plot
 from ablate.report.plots.study_plots import forest_plots
 from ablate.report.results import Results
 from ablate.report.write import Report, write_results
-from ablate.wording import unknown
+from ablate.wording import aligned, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,10 +99,10 @@ class ComparisonResult(Results):
     def __repr__(self) -> str:
         study = self.analysis.study
         warnings = [f"warning: {text}" for text in self.cautions]
-        return "\n".join([f"{study.name}: {self.runs}", *warnings, *self.answer, "", *_aligned(*self.table)])
+        return "\n".join([f"{study.name}: {self.runs}", *warnings, *self.answer, "", *aligned(*self.table)])
 
     def _repr_html_(self) -> str:
-        cautions = "\n\n".join(f"> {line}" for line in map(_escaped, self.cautions))
+        cautions = "\n\n".join(f"> {line}" for line in map(escape, self.cautions))
         text = fragment("\n\n".join(filter(None, [self.note, cautions, markdown_table(self.analysis)])))
         return f"<div>{text}{_picture(self)}</div>"
 
@@ -109,7 +110,7 @@ class ComparisonResult(Results):
 def _plot(result: ComparisonResult, kind: str) -> Plot:
     if kind not in PLOTS:
         raise UsageError(unknown("plot", kind, PLOTS))
-    makers = forest_plots if kind == "forest" else recorded_plots
+    makers = forest_plots if kind == "forest" else curve_plots
     plot = next(iter(makers(result.analysis)), None)
     if plot is None:
         nothing = "No differences to plot" if kind == "forest" else "No curves to plot: the runs have no values by step"
@@ -127,16 +128,3 @@ def _picture(result: ComparisonResult) -> str:
     except Exception as error:
         LOGGER.warning("The forest plot could not be drawn (%s: %s)", type(error).__name__, error)
         return ""
-
-
-def _escaped(text: str) -> str:
-    from ablate.report.formats.markdown_text import escape
-
-    return escape(text)
-
-
-def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table whose columns are padded to equal widths."""
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-    lines = [columns, *rows]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

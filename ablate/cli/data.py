@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate import console
+from ablate.api.resources import DEFAULT_DATASET, FULL_PRESET
 from ablate.cli.options import names
 from ablate.cli.options.common import DataFlags, JsonFlag
 from ablate.cli.options.groups import expand_groups
@@ -76,7 +77,7 @@ def show(
     from ablate.data import open_dataset
     from ablate.workloads.resnet9.artifacts import draw_data
 
-    chosen = recipe.recipe(names.FULL_PRESET, seed)
+    chosen = recipe.recipe(FULL_PRESET, seed)
     with console.DecodingBar() as bar:
         dataset = open_dataset(flags.source(), chosen.settings["image_size"], bar)
     console.info(f"{dataset.name}: {_splits_of(dataset)} of {listed(dataset.classes, _MOST_CLASSES)}")
@@ -88,9 +89,7 @@ def show(
 
 @expand_groups
 def fetch(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help=f"{alternatives(names.DATASETS)}.")
-    ] = names.DEFAULT_DATASET,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{alternatives(names.DATASETS)}.")] = DEFAULT_DATASET,
 ) -> None:
     """Download, verify and decode a data set for offline use.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,8 +79,15 @@ def report(
             if external.dry_run:
                 print_preview(source.analyse(), as_json=flags.as_json)
                 return
-            written = source.write(flags.output, as_html=flags.html, drawing=flags.drawing())
+            written = _write(source, flags)
     _print(written, as_json=flags.as_json, is_study=not external.sources)
+
+
+def _write(source: ReportSource, flags: ReportFlags) -> Report | TuningReport:
+    from ablate.report.plots import render
+
+    with render.figure_pool() as pool:  # it starts while the runs are read
+        return source.write(flags.output, as_html=flags.html, drawing=replace(flags.drawing(), pool=pool))
 
 
 def _print(written: Report | TuningReport, *, as_json: bool, is_study: bool) -> None:

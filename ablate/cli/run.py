@@ -10,7 +10,6 @@ from ablate.cli.options import names
 from ablate.cli.options.common import ComputeFlags, DataFlags, RunFlags, TrackingFlags, shows_tracebacks
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.recipe import RecipeFlags
-from ablate.errors import UserError
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
@@ -31,23 +30,25 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
 
       ablate run --data-dir cifar10.tgz --preset laptop --mixup --mixup-alpha 0.4
     """
-    from ablate.runs.runner import RunOptions
-    from ablate.studies.job import Job
-    from ablate.tracking import Project
-    from ablate.workflows.run import check_writable, copy_weights, describe_run, train_run
+    from ablate.api.training import RunRequest, prepare_run
+    from ablate.workflows.run import check_writable, copy_weights, train_run
 
-    conditions = compute.conditions(WORKLOAD)
-    preset = flags.preset or (names.FULL_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
-    chosen = recipe.recipe(preset, flags.seed)
-    conditions = compute.with_threads(conditions, chosen)
-    project = Project.find()
-    tracker = store.open(project)
-    purpose = RunOptions(project.root, tags=flags.tags, again=flags.again)
     if flags.save_weights:
         check_writable(flags.save_weights)
-    job = Job(chosen, data.open(chosen, preset), conditions, keep_weights=True)
-    console.info(describe_run(job, preset if flags.preset else f"{preset} (default for this hardware)"))
-    result = train_run(job, purpose, project, tracker)
+    request = RunRequest(
+        on=[name for name, is_on in recipe.switches.items() if is_on],
+        off=[name for name, is_on in recipe.switches.items() if not is_on],
+        values=recipe.values,
+        preset=flags.preset,
+        seed=flags.seed,
+        tags=flags.tags,
+        again=flags.again,
+        data=data,
+        compute=compute,
+    )
+    prepared = prepare_run(request)
+    console.info(prepared.description)
+    result = train_run(prepared.job, prepared.options, prepared.project, store.open(prepared.project))
     if flags.save_weights and result.run.is_result:
         copy_weights(result, flags.save_weights)
     _print(result, as_json=flags.as_json)
@@ -55,6 +56,8 @@ def run(flags: RunFlags, recipe: RecipeFlags, data: DataFlags, compute: ComputeF
 
 def _print(result: RunResult, *, as_json: bool) -> None:
     """Print the result of a run; raise UserError if it failed."""
+    from ablate.api.training import check_result
+
     run, name = result.run, result.title
     if as_json:
         console.print_json(result.facts)
@@ -73,9 +76,6 @@ def _print(result: RunResult, *, as_json: bool) -> None:
             look = f"ablate show {name} --offline"
         other = f", or the same command with --no-{names.EXAMPLE_FACTOR.flag}" if run.variant == "baseline" else ""
         console.info(f"Next: {look}{other}")
-    if not run.is_result:
-        if shows_tracebacks():
-            console.info(result.traceback or "")
-        raise UserError(
-            f"{name} {run.status}: {run.error}. Repeat the command to retry, with --debug for the traceback"
-        )
+    if not run.is_result and shows_tracebacks():
+        console.info(result.traceback or "")
+    check_result(result)

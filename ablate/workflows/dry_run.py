@@ -1,21 +1,16 @@
-"""Describe a sweep before it runs: design, planned runs, duration, and statistical power."""
+"""Print a sweep before it runs: design and conditions, and its plan."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 from ablate import console
-from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
-from ablate.stats.effects.types import MIN_SEEDS
-from ablate.studies.arms import Arm, Component
-from ablate.studies.designs import Design
 from ablate.studies.study import Study
-from ablate.wording import count, ranges
+from ablate.wording import count
 from ablate.workflows.messages import describe_scale
 from ablate.workflows.sweep import SweepSession
+from ablate.workflows.sweep_plan import describe_aliases, plan_of
 
 
 def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> None:
@@ -38,113 +33,10 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
 
 def print_dry_run(session: SweepSession, *, as_json: bool) -> None:
     """Print the planned runs, the expected duration, and the minimum detectable difference."""
-    study, planned = session.study, session.planned
-    time_left = forecast(planned, session.journals, session.executor.slots)
-    power = sensitivity(study, planned, session.journals)
+    plan = plan_of(session)
     if as_json:
-        console.print_json({**_facts(study, planned, time_left, power), "cautions": session.cautions})
+        console.print_json(plan.facts)
         return
-    console.table(["variant", "done", "to run", "failed"], _rows(study, planned))
-    for line in _describe(time_left, power, study):
+    console.table(*plan.table)
+    for line in plan.lines:
         console.result(line)
-
-
-def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
-    rows = []
-    for arm in study.resolved_design.arms:
-        label = study.label(arm)
-        entries = [entry for entry in planned if entry.job.recipe.label == label]
-        done = [entry.job.recipe.seed for entry in entries if entry.is_done]
-        failed = [entry.job.recipe.seed for entry in entries if entry.has_failed]
-        missing = [entry.job.recipe.seed for entry in entries if not entry.is_done and not entry.has_failed]
-        rows.append([label, *(" ".join(ranges(seeds)) or "-" for seeds in (done, missing, failed))])
-    return rows
-
-
-def describe_aliases(design: Design) -> list[str]:
-    """Return the resolution and the aliases of a factorial design; nothing for other designs."""
-    if design.contrasts:
-        return []
-    import pandas as pd
-
-    from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
-
-    if any(component.size > 2 for component in design.components):
-        return []
-    rows = {i: {one.name: _is_on(one, arm) for one in design.components} for i, arm in enumerate(design.arms)}
-    part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
-    number = resolution(part)
-    lines = [f"resolution {_roman(number)}" if number else "full factorial: no aliases"]
-    for group in alias_groups(part):
-        if group.order and len(group.terms) > 1:
-            lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
-        elif group.order == 1 and group.partial:
-            lines.append(f"partially aliased: {group.label} with {count(len(group.partial), 'interaction')}")
-    return lines
-
-
-def _is_on(component: Component, arm: Arm) -> bool:
-    """Return whether a factor is on, or a value of two is the baseline's."""
-    return component.name in arm.on if component.is_factor else component.name not in dict(arm.values)
-
-
-def _roman(number: int) -> str:
-    names = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
-    return names[number] if number < len(names) else str(number)
-
-
-def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
-    lines = []
-    if time_left and time_left.missing:
-        without = f", without {time_left.left_out}" if time_left.left_out else ""
-        lines.append(
-            f"{count(time_left.missing, 'missing run')}: about {console.duration(time_left.seconds)}"
-            f"{' of training' if without else ''}, {time_left.hours:.2g} {time_left.unit}-hours "
-            f"({console.duration(time_left.seconds_each)} per run, {time_left.basis}{without})"
-        )
-    elif time_left:
-        lines.append("All runs are finished")
-    return [*lines, describe_power(power, study)] if power else lines
-
-
-def describe_power(power: Sensitivity, study: Study) -> str:
-    """Return the differences that the planned seeds detect, and the number of seeds that the margin needs."""
-    metric = study.workload.metric
-    margin, seeds = metric.with_unit(f"{study.margin:g}"), count(len(study.seed_list), "seed")
-    if len(study.seed_list) < MIN_SEEDS:
-        detected = f"{seeds}: too few for a verdict, which needs at least {MIN_SEEDS}"
-    elif math.isinf(power.detectable):
-        detected = f"{seeds} detect only differences above {metric.with_unit(f'{power.undetectable:.2g}')}"
-    else:
-        detected = f"{seeds} detect {metric.with_unit(f'{power.detectable:.2g}')} or more"
-    if power.seeds_needed:
-        needed = f"The margin of {margin} needs {power.seeds_needed.words}"
-    else:
-        needed = f"Estimating the seeds for the margin of {margin} takes at least 5 earlier runs"
-    return f"{detected}. {needed} (SD over seeds {power.sd:.2g}: {power.basis})"
-
-
-def _facts(
-    study: Study, planned: Sequence[PlannedRun], time_left: Forecast | None, power: Sensitivity | None
-) -> dict[str, Any]:
-    return {
-        "study": study.name,
-        "planned": len(planned),
-        "reused": sum(entry.is_done for entry in planned),
-        "aliases": describe_aliases(study.resolved_design),
-        "seconds": time_left.seconds if time_left else None,
-        "seconds_basis": time_left.basis if time_left else None,
-        "seconds_without": (time_left.left_out or None) if time_left else None,
-        "hours": time_left.hours if time_left else None,
-        "detectable": power.detectable if power else None,
-        "seeds_needed": list(power.seeds_needed) if power and power.seeds_needed else None,
-        "runs": [
-            {
-                "variant": entry.job.recipe.label,
-                "seed": entry.job.recipe.seed,
-                "key": entry.job.recipe.key,
-                "status": entry.run.status if entry.run else "missing",
-            }
-            for entry in planned
-        ],
-    }

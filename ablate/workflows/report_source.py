@@ -136,15 +136,13 @@ class ReportSource:
 
     def write(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing = _DRAWING) -> Report | TuningReport:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
-        with render.figure_pool() as pool:
-            drawing = replace(drawing, pool=pool)
-            if self.is_external:
-                return self._write_external(folder, as_html=as_html, drawing=drawing)
-            from ablate.report.publish import publish_report
+        if self.is_external:
+            return self._write_external(folder, as_html=as_html, drawing=drawing)
+        from ablate.report.publish import publish_report
 
-            folder = folder or study_folder(self.project.reports, self.name)
-            changed = {"margin": self.options.margin, "floor": self.options.floor}
-            return publish_report(self.name, self._tracker(), folder, as_html=as_html, drawing=drawing, **changed)
+        folder = folder or study_folder(self.project.reports, self.name)
+        changed = {"margin": self.options.margin, "floor": self.options.floor}
+        return publish_report(self.name, self._tracker(), folder, as_html=as_html, drawing=drawing, **changed)
 
     def _write_external(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""

@@ -59,6 +59,11 @@ class RunResult:
         trace: str | None = records(self.journal)[-1].get("trace")
         return trace
 
+    def artifact(self, name: str) -> Path:
+        """Return a file or folder of the run, not delivered yet or in the store. Raises UserError if there is none."""
+        waiting = Journal(self.journal).files / name
+        return waiting if waiting.exists() else self.tracker.artifact(self.run, name)
+
     @property
     def facts(self) -> dict[str, Any]:
         """The result as plain data, for JSON."""
@@ -116,8 +121,7 @@ def check_writable(path: Path) -> None:
 
 def copy_weights(result: RunResult, target: Path) -> None:
     """Copy the weights of a run and their description, from the files not delivered yet or from the store."""
-    waiting = Journal(result.journal).files / WEIGHTS
-    folder = waiting if waiting.is_dir() else result.tracker.artifact(result.run, WEIGHTS)
+    folder = result.artifact(WEIGHTS)
     target.parent.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         shutil.copyfile(path, target.with_suffix(path.suffix) if path.suffix == ".json" else target)

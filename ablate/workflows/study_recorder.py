@@ -101,12 +101,14 @@ class StudyReporter:
 
     recorder: StudyRecorder
     folder: Path
+    has_pool: bool = True
+    """Whether a process draws a part of the figures. It imports the main program again, which may not expect that."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _pool: Executor | None = None
 
     def prepare(self) -> None:
         """Start the process that draws the figures; it takes a second to load."""
-        if self._pool is None:
+        if self._pool is None and self.has_pool:
             self._pool = self._stack.enter_context(render.figure_pool())
 
     def write(self) -> Report | TuningReport:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ablate import console
 from ablate.errors import UsageError
+from ablate.report.tuning_report import TuningReport
+from ablate.report.write import Report
 from ablate.tuning.pruning import choose_pruner, describe_pruning
 from ablate.tuning.run_search import check_baseline
 from ablate.tuning.save_winner import save_study, tuned_study
@@ -18,8 +22,42 @@ from ablate.workflows.tune_request import TuneContext, TuneRequest, announce_spa
 TRIALS_SHOWN = 5
 
 
+@dataclass(frozen=True)
+class RecipeSearch:
+    """A finished search.
+
+    Attributes:
+        trials: All trials, those of earlier commands included.
+        winner: The best trial, by the first objective.
+        summary: The result as plain data.
+        report: The written report.
+        spec: The specification.
+    """
+
+    trials: Sequence[Trial]
+    winner: Trial
+    summary: dict[str, Any]
+    report: Report | TuningReport
+    spec: SearchSpec
+
+
 def tune_recipe(context: TuneContext, began: float) -> None:
     """Search the study's baseline recipe, write the report, print the result."""
+    request = context.request
+    search = search_recipe(context, began)
+    if request.as_json:
+        console.print_json({**search.summary, "report": str(search.report.folder / "report.md")})
+        return
+    for line in search.report.answer:
+        console.result(line)
+    _print(search)
+    console.result(f"\n{search.report.folder / 'report.md'}")
+    if request.save:
+        console.info(f"Next: ablate sweep {request.save}")
+
+
+def search_recipe(context: TuneContext, began: float) -> RecipeSearch:
+    """Search the study's baseline recipe, write the report, and save the winner if the request names a file."""
     request = context.request
     spec = _search_spec(request)
     _announce(spec)
@@ -38,15 +76,7 @@ def tune_recipe(context: TuneContext, began: float) -> None:
     if request.save:
         _save(request, session, baseline)
     summary = _summary(session, baseline, earlier, time.time() - began)
-    if request.as_json:
-        console.print_json({**summary, "report": str(report.folder / "report.md")})
-        return
-    for line in report.answer:
-        console.result(line)
-    _print(session, summary)
-    console.result(f"\n{report.folder / 'report.md'}")
-    if request.save:
-        console.info(f"Next: ablate sweep {request.save}")
+    return RecipeSearch(session.trials, _winner(session), summary, report, spec)
 
 
 def _search_spec(request: TuneRequest) -> SearchSpec:
@@ -117,19 +147,19 @@ def _as_dict(trial: Trial) -> dict[str, Any]:
     return {"trial": trial.number, "values": list(trial.values), "params": dict(trial.params)}
 
 
-def _print(session: SearchSession, summary: dict[str, Any]) -> None:
-    spec, objectives = session.task.spec, session.task.spec.objectives
+def _print(search: RecipeSearch) -> None:
+    objectives, summary = search.spec.objectives, search.summary
     if len(objectives) > 1:
         title = "Pareto front"
-        shown = pareto(session.trials, [objective.goal for objective in objectives])
+        shown = pareto(search.trials, [objective.goal for objective in objectives])
     else:
         title = "Best trials"
-        complete = [trial for trial in session.trials if trial.state == "complete"]
+        complete = [trial for trial in search.trials if trial.state == "complete"]
         is_max = objectives[0].goal == "max"
         shown = sorted(complete, key=lambda trial: trial.values[0], reverse=is_max)[:TRIALS_SHOWN]
     rows = [[trial.number, *trial.values, format_values(trial.params)] for trial in shown]
     console.table(["trial", *(objective.label for objective in objectives), "values"], rows, title=title)
     console.result(
-        f"{spec.name}: {summary['trials']} trials, {summary['made']} new, {summary['pruned']} pruned, "
+        f"{search.spec.name}: {summary['trials']} trials, {summary['made']} new, {summary['pruned']} pruned, "
         f"{summary['failed']} failed, in {console.duration(summary['seconds'])}"
     )

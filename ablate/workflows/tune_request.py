@@ -68,6 +68,8 @@ class TuneContext:
 
     request: TuneRequest
     resources: TuneResources
+    has_pool: bool = True
+    """Whether a process draws a part of the figures of the report."""
 
     @cached_property
     def recorder(self) -> StudyRecorder:
@@ -91,7 +93,7 @@ class TuneContext:
     def write_report(self) -> Report | TuningReport:
         """Write the report into the project's reports."""
         folder = study_folder(self.resources.project.reports, self.request.study.name)
-        with StudyReporter(self.recorder, folder) as reporter:
+        with StudyReporter(self.recorder, folder, has_pool=self.has_pool) as reporter:
             return reporter.write()
 
 

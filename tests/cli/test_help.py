@@ -14,6 +14,7 @@ import typer
 from typer.models import OptionInfo
 from typer.testing import CliRunner
 
+from ablate.api.resources import DEFAULT_DATASET, FULL_PRESET
 from ablate.cli.app import app
 from ablate.cli.help import START, HelpfulCommand
 from ablate.cli.options import names
@@ -168,8 +169,8 @@ def test_a_look_of_the_sequential_test_is_named_in_the_help() -> None:
 def test_defaults_of_options_are_those_of_the_code_that_reads_them() -> None:
     external, options = ExternalRunFlags(), TableOptions()
     assert (external.baseline, external.seed_param) == (options.baseline, options.seed)
-    assert ImageSource().dataset == names.DEFAULT_DATASET
-    assert names.FULL_PRESET in names.PRESETS
+    assert ImageSource().dataset == DEFAULT_DATASET
+    assert FULL_PRESET in names.PRESETS
 
 
 def test_exit_codes_are_told() -> None:

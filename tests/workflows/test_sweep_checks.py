@@ -20,9 +20,10 @@ from ablate.runs.sweep import plan_runs
 from ablate.stats.effects import SeedsRange
 from ablate.studies.conditions import Conditions
 from ablate.tracking import JournalTracker, Project
-from ablate.workflows.dry_run import describe_power, print_dry_run
+from ablate.workflows.dry_run import print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
+from ablate.workflows.sweep_plan import describe_power
 from ablate.workloads.custom.study_file import load_study
 from ablate.workloads.dispatch import open_data
 from tests.samples.custom import written

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablate.api.resources import DEFAULT_DATASET, FULL_PRESET, ComputeChoice, DataChoice
 from ablate.cli.options import names, panels
 from ablate.errors import UsageError
 from ablate.studies.conditions import RequestedConditions
 from ablate.wording import alternatives
-from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
+from ablate.workloads.resnet9.workload import WORKLOAD
 
 if TYPE_CHECKING:
-    from ablate.data import ImageSource
-    from ablate.studies.conditions import Conditions
-    from ablate.studies.job import Data
-    from ablate.studies.recipe import Recipe
-    from ablate.studies.workload import Workload
     from ablate.tracking import Project, Tracker
 
 JSON_HELP = "Print one JSON object on standard output."
@@ -33,7 +29,7 @@ def shows_tracebacks() -> bool:
 
 
 @dataclass(frozen=True)
-class DataFlags:
+class DataFlags(DataChoice):
     """The images to train on."""
 
     dataset: Annotated[
@@ -42,7 +38,7 @@ class DataFlags:
             help=f"Data set: {alternatives(names.DATASETS)}.",
             metavar="NAME",
             rich_help_panel=panels.DATA,
-            show_default=f"{names.DEFAULT_DATASET}, or the preset's",
+            show_default=f"{DEFAULT_DATASET}, or the preset's",
         ),
     ] = None
     data_dir: Annotated[
@@ -64,29 +60,9 @@ class DataFlags:
         ),
     ] = None
 
-    def source(self, default: str | None = None) -> ImageSource:
-        """Return the source of the images: the one given, else the data set `default`, else CIFAR-10."""
-        from ablate.data import ImageSource
-
-        folder = self.data_dir.expanduser().absolute() if self.data_dir else None
-        return ImageSource(self.dataset or default or names.DEFAULT_DATASET, folder, self.splits or "")
-
-    def open(self, recipe: Recipe, preset: str) -> Data:
-        """Open the data of a recipe: the source given, else the preset's data set, else the workload's own data."""
-        from ablate import console
-        from ablate.workloads.dispatch import open_data
-
-        default = recipe.workload.preset(preset).dataset
-        source = self.source(default) if default or self.dataset or self.data_dir or self.splits else None
-        with console.DecodingBar() as bar:
-            data = open_data(recipe, source, bar)
-        for note in data.notes:
-            console.info(f"data: {note}")
-        return data
-
 
 @dataclass(frozen=True)
-class ComputeFlags:
+class ComputeFlags(ComputeChoice):
     """The hardware, and how it is used."""
 
     device: Annotated[
@@ -123,19 +99,6 @@ class ComputeFlags:
             show_default="on if available",
         ),
     ] = RequestedConditions.fused
-
-    def conditions(self, workload: Workload) -> Conditions:
-        """Return the conditions of a run on this machine."""
-        from ablate.workloads.dispatch import resolve_conditions
-
-        requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
-        return resolve_conditions(workload, requested)
-
-    def with_threads(self, conditions: Conditions, recipe: Recipe, slots: int = 1) -> Conditions:
-        """Return the conditions of each of `slots` parallel runs, with the threads given, or those that it can use."""
-        most = max(1, conditions.threads // slots)
-        useful = useful_threads(recipe, most) if recipe.workload is WORKLOAD else most
-        return replace(conditions, threads=self.threads or useful)
 
 
 @dataclass(frozen=True)
@@ -189,7 +152,7 @@ class RunFlags:
             help=f"Scale: {alternatives(names.PRESETS)}.",
             metavar="NAME",
             rich_help_panel=panels.RUN,
-            show_default=f"{names.FULL_PRESET} with CUDA, otherwise {WORKLOAD.default_preset}",
+            show_default=f"{FULL_PRESET} with CUDA, otherwise {WORKLOAD.default_preset}",
         ),
     ] = None
     seed: Annotated[int, typer.Option(help="Random seed.", min=0, rich_help_panel=panels.RUN)] = 0

@@ -11,15 +11,12 @@ from ablate.studies.designs import DESIGNS
 from ablate.workloads.resnet9.workload import WORKLOAD
 
 DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")
-DEFAULT_DATASET = "cifar10"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "bf16", "fp32")
 EXECUTORS = ("serial", "processes", "ray")
 GOALS = ("max", "min")
 FIGURE_FORMATS: tuple[Literal["pdf", "svg"], ...] = ("pdf", "svg")
 FIGURE_WIDTHS: tuple[Literal["page", "column"], ...] = ("page", "column")
-FULL_PRESET = "notebook"
-"""The preset at full scale, the default of `ablate run` on a CUDA GPU."""
 EXAMPLE_FACTOR = WORKLOAD.factors[WORKLOAD.factors.baseline[0]]
 """A component of the baseline, for examples."""
 PRESETS = tuple(preset.name for preset in WORKLOAD.presets)

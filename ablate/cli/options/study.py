@@ -6,25 +6,20 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
+from ablate.api.resources import ExecutionChoice
 from ablate.cli.options import names, panels
-from ablate.cli.options.common import JSON_HELP, ComputeFlags
+from ablate.cli.options.common import JSON_HELP
 from ablate.cli.options.recipe import RecipeFlags
 from ablate.cli.options.vary import parse_vary
-from ablate.cores import usable_cores
 from ablate.errors import UsageError
 from ablate.studies.designs import DESIGNS
 from ablate.studies.study import Study
 from ablate.studies.study_checks import MOST_SEEDS
 from ablate.wording import alternatives
-
-if TYPE_CHECKING:
-    from ablate.runs.executors import Executor
-    from ablate.studies.conditions import Conditions
-    from ablate.studies.recipe import Recipe
 
 _RESOLUTION = inspect.signature(DESIGNS["fractional"]).parameters["resolution"].default
 
@@ -90,6 +85,7 @@ class StudyFlags:
 
     def study(self, file: Path | None, recipe: RecipeFlags) -> Study:
         """Return the study of `file`, or the default one, with the changes of the command line."""
+        from ablate.api.sweeps import named
         from ablate.workloads.custom.study_file import load_study
 
         study = load_study(file) if file else Study()
@@ -110,13 +106,7 @@ class StudyFlags:
             values={**study.values, **recipe.values},
             options=study.options if self.resolution is None else {**study.options, "resolution": self.resolution},
         )
-        return changed if changed.name else changed.change(name=_name_of(changed))
-
-
-def _name_of(study: Study) -> str:
-    """Return the name of a study without a file: its design or what it varies, and its preset."""
-    design = [] if study.vary and study.design == Study.design else [study.design]
-    return "-".join([*(["vary", *study.vary] if study.vary else []), *design, study.preset])
+        return named(changed)
 
 
 def parse_seeds(text: str | None) -> int | list[int] | None:
@@ -143,15 +133,8 @@ def _seed_range(text: str) -> Sequence[int]:
     return seeds
 
 
-class Workers(NamedTuple):
-    """The conditions of each run, and the executor of all."""
-
-    conditions: Conditions
-    executor: Executor
-
-
 @dataclass(frozen=True)
-class ExecutionFlags:
+class ExecutionFlags(ExecutionChoice):
     """Where the runs or trials of a command are executed, and how many in parallel."""
 
     jobs: Annotated[
@@ -171,24 +154,6 @@ class ExecutionFlags:
         execution_option(text="Address of a running Ray cluster.", panel=panels.ADVANCED, show_default=False),
     ] = None
 
-    def workers(self, recipe: Recipe, compute: ComputeFlags) -> Workers:
-        """Return the executor on this machine. Parallel runs share the cores, and a single one needs no process."""
-        from ablate.runs.executors import make_executor
-
-        whole = compute.conditions(recipe.workload)
-        slots = 1 if recipe.workload.shared_folder else self._slots(whole, compute.threads)
-        conditions = compute.with_threads(whole, recipe, slots)
-        name = "serial" if self.executor == "processes" and slots == 1 else self.executor
-        gpus = _gpus(conditions)
-        return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))
-
-    def _slots(self, conditions: Conditions, threads: int | None) -> int:
-        """Return the number of parallel runs: one per GPU, or as many as use every core once."""
-        if self.executor == "serial":
-            return 1
-        slots = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
-        return self.jobs or max(1, slots)
-
 
 @dataclass(frozen=True)
 class SweepFlags(ExecutionFlags):
@@ -206,11 +171,3 @@ class SweepFlags(ExecutionFlags):
     ] = False
     again: Annotated[bool, execution_option("--again", text="Rerun finished runs.")] = False
     retry_failed: Annotated[bool, execution_option("--retry-failed", text="Rerun failed runs.")] = False
-
-
-def _gpus(conditions: Conditions) -> tuple[str, ...]:
-    if conditions.device != "cuda":
-        return ()
-    from ablate.workloads.resnet9.devices import gpus
-
-    return gpus()

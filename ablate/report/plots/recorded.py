@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ablate.report.analysis import Analysis
-from ablate.report.plots.curves import BANDS, curves_file
+from ablate.report.plots.curves import BANDS, chosen_curves, curves_file
 from ablate.report.plots.render import Plot
 from ablate.report.plots.step_grids import MOST_RUNS, MOST_STEPS, Grid, Grids, common_grids
-from ablate.report.recorded_curves import RecordedCurves, RecordedMetric
+from ablate.report.recorded_curves import RecordedCurve, RecordedCurves, RecordedMetric
+from ablate.report.study_data import Histories, History
 from ablate.wording import count
 
 LAST = "the last step"
@@ -17,8 +18,38 @@ MOST_SCORES = 50
 
 
 def recorded_plots(analysis: Analysis) -> Iterator[Plot]:
-    """Yield one plot per metric, the compared one first."""
-    found = analysis.study.recorded()
+    """Yield one plot per metric of runs of other software, the compared one first."""
+    yield from _plots(analysis, analysis.study.recorded())
+
+
+def curve_plots(analysis: Analysis) -> Iterator[Plot]:
+    """Yield one plot per metric of runs of any software, in one form."""
+    yield from _plots(analysis, analysis.study.recorded() or _of_histories(analysis.study.curves()))
+
+
+def _of_histories(histories: Histories) -> RecordedCurves:
+    """Return the histories of a study of this project as recorded curves: accuracies in percent."""
+    names = dict.fromkeys(name for seeds in histories.values() for rows in seeds for row in rows for name in row)
+    metrics = []
+    for _, candidates in chosen_curves(list(names)):
+        name = next((one for one in candidates if one in names), None)
+        if name is None:
+            continue
+        scale, unit = (100.0, " (%)") if "accuracy" in name else (1.0, "")
+        curves = {
+            variant: [_curve([row for row in rows if name in row], name, scale) for rows in seeds]
+            for variant, seeds in histories.items()
+        }
+        goal = "min" if "loss" in name else "max"
+        metrics.append(RecordedMetric(name, f"{name.replace('/', ' ')}{unit}", goal, is_score=False, by_variant=curves))
+    return RecordedCurves(metrics, axis="epoch")
+
+
+def _curve(rows: History, name: str, scale: float) -> RecordedCurve:
+    return RecordedCurve([row["step"] for row in rows], [scale * row[name] for row in rows])
+
+
+def _plots(analysis: Analysis, found: RecordedCurves | None) -> Iterator[Plot]:
     for number, metric in enumerate(found.metrics if found else (), start=1):
         assert found is not None
         grids = common_grids(metric.by_variant)

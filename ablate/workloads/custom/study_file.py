@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from importlib.machinery import PathFinder
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -184,7 +185,7 @@ def load_trainer(study_file: StudyFile) -> tuple[Workload, Trainer]:
     return workload, _trainer(declared, path)
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: str | PathLike[str]) -> Study:
     """Return the study that a file defines as its variable `study`; the file is executed as code.
 
     The study's name defaults to the stem of the file, its question to the docstring.
@@ -192,6 +193,7 @@ def load_study(path: Path) -> Study:
     Raises:
         UsageError: If the file is missing, raises an exception or defines no study.
     """
+    path = Path(path)
     if not path.is_file():
         files = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
         if same := [file for file in (*files, *sorted(Path("experiments").glob("*.py"))) if file.stem == path.stem]:

@@ -1,0 +1,143 @@
+"""The data, the hardware and the executor of runs, as chosen by arguments of Python or options of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ablate.cores import usable_cores
+from ablate.studies.conditions import RequestedConditions
+from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
+
+if TYPE_CHECKING:
+    from ablate.data import ImageSource
+    from ablate.runs.executors import Executor
+    from ablate.studies.conditions import Conditions
+    from ablate.studies.job import Data
+    from ablate.studies.recipe import Recipe
+    from ablate.studies.workload import Workload
+
+DEFAULT_DATASET = "cifar10"
+FULL_PRESET = "notebook"
+"""The preset at full scale, the default on a CUDA GPU."""
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """The images to train on.
+
+    Attributes:
+        dataset: Name of a data set; by default CIFAR-10, or the preset's.
+        data_dir: Folder of images, Parquet files, or archive.
+        splits: Splits in `data_dir`: `train=A,test=B`.
+    """
+
+    dataset: str | None = None
+    data_dir: str | PathLike[str] | None = None
+    splits: str | None = None
+
+    def source(self, default: str | None = None) -> ImageSource:
+        """Return the source of the images: the one given, else the data set `default`, else CIFAR-10."""
+        from ablate.data import ImageSource
+
+        folder = Path(self.data_dir).expanduser().absolute() if self.data_dir else None
+        return ImageSource(self.dataset or default or DEFAULT_DATASET, folder, self.splits or "")
+
+    def open(self, recipe: Recipe, preset: str) -> Data:
+        """Open the data of a recipe: the source given, else the preset's data set, else the workload's own data."""
+        from ablate import console
+        from ablate.workloads.dispatch import open_data
+
+        default = recipe.workload.preset(preset).dataset
+        source = self.source(default) if default or self.dataset or self.data_dir or self.splits else None
+        with console.DecodingBar() as bar:
+            data = open_data(recipe, source, bar)
+        for note in data.notes:
+            console.info(f"data: {note}")
+        return data
+
+
+@dataclass(frozen=True)
+class ComputeChoice:
+    """The hardware, and how it is used.
+
+    Attributes:
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        precision: `auto`, `bf16` or `fp32`.
+        threads: CPU threads per run; by default by cores and batch size.
+        compiled: Whether to compile the network with torch.compile.
+        fused: Whether to use the fused kernels; by default if available.
+    """
+
+    device: str = RequestedConditions.device
+    precision: str = RequestedConditions.precision
+    threads: int | None = RequestedConditions.threads
+    compiled: bool = RequestedConditions.compiled
+    fused: bool | None = RequestedConditions.fused
+
+    def conditions(self, workload: Workload) -> Conditions:
+        """Return the conditions of a run on this machine."""
+        from ablate.workloads.dispatch import resolve_conditions
+
+        requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
+        return resolve_conditions(workload, requested)
+
+    def with_threads(self, conditions: Conditions, recipe: Recipe, slots: int = 1) -> Conditions:
+        """Return the conditions of each of `slots` parallel runs, with the threads given, or those that it can use."""
+        most = max(1, conditions.threads // slots)
+        useful = useful_threads(recipe, most) if recipe.workload is WORKLOAD else most
+        return replace(conditions, threads=self.threads or useful)
+
+
+class Workers(NamedTuple):
+    """The conditions of each run, and the executor of all."""
+
+    conditions: Conditions
+    executor: Executor
+
+
+@dataclass(frozen=True)
+class ExecutionChoice:
+    """Where runs or trials are executed, and how many in parallel.
+
+    Attributes:
+        jobs: Parallel runs or trials; by default by number of cores or GPUs.
+        executor: `serial`, `processes` or `ray`.
+        max_failures: Failed runs or trials after which the work stops.
+        mix: Whether runs of other devices and precisions are reused.
+        address: Address of a running Ray cluster.
+    """
+
+    jobs: int | None = None
+    executor: str = "processes"
+    max_failures: int = 5
+    mix: bool = False
+    address: str | None = None
+
+    def workers(self, recipe: Recipe, compute: ComputeChoice) -> Workers:
+        """Return the executor on this machine. Parallel runs share the cores, and a single one needs no process."""
+        from ablate.runs.executors import make_executor
+
+        whole = compute.conditions(recipe.workload)
+        slots = 1 if recipe.workload.shared_folder else self._slots(whole, compute.threads)
+        conditions = compute.with_threads(whole, recipe, slots)
+        name = "serial" if self.executor == "processes" and slots == 1 else self.executor
+        gpus = _gpus(conditions)
+        return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))
+
+    def _slots(self, conditions: Conditions, threads: int | None) -> int:
+        """Return the number of parallel runs: one per GPU, or as many as use every core once."""
+        if self.executor == "serial":
+            return 1
+        slots = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
+        return self.jobs or max(1, slots)
+
+
+def _gpus(conditions: Conditions) -> tuple[str, ...]:
+    if conditions.device != "cuda":
+        return ()
+    from ablate.workloads.resnet9.devices import gpus
+
+    return gpus()
