@@ -14,7 +14,15 @@ from ablate import console
 from ablate.cli import compare, delete, doctor, gate, init, predict, report, run, runs, sweep, sync, tune
 from ablate.cli import data as data_commands
 from ablate.cli.completion import complete
-from ablate.cli.help import EXIT_CODES, START, HelpfulCommand, HelpfulGroup, LongCommand, StudyCommand
+from ablate.cli.help import (
+    EXIT_CODES,
+    START,
+    ComparisonCommand,
+    HelpfulCommand,
+    HelpfulGroup,
+    LongCommand,
+    StudyCommand,
+)
 from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import reduce_garbage_collection, share_cores
 from ablate.errors import UserError, explain
@@ -29,8 +37,8 @@ _COMMANDS: tuple[tuple[str, str, Callable[..., None], type[HelpfulCommand]], ...
     ("Inspect", "list", runs.list_runs, HelpfulCommand),
     ("Inspect", "show", runs.show, HelpfulCommand),
     ("Inspect", "compare", compare.compare, HelpfulCommand),
-    ("Inspect", "report", report.report, LongCommand),
-    ("Inspect", "gate", gate.gate, LongCommand),
+    ("Inspect", "report", report.report, ComparisonCommand),
+    ("Inspect", "gate", gate.gate, ComparisonCommand),
     ("Inspect", "ui", runs.ui, HelpfulCommand),
     ("Inspect", "predict", predict.predict, HelpfulCommand),
     ("Maintain", "sync", sync.sync, HelpfulCommand),

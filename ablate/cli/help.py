@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ablate import console
 from ablate.cli.options import names, panels
-from ablate.cli.usage_errors import UsageMistake, explain_mistake
+from ablate.cli.usage_errors import UsageMistake, check_repeated, explain_mistake
 
 START = f"""\
 Ablation studies of training recipes: which components matter, by how much,
@@ -81,6 +81,17 @@ class LongCommand(HelpfulCommand):
     """A command with many options: its short help also leaves out hyperparameters and tracking."""
 
     only_in_full = HelpfulCommand.only_in_full | {panels.HYPERPARAMETERS, panels.TRACKING}
+
+
+class ComparisonCommand(LongCommand):
+    """A command whose options decide a verdict: none is dropped because it is repeated."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; raise UsageMistake for a repeated option of a single value."""
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            check_repeated(given, ctx)
+        return super().parse_args(ctx, args)
 
 
 class StudyCommand(LongCommand):

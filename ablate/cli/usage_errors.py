@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -43,6 +45,18 @@ def _setting_of_a_study(option: str, parameters: list[Any]) -> str:
         return ""
     name = option.removeprefix("--").replace("-", "_")
     return f" Change settings of a study's own training in {file}: Study(values={{{name!r}: ...}})."
+
+
+def check_repeated(given: Sequence[Any], ctx: Any) -> None:
+    """Raise UsageMistake for an option of a single value that is given several times."""
+    for parameter, number in Counter(given).items():
+        takes_one = parameter.param_type_name == "option" and not (parameter.multiple or parameter.is_flag)
+        if number > 1 and takes_one:
+            raise UsageMistake(
+                f"{max(parameter.opts, key=len)} is given {number} times. Give it once; several values, where it takes "
+                "them, are separated by commas",
+                ctx,
+            )
 
 
 def explain_mistake(error: Any) -> str:

@@ -82,7 +82,8 @@ def test_the_messages_are_those_of_the_command_line(
 ) -> None:
     frame().to_csv(tmp_path / "runs.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    code = from_command_line(monkeypatch, "--runs", "runs.csv", *OPTIONS, *words)
+    options = [word for pair in zip(OPTIONS[::2], OPTIONS[1::2], strict=True) if pair[0] not in words for word in pair]
+    code = from_command_line(monkeypatch, "--runs", "runs.csv", *options, *words)
     message = capsys.readouterr().err.splitlines()[-1]
     with pytest.raises(UserError) as raised:
         ablate.compare("runs.csv", **{**CHOICE, **changed})

@@ -351,3 +351,23 @@ def test_any_text_of_a_journal_lets_the_commands_go_on(
     with contextlib.chdir(project.root):
         for line in (["list"], ["doctor"], ["doctor", "--repair"], ["doctor"]):
             check(call(*line))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("report --runs runs.csv --metric acc,loss --margin 5 --margin loss=0.5", "--margin is given 2 times"),
+        ("report --runs runs.csv --metric acc --margin 5 --metric=f1", "--metric is given 2 times"),
+        ("report --folder . --folder logs", "--folder is given 2 times"),
+        ("gate --runs runs.csv --margin 1 --margin 2", "--margin is given 2 times"),
+        ("report --wandb a/b --step last --step 3 --step 4", "--step is given 3 times"),
+    ],
+)
+def test_no_option_of_a_report_is_dropped_in_silence(
+    words: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ablate", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        app()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}. Give ")

@@ -43,8 +43,10 @@ BASE = ("--variant-param", "method", "--baseline", "base", "--dataset-param", "d
 
 
 def call(runs: pd.DataFrame, *options: str, code: int = 0, metric: str = "acc") -> tuple[dict, str]:
+    """Report on runs with `BASE`, except where `options` has other values of these options."""
     runs.to_csv("runs.csv", index=False)
-    result = CliRunner().invoke(app, ["report", "--runs", "runs.csv", "--metric", metric, "--json", *BASE, *options])
+    base = [word for pair in zip(BASE[::2], BASE[1::2], strict=True) if pair[0] not in options for word in pair]
+    result = CliRunner().invoke(app, ["report", "--runs", "runs.csv", "--metric", metric, "--json", *base, *options])
     assert result.exit_code == code, result.output
     return json.loads(result.stdout) if result.stdout else {}, result.stderr
 
