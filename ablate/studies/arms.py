@@ -68,6 +68,12 @@ class Component:
             return arm
         return arm.flip(self.name) if self.is_factor else arm.with_value(self.name, self.levels[level])
 
+    def level_of(self, arm: Arm) -> str:
+        """Return the level of an arm as text: on or off, or the value."""
+        if self.is_factor:
+            return "on" if self.name in arm.on else "off"
+        return value_text(dict(arm.values).get(self.name, self.levels[0]))
+
     def text(self, level: int) -> str:
         """Return a level as text; empty for a factor, whose changes have words of their own."""
         return "" if self.is_factor else value_text(self.levels[level])

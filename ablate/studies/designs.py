@@ -17,6 +17,7 @@ from functools import reduce
 from ablate.errors import UsageError
 from ablate.studies.arms import Arm, Component, PlannedContrast, changes
 from ablate.studies.fractions import CUSTOMARY, LETTERS, find_generators
+from ablate.studies.level_fractions import level_fraction
 
 MOST_RUNS = 10_000
 
@@ -26,6 +27,7 @@ class Design:
     """The arms of a study, the baseline first, and its planned contrasts.
 
     Factorial designs have no contrasts: their effects are estimated from all arms. `generators` define a fraction.
+    `left_out` says which combinations cannot be, and are not among the arms.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Design:
     arms: tuple[Arm, ...]
     contrasts: tuple[PlannedContrast, ...] = ()
     generators: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,25 +136,28 @@ def fractional(
     """Return the smallest regular fraction with at least this resolution, or the best fraction with `runs` arms.
 
     At resolution IV, main effects are not aliased with two-factor interactions. At V, these are not aliased with each
-    other either. With three factors or fewer, resolution IV is the full factorial.
+    other either. With three factors or fewer, resolution IV is the full factorial. With three levels or more of a
+    component, the fraction is an orthogonal array, found by search.
 
     >>> from ablate.studies.arms import factors_in_question
     >>> seven = factors_in_question("abcdefg")
     >>> [len(fractional(Arm(frozenset("abcdefg")), seven, resolution).arms) for resolution in (4, 5)]
     [16, 64]
     """
-    _check_two_levels("fractional", components)
+    if any(component.size > 2 for component in components):
+        rows = level_fraction([component.size for component in components], resolution, runs)
+        return _combined("fractional", baseline, components, rows)
     generators = find_generators(len(components), resolution, runs)
     if not generators:
         return factorial(baseline, components)
     letters = LETTERS[: len(components)]
     basic = len(components) - len(generators)
-    rows = []
+    signs = []
     for levels in itertools.product((0, 1), repeat=basic):
         level_of = dict(zip(letters, levels, strict=False))
         generated = [sum(level_of[letter] for letter in word) % 2 for word in generators]  # a product of signs
-        rows.append((*levels, *generated))
-    return _combined("fractional", baseline, components, rows, generators)
+        signs.append((*levels, *generated))
+    return _combined("fractional", baseline, components, signs, generators)
 
 
 def plackett_burman(baseline: Arm, components: Sequence[Component], *, folded: bool = False) -> Design:
@@ -161,8 +167,12 @@ def plackett_burman(baseline: Arm, components: Sequence[Component], *, folded: b
     >>> len(plackett_burman(Arm(frozenset("abcdefg")), factors_in_question("abcdefg")).arms)
     13
     """
-    _check_two_levels("plackett-burman", components)
     count = len(components)
+    if more := [component for component in components if component.size > 2]:
+        raise UsageError(
+            f"The design plackett-burman takes two levels per component, and {more[0].name} has {more[0].size}: use "
+            "the design fractional or factorial"
+        )
     runs = next((runs for runs in _CYCLES if runs > count), None)
     if runs is None:
         raise UsageError(f"plackett-burman takes at most {max(_CYCLES) - 1} factors, not {count}")
@@ -196,15 +206,6 @@ def check_size(runs: int) -> None:
             f"The study would have {runs:,} runs, more than {MOST_RUNS:,}. Leave out seeds, components or levels, or "
             "choose another design"
         )
-
-
-def _check_two_levels(name: str, components: Sequence[Component]) -> None:
-    for component in components:
-        if component.size > 2:
-            raise UsageError(
-                f"The design {name} takes two levels per component, and {component.name} has {component.size}: use "
-                "the design factorial, or leave-one-out"
-            )
 
 
 def _bare(baseline: Arm, components: Sequence[Component]) -> Arm:

@@ -12,7 +12,7 @@ from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Value, value_text
 from ablate.studies.workload import Workload
-from ablate.wording import listed, unknown
+from ablate.wording import count, listed, unknown
 
 NAMED_ARMS = "named arms"
 """The family of the comparisons of named arms with the baseline."""
@@ -205,11 +205,17 @@ def possible(design: Design, baseline: Recipe) -> Design:
 
     Arms and comparisons that this makes equal are left out. Raises UsageError if nothing is left of a component.
     """
+    reasons: dict[str, int] = {}
 
     def effective(arm: Arm) -> Arm:
-        values = baseline.only(arm.on).effective(dict(arm.values))
+        recipe = baseline.only(arm.on)
+        values = recipe.effective(dict(arm.values))
         return arm.without_values(name for name, _ in arm.values if name not in values)
 
+    for arm in design.arms:
+        for name in dict(arm.values).keys() - dict(effective(arm).values).keys():
+            text = f"{name} has no effect while {_obstacle(baseline, arm, name)}"
+            reasons[text] = reasons.get(text, 0) + 1
     arms = dict.fromkeys(map(effective, design.arms))
     rows = [replace(row, arm=effective(row.arm), reference=effective(row.reference)) for row in design.contrasts]
     kept = dict.fromkeys(row for row in rows if row.arm != row.reference)
@@ -218,4 +224,12 @@ def possible(design: Design, baseline: Recipe) -> Design:
             of = next(arm for arm in design.arms if component.name in dict(arm.values))
             why = baseline.only(of.on).obstacle(component.name)
             raise UsageError(f"The design {design.name} cannot vary {component.name}: {why}")
-    return replace(design, arms=tuple(arms), contrasts=tuple(kept))
+    left_out = tuple(f"{count(number, 'combination')} left out: {text}" for text, number in sorted(reasons.items()))
+    return replace(design, arms=tuple(arms), contrasts=tuple(kept), left_out=left_out)
+
+
+def _obstacle(baseline: Recipe, arm: Arm, name: str) -> str:
+    """Return the condition under which a hyperparameter of an arm has no effect: `dropout is off`."""
+    recipe, values = baseline.only(arm.on), dict(arm.values)
+    others = {one: value for one, value in recipe.effective(values).items() if one != name}
+    return recipe.change(others).obstacle(name).partition(":")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from ablate.errors import UsageError
 from ablate.studies.recipe import Recipe, retuned_label
@@ -37,19 +38,21 @@ def check_comparable(study: Study, seeds: Sequence[int]) -> None:
 def search_specs(study: Study, settings: SearchSettings, objective: Objective) -> dict[str, SearchSpec]:
     """Return the search of each variant by its label.
 
-    All searches have the same settings. The space of a variant omits the hyperparameters of factors that are off.
+    All searches have the same settings. The space of a variant omits the hyperparameters of factors that are off, and
+    what the variants compare.
     """
     specs, seeds = {}, settings.seeds
+    compared = _compared_names(study, settings.space)
     all_on = {name for arm in study.resolved_design.arms for name in arm.on}
     for arm in study.resolved_design.arms:
         base = study.recipe(arm, seeds[0])
-        space = space_of(base, settings.space, others=all_on)
+        space = space_of(base, settings.space, others=all_on).without(compared)
         if not space.dimensions:
             raise UsageError(f"The space has no dimension for {base.label}. Add a setting to --space, e.g. lr")
         is_fixed = "epochs" not in space.names
         pruner = choose_pruner(settings.pruner, len(seeds), 1, epochs=epochs_of(base), is_fixed=is_fixed)
         specs[base.label] = SearchSpec(
-            name=f"{study.name}.{base.label}",
+            name=f"{study.name}.{quote(base.label, safe=' +=,')}",  # also the name of a file
             base=base,
             space=space,
             seeds=seeds,
@@ -59,6 +62,19 @@ def search_specs(study: Study, settings: SearchSettings, objective: Objective) -
             budget=settings.trials,
         )
     return specs
+
+
+def _compared_names(study: Study, space: Sequence[str]) -> set[str]:
+    """Return the settings and hyperparameters that the variants compare, which no search may change.
+
+    Raises UsageError if the space names one of them.
+    """
+    compared = {name for arm in study.resolved_design.arms for name, _ in arm.values}
+    for entry in space:
+        name = entry.partition("=")[0].strip()
+        if name in compared:
+            raise UsageError(f"The variants of the study differ in {name}, so it is not tuned. Remove it from --space")
+    return compared
 
 
 def best_values(specs: Mapping[str, SearchSpec], trials: Mapping[str, Sequence[Trial]]) -> dict[str, Values]:

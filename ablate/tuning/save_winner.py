@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import UserError
 from ablate.studies.recipe import Recipe
@@ -36,6 +37,7 @@ def tuned_study(study: Study, chosen: Mapping[str, Value], origin: str, folder: 
         **({"on": list(study.on)} if study.on else {}),
         **({"off": list(study.off)} if study.off else {}),
         **({"options": dict(study.options)} if study.options else {}),
+        **_levels(study, values),
         "values": values,
     }
     lines = [f"    {name}={_literal(value)}," for name, value in fields.items()]
@@ -44,6 +46,17 @@ def tuned_study(study: Study, chosen: Mapping[str, Value], origin: str, folder: 
     question = "Which components matter once the recipe is tuned?"
     head = f'"""{question}\n\n{origin}\n"""\n\n{imports}\n'
     return head + "study = Study(\n" + "\n".join(lines) + "\n)\n"
+
+
+def _levels(study: Study, values: Mapping[str, Value]) -> dict[str, Any]:
+    """Return the varied values, with those of the tuned baseline, and the named arms of a study."""
+    vary = {
+        name: [*levels, *([values[name]] if name in values and values[name] not in levels else [])]
+        for name, levels in study.vary.items()
+    }
+    arms = {name: dict(differences) for name, differences in study.arms.items()}
+    fields = {"vary": vary, "arms": arms, "all_pairs": study.all_pairs}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _workload_source(workload: Workload, folder: Path) -> tuple[str, str]:
@@ -78,8 +91,15 @@ def check_save_path(path: Path) -> None:
 
 def _literal(value: object) -> str:
     if isinstance(value, Mapping):
-        rows = [f"        {_literal(name)}: {_literal(item)},\n" for name, item in value.items()]
+        rows = [f"        {_literal(name)}: {_inline(item)},\n" for name, item in value.items()]
         return "{\n" + "".join(rows) + "    }" if rows else "{}"
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
+def _inline(value: object) -> str:
+    """Return the source of a value on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_literal(name)}: {_literal(item)}" for name, item in value.items()) + "}"
+    return _literal(value)

@@ -67,6 +67,11 @@ class Space:
         """The space as plain data."""
         return [{**asdict(dimension), "words": list(dimension.words)} for dimension in self.dimensions]
 
+    def without(self, names: Iterable[str]) -> Space:
+        """Return the space without the dimensions `names`."""
+        left_out = frozenset(names)
+        return Space(tuple(dimension for dimension in self.dimensions if dimension.name not in left_out))
+
     def values(self, recipe: Recipe) -> dict[str, Value]:
         """Return the values of a recipe in the space."""
         everything = {**recipe.settings, **recipe.hyperparameters}

@@ -8,9 +8,10 @@ from ablate import console
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.study import Study
 from ablate.wording import count
+from ablate.workflows.aliases import describe_aliases
 from ablate.workflows.messages import describe_scale
 from ablate.workflows.sweep import SweepSession
-from ablate.workflows.sweep_plan import describe_aliases, plan_of
+from ablate.workflows.sweep_plan import plan_of
 
 
 def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> None:
@@ -27,7 +28,7 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     console.info(
         f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"
     )
-    for line in describe_aliases(design):
+    for line in (*design.left_out, *describe_aliases(design)):
         console.info(line)
 
 

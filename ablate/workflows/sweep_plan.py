@@ -11,10 +11,9 @@ from ablate import console
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
 from ablate.stats.effects.types import MIN_SEEDS
-from ablate.studies.arms import Arm, Component
-from ablate.studies.designs import Design
 from ablate.studies.study import Study
 from ablate.wording import aligned, count, ranges
+from ablate.workflows.aliases import describe_aliases
 from ablate.workflows.sweep import SweepSession
 
 if TYPE_CHECKING:
@@ -97,38 +96,6 @@ def _rows(study: Study, planned: Sequence[PlannedRun]) -> list[list[str]]:
     return rows
 
 
-def describe_aliases(design: Design) -> list[str]:
-    """Return the resolution and the aliases of a factorial design; nothing for other designs."""
-    if design.contrasts:
-        return []
-    import pandas as pd
-
-    from ablate.stats.attribution import alias_groups, orthogonal_part, resolution
-
-    if any(component.size > 2 for component in design.components):
-        return []
-    rows = {i: {one.name: _is_on(one, arm) for one in design.components} for i, arm in enumerate(design.arms)}
-    part = orthogonal_part(pd.DataFrame.from_dict(rows, orient="index"))
-    number = resolution(part)
-    lines = [f"resolution {_roman(number)}" if number else "full factorial: no aliases"]
-    for group in alias_groups(part):
-        if group.order and len(group.terms) > 1:
-            lines.append(f"aliased: {' = '.join((group.label, *group.aliases))}")
-        elif group.order == 1 and group.partial:
-            lines.append(f"partially aliased: {group.label} with {count(len(group.partial), 'interaction')}")
-    return lines
-
-
-def _is_on(component: Component, arm: Arm) -> bool:
-    """Return whether a factor is on, or a value of two is the baseline's."""
-    return component.name in arm.on if component.is_factor else component.name not in dict(arm.values)
-
-
-def _roman(number: int) -> str:
-    names = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
-    return names[number] if number < len(names) else str(number)
-
-
 def _describe(time_left: Forecast | None, power: Sensitivity | None, study: Study) -> list[str]:
     lines = []
     if time_left and time_left.missing:
@@ -168,6 +135,7 @@ def _facts(
         "planned": len(planned),
         "reused": sum(entry.is_done for entry in planned),
         "aliases": describe_aliases(study.resolved_design),
+        "left_out": list(study.resolved_design.left_out),
         "seconds": time_left.seconds if time_left else None,
         "seconds_basis": time_left.basis if time_left else None,
         "seconds_without": (time_left.left_out or None) if time_left else None,

@@ -123,8 +123,8 @@ def test_values_that_require_another_value_are_left_out_where_it_differs() -> No
         ({"vary": {"mixup.alpha": [0.2, 0.4]}}, "cannot vary mixup.alpha: mixup is off"),
         ({"vary": ["lr"]}, "vary of a study names settings and their values"),
         (
-            {"vary": LR, "design": "fractional"},
-            "fractional takes two levels .*, and lr has 3: use the design factorial",
+            {"vary": LR, "design": "plackett-burman"},
+            "plackett-burman takes two levels .*, and lr has 3: use the design fractional or factorial",
         ),
         ({"vary": LR, "seeds": 5000}, "would have 15,000 runs, more than 10,000"),
         ({"vary": {"epochs": range(1, 200), "width": range(1, 200)}, "design": "factorial"}, "39,601 runs, more than"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals
 from ablate.report.analysis import analyse
 from ablate.report.effect_rows import effects_file
@@ -19,6 +20,7 @@ from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
 from ablate.tracking import JournalTracker, Project
+from ablate.workflows.aliases import describe_aliases
 from ablate.workflows.dry_run import print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
@@ -131,3 +133,56 @@ def test_a_dry_run_lists_every_level(tmp_path: Path, capsys: pytest.CaptureFixtu
     print_dry_run(planned, as_json=True)
     facts = json.loads(capsys.readouterr().out)
     assert {row["variant"] for row in facts["runs"]} == {"baseline", "spice=pepper", "spice=curry"}
+
+
+@pytest.mark.parametrize("design", ["add-one-in", "both-ways", "path"])
+def test_every_design_compares_levels_with_their_planted_effects(design: str, tmp_path: Path) -> None:
+    asked = study(vary={**SPICE, **HEAT}, factors=["sugar"], design=design, seeds=2)
+    swept(asked, tmp_path)
+    data = from_study("kitchen", JournalTracker(Project(tmp_path)))
+    planted = {asked.label(arm): 100 * levels.taste(asked.recipe(arm, 0)) for arm in asked.resolved_design.arms}
+    found = {(row.variant, row.reference): row.delta for row in analyse(data).compared}
+    wanted = {pair: planted[pair[0]] - planted[pair[1]] for pair in found}
+    assert len(found) == {"both-ways": 10, "path": 5}.get(design, 5)
+    assert found == pytest.approx(wanted, abs=0.9)
+    assert set(data.runs["variant"]) == set(planted)
+
+
+def test_the_arms_of_designs_with_levels() -> None:
+    def labels(design: str, **more: object) -> list[str]:
+        asked = study(vary=SPICE, factors=["sugar"], design=design, seeds=1, **more)
+        return [recipe.label for recipe in asked.recipes()]
+
+    at_baseline = ["baseline", "no-sugar", "spice=pepper", "spice=curry"]
+    bare = ["no-sugar", "no-sugar+spice=pepper", "no-sugar+spice=curry"]
+    assert labels("leave-one-out") == at_baseline
+    assert labels("add-one-in") == ["baseline", *bare]
+    assert set(labels("both-ways")) == {*at_baseline, *bare}
+    assert set(labels("factorial")) == set(labels("pairs")) == {*at_baseline, *bare}
+    assert labels("path") == ["baseline", "no-sugar", *bare[1:]]
+    assert len(labels("fractional")) == 6
+    with pytest.raises(UsageError, match=r"plackett-burman takes two levels .* spice has 3: use the design fractional"):
+        labels("plackett-burman")
+
+
+def test_a_fraction_with_levels_prints_its_aliases() -> None:
+    asked = study(vary={**SPICE, **HEAT, "portions": [2, 3, 4]}, design="fractional", options={"resolution": 3})
+    design = asked.resolved_design
+    assert len(design.arms) == 9
+    assert design.arms[0].values == ()
+    lines = describe_aliases(design)
+    assert lines[0] == "9 of 27 combinations"
+    assert any(line.startswith("aliased: heat with spice x portions") for line in lines)
+    everything = study(vary={**SPICE, **HEAT}, design="factorial").resolved_design
+    assert describe_aliases(everything) == ["all combinations: no aliases"]
+
+
+def test_combinations_that_cannot_be_are_left_out_and_said() -> None:
+    asked = study(vary={"sugar.grams": [5, 10, 20]}, factors=["sugar"], design="factorial")
+    assert [asked.label(arm) for arm in asked.resolved_design.arms] == [
+        "baseline",
+        "sugar.grams=5",
+        "sugar.grams=20",
+        "no-sugar",
+    ]
+    assert asked.resolved_design.left_out == ("2 combinations left out: sugar.grams has no effect while sugar is off",)
