@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ablate.report.analysis import Analysis, synergy_corner
 from ablate.report.formats.numbers import enumerated
+from ablate.report.margin_notes import margin_note
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed, spans
@@ -169,7 +170,7 @@ def answer_notes(analysis: Analysis) -> list[str]:
         _one_common_seed(analysis),
         account_for(analysis).sentence,
         _unstable_averages(analysis),
-        _beyond_the_scores(analysis),
+        margin_note(analysis),
         _secondary(analysis),
         analysis.study.statement,
     ]
@@ -223,19 +224,3 @@ def _unstable_averages(analysis: Analysis) -> str:
     if len(unstable) <= MOST_NAMED:
         return ""
     return f"Unstable runs, at their recorded value in every average: {unstable_variants(unstable, MOST_UNSTABLE)}."
-
-
-def _beyond_the_scores(analysis: Analysis) -> str:
-    """Return a warning if no difference between any two scores can exceed the margin."""
-    metric, margin, table = analysis.study.metric, analysis.study.margin, analysis.study.runs
-    lost = table[table["status"] == "unstable"][metric.name].astype(float)
-    if metric.floor is None and not (lost.abs() < math.inf).all():
-        return ""  # an unstable run without a score may be anywhere
-    scores: Sequence[float] = [value for value in analysis.scores.to_numpy(dtype=float).ravel() if math.isfinite(value)]
-    if not scores or not 0 < max(scores) - min(scores) <= margin:
-        return ""
-    low, high = (f"{value:.4g}" for value in (min(scores), max(scores)))
-    return (
-        f"The margin of {metric.with_unit(f'{margin:g}')} is not smaller than the whole range of the scores "
-        f"({low} to {high}): no difference in these runs can exceed it. Is it in the unit of {metric.label}?"
-    )

@@ -178,6 +178,19 @@ def test_a_margin_beyond_the_scores_is_said(margin: float, is_beyond: bool) -> N
     assert any("whole range of the scores (86 to 91)" in note for note in notes) == is_beyond
 
 
+@pytest.mark.parametrize(("margin", "is_below"), [(0.005, True), (0.04, True), (0.05, False), (0.5, False)])
+def test_a_margin_far_below_the_steps_of_the_scores_is_named(margin: float, is_below: bool) -> None:
+    """`--margin 0.005` for accuracies in steps of 0.5 points was meant as a fraction."""
+    rows = [(arm, seed, "finished", f"{(180 + seed + 3 * place) / 200}")
+            for place, arm in enumerate(("baseline", "no-x")) for seed in range(5)]  # fmt: skip
+    study = study_of(rows, margin=margin)
+    assert f", margin {margin:g} points" in study.statement
+    assert [note for note in answer_notes(analyse(study)) if "smallest step" in note] == [
+        f"The margin of {margin:g} points is far below the smallest step between two scores (0.5 points). Is it in the "
+        f"unit of acc? For a margin of {margin:g} as a fraction, use {margin * 100:g}"
+    ] * is_below
+
+
 def test_unstable_runs_without_a_score_are_beyond_every_margin() -> None:
     rows = [("baseline", 0, "finished", "0.90"), ("baseline", 1, "finished", "0.91"),
             ("no-x", 0, "finished", "0.90"), ("no-x", 1, "unstable", "nan")]  # fmt: skip

@@ -72,26 +72,35 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         _check_share(used, column, unit, row_word)
     floor = _in_unit("--floor", options.floor, unit, name, is_asked=options.unit is not None)
     metric = _metric(column, goal, unit).with_floor(floor)
-    lost = rows[(statuses == "unstable") & ~(values.abs() < math.inf)]
-    if len(lost) and metric.floor is None:
-        chance = {FRACTION: "0.1 for chance among 10 classes", PERCENT: "10 for chance among 10 classes"}
-        example = chance.get(unit, "") if goal == "max" else ""
-        cautions.append(
-            f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that "
-            f"such runs count as. Set it with --floor ({example or f'the {column} of a model that learned nothing'})."
-        )
+    cautions += _without_score(rows, metric, unit, row_word)
     better = (
         f"{'lower' if goal == 'min' else 'higher'} is better ({options.goal_origin if options.goal else 'by its name'})"
     )
+    margin = _margin(options.margin, metric)
+    stated = f"margin {metric.with_unit(f'{margin:g}')}" + ("" if options.margin is not None else " by default")
     return MetricColumn(
         values=values / 100 if unit == PERCENT else values,
         statuses=statuses,
         metric=metric,
-        margin=_margin(options.margin, metric),
-        statement=f"{name}, {better}, {unit_in_words(unit)} ({origin})",
+        margin=margin,
+        statement=f"{name}, {better}, {unit_in_words(unit)} ({origin}), {stated}",
         cautions=cautions,
         target=_in_unit("--target", options.target, unit, name, is_asked=options.unit is not None),
     )
+
+
+def _without_score(rows: pd.DataFrame, metric: Metric, unit: str, row_word: str) -> list[str]:
+    """Return a warning if unstable runs have no finite score, and no floor that they count as."""
+    column = metric.name
+    lost = rows[(rows["status"] == "unstable") & ~(rows[column].abs() < math.inf)]
+    if lost.empty or metric.floor is not None:
+        return []
+    chance = {FRACTION: "0.1 for chance among 10 classes", PERCENT: "10 for chance among 10 classes"}
+    example = chance.get(unit, "") if metric.goal == "max" else ""
+    return [
+        f"No finite {column} in {named_rows(lost, row_word)}: their variants get no verdict without a value that "
+        f"such runs count as. Set it with --floor ({example or f'the {column} of a model that learned nothing'})."
+    ]
 
 
 def _metric(column: str, goal: str, unit: str) -> Metric:
