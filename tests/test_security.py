@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 import ablate
 from ablate.cli.app import app
 from ablate.errors import UserError
-from ablate.journal.run_journal import Journals, records
+from ablate.journal.journal_lines import records
+from ablate.journal.run_journal import Journals
 from ablate.redaction import mask_secrets, mask_values
 from ablate.report.formats.csv_writer import plain_cells
 from ablate.tracking import Project, StudyRecord, open_tracker

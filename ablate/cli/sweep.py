@@ -77,10 +77,12 @@ def sweep(
 def _announce(session: SweepSession) -> None:
     """Print the study, its scale, its conditions, and cautions."""
     from ablate.workflows.dry_run import announce_sweep
+    from ablate.workflows.store import warn_refused
 
     announce_sweep(session.study, session.planned, session.executor.slots)
     for caution in session.cautions:
         console.warning(caution)
+    warn_refused(session.journals.damaged.values())
 
 
 def _print_dry_run(session: SweepSession, *, as_json: bool) -> None:

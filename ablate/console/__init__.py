@@ -15,6 +15,7 @@ from ablate.console.printing import (
     print_json,
     result,
     table,
+    warn_once,
     warning,
 )
 from ablate.console.sweeps import SweepView
@@ -33,5 +34,6 @@ __all__ = [
     "print_json",
     "result",
     "table",
+    "warn_once",
     "warning",
 ]

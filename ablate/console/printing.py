@@ -38,6 +38,9 @@ MessageKind = Literal["info", "warning", "error"]
 Listener = Callable[[MessageKind, str], None]
 """Receives messages instead of standard error."""
 
+_warned: set[str] = set()
+"""The warnings that `warn_once` has printed."""
+
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
@@ -80,6 +83,13 @@ def info(text: str) -> None:
 def warning(text: str) -> None:
     """Print a warning to standard error."""
     _message("warning", text, _broken(f"warning: {text}").replace("warning:", "[yellow]warning:[/]", 1))
+
+
+def warn_once(text: str) -> None:
+    """Print a warning unless this process has printed it already."""
+    if text not in _warned:
+        _warned.add(text)
+        warning(text)
 
 
 def error(text: str) -> None:

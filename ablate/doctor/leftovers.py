@@ -33,13 +33,16 @@ class Leftover:
 
 def check_journals(context: DoctorContext) -> list[Finding]:
     """Look for damaged journals and for interrupted runs."""
-    damaged = [path.name for path, _ in context.damaged()]
+    damaged = [f"{path.name} ({reason})" for path, reason in context.damaged()]
     attempts = context.attempts()
     found = []
     if damaged:
         text = f"{count(len(damaged), 'journal')} damaged: {listed(damaged, most=3)}"
         remedy = "--repair moves the file aside and keeps its complete lines"
         found.append(Finding("journals", "problem", text, remedy))
+    if newer := [path.name for path in context.newer()]:
+        text = f"{count(len(newer), 'journal')} of a newer version of ablate: {listed(newer, most=3)}"
+        found.append(Finding("journals", "note", text, "upgrade ablate to read them"))
     interrupted = [run for _, run in attempts if run and run.status == "running" and is_alive(run.process) is False]
     if interrupted:
         text = f"{count(len(interrupted), 'run')} interrupted: {listed(map(run_title, interrupted), most=3)}"
@@ -65,7 +68,7 @@ def _next_to_journals(context: DoctorContext) -> Iterator[Leftover]:
     folder = context.project.journals
     if not folder.is_dir():
         return
-    damaged = {path.stem for path, _ in context.damaged()}
+    damaged = {path.stem for path in [*dict(context.damaged()), *context.newer()]}
     runs = {path.stem: run for path, run in context.attempts()}
     for path in sorted(folder.iterdir()):
         if path.suffix == _SPARE and age(path) > MINIMUM_AGE:
@@ -87,7 +90,7 @@ def _empty_journals(context: DoctorContext) -> Iterator[Leftover]:
     for path, run in context.attempts():
         key, data, _ = path.stem.split("-")
         if run is None and age(path) > MINIMUM_AGE and not context.journals.is_locked(key, data):
-            yield Leftover(path)
+            yield Leftover(path, may_be_valuable=path.stat().st_size > 0)  # its line breaks may be missing
 
 
 def _unfinished(context: DoctorContext) -> Iterator[Leftover]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from ablate.doctor.store import integrity, undelivered
 from ablate.doctor.types import DoctorContext
 from ablate.errors import UserError, explain
 from ablate.journal import receipt
+from ablate.journal.journal_lines import DamagedJournalError, complete_lines
 from ablate.journal.line_format import parse_line
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import load
@@ -41,7 +43,7 @@ def _move_aside(context: DoctorContext, path: Path) -> Path:
     folder = context.project.mlruns / "aside"
     folder.mkdir(parents=True, exist_ok=True)
     target, number = folder / path.name, 1
-    while target.exists():
+    while os.path.lexists(target):
         target, number = folder / f"{path.name}.{number}", number + 1
     return Path(shutil.move(path, target))
 
@@ -63,7 +65,11 @@ def _repair_journals(context: DoctorContext) -> Iterator[str]:
 
 def _complete_lines(path: Path) -> list[bytes]:
     found = []
-    for line in path.read_bytes().split(b"\n"):
+    try:
+        lines = complete_lines(path)
+    except DamagedJournalError:  # not a regular file, or endless lines
+        lines = []
+    for line in lines:
         try:
             parse_line(line)
         except ValueError:
@@ -126,7 +132,8 @@ def _remove_leftovers(context: DoctorContext) -> Iterator[str]:
 def _removed(context: DoctorContext, leftover: Leftover) -> str:
     path = leftover.path
     if leftover.may_be_valuable:
-        return f"{path.name} belongs to no journal and was moved to {_move_aside(context, path)}"
+        reason = "holds no complete line" if path.suffix == ".jsonl" else "belongs to no journal"
+        return f"{path.name} {reason} and was moved to {_move_aside(context, path)}"
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from ablate.errors import UserError
-from ablate.journal.run_journal import Journals, Run, load
+from ablate.journal.journal_lines import DamagedJournalError, NewerJournalError
+from ablate.journal.run_journal import Journals, Run
 from ablate.tracking import MlflowTracker, Project, open_tracker, sqlite_path
 
 
@@ -64,14 +64,18 @@ class DoctorContext:
         return [(path, run) for path, run, damage in self._read() if damage is None]
 
     def damaged(self) -> list[tuple[Path, str]]:
-        """Return the damaged journals and the reasons."""
-        return [(path, damage) for path, _, damage in self._read() if damage is not None]
+        """Return the damaged journals, without those of a newer version, and the reasons."""
+        return [
+            (path, damage.reason)
+            for path, _, damage in self._read()
+            if damage is not None and not isinstance(damage, NewerJournalError)
+        ]
 
-    def _read(self) -> list[tuple[Path, Run | None, str | None]]:
-        found: list[tuple[Path, Run | None, str | None]] = []
-        for path in self.journals.paths():
-            try:
-                found.append((path, load(path), None))
-            except UserError as error:
-                found.append((path, None, str(error)))
-        return found
+    def newer(self) -> list[Path]:
+        """Return the journals that a newer version of this package wrote."""
+        return [path for path, _, damage in self._read() if isinstance(damage, NewerJournalError)]
+
+    def _read(self) -> list[tuple[Path, Run | None, DamagedJournalError | None]]:
+        journals = self.journals
+        runs = [(path, journals.read(path)) for path in journals.paths()]
+        return [(path, run, journals.damaged.get(path)) for path, run in runs]

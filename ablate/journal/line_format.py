@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Never
 
+from ablate.journal.field_checks import (
+    Check,
+    are_numbers,
+    has,
+    is_integer,
+    is_mapping,
+    is_metric_name,
+    is_name,
+    is_number,
+    is_seed,
+    is_text,
+    is_time,
+    names_of,
+    optional,
+)
 from ablate.redaction import mask_values
 
 END_STATUSES = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
 """The final statuses of a run."""
 
 _FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
-_PROCESS = ("host", "boot", "pid", "started")
 
 
 def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
@@ -32,10 +46,13 @@ def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
 
 
 def _finite(value: Any) -> Any:
+    """Return plain data without the values that JSON, or UTF-8, cannot represent."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
+        return {_finite(name): _finite(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_finite(item) for item in value]
     return value
@@ -45,71 +62,63 @@ def parse_line(line: bytes) -> dict[str, Any]:
     """Return the record of a line; the fields of unknown kinds of records are not checked.
 
     Raises:
-        ValueError: The line is not a record, or a field is missing.
+        ValueError: The line is not a record, or a field is missing or invalid.
     """
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(record, dict) or not isinstance(record.get("record"), str) or not _is_time(record.get("time")):
+    if not isinstance(record, dict) or not is_text(record.get("record")) or not is_time(record.get("time")):
         raise ValueError("not a record")
+    if b"\\u" in line:
+        record = dict(_finite(record))  # halves of surrogate pairs, which cannot be printed or stored
     wrong = [name for name, fits in _FIELDS.get(record["record"], {}).items() if not fits(record.get(name))]
     if wrong:
         raise ValueError(f"field {wrong[0]!r} is missing or invalid")
     return record
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"{constant} is not a number of JSON")
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and abs(value) < 2**63
+def _is_first(value: object) -> bool:
+    return is_integer(value) and abs(value) < 2**62  # type: ignore[arg-type]  # the last step has 64 bits, too
 
 
-def _is_number(value: object) -> bool:
-    return value is None or isinstance(value, float) or _is_integer(value)
+def _is_series(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_number, value))
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value < 2**33  # a date before 2242
+_IS_PROCESS = has(host=is_text, boot=is_text, pid=is_integer, started=optional(is_text))
 
-
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _are_numbers(value: object) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
-
-
-def _is_recipe(value: object) -> bool:
-    return isinstance(value, Mapping) and _is_integer(value.get("seed"))
-
-
-def _is_process(value: object) -> bool:
-    return isinstance(value, Mapping) and all(name in value for name in _PROCESS) and _is_integer(value["pid"])
-
-
-_FIELDS: Mapping[str, Mapping[str, Callable[[Any], bool]]] = {
+_FIELDS: Mapping[str, Mapping[str, Check]] = {
     "start": {
-        **dict.fromkeys(("variant", "key", "data", "study"), _is_text),
-        **dict.fromkeys(("params", "conditions", "environment"), _is_mapping),
-        "tags": lambda value: value is None or (_is_mapping(value) and all(map(_is_text, value.values()))),
-        "floor": _is_number,
-        "recipe": _is_recipe,
-        "process": _is_process,
+        "schema": optional(is_seed),
+        **dict.fromkeys(("variant", "key", "data"), is_name),
+        "study": lambda value: value == "" or is_name(value),
+        "data_name": optional(is_text),
+        "params": names_of(is_mapping),
+        "conditions": has(device=is_text, precision=is_text, threads=is_integer),
+        "environment": has(versions=optional(is_mapping)),
+        "tags": optional(names_of(lambda value: is_mapping(value) and all(map(is_text, value.values())))),
+        "metric": optional(has(tracked=is_name)),
+        "floor": is_number,
+        "recipe": has(seed=is_seed),
+        "process": _IS_PROCESS,
     },
-    "resume": {"process": _is_process},
-    "metrics": {"step": _is_integer, "values": _are_numbers},
-    "series": {
-        "name": _is_text,
-        "first": _is_integer,
-        "values": lambda value: isinstance(value, list) and all(map(_is_number, value)),
-    },
+    "resume": {"process": _IS_PROCESS},
+    "metrics": {"step": is_integer, "values": are_numbers},
+    "wanted": {},
+    "series": {"name": is_metric_name, "first": _is_first, "values": _is_series},
     "end": {
         "status": lambda value: value in END_STATUSES,
-        "metrics": lambda value: value is None or _are_numbers(value),
-        "params": lambda value: value is None or _is_mapping(value),
+        "metrics": optional(are_numbers),
+        "params": optional(names_of(is_mapping)),
+        "error": optional(is_text),
+        "trace": optional(is_text),
     },
 }
+
+KINDS = tuple(_FIELDS)
+"""The kinds of records. Others, of newer versions, are ignored."""

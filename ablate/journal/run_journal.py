@@ -15,7 +15,6 @@ are flushed at once, so a crash loses at most the last one. Records, all with `r
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,13 +24,12 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ablate.errors import UserError
-from ablate.journal.line_format import format_line, parse_line
+from ablate.journal.field_checks import is_file_name
+from ablate.journal.journal_lines import FILE_NAME, DamagedJournalError, records
+from ablate.journal.line_format import format_line
 
-SCHEMA = 1
 RESULT_STATUSES = ("finished", "unstable")
 """The statuses of runs that are results of their recipe: they are reused, not repeated."""
-
-_FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>\d+)\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -111,25 +109,39 @@ class Journal:
 
 
 class Journals:
-    """The journals of a project, in one flat folder."""
+    """The journals of a project, in one flat folder.
+
+    `damaged` has the journals that `read` skipped.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.damaged: dict[Path, DamagedJournalError] = {}
+
+    def read(self, path: Path) -> Run | None:
+        """Return the run of a journal, or None if its first line is missing or the journal is damaged."""
+        try:
+            return load(path)
+        except DamagedJournalError as error:
+            self.damaged[path] = error
+            return None
 
     def paths(self) -> list[Path]:
         """Return the paths of all journals, sorted by name."""
         if not self.folder.is_dir():
             return []
-        return sorted(path for path in self.folder.iterdir() if _FILE_NAME.fullmatch(path.name))
+        return sorted(path for path in self.folder.iterdir() if FILE_NAME.fullmatch(path.name))
 
     def path(self, run: str) -> Path:
-        """Return the path of a run's journal."""
+        """Return the path of a run's journal. Raises UserError for a name that is not that of a file in the folder."""
+        if not is_file_name(run):
+            raise UserError(f"Invalid name of a run: {run!r}")
         return self.folder / f"{run}.jsonl"
 
     def attempts(self, key: str, data: str) -> list[Path]:
         """Return the journals of all attempts at a recipe on one data set, oldest first."""
         found = self.folder.glob(f"{key}-{data}-*.jsonl")
-        return sorted((path for path in found if _FILE_NAME.fullmatch(path.name)), key=_attempt)
+        return sorted((path for path in found if FILE_NAME.fullmatch(path.name)), key=_attempt)
 
     def index(self) -> dict[tuple[str, str], list[Path]]:
         """Return the journals by recipe key and data fingerprint, oldest attempt first."""
@@ -158,6 +170,8 @@ class Journals:
         """
         from filelock import FileLock, Timeout
 
+        if not is_file_name(f"{key}-{data}"):
+            raise UserError(f"Invalid key or data fingerprint of a run: {key!r}, {data!r}")
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / f"{key}-{data}.lock", timeout=timeout):
@@ -176,7 +190,7 @@ class Journals:
     def lock_owner(self, key: str, data: str) -> str:
         """Return the process that runs a recipe, according to its newest journal."""
         attempts = self.attempts(key, data)
-        run = load(attempts[-1]) if attempts else None
+        run = self.read(attempts[-1]) if attempts else None
         return f"process {run.process['pid']} on {run.process['host']}" if run else "a process that has just started"
 
 
@@ -194,35 +208,18 @@ def _open_after_last_line(path: Path) -> IO[bytes]:
     return file
 
 
-def records(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal; an incomplete last line is skipped.
-
-    Raises:
-        UserError: The file is not a journal.
-    """
-    *whole, _cut_off = path.read_bytes().split(b"\n")
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(whole, start=1):
-        try:
-            found.append(parse_line(line))
-        except ValueError as error:
-            raise UserError(
-                f"{path} is not a valid journal (line {number}: {error}). `ablate doctor --repair` moves it aside"
-            ) from None
-    return found
-
-
 def load(path: Path) -> Run | None:
-    """Return the run of a journal, or None if its first line is missing."""
+    """Return the run of a journal, or None if its first line is missing. Raises DamagedJournalError."""
     lines = records(path)
-    if not lines or lines[0]["record"] != "start":
+    if not lines:
         return None
     start, end = lines[0], lines[-1] if lines[-1]["record"] == "end" else {}
     process = [line["process"] for line in lines if line["record"] in ("start", "resume")][-1]
     rows: dict[int, dict[str, float]] = {}
     for line in lines:
         if line["record"] == "metrics":
-            rows.setdefault(line["step"], {"step": line["step"]}).update(_numbers(line["values"]))
+            row = rows.setdefault(line["step"], {"step": line["step"]})
+            row |= {name: value for name, value in _numbers(line["values"]).items() if name not in row}
     return Run(
         name=path.stem,
         key=start["key"],

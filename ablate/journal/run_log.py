@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ablate.errors import UserError
+from ablate.journal.field_checks import is_metric_name
+from ablate.journal.journal_lines import records
 from ablate.journal.mlflow_handshake import await_run_environment, discard_run_environment
-from ablate.journal.run_journal import Journal, records
+from ablate.journal.run_journal import Journal
 
 
 class Diverged(Exception):  # noqa: N818  # a result, not an error
@@ -23,14 +23,9 @@ class Pruned(Exception):  # noqa: N818  # a decision, not an error
     """The observer stopped the run early. The run has no result."""
 
 
-_LONGEST = 250
-_METRIC = re.compile(r"[\w\-. :/]+")
-
-
 def _check_names(metrics: Mapping[str, float]) -> None:
     for name in metrics:
-        is_path = posixpath.normpath(name) == name and not name.startswith(("..", "/"))
-        if not _METRIC.fullmatch(name) or not is_path or len(name) > _LONGEST:
+        if not is_metric_name(name):
             raise UserError(f"Invalid metric name {name!r}. Use letters, digits, spaces and _ - . : /")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablate.journal.run_journal import Journals, Run, load
+from ablate.journal.run_journal import Journals, Run
 from ablate.runs.runner import is_comparable
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.job import Job
@@ -154,7 +154,7 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
             f"The code of {name} differs from that of {count(len(reused), 'reused run')}. They are reused because the "
             f"version is still {study.workload.version!r}. Change the version to repeat them"
         ] * bool(reused)
-    runs = (load(path) for path in journals.paths())
+    runs = (journals.read(path) for path in journals.paths())
     earlier = [run for run in runs if run and run.study == study.name and run.params.get("code", digest) != digest]
     return [
         f"The training code differs from that of {count(len(earlier), 'run')} of {study.name}. They stay recorded but "
@@ -165,7 +165,7 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
 def similar(job: Job, journals: Journals) -> list[Run]:
     """Return the results with the same settings, data, device and precision."""
     settings, completed = job.recipe.settings, job.recipe.workload.completed
-    runs = (load(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
+    runs = (journals.read(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
     return [
         run
         for run in runs

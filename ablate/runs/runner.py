@@ -16,8 +16,9 @@ from typing import Any, Protocol
 from ablate import DISTRIBUTION
 from ablate.errors import UserError, is_full_disk
 from ablate.interrupts import Terminated
+from ablate.journal.journal_lines import SCHEMA, records
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
-from ablate.journal.run_journal import SCHEMA, Journal, Journals, Run, load, records
+from ablate.journal.run_journal import Journal, Journals, Run, load
 from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
 from ablate.studies.conditions import Conditions
@@ -58,7 +59,7 @@ def find_result(journals: Journals, job: Job, *, mix: bool = False) -> Run | Non
     Device and precision must match the job's conditions, unless `mix` is set.
     """
     for path in reversed(journals.attempts(job.recipe.key, job.data.fingerprint)):
-        run = load(path)
+        run = journals.read(path)
         if run and run.is_result and (mix or is_comparable(run.conditions, job.conditions)):
             return run
     return None
@@ -104,7 +105,7 @@ def _journal_for(job: Job, journals: Journals, environment: Mapping[str, Any]) -
     """
     key, data = job.recipe.key, job.data.fingerprint
     attempts = journals.attempts(key, data)
-    last = load(attempts[-1]) if attempts else None
+    last = journals.read(attempts[-1]) if attempts else None
     if last is None or last.status not in ("killed", "running") or _may_run_elsewhere(last, attempts[-1]):
         return journals.create(key, data)
     if last.conditions == asdict(job.conditions) and last.environment == environment:

@@ -37,15 +37,18 @@ class PlannedRun:
 def plan_runs(
     recipes: Iterable[Recipe], data: Data, conditions: Conditions, journals: Journals, *, mix: bool = False
 ) -> list[PlannedRun]:
-    """Return a planned run for each recipe, with its newest attempt in the journals."""
+    """Return a planned run for each recipe, with its newest attempt in the journals. Damaged ones are skipped."""
     attempts = journals.index()
     jobs = [Job(recipe, data, conditions) for recipe in recipes]
-    return [PlannedRun(job, _newest(attempts.get((job.recipe.key, data.fingerprint), ()), job, mix)) for job in jobs]
+    return [
+        PlannedRun(job, _newest(map(journals.read, attempts.get((job.recipe.key, data.fingerprint), ())), job, mix))
+        for job in jobs
+    ]
 
 
-def _newest(attempts: Sequence[Path], job: Job, mix: bool) -> Run | None:
+def _newest(attempts: Iterable[Run | None], job: Job, mix: bool) -> Run | None:
     """Return the newest result, or else the newest attempt, under comparable conditions."""
-    runs = [run for path in attempts if (run := load(path)) and (mix or is_comparable(run.conditions, job.conditions))]
+    runs = [run for run in attempts if run and (mix or is_comparable(run.conditions, job.conditions))]
     found = [run for run in runs if run.is_result] or runs
     return found[-1] if found else None
 
@@ -142,7 +145,7 @@ def _close_lost_run(task: RunTask, lost: WorkerLost) -> Run:
     """Record the run of a worker that died twice as failed."""
     key, data = task.job.recipe.key, task.job.data.fingerprint
     journals = Journals(task.journals)
-    attempts = journals.attempts(key, data)
+    attempts = [path for path in journals.attempts(key, data) if journals.read(path)]
     if not attempts:
         raise UserError(f"A worker died before its run started: {lost.reason}")
     with journals.lock(key, data), Journal(attempts[-1]) as journal:

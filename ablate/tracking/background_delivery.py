@@ -79,7 +79,7 @@ class BackgroundDelivery:
         self._lock = threading.Lock()
         self._followed: dict[Path, _Followed] = {}
         self._identifiers: dict[str, str] = {}
-        self._refused: list[StoreError] = []
+        self._refused: list[UserError] = []
         self._failure: StoreError | None = None
         self._has_reported = False
         self._stop = threading.Event()
@@ -97,8 +97,8 @@ class BackgroundDelivery:
         return self._failure
 
     @property
-    def refused(self) -> Sequence[StoreError]:
-        """The errors of study records of earlier commands that the store does not accept."""
+    def refused(self) -> Sequence[UserError]:
+        """The errors of damaged journals, and of records of earlier commands that the store does not accept."""
         with self._lock:
             return tuple(self._refused)
 

@@ -12,20 +12,20 @@ from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.project import Project
 
 
-def catch_up(tracker: Tracker, project: Project) -> list[StoreError]:
+def catch_up(tracker: Tracker, project: Project) -> list[UserError]:
     """Deliver a project's studies and ended runs that no store has, and close runs whose process is gone.
 
     Records that another store has are left to `ablate sync`: this store may be a whole team's.
 
     Returns:
-        The errors of the study records that the store does not accept.
+        The errors of the damaged journals, and of the records that the store does not accept.
 
     Raises:
         UnreachableError: The store does not answer.
     """
     journals, studies = Journals(project.journals), StudyJournals(project.studies)
     ours = (None, tracker.identity)
-    refused = []
+    refused: list[UserError] = []
     for name in studies.names():
         if store_of(studies.path(name)) not in ours:
             continue
@@ -35,8 +35,18 @@ def catch_up(tracker: Tracker, project: Project) -> list[StoreError]:
             raise
         except StoreError as error:
             refused.append(error)
-    tracker.close_orphans(path for path in journals.paths() if store_of(path) in ours)
-    return refused
+    runs = [path for path in journals.paths() if store_of(path) in ours]
+    try:
+        tracker.close_orphans(runs)
+    except UnreachableError:
+        raise
+    except StoreError as error:
+        refused.append(error)
+    if isinstance(tracker, JournalTracker):
+        return [*refused, *tracker.damaged()]
+    for path in tracker.undelivered(runs):
+        journals.read(path)
+    return [*refused, *journals.damaged.values()]
 
 
 def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:

@@ -52,9 +52,8 @@ def _find_in_journals(text: str, tracker: Tracker, journals: Journals, not_store
     """Return the run that `text` names among those that were never delivered; raise `not_stored` if there is none."""
     found: list[Run] = []
     for path in journals.paths():
-        with suppress(UserError):  # a damaged journal
-            run = load(path)
-            found += [run] if run else []
+        run = journals.read(path)
+        found += [run] if run else []
     try:
         match = find_run(text, [(run.name, run) for run in found])
     except UserError:  # several

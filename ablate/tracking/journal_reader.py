@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.journal.journal_lines import records
 from ablate.journal.process_identity import is_alive
-from ablate.journal.run_journal import Run, load, records
+from ablate.journal.run_journal import Run, load
 from ablate.tracking.run_names import find_run, run_title, unknown_run
 from ablate.wording import unknown
 

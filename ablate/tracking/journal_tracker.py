@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.journal.journal_lines import DamagedJournalError, records
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import receipt_path
-from ablate.journal.run_journal import Journal, Journals, Run, load, records
+from ablate.journal.run_journal import Journal, Journals, Run, load
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.journal_reader import JournalReader
@@ -54,6 +55,12 @@ class JournalTracker(JournalReader):
         """Return an empty list: the journals are the store."""
         return []
 
+    def damaged(self) -> list[DamagedJournalError]:
+        """Read all journals, and return the errors of the damaged ones, which the other methods skip."""
+        for path in self._journals.paths():
+            self._load(path)
+        return list(self._journals.damaged.values())
+
     def delete(self, run: Run) -> None:
         """Delete a run's journal, artifacts and checkpoint."""
         path = self._path(run)
@@ -67,10 +74,7 @@ class JournalTracker(JournalReader):
         """Close every open run whose process is gone as killed, and return their names."""
         closed = []
         for path in journals:
-            try:
-                run = load(path)
-            except UserError:
-                continue  # a damaged journal
+            run = self._journals.read(path)
             if run and run.status == "running" and is_alive(run.process) is False:
                 closed += [run.name] if self._close(path, "its process is gone") else []
         return closed
@@ -117,13 +121,10 @@ class JournalTracker(JournalReader):
 
     def _load(self, journal: Path) -> Run | None:
         """Read a journal if it has changed. A run whose process is gone counts as killed; a damaged journal is None."""
-        found = journal.stat()
+        found = journal.lstat()
         stamp = (found.st_size, found.st_mtime_ns)
         if journal not in self._read or self._read[journal][0] != stamp:
-            try:
-                self._read[journal] = stamp, load(journal)
-            except UserError:
-                self._read[journal] = stamp, None
+            self._read[journal] = stamp, self._journals.read(journal)
         run = self._read[journal][1]
         if run and run.status == "running" and is_alive(run.process) is False:
             return replace(run, status="killed", ended=records(journal)[-1]["time"])

@@ -12,7 +12,7 @@ from typing import Self
 
 from ablate import console
 from ablate.journal.process_identity import is_alive
-from ablate.journal.run_journal import Journals, Run, load
+from ablate.journal.run_journal import Journals, Run
 from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery
 from ablate.workflows.messages import describe_progress
@@ -68,6 +68,6 @@ class JournalWatcher:
         for watched in self._jobs():
             job = watched.job
             attempts = self._journals.attempts(job.recipe.key, job.data.fingerprint)
-            run = load(attempts[-1]) if attempts else None
+            run = self._journals.read(attempts[-1]) if attempts else None
             if run and run.status == "running" and is_alive(run.process) is not False:
                 yield attempts[-1], run, watched

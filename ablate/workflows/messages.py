@@ -88,7 +88,7 @@ def run_row(run: Run, heading: str = "") -> dict[str, Any]:
 
 def _describe_settings(run: Run) -> str:
     width, epochs, images = (run.params.get(name) for name in ("width", "epochs", "train_size"))
-    if width is None or epochs is None:
+    if type(width) is not int or type(epochs) is not int:
         return ", ".join(f"{name} {value}" for name, value in settings_of(run).items())
-    scale = f"width {width}, {count(int(epochs), 'epoch')}"
-    return scale + (f", {int(images):,} images" if images else "")
+    scale = f"width {width}, {count(epochs, 'epoch')}"
+    return scale + (f", {images:,} images" if type(images) is int and images else "")

@@ -13,7 +13,8 @@ from typing import Any
 
 from ablate import console
 from ablate.errors import UserError
-from ablate.journal.run_journal import Journal, Journals, Run, records
+from ablate.journal.journal_lines import records
+from ablate.journal.run_journal import Journal, Journals, Run
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker, run_title

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ablate import console
-from ablate.errors import StoreError, UnreachableError, UsageError
+from ablate.errors import StoreError, UnreachableError, UsageError, UserError
 from ablate.tracking import JournalTracker, Project, Tracker, catch_up, file_store_advice, open_tracker, sqlite_path
 from ablate.workflows.messages import AWAITED, delivery_warning
 
@@ -44,6 +44,7 @@ def open_current_store(project: Project, tracking_uri: str | None = None, *, off
     if isinstance(tracker, JournalTracker):
         if project.is_new and project.old_file_store:
             console.warning(file_store_advice(project.old_file_store))
+        warn_refused(tracker.damaged())
     else:
         try:
             warn_refused(catch_up(tracker, project))
@@ -64,7 +65,7 @@ class DeliveryWarnings:
         console.info(AWAITED)
 
 
-def warn_refused(errors: Iterable[StoreError]) -> None:
-    """Warn of each record of an earlier command that the store does not accept."""
+def warn_refused(errors: Iterable[UserError]) -> None:
+    """Warn once of each damaged journal, and of each record of an earlier command that the store does not accept."""
     for error in errors:
-        console.warning(str(error))
+        console.warn_once(str(error))

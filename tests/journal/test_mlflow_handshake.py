@@ -51,7 +51,7 @@ def test_params_of_a_run_that_logs_directly_are_in_a_tag(tmp_path: Path) -> None
             if wanted:
                 journal.write("wanted")
             end(journal)
-        from ablate.journal.run_journal import records
+        from ablate.journal.journal_lines import records
 
         lines.append(next(iter(batches(records(journal.path), 0))))
     assert lines[0].params["augment"] == "false"

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
+from ablate.journal.journal_lines import records
 from ablate.journal.process_identity import this_process
-from ablate.journal.run_journal import Journal, Journals, load, records
+from ablate.journal.run_journal import Journal, Journals, load
 
 KEY, DATA = "0123456789ab", "feedbeef0000"
 
@@ -107,11 +108,14 @@ def test_a_truncated_journal_loses_at_most_one_line(tmp_path_factory: pytest.Tem
     path.write_bytes(cut)
     assert records(path) == whole[: cut.count(b"\n")]
     assert (load(path) is None) == (not cut.count(b"\n"))
+    kept, ended = [line["record"] for line in whole[: cut.count(b"\n")]], cut.count(b"\n") == len(whole)
     with Journal(path) as journal:  # continue after the crash
-        journal.write("resume", process=this_process())
-    assert [line["record"] for line in records(path)] == [line["record"] for line in whole[: cut.count(b"\n")]] + [
-        "resume"
-    ]
+        if kept and not ended:
+            journal.write("resume", process=this_process())
+        elif not kept:
+            start(journal)
+    added = ["resume"] * (not ended) if kept else ["start"]
+    assert [line["record"] for line in records(path)] == kept + added
 
 
 def test_an_invalid_file_is_named(tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from ablate.errors import UserError
-from ablate.journal.run_journal import Journal, records
+from ablate.journal.journal_lines import records
+from ablate.journal.run_journal import Journal
 from ablate.journal.run_log import Diverged, RunLog, integer_step
+from tests.samples.tracking import start
 
 
 @pytest.mark.parametrize("step", [1, 1.0, np.int64(1), np.uint8(1), np.float32(1), np.float64(1), np.array(1), True])
 def test_whole_steps_are_integers(tmp_path: Path, step: Any) -> None:
     assert type(integer_step(step)) is int
-    (tmp_path / "one.jsonl").touch()
     with Journal(tmp_path / "one.jsonl") as journal:
+        start(journal)
         log = RunLog(journal)
         log(step, loss=np.float32(0.5))
         log(1, loss=0.7, other=1)
@@ -28,20 +30,20 @@ def test_whole_steps_are_integers(tmp_path: Path, step: Any) -> None:
 
 @pytest.mark.parametrize("step", [0.5, np.float64(0.5), None, "1", 10**20, -(2**63), 1e300, float("nan"), [1], 1j])
 def test_other_steps_are_refused_before_they_are_written(tmp_path: Path, step: Any) -> None:
-    (tmp_path / "one.jsonl").touch()
     with Journal(tmp_path / "one.jsonl") as journal:
+        start(journal)
         log = RunLog(journal)
         log(1, loss=1)
         for call in (lambda: log(step, loss=1), lambda: log.series("lr", step, [0.5])):
             with pytest.raises(UserError, match=r"called with step .*, which is not an integer") as caught:
                 call()
             assert "\n" not in str(caught.value)
-    assert [record["record"] for record in records(tmp_path / "one.jsonl")] == ["metrics"]
+    assert [record["record"] for record in records(tmp_path / "one.jsonl")] == ["start", "metrics"]
 
 
 def test_a_value_that_is_not_finite_is_known_to_a_resumed_run(tmp_path: Path) -> None:
-    (tmp_path / "one.jsonl").touch()
     with Journal(tmp_path / "one.jsonl") as journal:
+        start(journal)
         log = RunLog(journal)
         log(1, loss=1)
         assert log.diverged is None
@@ -51,7 +53,7 @@ def test_a_value_that_is_not_finite_is_known_to_a_resumed_run(tmp_path: Path) ->
             RunLog(journal)(2, loss=1)
         log(3, loss=1)
         assert [log.diverged, RunLog(journal).diverged] == ["loss is not finite after epoch 2"] * 2
-    assert [record["step"] for record in records(tmp_path / "one.jsonl")] == [1, 2, 3]
+    assert [record["step"] for record in records(tmp_path / "one.jsonl")[1:]] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_value_that_is_not_finite_is_known_to_a_resumed_run(tmp_path: Path) ->
 )
 def test_an_invalid_record_is_never_written(tmp_path: Path, record: str, fields: dict[str, Any]) -> None:
     with Journal(tmp_path / "one.jsonl") as journal:
-        journal.write("metrics", step=1, values={})
+        start(journal)
         with pytest.raises(ValueError, match=f"Invalid {record} record"):
             journal.write(record, **fields)
     assert len(records(tmp_path / "one.jsonl")) == 1

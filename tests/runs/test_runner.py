@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ablate.data import ImageSource
+from ablate.journal.journal_lines import records
 from ablate.journal.process_identity import this_process
-from ablate.journal.run_journal import Journal, Journals, Run, load, records
+from ablate.journal.run_journal import Journal, Journals, Run, load
 from ablate.runs.runner import RunOptions, find_result, make_run
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job

@@ -164,7 +164,7 @@ from ablate.journal.run_journal import Journal
 from ablate.tracking import BackgroundDelivery, Project, open_tracker
 project = Project(Path(sys.argv[2]))
 heavy = ("mlflow", "torch", "pandas", "numpy", "sqlalchemy", "filelock")
-path = project.journals / "0123456789ab-a-0.jsonl"
+path = project.journals / "0123456789ab-feed-0.jsonl"
 delivery = BackgroundDelivery(open_tracker(project), project, NoFailure(), interval=0.01)
 with delivery, Journal(path) as journal:
     delivery.follow(journal.path)

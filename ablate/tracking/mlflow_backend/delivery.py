@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import StoreError, UserError
+from ablate.errors import StoreError, UnreachableError
 from ablate.journal import receipt
+from ablate.journal.journal_lines import DamagedJournalError, records
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
-from ablate.journal.run_journal import records
 from ablate.tracking.contract import SINGLE_RUNS
 from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.records import (
@@ -38,7 +38,7 @@ def deliver(store: Store, journal: Path) -> str | None:
     with receipt.delivery_lock(journal):
         known = receipt.read(journal, store.identity)  # another process may have delivered it
         size, changed = receipt.stamp(journal)
-        lines = _complete_records(journal)
+        lines = records(journal)
         if not lines:
             return None
         now = _send(store, journal, lines, known)
@@ -56,22 +56,34 @@ def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
 def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
     """Close runs whose process is gone; see `RunTracker.close_orphans`."""
     here = {path.stem: path for path in journals}
-    closed = []
+    closed: list[str] = []
+    refused: list[StoreError] = []
     for path in undelivered(store, here.values()):
         try:
-            lines = _complete_records(path)
-        except UserError:
-            continue  # a damaged journal
-        dead = bool(lines) and _is_dead(lines)
-        if lines and (dead or _ended(lines)):
-            deliver(store, path)
-            closed += [path.stem] if dead else []
+            closed += [path.stem] if _deliver_ended(store, path) else []
+        except UnreachableError:
+            raise
+        except StoreError as error:
+            refused.append(error)
+        except DamagedJournalError:
+            continue
     for run in open_runs(store):
         name = run.tags.get(schema.NAME, run.name)
         if name not in here and is_alive(process_of(run.tags)) is False:
             close_as_killed(store, run.id, run.last_heartbeat)
             closed.append(name)
+    if refused:
+        raise refused[0]
     return closed
+
+
+def _deliver_ended(store: Store, journal: Path) -> bool:
+    """Deliver the journal of a run that has ended or whose process is gone, and return whether it is gone."""
+    lines = records(journal)
+    dead = bool(lines) and _is_dead(lines)
+    if lines and (dead or _ended(lines)):
+        deliver(store, journal)
+    return dead
 
 
 def open_runs(store: Store) -> list[StoredRun]:
@@ -171,12 +183,6 @@ def _keep_files(store: Store, run: str, journal: Path, *, remove: bool) -> None:
         store.upload(run, folder)
         if remove:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _complete_records(journal: Path) -> list[dict[str, Any]]:
-    """Return the records of a journal, or an empty list if its first line is missing."""
-    lines = records(journal)
-    return lines if lines and lines[0]["record"] == "start" else []
 
 
 def _ended(lines: Sequence[Line]) -> bool:

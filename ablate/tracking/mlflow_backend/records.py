@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ablate.journal.run_journal import SCHEMA
+from ablate.journal.journal_lines import SCHEMA
 from ablate.tracking.mlflow_backend import schema
 
 Point = tuple[str, float, int, int]
@@ -119,7 +119,7 @@ def start_tags(start: Mapping[str, Any], name: str) -> dict[str, str]:
         tags[schema.FLOOR] = json.dumps(start["floor"])
     if environment.get("commit"):
         tags[schema.COMMIT] = str(environment["commit"])
-    return _cut({**start.get("tags", {}), **tags}, schema.LONGEST_TAG)
+    return _cut({**(start.get("tags") or {}), **tags}, schema.LONGEST_TAG)
 
 
 def process_tags(process: Mapping[str, Any]) -> dict[str, str]:
