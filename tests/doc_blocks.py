@@ -39,7 +39,17 @@ _BLOCK = re.compile(
 
 
 INDEX = {
-    "Guide": ("cli.md", "studies.md", "recipe.md", "statistics.md", "lessons.md", "data.md", "paper.md", "quoting.md"),
+    "Guide": (
+        "cli.md",
+        "python.md",
+        "studies.md",
+        "recipe.md",
+        "statistics.md",
+        "lessons.md",
+        "data.md",
+        "paper.md",
+        "quoting.md",
+    ),
     "Your own training and runs": ("own-training.md", "existing-runs.md", "gate.md"),
     "Tuning, scale and teams": ("tuning.md", "scaling.md", "teams.md", "offline.md"),
     "Reference": ("api.md", "tracking.md", "robustness.md", "architecture.md", "comparison.md"),
