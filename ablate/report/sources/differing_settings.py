@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_WARNINGS, _MOST_VALUES = 3, 4
+_DEVICE_NUMBER = re.compile(r"(?:[a-z]+:)?[0-9., \[\]]*", re.IGNORECASE)
 
 
 def check_settings(
@@ -38,20 +40,23 @@ def check_settings(
         others: Columns of the table with another role.
         named_by: Columns that name the variants.
     """
-    rows = table.loc[list(study.row_names)]
+    rows = table[table.index.isin(study.row_names)]
     has_kinds = any(str(name).startswith(("params.", "metrics.")) for name in table.columns)
+    of_dataset = {name: arm.dataset for name, arm in study.datasets.items()}
+    datasets = study.runs["variant"].map(lambda name: of_dataset.get(str(name), ""))
     cautions, within, of_variants = [], [], []
     for name in map(str, table.columns):
         if name in others or (has_kinds and not name.startswith(("params.", "tags."))):
             continue
         column = _Column(name, rows[name].reset_index(drop=True), study.runs)
         if not column.by_variant.gt(1).any():
-            if column.values.nunique() > 1 and is_condition(name):
+            if column.values.groupby(datasets).nunique().gt(1).any() and column.is_shared_condition:
                 cautions.append(column.differs_between_variants())
-            elif column.values.nunique() > 1 and column.may_be_setting:
+            elif column.values.groupby(datasets).nunique().gt(1).any() and column.may_be_setting:
                 of_variants.append(plain(name))
-        elif column.may_be_setting and column.is_inconsistent:
+        elif (column.may_be_setting or column.is_shared_condition) and column.is_inconsistent:
             within.append(column)
+    within.sort(key=lambda column: not column.is_known)
     cautions += [column.differs_within_variants(named_by) for column in within[:_MOST_WARNINGS]]
     if more := within[_MOST_WARNINGS:]:
         cautions.append(f"Runs of one variant also differ in {listed((plain(column.name) for column in more), 5)}.")
@@ -84,21 +89,42 @@ class _Column:
         return not (reason_by_name(self.name) or is_result or is_seed(self.name) or are_paths(words))
 
     @property
+    def is_shared_condition(self) -> bool:
+        """Whether this is a condition of runs, such as the type of the GPU, and not the index or use of a device."""
+        is_index = all(_DEVICE_NUMBER.fullmatch(str(cell)) for cell in self.cells.unique())
+        return is_condition(self.name) and (not is_index or "version" in self.name.lower())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the name is that of a setting or a condition."""
+        return is_setting(self.name) or is_condition(self.name) or self.name.startswith("params.")
+
+    @property
+    def follows_seed(self) -> bool:
+        """Whether runs that share a seed have one value, and runs with other seeds other ones."""
+        sizes = self.values.groupby(self.runs["seed"]).transform("size")
+        shared = self.values[sizes > 1]
+        return bool(shared.nunique() > 1 and (shared.groupby(self.runs["seed"][shared.index]).nunique() == 1).all())
+
+    @property
     def is_inconsistent(self) -> bool:
         """Whether differences within a variant are those of a setting, and do not follow the seed.
 
-        A column of a file with an unknown name may be a result. It counts as a setting if its values are shared by
-        several runs; numbers also have to be the same in all runs of one variant, and in most runs of the others.
+        A column of a file with an unknown name may be a result. It counts as a setting if most runs of a variant share
+        a word, and half of the variants have one; numbers, true and false if two thirds of all runs share one value,
+        and the runs of one variant alone differ.
         """
-        follows_seed = (self.values.groupby(self.runs["seed"]).nunique() == 1).all()
-        if follows_seed or is_setting(self.name):
-            return not follows_seed
+        if self.follows_seed or is_setting(self.name) or is_condition(self.name):
+            return not self.follows_seed
         if 2 * self.values.nunique() > len(self.values):
             return False
-        if self.name.startswith("params.") or not all(map(is_number, self.values.unique())):
+        if self.name.startswith("params."):
             return True
+        differing = int((self.by_variant > 1).sum())
+        if all(is_number(value) or value in ("true", "false") for value in self.values.unique()):
+            return differing == 1 and 3 * int(self.values.value_counts().iloc[0]) >= 2 * len(self.values)
         counts = self.values.groupby(self.runs["variant"]).agg(lambda found: found.value_counts(normalize=True).iloc[0])
-        return bool((self.by_variant == 1).any() and counts.gt(0.5).all())
+        return bool(2 * differing <= len(counts) and counts.gt(0.5).all())
 
     def differs_between_variants(self) -> str:
         """Return the warning about a condition that differs between variants and not within them."""

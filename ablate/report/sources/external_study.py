@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
@@ -12,10 +14,14 @@ from ablate.report.sources.name_variants import NamedVariants, taken_columns, wi
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
 from ablate.report.sources.seed_column import with_seeds
+from ablate.report.sources.step_rows import run_of_rows
 from ablate.report.sources.steps import with_chosen_steps
 from ablate.report.sources.where import read_condition, reason_of, where
 from ablate.report.study_data import StudyData
 from ablate.wording import count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
@@ -45,7 +51,7 @@ def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyDat
     named = with_named_variants(where(runs, options), options)
     runs, options = with_chosen_steps(named.runs, named.options), named.options
     study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement, runs.diverged)
-    study = _with_setting_checks(study, named, options)
+    study = _with_setting_checks(study, named, runs.table, options)
     asked = {reason_of(read_condition(text)) for text in options.where}
     for reason, excluded in runs.set_aside.items():
         if reason not in asked:
@@ -56,20 +62,31 @@ def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyDat
     return replace(study, limits=limits, recorded=lambda: recorded_curves(study, runs))
 
 
-def _with_setting_checks(study: StudyData, named: NamedVariants, options: TableOptions) -> StudyData:
-    """Return the study with warnings about settings that differ, and the names of those that belong to variants."""
-    table = named.runs.table
-    if options.step is not None and not named.runs.has_one_row_per_run:
-        return study  # one row per step: a schedule is not a configuration
+def _with_setting_checks(
+    study: StudyData, named: NamedVariants, table: pd.DataFrame, options: TableOptions
+) -> StudyData:
+    """Return the study with warnings about settings that differ, and the names of those that belong to variants.
+
+    `named` are the runs before the choice of a step, and `table` has one row per run.
+    """
     variant = options.variant or ("" if named.runs.names else "variant")
     named_by = [key.column for key in named.found.keys] if named.found else [variant] * bool(variant)
     named_by = [column for column in named_by if find_column(table, column)] or list(options.factors)
     roles = [find_column(table, column) or column for column in (*named_by, *options.factors, "variant")]
     seed = find_column(table, options.seed) or options.seed
     others = {*roles, *taken_columns(table, options, seed), *study.factors}
+    others |= _schedules(named, [name for name in table.columns if name not in others and table[name].nunique() > 1])
     cautions, of_variants = check_settings(table, study, others, named_by)
     words = f"; variants differ in {listed(of_variants, 5)}." if of_variants else "."
     return replace(study.with_cautions(*cautions), statement=study.statement.removesuffix(".") + words)
+
+
+def _schedules(named: NamedVariants, columns: Iterable[str]) -> set[str]:
+    """Return the columns that change between the rows of a run, in a table with one row per step."""
+    if named.options.step is None or named.runs.has_one_row_per_run:
+        return set()
+    run_of, table = run_of_rows(named.runs, named.options), named.runs.table
+    return {name for name in columns if (table[name].groupby(run_of).nunique() > 1).any()}
 
 
 def _with_declared_metric(runs: RunTable, options: TableOptions) -> TableOptions:

@@ -38,7 +38,8 @@ def cautions(*given: object, **options: object) -> list[str]:
 @pytest.mark.parametrize("kinds", [False, True])
 @pytest.mark.parametrize(
     ("name", "usual", "other"),
-    [("lr", "0.1", "0.01"), ("max_epochs", "20", "10"), ("dataset", "cifar100", "cifar10"), ("tokenizer", "bpe", "wp"),
+    [("lr", "0.1", "0.01"), ("gpu_name", "A100", "V100"), ("git_commit", "ab", "cd"),
+     ("max_epochs", "20", "10"), ("dataset", "cifar100", "cifar10"), ("tokenizer", "bpe", "wp"),
      ("crop", "32", "28"), ("use_ema", "true", "false")],
 )  # fmt: skip
 def test_a_warning_names_the_runs_of_a_variant_that_differ_in_a_setting(
@@ -74,6 +75,10 @@ def test_variants_named_by_another_column() -> None:
         ("hostname", ["a"] * 5, [*"aabba"]),
         ("run_id", [*"abcde"], [*"fghij"]),
         ("wrong", [3, 3, 4, 3, 3], [5, 5, 5, 6, 5]),
+        ("n_active_dims", [9] * 5, [5, 5, 6, 5, 5]),
+        ("solved", ["true", "false", "true", "true", "true"], ["true", "true", "false", "true", "true"]),
+        ("prediction", [*"ababb"], [*"baaba"]),
+        ("gpu", ["0"] * 5, ["0", "0", "0", "0", "cuda:1"]),
         ("accuracy_at_best", ["0.5"] * 5, ["0.5", "0.5", "0.5", "0.5", "0.4"]),
         ("output", ["/a"] * 5, ["/a", "/a", "/a", "/a", "/b"]),
     ],
@@ -108,3 +113,41 @@ def test_rows_of_steps_have_schedules_and_not_settings() -> None:
     runs = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
     found = study_of("runs", runs, TableOptions(metric="acc", margin=0.5, baseline="base", step="last"))
     assert not [text for text in found.cautions if "lr" in text]
+
+
+def test_a_setting_in_rows_of_steps() -> None:
+    rows = [
+        {"model": model, "seed": str(seed), "epoch": str(epoch), "lr": f"0.{epoch}", "acc": f"0.{place}{seed}{epoch}",
+         "batch_size": "32" if (model, seed) == ("x", 4) else "64"}
+        for place, model in enumerate(("base", "x"))
+        for seed in SEEDS
+        for epoch in range(1, 3)
+    ]  # fmt: skip
+    runs = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
+    options = TableOptions(metric="acc", margin=0.5, baseline="base", variant="model", step="last")
+    (caution,) = study_of("runs", runs, options).cautions
+    assert caution.startswith("Runs of x differ in batch_size: 64 (seeds 0 to 3), 32 (seed 4).")
+
+
+def test_a_setting_follows_the_seed_only_where_runs_share_seeds() -> None:
+    rows = [
+        {"variant": variant, "seed": str(seed), "acc": f"0.{seed}5", "lr": "1" if seed < 8 else "2"}
+        for variant, seeds in (("base", range(1, 5)), ("x", range(5, 10)))
+        for seed in seeds
+    ]
+    runs = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
+    found = study_of("runs", runs, TableOptions(baseline="base", metric="acc", margin=0.5, unpaired=True))
+    assert [text for text in found.cautions if text.startswith("Runs of x differ in lr: 1 (seeds 5 to 7)")]
+    assert not cautions("data_seed", [*"12345"], [*"12345"])
+
+
+def test_conditions_of_data_sets_are_no_difference_of_variants() -> None:
+    rows = [
+        {"variant": arm, "data": data, "gpu": gpu, "epochs": gpu[1:], "seed": str(seed), "acc": f"0.{5 + place}{seed}"}
+        for place, arm in enumerate(("base", "x"))
+        for data, gpu in (("one", "A100"), ("two", "V100"))
+        for seed in SEEDS
+    ]
+    runs = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
+    found = study_of("runs", runs, TableOptions(baseline="base", metric="acc", margin=0.5, dataset="data"))
+    assert ([text for text in found.cautions if "gpu" in text], "variants differ" in found.statement) == ([], False)
