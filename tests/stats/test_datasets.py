@@ -24,12 +24,12 @@ def approx(value: float) -> object:
 
 def effects_on(deltas: Sequence[float], spread: float = 0.1, variant: str = "v", seeds: int = 5) -> list[Effect]:
     """Return effects with these differences, one per data set."""
-    noise = np.linspace(-1, 1, seeds) * spread
+    noise, shared = np.linspace(-1, 1, seeds) * spread, np.sqrt(np.arange(seeds))
     found = []
     for place, delta in enumerate(deltas):
         rows = [
             {"variant": name, "seed": seed, "status": "finished", "accuracy": (80 + place + shift) / 100}
-            for name, shifts in (("baseline", 0 * noise), (variant, delta + noise))
+            for name, shifts in (("baseline", shared), (variant, shared + delta + noise))
             for seed, shift in enumerate(shifts)
         ]
         found += estimate_effects(pd.DataFrame(rows), [Comparison(variant)], ACCURACY, 0.5)

@@ -161,7 +161,7 @@ def _seeds_needed(criteria: Criteria, pair: PairedSeeds, statistics: PairedT, p:
 def _varying(pair: PairedSeeds, statistics: PairedT) -> float:
     """Return the SD of the difference, or NaN if the difference does not vary."""
     sd = float(statistics.sd)
-    return sd if sd > pair.tolerance else math.nan
+    return sd if sd > pair.least_sd else math.nan
 
 
 def _comparison_columns(comparison: Comparison) -> dict[str, Any]:

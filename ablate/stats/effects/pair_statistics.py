@@ -23,11 +23,11 @@ def family_statistics(
     found = []
     for pair in pairs:
         if pair.is_unpaired:
-            found.append(welch_t(pair.variant, pair.reference, margin, alpha, m, pair.tolerance))
+            found.append(welch_t(pair.variant, pair.reference, margin, alpha, m, pair.least_sd))
         elif ratio:
-            found.append(corrected_t(differences(pair), ratio, margin, alpha, m, pair.tolerance))
+            found.append(corrected_t(differences(pair), ratio, margin, alpha, m, pair.least_sd))
         else:
-            found.append(paired_t(differences(pair), margin, alpha, m, pair.tolerance))
+            found.append(paired_t(differences(pair), margin, alpha, m, pair.least_sd))
     return found
 
 

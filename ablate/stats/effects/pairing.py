@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ablate.errors import UserError
+from ablate.stats.effects.repeated_scores import repeats_alone
 from ablate.stats.effects.seeds import Seed, integer, read_seeds
 from ablate.stats.effects.types import EQUAL, Comparison, PairedSeeds
 from ablate.stats.metric import Metric
@@ -157,30 +158,43 @@ def pair(arms: Arms, comparison: Comparison, *, is_unpaired: bool = False) -> Pa
     shared = sorted(variant.values.keys() & reference.values.keys())
     seeds = shared[:1] if arms.repeats else shared
     if is_unpaired:
-        return _unpaired(arms, variant, reference)
+        return _unpaired(arms, comparison)
+    scores = [tuple(arm.values[seed] for seed in seeds) for arm in (variant, reference)]
     return PairedSeeds(
         seeds=tuple(seeds),
-        reference=tuple(reference.values[seed] for seed in seeds),
-        variant=tuple(variant.values[seed] for seed in seeds),
+        reference=scores[1],
+        variant=scores[0],
         unstable=tuple(seed for seed in seeds if seed in variant.unstable),
         reference_unstable=tuple(seed for seed in seeds if seed in reference.unstable),
         excluded=dict(variant.excluded),
         repeats=len(shared) if arms.repeats else 0,
+        repeating=_repeating(comparison, variant, reference, scores),
     )
 
 
-def _unpaired(arms: Arms, variant: ArmRuns, reference: ArmRuns) -> PairedSeeds:
+def _repeating(comparison: Comparison, variant: ArmRuns, reference: ArmRuns, scores: Sequence[Sequence[float]]) -> str:
+    """Return the variant that repeats its score while the other one varies; empty without one."""
+    own, other = scores
+    if not variant.unstable and repeats_alone(own, other):
+        return comparison.variant
+    return comparison.reference if not reference.unstable and repeats_alone(other, own) else ""
+
+
+def _unpaired(arms: Arms, comparison: Comparison) -> PairedSeeds:
     """Return the scores of all runs of both arms, or one of each if every arm repeats itself."""
+    variant, reference = arms.get(comparison.variant), arms.get(comparison.reference)
     most = 1 if arms.repeats else None
     seeds, other = (tuple(sorted(arm.values))[:most] for arm in (variant, reference))
+    scores = [tuple(arm.values[seed] for seed in some) for arm, some in ((variant, seeds), (reference, other))]
     return PairedSeeds(
         seeds=seeds,
-        reference=tuple(reference.values[seed] for seed in other),
-        variant=tuple(variant.values[seed] for seed in seeds),
+        reference=scores[1],
+        variant=scores[0],
         unstable=tuple(seed for seed in seeds if seed in variant.unstable),
         reference_unstable=tuple(seed for seed in other if seed in reference.unstable),
         excluded=dict(variant.excluded),
         repeats=max(len(variant.values), len(reference.values)) if arms.repeats else 0,
+        repeating=_repeating(comparison, variant, reference, scores),
         reference_seeds=other,
     )
 

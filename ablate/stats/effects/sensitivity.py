@@ -25,7 +25,7 @@ def sensitivity_columns(pair: PairedSeeds, metric: Metric, replicates: Replicate
     wins = _wins(pair, metric)
     low, high = wilson(wins, pair.n)
     flat = pair.n > 1 and sd_of(change.tolist()) <= pair.tolerance
-    is_independent = replicates != "folds"
+    is_independent = replicates != "folds" and not pair.repeating
     return {
         "delta_survivors": pair.average.delta_survivors if pair.average else mean_of(change[kept].tolist()),
         "p_welch": welch_p(pair.variant, pair.reference, pair.tolerance) if is_independent else math.nan,
@@ -42,7 +42,7 @@ def _unpaired_columns(pair: PairedSeeds) -> dict[str, float]:
     names = ("p_signflip", "p_improve", "improve_low", "improve_high", "rho")
     return {
         "delta_survivors": mean_of(stable.variant) - mean_of(stable.reference),
-        "p_welch": welch_p(pair.variant, pair.reference, pair.tolerance),
+        "p_welch": welch_p(pair.variant, pair.reference, pair.least_sd),
         **dict.fromkeys(names, math.nan),
     }
 

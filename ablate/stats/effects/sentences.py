@@ -203,6 +203,12 @@ def _no_verdict(effect: Effect, metric: Metric) -> str:
             f"1, no verdict.{_no_op(effect)}"
         )
     found = f"{_difference(effect, metric)} in {numbers(effect)}"
+    if paired.repeating:
+        other = effect.variant if paired.repeating == effect.reference else effect.reference
+        return (
+            f"{found}, but {paired.repeating} repeats its score exactly over them and {other} does not: it is one "
+            "observation, and its seed may not reach the training; no verdict."
+        )
     if rule is Verdict.SINGLE:
         known = "with Lenth's (1989) exploratory interval" if math.isfinite(effect.ci_low) else "without an interval"
         return f"{found}, a single-run observation {known}.{_no_op(effect)}"

@@ -143,6 +143,8 @@ class PairedSeeds:
         excluded: Number of the variant's runs without a score, by status.
         repeats: Number of shared seeds if every arm of the study repeats its score exactly over the seeds, so that the
             pair keeps one of them; 0 otherwise.
+        repeating: The variant of the two that repeats its score exactly over the seeds while the other one varies, so
+            that it is one observation; empty without one.
         average: What qualifies averages over several variants; None for single variants.
         reference_seeds: The seeds of the reference if the runs are not paired: `seeds` and the scores of the variant
             are then those of all its runs. None for pairs.
@@ -155,6 +157,7 @@ class PairedSeeds:
     reference_unstable: tuple[Seed, ...] = ()
     excluded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     repeats: int = 0
+    repeating: str = ""
     average: Average | None = None
     reference_seeds: tuple[Seed, ...] | None = None
 
@@ -201,6 +204,11 @@ class PairedSeeds:
             return False
         pairs = zip(self.reference, self.variant, strict=True)
         return self.n > 0 and all(self.survivors) and all(abs(one - other) <= self.tolerance for one, other in pairs)
+
+    @property
+    def least_sd(self) -> float:
+        """The SD up to which a difference does not vary; infinite if one variant is a single observation."""
+        return math.inf if self.repeating else self.tolerance
 
     @cached_property
     def tolerance(self) -> float:

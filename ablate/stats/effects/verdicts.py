@@ -35,6 +35,8 @@ def rule_of(pair: PairedSeeds, statistics: PairedT, p_values: PValues, criteria:
         return Verdict.UNRELIABLE
     if not pair.is_scored:
         return Verdict.UNSTABLE
+    if pair.repeating:
+        return Verdict.SINGLE
     if np.isnan(statistics.p):
         return Verdict.IDENTICAL
     rule = judged(statistics, p_values, criteria.margin, criteria.metric.better, criteria.protocol.extended)
@@ -107,7 +109,7 @@ def prefixes(rule: Verdict, pair: PairedSeeds, planned: bool, protocol: Protocol
 def protocol_prefixes(rule: Verdict, n: int, planned: bool, protocol: Protocol) -> list[str]:
     """Return the prefixes that follow from the number of seeds and from the protocol."""
     found = []
-    if n in (3, 4) and rule is not Verdict.IDENTICAL:
+    if n in (3, 4) and rule not in (Verdict.IDENTICAL, Verdict.SINGLE):
         found.append("preliminary")
     if protocol.extended or not (planned and protocol.planned):
         found.append("exploratory")
