@@ -90,10 +90,11 @@ def show(
       ablate show baseline/s0 --json
     """
     from ablate.tracking import Project
+    from ablate.workflows.compare_runs import find_named_run
     from ablate.workflows.messages import format_parameter, run_row
 
     tracker = store.open_current(Project.find())
-    found = tracker.find(run)
+    found = find_named_run(run, tracker)
     facts = {
         **run_row(found),
         "error": found.error,

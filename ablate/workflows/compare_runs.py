@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 from ablate.journal.run_journal import Run
+from ablate.report.sources.conditions import mixed_conditions
 from ablate.tracking import Tracker, run_title
 from ablate.wording import listed
 from ablate.workflows.messages import headline_metric, settings_of
@@ -75,8 +76,9 @@ class SideBySide:
 
     @property
     def caution(self) -> str:
-        """A warning about means over different seeds and about versions of the training code; empty without one."""
-        return ". ".join(filter(None, [self._other_code, self._other_seeds]))
+        """A warning about different seeds, versions of the training code, and conditions; empty without one."""
+        conditions = [text.removesuffix(".") for text in mixed_conditions([*self.a.runs, *self.b.runs])]
+        return ". ".join(filter(None, [self._other_code, self._other_seeds, *conditions]))
 
     @property
     def _other_code(self) -> str:
@@ -102,6 +104,20 @@ class SideBySide:
         return shlex.quote(names.pop()) if len(names) == 1 and names <= {*tracker.studies()} else "STUDY"
 
 
+def find_named_run(name: str, tracker: Tracker) -> Run:
+    """Return the run of that name. Of several with one title, it is the newest that its study plans.
+
+    A study that goes back to earlier code plans, and reuses, an older run than the newest one of that title. Raises
+    UserError for an unknown run.
+    """
+    found = tracker.find(name)
+    if not found.key or run_title(found) != name:
+        return found
+    recipes = _planned_recipes(found.study, tracker)
+    planned = [run for run in tracker.runs() if run_title(run) == name and (run.key, run.data) in recipes]
+    return max(planned, key=lambda run: run.started, default=found)
+
+
 def find_side(name: str, tracker: Tracker) -> Side:
     """Return the run of that name, or the newest run of each seed of that variant, all at one scale and of one code.
 
@@ -110,7 +126,7 @@ def find_side(name: str, tracker: Tracker) -> Side:
     """
     runs = [run for run in tracker.runs() if run.variant == name and run.is_result]
     if not runs:
-        return Side(name, [tracker.find(name)])
+        return Side(name, [find_named_run(name, tracker)])
     recipes = _planned_recipes(runs[-1].study, tracker)
     newest = ([run for run in runs if (run.key, run.data) in recipes] or runs)[-1]
     runs = [run for run in runs if _scale(run) == _scale(newest)]

@@ -10,7 +10,8 @@ import pytest
 from ablate.journal.run_journal import Run
 from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.studies.recipe import Recipe
-from ablate.workflows.compare_runs import Side, SideBySide, find_side
+from ablate.tracking.run_names import find_run
+from ablate.workflows.compare_runs import Side, SideBySide, find_named_run, find_side
 from ablate.workflows.run import command_of
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -88,3 +89,32 @@ def test_a_study_that_returns_to_earlier_code_is_compared_by_its_runs() -> None:
     pair = SideBySide(*(find_side(name, store) for name in "ab"))  # type: ignore[arg-type]
     assert [run.name for run in pair.b.runs] == ["b0old", "b1old", "b2old"]
     assert pair.caution == ""
+
+
+def test_a_run_by_its_title_is_the_one_that_its_study_plans() -> None:
+    runs = [replace(run, started=float(place)) for place, run in enumerate(runs_of_two_versions())]
+    plan = [PlanEntry("old", "", variant, seed) for variant in "ab" for seed in range(3)]
+    store = Named(runs, [StudyRecord("s", "", {}, plan)])
+    assert find_named_run("a/s0", store).name == "a0old"  # type: ignore[arg-type]
+    pair = SideBySide(*(find_side(name, store) for name in ("a/s0", "b/s0")))  # type: ignore[arg-type]
+    assert [run.name for side in (pair.a, pair.b) for run in side.runs] == ["a0old", "b0old"]
+    assert find_named_run("a0new", store).name == "a0new"  # type: ignore[arg-type]
+    assert find_named_run("a/s0", Named(runs)).name == "a0new"  # type: ignore[arg-type]
+
+
+class Named(Store):
+    def find(self, text: str) -> Run:
+        found = find_run(text, [(run.name, run) for run in self.runs()])
+        assert found is not None
+        return found[1]
+
+
+def test_mixed_conditions_are_said() -> None:
+    gpu = replace(EMPTY, conditions={"device": "cuda", "precision": "bf16"}, environment={"commit": "a" * 40})
+    cpu = replace(gpu, conditions={"device": "cpu", "precision": "bf16"}, environment={"commit": "b" * 40})
+    caution = SideBySide(Side("a", [gpu]), Side("b", [cpu])).caution
+    assert caution == (
+        "Mixed conditions: device cpu and cuda. Differences may be due to this. The runs used 2 versions of the code "
+        "(aaaaaaaaaa and bbbbbbbbbb)"
+    )
+    assert SideBySide(Side("a", [gpu]), Side("b", [gpu])).caution == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ablate.stats.effects import Effect
+from ablate.stats.effects import Effect, Verdict
 from ablate.stats.effects.number_text import decimals_for, p_value
 from ablate.stats.metric import Metric
 from ablate.wording import fixed
@@ -50,6 +50,15 @@ def interval(low: float, high: float, digits: int) -> str:
 def probability(p: float) -> str:
     """Return a p-value: `< .001`, `.012`."""
     return DASH if math.isnan(p) else p_value(p).removeprefix("= ")
+
+
+def corrected(p: float, effect: Effect) -> str:
+    """Return a p-value of the difference after Holm's correction; a dash if the verdict is not about a difference.
+
+    Without a test of the difference, it enters the correction as 1.
+    """
+    is_tested = effect.evidence.rule is not Verdict.UNRELIABLE and not math.isnan(effect.p)
+    return probability(p) if is_tested else DASH
 
 
 def detectable(effect: Effect, digits: int) -> str:

@@ -9,11 +9,11 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
 from ablate.report.formats.numbers import (
     DASH,
+    corrected,
     detectable,
     digits_of,
     interval,
     plain,
-    probability,
     repetitions,
     signed,
     spread,
@@ -115,8 +115,8 @@ def _row(effect: Effect, digits: int, same_level: bool) -> list[str]:
         signed(effect.delta, digits),
         bounds,
         interval(effect.fw_low, effect.fw_high, digits),
-        escape(probability(effect.p_holm)),
-        escape(probability(effect.p_tost_holm)),
+        escape(corrected(effect.p_holm, effect)),
+        escape(corrected(effect.p_tost_holm, effect)),
         plain(effect.p_improve, 2),
         detectable(effect, digits),
         escape(effect.verdict),
@@ -141,7 +141,7 @@ def console_table(analysis: Analysis) -> tuple[list[str], list[list[str]]]:
             effect.verdict,
             signed(effect.delta, digits),
             interval(*effect.verdict_interval, digits),
-            probability(effect.p_holm),
+            corrected(effect.p_holm, effect),
             repetitions(effect) if effect.evidence.paired.is_unpaired else str(effect.n),
             effect.reference,
         ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bullets, caution, code, escape, table
-from ablate.report.formats.numbers import DASH, digits_of, interval, probability, signed, value_text
+from ablate.report.formats.numbers import DASH, corrected, digits_of, interval, signed, value_text
 from ablate.report.plots.render import Plot
 from ablate.report.search_data import CONDITIONAL, Searches
 from ablate.report.sections.plots import plots_in
@@ -62,7 +62,7 @@ def _cells(effect: Effect, digits: int) -> list[str]:
     return [
         signed(effect.delta, digits),
         interval(effect.ci_low, effect.ci_high, digits),
-        escape(probability(effect.p_holm)),
+        escape(corrected(effect.p_holm, effect)),
         escape(effect.verdict),
     ]
 

@@ -40,8 +40,16 @@ def conditions_facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 
 def condition_cautions(runs: Iterable[Run]) -> list[str]:
-    """Return a warning for each condition in which the compared runs differ."""
+    """Return a warning for each condition in which the compared runs differ, and one about uncommitted changes."""
     runs = list(runs)
+    lines = mixed_conditions(runs)
+    if any(run.environment.get("dirty") for run in runs):
+        lines.append("Some runs used uncommitted changes to the code (stored with each run as diff.patch).")
+    return lines
+
+
+def mixed_conditions(runs: Sequence[Run]) -> list[str]:
+    """Return a warning for each condition in which runs differ: device, precision, data, version of the code."""
     lines = []
     for name, words in _NAMES.items():
         values = sorted({str(used[name]) for run in runs if name in (used := {**_EARLIER, **run.conditions})})
@@ -53,8 +61,6 @@ def condition_cautions(runs: Iterable[Run]) -> list[str]:
     commits = sorted({str(run.environment.get("commit") or "unknown")[:10] for run in runs})
     if len(commits) > 1:
         lines.append(f"The runs used {len(commits)} versions of the code ({enumerated(commits)}).")
-    if any(run.environment.get("dirty") for run in runs):
-        lines.append("Some runs used uncommitted changes to the code (stored with each run as diff.patch).")
     return lines
 
 
