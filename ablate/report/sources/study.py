@@ -155,7 +155,9 @@ def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -
     Looks are a choice of seeds too: after sequential testing, all planned seeds may have been analysed before.
     """
     kept = all(
-        earlier.get(name) == record.declared.get(name) for earlier in record.earlier for name in ("margin", "metric")
+        earlier.get(name, record.declared.get(name)) == record.declared.get(name)
+        for earlier in record.earlier
+        for name in ("margin", "metric", "goal", "baseline")
     )
     asked = in_question(record.declared)
     kept = kept and all(in_question(earlier) <= asked for earlier in record.earlier)
