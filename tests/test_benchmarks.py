@@ -74,3 +74,19 @@ def test_images_are_encoded_again_in_their_place(tmp_path: Path) -> None:
     before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("jpeg/cat/1.jpg", "again/cat/1.png"))
     assert before.shape == after.shape
     assert 0 < np.abs(before.astype(float) - after).mean() < 40
+
+
+def test_the_measured_optimizers_and_learning_rates_are_those_of_the_runs() -> None:
+    page = (ROOT / "docs" / "recipe.md").read_text()
+    for name, columns in {"optimizers": ("optimizer", "schedule"), "learning-rates": ("lr",)}.items():
+        arms: dict[tuple[str, ...], list[float]] = {}
+        for row in csv.DictReader((ROOT / f"benchmarks/results/{name}-nvidia-h200.csv").read_text().splitlines()):
+            arms.setdefault(tuple(row[column] for column in columns), []).append(100 * float(row["test_accuracy"]))
+        cells = {
+            arm: f"{statistics.fmean(scores):.1f} ± {statistics.stdev(scores):.1f}" for arm, scores in arms.items()
+        }
+        rows: dict[str, str] = {}
+        for arm, cell in cells.items():
+            first = f"`{arm[0]}`" if len(arm) > 1 else "`adam`, `one-cycle`"
+            rows[first] = f"{rows.get(first, f'| {first} |')} {cell} |"
+        assert all(f"\n{row}\n" in page for row in rows.values()), rows
