@@ -20,6 +20,10 @@ _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ,+]*seed)[_=\- ]?(\d+)$", re.IG
 _SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|$)", re.IGNORECASE)
 """A seed before further parts of a name, as in paths: `vit/seed3/logs`, `lr=0.1,seed=3,width=8`."""
 
+_STAMP = re.compile(
+    r"(?P<default>[A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}_)|\d{4}-?\d{2}-?\d{2}[-_T ]?\d{2}[-_:]?\d{2}[-_:]?\d{2}"
+)
+
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 
 
@@ -44,6 +48,22 @@ def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
 
 def _without(name: str, seed: re.Match[str]) -> str:
     return (name[: seed.start()] + name[seed.end() :]).lstrip("/,")
+
+
+def without_times(name: str, host: str = "") -> str:
+    """Return the path of a run without a last folder that is a time; unchanged if nothing else is left.
+
+    It is the default of `SummaryWriter()` and of the Trainer of Hugging Face (`runs/Nov27_19-06-31_host`), of which a
+    comment behind the `host` is kept, or digits as in `20261127-190631`.
+    """
+    above, _, last = name.rpartition("/")
+    stamp = _STAMP.match(last)
+    comment = last[stamp.end() :].removeprefix(host).strip("_-. ") if stamp and stamp["default"] else ""
+    if stamp is None or (not stamp["default"] and stamp.end() < len(last)):
+        return name
+    parent, _, folder = above.rpartition("/")
+    above = parent if folder == "runs" and stamp["default"] else above
+    return "/".join(filter(None, [above, comment])) or name
 
 
 def in_one_form(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -85,6 +85,8 @@ def _table_rows(rows: Rows, where: str) -> dict[int, dict[str, str]]:
     numbered = {number: [cell(value) for value in row] for number, row in enumerate(rows, 1) if any_cell(row)}
     (first, header), *rest = numbered.items()
     names = {place: name for place, name in enumerate(header) if name}
+    if not header[0] and rest and all(row[0].isdecimal() for _, row in rest):
+        names = {0: "Unnamed: 0", **names}  # the index that pandas writes, with the name that it has in a CSV file
     if doubled := first_doubled(names.values()):
         raise UserError(f"{where} has several columns named {doubled!r}")
     for number, row in rest:

@@ -15,7 +15,9 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.report.sources.readers.event_file import CorruptError, EventFile, read_event_file
-from ablate.report.sources.readers.run_table import Curve, RunTable, cell, table_of_rows
+from ablate.report.sources.readers.run_files import read_yaml
+from ablate.report.sources.readers.run_table import Curve, RunTable, cell, flat, table_of_rows
+from ablate.report.sources.run_names import without_times
 from ablate.wording import count, listed
 
 EVENTS = "*tfevents*"
@@ -25,7 +27,12 @@ PARTS = "train training validation valid val test testing eval evaluation dev"
 CORRUPT = "with a damaged event file"
 EMPTY = "without scalars and hyperparameters"
 
+HPARAMS = "hparams.yaml"
+"""The file in which Lightning records hyperparameters; with `default_hp_metric=False` they are nowhere else."""
+
+_HOST = re.compile(r"tfevents\.\d+\.(.+?)(?:\.\d+\.\d+)?(?:\.v2)?$")
 _TIME = re.compile(r"\d{9,}(?:\.\d+)?")
+_TUPLE = re.compile(r"\([^()]*,[^()]*\)")
 _MARKDOWN_HEAD = re.compile(r"\|\s*param\s*\|\s*value\s*\|\s*\n\|[\s:|-]+\|\s*\n", re.IGNORECASE)
 """The table in which CleanRL and programs made from it record their arguments as text."""
 
@@ -39,6 +46,8 @@ class _Run:
     params: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+    has_file: bool = False
 
     def restart(self, prefix: str, step: int) -> None:
         """Remove the values from a step on, at which the program of the next file continued the run."""
@@ -78,7 +87,12 @@ def read_tensorboard(folder: Path) -> RunTable:
     curves = {name: {tag: _curve(run, tag) for tag in run.points} for name, run in runs.items()}
     cautions = [*damaged[:3], *_cautions(runs, curves)]
     source = f"TensorBoard logs in {folder}"
-    return RunTable(source, _table(runs), "run", aside, curves, are_names=True, cautions=cautions)
+    names = [without_times(name, run.hosts.pop() if len(run.hosts) == 1 else "") for name, run in runs.items()]
+    statement = f"params: {HPARAMS}" if any(run.has_file for run in runs.values()) else ""
+    return RunTable(
+        source, _table(runs), "run", aside, curves,
+        are_names=True, names=names, cautions=cautions, statement=statement,
+    )  # fmt: skip
 
 
 def _grouped(folders: Sequence[Path], root: Path) -> dict[Path, list[Path]]:
@@ -122,14 +136,30 @@ def _read_run(top: Path, folders: Sequence[Path]) -> _Run:
                 name = f"{folder.name}/{tag}" if is_set else f"{tag}/{key[1]}" if key else tag
                 run.points.setdefault(name, []).extend(points)
                 run.single |= {name} if tag in events.single else set()
-            _add_params(run, {**_in_markdown(events.texts), **_as_text(events.params)}, path)
+            _add_params(run, {**_in_markdown(events.texts), **as_text(events.params)}, path)
             run.ended += [] if events.ended is None else [events.ended]
             run.incomplete += [str(path)] if events.incomplete else []
+            run.hosts |= set(_HOST.findall(path.name))
+    if not run.params and (top / HPARAMS).is_file():
+        run.params = _in_file(top / HPARAMS)
+        run.has_file = bool(run.params)
     return run
 
 
-def _as_text(params: Mapping[str, Any]) -> dict[str, str]:
-    return {name: cell(value) for name, value in params.items()}
+def _in_file(path: Path) -> dict[str, str]:
+    """Return the parameters in a YAML file, with the names and the None of the hparams plugin: `model/depth`."""
+    found = read_yaml(path)
+    texts = {key: cell(value) for key, value in flat(found)} if isinstance(found, dict) else {}
+    return {key.replace(".", "/"): "None" if text in ("null", "~") else text for key, text in texts.items()}
+
+
+def as_text(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters as text; a tuple, which PyTorch records as `(16,)`, as the list that other files have."""
+    texts = {name: cell(value) for name, value in params.items()}
+    return {
+        name: f"[{text[1:-1].strip().removesuffix(',')}]" if _TUPLE.fullmatch(text) else text
+        for name, text in texts.items()
+    }
 
 
 def _in_markdown(texts: Mapping[str, str]) -> dict[str, str]:

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ablate.errors import UsageError, UserError
+from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.readers.excel_runs import read_excel
 
 ROWS = [["variant", "seed", None, "acc"], ["a", 1, None, 0.25], [], ["b", 2.0, None, True]]
@@ -32,6 +34,20 @@ def test_cells_are_text_and_the_index_is_the_row(tmp_path: Path) -> None:
         3: {"variant": "a", "seed": "1", "acc": "0.25"},
         5: {"variant": "b", "seed": "2", "acc": "true"},
     }
+
+
+def test_the_index_of_a_table_of_pandas_is_a_column_as_in_a_csv_file(tmp_path: Path) -> None:
+    """`frame.to_excel(path)` writes the index without a name, also of selected rows."""
+    pytest.importorskip("openpyxl", reason="openpyxl, the extra `excel`, is not installed")
+    frame = pd.DataFrame({"variant": ["a", "a", "b"], "seed": [1, 2, 1], "acc": [0.5, 0.25, 0.75]})
+    for selected in (frame, frame[frame["seed"] == 1]):
+        selected.to_excel(tmp_path / "runs.xlsx")
+        selected.to_csv(tmp_path / "runs.csv")
+        found = read_excel(tmp_path / "runs.xlsx").table
+        assert found.to_dict("records") == read_csv(tmp_path / "runs.csv").to_dict("records")
+        assert list(found.columns) == ["Unnamed: 0", "variant", "seed", "acc"]
+    with pytest.raises(UserError, match="has a cell in row 2, column 1, which row 1 does not name"):
+        read_excel(write(tmp_path, Runs=[[None, "seed"], ["note", 1]]))
 
 
 def test_one_of_several_sheets_is_asked_for(tmp_path: Path) -> None:

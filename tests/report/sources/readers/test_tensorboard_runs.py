@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import UserError
+from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.event_file import CorruptError, read_event_file, records
 from ablate.report.sources.readers.run_table import Curve, RunTable
-from ablate.report.sources.readers.tensorboard_runs import CORRUPT, EMPTY, read_tensorboard
+from ablate.report.sources.readers.tensorboard_runs import CORRUPT, EMPTY, as_text, read_tensorboard
+from ablate.report.sources.seed_column import with_seeds
 from tests import ROOT
 
 LOGS = ROOT / "tests" / "samples" / "event_files"
@@ -49,6 +51,44 @@ def test_a_run_that_continues_replaces_what_it_recorded_again() -> None:
     found = points(runs.histories["resumed"]["val/acc"])
     assert found == [(0, "0.25"), (1, "0.25"), (2, "0.5"), (3, "0.5"), (4, "0.5"), (5, "0.5")]
     assert runs.cautions == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "variant"),
+    [
+        ("vit-seed3/runs/Nov27_19-06-31_node.7", "events.out.tfevents.1795806338.node.7.17584.0", "vit"),
+        ("vit-seed3/Nov27_19-06-31_node.7", "events.out.tfevents.1795806338.node.7.17584.0", "vit"),
+        ("seed3/Nov27_19-06-31_node.7_lr1", "events.out.tfevents.1795806338.node.7.17584.0", "lr1"),
+        ("vit-seed3/20261127-190631", "events.out.tfevents.1795806338.node.17584.0.v2", "vit"),
+        ("vit-seed3/20261127-190631-wide", "events.out.tfevents.1795806338.node", "vit/20261127-190631-wide"),
+    ],
+)
+def test_the_time_and_the_host_of_default_folders_name_no_variant(
+    tmp_path: Path, folder: str, file: str, variant: str
+) -> None:
+    """The default folders of `SummaryWriter()`, of the Trainer of Hugging Face and of the examples of TensorFlow."""
+    place = tmp_path / "all" / folder
+    place.mkdir(parents=True)
+    shutil.copy(one_run(tmp_path), place / file)
+    runs, options = with_seeds(read_tensorboard(tmp_path / "all"), TableOptions())
+    assert (list(runs.table.index), list(runs.names)) == ([folder], [variant])
+    assert runs.table[options.seed].tolist() == ["3"]
+
+
+def test_hyperparameters_of_lightning_without_the_plugin(tmp_path: Path) -> None:
+    """`TensorBoardLogger(default_hp_metric=False)` of Lightning 2 writes them to `hparams.yaml` only."""
+    one_run(tmp_path)
+    hparams = "lr: 0.1\nhidden: !!python/tuple\n- 16\n- 8\ndecay: null\ncfg:\n  depth: 2\nseed: 1\n"
+    (tmp_path / "logs" / "resumed" / "hparams.yaml").write_text(hparams)
+    runs = read_tensorboard(tmp_path / "logs")
+    values = {"lr": "0.1", "hidden": "[16, 8]", "decay": "None", "cfg/depth": "2", "seed": "1"}
+    assert cells(runs, "resumed") == {f"params.{name}": value for name, value in values.items()}
+    assert runs.statement == "params: hparams.yaml"
+
+
+def test_tuples_are_lists_as_in_other_files() -> None:
+    texts = {"a": "(16,)", "b": "(16, 8)", "c": "f(1, 2)", "d": "(x)", "e": "(1, (2, 3))"}
+    assert list(as_text(texts).values()) == ["[16]", "[16, 8]", "f(1, 2)", "(x)", "(1, (2, 3))"]
 
 
 def test_two_values_at_one_step_are_a_caution(tmp_path: Path) -> None:
