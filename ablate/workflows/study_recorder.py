@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from ablate import console
+from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
 from ablate.report.plots import render
 from ablate.report.publish import publish_report
@@ -61,7 +62,13 @@ class StudyRecorder:
         return is_here or self.studies.is_delivered(self.name, self.tracker.identity)
 
     def open(self, record: StudyRecord) -> None:
-        """Write the study's declarations and plan to its journal. The first delivery copies them to the store."""
+        """Write the study's declarations and plan to its journal. The first delivery copies them to the store.
+
+        Raises UserError if the recorded study of that name is another file.
+        """
+        before = self.studies.read(record.name)
+        if before is not None:
+            _check_same_file(before, record)
         self.studies.open(record)
 
     @contextmanager
@@ -93,6 +100,19 @@ class StudyRecorder:
     def delivery_awaited(self) -> None:
         """Explain why the command has not ended yet."""
         console.info(AWAITED)
+
+
+def _check_same_file(before: StudyRecord, record: StudyRecord) -> None:
+    """Raise UserError if both records name files, and the earlier one still exists and is another file.
+
+    Older records, and those of the built-in training, name no file. A file that was moved or renamed is the same.
+    """
+    owner, file = (Path(one.details.get("file") or "") for one in (before, record))
+    if owner.is_file() and file.is_file() and not owner.samefile(file):
+        raise UserError(
+            f"{record.name} is the study of {owner} in this project, and {file} would replace its report. Give it "
+            f"another name: --name {file.parent.name or 'other'}-{record.name}"
+        )
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ablate.errors import UsageError
+from ablate.errors import UsageError, UserError
 from ablate.journal.run_journal import Journals
 from ablate.report.sources.study import from_study
 from ablate.runs.executors import SerialExecutor
@@ -19,7 +19,7 @@ from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
 from ablate.stats.effects import SeedsRange
 from ablate.studies.conditions import Conditions
-from ablate.tracking import JournalTracker, Project
+from ablate.tracking import JournalTracker, Project, StudyRecord
 from ablate.workflows.dry_run import print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
@@ -39,6 +39,22 @@ STUDY = """
     factors, settings = {"work": "", "broken": ""}, {"score": 0.5}
     study = Study(workload=from_function(train, factors=factors, settings=settings, metric=Metric("acc")), seeds=2)
 """
+
+
+def test_another_file_cannot_take_the_name_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    recorder = StudyRecorder("s", JournalTracker(Project(tmp_path)), journals)
+    records = [StudyRecord("s", "", {"code": name}, [], details={"file": f"{name}/s.py"}) for name in "xyx"]
+    for name in "xy":
+        written(tmp_path, "", f"{name}/s.py")
+    recorder.open(records[0])
+    with pytest.raises(UserError, match=r"s is the study of x/s\.py in this project, and y/s\.py .*--name y-s"):
+        recorder.open(records[1])
+    recorder.open(records[2])
+    (tmp_path / "x" / "s.py").rename(tmp_path / "x" / "old.py")
+    recorder.open(records[1])
+    recorder.open(StudyRecord("s", "", {}, []))
 
 
 def session(folder: Path, text: str, **values: Any) -> SweepSession:
