@@ -152,8 +152,8 @@ def _front(_: str, up: str) -> str:
     return "\n".join(
         [
             "<!-- ablate: laptop results -->",
-            "| variant | difference | 95 % interval | verdict |",
-            "|---|---:|---:|---|",
+            "| variant | verdict | difference | 95 % interval |",
+            "|---|---|---:|---:|",
             "<!-- /ablate -->",
             "",
             "Differences are in percentage points. Verdicts are corrected for multiple comparisons: an interval that",

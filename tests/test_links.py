@@ -103,3 +103,11 @@ def test_a_name_in_the_wrong_case_or_outside_of_the_repository_is_missing() -> N
     assert not exists(ROOT / "Readme.md")
     assert not exists(ROOT / ".." / "README.md")
     assert not exists(ROOT.parent)
+
+
+@pytest.mark.parametrize("page", FILES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_paragraph_is_cut_by_a_line_that_begins_with_a_comment(page: Path) -> None:
+    """GitHub shows the rest of such a line as a paragraph of its own, without links or emphasis."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(page.read_text(encoding="utf-8"))
+    blocks = [token.content for token in tokens if token.type == "html_block"]
+    assert [block for block in blocks if re.match(r"\s*<!--.*?-->[^\n<]*\w", block)] == []

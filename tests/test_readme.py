@@ -113,7 +113,7 @@ def test_the_front_page_shows_a_report() -> None:
     assert len(rows) == 7
     for row in rows:
         bounds = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
-        assert f"| `{row['variant']}` | {row['delta']:+.2f} | {bounds} | {row['verdict']} |" in block
+        assert f"| `{row['variant']}` | {row['verdict']} | {row['delta']:+.2f} | {bounds} |" in block
 
 
 def test_the_first_screen_is_a_summary_the_figure_and_two_commands() -> None:
