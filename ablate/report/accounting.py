@@ -52,7 +52,7 @@ def account_for(analysis: Analysis) -> Account:
     study = analysis.study
     table, used = study.runs, _used(analysis)
     shared, reasons = _shared(study), dict[str, list[Key]]()
-    averaged = _averaged(study) if analysis.factorial is not None else []
+    averaged = _averaged(study) if analysis.factorial is not None else analysis.levels.variants
     compared = _compared(analysis)
     number = 0
     columns = (table["variant"].map(str), table["seed"], table["status"], table[study.metric.name])
@@ -90,6 +90,8 @@ def _used(analysis: Analysis) -> set[Key]:
         used = {(name, seed) for pair, found in at_look.items() for name in pair for seed in found}
     if analysis.factorial is not None:
         used.update(itertools.product(_averaged(study), analysis.factorial.seeds))
+    if analysis.levels.factorial is not None:
+        used.update(itertools.product(analysis.levels.variants, analysis.levels.factorial.seeds))
     if analysis.attribution is not None:
         used.update(itertools.product(map(str, study.design.index), analysis.attribution.seeds))
     seeds = _usable_seeds(study)
@@ -101,9 +103,12 @@ def _used(analysis: Analysis) -> set[Key]:
 def _synergy_variants(analysis: Analysis) -> list[list[str]]:
     """Return the four variants of each synergy of a pair outside factorial designs."""
     from ablate.stats.attribution import synergy_variants
+    from ablate.stats.levels.groups import synergy_variants as variants_of_levels
 
-    corner = synergy_corner(analysis.study)
-    return list(synergy_variants(analysis.study.design, corner).values()) if analysis.synergies else []
+    study = analysis.study
+    of_levels = variants_of_levels(study.levels, study.baseline).values() if analysis.levels.synergies else ()
+    factors = synergy_variants(study.design, synergy_corner(study)).values() if analysis.synergies else ()
+    return [*factors, *of_levels]
 
 
 def _compared(analysis: Analysis) -> set[str]:
@@ -115,6 +120,7 @@ def _compared(analysis: Analysis) -> set[str]:
         *(name for row in rows for name in (row.variant, row.reference)),
         *(name for arms in _synergy_variants(analysis) for name in arms),
         *(map(str, study.design.index) if designed else ()),
+        *analysis.levels.variants,
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
 from ablate.report.dataset_analysis import pooled_over_datasets
+from ablate.report.level_results import LevelResults, level_main_effects, level_results
 from ablate.report.main_effects import FAMILY, estimate_main_effects
 from ablate.report.noise_analysis import budget_of, scopes_of
 from ablate.report.study_data import StudyData
@@ -56,6 +57,7 @@ class Analysis:
         secondary: The results for other metrics, which decide nothing.
         pooled: The effect of each variant over several data sets.
         targets: Whether each variant reaches the target, if there is one.
+        levels: The results about components with levels.
     """
 
     study: StudyData
@@ -72,6 +74,7 @@ class Analysis:
     secondary: Sequence[Analysis] = ()
     pooled: Sequence[PooledEffect] = ()
     targets: Sequence[TargetResult] = ()
+    levels: LevelResults = field(default_factory=LevelResults)
 
     def partner(self, effect: Effect) -> Effect | None:
         """Return the same comparison between re-tuned variants, if there is one."""
@@ -107,7 +110,10 @@ class Analysis:
     def interactions(self) -> list[FactorialContrast]:
         """Estimable interactions of a factorial design, or synergies of pairs, largest first."""
         found = [row for row in self.factorial.contrasts if row.family == "interactions"] if self.factorial else []
-        return sorted([*found, *self.synergies], key=lambda row: -abs(row.estimate) if row.n else math.inf)
+        found += self.levels.factorial.synergies if self.levels.factorial else ()
+        return sorted(
+            [*found, *self.synergies, *self.levels.synergies], key=lambda row: -abs(row.estimate) if row.n else math.inf
+        )
 
 
 def _by_delta(effect: Effect) -> tuple[bool, float]:
@@ -119,7 +125,9 @@ def analyse(study: StudyData) -> Analysis:
     table = read_scores(study.runs, study.metric)
     scores = table.values
     factorial = _factorial(study, table)
-    main_effects = [] if factorial is None else estimate_main_effects(study, factorial, table)
+    levels = level_results(study, table)
+    main_effects = estimate_main_effects(study, factorial, table) if factorial else []
+    main_effects += level_main_effects(study, levels, table)
     aliases, resolution = _aliases(study)
     analysis = Analysis(
         study=study,
@@ -133,6 +141,7 @@ def analyse(study: StudyData) -> Analysis:
         retuned=_retuned(study),
         secondary=[analyse(other) for other in study.secondary],
         targets=_targets(study),
+        levels=levels,
     )
     correct = study.correct()
     if study.datasets:

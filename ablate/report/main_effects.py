@@ -46,6 +46,13 @@ def is_candidate(study: StudyData, factor: str) -> bool:
     return study.baseline in study.design.index and not study.design.loc[study.baseline, factor]
 
 
+def names_in_plots(effect: Effect, *, has_levels: bool) -> dict[str, str]:
+    """Return the names of an average and of its reference in the forest plot, which groups rows by reference."""
+    if has_levels:
+        return {"variant": effect.variant.removesuffix(" (averaged)"), "reference": "the baseline's levels"}
+    return {"variant": f"no {effect.factor.replace('_', ' ')}", "reference": "having it"}
+
+
 def _sign(study: StudyData, factor: str) -> int:
     """Return the sign of a factor's effect relative to the effect of having it."""
     return 1 if is_candidate(study, factor) else -1

@@ -13,6 +13,7 @@ from ablate.report.formats.csv_writer import interactions_rows
 from ablate.report.sections.answer import answer, answer_facts, plain_answer
 from ablate.report.sections.datasets import pooled_rows
 from ablate.report.sections.head import head, incomplete_lines, runs_line
+from ablate.report.sections.levels import level_facts
 from ablate.report.sections.results_table import console_table
 from ablate.report.sections.target import target_rows
 
@@ -82,6 +83,7 @@ class Results:
             "effects": effects_facts(self.analysis),
             **({"target": target_rows(self.analysis)} if self.analysis.targets else {}),
             **({"datasets": pooled_rows(self.analysis)} if self.analysis.pooled else {}),
+            **({"levels": level_facts(self.analysis)} if self.analysis.levels.every else {}),
             "secondary": [secondary_facts(other) for other in self.analysis.secondary],
             "interactions": interactions_rows(self.analysis),
         }

@@ -13,6 +13,7 @@ from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
 from ablate.report.formats.means_table import has_means_table, means_latex
 from ablate.report.formats.paper_table import markdown_table
+from ablate.report.plots.level_plots import dose_response_plots
 from ablate.report.plots.rank_plots import rank_plots
 from ablate.report.plots.render import Drawing, draw_all
 from ablate.report.plots.study_plots import study_plots
@@ -21,6 +22,7 @@ from ablate.report.report_folder import files_in, replaced_report, write_documen
 from ablate.report.results import Results
 from ablate.report.sections.datasets import pooled_rows
 from ablate.report.sections.document import markdown
+from ablate.report.sections.levels import level_facts
 from ablate.report.sections.target import target_rows
 from ablate.report.study_data import StudyData
 
@@ -61,7 +63,8 @@ def write_results(analysis: Analysis, folder: Path, *, as_html: bool = False, dr
     written.
     """
     with replaced_report(folder) as made:
-        plots = [*study_plots(analysis), *rank_plots(analysis), *retuning_plots(analysis)]
+        makers = study_plots, dose_response_plots, rank_plots, retuning_plots
+        plots = [plot for maker in makers for plot in maker(analysis)]
         plots = draw_all([*plots, *drawing.again(plots)], made, drawing.pool)
         tables = _write_tables(analysis, made)
         files = [*tables, *(["report.html"] if as_html else [])]
@@ -79,6 +82,7 @@ def _write_tables(analysis: Analysis, folder: Path) -> list[str]:
         "effects.csv": effects_file(analysis),
         **({"target.csv": pd.DataFrame(target_rows(analysis))} if analysis.targets else {}),
         **({"datasets.csv": pd.DataFrame(pooled_rows(analysis))} if analysis.pooled else {}),
+        **({"levels.csv": pd.DataFrame(level_facts(analysis))} if analysis.levels.every else {}),
         **({"interactions.csv": pd.DataFrame(interactions_rows(analysis))} if analysis.interactions else {}),
     }
     for name, table in tables.items():

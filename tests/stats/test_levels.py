@@ -17,9 +17,8 @@ from ablate.errors import UserError
 from ablate.stats.effects import Comparison, Protocol, Scores, estimate_effects, holm, read_scores
 from ablate.stats.effects.criteria import Criteria
 from ablate.stats.levels import rank_tests
-from ablate.stats.levels.all_pairs import games_howell
 from ablate.stats.levels.averages import level_effects
-from ablate.stats.levels.coding import contrasts, model_of, read_design
+from ablate.stats.levels.coding import contrasts
 from ablate.stats.levels.factorial import LevelFactorial, level_factorial
 from ablate.stats.levels.groups import Level, LevelGroup, level_groups, level_text
 from ablate.stats.levels.level_tests import omnibus_tests, trend_tests
@@ -136,16 +135,6 @@ def test_known_answers_of_levels() -> None:
     rows = estimate_effects(run_table(LEVELS), [Comparison(name, "B") for name in ("L1", "L3", "L5")], ACCURACY, 0.5)
     assert [row.p for row in rows] == approx([0.00897090250, 0.000447238070, 0.00157138207])
     assert [row.p_holm for row in rows] == approx([0.00897090250, 0.00134171421, 0.00314276414])
-    found = games_howell(LEVELS)
-    pairs = [("B", "L1"), ("B", "L3"), ("B", "L5")]
-    assert [found[pair] for pair in pairs] == approx([0.6596860505, 0.0966413891, 0.0133215691])
-    assert len(found) == 6
-
-
-def test_games_howell_leaves_out_arms_without_variation() -> None:
-    found = games_howell({"a": [1, 2, 3], "b": [2, 2, 2], "c": [5, 6, 8], "d": [1]})
-    assert {pair for pair, p in found.items() if not math.isnan(p)} == {("a", "c")}
-    assert found["a", "c"] == approx(stats.ttest_ind([1, 2, 3], [5, 6, 8], equal_var=False).pvalue)
 
 
 def test_omnibus_and_trend_of_a_component() -> None:
@@ -214,12 +203,17 @@ def test_groups_are_variants_that_differ_in_one_component() -> None:
         index=["baseline", "optimizer=adam", "optimizer=muon", "lr=0.3", "no-augment", "ours"],
         dtype=object,
     )  # fmt: skip
-    planned = [Comparison(str(name)) for name in levels.index[1:]]
-    (group,) = level_groups(planned, levels)  # two levels of lr and augment, and an arm that differs in two
+    planned = [
+        Comparison("optimizer=adam", factor="optimizer", change="changed", level="adam", reference_level="sgd"),
+        Comparison("optimizer=muon", factor="optimizer", change="changed", level="muon", reference_level="sgd"),
+        Comparison("lr=0.3", factor="lr", change="changed", level="0.3", reference_level="0.1"),
+        Comparison("no-augment", factor="augment"),
+        Comparison("ours", change="changed"),
+    ]
+    (group,) = level_groups(planned, levels)  # two levels of lr and augment, and an arm that is named
     assert group == LevelGroup("optimizer", ("sgd", "adam", "muon"), ("baseline", "optimizer=adam", "optimizer=muon"))
     pairs = [
-        Comparison(one, other, "optimizer", "changed", "optimizer: all pairs")
-        for other, one in itertools.combinations(("baseline", "optimizer=adam", "optimizer=muon"), 2)
+        Comparison("optimizer=muon", "optimizer=adam", "optimizer", "changed", "optimizer: all pairs", 5, True, "muon")
     ]
     assert level_groups([*planned, *pairs], levels) == [group]
     assert not group.is_numeric
@@ -317,20 +311,6 @@ def test_planted_effects_are_estimated_without_bias() -> None:
     }  # fmt: skip
 
 
-def test_all_pairs_are_a_family_per_component() -> None:
-    levels = combinations()
-    found = analysed(levels, planted(levels, 5, 0.3))
-    rows = level_effects(found, Criteria(RAW, 0.5, Protocol()), planned_seeds=5, all_pairs=True)
-    families = {family: [row for row in rows if row.family == family] for family in {row.family for row in rows}}
-    assert {name: len(members) for name, members in families.items()} == {
-        "main effects": 6, "optimizer: all pairs": 3, "lr: all pairs": 6,
-    }  # fmt: skip
-    for members in families.values():
-        assert [row.p_holm for row in members] == approx(holm([row.p for row in members]).tolist())
-    pair = next(row for row in families["optimizer: all pairs"] if row.variant.startswith("optimizer=muon"))
-    assert pair.reference in ("optimizer=sgd (averaged)", "optimizer=adam (averaged)")
-
-
 def test_two_levels_give_the_results_of_the_two_level_analysis() -> None:
     from ablate.stats.attribution import factorial_effects
 
@@ -393,12 +373,20 @@ def test_designs_that_cannot_separate_components_are_refused() -> None:
         level_factorial(levels[["optimizer"]], planted(levels, 3, 0.1), 0.5)
 
 
-def test_pairs_alias_the_components_of_runs_with_one_change_each() -> None:
-    levels = combinations()
-    changes = (levels.to_numpy(dtype=object) != levels.iloc[0].to_numpy(dtype=object)).sum(axis=1)
-    model = model_of(read_design(levels[changes <= 1]))
-    assert model.is_screening
-    assert (len(model.terms), len(model.excluded)) == (3, 3)
+def test_a_value_that_varies_with_one_level_of_another_component_only_is_nested() -> None:
+    """A rate of dropout where dropout is off changes nothing: such combinations are not in the design."""
+    levels = combinations({"dropout": ("on", "off"), "p": (0.2, 0.1, 0.5), "lr": (0.01, 0.03)})
+    levels = levels[(levels["dropout"] == "on") | (levels["p"] == 0.2)]
+    scores = planted(levels, 4, 0.2)
+    found = analysed(levels, scores)
+    assert (found.model.nested, found.model.excluded, found.is_screening) == ((("dropout", "p"),), (), False)
+    rows = {row.variant: row for row in level_effects(found, Criteria(RAW, 0.5, Protocol()), planned_seeds=4)}
+    on = levels["dropout"] == "on"
+    means = scores.values[on].groupby(levels.loc[on, "p"]).mean()
+    assert rows["p=0.5 (averaged)"].delta == approx((means.loc[0.5] - means.loc[0.2]).mean())
+    base = levels["p"] == 0.2
+    means = scores.values[base].groupby(levels.loc[base, "dropout"]).mean()
+    assert rows["no-dropout (averaged)"].delta == approx((means.loc["off"] - means.loc["on"]).mean())
 
 
 def test_a_missing_combination_leaves_least_squares_means() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ablate.report.sections.limits import DATA_SETS, DIVERGENCE, FOLDS, SKEWED, TARGET, UNPAIRED
+from ablate.report.sections.limits import DATA_SETS, DIVERGENCE, FOLDS, LEVELS, SKEWED, TARGET, UNPAIRED
 from ablate.stats.effects import inference, looks, paired_t
 from tests import ROOT
 from tests.simulation import beyond, levels, studies
@@ -128,6 +128,19 @@ def test_tests_of_levels_without_holm_are_detected(monkeypatch):
     monkeypatch.setattr(levels, "holm", lambda p: np.asarray(p))
     (rates,) = simulate_levels(40, seed=1, cells=CELLS_OF_LEVELS[6:7])
     assert rates.false[-1] > 0.2
+
+
+def test_the_committed_simulation_of_levels_holds_its_limits():
+    page = (ROOT / "reports" / "simulation.md").read_text().split("## Factors with levels")[1]
+    rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ") and "seeds" not in row]
+    assert len(rows) == len(CELLS_OF_LEVELS)
+    equal = [list(map(float, row[3:])) for row in rows if row[2] == "1"]
+    assert max(max(row[:-1]) for row in equal) <= 0.06
+    unequal = [list(map(float, row[3:])) for row in rows if row[2] != "1"]
+    assert max(max(row[4:6]) for row in unequal) <= 0.06  # differences and synergies compare levels, seed by seed
+    by_ranks, by_f = (max(max(row[places]) for row in unequal) for places in (slice(0, 2), slice(2, 4)))
+    assert f"up to {100 * by_ranks:.0f} of 100 studies" in LEVELS
+    assert f"up to {100 * by_f:.0f} by F" in LEVELS
 
 
 def test_naive_peeking_exceeds_its_limit():

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.formats.numbers import in_words
-from ablate.report.main_effects import AVERAGED
+from ablate.report.main_effects import AVERAGED, names_in_plots
 from ablate.report.plots.curves import batch_plots, training_plots
 from ablate.report.plots.recorded import recorded_plots
 from ablate.report.plots.render import Plot
@@ -42,7 +42,8 @@ def study_plots(analysis: Analysis) -> list[Plot]:
     return [plot for maker in makers for plot in maker(analysis)]
 
 
-def _unit(analysis: Analysis) -> str:
+def unit_of(analysis: Analysis) -> str:
+    """Return the unit of differences."""
     metric = analysis.study.metric
     return "points" if metric.in_points else metric.own_unit or "own unit"
 
@@ -68,7 +69,7 @@ def forest_plots(analysis: Analysis) -> Iterator[Plot]:
     for effect in effects:
         row = effect.row()
         if analysis.main_effects:
-            row |= {"variant": f"no {in_words(effect.factor)}", "reference": "having it"}
+            row |= names_in_plots(effect, has_levels=analysis.levels.factorial is not None)
         if effect.evidence.extended:
             row |= zip(("ci_low", "ci_high"), map(_finite, effect.interval), strict=True)
             row |= zip(("fw_low", "fw_high"), map(_finite, effect.verdict_interval), strict=True)
@@ -93,7 +94,7 @@ def forest_plots(analysis: Analysis) -> Iterator[Plot]:
     if len(known) > len(effects):
         caption += f" The {half} lowest and the {half} highest of {len(ranked):,} differences."
     arguments = {
-        "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": _unit(analysis), "metric": metric,
+        "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": unit_of(analysis), "metric": metric,
     }  # fmt: skip
     yield Plot("forest", "forest.png", "Differences with intervals and single seeds", caption, "forest", arguments)
 
@@ -143,7 +144,7 @@ def _main_effects(analysis: Analysis) -> Iterator[Plot]:
         for row in analysis.factorial.contrasts
     ]  # fmt: skip
     arguments = {
-        "effects": rows, "margin": analysis.study.margin, "unit": _unit(analysis),
+        "effects": rows, "margin": analysis.study.margin, "unit": unit_of(analysis),
         "metric": f"{analysis.study.metric.label}, {AVERAGED}",
         "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
     }  # fmt: skip
@@ -194,7 +195,7 @@ def _half_normal(analysis: Analysis) -> Iterator[Plot]:
     )
     arguments = {
         "contrasts": [*averages.values()], "names": [*map(in_words, averages)], "me": limits.me, "sme": limits.sme,
-        "unit": _unit(analysis),
+        "unit": unit_of(analysis),
     }  # fmt: skip
     description = "Half-normal plot with Lenth's limits"
     yield Plot("half_normal", "half-normal.png", description, caption, "half_normal", arguments)
@@ -213,7 +214,7 @@ def _shapley(analysis: Analysis) -> Iterator[Plot]:
         for share in analysis.attribution.shares
     ]  # fmt: skip
     caption = "A component whose bars differ interacts with others."
-    arguments = {"shares": rows, "unit": _unit(analysis), "metric": analysis.study.metric.label}
+    arguments = {"shares": rows, "unit": unit_of(analysis), "metric": analysis.study.metric.label}
     description = "Leave-one-out, Shapley value and add-one-in"
     yield Plot("shapley", "shapley.png", description, caption, "shapley_bars", arguments)
 
@@ -229,7 +230,7 @@ def _noise(analysis: Analysis) -> Iterator[Plot]:
         "Precision of a difference by number of seeds. Dotted line: a standard error equal to the margin. Detecting a "
         "difference takes a standard error several times smaller; the list above contains the numbers of seeds."
     )
-    arguments = {"sds": sds, "image_se": image_se, "margin": analysis.study.margin, "unit": _unit(analysis)}
+    arguments = {"sds": sds, "image_se": image_se, "margin": analysis.study.margin, "unit": unit_of(analysis)}
     description = "Standard error of a difference by number of seeds"
     yield Plot("noise", "noise.png", description, caption, "noise_budget", arguments)
 

@@ -10,6 +10,8 @@ from ablate.report.formats.markdown_text import bold, bullets, code, escape
 from ablate.report.formats.numbers import enumerated, in_words
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.report.sections.datasets import TITLE, pooled_sentences
+from ablate.report.sections.levels import TITLE as ALL_LEVELS
+from ablate.report.sections.levels import level_sentences, levels_in_short
 from ablate.report.sections.target import target_sentences, target_title
 from ablate.report.study_data import StudyData
 from ablate.stats.effects import Effect, Verdict, sentence
@@ -47,6 +49,8 @@ def answer_in_short(analysis: Analysis) -> str:
         return "\n\n".join(["## Answer", no_answer(analysis.study), *notes])
     pooled = pooled_sentences(analysis)
     over = [bold(TITLE), bullets(map(escape, pooled))] if pooled else []
+    levels = levels_in_short(analysis)
+    over += [bold(ALL_LEVELS), bullets(map(escape, levels))] if levels else []
     targets = target_sentences(analysis)
     over += [bold(target_title(analysis)), bullets(map(escape, targets))] if targets else []
     return "\n\n".join(["## Answer", summary(analysis.headline), *over, *notes, how_to_read(analysis)])
@@ -76,6 +80,8 @@ def plain_answer(analysis: Analysis) -> list[str]:
     """Return the answer as lines for a terminal."""
     pooled = [f"  - {text}" for text in pooled_sentences(analysis)]
     lines = ["", f"{TITLE}:", *pooled] if pooled else []
+    levels = [f"  - {text}" for text in levels_in_short(analysis)]
+    lines += ["", f"{ALL_LEVELS}:", *levels] if levels else []
     targets = [f"  - {text}" for text in target_sentences(analysis)]
     lines += ["", f"{target_title(analysis)}:", *targets] if targets else []
     for title, chosen in [*groups_of(analysis.headline).items(), (RETUNED, analysis.retuned)]:
@@ -91,6 +97,7 @@ def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
     groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
     sentences = {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
     over = {"over_datasets": pooled_sentences(analysis)} if analysis.pooled else {}
+    over |= {"levels": level_sentences(analysis)} if analysis.levels.every else {}
     over |= {"target": target_sentences(analysis)} if analysis.targets else {}
     return {**sentences, **over, "notes": answer_notes(analysis)}
 
@@ -198,7 +205,7 @@ def no_answer(study: StudyData) -> str:
     """Return the reason why there are no effects yet."""
     if study.looks is not None:
         return f"The first look needs {study.looks.seeds[0]} seeds of every arm, and some are missing."
-    if study.design.shape[1] > 1 and not study.comparisons:
+    if max(study.design.shape[1], study.levels.shape[1]) > 1 and not study.comparisons:
         return (
             "No effects yet: a factorial design needs at least one seed with a result for every arm, and arms that are "
             "balanced over the components."

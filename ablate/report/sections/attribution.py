@@ -147,7 +147,7 @@ def _interactions(analysis: Analysis) -> str:
     pairs = analysis.interactions[:MOST_ROWS]
     columns = ["pair", "synergy", "95 % interval", "family-wise interval", "p (Holm)", "verdict"]
     rows = [_contrast(row, digits) for row in pairs]
-    if any(row.aliases for row in pairs):
+    if any(row.aliases for row in pairs) and analysis.factorial is not None:
         columns += ["aliased with", "likeliest"]
         rows = [[*cells, *_aliased(row, analysis)] for cells, row in zip(rows, pairs, strict=True)]
     more = len(analysis.interactions) - len(pairs)
@@ -157,10 +157,16 @@ def _interactions(analysis: Analysis) -> str:
 
 
 def _synergy_words(analysis: Analysis) -> str:
+    if analysis.levels.factorial is not None:
+        words = (
+            "Synergy of two levels: v(both) - v(one) - v(other) + v(the baseline's levels of both components), "
+            f"{AVERAGED}."
+        )
+        return escape(words) + _unstable(analysis.levels.factorial.unstable, analysis.levels.factorial.runs)
     if analysis.factorial is None:
         lost = sum(row.n_unstable > 0 for row in analysis.interactions)
         unstable = f" {count(lost, 'pair')} with unstable runs, included at the recorded value." if lost else ""
-        is_full = synergy_corner(analysis.study) == set(analysis.study.design.columns)
+        is_full = synergy_corner(analysis.study) == set(analysis.study.design.columns) and not analysis.levels.synergies
         where, others = ("in the full recipe", "on") if is_full else ("at the baseline", "as in the baseline")
         return f"Synergy {where}: v(both) - v(one) - v(other) + v(neither), all others {others}.{unstable}"
     words = (

@@ -15,6 +15,7 @@ from ablate.report.sections.datasets import datasets_section
 from ablate.report.sections.diagnostics import diagnostics
 from ablate.report.sections.head import head
 from ablate.report.sections.learning import classes_section, gap_section, purposes_section
+from ablate.report.sections.levels import levels_section
 from ablate.report.sections.limits import limits
 from ablate.report.sections.noise import noise_section
 from ablate.report.sections.plots import plot_section
@@ -46,6 +47,7 @@ def _folded_sections(analysis: Analysis, plots: Sequence[Plot]) -> list[str]:
     sections = [
         (verdict_sentences(analysis), "each verdict with its numbers, and what would settle the open ones"),
         (results_section(analysis) if analysis.effects else "", "means, both intervals, tests, detectable effects"),
+        (levels_section(analysis, plots), "whether the levels differ at all, trends over values, interactions"),
         (target_section(analysis), "whether the mean of each variant is better than it"),
         (datasets_section(analysis, plots), "means of the differences, predictions for a new data set, ranks"),
         (secondary_section(analysis), "the same results for other metrics, which decide nothing"),

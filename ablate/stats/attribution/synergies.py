@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -58,18 +58,34 @@ def pair_synergies(
     the seeds that all four arms share. The family contains every pair whose four arms are in the design, with or
     without runs. `design`, `scores`, `unstable` and `protocol` are as in `factorial_effects`.
     """
-    table = scores.reindex(design.index)
-    lost = table.isna() & False if unstable is None else unstable.reindex_like(table).fillna(False).astype(bool)
+    criteria = ContrastCriteria(margin, goal, protocol or Protocol())
+    return synergies_of(synergy_variants(design, corner), scores.reindex(design.index), criteria, unstable)
+
+
+def synergies_of(
+    variants: Mapping[str, Sequence[str]],
+    scores: pd.DataFrame,
+    criteria: ContrastCriteria,
+    unstable: pd.DataFrame | None = None,
+) -> list[FactorialContrast]:
+    """Return the synergy v(both) - v(one) - v(other) + v(neither) of each pair, as one family.
+
+    Args:
+        variants: The variants with both, one, the other and neither, by the name of the pair.
+        scores: Variants x seeds.
+        criteria: The criteria of the verdicts.
+        unstable: Whether each run is unstable; none by default.
+    """
+    lost = scores.isna() & False if unstable is None else unstable.reindex_like(scores).fillna(False).astype(bool)
     terms = [
-        _synergy(term, table.reindex(arms), lost.reindex(arms, fill_value=False), margin)
-        for term, arms in synergy_variants(design, corner).items()
+        _synergy(term, scores.reindex(list(arms)), lost.reindex(list(arms), fill_value=False), criteria.margin)
+        for term, arms in variants.items()
     ]
     if not terms:
         return []
-    values = table.to_numpy(dtype=np.float64)
+    values = scores.to_numpy(dtype=np.float64)
     tolerance = EQUAL * float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
-    statistics = stack([paired_t(term.by_seed, margin, ALPHA, len(terms), tolerance) for term in terms])
-    criteria = ContrastCriteria(margin, goal, protocol or Protocol())
+    statistics = stack([paired_t(term.by_seed, criteria.margin, ALPHA, len(terms), tolerance) for term in terms])
     return family_contrasts(terms, statistics, "per-seed contrasts", "synergies", criteria)
 
 

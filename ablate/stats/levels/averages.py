@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from ablate.stats.effects.criteria import Criteria
 from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.estimate import family_effects
+from ablate.stats.effects.pairing import Scores
 from ablate.stats.effects.types import Average, Change, Comparison, PairedSeeds
 from ablate.stats.levels.factorial import LevelFactorial
+from ablate.stats.levels.groups import LevelGroup, value_text
 
 FAMILY = "main effects"
-ALL_PAIRS = ": all pairs"
-"""End of the name of the family of a component's pairs of levels."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class _Difference:
 
 
 def level_effects(
-    factorial: LevelFactorial, criteria: Criteria, *, planned_seeds: int, repeats: int = 0, all_pairs: bool = False
+    factorial: LevelFactorial, criteria: Criteria, *, planned_seeds: int, repeats: int = 0
 ) -> list[Effect]:
     """Return the effect of each level against the baseline's, averaged over the other components: one family.
 
@@ -37,27 +36,35 @@ def level_effects(
         criteria: Metric, margin and protocol of the study.
         planned_seeds: The planned number of seeds.
         repeats: Number of seeds over which every variant repeats its score exactly; 0 if the scores vary.
-        all_pairs: Whether to add the comparisons of each two levels of a component, in a family per component.
     """
     levels = factorial.design.levels
-    families = {FAMILY: [_Difference(name, place, 0) for name, own in levels.items() for place in range(1, len(own))]}
-    if all_pairs:
-        for name, own in levels.items():
-            pairs = [_Difference(name, other, one) for one, other in itertools.combinations(range(len(own)), 2)]
-            families |= {f"{name}{ALL_PAIRS}": pairs} if len(own) > 2 else {}
-    found: list[Effect] = []
-    for family, rows in families.items():
-        comparisons = [_comparison(factorial, row, family, planned_seeds) for row in rows]
-        found += family_effects(comparisons, list(_pairs(factorial, rows, repeats)), criteria)
-    return found
+    rows = [_Difference(name, place, 0) for name, own in levels.items() for place in range(1, len(own))]
+    comparisons = [_comparison(factorial, row, planned_seeds) for row in rows]
+    return family_effects(comparisons, list(_pairs(factorial, rows, repeats)), criteria)
 
 
-def _comparison(factorial: LevelFactorial, row: _Difference, family: str, planned_seeds: int) -> Comparison:
+def average_scores(factorial: LevelFactorial) -> tuple[list[LevelGroup], Scores]:
+    """Return the components with more than two levels as groups of averages, and the averages by seed."""
+    import pandas as pd
+
+    design = factorial.design
+    groups, rows = [], {}
+    for name, own in design.levels.items():
+        variants = [f"{design.text(name, place)} (averaged)" for place in range(len(own))]
+        rows.update({variant: factorial.fit.average(name, place) for place, variant in enumerate(variants)})
+        groups += [LevelGroup(name, own, tuple(variants))] if len(own) > 2 else []
+    values = pd.DataFrame.from_dict(rows, orient="index", columns=list(factorial.seeds))
+    return groups, Scores(values, values.isna())
+
+
+def _comparison(factorial: LevelFactorial, row: _Difference, planned_seeds: int) -> Comparison:
     design = factorial.design
     levels = design.levels[row.factor][row.place], design.levels[row.factor][row.reference]
     changes: dict[tuple[object, object], Change] = {("off", "on"): "removed", ("on", "off"): "added"}
     variant, reference = (f"{design.text(row.factor, place)} (averaged)" for place in (row.place, row.reference))
-    return Comparison(variant, reference, row.factor, changes.get(levels, "changed"), family, planned_seeds)
+    change = changes.get(levels, "changed")
+    level, other = map(value_text, levels) if change == "changed" else ("", "")
+    return Comparison(variant, reference, row.factor, change, FAMILY, planned_seeds, level=level, reference_level=other)
 
 
 def _pairs(factorial: LevelFactorial, rows: list[_Difference], repeats: int) -> Iterator[PairedSeeds]:

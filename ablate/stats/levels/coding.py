@@ -139,11 +139,13 @@ class Model:
         terms: The components, then the pairs that all other pairs leave estimable.
         excluded: The other pairs.
         aliases: For each term, components included, the excluded pairs that imitate it: share of its variance.
+        nested: Pairs without an interaction, because one component varies at one level of the other only.
     """
 
     terms: tuple[Term, ...]
     excluded: tuple[Term, ...]
     aliases: Mapping[Term, Mapping[Term, float]]
+    nested: tuple[Term, ...] = ()
 
     @property
     def is_screening(self) -> bool:
@@ -158,6 +160,8 @@ def model_of(design: LevelDesign) -> Model:
         return Model((*mains, *pairs), (), {})
     if np.linalg.matrix_rank(design.matrix(mains)) < 1 + sum(map(design.freedom, mains)):
         raise UserError("These runs do not separate the components: main effects need a factorial or fractional design")
+    nested = tuple(pair for pair in pairs if _is_nested(design, pair))
+    pairs = [pair for pair in pairs if pair not in nested]
     everything = np.linalg.matrix_rank(design.matrix([*mains, *pairs]))
     clear = [
         pair
@@ -166,7 +170,13 @@ def model_of(design: LevelDesign) -> Model:
         == design.freedom(pair)
     ]
     terms, excluded = (*mains, *clear), tuple(pair for pair in pairs if pair not in clear)
-    return Model(terms, excluded, _aliases(design, terms, excluded))
+    return Model(terms, excluded, _aliases(design, terms, excluded), nested)
+
+
+def _is_nested(design: LevelDesign, pair: Term) -> bool:
+    """Return whether the combinations of a pair's levels leave no interaction, whatever the other components."""
+    own = [(name,) for name in pair]
+    return bool(np.linalg.matrix_rank(design.matrix([*own, pair])) == np.linalg.matrix_rank(design.matrix(own)))
 
 
 def _aliases(design: LevelDesign, terms: Sequence[Term], excluded: Sequence[Term]) -> dict[Term, dict[Term, float]]:

@@ -66,26 +66,19 @@ def level_groups(comparisons: Sequence[Comparison], levels: pd.DataFrame) -> lis
     """Return the groups of at least three variants that are compared with one reference and differ in one component.
 
     Args:
-        comparisons: The comparisons of a study. Those of arms that differ in several components are left out.
+        comparisons: The comparisons of a study. Those without levels are left out.
         levels: The level of each component by variant: one row per variant, one column per component.
     """
-    rows = {str(name): row for name, row in zip(levels.index, levels.to_numpy(dtype=object).tolist(), strict=True)}
-    found: dict[tuple[str, str], dict[str, Comparison]] = {}
-    for comparison in comparisons:
-        arm, reference = rows.get(comparison.variant), rows.get(comparison.reference)
-        if arm is None or reference is None:
-            continue
-        differing = [place for place, (one, other) in enumerate(zip(arm, reference, strict=True)) if one != other]
-        if len(differing) == 1:
-            key = str(levels.columns[differing[0]]), comparison.reference
-            found.setdefault(key, {}).setdefault(comparison.variant, comparison)
+    found: dict[tuple[str, str], dict[str, bool]] = {}
+    for row in comparisons:
+        if row.level and row.factor in levels.columns and {row.variant, row.reference} <= set(levels.index):
+            found.setdefault((row.factor, row.reference), {}).setdefault(row.variant, row.planned)
     groups = []
-    for (factor, name), members in found.items():
-        place = list(map(str, levels.columns)).index(factor)
-        variants = name, *members
-        own = tuple(rows[variant][place] for variant in variants)
+    for (factor, reference), planned in found.items():
+        variants = reference, *planned
+        own = tuple(levels.loc[list(variants), factor].tolist())
         if len(set(own)) == len(own) > 2:
-            groups.append(LevelGroup(factor, own, variants, all(row.planned for row in members.values())))
+            groups.append(LevelGroup(factor, own, variants, all(planned.values())))
     return [group for group in groups if not _is_part(group, groups)]
 
 
@@ -96,3 +89,26 @@ def _is_part(group: LevelGroup, groups: Sequence[LevelGroup]) -> bool:
         own < set(other.variants) or (own == set(other.variants) and number < place)
         for number, other in enumerate(groups)
     )
+
+
+def synergy_variants(levels: pd.DataFrame, baseline: str) -> dict[str, list[str]]:
+    """Return the variants with both, one, the other and neither of each two levels at the baseline that have all four.
+
+    Args:
+        levels: The level of each component by variant: one row per variant, one column per component.
+        baseline: The variant with neither.
+    """
+    rows = {str(name): tuple(row) for name, row in zip(levels.index, levels.to_numpy(dtype=object), strict=True)}
+    if baseline not in rows:
+        return {}
+    own, names = rows[baseline], {row: name for name, row in reversed(rows.items())}
+    found = {}
+    for name, row in rows.items():
+        differing = [place for place, (level, base) in enumerate(zip(row, own, strict=True)) if level != base]
+        if len(differing) != 2:
+            continue
+        singles = [(*own[:place], row[place], *own[place + 1 :]) for place in differing]
+        if all(single in names for single in singles):
+            term = " x ".join(level_text(str(levels.columns[place]), row[place]) for place in differing)
+            found[term] = [name, *(names[single] for single in singles), baseline]
+    return found

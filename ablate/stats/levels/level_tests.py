@@ -89,13 +89,17 @@ def trend_tests(
     groups: Sequence[LevelGroup], scores: Scores, better: int, protocol: Protocol | None = None
 ) -> list[LevelTest]:
     """Return Page's test for each group whose levels are numbers. The arguments are those of `omnibus_tests`."""
+    return judged_tests(trend_rows(groups, scores, better), protocol or Protocol())
+
+
+def trend_rows(groups: Sequence[LevelGroup], scores: Scores, better: int) -> list[LevelTest]:
+    """Return Page's tests before Holm's correction, without verdicts."""
     numeric = [group for group in groups if group.is_numeric]
     rows = [
         replace(_rank_test("Page", page, group.ascending(), scores, better), reference=group.reference)
         for group in numeric
     ]
-    least = [smallest_page_p(row.n, len(row.levels)) for row in rows]
-    return judged_tests(_with_reachable(rows, least), protocol or Protocol())
+    return _with_reachable(rows, [smallest_page_p(row.n, len(row.levels)) for row in rows])
 
 
 def _with_reachable(rows: Sequence[LevelTest], least: Sequence[float]) -> list[LevelTest]:
