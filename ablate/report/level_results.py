@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ablate.stats.levels.factorial import LevelFactorial
     from ablate.stats.levels.level_tests import LevelTest
 
-FACTORIAL_DESIGNS = ("factorial", "fractional")
+FACTORIAL_DESIGNS = ("factorial", "fractional", "plackett-burman")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def level_results(study: StudyData, scores: Scores) -> LevelResults:
     """Return the results about levels; nothing for a study whose factors are on or off only, or without pairs."""
     if not study.levels.shape[1] or not study.has_paired_seeds:
         return LevelResults()
-    if study.design_name in FACTORIAL_DESIGNS and study.levels.shape[1] > 1:
+    if study.design_name in FACTORIAL_DESIGNS:
         return _of_factorial(study, scores)
     from ablate.stats.levels.groups import level_groups
     from ablate.stats.levels.level_tests import omnibus_tests, trend_tests

@@ -6,7 +6,7 @@ import math
 
 from ablate.errors import UserError
 from ablate.studies.designs import Design
-from ablate.wording import count, listed
+from ablate.wording import count
 
 
 def describe_aliases(design: Design) -> list[str]:
@@ -35,7 +35,7 @@ def _aliases_of_levels(design: Design) -> list[str]:
     """Return the aliases of a design whose components have levels, with the share that is confused."""
     import pandas as pd
 
-    from ablate.stats.levels.coding import TOLERANCE, model_of, read_design, term_text
+    from ablate.stats.levels.coding import model_of, read_design
 
     rows = {i: {one.name: one.level_of(arm) for one in design.components} for i, arm in enumerate(design.arms)}
     table = read_design(pd.DataFrame.from_dict(rows, orient="index"))
@@ -47,13 +47,7 @@ def _aliases_of_levels(design: Design) -> list[str]:
     except UserError as error:
         return [f"{combinations}: {error}"]
     lines = [combinations + ("" if model.aliases else ": no aliases")]
-    for term, others in model.aliases.items():
-        shares = listed(
-            f"{term_text(other)}{'' if share > 1 - TOLERANCE else f' ({100 * share:.0f} %)'}"
-            for other, share in sorted(others.items(), key=lambda pair: -pair[1])
-        )
-        lines.append(f"aliased: {term_text(term)} with {shares}")
-    return lines
+    return [*lines, *(f"aliased: {term} with {others}" for term, others in model.alias_texts())]
 
 
 def _roman(number: int) -> str:

@@ -22,6 +22,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sections.levels import level_sentences, levels_in_short
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
+from ablate.workflows.aliases import describe_aliases
 from tests.samples import levels
 from tests.samples.level_reports import data_of, runs_of, study_of
 
@@ -99,15 +100,10 @@ def test_a_factorial_design_has_the_averages_and_f_tests_of_least_squares() -> N
 
 
 def test_a_fraction_estimates_the_planted_main_effects_and_names_its_aliases() -> None:
-    study = study_of(design="factorial", vary={"spice": ["salt", "pepper", "curry"], "heat": [0.5, 1, 2],
-                                               "portions": [2, 1, 3]}, factors=[])  # fmt: skip
-    rows = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 1), (1, 1, 2), (1, 2, 0), (2, 0, 2), (2, 1, 0), (2, 2, 1)]
-    data = data_of(study)
-    order = {name: list(dict.fromkeys(data.levels[name])) for name in data.levels}
-    kept = data.levels[[tuple(order[name].index(level) for name, level in row.items()) in rows
-                        for _, row in data.levels.iterrows()]]  # fmt: skip
-    runs = data.runs[data.runs["variant"].isin(kept.index)]
-    analysis = analyse(data_of(study, runs, levels=kept, design_name="fractional"))
+    vary = {"spice": ["salt", "pepper", "curry"], "heat": [0.5, 1, 2], "portions": [2, 1, 3]}
+    study = study_of(design="fractional", options={"resolution": 3}, vary=vary, factors=[])
+    assert len(study.resolved_design.arms) == 9
+    analysis = analyse(data_of(study))
     effects = {effect.variant: effect for effect in analysis.main_effects}
     long = long_table(analysis)
     model = ols("y ~ C(seed) + C(spice, Treatment('salt')) + C(heat) + C(portions)", long).fit()
@@ -117,8 +113,24 @@ def test_a_fraction_estimates_the_planted_main_effects_and_names_its_aliases() -
     assert pepper.evidence.paired.average is not None
     assert pepper.evidence.paired.average.alias == "heat x portions"
     text = markdown(analysis, [], [])
-    assert "| spice | heat x portions (1.00) |" in text
+    assert "| spice | heat x portions |" in text
     assert "these are candidates for a study, not results" in text
+    assert describe_aliases(study.resolved_design)[:2] == [
+        "9 of 27 combinations", "aliased: portions with spice x heat",
+    ]  # fmt: skip
+
+
+def test_a_factorial_of_one_component_compares_its_levels() -> None:
+    analysis = analyse(data_of(study_of(design="factorial", vary={"spice": ["salt", "pepper", "curry"]}, factors=[])))
+    assert [effect.variant for effect in analysis.headline] == ["spice=curry (averaged)", "spice=pepper (averaged)"]
+
+
+def test_a_screening_design_of_two_values_has_results() -> None:
+    study = study_of(design="plackett-burman", vary={"spice": ["salt", "pepper"], "heat": [1, 2], "portions": [2, 3],
+                                                     "sugar.grams": [10, 20]})  # fmt: skip
+    analysis = analyse(data_of(study))
+    assert {effect.verdict.split(":")[0] for effect in analysis.main_effects} == {"screening"}
+    assert len(analysis.main_effects) == 5
 
 
 def test_all_levels_are_tested_at_once_with_exact_p_values() -> None:

@@ -369,8 +369,19 @@ def test_designs_that_cannot_separate_components_are_refused() -> None:
     levels = pd.DataFrame({"optimizer": ["sgd", "adam", "muon"], "lr": [0.1, 0.01, 0.02]}, dtype=object)
     with pytest.raises(UserError, match="do not separate"):
         level_factorial(levels, planted(levels, 3, 0.1), 0.5)
-    with pytest.raises(UserError, match="two components"):
-        level_factorial(levels[["optimizer"]], planted(levels, 3, 0.1), 0.5)
+    with pytest.raises(UserError, match="a component with at least two levels"):
+        level_factorial(levels[["optimizer"]].iloc[:1], planted(levels, 3, 0.1), 0.5)
+
+
+def test_a_single_component_is_compared_by_its_variants() -> None:
+    levels = combinations({"optimizer": ("sgd", "adam", "muon")})
+    scores = planted(levels, 5, 0.3)
+    found = analysed(levels, scores)
+    (muon,) = (
+        row for row in level_effects(found, Criteria(RAW, 0.5, Protocol()), planned_seeds=5) if "muon" in row.variant
+    )
+    assert muon.p == approx(stats.ttest_rel(scores.values.loc["arm2"], scores.values.loc["arm0"]).pvalue)
+    assert [test.term for test in found.tests] == ["optimizer"]
 
 
 def test_a_value_that_varies_with_one_level_of_another_component_only_is_nested() -> None:

@@ -205,7 +205,7 @@ def no_answer(study: StudyData) -> str:
     """Return the reason why there are no effects yet."""
     if study.looks is not None:
         return f"The first look needs {study.looks.seeds[0]} seeds of every arm, and some are missing."
-    if max(study.design.shape[1], study.levels.shape[1]) > 1 and not study.comparisons:
+    if (study.design.shape[1] > 1 or study.levels.shape[1]) and not study.comparisons:
         return (
             "No effects yet: a factorial design needs at least one seed with a result for every arm, and arms that are "
             "balanced over the components."

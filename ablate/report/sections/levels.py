@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import Analysis
@@ -19,14 +19,12 @@ from ablate.stats.levels.groups import value_text
 from ablate.wording import count, listed
 
 if TYPE_CHECKING:
-    from ablate.stats.levels.coding import Term
     from ablate.stats.levels.factorial import LevelFactorial
     from ablate.stats.levels.level_tests import LevelTest
 
 TITLE = "All levels of a component"
 _MOST_SENTENCES = 40
 _MOST_LEVELS = 8
-_MOST_ALIASES = 6
 _COLUMNS = ("component", "levels", "seeds", "statistic", "p (Holm)", "verdict")
 
 
@@ -175,21 +173,11 @@ def _design_notes(factorial: LevelFactorial) -> list[str]:
         notes.append(f"{first} and {second} vary at one level of each other only, so they have no interaction")
     notes.append("Shapley values and the half-normal plot are for components with two levels, and left out")
     parts = [bullets(escape(f"{note}.") for note in notes)]
-    rows = [[escape(in_words(term)), escape(words)] for term, words in alias_lines(factorial.model.aliases)]
+    rows = [[escape(in_words(term)), escape(words)] for term, words in factorial.model.alias_texts()]
     if rows:
         words = (
-            "The design is a fraction: a term contains a share of the effects of its aliases. A share of 1 cannot be "
-            "distinguished from the term at all. Pairs with aliases among pairs are not estimated."
+            "The design is a fraction: a term cannot be distinguished from its aliases, or from the stated share of "
+            "them. Pairs with aliases among pairs are not estimated."
         )
         parts += [bold("Aliases"), escape(words), table(["term", "aliased with"], rows[:MOST_ROWS])]
     return parts
-
-
-def alias_lines(aliases: Mapping[Term, Mapping[Term, float]]) -> list[tuple[str, str]]:
-    """Return each term with its aliases and their shares, the largest first."""
-    found = []
-    for term, shares in aliases.items():
-        largest = sorted(shares, key=lambda other: -shares[other])
-        texts = [f"{' x '.join(other)} ({shares[other]:.2f})" for other in largest]
-        found.append((" x ".join(term), listed(texts, _MOST_ALIASES)))
-    return found

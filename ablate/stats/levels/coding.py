@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ablate.errors import UserError
 from ablate.stats.effects.inference import Floats
 from ablate.stats.levels.groups import Level, level_text
+from ablate.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,21 @@ class Model:
     def is_screening(self) -> bool:
         """Whether a pair can imitate the effect of a component, as at resolution III."""
         return any(self.aliases.get(term) for term in self.terms if len(term) == 1)
+
+    def alias_texts(self) -> list[tuple[str, str]]:
+        """Return each term with its aliases, the largest first, and their shares if they are partial.
+
+        For example "lr", "optimizer x p (50 %)".
+        """
+        found = []
+        for term, shares in self.aliases.items():
+            largest = sorted(shares, key=lambda other: -shares[other])
+            texts = [
+                term_text(other) + ("" if shares[other] > 1 - TOLERANCE else f" ({100 * shares[other]:.0f} %)")
+                for other in largest
+            ]
+            found.append((term_text(term), listed(texts)))
+        return found
 
 
 def model_of(design: LevelDesign) -> Model:

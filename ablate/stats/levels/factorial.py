@@ -91,8 +91,8 @@ def level_factorial(
         UserError: If the design does not separate its components, or no seed has a run of every variant.
     """
     design, protocol = read_design(levels, baseline), protocol or Protocol()
-    if len(design.factors) < 2:
-        raise UserError("Averages over other components need a design of at least two components")
+    if not design.factors:
+        raise UserError("Factorial effects need a component with at least two levels")
     model = model_of(design)
     table = scores.values.reindex(list(design.variants))
     marks = scores.unstable.reindex(index=table.index, columns=table.columns, fill_value=False)
