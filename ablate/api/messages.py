@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ablate import console
+from ablate.api.surroundings import surroundings_kept
 
 LOGGER = logging.getLogger("ablate")
 """The logger of messages and warnings. Without handlers of the user, they are not shown."""
@@ -23,5 +24,5 @@ def log(kind: console.MessageKind, text: str) -> None:
 @contextmanager
 def logged_messages() -> Iterator[None]:
     """Log the messages in the block that a command would print."""
-    with console.messages_to(log):
+    with surroundings_kept(), console.messages_to(log):
         yield

@@ -9,6 +9,7 @@ from typing import Any
 
 from ablate import console
 from ablate.api.messages import log
+from ablate.api.surroundings import surroundings_kept
 
 
 @contextmanager
@@ -20,7 +21,8 @@ def shown_progress(progress: bool | None) -> Iterator[None]:
             notebook, and logs elsewhere.
     """
     if progress:
-        yield
+        with surroundings_kept():
+            yield
         return
     line = _NotebookLine() if progress is None and is_notebook() else None
 
@@ -29,7 +31,7 @@ def shown_progress(progress: bool | None) -> Iterator[None]:
         if line is not None and kind == "info":
             line.show(text)
 
-    with console.messages_to(listen):
+    with surroundings_kept(), console.messages_to(listen):
         yield
 
 

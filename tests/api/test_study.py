@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from typer.testing import CliRunner
 
 import ablate
 from ablate.api import progress
+from ablate.api.surroundings import surroundings_kept
 from ablate.cli.app import app
 from ablate.errors import UsageError, UserError
+from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from tests.samples import toy
 
 HOW: dict[str, Any] = {"jobs": 1, "offline": True}
@@ -122,6 +126,21 @@ def test_messages_are_logged(project: Path, monkeypatch: pytest.MonkeyPatch, cap
     with caplog.at_level(logging.INFO, "ablate"):
         study().run(**HOW)
     assert any("leave-one-out over 2 factors" in record.getMessage() for record in caplog.records)
+
+
+def test_surroundings_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)
+    logger, filters = logging.getLogger("urllib3.connectionpool"), list(warnings.filters)
+    logger.setLevel(logging.WARNING)
+    with surroundings_kept():
+        silence_mlflow()
+        ignore_warnings()
+        assert os.environ["MLFLOW_LOGGING_LEVEL"] == "CRITICAL"
+    assert "MLFLOW_LOGGING_LEVEL" not in os.environ
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+    assert logger.level == logging.WARNING
+    assert list(warnings.filters) == filters
 
 
 def test_a_notebook_shows_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

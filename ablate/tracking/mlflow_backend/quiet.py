@@ -16,12 +16,16 @@ SETTINGS = {
 }
 """Environment variables that MLflow reads at import. Variables set by the user take precedence."""
 
+SILENCED = ("urllib3.connectionpool",)
+"""Loggers that print errors only."""
+
 
 def silence_mlflow() -> None:
     """Keep MLflow and its libraries from printing and from telemetry. Call it before MLflow is imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def ignore_warnings() -> None:

@@ -1,0 +1,38 @@
+"""What a call from Python leaves unchanged: variables and loggers of MLflow, warning filters, threads of torch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ablate.cores import usable_cores
+from ablate.tracking.mlflow_backend.quiet import SETTINGS, SILENCED
+
+
+@contextmanager
+def surroundings_kept() -> Iterator[None]:
+    """Restore after the block what commands change for the rest of their process, since a caller continues.
+
+    Libraries that are imported in the block get the levels and threads that they have by default.
+    """
+    variables = {name: os.environ.get(name) for name in SETTINGS}
+    levels = {name: logging.getLogger(name).level for name in SILENCED}
+    threads = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else usable_cores()
+    had_mlflow = "mlflow" in sys.modules
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if "mlflow" in sys.modules and not had_mlflow:
+            logging.getLogger("mlflow").setLevel(logging.INFO)
+        if "torch" in sys.modules and sys.modules["torch"].get_num_threads() != threads:
+            sys.modules["torch"].set_num_threads(threads)
