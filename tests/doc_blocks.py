@@ -43,6 +43,7 @@ INDEX = {
         "cli.md",
         "python.md",
         "studies.md",
+        "levels.md",
         "recipe.md",
         "statistics.md",
         "lessons.md",

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Journals, Run
 from ablate.runs.runner import is_comparable
@@ -85,21 +85,37 @@ def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> F
     missing = [entry.job for entry in planned if not entry.is_done]
     if not missing:
         return Forecast(0, 0.0, "no missing runs", slots)
-    earlier = [
-        run.metrics["time/total_s"]
-        for run in similar(missing[0], journals)
-        if run.conditions["threads"] == missing[0].conditions.threads and run.status == "finished"
-    ]
-    if earlier:
-        seconds, basis, left_out = statistics.median(earlier), f"median of {count(len(earlier), 'earlier run')}", ""
-    else:
-        timed = estimate(missing[0])
-        if timed is None:
-            return None
-        seconds, basis, left_out = timed, PILOT, NOT_IN_PILOT
+    estimates = [(len(jobs), *_duration(jobs[0], journals)) for jobs in _by_scale(missing)]
+    known = [(jobs, seconds) for jobs, seconds, _ in estimates if seconds is not None]
+    if not known:
+        return None
+    seconds_each = sum(jobs * seconds for jobs, seconds in known) / sum(jobs for jobs, _ in known)
+    earlier = sum(runs for *_, runs in estimates)
+    is_piloted = any(seconds is not None and not runs for _, seconds, runs in estimates)
+    parts = [f"median of {count(earlier, 'earlier run')}"] * bool(earlier) + [PILOT] * is_piloted
     on_gpu = missing[0].conditions.device == "cuda"
     units, unit = (1, "GPU") if on_gpu else (missing[0].conditions.threads, "core")
-    return Forecast(len(missing), seconds, basis, slots, units, unit, left_out)
+    left_out = NOT_IN_PILOT if is_piloted else ""
+    return Forecast(len(missing), seconds_each, " and ".join(parts), slots, units, unit, left_out)
+
+
+def _by_scale(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Return jobs in groups with the same settings of the scale, such as epochs, which determine how long they take."""
+    scale = [setting.name for setting in jobs[0].recipe.workload.settings if setting.scale_text]
+    groups: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(tuple(job.recipe.settings[name] for name in scale), []).append(job)
+    return list(groups.values())
+
+
+def _duration(job: Job, journals: Journals) -> tuple[float | None, int]:
+    """Return the expected seconds of a run, None if unknown, and the number of earlier runs that show it."""
+    earlier = [
+        run.metrics["time/total_s"]
+        for run in similar(job, journals)
+        if run.conditions["threads"] == job.conditions.threads and run.status == "finished"
+    ]
+    return (statistics.median(earlier), len(earlier)) if earlier else (estimate(job), 0)
 
 
 def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:

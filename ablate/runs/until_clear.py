@@ -12,7 +12,7 @@ from ablate.runs.run_table import run_table
 from ablate.studies.study import Study
 
 if TYPE_CHECKING:
-    from ablate.stats.effects import Monitoring
+    from ablate.stats.effects import Comparison, Monitoring
 
 DESIGNS = ("leave-one-out", "add-one-in")
 
@@ -101,8 +101,13 @@ class SequentialTest:
 
 def _decision(before: Monitoring, after: Monitoring) -> InterimDecision:
     settled = {
-        new.comparison.label: new.effect.verdict
+        _title(new.comparison): new.effect.verdict
         for old, new in zip(before.arms, after.arms, strict=True)
         if new.stopped_at and not old.stopped_at and new.effect
     }
-    return InterimDecision(len(before.next_seeds), settled, tuple(row.label for row in after.undecided))
+    return InterimDecision(len(before.next_seeds), settled, tuple(map(_title, after.undecided)))
+
+
+def _title(comparison: Comparison) -> str:
+    """Return what a comparison changes: a factor, or the level of one."""
+    return f"{comparison.factor} {comparison.level}" if comparison.level else comparison.label

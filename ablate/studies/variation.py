@@ -64,6 +64,9 @@ def check_factor(workload: Workload, name: str) -> None:
 def varied_component(baseline: Recipe, name: str, values: Iterable[Value]) -> Component:
     """Return the component of a varied name, the baseline's value first. Raises UsageError if that is not listed."""
     values, own = tuple(values), {**baseline.settings, **baseline.hyperparameters}[name]
+    unread = baseline.workload.unread.get(name, "")
+    if unread and " only in " not in unread:  # with some levels of a factor, it is read
+        raise UsageError(f"{unread}. All of its values would give the same result: leave {name} out")
     if own not in values:
         first, in_file = value_text(values[0]), f"values={{{name!r}: {values[0]!r}}}"
         option = f"{option_of(name)} {first}, in a study file " if baseline.workload.study_file is None else ""

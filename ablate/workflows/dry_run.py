@@ -20,8 +20,9 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     if study.question:
         console.info(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
+    kind = "component" if any(component.levels for component in design.components) else "factor"
     console.info(
-        f"{study.name}: {study.design} over {count(len(design.components), 'factor')}, "
+        f"{study.name}: {study.design} over {count(len(design.components), kind)}, "
         f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
         f"{count(len(planned), 'run')}, {done} finished"
     )

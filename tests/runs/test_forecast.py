@@ -10,9 +10,11 @@ import pytest
 
 from ablate.journal.run_journal import Journals
 from ablate.runs.forecast import forecast, sensitivity, similar
+from ablate.runs.sweep import plan_runs
 from ablate.stats.effects import seeds_range
 from ablate.studies.job import Job
-from tests.samples import toy
+from ablate.studies.study import Study
+from tests.samples import levels, toy
 from tests.samples.sweeps import CONDITIONS, planned, study, sweep
 
 
@@ -57,3 +59,12 @@ def test_runs_by_another_version_of_the_code_do_not_count(tmp_path: Path) -> Non
     power = sensitivity(edited, planned(edited, journals), journals)
     assert power is not None
     assert power.basis == "an assumption, without earlier runs of the baseline"
+
+
+def test_runs_of_different_scales_are_estimated_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.runs.forecast.estimate", lambda job: 10.0 * job.recipe["portions"])
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    asked = Study(workload=levels.WORKLOAD, vary={"portions": [2, 4], "heat": [1, 2]}, seeds=2)
+    ahead = forecast(plan_runs(asked.recipes(), toy.open_data(None, None), CONDITIONS, journals), journals, 1)
+    assert ahead is not None
+    assert ahead.seconds == pytest.approx(2 * (20 + 40 + 20))

@@ -54,7 +54,7 @@ WORKLOAD = Workload(
     settings=(
         Setting("spice", str, "salt", OneOf(tuple(SPICES)), "spice"),
         Setting("heat", float, 1.0, Range(0, 10, tune=(0.5, 2)), "heat", tunable=True),
-        Setting("portions", int, 2, Range(1, 10), "portions", tunable=True),
+        Setting("portions", int, 2, Range(1, 10), "portions", tunable=True, scale_text="{0} portions"),
     ),
     presets=(Preset("default", "the only scale", {}),),
     metric=Metric("taste", tracked="taste"),

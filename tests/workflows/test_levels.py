@@ -17,6 +17,7 @@ from ablate.report.sources.study import from_study
 from ablate.runs.executors import SerialExecutor
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
+from ablate.runs.until_clear import SequentialTest
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
 from ablate.tracking import JournalTracker, Project
@@ -186,3 +187,11 @@ def test_combinations_that_cannot_be_are_left_out_and_said() -> None:
         "no-sugar",
     ]
     assert asked.resolved_design.left_out == ("2 combinations left out: sugar.grams has no effect while sugar is off",)
+
+
+def test_interim_decisions_name_every_level(tmp_path: Path) -> None:
+    asked = study(vary=SPICE, seeds=20)
+    made = session(asked, tmp_path)
+    made._make([entry.job for entry in made.planned if entry.job.recipe.seed < 5])
+    decision = SequentialTest(asked, 0.1).analyse(list(made.runs.values()))
+    assert {*decision.settled, *decision.continued} == {"spice pepper", "spice curry"}

@@ -90,6 +90,16 @@ class SearchFlags:
             show_default="those of the baseline",
         ),
     ] = None
+    vary: Annotated[
+        list[str] | None,
+        _search(
+            "--vary",
+            text="Setting or hyperparameter that the variants compare, with its values. Repeatable.",
+            metavar="NAME=A,B,...",
+            panel=panels.PER_VARIANT,
+            show_default=False,
+        ),
+    ] = None
     final_seeds: Annotated[
         int | None,
         _search(text="Number of fresh seeds.", metavar="INT", panel=panels.PER_VARIANT, show_default="the study's"),
@@ -115,7 +125,9 @@ class SearchFlags:
 
     def study(self, file: Path | None, recipe: RecipeFlags) -> Study:
         """Return the study whose baseline, or variants, are tuned, under the name of the search."""
-        base = StudyFlags(design=self.design, factors=self.factors, preset=self.preset).study(file, recipe)
+        base = StudyFlags(design=self.design, factors=self.factors, vary=self.vary, preset=self.preset).study(
+            file, recipe
+        )
         ending = "retuned" if self.per_variant else "tuning"
         stem = base.name if self.per_variant or file else base.preset
         return base.change(name=self.name or f"{stem}-{ending}", seeds=self.final_seeds)

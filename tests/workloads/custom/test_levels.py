@@ -164,3 +164,19 @@ def test_unknown_levels_and_settings_that_are_no_factors() -> None:
         study.change(factors=["optimiser"])
     with pytest.raises(UsageError, match=r"lr is a setting, not a factor\. Compare its values with --vary lr="):
         Study(factors=["lr"])
+
+
+def test_values_that_the_training_never_reads_are_refused() -> None:
+    def unread(recipe: Any, _log: Any) -> float:
+        return 0.5 + recipe["augment"] + recipe.seed
+
+    common: dict[str, Any] = {"settings": {"lr": 0.1}, "metric": Metric("score")}
+    function = from_function(unread, factors={"augment": "flips", "optimizer": OPTIMIZERS}, **common)
+    with pytest.raises(UsageError, match=r"unread never reads recipe.'lr'.: lr has no effect. All of its values"):
+        Study(workload=function, vary={"lr": [0.1, 0.2]}).recipes()
+    with pytest.raises(UsageError, match=r"unread never reads recipe.'optimizer'."):
+        Study(workload=function).recipes()
+    command = from_command("run {seed} {a:-a {lr}|} {opt:x|y|z}", settings={"lr": 0.1, "p": 1}, metric=Metric("score"))
+    assert labels(Study(workload=command, vary={"lr": [0.1, 0.2]})) == ["baseline", "lr=0.2"]
+    with pytest.raises(UsageError, match=r"The command has no {p}, so the setting p has no effect there. All of its"):
+        Study(workload=command, vary={"p": [1, 2]}).recipes()
