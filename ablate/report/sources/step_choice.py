@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UsageError
+from ablate.report.sources.columns import find_column
 from ablate.report.sources.row_checks import STEP_CHOICES
 from ablate.stats.known_metrics import known_metric
 from ablate.wording import count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMED_RUNS = 5
 
@@ -80,11 +84,13 @@ class StepFindings:
         ends: Last step of each run, in the metric that chooses the step.
         without: Runs that have the compared metric, but not at the chosen step.
         diverged: Runs with a finite score whose compared or choosing metric ends with NaN or infinity.
+        datasets: Data set of each run, if they are on several: runs of different ones are not compared.
     """
 
     ends: Mapping[Any, float]
     without: Sequence[Any] = ()
     diverged: Sequence[Any] = ()
+    datasets: Mapping[Any, str] = field(default_factory=dict)
 
     def cautions(self, name: str, choice: StepChoice, goal: str = "") -> list[str]:
         """Return the warnings on the values of the metric `name` at the chosen step."""
@@ -107,22 +113,36 @@ class StepFindings:
                 f"{count(len(self.diverged), 'run')} {end} with a {metrics} that is not finite, and {count_as} as "
                 f"unstable with the value at {choice.step_in_words(goal)}: {_named(self.diverged)}."
             )
-        return found if choice.number is not None else [*found, *different_ends(choice.metric or name, self.ends)]
+        if choice.number is not None:
+            return found
+        return [*found, *different_ends(choice.metric or name, self.ends, datasets=self.datasets)]
 
 
 def different_ends(
-    name: str, ends: Mapping[Any, float], advice: str = "exclude them, or compare one step with --step NUMBER"
+    name: str,
+    ends: Mapping[Any, float],
+    advice: str = "exclude them, or compare one step with --step NUMBER",
+    datasets: Mapping[Any, str] | None = None,
 ) -> list[str]:
-    """Return a warning if some runs end earlier than others, with advice on runs that were stopped."""
-    latest = max(ends.values(), default=0.0)
-    early = [f"{row} (step {step:g})" for row, step in ends.items() if step < latest]
+    """Return a warning if runs end earlier than others of their data set, with advice on runs that were stopped."""
+    of_run, latest = datasets or {}, dict[str, float]()
+    for row, step in ends.items():
+        latest[of_run.get(row, "")] = max(step, latest.get(of_run.get(row, ""), 0.0))
+    early = [f"{row} (step {step:g})" for row, step in ends.items() if step < latest[of_run.get(row, "")]]
     if not early:
         return []
     verb = "ends" if len(early) == 1 else "end"
+    last = f"step {next(iter(latest.values())):g} of" if len(latest) == 1 else "others of the same data set in"
     return [
-        f"{count(len(early), 'run')} {verb} before step {latest:g} of {name}: {_named(early)}. If they "
+        f"{count(len(early), 'run')} {verb} before {last} {name}: {_named(early)}. If they "
         f"were not stopped by design, {advice}."
     ]
+
+
+def datasets_of(table: pd.DataFrame, dataset: str | None, name: Callable[[Any], Any]) -> dict[Any, str]:
+    """Return the data set of each row by its name; empty without a column of data sets."""
+    column = find_column(table, dataset) if dataset else None
+    return {} if column is None else {name(row): str(cell) for row, cell in table[column].items()}
 
 
 def _named(rows: Sequence[Any]) -> str:

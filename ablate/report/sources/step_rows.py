@@ -16,7 +16,7 @@ from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable
 from ablate.report.sources.row_checks import STEP_COLUMNS, check_thousands
 from ablate.report.sources.run_histories import drawn_metrics
 from ablate.report.sources.scores import is_missing, read_number
-from ablate.report.sources.step_choice import StepChoice, StepFindings, goal_of
+from ablate.report.sources.step_choice import StepChoice, StepFindings, datasets_of, goal_of
 from ablate.stats.known_metrics import known_metric
 
 if TYPE_CHECKING:
@@ -94,12 +94,12 @@ def choose_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> Ru
         {runs.row_name(row): float(end) for row, end in choosing.last_steps[chosen].dropna().items()},
         [runs.row_name(row) for row in kept.index[~has_score & scores.anywhere()[chosen]]],
         [runs.row_name(row) for row in diverged],
+        datasets_of(kept, options.dataset, runs.row_name),
     )
     words = f"{choice.value_in_words(plain(metric), goal)} (column {step})"
     scored = {row: float(wanted[row]) for row in kept.index[has_score] if math.isfinite(wanted[row])}
-    shown = drawn_metrics(
-        [metric, selector if choice.metric else None], [metric, selector, *_numeric_metrics(table, step, options)]
-    )
+    deciding = [metric, selector if choice.metric else None]
+    shown = drawn_metrics(deciding, [metric, selector, *_numeric_metrics(table, step, options)])
     return replace(
         runs,
         table=kept,

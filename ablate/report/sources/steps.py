@@ -18,7 +18,14 @@ from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable
 from ablate.report.sources.row_checks import STEP_CHOICES
 from ablate.report.sources.run_histories import drawn_metrics
-from ablate.report.sources.step_choice import StepChoice, StepFindings, different_ends, goal_of, step_choice
+from ablate.report.sources.step_choice import (
+    StepChoice,
+    StepFindings,
+    datasets_of,
+    different_ends,
+    goal_of,
+    step_choice,
+)
 from ablate.report.sources.step_rows import choose_rows
 from ablate.wording import count, unknown
 
@@ -57,11 +64,12 @@ def _of_last_values(
     ends = {row: steps[asked] for row, steps in last_steps.items() if asked in steps}
     words = StepChoice().value_in_words(asked) if choice or any(ends.values()) else ""
     words = f"{asked} in the summary of each run" if runs.are_summaries else words
+    datasets = datasets_of(runs.table, options.dataset, lambda row: row)
     return replace(
         runs,
         drawn=DrawnCurves([asked], asked, ends, StepChoice().step_in_words()) if any(ends.values()) else DrawnCurves(),
         statement="; ".join(filter(None, [runs.statement, words])),
-        cautions=[*runs.cautions, *different_ends(asked, ends, advice="exclude them")],
+        cautions=[*runs.cautions, *different_ends(asked, ends, "exclude them", datasets)],
     )
 
 
@@ -132,6 +140,7 @@ def _from_histories(runs: RunTable, choice: StepChoice | None, options: TableOpt
         return replace(runs, table=table, histories=kept, drawn=replace(runs.drawn, metrics=shown))
     cells = dict(zip(table.index, columns[f"metrics.{asked}"], strict=True))
     findings = _findings(asked, choice.metric or asked, runs.histories, cells)
+    findings = replace(findings, datasets=datasets_of(table, options.dataset, lambda row: row))
     words = choice.value_in_words(asked, goal)
     steps = {row: chosen.step(asked, curves) for row, curves in runs.histories.items() if asked in curves}
     scored = {row: step for row, step in steps.items() if step is not None and cells[row]}

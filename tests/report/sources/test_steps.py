@@ -9,8 +9,9 @@ import pytest
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions, from_table
-from ablate.report.sources.readers.run_table import Curve, RunTable
-from ablate.report.sources.step_choice import step_choice
+from ablate.report.sources.external_study import study_of
+from ablate.report.sources.readers.run_table import Curve, RunTable, table_of_rows
+from ablate.report.sources.step_choice import different_ends, step_choice
 from ablate.report.sources.steps import with_chosen_steps
 
 ACC, LOSS = [0.5, 0.8, 0.7], [2.0, 1.0, 0.9]
@@ -153,3 +154,21 @@ def test_words_for_missing_values_are_not_recorded_values() -> None:
 def test_scores_that_chose_their_own_step_are_lower_for_losses() -> None:
     found = chosen(rows(*LONG), "best:val_loss", metric="val_loss")
     assert found.cautions[0].endswith("chosen by val_loss itself, so the scores are lower than those of new data.")
+
+
+def test_runs_that_end_early_are_compared_within_their_data_set() -> None:
+    ends = {"a": 3.0, "b": 3.0, "c": 20.0, "d": 18.0}
+    (caution,) = different_ends("acc", ends)
+    assert caution.startswith("3 runs end before step 20 of acc: a (step 3), b (step 3), d (step 18).")
+    (caution,) = different_ends("acc", ends, datasets={"a": "short", "b": "short", "c": "long", "d": "long"})
+    assert caution.startswith("1 run ends before others of the same data set in acc: d (step 18).")
+    rows = [
+        {"variant": arm, "data": data, "seed": str(seed), "epoch": str(epoch), "acc": f"0.{place}{seed}{epoch}"}
+        for place, arm in enumerate(("base", "x"), 5)
+        for data, last in (("short", 2), ("long", 4))
+        for seed in range(3)
+        for epoch in range(last)
+    ]
+    found = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
+    options = TableOptions(metric="acc", margin=0.5, baseline="base", step="last", dataset="data")
+    assert not [text for text in study_of("runs", found, options).cautions if "before" in text]
