@@ -63,6 +63,15 @@ def nearest(name: str, known: Iterable[str], similarity: float = 0.6) -> str | N
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=similarity)), None)
 
 
+def in_words(term: str) -> str:
+    """Return the name of a component, or of a pair of them, as prose; names with dots are kept.
+
+    >>> in_words("batch_norm x lr_schedule.shape")
+    'batch norm x lr_schedule.shape'
+    """
+    return " ".join(word if "." in word else word.replace("_", " ") for word in term.split(" "))
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`.
 

@@ -18,11 +18,6 @@ def digits_of(metric: Metric, margin: float) -> int:
     return decimals_for(margin, metric)
 
 
-def in_words(term: str) -> str:
-    """Return the name of a component, or of a pair of them, for text and plots."""
-    return term.replace("_", " ")
-
-
 def plain(value: float, digits: int) -> str:
     """Return a number, or a dash for NaN."""
     if math.isnan(value):

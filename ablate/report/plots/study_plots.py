@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS
-from ablate.report.formats.numbers import in_words
 from ablate.report.main_effects import AVERAGED, names_in_plots
 from ablate.report.plots.curves import batch_plots, training_plots
 from ablate.report.plots.recorded import recorded_plots
 from ablate.report.plots.render import Plot
 from ablate.stats.effects import Effect, TwoScopes
 from ablate.stats.effects.repetition_text import UNITS
+from ablate.wording import in_words
 
 MOST_PANELS = 40
 _WITH_ADDED_SEEDS = (

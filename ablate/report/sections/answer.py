@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ablate.report.accounting import answer_notes
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import bold, bullets, code, escape
-from ablate.report.formats.numbers import enumerated, in_words
+from ablate.report.formats.numbers import enumerated
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.report.sections.datasets import TITLE, pooled_sentences
 from ablate.report.sections.levels import TITLE as ALL_LEVELS
@@ -18,7 +18,7 @@ from ablate.stats.effects import Effect, Verdict, sentence
 from ablate.stats.effects.sentences import change_of_level
 from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
-from ablate.wording import count
+from ablate.wording import count, in_words
 
 MOST_SENTENCES = 40
 RETUNED = "Re-tuned"

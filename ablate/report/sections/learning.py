@@ -9,8 +9,9 @@ from typing import Any
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, bold, bullets, code, escape, table
-from ablate.report.formats.numbers import DASH, in_words, signed, spread
+from ablate.report.formats.numbers import DASH, signed, spread
 from ablate.report.study_data import Histories, History
+from ablate.wording import in_words
 
 MOST_CLASSES = 12
 """Columns of the table of classes; of more classes, those that change most are shown."""

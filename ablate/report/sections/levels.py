@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, bold, bullets, escape, table
-from ablate.report.formats.numbers import DASH, in_words, plain, probability
+from ablate.report.formats.numbers import DASH, plain, probability
 from ablate.report.main_effects import AVERAGED
 from ablate.report.plots.render import Plot
 from ablate.report.sections.plots import plots_in
@@ -16,7 +16,7 @@ from ablate.stats.effects.number_text import p_value
 from ablate.stats.effects.types import MIN_SEEDS
 from ablate.stats.effects.verdicts import PREFIXES, seed_list
 from ablate.stats.levels.groups import value_text
-from ablate.wording import count, listed
+from ablate.wording import count, in_words, listed
 
 if TYPE_CHECKING:
     from ablate.stats.levels.factorial import LevelFactorial

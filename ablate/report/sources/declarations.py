@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ablate.journal.run_journal import Run
-from ablate.report.formats.numbers import in_words
 from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
 from ablate.studies.settings import value_text
 from ablate.studies.workload import caveats, purposes
 from ablate.tracking import StudyRecord
-from ablate.wording import count, listed, ranges
+from ablate.wording import count, in_words, listed, ranges
 
 _NOT_SETTINGS = (
     *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),

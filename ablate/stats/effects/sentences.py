@@ -14,7 +14,7 @@ from ablate.stats.effects.sentence_notes import notes_after
 from ablate.stats.effects.types import Verdict
 from ablate.stats.effects.verdicts import PREFIXES, seed_list, unstable_text
 from ablate.stats.metric import Metric
-from ablate.wording import count, fixed
+from ablate.wording import count, fixed, in_words
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -38,7 +38,7 @@ def subject(effect: Effect) -> str:
     if effect.change == "changed" or effect.factor == effect.variant:
         other = f" instead of {effect.reference}" if effect.family.endswith(": all pairs") else ""
         return f"Variant {effect.variant}{other}"
-    name = effect.factor.replace("_", " ")
+    name = in_words(effect.factor)
     if effect.change == "removed":
         return f"Removing {name}"
     if effect.reference == "baseline" or effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
@@ -49,7 +49,7 @@ def subject(effect: Effect) -> str:
 def change_of_level(effect: Effect) -> str:
     """Return both levels of a factor that has several: "optimizer muon instead of adam"."""
     evidence = effect.evidence
-    return f"{effect.factor.replace('_', ' ')} {evidence.factor_level} instead of {evidence.reference_level}"
+    return f"{in_words(effect.factor)} {evidence.factor_level} instead of {evidence.reference_level}"
 
 
 def _where(effect: Effect) -> str:
