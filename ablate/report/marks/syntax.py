@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _MARKDOWN = re.compile(
     """,
     re.DOTALL | re.MULTILINE | re.VERBOSE | re.IGNORECASE,
 )
+_CONTAINER = re.compile(r"[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]|!!!|\?\?\?|:::|\[\^[^\]]+\]:)")
+"""The first line of a list item, an admonition or a footnote, whose paragraphs are indented without being code."""
+
 _LATEX = re.compile(
     r"""
       \\begin\{(?P<env>verbatim|lstlisting|comment)\}.*?\\end\{(?P=env)\}
@@ -120,9 +124,13 @@ def quoted(name: str) -> str:
 
 
 def _markdown(text: str) -> tuple[list[Mark], list[tuple[int, int]]]:
-    marks, hidden = [], []
+    marks, hidden, blocks = list[Mark](), list[tuple[int, int]](), _indented_code(text)
+    starts = [start for start, _ in blocks]
     opened: re.Match[str] | None = None
     for found in _MARKDOWN.finditer(text):
+        block = bisect_right(starts, found.start()) - 1
+        if opened is None and block >= 0 and found.start() < blocks[block][1]:
+            continue
         if found["words"] is not None:
             if opened is not None:
                 raise _at(text, opened.start(), "A mark without its end: <!-- /ablate -->")
@@ -136,7 +144,31 @@ def _markdown(text: str) -> tuple[list[Mark], list[tuple[int, int]]]:
             hidden.append(found.span())
     if opened is not None:
         raise _at(text, opened.start(), "A mark without its end: <!-- /ablate -->")
-    return marks, hidden
+    taken = [*hidden, *((mark.start, mark.end) for mark in marks)]
+    return marks, [
+        *hidden,
+        *(span for span in blocks if not any(span[0] < end and start < span[1] for start, end in taken)),
+    ]
+
+
+def _indented_code(text: str) -> list[tuple[int, int]]:
+    """Return start and end of code blocks that are indented by four spaces or a tab, outside lists and the like."""
+    spans: list[tuple[int, int]] = []
+    place, is_code, after_blank, in_container = 0, False, True, False
+    for line in text.splitlines(keepends=True):
+        end = place + len(line)
+        if line.strip():
+            starts_block = after_blank and not in_container
+            is_new = not is_code
+            is_code = line.startswith(("    ", "\t")) and (is_code or starts_block)
+            if is_code:
+                spans.append((place, end) if is_new else (spans.pop()[0], end))
+            elif _CONTAINER.match(line):
+                in_container = True
+            elif after_blank and line[0] not in " \t":
+                in_container = False
+        after_blank, place = not line.strip(), end
+    return spans
 
 
 def _latex(text: str) -> tuple[list[Mark], list[tuple[int, int]]]:

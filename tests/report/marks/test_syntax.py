@@ -56,6 +56,10 @@ def test_a_mark_names_study_variant_and_quantity(written: str, found: tuple[str,
         f"- list\n\n  ````md\n  ```\n  {NUMBER}\n  ```\n  ````\n",
         f"```\r\n{NUMBER}\r\n```\r\n",
         f"```\n{NUMBER}\n",
+        f"text\n\n    {NUMBER}\n",
+        f"    {NUMBER}",
+        f"text\n \n\tfirst\n\n\t{NUMBER}\n\nmore",
+        f"- item\n\ntext\n\n    {NUMBER}\n",
         "<!-- a comment about ablate: nothing -->",
         "ablate: laptop no-augment delta",
         "",
@@ -63,6 +67,33 @@ def test_a_mark_names_study_variant_and_quantity(written: str, found: tuple[str,
 )
 def test_code_and_other_comments_contain_no_marks(text: str) -> None:
     assert markdown(text).marks == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"text\n    {NUMBER}",
+        f"- item\n\n    {NUMBER}",
+        f"1. item\n\n   - inner\n\n     {NUMBER}",
+        f"!!! note\n    first\n\n    {NUMBER}",
+        f"[^1]: first\n\n    {NUMBER}",
+        f"text\n\n   {NUMBER}",
+        f"text\n\n    code\n\n{NUMBER}",
+        f"text\n\n    code\n{NUMBER}",
+    ],
+)
+def test_indented_text_is_not_always_code(text: str) -> None:
+    assert [mark[-1] for mark in names(markdown(text))] == ["-0.88"]
+
+
+def test_code_within_code_and_marks_is_hidden_once() -> None:
+    text = (
+        f"```\na\n\n    {NUMBER}\n```\n\n    code\n\n<!-- ablate: s a table -->\n\n    | a |\n\n<!-- /ablate -->\nend"
+    )
+    document = markdown(text)
+    assert [mark.quantity for mark in document.marks] == ["table"]
+    assert len(document.unmarked) == len(text)
+    assert document.unmarked.split() == ["<!--", "ablate:", "s", "a", "table", "-->", "<!--", "/ablate", "-->", "end"]
 
 
 def test_a_mark_after_code_is_found() -> None:
