@@ -92,7 +92,8 @@ def test_partly_paired_runs_are_paired_and_counted() -> None:
 
 
 def test_folds_use_the_corrected_variance() -> None:
-    write({"baseline": [90.0] * 10, "v": [90 + change for change in DIFFERENCES]})
+    base = [90 + place**2 / 37 for place in range(10)]
+    write({"baseline": base, "v": [score + change for score, change in zip(base, DIFFERENCES, strict=True)]})
     pd.read_csv("runs.csv").rename(columns={"seed": "fold"}).to_csv("runs.csv", index=False)
     facts, _ = call("--seed-param", "fold", "--folds", "1/9")
     (effect,) = facts["effects"]
