@@ -11,13 +11,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from ablate.console.printing import MESSAGES, duration, fitted, info, is_live
+from ablate.console.printing import MESSAGES, duration, fitted, info, is_listened, is_live
 
 SHORTEST_ESTIMATE = 5.0
 """Seconds. If less time is left, no estimate is printed."""
 
 LINE_INTERVAL = 60.0
 """Seconds between two lines of progress where no bar is drawn: a run that takes less has none."""
+
+LISTENED_INTERVAL = 1.0
+"""The same where a listener receives the lines, such as a notebook that shows the last one."""
 
 _FORMATS = {
     "train/loss": "loss {:.3f}",
@@ -108,17 +111,18 @@ class RunView:
 
 
 class _LineTimer:
-    """Lines of progress at most once per LINE_INTERVAL, and none before the first has passed."""
+    """Lines of progress at most once per interval, and none before the first has passed."""
 
     def __init__(self) -> None:
-        self._next = time.perf_counter() + LINE_INTERVAL
+        self._interval = LISTENED_INTERVAL if is_listened() else LINE_INTERVAL
+        self._next = time.perf_counter() + self._interval
 
     def is_due(self) -> bool:
         """Return whether a line is due, and if so wait for the next interval."""
         now = time.perf_counter()
         if now < self._next:
             return False
-        self._next = now + LINE_INTERVAL
+        self._next = now + self._interval
         return True
 
 

@@ -57,6 +57,11 @@ def messages_to(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+def is_listened() -> bool:
+    """Return whether a listener receives the messages."""
+    return _listener.get() is not None
+
+
 def _message(kind: MessageKind, text: str, markup: str) -> None:
     listener = _listener.get()
     if listener is not None:
@@ -72,7 +77,7 @@ def is_terminal(console: Console) -> bool:
 
 def is_live() -> bool:
     """Return whether messages go to a terminal that can draw a line again: not to a pipe, a notebook or TERM=dumb."""
-    return _listener.get() is None and MESSAGES.is_interactive and is_terminal(MESSAGES)
+    return not is_listened() and MESSAGES.is_interactive and is_terminal(MESSAGES)
 
 
 def info(text: str) -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from ablate.console import DecodingBar, RunView, SweepView, info, live, printing, sweeps
+from ablate.console import DecodingBar, RunView, SweepView, info, live, messages_to, printing, sweeps
 
 METRICS = {"train/loss": 1.23456, "val/accuracy": 0.5, "grad_norm": 3.0}
 
@@ -28,6 +28,16 @@ def test_a_short_run_prints_no_line_in_a_pipe(seconds: list[float], capsys: pyte
             view.progress(1 + epoch * 3, 39)
             view.recorded(epoch, METRICS)
     assert capsys.readouterr() == ("", ""), "the result of the run is its only line"
+
+
+def test_a_listener_receives_a_line_per_second(seconds: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    received: list[str] = []
+    with messages_to(lambda kind, text: received.append(f"{kind}: {text}")), RunView(4) as view:
+        for epoch in range(5):
+            seconds.append(epoch * 0.75)
+            view.recorded(epoch, {"reward": epoch})
+    assert received == ["info: epoch 2/4: reward 2"]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_long_run_prints_a_line_per_minute_in_a_pipe(
