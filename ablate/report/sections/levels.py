@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 TITLE = "All levels of a component"
 _MOST_SENTENCES = 40
 _MOST_LEVELS = 8
-_COLUMNS = ("component", "levels", "seeds", "statistic", "p (Holm)", "verdict")
+_COLUMNS = ("component", "verdict", "p (Holm)", "statistic", "seeds", "levels")
+
+_TESTS = {"Friedman": "Friedman's test, ", "Page": "Page's test, ", "F": ""}
 
 
 def level_sentences(analysis: Analysis) -> list[str]:
@@ -95,7 +97,7 @@ def _finding(test: LevelTest, metric: str) -> str:
         return f"no test with {seeds} that all levels share"
     if math.isnan(test.p):
         return f"no test, because the scores of its levels do not vary or are not finite ({seeds})"
-    basis = f"({_statistic(test)}, {seeds}, p_Holm {p_value(test.p_holm)})"
+    basis = f"({_TESTS[test.test]}{_statistic(test)}, {seeds}, p_Holm {p_value(test.p_holm)})"
     limits = "" if test.reachable else f", and {seeds} cannot show one in {_family(test)}"
     if test.test == "Page":
         if not test.is_shown:
@@ -114,9 +116,9 @@ def _family(test: LevelTest) -> str:
 
 def _statistic(test: LevelTest) -> str:
     if test.test == "Friedman":
-        return f"Friedman's test, chi-square {plain(test.statistic, 2)}"
+        return f"chi-square {plain(test.statistic, 2)}"
     if test.test == "Page":
-        return f"Page's test, mean rank correlation {plain(test.statistic, 2)}"
+        return f"mean rank correlation {plain(test.statistic, 2)}"
     return f"F({test.freedom[0]:g}, {test.freedom[1]:g}) = {plain(test.statistic, 2)}"
 
 
@@ -141,13 +143,12 @@ def _explained(analysis: Analysis) -> str:
 def _table(tests: Sequence[LevelTest]) -> str:
     rows = [
         [
-            escape(in_words(test.term))
-            + (f" ({escape(test.reference)})" if test.reference not in ("", "baseline") else ""),
-            escape(listed(map(value_text, test.levels), _MOST_LEVELS)) if test.levels else DASH,
-            str(test.n),
-            escape(DASH if math.isnan(test.statistic) else _statistic(test)),
-            escape(probability(test.p_holm)),
+            escape(in_words(test.term) + (f", {test.reference}" if test.reference not in ("", "baseline") else "")),
             escape(test.verdict),
+            escape(probability(test.p_holm)),
+            escape(DASH if math.isnan(test.statistic) else _statistic(test)),
+            str(test.n),
+            escape(listed(map(value_text, test.levels), _MOST_LEVELS)) if test.levels else DASH,
         ]
         for test in tests[:MOST_ROWS]
     ]
