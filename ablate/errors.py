@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TypeGuard
 
+from ablate.wording import printable
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -16,8 +18,7 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         """Return the message on one line; line breaks in quoted names are escaped."""
-        text = super().__str__()
-        return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        return printable(super().__str__())
 
 
 class UsageError(UserError):

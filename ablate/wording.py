@@ -18,6 +18,18 @@ MOST_DECIMALS = 11
 """With more decimals, too."""
 
 
+def printable(text: str, keep: str = "") -> str:
+    r"""Return a text for a terminal: control characters, such as escape sequences and line breaks, become `\x1b`.
+
+    Names and messages of records may come from elsewhere. The characters in `keep` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def count(number: int, word: str, plural: str = "") -> str:
     """Return a number of things: 1 run, 3 runs, 0 runs."""
     return f"{number:,} {word if number == 1 else plural or word + 's'}"

@@ -141,7 +141,7 @@ def ui(
       ablate ui demo --port 5001
     """
     from ablate.redaction import mask_uri
-    from ablate.tracking import Project, serve_ui
+    from ablate.tracking import Project, is_local_host, serve_ui
 
     project = Project.find()
     uri = project.reading_uri(store.tracking_uri)
@@ -150,6 +150,11 @@ def ui(
         console.info("The tracking server has its own UI:")
         console.result(f"{mask_uri(uri).rstrip('/')}/{page}")
         return
+    if not is_local_host(host):
+        console.warning(
+            f"The UI has no login: anyone who can reach {host}:{port} can read, change and delete runs. Omit --host to "
+            "serve this machine only"
+        )
     console.info(f"Starting the MLflow UI on {mask_uri(uri)} ...")
     with serve_ui(project, uri, host, port) as server:
         console.result(f"http://{host}:{port}/{page}")

@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ablate.wording import printable
+
 PIPE_WIDTH = 200
 """Width of tables if the output is not a terminal."""
 
@@ -104,6 +106,7 @@ def error(text: str) -> None:
 
 def _broken(text: str) -> str:
     """Return a message as markup, with its lines broken between words on a terminal. A path stays in one piece."""
+    text = printable(text, keep="\n\t")
     if is_terminal(MESSAGES):
         lines = (line for part in text.split("\n") for line in _lines(part, MESSAGES.width) or [""])
         text = "\n".join(lines)
@@ -126,6 +129,7 @@ def result(text: str) -> None:
     A line that is too long for the terminal is broken between words, and the further lines are indented like the text
     of the first. A path stays in one piece.
     """
+    text = printable(text, keep="\n\t")
     if is_terminal(OUTPUT):
         hangs = ((part, len(part) - len(part.lstrip(" -"))) for part in text.split("\n"))
         text = "\n".join(line for part, hang in hangs for line in _lines(part, _width(), hang) or [""])
@@ -160,11 +164,13 @@ def table(
     for position, (name, cells) in enumerate(kept):
         numeric = all(isinstance(cell, int | float | None) for cell in cells)
         whole = position == 0 and _width_of(name, cells) <= _width() // 2
-        shown.add_column(escape(name), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+        shown.add_column(
+            escape(printable(name)), justify="right" if numeric else "left", overflow="fold", no_wrap=whole
+        )
     for texts in zip(*(_texts(cells) for _, cells in kept), strict=True):
         shown.add_row(*map(escape, texts))
     if title is not None:
-        OUTPUT.print(f"\n[bold]{escape(title)}[/]" if title else "")
+        OUTPUT.print(f"\n[bold]{escape(printable(title))}[/]" if title else "")
     Console(highlight=False, width=_width()).print(shown)
     if hidden:
         info(f"Columns hidden for lack of width: {', '.join(hidden)}")
@@ -213,7 +219,7 @@ def _texts(cells: Sequence[object]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return number(value) if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else printable(str(value))
 
 
 def number(value: float) -> str:

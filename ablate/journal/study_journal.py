@@ -18,7 +18,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ablate.errors import UserError
+from ablate.journal.journal_lines import complete_lines
 from ablate.journal.receipt import receipt_path, write_in_place
+from ablate.journal.study_lines import study_lines
 from ablate.journal.study_record import StudyRecord
 
 SUFFIX = ".study.jsonl"
@@ -48,7 +51,12 @@ class StudyJournals:
 
     def read(self, name: str) -> StudyRecord | None:
         """Return the record of a study, or None if there is none."""
-        return replay(lines_of(self.path(name)))
+        return replay(study_lines(self.path(name))[0])
+
+    def damage(self, name: str) -> UserError | None:
+        """Return the error of a study's journal with invalid lines, which are ignored; None if it has none."""
+        _, reason = study_lines(self.path(name))
+        return UserError(f"{self.path(name)} has invalid lines, which are ignored ({reason})") if reason else None
 
     def is_current(self, study: StudyRecord) -> bool:
         """Return whether the journal has the same content as `study` and the last command was not killed."""
@@ -72,7 +80,7 @@ class StudyJournals:
 
     def report(self, name: str) -> tuple[Path, str, Mapping[str, float]] | None:
         """Return folder, summary and metrics of the newest report, or None if its folder does not exist."""
-        found = [line for line in lines_of(self.path(name)) if line["record"] == "report"]
+        found = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
         if not found:
             return None
         folder = Path(os.path.normpath(self.folder.absolute() / found[-1]["folder"]))
@@ -121,18 +129,6 @@ def study_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"))
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a study journal in order of time; incomplete and invalid lines are skipped."""
-    found = []
-    for text in dict.fromkeys(_complete_lines(path)):
-        try:
-            line = json.loads(text)
-            found.append((float(line["time"]), str(line["record"]), line))
-        except (ValueError, KeyError, TypeError):
-            continue
-    return [line for _, _, line in sorted(found, key=lambda entry: entry[0])]
-
-
 def replay(lines: Iterable[Mapping[str, Any]]) -> StudyRecord | None:
     """Return the study that results from the records of its journal, oldest first."""
     found: StudyRecord | None = None
@@ -154,7 +150,7 @@ def has_same_content(one: StudyRecord, other: StudyRecord) -> bool:
 
 
 def _complete_lines(path: Path) -> list[bytes]:
-    if not path.is_file():
+    try:
+        return [line for line in complete_lines(path) if line.strip()]
+    except FileNotFoundError:
         return []
-    *whole, _cut_off = path.read_bytes().split(b"\n")
-    return [line for line in whole if line.strip()]

@@ -22,7 +22,7 @@ from ablate.tracking.mlflow_backend.runs_view import RunsView
 from ablate.tracking.mlflow_backend.schema import SEARCH_TAG, TRIAL_TAG
 from ablate.tracking.mlflow_backend.schema import VARIANT as VARIANT_TAG
 from ablate.tracking.mlflow_backend.tracker import MlflowTracker
-from ablate.tracking.project import Project, sqlite_path
+from ablate.tracking.project import Project, is_local_host, sqlite_path
 from ablate.tracking.run_names import run_title
 from ablate.tracking.sync import SyncResult, sync_journals
 
@@ -52,6 +52,7 @@ __all__ = [
     "delete_run",
     "deliver_study",
     "file_store_advice",
+    "is_local_host",
     "open_tracker",
     "plan_deletion",
     "run_title",

@@ -29,6 +29,8 @@ def catch_up(tracker: Tracker, project: Project) -> list[UserError]:
     for name in studies.names():
         if store_of(studies.path(name)) not in ours:
             continue
+        if not studies.is_delivered(name, tracker.identity) and (damage := studies.damage(name)):
+            refused.append(damage)
         try:
             deliver_study(tracker, studies, name)
         except UnreachableError:

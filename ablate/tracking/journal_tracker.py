@@ -156,4 +156,5 @@ def delivered_files(journal: Path, artifacts: Path) -> Path | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     folder = artifacts / run_id / "artifacts"
-    return folder if run_id.isalnum() and folder.is_dir() else None
+    is_link = folder.is_symlink() or folder.parent.is_symlink()
+    return folder if run_id.isalnum() and folder.is_dir() and not is_link else None

@@ -127,6 +127,11 @@ def is_sqlite(uri: str) -> bool:
     return uri.split(":", 1)[0].split("+", 1)[0] == "sqlite"
 
 
+def is_local_host(host: str) -> bool:
+    """Return whether only this machine can reach a server that listens on `host`."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def is_server(uri: str) -> bool:
     """Return whether a URI names a tracking server, which stores artifacts, too."""
     return urlsplit(uri).scheme in ("http", "https", "databricks", "databricks-uc") or uri == "databricks"

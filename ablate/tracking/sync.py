@@ -7,7 +7,7 @@ other becomes a new attempt. The machine of origin and the original file name do
 from __future__ import annotations
 
 import json
-import shutil
+import posixpath
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError, UnreachableError, UserError
+from ablate.journal.journal_lines import DamagedJournalError
 from ablate.journal.process_identity import is_alive
-from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journals, Run, load
-from ablate.journal.study_journal import SUFFIX, StudyJournals, lines_of, replay, study_files
+from ablate.journal.study_journal import SUFFIX, StudyJournals, replay, study_files
+from ablate.journal.study_lines import study_lines
 from ablate.tracking.catch_up import deliver_study
 from ablate.tracking.contract import Tracker
-from ablate.tracking.journal_tracker import delivered_files
+from ablate.tracking.import_run import attempt_of, import_run
 from ablate.tracking.project import Project
 
 _SUBFOLDERS = ("", "journal", "studies", "mlruns/journal", "mlruns/studies")
@@ -81,7 +82,7 @@ def _count(path: Path, result: SyncResult, *, is_new: bool) -> None:
 def _import_journals(source: Path, project: Project, result: SyncResult) -> dict[Path, bool]:
     """Import every journal and study record; return the local journals, and whether each is new or was extended."""
     folders = [folder for place in _SUBFOLDERS if (folder := source / place).is_dir()]
-    journals = [path for folder in folders for path in sorted(Journals(folder).paths(), key=_attempt)]
+    journals = [path for folder in folders for path in sorted(Journals(folder).paths(), key=attempt_of)]
     records = [path for folder in folders for path in study_files(folder)]
     if not journals and not records:
         raise UserError(
@@ -91,7 +92,11 @@ def _import_journals(source: Path, project: Project, result: SyncResult) -> dict
     names: dict[str, str] = {}
     for path in journals:
         if _checked(path, result):
-            local, is_new = _import_run(path, project)
+            try:
+                local, is_new = import_run(path, project, result.damaged)
+            except DamagedJournalError as error:
+                result.damaged[path.name] = error.reason
+                continue
             imported[local] = is_new
             names[path.stem] = local.stem
     renamed = {old: new for old, new in names.items() if old != new}
@@ -100,91 +105,36 @@ def _import_journals(source: Path, project: Project, result: SyncResult) -> dict
     return imported
 
 
-def _attempt(path: Path) -> tuple[str, int]:
-    recipe, _, number = path.stem.rpartition("-")
-    return recipe, int(number)
-
-
 def _checked(path: Path, result: SyncResult) -> Run | None:
     """Return the run of a journal; add a damaged journal to the result and return None."""
     try:
         run = load(path)
-        if run is None:
-            result.damaged[path.name] = "its first line is incomplete"
-        elif f"{run.key}-{run.data}" != _attempt(path)[0]:
-            result.damaged[path.name] = "its file name belongs to another recipe"
-        else:
-            return run
-    except UserError as error:
-        result.damaged[path.name] = str(error)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        result.damaged[path.name] = "fields are missing in its lines"
-    return None
-
-
-def _import_run(path: Path, project: Project) -> tuple[Path, bool]:
-    """Return the local journal with the content of `path`, and whether it was created or extended."""
-    journals = Journals(project.journals)
-    recipe, number = _attempt(path)
-    key, data = recipe.split("-")
-    attempts = journals.attempts(key, data)
-    content = _complete_lines(path)
-    for local in attempts:
-        if local.samefile(path) or _complete_lines(local).startswith(content):
-            if not receipt_path(local).exists():
-                _copy_files(path, local, project)
-            return local, False
-    is_locked = journals.is_locked(key, data)
-    for local in attempts:
-        before = _complete_lines(local)
-        if before and content.startswith(before) and not is_locked:
-            _copy_files(path, local, project)
-            with local.open("r+b") as file:
-                file.truncate(len(before))
-                file.seek(len(before))
-                file.write(content[len(before) :])
-            return local, True
-    last = max((_attempt(local)[1] for local in attempts), default=-1)
-    # the owner of the lock may be about to write the next attempt: leave its number free
-    local = journals.path(f"{recipe}-{max(number, last + 1 + is_locked)}")
-    _copy_files(path, local, project)
-    new = local.with_name(f".{local.name}.new")
-    new.write_bytes(content)
-    new.replace(local)
-    return local, True
-
-
-def _complete_lines(path: Path) -> bytes:
-    content = path.read_bytes()
-    return content[: content.rfind(b"\n") + 1]
-
-
-def _copy_files(journal: Path, local: Path, project: Project) -> None:
-    """Copy the artifacts of a run, from the files not delivered yet or from its project's local store; all or none."""
-    target = local.with_suffix(".files")
-    waiting = journal.with_suffix(".files")
-    files = waiting if waiting.is_dir() else delivered_files(journal, journal.parent.parent / "artifacts")
-    if files is None or files == target or delivered_files(local, project.artifacts):
-        return
-    new = target.with_name(f".{target.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(files, new, symlinks=True)
-    shutil.rmtree(target, ignore_errors=True)
-    new.replace(target)
+    except DamagedJournalError as error:
+        result.damaged[path.name] = error.reason
+        return None
+    if run is None:
+        result.damaged[path.name] = "its first line is incomplete"
+    return run
 
 
 def _import_study(path: Path, studies: StudyJournals, renamed: Mapping[str, str], result: SyncResult) -> None:
     name = path.name.removesuffix(SUFFIX)
-    lines = lines_of(path)
-    try:
-        found = replay(lines)
-        if found is None or found.name != name:
-            raise ValueError
-    except (KeyError, TypeError, ValueError, AttributeError):
-        result.damaged[path.name] = "it is not a study record"
+    lines, reason = study_lines(path)
+    if reason:
+        result.damaged[path.name] = reason
+    found = replay(lines)
+    if found is None or any(line.get("name", name) != name for line in lines):
+        result.damaged[path.name] = reason or "it is not a study record"
         return
+    lines = [line for line in lines if line["record"] != "report" or _is_report_here(line["folder"])]
     if studies.add(name, [json.dumps(_renamed_runs(line, renamed)).encode() for line in lines]):
         result.studies.append(name)
+
+
+def _is_report_here(folder: str) -> bool:
+    """Return whether a recorded folder of a report, relative to that of the studies, is in `reports/`."""
+    parts = Path(posixpath.normpath(f"mlruns/studies/{folder}")).parts
+    return parts[:1] == ("reports",) and len(parts) > 1
 
 
 def _renamed_runs(line: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
-from ablate.journal.study_journal import lines_of, replay
+from ablate.journal.study_journal import replay
+from ablate.journal.study_lines import study_lines
 from ablate.tracking import (
     JournalTracker,
     StudyJournals,
@@ -146,7 +147,7 @@ def test_an_unchanged_study_is_recorded_once(tmp_path: Path) -> None:
     studies = StudyJournals(tmp_path / "studies")
     for _ in range(3):
         studies.open(STUDY)
-    assert len(lines_of(studies.path("widths"))) == 1
+    assert len(study_lines(studies.path("widths"))[0]) == 1
     studies.close("widths", "finished")
     assert studies.is_current(STUDY)
     assert not studies.is_current(replace(STUDY, declared={"margin": 1.0}))

@@ -18,7 +18,7 @@ from typing import IO
 from ablate.errors import UsageError, UserError
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.project import Project, is_server
+from ablate.tracking.project import Project, is_local_host, is_server
 
 _START_TIMEOUT = 90.0
 _STOP_TIMEOUT = 5.0
@@ -30,9 +30,15 @@ def serve_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", "server", *options]
 
 
-def serve_environment(project: Project, uri: str) -> dict[str, str]:
-    """Return the environment of the server: the URI, which may contain a password, no jobs, no telemetry."""
+def serve_environment(project: Project, uri: str, host: str = "") -> dict[str, str]:
+    """Return the environment of the server: the URI, which may contain a password, no jobs, no telemetry.
+
+    A server for this machine only refuses requests for other hosts, which a web page could send to it under a name of
+    its own (DNS rebinding). MLflow's default admits every name that begins like a private address, such as `10.`.
+    """
+    own = ",".join(f"{name}{port}" for name in ("localhost", "127.0.0.1", "[[]::1]", host) for port in ("", ":*"))
     return {
+        **({"MLFLOW_SERVER_ALLOWED_HOSTS": own} if is_local_host(host) else {}),
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": project.artifacts.as_uri(),
@@ -57,7 +63,7 @@ def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 500
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             serve_command(host, port),
-            env=serve_environment(project, uri),
+            env=serve_environment(project, uri, host),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

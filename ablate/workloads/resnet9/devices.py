@@ -8,12 +8,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from ablate import console
 from ablate.cores import usable_cores
 from ablate.errors import UsageError, UserError
 from ablate.studies.conditions import Conditions, RequestedConditions
 from ablate.wording import unknown
 from ablate.workloads.resnet9.cpu_features import converts_bf16_fast, multiplies_bf16_fast, processor_facts
-from ablate.workloads.resnet9.kernels.compile import compiler, library
+from ablate.workloads.resnet9.kernels.compile import UnsafeCacheError, compiler, library
 
 PRECISIONS = ("auto", "bf16", "fp32")
 _DEVICES = Path("/dev")
@@ -72,6 +73,8 @@ def kernel_error(device: str = "cpu") -> str | None:
     try:
         library()
     except UserError as error:
+        if isinstance(error, UnsafeCacheError):
+            console.warn_once(str(error))
         return str(error)
     return None
 

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import psutil
 import pytest
@@ -36,9 +37,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return mlflow_project(tmp_path / "project")
 
 
-def ask(port: int, path: str, body: dict[str, Any] | None = None) -> bytes:
+def ask(port: int, path: str, body: dict[str, Any] | None = None, host: str = "") -> bytes:
     content = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", content, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", content, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return bytes(answer.read())
 
@@ -53,6 +55,11 @@ def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(
         found = json.loads(ask(port, f"/api/2.0/mlflow/runs/get?run_id={identifier}"))
         assert found["run"]["info"]["run_name"] == "no-augment/s3"
         assert ask(port, f"/get-artifact?path=recipe.json&run_uuid={identifier}") == b"{}\n"
+        for host in (f"localhost:{port}", f"127.0.0.1:{port}"):
+            assert b"<html" in ask(port, "/", host=host)
+        for host in ("evil.example", f"10.evil.example:{port}", f"localhost.evil.example:{port}"):
+            with pytest.raises(HTTPError, match="403"):
+                ask(port, "/", host=host)
         by_server = open_tracker(project, f"http://127.0.0.1:{port}")
         late = write_run(project, "ba9876543210-feed-0")
         by_server.deliver(late)

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import uuid
@@ -44,16 +45,53 @@ def library() -> ctypes.CDLL:
         raise UserError("The CPU kernels need a C++ compiler (g++ or clang++) on the PATH")
     path = cache_folder() / "kernels" / f"{_name(command)}.so"
     try:
-        if not path.exists():
-            _compile(command, path)
-        return ctypes.CDLL(str(path))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _check_private(path.parent)
+        return _load(path) or _load(_compile(command, path)) or ctypes.CDLL(str(path))
     except OSError as error:
         raise UserError(f"The CPU kernels cannot be stored in {path.parent}: {error}") from error
 
 
-def _compile(command: str, path: Path) -> None:
-    """Compile into a temporary file and rename it, so that concurrent processes never see a partial library."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+class UnsafeCacheError(UserError):
+    """Others can write to the folder from which the kernels would be loaded."""
+
+
+def _check_private(folder: Path) -> None:
+    """Raise UnsafeCacheError if others can write to a folder whose libraries this process would execute."""
+    found = folder.stat()
+    if not _is_private(found):
+        raise UnsafeCacheError(
+            f"The compiled CPU kernels are not used: {folder} belongs to another user or is writable by others. "
+            "Correct its permissions (chmod go-w), or set ABLATE_CACHE to a folder of your own"
+        )
+
+
+def _is_private(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    """Return a library, or None for a missing, damaged or foreign file."""
+    try:
+        found = path.lstat()
+        if not (stat.S_ISREG(found.st_mode) and _is_private(found) and _digest_path(path).read_text() == _digest(path)):
+            return None
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
+
+
+def _digest_path(path: Path) -> Path:
+    """Return the file with the digest of a library. A truncated library can end the process that loads it."""
+    return path.with_suffix(".sha256")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _compile(command: str, path: Path) -> Path:
+    """Compile into a temporary file and rename it to `path`, so that no process sees a partial library."""
     unfinished = path.with_name(f"{uuid.uuid4().hex}.tmp")
     done = subprocess.run(
         [command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)], capture_output=True, text=True, check=False
@@ -61,7 +99,13 @@ def _compile(command: str, path: Path) -> None:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise UserError(f"{command} could not compile the CPU kernels: {lines[0]}")
+    unfinished.chmod(0o700)
+    digest = _digest(unfinished)
     unfinished.replace(path)
+    part = unfinished.with_suffix(".part")
+    part.write_text(digest)
+    part.replace(_digest_path(path))
+    return path
 
 
 def _name(command: str) -> str:
