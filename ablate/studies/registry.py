@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ablate.studies.settings import Details, Range, Setting
+from ablate.studies.settings import Details, Range, Setting, Value
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
@@ -20,7 +20,8 @@ class Factor:
     """One component of a recipe, switched on or off.
 
     `add` adds it to a training plan. `caveat` is a sentence that reports print with the effect of the factor. `purpose`
-    is a paragraph for students, which reports print too.
+    is a paragraph for students, which reports print too. `requires` is for a factor that has an effect with some values
+    of a setting only: the name of the setting, and these values.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Factor:
     in_baseline: bool
     caveat: str = ""
     purpose: str = ""
+    requires: tuple[str, tuple[Value, ...]] | None = None
 
     @property
     def words(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UsageError
 from ablate.studies.arms import Arm, Component, PlannedContrast
+from ablate.studies.conditional import possible
 from ablate.studies.designs import DESIGNS, Design, check_size
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
@@ -21,7 +22,6 @@ from ablate.studies.variation import (
     check_factor,
     check_labels,
     named_arm,
-    possible,
     read_arms,
     read_levels,
     values_as_dict,

@@ -8,11 +8,12 @@ from typing import Any
 
 from ablate.errors import UsageError
 from ablate.studies.arms import Arm, Component, PlannedContrast
+from ablate.studies.conditional import idle_factors
 from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Value, value_text
 from ablate.studies.workload import Workload
-from ablate.wording import count, listed, unknown
+from ablate.wording import listed, unknown
 
 NAMED_ARMS = "named arms"
 """The family of the comparisons of named arms with the baseline."""
@@ -130,6 +131,8 @@ def named_arm(baseline: Recipe, name: str, differences: Mapping[str, Value]) -> 
     for one, value in given.items():
         if value != values[one]:
             arm = arm.with_value(one, value)
+    for factor, why in idle_factors(baseline, arm).items():
+        raise UsageError(f"The arm {name!r}: {factor} has no effect while {why}. Set it to False in this arm")
     return arm
 
 
@@ -201,38 +204,3 @@ def _pairs(rows: Sequence[PlannedContrast], family: str) -> list[PlannedContrast
         for place, first in enumerate(rows)
         for later in rows[place + 1 :]
     ]
-
-
-def possible(design: Design, baseline: Recipe) -> Design:
-    """Return a design without values of hyperparameters in arms where they have no effect.
-
-    Arms and comparisons that this makes equal are left out. Raises UsageError if nothing is left of a component.
-    """
-    reasons: dict[str, int] = {}
-
-    def effective(arm: Arm) -> Arm:
-        recipe = baseline.only(arm.on)
-        values = recipe.effective(dict(arm.values))
-        return arm.without_values(name for name, _ in arm.values if name not in values)
-
-    for arm in design.arms:
-        for name in dict(arm.values).keys() - dict(effective(arm).values).keys():
-            text = f"{name} has no effect while {_obstacle(baseline, arm, name)}"
-            reasons[text] = reasons.get(text, 0) + 1
-    arms = dict.fromkeys(map(effective, design.arms))
-    rows = [replace(row, arm=effective(row.arm), reference=effective(row.reference)) for row in design.contrasts]
-    kept = dict.fromkeys(row for row in rows if row.arm != row.reference)
-    for component in design.components:
-        if component.levels and not any(component.name in dict(arm.values) for arm in arms):
-            of = next(arm for arm in design.arms if component.name in dict(arm.values))
-            why = baseline.only(of.on).obstacle(component.name)
-            raise UsageError(f"The design {design.name} cannot vary {component.name}: {why}")
-    left_out = tuple(f"{count(number, 'combination')} left out: {text}" for text, number in sorted(reasons.items()))
-    return replace(design, arms=tuple(arms), contrasts=tuple(kept), left_out=left_out)
-
-
-def _obstacle(baseline: Recipe, arm: Arm, name: str) -> str:
-    """Return the condition under which a hyperparameter of an arm has no effect: `dropout is off`."""
-    recipe, values = baseline.only(arm.on), dict(arm.values)
-    others = {one: value for one, value in recipe.effective(values).items() if one != name}
-    return recipe.change(others).obstacle(name).partition(":")[0]

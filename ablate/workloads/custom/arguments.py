@@ -21,6 +21,8 @@ class WorkloadDeclaration(TypedDict, total=False):
         factors: Factors that are on in the baseline, with their descriptions. A factor with several levels has a list
             of their names instead, the baseline's first: `{"optimizer": ["sgd", "adam", "muon"]}`.
         candidates: Factors that are off in the baseline.
+        requires: Factors and settings that have an effect with some values of another setting or factor with levels
+            only, with its name and these values: `{"momentum": ("optimizer", ["sgd"])}`. Designs leave out the others.
         settings: Values that all arms share, by name.
         ranges: Ranges of settings, which tuning searches.
         presets: Other scales, as values of settings by name.
@@ -37,6 +39,7 @@ class WorkloadDeclaration(TypedDict, total=False):
 
     factors: Mapping[str, FactorDescription]
     candidates: Mapping[str, FactorDescription]
+    requires: Mapping[str, tuple[str, Sequence[Value]]]
     settings: Mapping[str, Value]
     ranges: Mapping[str, Range | OneOf]
     presets: Mapping[str, Mapping[str, Value]]

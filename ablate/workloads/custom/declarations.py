@@ -18,7 +18,7 @@ from ablate.studies.workload import Preset, Workload
 from ablate.wording import listed, unknown
 from ablate.workloads.custom.arguments import WorkloadDeclaration
 from ablate.workloads.custom.fingerprint import content_digest
-from ablate.workloads.custom.levels import OnOff, level_settings, split_factors
+from ablate.workloads.custom.levels import OnOff, Requirement, declared_requirements, level_settings, split_factors
 from ablate.workloads.custom.result_names import find_result, flatten, recordable
 
 if TYPE_CHECKING:
@@ -101,18 +101,17 @@ def declared_workload(
     for name in ranges:
         if name not in settings:
             raise UsageError(f"{unknown('setting', name, settings)}. A range needs a setting of the same name")
+    declared = [_setting(name, value, ranges.get(name)) for name, value in settings.items()]
+    declared = [*level_settings(levels, help_texts), *declared]
+    needs = declared_requirements(declaration.get("requires", {}), tuple(descriptions), declared)
+    factors = tuple(_factor(name, text, name not in candidates, needs.get(name)) for name, text in descriptions.items())
     presets = {"default": {}, **declaration.get("presets", {})}
     floor = declaration.get("floor")
     metric.with_floor(floor).check_floor()
     return Workload(
         name=declaration.get("name", ""),
-        factors=FactorRegistry(
-            tuple(_factor(name, text, name not in candidates) for name, text in descriptions.items())
-        ),
-        settings=(
-            *level_settings(levels, help_texts),
-            *(_setting(name, value, ranges.get(name)) for name, value in settings.items()),
-        ),
+        factors=FactorRegistry(factors),
+        settings=tuple(replace(setting, requires=needs.get(setting.name)) for setting in declared),
         presets=tuple(Preset(name, "declared by the study", values) for name, values in presets.items()),
         metric=metric,
         train_function=trainer,
@@ -179,13 +178,13 @@ def _check_names(factors: Sequence[str], settings: Mapping[str, Value], metrics:
         raise UsageError(f"{both[0]} is declared both as a factor and as a setting. Rename one of them")
 
 
-def _factor(name: str, description: OnOff, in_baseline: bool) -> Factor:
+def _factor(name: str, description: OnOff, in_baseline: bool, requires: Requirement | None) -> Factor:
     if isinstance(description, str):
         text = description
     else:
         on, off = description
         text = f"{on or 'nothing'}; off: {off or 'nothing'}"
-    return Factor(name, _unchanged, text, (), in_baseline)
+    return Factor(name, _unchanged, text, (), in_baseline, requires=requires)
 
 
 def _unchanged(plan: Any) -> Any:

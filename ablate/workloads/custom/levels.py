@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ablate.errors import UsageError
-from ablate.studies.settings import OneOf, Setting
+from ablate.studies.settings import OneOf, Setting, Value
 from ablate.wording import count, unknown
 from ablate.workloads.custom.arguments import CommandDeclaration, FactorDescription
 from ablate.workloads.custom.command_template import CommandTemplate, level_names
 
 OnOff = str | tuple[str, str]
 """The description of a factor that is on or off."""
+
+Requirement = tuple[str, tuple[Value, ...]]
+"""The name of a setting, and the values of it with which something has an effect."""
 
 
 def split_factors(
@@ -89,3 +92,23 @@ def _level_list(name: str, texts: Sequence[str], description: FactorDescription)
             "Give each level a name"
         )
     return list(description)
+
+
+def declared_requirements(
+    requires: Mapping[str, tuple[str, Sequence[Value]]], factors: Iterable[str], settings: Iterable[Setting]
+) -> dict[str, Requirement]:
+    """Return what factors and settings require. Raises UsageError for unknown names and for invalid values."""
+    known = {setting.name: setting for setting in settings}
+    found: dict[str, Requirement] = {}
+    for name, needed in requires.items():
+        if name not in {*factors, *known}:
+            raise UsageError(unknown("factor or setting", name, (*factors, *known)))
+        if isinstance(needed, str) or len(needed) != 2 or isinstance(needed[1], str):
+            raise UsageError(
+                f"{name} requires some values of another setting, {{{name!r}: ('optimizer', ['sgd'])}}, not {needed!r}"
+            )
+        other, values = needed
+        if other not in known or other == name:
+            raise UsageError(f"{name} requires values of another setting. {unknown('setting', other, known)}")
+        found[name] = other, tuple(known[other].check(value) for value in values)
+    return found

@@ -180,3 +180,70 @@ def test_values_that_the_training_never_reads_are_refused() -> None:
     assert labels(Study(workload=command, vary={"lr": [0.1, 0.2]})) == ["baseline", "lr=0.2"]
     with pytest.raises(UsageError, match=r"The command has no {p}, so the setting p has no effect there. All of its"):
         Study(workload=command, vary={"p": [1, 2]}).recipes()
+
+
+def conditional(requires: Any, **values: Any) -> Study:
+    def momentum(recipe: Any, _log: Any) -> float:
+        return 0.5 + recipe["momentum"] + recipe["beta"] + len(recipe["optimizer"]) + recipe.seed
+
+    factors: dict[str, Any] = {"optimizer": ["sgd", "adam", "muon"], "momentum": "of SGD"}
+    where = {name: values.pop(name) for name in ("candidates",) if name in values}
+    if where:
+        factors.pop("momentum")
+    workload = from_function(
+        momentum, factors=factors, settings={"beta": 0.9}, requires=requires, metric=Metric("score"), **where
+    )
+    return Study(workload=workload, seeds=1, **values)
+
+
+NEEDS_SGD = {"momentum": ("optimizer", ["sgd"])}
+
+
+def test_a_factor_that_needs_a_level_is_off_without_it() -> None:
+    study = conditional(NEEDS_SGD)
+    off = ["no-momentum+optimizer=adam", "no-momentum+optimizer=muon"]
+    assert labels(study) == ["baseline", "no-momentum", *off]
+    assert study.resolved_design.left_out == (
+        "momentum is off while optimizer is adam: 1 combination without it",
+        "momentum is off while optimizer is muon: 1 combination without it",
+    )
+    everything = conditional(NEEDS_SGD, design="factorial")
+    assert labels(everything) == ["baseline", *off, "no-momentum"]
+    assert len({recipe.key for recipe in everything.recipes()}) == 4
+    candidate = conditional({"momentum": ("optimizer", ["adam"])}, candidates={"momentum": "it"}, design="factorial")
+    assert "with-momentum+optimizer=adam" in labels(candidate.change(factors=["momentum", "optimizer"]))
+
+
+def test_a_setting_that_needs_a_level_is_varied_with_it_only() -> None:
+    study = conditional({"beta": ("optimizer", ["sgd"])}, vary={"beta": [0.9, 0.5], "optimizer": ["sgd", "adam"]})
+    assert labels(study.change(design="factorial")) == ["baseline", "optimizer=adam", "beta=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("requires", "values", "message"),
+    [
+        ({"momentun": ("optimizer", ["sgd"])}, {}, "Unknown factor or setting 'momentun'. Did you mean 'momentum'"),
+        ({"momentum": ("optimiser", ["sgd"])}, {}, "Unknown setting 'optimiser'. Did you mean 'optimizer'"),
+        ({"momentum": ("optimizer", ["sgdd"])}, {}, "optimizer must be one of sgd, adam, muon, not 'sgdd'"),
+        ({"momentum": "optimizer"}, {}, "momentum requires some values of another setting"),
+        ({"momentum": ("optimizer", "sgd")}, {}, "momentum requires some values of another setting"),
+        (
+            NEEDS_SGD,
+            {"values": {"optimizer": "adam"}},
+            "momentum is on in the baseline, but has no effect while optimi",
+        ),
+        (
+            NEEDS_SGD,
+            {"arms": {"a": {"optimizer": "adam"}}},
+            "The arm 'a': momentum has no effect while optimizer is adam",
+        ),
+        (
+            {"momentum": ("optimizer", ["adam"])},
+            {"candidates": {"momentum": "it"}, "factors": ["momentum"]},
+            "leave-one-out cannot switch momentum on, which needs another optimizer: use the design factorial",
+        ),
+    ],
+)
+def test_invalid_requirements(requires: Any, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        conditional(requires, **values).recipes()
