@@ -90,7 +90,12 @@ def _is_series(value: object) -> bool:
     return isinstance(value, list) and all(map(is_number, value))
 
 
-_IS_PROCESS = has(host=is_text, boot=is_text, pid=is_integer, started=optional(is_text))
+_HAS_IDENTITY = has(host=is_name, boot=is_text, pid=is_integer, started=optional(is_text))
+
+
+def _is_process(value: object) -> bool:
+    return _HAS_IDENTITY(value) and "started" in value  # type: ignore[operator]  # null for a process that has ended
+
 
 _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "start": {
@@ -105,9 +110,9 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
         "metric": optional(has(tracked=is_name)),
         "floor": is_number,
         "recipe": has(seed=is_seed),
-        "process": _IS_PROCESS,
+        "process": _is_process,
     },
-    "resume": {"process": _IS_PROCESS},
+    "resume": {"process": _is_process},
     "metrics": {"step": is_integer, "values": are_numbers},
     "wanted": {},
     "series": {"name": is_metric_name, "first": _is_first, "values": _is_series},

@@ -150,6 +150,8 @@ DAMAGES = [
     (changed_line(0, study="a\nb"), "line 1: field 'study'"),
     (changed_line(0, key="ffffffffffff"), "line 1: the file name belongs to another recipe"),
     (changed_line(1, values={"../loss": 1.0}), "line 2: field 'values'"),
+    (changed_line(0, process={"host": "a", "boot": "b", "pid": 1}), "line 1: field 'process'"),
+    (changed_line(1, time=10**400), "line 2: not a record"),
     (reordered(lambda lines: lines[1:]), "line 1: the start of the run is missing"),
     (reordered(lambda lines: [*lines[1:], lines[0]]), "line 1: the start of the run is missing"),
     (reordered(lambda lines: [lines[0], lines[-1], *lines[1:-1]]), "line 3: a record after the end of the run"),
