@@ -95,10 +95,10 @@ def _of_factorial(study: StudyData, scores: Scores) -> LevelResults:
     groups, averages = average_scores(found)
     unstable = sum(map(len, found.unstable.values()))
     rows = [
-        replace(row, reference="", n_unstable=unstable, runs=found.runs)
+        replace(row, reference="", n_unstable=unstable, runs=found.runs, aliases=found.aliases((row.term,)))
         for row in trend_rows(groups, averages, study.metric.better)
     ]
-    trends = judged_tests(rows, study.protocol, screening=found.is_screening)
+    trends = judged_tests(rows, study.protocol, screening=found.model.is_screening)
     mains = [test for test in found.tests if test.levels]
     return LevelResults(mains, [test for test in found.tests if not test.levels], trends, found)
 

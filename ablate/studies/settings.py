@@ -53,13 +53,15 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Anything(Range):
-    """Any value of the setting's type: unbounded numbers, and words as well."""
+    """Any value of the setting's type: unbounded numbers except NaN, and words as well."""
 
     low: float = -math.inf
     high: float = math.inf
 
     def check(self, name: str, value: Value) -> None:
-        """Accept `value`."""
+        """Raise UsageError for NaN."""
+        if isinstance(value, float) and math.isnan(value):
+            raise UsageError(f"{name} must be a number, not nan")
 
 
 @dataclass(frozen=True)

@@ -390,7 +390,7 @@ def test_a_value_that_varies_with_one_level_of_another_component_only_is_nested(
     levels = levels[(levels["dropout"] == "on") | (levels["p"] == 0.2)]
     scores = planted(levels, 4, 0.2)
     found = analysed(levels, scores)
-    assert (found.model.nested, found.model.excluded, found.is_screening) == ((("dropout", "p"),), (), False)
+    assert (found.model.nested, found.model.excluded, found.model.is_screening) == ((("dropout", "p"),), (), False)
     rows = {row.variant: row for row in level_effects(found, Criteria(RAW, 0.5, Protocol()), planned_seeds=4)}
     on = levels["dropout"] == "on"
     means = scores.values[on].groupby(levels.loc[on, "p"]).mean()
@@ -416,3 +416,18 @@ def test_a_missing_combination_leaves_least_squares_means() -> None:
         row = reference.loc[":".join(f"C({name}, Sum)" for name in test.term.split(" x "))]
         assert test.statistic == approx(row["sum_sq"] / row["df"] / error.mse_resid)
         assert test.freedom == (row["df"], error.df_resid)
+
+
+def test_only_components_with_aliases_are_screened() -> None:
+    """Of three components with three levels in nine runs, each is aliased; one that is crossed with them is not."""
+    latin = [(one, other, (one + other) % 3) for one in range(3) for other in range(3)]
+    rows = [(*map(str, row), switch) for row in latin for switch in ("on", "off")]
+    levels = pd.DataFrame(rows, columns=["a", "b", "c", "d"], index=[f"v{number}" for number in range(len(rows))])
+    found = analysed(levels, planted(levels, 4, 0.2))
+    effects = {row.factor: row for row in level_effects(found, Criteria(RAW, 0.5, Protocol()), planned_seeds=4)}
+    assert {name for name, row in effects.items() if row.evidence.is_screening} == {"a", "b", "c"}
+    assert {test.term for test in found.tests if test.levels and test.verdict.startswith("screening")} == {
+        "a",
+        "b",
+        "c",
+    }

@@ -86,7 +86,7 @@ def _pairs(factorial: LevelFactorial, rows: list[_Difference], repeats: int) -> 
                 ),
                 step=factorial.step,
                 repeats=repeats,
-                screening=factorial.is_screening,
+                screening=factorial.is_screened((row.factor,)),
                 alias=factorial.likeliest((row.factor,)),
             ),
         )

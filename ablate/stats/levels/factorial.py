@@ -57,10 +57,13 @@ class LevelFactorial:
         """The number of runs that every estimate contains."""
         return len(self.design.variants) * len(self.seeds)
 
-    @property
-    def is_screening(self) -> bool:
-        """Whether a pair can imitate the effect of a component."""
-        return self.model.is_screening
+    def is_screened(self, term: Term) -> bool:
+        """Whether a pair can imitate the effect of this component, or that of a pair in a design for screening."""
+        return self.model.is_screening and bool(self.aliases(term))
+
+    def aliases(self, term: Term) -> tuple[str, ...]:
+        """Return the excluded pairs that can imitate a term."""
+        return tuple(map(term_text, self.model.aliases.get(term, ())))
 
     def likeliest(self, term: Term) -> str:
         """Return the excluded pair that most likely imitates a term: the largest product of main effects and share."""

@@ -147,6 +147,9 @@ def _verdict(row: LevelTest, protocol: Protocol, screening: bool) -> str:
     else:
         rule = INTERACT if " x " in row.term else DIFFER
     qualified = Verdict.IDENTICAL if math.isnan(row.p) else Verdict.INCONCLUSIVE
-    before = [*(["screening"] if screening else []), *protocol_prefixes(qualified, row.n, row.planned, protocol)]
+    before = [
+        *(["screening"] if screening and row.aliases else []),
+        *protocol_prefixes(qualified, row.n, row.planned, protocol),
+    ]
     unstable = unstable_runs(row.n_unstable, row.runs)
     return ": ".join([*before, *([unstable] if unstable else []), rule])

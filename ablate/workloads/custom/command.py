@@ -139,7 +139,7 @@ class CommandTrainer:
 
     @cached_property
     def code_digest(self) -> str:
-        """The digest of the command, the source of its metric, and the content of the files that it names."""
+        """The digest of the command, its levels, the source of its metric, and the files that it names."""
         options = json.dumps(
             [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         )
@@ -150,8 +150,10 @@ class CommandTrainer:
         )
         folder = self._here if "{" in self.folder else self._here / self.folder
         files = named_files(words, texts, folder)
-        sharing = ["shared folder"] * self.shared_folder
-        return digest([options, content_digest([*files, *self.more_code], self._here), *sharing])
+        more = ["shared folder"] * self.shared_folder
+        if self.levels:  # which name stands for which text
+            more.append(json.dumps({name: list(levels) for name, levels in self.levels.items()}))
+        return digest([options, content_digest([*files, *self.more_code], self._here), *more])
 
     @property
     def train_function(self) -> Self:

@@ -78,6 +78,11 @@ def command_factors(template: CommandTemplate, declaration: CommandDeclaration) 
             found[name] = _level_list(name, options, descriptions.get(name, ""))
         elif name not in candidates:
             described = descriptions.get(name, (options[0], options[1]))
+            if isinstance(described, list):
+                raise UsageError(
+                    f"The factor {name} has two texts in the command, so it is on or off, and {described} would be "
+                    "levels. Describe on and off by a tuple, (on, off)"
+                )
             found[name] = described if isinstance(described, str) else (described[0], described[1])  # on and off
     return found
 

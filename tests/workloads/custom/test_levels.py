@@ -10,6 +10,7 @@ import pytest
 
 from ablate import Metric, Study, from_command, from_function
 from ablate.errors import UsageError
+from ablate.journal.run_journal import Run
 from ablate.workloads.custom.command_template import level_names
 from ablate.workloads.custom.study_file import load_study
 from tests.samples.custom import artifact, command_study, runs_of, written
@@ -91,6 +92,12 @@ def test_factors_that_are_on_or_off_keep_their_keys() -> None:
     assert keys == old
 
 
+def _arguments(folder: Path, run: Run) -> list[str]:
+    """Return the arguments that a program has printed."""
+    printed: list[str] = json.loads(artifact(folder, run, "stdout.txt").splitlines()[-1])["arguments"]
+    return printed
+
+
 def test_a_command_gets_the_text_of_each_level(tmp_path: Path) -> None:
     command = (
         "{python} {here}/program.py --seed {seed} {optimizer:--opt sgd|--opt adam|--opt muon -m 0.9} {fast:--fast|}"
@@ -98,14 +105,24 @@ def test_a_command_gets_the_text_of_each_level(tmp_path: Path) -> None:
     study = command_study(tmp_path, command, PRINTS)
     arguments = {}
     for run in runs_of(study, tmp_path):
-        line = artifact(tmp_path, run, "stdout.txt").splitlines()[-1]
-        arguments[run.variant] = json.loads(line)["arguments"][2:]
+        arguments[run.variant] = _arguments(tmp_path, run)[2:]
     assert arguments == {
         "baseline": ["--opt", "sgd", "--fast"],
         "no-fast": ["--opt", "sgd"],
         "optimizer=adam": ["--opt", "adam", "--fast"],
         "optimizer=muon -m 0.9": ["--opt", "muon", "-m", "0.9", "--fast"],
     }
+
+
+def test_other_names_of_the_texts_are_other_code(tmp_path: Path) -> None:
+    """A run of the text "--opt sgd" is not one of "--opt adam" because both were called A."""
+    command = "{python} program.py {opt:--opt sgd|--opt adam|--opt muon}"
+    for names in (["A", "B", "C"], ["B", "A", "C"]):
+        study = command_study(tmp_path, command, PRINTS, factors={"opt": names})
+        made = runs_of(study.change(seeds=1), tmp_path)
+        texts = {run.params["opt"]: _arguments(tmp_path, run)[1] for run in made}
+        assert texts == dict(zip(names, ("sgd", "adam", "muon"), strict=True))
+    assert len({run.key for run in made} | {run.key for run in runs_of(study.change(seeds=1), tmp_path)}) == 3
 
 
 def test_names_of_the_levels_of_a_command() -> None:
@@ -149,11 +166,18 @@ def test_invalid_levels_of_a_function(factors: dict[str, Any], message: str | No
         ("{opt:-a|-b|-c}", {"factors": {"opt": ["a", "b"]}}, "has 3 texts in the command and 2 declared levels"),
         ("{opt:-a|-b|-c}", {"candidates": {"opt": "it"}}, "The candidate opt has levels"),
         ("{opt:-a {p}|-b|-c}", {}, "Unknown placeholder 'p'"),
+        ("{opt:-a|-b}", {"factors": {"opt": ["a", "b"]}}, "has two texts in the command, so it is on or off"),
     ],
 )
 def test_invalid_levels_of_a_command(command: str, more: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         from_command(f"run {{seed}} {command}", metric=Metric("score"), **more)
+
+
+def test_nan_is_not_a_value() -> None:
+    workload = from_command("run {seed} {lr} {fast:-f|}", metric=Metric("score"), settings={"lr": 0.1})
+    with pytest.raises(UsageError, match="lr must be a number, not nan"):
+        Study(workload=workload, vary={"lr": [0.1, float("nan")]}).recipes()
 
 
 def test_unknown_levels_and_settings_that_are_no_factors() -> None:
