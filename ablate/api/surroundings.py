@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ablate.cores import usable_cores
-from ablate.tracking.mlflow_backend.quiet import SETTINGS, SILENCED
+from ablate.tracking import MLFLOW_VARIABLES, SILENCED_LOGGERS
 
 
 @contextmanager
@@ -19,8 +19,8 @@ def surroundings_kept() -> Iterator[None]:
 
     Libraries that are imported in the block get the levels and threads that they have by default.
     """
-    variables = {name: os.environ.get(name) for name in SETTINGS}
-    levels = {name: logging.getLogger(name).level for name in SILENCED}
+    variables = {name: os.environ.get(name) for name in MLFLOW_VARIABLES}
+    levels = {name: logging.getLogger(name).level for name in SILENCED_LOGGERS}
     threads = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else usable_cores()
     had_mlflow = "mlflow" in sys.modules
     try:

@@ -18,6 +18,8 @@ from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.file_store import file_store_advice
 from ablate.tracking.journal_tracker import JournalTracker
 from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
+from ablate.tracking.mlflow_backend.quiet import SETTINGS as MLFLOW_VARIABLES
+from ablate.tracking.mlflow_backend.quiet import SILENCED as SILENCED_LOGGERS
 from ablate.tracking.mlflow_backend.runs_view import RunsView
 from ablate.tracking.mlflow_backend.schema import SEARCH_TAG, TRIAL_TAG
 from ablate.tracking.mlflow_backend.schema import VARIANT as VARIANT_TAG
@@ -27,7 +29,9 @@ from ablate.tracking.run_names import run_title
 from ablate.tracking.sync import SyncResult, sync_journals
 
 __all__ = [
+    "MLFLOW_VARIABLES",
     "SEARCH_TAG",
+    "SILENCED_LOGGERS",
     "SINGLE_RUNS",
     "TRIAL_TAG",
     "VARIANT_TAG",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any
 
@@ -105,7 +105,7 @@ class SideBySide:
 
 
 def find_named_run(name: str, tracker: Tracker) -> Run:
-    """Return the run of that name. Of several with one title, it is the newest that its study plans.
+    """Return the run of that name, with its history. Of several with one title, it is the newest that its study plans.
 
     A study that goes back to earlier code plans, and reuses, an older run than the newest one of that title. Raises
     UserError for an unknown run.
@@ -115,7 +115,8 @@ def find_named_run(name: str, tracker: Tracker) -> Run:
         return found
     recipes = _planned_recipes(found.study, tracker)
     planned = [run for run in tracker.runs() if run_title(run) == name and (run.key, run.data) in recipes]
-    return max(planned, key=lambda run: run.started, default=found)
+    newest = max(planned, key=lambda run: run.started, default=found)
+    return found if newest.name == found.name else replace(newest, history=tracker.history(newest))
 
 
 def find_side(name: str, tracker: Tracker) -> Side:

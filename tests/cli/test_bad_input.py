@@ -87,7 +87,7 @@ DIGITS = ["--dataset", "digits"]
 CHEAP = {
     "run": [*DIGITS, "--threads", "1"],
     "sweep": ["--dry-run", *DIGITS, "--threads", "1"],
-    **dict.fromkeys(("list", "show", "compare", "report", "predict", "doctor", "delete"), NOTHING),
+    **dict.fromkeys(("list", "show", "compare", "report", "gate", "predict", "doctor", "delete"), NOTHING),
     **dict.fromkeys(("data info", "data show"), DIGITS),
 }
 

@@ -72,7 +72,7 @@ def test_json(folder: Path) -> None:
     assert (facts["claims"], facts["wrong"]) == (1, 0)
 
 
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("\ufeff", "\r\n"), ("a\r\nb\n\n\tc ", "\u2028\x0c end")])
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("\ufeff", "\r\n"), ("a\r\nb\n\n c\td ", "\u2028\x0c end")])
 def test_filling_in_replaces_the_file_once(folder: Path, before: str, after: str) -> None:
     target, page = folder / "target.md", folder / "page.md"
     target.write_bytes(f"{before}{DELTA.format('x')}{after}".encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -95,7 +95,8 @@ def test_a_run_by_its_title_is_the_one_that_its_study_plans() -> None:
     runs = [replace(run, started=float(place)) for place, run in enumerate(runs_of_two_versions())]
     plan = [PlanEntry("old", "", variant, seed) for variant in "ab" for seed in range(3)]
     store = Named(runs, [StudyRecord("s", "", {}, plan)])
-    assert find_named_run("a/s0", store).name == "a0old"  # type: ignore[arg-type]
+    found = find_named_run("a/s0", store)  # type: ignore[arg-type]
+    assert (found.name, found.history) == ("a0old", ({"step": found.started},))
     pair = SideBySide(*(find_side(name, store) for name in ("a/s0", "b/s0")))  # type: ignore[arg-type]
     assert [run.name for side in (pair.a, pair.b) for run in side.runs] == ["a0old", "b0old"]
     assert find_named_run("a0new", store).name == "a0new"  # type: ignore[arg-type]
@@ -106,7 +107,10 @@ class Named(Store):
     def find(self, text: str) -> Run:
         found = find_run(text, [(run.name, run) for run in self.runs()])
         assert found is not None
-        return found[1]
+        return replace(found[1], history=self.history(found[1]))
+
+    def history(self, run: Run) -> tuple[Mapping[str, float], ...]:
+        return ({"step": run.started},)
 
 
 def test_mixed_conditions_are_said() -> None:
