@@ -86,6 +86,7 @@ def test_a_returned_metric_can_be_the_objective(project: Path) -> None:
     assert facts["failed"] == 0
 
 
+@pytest.mark.slow
 def test_each_variant_of_a_custom_training_is_tuned(project: Path) -> None:
     arguments = ("tune", "own.py", "--per-variant", "--trials", "2", "--final-seeds", "3", "--executor", "serial")
     ablate(*arguments, folder=project)

@@ -410,6 +410,7 @@ def test_a_failure_leaves_the_older_report(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
 def test_figures_are_drawn_with_and_without_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ablate.figures.style.DPI", 160)  # as in the other process: here figures are coarser

@@ -77,7 +77,7 @@ def cell_means(pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 MANY = pytest.mark.parametrize(
-    ("count", "long", "seeds"), [(3, False, 1), pytest.param(8, True, 20, marks=pytest.mark.slow), (25, True, 5)]
+    ("count", "long", "seeds"), [(3, False, 1), (8, True, 20), pytest.param(25, True, 5, marks=pytest.mark.slow)]
 )
 
 

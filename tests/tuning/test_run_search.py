@@ -28,6 +28,7 @@ def test_workers_make_each_trial_once(tmp_path: Path) -> None:
     assert len({str(dict(trial.params)) for trial in trials}) == 12, "workers draw different values"
 
 
+@pytest.mark.slow
 def test_too_many_lost_workers_end_the_search_and_leave_no_running_trial(tmp_path: Path) -> None:
     asked = search_spec({"dies": 1}, budget=8)
     with pytest.raises(TooManyFailures, match="SIGKILL"):
