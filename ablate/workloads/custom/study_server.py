@@ -14,6 +14,7 @@ import random
 import signal
 import socket
 import sys
+import threading
 import traceback
 from contextlib import nullcontext, suppress
 from dataclasses import fields
@@ -49,6 +50,8 @@ _SAFE_THREADS = ("jemalloc_bg_thd",)
 """Threads that survive a fork: the memory allocator of Apache Arrow, which pandas imports, starts its own again."""
 
 _TERMINATED = 128 + signal.SIGTERM
+_FORKING = threading.local()
+"""The signals that a thread had blocked before it forked."""
 
 
 def serve(channel: int, path: str, code_digest: str) -> None:
@@ -136,7 +139,9 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
     try:
         signal.signal(signal.SIGTERM, _terminate)
         repeat_ignored_interrupts()
-        os.register_at_fork(after_in_child=_reset_termination)
+        os.register_at_fork(
+            before=_delay_termination, after_in_parent=_allow_termination, after_in_child=_reset_termination
+        )
         while not isinstance(received := connection.recv(), RunRequest):
             pass  # the answer to a call of the last run, which had ended
         shared = SharedConnection.of(connection)
@@ -172,10 +177,20 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 
+def _delay_termination() -> None:
+    """Block SIGTERM during a fork: the child would otherwise lose a signal that it gets before its handler is reset."""
+    _FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _allow_termination() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _FORKING.mask)
+
+
 def _reset_termination() -> None:
     """Let SIGTERM end a process that the training forks, such as a worker of a pool, as usual."""
     if signal.getsignal(signal.SIGTERM) is _terminate:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _allow_termination()
 
 
 def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunResult, list[str]]:

@@ -270,6 +270,31 @@ def test_pools_end_as_in_a_script(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert artifact(tmp_path, run, "output.txt") == "at the end\n"
 
 
+TERMINATES_AT_ONCE = """
+    from multiprocessing import get_context
+    from time import sleep
+
+    def train(recipe, log):
+        survivors = 0
+        for _ in range(100):
+            process = get_context("fork").Process(target=sleep, args=(20,))
+            process.start()
+            process.terminate()
+            process.join(5)
+            if process.exitcode is None:
+                survivors += 1
+                process.kill()
+                break
+        return {"score": float(survivors)}
+"""
+
+
+def test_a_child_that_is_terminated_while_it_starts_ends(tmp_path: Path) -> None:
+    """A pool terminates its workers, and waits for them: one that missed the signal would keep the run forever."""
+    (run,) = runs_of(function_study(tmp_path, TERMINATES_AT_ONCE), tmp_path, most=1)
+    assert (run.error, run.metrics["final/score"]) == (None, 0)
+
+
 STATEFUL = """
     import decimal, os, sys
     import numpy as np
