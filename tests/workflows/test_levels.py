@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ablate.runs.executors import SerialExecutor
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
 from ablate.runs.until_clear import SequentialTest
+from ablate.stats.effects.sentences import subject
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
 from ablate.tracking import JournalTracker, Project
@@ -73,6 +75,13 @@ def test_every_level_is_trained_compared_and_described(tmp_path: Path) -> None:
     )
     assert any("Using heat 2 instead of 1 changed taste by +" in text for text in sentences)
     assert any("Variant feast changed taste by +" in text for text in sentences)
+    pepper = next(effect for effect in analysis.effects if effect.variant == "spice=pepper")
+    retuned = replace(pepper, reference="baseline-retuned", evidence=replace(pepper.evidence, estimand="re-tuned"))
+    named = {"none": " in the bare recipe", "only-sugar": " in only-sugar", "spice=curry": ""}
+    assert subject(retuned) == "Using spice pepper instead of salt"
+    assert {one: subject(replace(pepper, reference=one)) for one in named} == {
+        one: f"Using spice pepper instead of salt{where}" for one, where in named.items()
+    }
 
 
 def test_the_report_and_its_tables_have_every_level(tmp_path: Path) -> None:

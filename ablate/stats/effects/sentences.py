@@ -54,6 +54,8 @@ def change_of_level(effect: Effect) -> str:
 
 def _where(effect: Effect) -> str:
     """Return the recipe in which a level was changed, if it is not the baseline: " in the bare recipe"."""
+    if effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
+        return ""
     if effect.reference == "none":
         return " in the bare recipe"
     return "" if effect.reference == "baseline" or "=" in effect.reference else f" in {effect.reference}"
