@@ -52,7 +52,7 @@ class ComparisonOptions(SourceOptions, total=False):
         unit: Unit of the values: `fraction`, `percent`, `own`, or a name such as `ms`; of several metrics by name.
         floor: Score of unstable runs without one; of several metrics by name.
         factor_params: Columns (true/false) that are factors.
-        status_param: Column of the status; `none` if there is no status.
+        status_param: Column of the status; `none` without one.
         finished_word: Further status words of finished runs.
         step: Step whose values count: `last`, a number, or `best:METRIC`.
         step_param: Column of the step.

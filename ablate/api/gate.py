@@ -79,7 +79,7 @@ class GateResult(ComparisonResult):
     def more_seeds(self) -> SeedsRange | None:
         """The number of further seeds of both variants that a decision probably needs.
 
-        None with a decision, and where there is no estimate. An end that is None is more than 200.
+        None with a decision, and without an estimate. An end that is None is more than 200.
         """
         if self.decision != "undecided":
             return None

@@ -184,7 +184,7 @@ def with_all_pairs(design: Design) -> Design:
     """Return a design with further comparisons: of the levels of a component, and of the named arms, with each other.
 
     They are a family per component, next to the comparisons with the baseline. Raises UsageError for a design of other
-    comparisons, and if there are no two levels besides the baseline's.
+    comparisons, and if fewer than two levels differ from the baseline's.
     """
     if design.name != "leave-one-out":
         raise UsageError(f"All pairs of levels are compared by the design leave-one-out, not {design.name}")

@@ -14,17 +14,7 @@ from ablate.journal.run_journal import Journals
 from ablate.report.sources.study import from_study
 from ablate.tracking import JournalTracker, Project, StudyJournals, SyncResult, foreign_files, sync_journals
 from tests.samples.report import record_of, small_study, write_runs
-from tests.samples.tracking import new_project, write_run
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Project:
-    return new_project(tmp_path / "there")
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Project:
-    return new_project(tmp_path / "here")
+from tests.samples.tracking import write_run
 
 
 def sync(there: Project, here: Project) -> SyncResult:

@@ -32,16 +32,6 @@ def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-@pytest.fixture
-def there(tmp_path: Path) -> Project:
-    return new_project(tmp_path / "there")
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Project:
-    return new_project(tmp_path / "here")
-
-
 def import_from(source: Path | Project | None, project: Project) -> SyncResult:
     """Sync without MLflow."""
     folder = source.root if isinstance(source, Project) else source

@@ -160,7 +160,7 @@ def _trends(tests: Sequence[LevelTest]) -> list[str]:
         return []
     words = (
         "Whether the score follows the values, in one direction over all of them: Page's test of the ranks within each "
-        "seed, exact, in both directions. A best value in the middle is no such trend; the differences show it."
+        "seed, exact, in both directions. An optimum between the extreme values is not a trend; see the differences."
     )
     return [escape(words), _table(tests)]
 

@@ -1,4 +1,4 @@
-"""Compiled kernels are loaded from a folder and a file that nobody else can write to."""
+"""Compiled kernels are loaded from a folder and a file that are not writable by others."""
 
 from __future__ import annotations
 
