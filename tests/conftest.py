@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from matplotlib.figure import Figure
 
 from ablate.cores import share_cores
 from ablate.figures import style
@@ -24,11 +25,15 @@ from tests.samples.processes import fork_server
 from tests.samples.sketch import sketch
 from tests.samples.tracking import mlflow_project
 
-RENDER = style.render
+RENDER, LAY_OUT = style.render, Figure.draw_without_rendering
+
+NURSERY, YOUNG, MIDDLE = 100_000, 20, 50
+"""Objects until a garbage collection, and collections until the next generation; the usual ones cost a tenth more."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set up Hypothesis without deadlines, waiting threads that yield their core, SIGINT, and the fork server."""
+    gc.disable()  # while tests are imported, almost nothing is garbage
     settings.register_profile("ablate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ablate")
     share_cores()
@@ -44,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Set a cache folder for the session, and draw figures coarsely or not at all."""
     gc.freeze()  # imported modules stay; a garbage collection takes a second with them
+    gc.set_threshold(NURSERY, YOUNG, MIDDLE)
+    gc.enable()
     patch = pytest.MonkeyPatch()
     patch.setenv("ABLATE_CACHE", str(session_folder(tmp_path_factory) / "cache"))
     patch.setenv("NO_COLOR", "1")
@@ -52,6 +59,7 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setattr("ablate.report.plots.render.figure_pool", nullcontext)  # the other cores run other tests
     patch.setattr(style, "DPI", 80)  # text has the same share of a figure at any resolution
     patch.setattr(style, "render", sketch)
+    patch.setattr(Figure, "draw_without_rendering", lambda _figure: None)
     yield
     patch.undo()
 
@@ -71,6 +79,7 @@ def _is_worker() -> bool:
 def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures in full."""
     monkeypatch.setattr(style, "render", RENDER)
+    monkeypatch.setattr(Figure, "draw_without_rendering", LAY_OUT)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +87,7 @@ def all_pictures() -> Iterator[None]:
     """Draw the figures of a module in full."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(style, "render", RENDER)
+        patch.setattr(Figure, "draw_without_rendering", LAY_OUT)
         yield
 
 

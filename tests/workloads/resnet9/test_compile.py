@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._dynamo.utils import counters
 
 from ablate.errors import UsageError
 from ablate.runs.runner import is_comparable
@@ -37,6 +36,8 @@ def trained(plan: TrainingPlan, seed: int, *, compiled: bool) -> dict[str, torch
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # in torch 2.11
 def test_seeds_train_as_without_and_share_the_code() -> None:
     plan = plan_of(FACTORS.baseline, width=2, epochs=2)  # batches of 16, 16 and 8: the last is not compiled
+    from torch._dynamo.utils import counters  # takes a second
+
     counters.clear()
     for seed in (0, 1):
         plain, compiled = (trained(plan, seed, compiled=way) for way in (False, True))

@@ -14,6 +14,7 @@ from tests import ROOT
 pytest.importorskip("triton")
 
 
+@pytest.mark.slow
 def test_in_the_interpreter() -> None:
     checks = Path(__file__).with_name("triton_in_interpreter.py")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--noconftest", str(checks)]
