@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 from pathlib import Path
+
+from ablate.errors import UserError
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloads, decoded data and compiled kernels: ABLATE_CACHE, or the system's cache folder."""
+    """Return the folder of downloads, decoded data and compiled kernels.
+
+    It is ABLATE_CACHE, or the system's cache folder. Users without a home folder, as in some containers, get a
+    temporary folder of their own.
+
+    Raises:
+        UserError: The temporary folder belongs to another user.
+    """
     import platformdirs
 
     chosen = os.environ.get("ABLATE_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("ablate"))
+    if chosen:
+        return Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 -- Path raises an error without a home
+    try:
+        return Path(platformdirs.user_cache_dir("ablate"))
+    except RuntimeError:
+        return _temporary_cache()
+
+
+def _temporary_cache() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"ablate-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UserError(
+            f"HOME is not set, and {folder} belongs to another user or is writable by others. "
+            "Set ABLATE_CACHE to a folder of your own"
+        )
+    return folder

@@ -23,7 +23,8 @@ LAYERS = (
     ("tracking",),
     ("studies",),
     ("journal", "stats", "data", "figures"),
-    ("console", "errors", "interrupts", "cores", "paths", "seeding", "redaction"),
+    ("console", "interrupts", "cores", "paths", "seeding", "redaction"),
+    ("errors",),
     ("wording",),
 )
 """Folders and leaf modules, top to bottom. Each may import the lower ones only."""

@@ -10,7 +10,7 @@ from ablate import console
 from ablate.cli.options.common import JsonFlag, StoreFlags, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.errors import UserError
-from ablate.wording import listed, unknown
+from ablate.wording import count, listed, unknown
 
 if TYPE_CHECKING:
     from ablate.tracking import Project, Tracker
@@ -49,12 +49,7 @@ def list_runs(
         console.print_json([run_row(run) for run in runs])
         return
     if not runs:
-        others = [] if experiment else [name for name in tracker.experiments()[:MOST_EXPERIMENTS] if tracker.runs(name)]
-        console.info(
-            f"No runs of ablate. Experiments of other programs (--experiment NAME): {listed(others)}"
-            if others
-            else "No runs yet. Start with `ablate run --preset demo`"
-        )
+        console.info(_empty_list(project, tracker, experiment))
         return
     shown = runs[-limit:]
     same = len({headline_metric(run) for run in shown}) == 1
@@ -63,6 +58,20 @@ def list_runs(
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
         console.info(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
+
+
+def _empty_list(project: Project, tracker: Tracker, experiment: str | None) -> str:
+    """Return why a list has no runs, and where there are some."""
+    from ablate.journal.run_journal import Journals
+
+    if experiment:
+        return "No runs yet. Start with `ablate run --preset demo`"
+    if waiting := len(Journals(project.journals).paths()):
+        delivery = f"The journals have {count(waiting, 'run')}: `ablate sync` delivers them"
+        return f"No runs in {tracker.uri}. {delivery}"
+    if others := [name for name in tracker.experiments()[:MOST_EXPERIMENTS] if tracker.runs(name)]:
+        return f"No runs of ablate. Experiments of other programs (--experiment NAME): {listed(others)}"
+    return "No runs yet. Start with `ablate run --preset demo`"
 
 
 def _check_experiment(name: str, tracker: Tracker) -> None:

@@ -86,6 +86,9 @@ def check_writable(context: DoctorContext) -> list[Finding]:
     folder = context.project.mlruns
     if not folder.is_dir():
         return [Finding("folder", "ok", f"none yet, the first run creates {folder}")]
+    for path in (context.project.journals, context.project.studies, context.project.artifacts):
+        if path.exists() and not path.is_dir():
+            return [Finding("folder", "problem", f"{path} is not a folder", "move it away")]
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"x" * 4096)

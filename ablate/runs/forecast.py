@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Journals, Run
+from ablate.runs import provenance
 from ablate.runs.runner import is_comparable
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.job import Job
@@ -150,11 +152,23 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
 
 
 def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:
-    """Return warnings before a sweep: names that the training never reads, and runs made by other code."""
+    """Return warnings before a sweep: names that the training never reads, runs of other code, an unknown commit."""
     seed = ["seed"] if len(study.seed_list) > 1 else []
     settings = [setting.name for setting in study.workload.settings]
     unread, known = study.workload.unread, {*study.resolved_design.names, *settings, *seed}
-    return [*(text for name, text in unread.items() if name in known), *code_cautions(study, planned, journals)]
+    ignored = [text for name, text in unread.items() if name in known]
+    return [*ignored, *code_cautions(study, planned, journals), *_commit_cautions(study)]
+
+
+def _commit_cautions(study: Study) -> list[str]:
+    own = study.workload.study_file
+    refused = provenance.refused_repository(own.path.parent) if own else None
+    if refused is None:
+        return []
+    return [
+        f"Runs record no commit: git does not read {refused}, which another user owns. "
+        f"`git config --global --add safe.directory {shlex.quote(refused)}` allows it"
+    ]
 
 
 def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:

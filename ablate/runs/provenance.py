@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import tempfile
+import threading
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,11 +24,21 @@ _OUTPUTS = ("mlruns", "reports")
 """Folders of a project that contain results, not code."""
 
 _LONGEST_DIFF = 1_000_000
+_TIMEOUT = 20.0
+_OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""Variables that git sets for its hooks. They would direct every command to the repository of the hook."""
+
+_UNKNOWN_CHANGES = "# `git diff` failed: the uncommitted changes are unknown\n"
+_DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index")
+"""Without the programs and colours of the repository's configuration; binary files are named by their full hashes."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of a git checkout. `diff` has the uncommitted changes to the code, with secrets masked."""
+    """The state of a git checkout.
+
+    `diff` has the uncommitted changes to the code, with secrets masked. Bytes that are not UTF-8 are surrogate escapes.
+    """
 
     hash: str
     diff: str
@@ -48,29 +60,65 @@ def commit(project: Path, study_file: Path | None = None) -> Commit | None:
     return None
 
 
+@cache
+def refused_repository(folder: Path) -> str | None:
+    """Return the repository that git does not read since another user owns it, or None."""
+    reason = _run_git(folder, "rev-parse", "HEAD").stderr
+    if "dubious ownership" not in reason:
+        return None
+    return reason.partition("repository at '")[2].partition("'")[0] or str(folder)
+
+
 def _tracked_changes(top: Path, project: Path) -> str:
     own = Path(ablate.__file__).parents[1]  # the checkout of this package is a project, too
     folders = {folder.resolve() / name for folder in (project, own) for name in _OUTPUTS}
     outputs = [folder.relative_to(top).as_posix() for folder in sorted(folders) if folder.is_relative_to(top)]
-    return _git(top, "diff", "HEAD", "--", ".", *(f":(exclude,top){folder}" for folder in outputs)) or ""
+    excluded = [f":(exclude,top){folder}" for folder in outputs]
+    changes = _git(top, *_DIFF, "HEAD", "--", ".", *excluded)
+    return _UNKNOWN_CHANGES if changes is None else changes
 
 
 def _untracked(file: Path) -> str:
     """Return a file as a change, if git does not track it."""
     if _git(file.parent, "ls-files", "--error-unmatch", "--", file.name) is not None:
         return ""
-    return _git(file.parent, "diff", "--no-index", "--", os.devnull, file.name, differs=True) or ""
+    return _git(file.parent, *_DIFF, "--no-index", "--", os.devnull, file.name, differs=True) or ""
 
 
 def _git(folder: Path, *arguments: str, differs: bool = False) -> str | None:
     """Return the answer of git, None if it fails. With `differs`, exit code 1 is not a failure."""
-    try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
+    answer = _run_git(folder, *arguments)
     return answer.stdout if answer.returncode in ((0, 1) if differs else (0,)) else None
+
+
+def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git. An answer that is longer than _LONGEST_DIFF bytes is cut off, with exit code 0."""
+    environment = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
+    environment["LC_ALL"] = "C"  # `refused_repository` reads the message
+    command = ["git", *arguments]
+    try:
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            ) as process,
+        ):
+            assert process.stdout
+            timer = threading.Timer(_TIMEOUT, process.kill)
+            timer.start()
+            try:
+                output = process.stdout.read(_LONGEST_DIFF + 1)
+                process.stdout.close()  # ends a longer answer
+                code = process.wait()
+            finally:
+                timer.cancel()
+            errors.seek(0)
+            reason = errors.read()
+    except (OSError, ValueError):  # not installed, no space, NUL in a name
+        return subprocess.CompletedProcess(command, 127, "", "")
+    is_cut = len(output) > _LONGEST_DIFF
+    text, reason_text = (part.decode(errors="surrogateescape") for part in (output, reason))
+    return subprocess.CompletedProcess(command, 0 if is_cut else code, text, reason_text)
 
 
 @cache

@@ -236,7 +236,7 @@ def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> 
     """Write the artifacts of every run: recipe, history as a table, environment, uncommitted changes."""
     log.file("recipe.json").write_text(json.dumps({**job.recipe.as_dict(), "key": job.recipe.key}, indent=2) + "\n")
     names = sorted({name for row in log.history for name in row} - {"step"})
-    with log.file("history.csv").open("w", newline="") as file:
+    with log.file("history.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, ["step", *names])
         table.writeheader()
         table.writerows(log.history)
@@ -244,7 +244,7 @@ def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> 
     versions = environment["versions"].items()
     packages = [f"{DISTRIBUTION if name == 'ablate' else name}=={number}" for name, number in versions]
     facts = [f"# {name}: {environment[name]}" for name in ("platform", "processor", "commit", "dirty")]
-    log.file("environment.txt").write_text("\n".join(facts + packages) + "\n")
+    log.file("environment.txt").write_text("\n".join(facts + packages) + "\n", encoding="utf-8")
     state = provenance.commit(project, _study_file(job))
     if state and state.diff:
-        log.file("diff.patch").write_text(state.diff)
+        log.file("diff.patch").write_bytes(state.diff.encode(errors="surrogateescape"))

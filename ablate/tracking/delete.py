@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.errors import UserError
+from ablate.errors import StoreError, UserError
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journal, Journals, Run, load
@@ -40,6 +39,8 @@ def plan_deletion(text: str, tracker: Tracker, journals: Journals) -> Deletion:
     """
     try:
         run, is_stored = tracker.find(text), True
+    except StoreError:
+        raise  # the store may have the run
     except UserError as error:
         run, is_stored = _find_in_journals(text, tracker, journals, error), False
     path = journals.path(run.name)
@@ -61,10 +62,13 @@ def _find_in_journals(text: str, tracker: Tracker, journals: Journals, not_store
     if match is None:
         raise not_stored
     _, run = match
-    with suppress(UserError):
+    try:
         tracker.identifier(run)
-        raise not_stored  # the store has the run: `text` names several there
-    return run
+    except StoreError:
+        raise
+    except UserError:
+        return run
+    raise not_stored  # the store has the run: `text` names several there
 
 
 def _check_is_over(run: Run, journal: Path | None, journals: Journals) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +13,9 @@ from ablate.errors import UsageError
 from ablate.redaction import mask_uri
 from ablate.tracking.file_store import file_store_of, file_store_remedy, has_experiments
 from ablate.wording import nearest
+
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
+"""What SQLAlchemy takes for an escaped character in the path of a database, also where it is part of a name."""
 
 _OWN_ENTRIES = ("journal", "studies", "mlflow.db")
 """Entries of `mlruns/`, at least one of which the first command creates."""
@@ -72,9 +76,10 @@ class Project:
         The path in an SQLite URI is made absolute.
 
         Raises:
-            UsageError: The URI names a file store, which MLflow no longer supports, or a database in memory.
+            UsageError: The URI names a file store, which MLflow no longer supports, a database in memory, or one in a
+                folder whose name MLflow would misread.
         """
-        uri = requested or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
+        uri = requested or os.environ.get("MLFLOW_TRACKING_URI") or self._own_uri
         if (folder := file_store_of(uri)) is not None:
             raise UsageError(
                 f"The tracking URI {mask_uri(uri)} is a file store, which MLflow no longer writes. Omit it to use the "
@@ -86,9 +91,18 @@ class Project:
         if path is None:
             kind = "is a database in memory" if "://" in uri else "lacks the slashes after sqlite:"
             raise UsageError(f"The tracking URI {uri} {kind}. Use sqlite:////path/to/mlflow.db")
+        if _ESCAPED.search(str(path)):
+            raise UsageError(f"MLflow cannot open {path}: its path contains '%'. Rename that folder, or use --offline")
         scheme, _, rest = uri.partition(":")
         options = rest.partition("?")[2]
         return f"{scheme}:///{path}" + (f"?{options}" if options else "")
+
+    @property
+    def _own_uri(self) -> str:
+        if "?" in str(self.database):
+            problem = f"MLflow cannot open {self.database}: its path contains '?'"
+            raise UsageError(f"{problem}. Rename that folder, or use --offline")
+        return f"sqlite:///{self.database}"
 
     def reading_uri(self, requested: str | None = None) -> str:
         """Return `tracking_uri` for a command that only reads runs, so that no mistyped path becomes a new database.

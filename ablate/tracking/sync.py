@@ -39,7 +39,7 @@ class SyncResult:
         running: Hosts of the runs that have no end yet, by name of the run.
         damaged: Reasons why files were skipped, by name of the file.
         studies: Names of the studies that were imported, extended or delivered.
-        refused: Errors for records that the store did not accept.
+        refused: Errors for records that the store did not accept; their runs are in none of the other lists.
     """
 
     new: list[str] = field(default_factory=list)
@@ -64,7 +64,8 @@ def sync_journals(source: Path | None, project: Project, tracker: Tracker) -> Sy
             imported = _import_journals(source, project, result)
     delivered = _deliver(tracker, project, result)
     for path in imported or dict.fromkeys(Journals(project.journals).paths(), False):
-        _count(path, result, is_new=imported.get(path, False) or path in delivered)
+        if delivered.get(path, True):
+            _count(path, result, is_new=imported.get(path, False) or path in delivered)
     result.studies = sorted(set(result.studies))
     return result
 
@@ -145,17 +146,19 @@ def _renamed_runs(line: Mapping[str, Any], renamed: Mapping[str, str]) -> Mappin
     return {**line, "plan": plan}
 
 
-def _deliver(tracker: Tracker, project: Project, result: SyncResult) -> set[Path]:
-    """Deliver studies, then runs; return the journals of which the store received something."""
+def _deliver(tracker: Tracker, project: Project, result: SyncResult) -> dict[Path, bool]:
+    """Deliver studies, then runs; return the journals that the store lacked, and whether it has accepted them."""
     journals, studies = Journals(project.journals), StudyJournals(project.studies)
     for name in studies.names():
         with _collecting(result.refused):
             result.studies += [name] if deliver_study(tracker, studies, name) else []
-    delivered = set()
+    delivered: dict[Path, bool] = {}
     for path in tracker.undelivered(journals.paths()):
         if _checked(path, result):
+            delivered[path] = False
             with _collecting(result.refused):
-                delivered |= {path} if tracker.deliver(path) else set()
+                tracker.deliver(path)
+                delivered[path] = True
     with _collecting(result.refused):
         tracker.close_orphans(journals.paths())
     return delivered

@@ -312,3 +312,11 @@ def test_a_repair_creates_a_missing_store_for_undelivered_runs(tmp_path: Path, m
     assert "not delivered" in found(project, "delivery")[0].text
     assert "1 journal delivered" in repaired(project)
     assert [run.name for run in open_tracker(project).runs()] == [path.stem]
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_problem(tmp_path: Path) -> None:
+    context = DoctorContext(Project(tmp_path))
+    context.project.mlruns.mkdir()
+    context.project.studies.touch()
+    (finding,) = CHECKS["folder"](context)
+    assert (finding.state, finding.text) == ("problem", f"{context.project.studies} is not a folder")

@@ -100,3 +100,50 @@ def test_a_long_change_is_cut_off(project: Path) -> None:
     found = provenance.commit(project)
     assert found is not None
     assert 900_000 < len(found.diff) < 1_100_000
+
+
+def test_a_change_that_is_not_utf8_is_recorded_as_it_is(project: Path) -> None:
+    (project / "model.py").write_bytes(b"# caf\xe9\n")
+    found = provenance.commit(project)
+    assert found is not None
+    assert b"+# caf\xe9\n" in found.diff.encode(errors="surrogateescape")
+    assert provenance.environment(project)["dirty"] is True
+
+
+def test_the_programs_of_a_repository_are_not_executed(project: Path, tmp_path: Path) -> None:
+    for name in ("diff.external", "diff.all.textconv"):
+        git(project, "config", name, f"touch {tmp_path / 'executed'}; cat")
+    git(project, "config", "color.ui", "always")
+    (project / ".git/info/attributes").write_text("* diff=all\n")
+    (project / "model.py").write_text("other model\n")
+    found = provenance.commit(project)
+    assert found is not None
+    assert "\n+other model\n" in found.diff
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_hook_of_another_repository_does_not_determine_the_commit(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = provenance.commit(project)
+    provenance.commit.cache_clear()
+    git(tmp_path, "init", "-q", "other")
+    for name, value in {"GIT_DIR": ".git", "GIT_INDEX_FILE": ".git/index", "GIT_WORK_TREE": "."}.items():
+        monkeypatch.setenv(name, str(tmp_path / "other" / value))
+    assert provenance.commit(project) == expected
+
+
+def test_changes_that_git_cannot_list_count_as_changes(project: Path) -> None:
+    (project / ".git/index").write_bytes(b"damaged")
+    found = provenance.commit(project)
+    assert found is not None
+    assert found.diff == "# `git diff` failed: the uncommitted changes are unknown\n"
+
+
+def test_a_repository_of_another_user_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    provenance.refused_repository.cache_clear()
+    assert provenance.refused_repository(project) is None
+    assert provenance.refused_repository(project.parent) is None, "not a repository"
+    provenance.refused_repository.cache_clear()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert provenance.refused_repository(project) == str(project)

@@ -8,9 +8,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ablate.cli.app import app
-from ablate.errors import UserError
-from ablate.journal.run_journal import Journals
-from ablate.tracking import PlanEntry, Project, StudyRecord, delete_run, open_tracker, plan_deletion
+from ablate.errors import StoreError, UserError
+from ablate.journal.run_journal import Journals, Run
+from ablate.tracking import (
+    JournalTracker,
+    PlanEntry,
+    Project,
+    StudyRecord,
+    delete_run,
+    open_tracker,
+    plan_deletion,
+)
 from tests.samples.tracking import DEAD, ELSEWHERE, KEY, epoch, mlflow_project, start, write_run
 
 
@@ -118,3 +126,13 @@ def test_runs_of_other_programs_can_be_deleted(project: Project) -> None:
     journals = Journals(project.journals)
     delete_run(plan_deletion(identifier[:12], tracker, journals), tracker, journals)
     assert open_tracker(project).runs("theirs") == []
+
+
+def test_a_store_that_fails_is_not_a_store_without_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_tracker: JournalTracker, text: str) -> Run:
+        raise StoreError(f"no answer about {text}")
+
+    monkeypatch.setattr(JournalTracker, "find", fail)
+    write_run(project)
+    with pytest.raises(StoreError, match="no answer"):
+        plan_deletion("no-augment/s3", JournalTracker(project), Journals(project.journals))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import typer
 
 from ablate.cli.app import app
 from ablate.errors import UsageError
+from ablate.journal.receipt import Receipt, receipt_path
 from ablate.tracking import Project, file_store_advice
+from tests.samples.tracking import mlflow_project, write_run
 
 RUNS = ("aa11", "bb22", "cc33")
 
@@ -80,3 +84,16 @@ def test_a_command_that_reads_creates_nothing_in_an_empty_folder(
         typer.main.get_command(app)(["list"], standalone_mode=False)
     assert "No runs yet" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_runs_of_journals_are_mentioned_where_the_store_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    project = mlflow_project(tmp_path)
+    receipt = Receipt("another store", "0", 1, 0, 0, closed=True)
+    receipt_path(write_run(project)).write_text(json.dumps(asdict(receipt)))
+    with suppress(SystemExit, typer.Exit):
+        typer.main.get_command(app)(["list"], standalone_mode=False)
+    assert "The journals have 1 run: `ablate sync` delivers them" in capsys.readouterr().err

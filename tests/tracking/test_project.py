@@ -247,3 +247,13 @@ def test_a_database_that_is_not_found_is_not_invented(tmp_path: Path, monkeypatc
     assert project.tracking_uri() == f"sqlite:///{tmp_path}/no.db"  # runs may go to a new one
     with pytest.raises(UsageError, match="lacks the slashes after sqlite:"):
         project.tracking_uri("sqlite:runs.db")
+
+
+@pytest.mark.parametrize("name", ["what?", "100%20"])
+def test_a_path_that_mlflow_would_misread_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(UsageError, match="Rename that folder, or use --offline"):
+        Project(tmp_path / name).tracking_uri()
+    assert Project(tmp_path / "100% #sure").tracking_uri().endswith("/100% #sure/mlruns/mlflow.db")

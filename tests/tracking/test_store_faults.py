@@ -47,6 +47,13 @@ FAULTS = {
     "broken": (lambda: answering_server(500), "failed (error 500)"),
     "locked": (lambda: answering_server(401), "MLFLOW_TRACKING_USERNAME"),
     "forbidden": (lambda: answering_server(403), "permission (error 403)"),
+    "busy": (lambda: answering_server(429), "too many (error 429)"),
+    "elsewhere": (lambda: answering_server(404), "like an MLflow server"),
+    "web page": (lambda: answering_server(200, {"Content-Type": "text/html"}, b"<html>Log in</html>"), "a login"),
+    "damaged": (
+        lambda: answering_server(200, {"Content-Encoding": "gzip"}, b"not compressed"),
+        "like an MLflow server",
+    ),
 }
 
 

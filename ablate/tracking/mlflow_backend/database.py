@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ablate.errors import StoreError
+from ablate.errors import StoreError, UnreachableError
 from ablate.redaction import mask_uri
 
 _REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*[\"']([0-9a-f]+)[\"']", re.MULTILINE)
@@ -29,7 +29,8 @@ def prepare(path: Path, artifacts: Path) -> None:
     database or none.
 
     Raises:
-        StoreError: The file is not an MLflow database, or has the schema of another MLflow version.
+        StoreError: The file cannot be created.
+        UnreachableError: The file is not an MLflow database, or has the schema of another MLflow version.
     """
     if not _exists(path):
         _create(path, artifacts)
@@ -37,7 +38,7 @@ def prepare(path: Path, artifacts: Path) -> None:
 
 
 def check_schema(path: Path) -> None:
-    """Raise StoreError unless the database at `path` has the schema of the installed MLflow."""
+    """Raise UnreachableError unless the database at `path` has the schema of the installed MLflow."""
     _check_version(schema_version(path), str(path), f"sqlite:///{path}")
 
 
@@ -46,17 +47,20 @@ def _check_version(found: str | None, place: str, uri: str) -> None:
     if found == head:
         return
     if found is None:
-        raise StoreError(f"{place} is not a complete MLflow database. Move it away, `ablate sync` fills a new one")
+        remedy = "Move it away, `ablate sync` fills a new one"
+        raise UnreachableError(f"{place} is not a complete MLflow database. {remedy}")
     if found in known:
-        raise StoreError(
+        raise UnreachableError(
             f"{place} has the schema of an older MLflow ({found}, installed: {head}). Back it up and run "
             f"`mlflow db upgrade {uri}`, or install the MLflow that created it"
         )
-    raise StoreError(f"{place} has the schema of a newer MLflow ({found}, installed: {head}). Install a newer MLflow")
+    raise UnreachableError(
+        f"{place} has the schema of a newer MLflow ({found}, installed: {head}). Install a newer MLflow"
+    )
 
 
 def check_remote(uri: str) -> None:
-    """Raise StoreError if the database server at `uri` has another schema, which MLflow would migrate."""
+    """Raise UnreachableError if the database server at `uri` has another schema, which MLflow would migrate."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri)

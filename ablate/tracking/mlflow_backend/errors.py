@@ -11,6 +11,7 @@ from ablate.tracking.project import is_server
 
 _ERROR_CODE = re.compile(r"(?:error code |too many )(\d{3})\b")
 _UNTRUSTED = "Set MLFLOW_TRACKING_SERVER_CERT_PATH=/path/to/ca.pem to the authority's certificate"
+_NOT_MLFLOW = "does not answer like an MLflow server. Check the address, and whether a proxy requires a login"
 
 
 def explain_error(error: Exception, uri: str) -> StoreError:
@@ -40,7 +41,11 @@ def _server_reason(error: Exception) -> str | None:
         if isinstance(cause, http.ConnectionError):
             return _connection_reason(str(cause))
     found = _ERROR_CODE.search(str(error))
-    return _status_reason(int(found[1])) if found else None
+    if found:
+        return _status_reason(int(found[1]))
+    foreign = http.TooManyRedirects | http.ContentDecodingError | http.ChunkedEncodingError
+    is_foreign = "in a valid JSON format" in str(error) or any(isinstance(one, foreign) for one in _causes(error))
+    return _NOT_MLFLOW if is_foreign else None
 
 
 def _tls_reason(text: str) -> str:
@@ -71,6 +76,10 @@ def _status_reason(code: int) -> str | None:
         return "requires a login (error 401). Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     if code == 403:
         return "denies permission (error 403). Ask its administrator for access"
+    if code == 404:
+        return _NOT_MLFLOW
+    if code == 429:
+        return "refuses requests for now, there are too many (error 429). Repeat the command later"
     return f"failed (error {code}). See its log" if code >= 500 else None
 
 

@@ -17,7 +17,9 @@ from ablate.tracking.mlflow_backend import database, schema
 from ablate.tracking.mlflow_backend.errors import explain_error
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from ablate.tracking.mlflow_backend.records import Batch, Point, true_value
-from ablate.tracking.mlflow_backend.stored_run import StoredRun
+from ablate.tracking.mlflow_backend.relocation import relocate
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, stored_run
+from ablate.tracking.mlflow_backend.time_limit import LimitedClient
 from ablate.tracking.project import is_server, sqlite_path
 
 PAGE = 5000
@@ -30,6 +32,7 @@ class Store:
         self.uri = uri
         self._database = sqlite_path(uri)
         self._artifacts = self._database.parent / "artifacts" if self._database else artifacts
+        self._moved: dict[str, str] = {}
         self._lock = RLock()
         ignore_warnings()
 
@@ -45,11 +48,13 @@ class Store:
         silence_mlflow()
         if self._database:
             database.prepare(self._database, self._artifacts)
+            self._moved = relocate(self._database, self._artifacts)
         from mlflow.tracking import MlflowClient
 
         if not self._database and not is_server(self.uri):
             database.check_remote(self.uri)
-        return MlflowClient(self.uri, registry_uri=self.uri)
+        client = MlflowClient(self.uri, registry_uri=self.uri)
+        return LimitedClient(client) if is_server(self.uri) else client
 
     def connect(self) -> None:
         """Connect now, and create a missing database. Other methods do so when they are first used."""
@@ -157,8 +162,12 @@ class Store:
         stored = self.get(run)
         with self._explaining():
             self._client.delete_run(run)
-        if stored and stored.folder and stored.folder.parent.name == run:
+        if stored and stored.folder and stored.folder.parent.name == run and self._owns(stored.folder):
             shutil.rmtree(stored.folder.parent, ignore_errors=True)
+
+    def _owns(self, folder: Path) -> bool:
+        """Return whether artifacts belong to this store, and not to the project that its database was copied from."""
+        return self._database is None or folder.resolve().is_relative_to(self._artifacts.resolve())
 
     def get(self, run: str) -> StoredRun | None:
         """Return a run, including deleted ones, or None if it is unknown."""
@@ -171,7 +180,7 @@ class Store:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return None
                 raise
-            return _stored(found, {})
+            return stored_run(found, {}, self._moved)
 
     def search(
         self, experiments: Mapping[str, str], condition: str = "", newest: bool = False, limit: int | None = None
@@ -184,7 +193,7 @@ class Store:
             while experiments:
                 size = min(PAGE, limit - len(found)) if limit else PAGE
                 page = self._client.search_runs(list(experiments), condition, 1, size, order, token)
-                found += [_stored(run, experiments) for run in page]
+                found += [stored_run(run, experiments, self._moved) for run in page]
                 token = page.token
                 if not token or (limit and len(found) >= limit):
                     break
@@ -208,6 +217,9 @@ class Store:
 
     def listing(self, run: str) -> list[str]:
         """Return the names of a run's top-level artifacts."""
+        stored = self.get(run)
+        if stored and stored.folder and stored.folder.is_dir():
+            return sorted(path.name for path in stored.folder.iterdir())
         with self._explaining():
             return [file.path for file in self._client.list_artifacts(run)]
 
@@ -218,23 +230,3 @@ class Store:
             return stored.folder / name
         with self._explaining():
             return Path(self._client.download_artifacts(run, name))
-
-
-def _stored(run: Any, experiments: Mapping[str, str]) -> StoredRun:
-    info, data = run.info, run.data
-    experiment = str(info.experiment_id)
-    return StoredRun(
-        id=info.run_id,
-        name=info.run_name or info.run_id,
-        experiment=experiments.get(experiment, experiment),
-        status=info.status,
-        start=info.start_time,
-        end=info.end_time,
-        artifacts=info.artifact_uri or "",
-        deleted=info.lifecycle_stage == "deleted",
-        params=data.params,
-        tags=data.tags,
-        latest={name: true_value(value) for name, value in data.metrics.items()},
-        # a public accessor of the steps is missing in MLflow, and one request per metric would be slow
-        latest_steps={metric.key: metric.step for metric in getattr(data, "_metric_objs", ())},
-    )

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ablate.journal.run_journal import Run
 from ablate.tracking.mlflow_backend import schema
-from ablate.tracking.mlflow_backend.records import Point, condition_params, process_of, value_of
+from ablate.tracking.mlflow_backend.records import Point, condition_params, process_of, true_value, value_of
+from ablate.tracking.mlflow_backend.relocation import relocated
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,27 @@ class StoredRun:
         """Names of the metrics with one value per epoch, without final metrics and those with one value per step."""
         aside = _listed(self, schema.FINAL_METRICS) + _listed(self, schema.STEP_METRICS)
         return [name for name in self.latest if name not in aside]
+
+
+def stored_run(run: Any, experiments: Mapping[str, str], moved: Mapping[str, str]) -> StoredRun:
+    """Convert a run of MLflow's client. `experiments` are names by identifier; for `moved`, see `relocate`."""
+    info, data = run.info, run.data
+    experiment = str(info.experiment_id)
+    return StoredRun(
+        id=info.run_id,
+        name=info.run_name or info.run_id,
+        experiment=experiments.get(experiment, experiment),
+        status=info.status,
+        start=info.start_time,
+        end=info.end_time,
+        artifacts=relocated(info.artifact_uri or "", moved),
+        deleted=info.lifecycle_stage == "deleted",
+        params=data.params,
+        tags=data.tags,
+        latest={name: true_value(value) for name, value in data.metrics.items()},
+        # a public accessor of the steps is missing in MLflow, and one request per metric would be slow
+        latest_steps={metric.key: metric.step for metric in getattr(data, "_metric_objs", ())},
+    )
 
 
 def to_run(stored: StoredRun) -> Run:

@@ -33,6 +33,9 @@ NEAR_BYTES, NEAR_FILES, NEAR_ENTRIES = 32 << 20, 500, 1_000
 OUTSIDE_ENTRIES = 500
 """Number of entries beyond which a folder outside the project is left out."""
 
+LONGEST_PATH = 3_800
+"""Length of a folder's path in the mirror, in bytes, beyond which it is linked as a whole: Linux allows 4,095."""
+
 _ELSEWHERE = "/.elsewhere"
 """Folder of a mirror for the targets of links that lead nowhere, outside the project."""
 
@@ -145,8 +148,10 @@ class Mirror:
         return known if known is not None and self._is_real(known) else None
 
     def _is_linked(self, entry: os.DirEntry[str]) -> bool:
-        """Return whether a folder is linked as a whole: it may change, or is the store of another project."""
-        return may_change(entry.path) or (entry.name == os.path.basename(self._store) and self._is_far(entry.path))
+        """Return whether a folder is linked as a whole: it may change, is too deep, or is another project's store."""
+        if may_change(entry.path) or len(os.fsencode(self.top + entry.path)) > LONGEST_PATH:
+            return True
+        return entry.name == os.path.basename(self._store) and self._is_far(entry.path)
 
     def _is_far(self, path: str) -> bool:
         """Return whether a path is outside the folders whose files are copied."""

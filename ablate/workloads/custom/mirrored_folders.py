@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from pathlib import Path
 
 _TOOLS = {
     ".git",
@@ -24,7 +23,7 @@ _ACCOUNT = {".ssh", ".gnupg", ".aws", ".cache", ".config", ".local", ".conda", "
 _ACCOUNT |= {".kube"}
 """Folders of the user's account, which are linked and may change, where the project is the home folder."""
 
-_HOME = Path("~").expanduser()
+_HOME = os.path.expanduser("~")  # noqa: PTH111 -- Path raises an error without a home
 
 _SYSTEM = {
     "/bin",
@@ -69,4 +68,4 @@ def existing_part(path: str) -> tuple[str, str]:
 def may_change(original: str) -> bool:
     """Return whether a folder is one of tools, the user's account or the system, which programs change at any time."""
     folder, name = os.path.split(original)
-    return name in _TOOLS or os.path.realpath(original) in _SYSTEM or (name in _ACCOUNT and folder == str(_HOME))
+    return name in _TOOLS or os.path.realpath(original) in _SYSTEM or (name in _ACCOUNT and folder == _HOME)

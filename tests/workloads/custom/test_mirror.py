@@ -303,3 +303,13 @@ def test_a_folder_outside_the_project(project: Path, tmp_path: Path) -> None:
     (inside(mirror, other) / "x.txt").write_text("y")
     (inside(mirror, project / "study") / "model.pt").write_text("new")
     assert ((other / "x.txt").read_text(), (project / "study" / "model.pt").read_text()) == ("x", "old")
+
+
+def test_folders_that_are_too_deep_for_the_mirror_are_linked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = project.parent / "/".join(["neighbour", *["d" * 50] * 4])
+    deep.mkdir(parents=True)
+    mirror = mirror_of(project)
+    monkeypatch.setattr(mirror_module, "LONGEST_PATH", len(mirror.top + str(deep.parent)))
+    mirror.restore([project / "study"])
+    assert inside(mirror, deep).is_symlink()
+    assert not inside(mirror, deep.parent).is_symlink()
