@@ -32,8 +32,14 @@ LAYERS = (
 MODULE_LINES, FUNCTION_LINES, PARAMETERS = 250, 40, 7
 """Limits of modules, of functions without their docstrings, and of signatures without `self`."""
 
-HEAVY = {"torch", "wandb", "torchvision", "mlflow", "optuna", "ray", "matplotlib", "pandas"}
-HOMES = {"mlflow": "tracking.mlflow_backend", "ray": "runs.executors", "matplotlib": "figures", "optuna": "tuning"}
+HEAVY = {"torch", "wandb", "torchvision", "mlflow", "optuna", "ray", "submitit", "matplotlib", "pandas"}
+HOMES = {
+    "mlflow": "tracking.mlflow_backend",
+    "ray": "runs.executors",
+    "submitit": "runs.executors.slurm",
+    "matplotlib": "figures",
+    "optuna": "tuning",
+}
 COMPUTING = ("workloads.resnet9", "stats", "figures")
 """Where heavy libraries may be imported at module level."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ablate.cores import usable_cores
+from ablate.errors import UsageError
 from ablate.studies.conditions import RequestedConditions
 from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_DATASET = "cifar10"
 FULL_PRESET = "notebook"
 """The preset at full scale, the default on a CUDA GPU."""
+
+SLURM_JOBS = 10
+"""Jobs on a Slurm cluster at a time, by default."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,13 @@ class ComputeChoice:
     compiled: bool = RequestedConditions.compiled
     fused: bool | None = RequestedConditions.fused
 
-    def conditions(self, workload: Workload) -> Conditions:
-        """Return the conditions of a run on this machine."""
+    def conditions(self, workload: Workload, *, is_remote: bool = False) -> Conditions:
+        """Return the conditions of a run on this machine, or on another one with the device requested."""
         from ablate.workloads.dispatch import resolve_conditions
 
-        requested = RequestedConditions(self.device, self.precision, self.threads, self.compiled, self.fused)
+        requested = RequestedConditions(
+            self.device, self.precision, self.threads, self.compiled, self.fused, is_remote=is_remote
+        )
         return resolve_conditions(workload, requested)
 
     def with_threads(self, conditions: Conditions, recipe: Recipe, slots: int = 1) -> Conditions:
@@ -104,10 +110,12 @@ class ExecutionChoice:
 
     Attributes:
         jobs: Parallel runs or trials; by default by number of cores or GPUs.
-        executor: `serial`, `processes` or `ray`.
+        executor: `serial`, `processes`, `ray` or `slurm`.
         max_failures: Failed runs or trials after which the work stops.
         mix: Whether runs of other devices and precisions are reused.
         address: Address of a running Ray cluster.
+        slurm: Options of sbatch for the jobs on a Slurm cluster, as `KEY=VALUE,...`.
+        runs_per_job: After how many runs a Slurm job ends; by default when no run is left.
     """
 
     jobs: int | None = None
@@ -115,17 +123,40 @@ class ExecutionChoice:
     max_failures: int = 5
     mix: bool = False
     address: str | None = None
+    slurm: str | None = None
+    runs_per_job: int | None = None
 
     def workers(self, recipe: Recipe, compute: ComputeChoice) -> Workers:
-        """Return the executor on this machine. Parallel runs share the cores, and a single one needs no process."""
+        """Return the executor and the conditions of each run.
+
+        On this machine, parallel runs share the cores, and a single one needs no process.
+        """
         from ablate.runs.executors import make_executor
 
+        if self.executor == "slurm":
+            return self._slurm_workers(recipe, compute)
+        if self.slurm is not None or self.runs_per_job is not None:
+            raise UsageError("--slurm and --runs-per-job apply to jobs on a Slurm cluster: add --executor slurm")
         whole = compute.conditions(recipe.workload)
         slots = 1 if recipe.workload.shared_folder else self._slots(whole, compute.threads)
         conditions = compute.with_threads(whole, recipe, slots)
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
         gpus = _gpus(conditions)
         return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))
+
+    def _slurm_workers(self, recipe: Recipe, compute: ComputeChoice) -> Workers:
+        """Return the executor on a Slurm cluster. The device and the threads are those that its jobs request."""
+        from ablate.runs.executors import SlurmJobs, make_executor
+        from ablate.runs.executors.slurm.options import parse_options, requested_cpus, requests_gpu
+        from ablate.tracking import Project
+
+        options = parse_options(self.slurm or "")
+        device = ("cuda" if requests_gpu(options) else "cpu") if compute.device == "auto" else compute.device
+        there = replace(compute, device=device, threads=compute.threads or requested_cpus(options) or 1)
+        conditions = there.with_threads(there.conditions(recipe.workload, is_remote=True), recipe)
+        slots = 1 if recipe.workload.shared_folder else self.jobs or SLURM_JOBS
+        jobs = SlurmJobs(Project.find().slurm, options, self.runs_per_job)
+        return Workers(conditions, make_executor("slurm", slots, threads=conditions.threads, jobs=jobs))
 
     def _slots(self, conditions: Conditions, threads: int | None) -> int:
         """Return the number of parallel runs: one per GPU, or as many as use every core once."""

@@ -49,10 +49,12 @@ class SweepOptions(TrainingOptions, total=False):
     """Execution of the runs of a study.
 
     Attributes:
-        executor: `serial`, `processes` or `ray`.
+        executor: `serial`, `processes`, `ray` or `slurm`.
         max_failures: Failed runs after which the work stops.
         mix: Whether runs of other devices and precisions are reused.
         address: Address of a running Ray cluster.
+        slurm: Options of sbatch for the jobs on a Slurm cluster, as `KEY=VALUE,...`.
+        runs_per_job: After how many runs a Slurm job ends.
         until_clear: Whether comparisons that are settled stop early, at 5, 10 and 20 seeds.
         retry_failed: Whether failed runs are repeated.
     """
@@ -61,6 +63,8 @@ class SweepOptions(TrainingOptions, total=False):
     max_failures: int
     mix: bool
     address: str | None
+    slurm: str | None
+    runs_per_job: int | None
     until_clear: bool
     retry_failed: bool
 

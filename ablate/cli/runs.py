@@ -28,7 +28,7 @@ def list_runs(
     limit: Annotated[int, typer.Option(help="Number of the newest runs to list.", min=1)] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """List recorded runs, newest last.
+    """List recorded runs, newest last, and jobs on a Slurm cluster.
 
     Examples:
       ablate list
@@ -36,6 +36,7 @@ def list_runs(
       ablate list --experiment demo --limit 100
     """
     from ablate.tracking import Project, file_store_advice
+    from ablate.workflows.cluster_jobs import print_jobs
     from ablate.workflows.messages import headline_metric, run_row
 
     project = Project.find()
@@ -48,6 +49,7 @@ def list_runs(
     if as_json:
         console.print_json([run_row(run) for run in runs])
         return
+    print_jobs(project)
     if not runs:
         console.info(_empty_list(project, tracker, experiment))
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ablate.studies.study import Study
     from ablate.workflows.tune_request import TuneContext
 
-_NOT_QUOTED = ("jobs", "executor", "address", "timeout", "save", "max_failures", "as_json")
+_NOT_QUOTED = ("jobs", "executor", "address", "slurm", "runs_per_job", "timeout", "save", "max_failures", "as_json")
 """Options that do not change the result of a search: the command line in its report leaves them out."""
 
 

@@ -79,15 +79,16 @@ class Sensitivity:
     basis: str
 
 
-def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int) -> Forecast | None:
+def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int, *, pilot: bool = True) -> Forecast | None:
     """Return the expected duration of the missing runs.
 
-    It is estimated from earlier runs at this scale on this device, else from a timed pilot.
+    It is estimated from earlier runs at this scale on this device, else from a timed pilot on this machine. Without
+    both it is None.
     """
     missing = [entry.job for entry in planned if not entry.is_done]
     if not missing:
         return Forecast(0, 0.0, "no missing runs", slots)
-    estimates = [(len(jobs), *_duration(jobs[0], journals)) for jobs in _by_scale(missing)]
+    estimates = [(len(jobs), *_duration(jobs[0], journals, pilot=pilot)) for jobs in _by_scale(missing)]
     known = [(jobs, seconds) for jobs, seconds, _ in estimates if seconds is not None]
     if not known:
         return None
@@ -110,14 +111,14 @@ def _by_scale(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _duration(job: Job, journals: Journals) -> tuple[float | None, int]:
+def _duration(job: Job, journals: Journals, *, pilot: bool) -> tuple[float | None, int]:
     """Return the expected seconds of a run, None if unknown, and the number of earlier runs that show it."""
     earlier = [
         run.metrics["time/total_s"]
         for run in similar(job, journals)
         if run.conditions["threads"] == job.conditions.threads and run.status == "finished"
     ]
-    return (statistics.median(earlier), len(earlier)) if earlier else (estimate(job), 0)
+    return (statistics.median(earlier), len(earlier)) if earlier else (estimate(job) if pilot else None, 0)
 
 
 def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> Sensitivity | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ablate.errors import UserError
@@ -61,6 +62,18 @@ class RunTask:
     journals: Path
     options: RunOptions
     wait: bool = False
+
+    @property
+    def identity(self) -> str:
+        """The same for the same run in each command. Empty for a run that waits for another process."""
+        job, conditions = self.job, asdict(self.job.conditions)
+        facts = [job.recipe.key, job.data.fingerprint, conditions, job.keep_weights, self.options.again]
+        return "" if self.wait else json.dumps(facts)
+
+    @property
+    def title(self) -> str:
+        """The name of the run."""
+        return f"{self.job.recipe.label}/s{self.job.recipe.seed}"
 
 
 @dataclass(frozen=True)

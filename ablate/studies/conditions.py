@@ -10,13 +10,17 @@ from ablate.errors import UsageError
 
 @dataclass(frozen=True)
 class RequestedConditions:
-    """The conditions that a user asks for; `auto` and None leave the choice to the workload."""
+    """The conditions that a user asks for; `auto` and None leave the choice to the workload.
+
+    With `is_remote`, the runs are made on other machines, whose device is not checked here.
+    """
 
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
     compiled: bool = False
     fused: bool | None = None
+    is_remote: bool = False
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,11 @@ class Project:
         return self.mlruns / "studies"
 
     @property
+    def slurm(self) -> Path:
+        """The folder of the queues and logs of jobs on a Slurm cluster."""
+        return self.mlruns / "slurm"
+
+    @property
     def artifacts(self) -> Path:
         """The folder of the local store's artifacts."""
         return self.mlruns / "artifacts"

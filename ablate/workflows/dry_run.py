@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablate import console
+from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.study import Study
 from ablate.wording import count
@@ -35,10 +36,16 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
 
 def print_dry_run(session: SweepSession, *, as_json: bool) -> None:
     """Print the planned runs, the expected duration, and the minimum detectable difference."""
-    plan = plan_of(session)
+    plan, script = plan_of(session), _script(session)
     if as_json:
-        console.print_json(plan.facts)
+        console.print_json({**plan.facts, **({"sbatch": script} if script else {})})
         return
     console.table(*plan.table)
-    for line in plan.lines:
+    for line in (*plan.lines, *script.splitlines()):
         console.result(line)
+
+
+def _script(session: SweepSession) -> str:
+    """Return the script of the jobs of a Slurm cluster, or an empty text."""
+    missing = len(session.open_jobs)
+    return session.executor.script(missing) if missing and isinstance(session.executor, SlurmExecutor) else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablate import console
+from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.forecast import Forecast, Sensitivity, forecast, sensitivity
 from ablate.runs.sweep import PlannedRun
 from ablate.stats.effects.types import MIN_SEEDS
@@ -80,7 +81,8 @@ class SweepPlan:
 def plan_of(session: SweepSession) -> SweepPlan:
     """Return the plan of a sweep that has not started."""
     study, planned = session.study, session.planned
-    time_left = forecast(planned, session.journals, session.executor.slots)
+    is_remote = isinstance(session.executor, SlurmExecutor)
+    time_left = forecast(planned, session.journals, session.executor.slots, pilot=not is_remote)
     return SweepPlan(study, planned, time_left, sensitivity(study, planned, session.journals), session.cautions)
 
 

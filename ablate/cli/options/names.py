@@ -13,7 +13,7 @@ from ablate.workloads.resnet9.workload import WORKLOAD
 DATASETS = ("cifar10", "cifar100", "svhn", "fashion-mnist", "digits")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "bf16", "fp32")
-EXECUTORS = ("serial", "processes", "ray")
+EXECUTORS = ("serial", "processes", "ray", "slurm")
 GOALS = ("max", "min")
 FIGURE_FORMATS: tuple[Literal["pdf", "svg"], ...] = ("pdf", "svg")
 FIGURE_WIDTHS: tuple[Literal["page", "column"], ...] = ("page", "column")

@@ -153,6 +153,21 @@ class ExecutionFlags(ExecutionChoice):
         str | None,
         execution_option(text="Address of a running Ray cluster.", panel=panels.ADVANCED, show_default=False),
     ] = None
+    slurm: Annotated[
+        str | None,
+        execution_option(
+            text="Options of sbatch for the jobs on a Slurm cluster (partition=gpu,time=02:00:00,gres=gpu:1).",
+            metavar="KEY=VALUE,...",
+            panel=panels.ADVANCED,
+            show_default=False,
+        ),
+    ] = None
+    runs_per_job: Annotated[
+        int | None,
+        execution_option(
+            text="End a Slurm job after this many runs.", min=1, panel=panels.ADVANCED, show_default="no limit"
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,11 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
 
     Device `auto` is CUDA, then Apple's MPS, then the CPU. Precision `auto` is bfloat16 where the hardware is faster in
     it. `fused` defaults to whether the device has kernels (compiled ones on the CPU, Triton on a GPU), and to false
-    with `compiled`. Raises UsageError for a device that is not available, and if there is no compiler.
+    with `compiled`. A CUDA device of another machine (`is_remote`) is not checked and uses bfloat16. Raises UsageError
+    for a device that is not available, and if there is no compiler.
     """
     device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
-    available = available_devices() if device != "cpu" else ("cpu",)
+    available = (device,) if requested.is_remote or device == "cpu" else available_devices()
     if device == "auto":
         device = available[0]
     if device not in available:
@@ -44,7 +45,8 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
     elif fused and (error := kernel_error(device)):
         raise UsageError(f"{error}. Omit --fused to train without the kernels")
     if precision == "auto":
-        precision = "bf16" if is_faster_in_bf16(device, fused=fused) else "fp32"
+        is_fast = (device == "cuda" and requested.is_remote) or is_faster_in_bf16(device, fused=fused)
+        precision = "bf16" if is_fast else "fp32"
     return Conditions(device, precision, requested.threads or usable_cores(), compiled, fused)
 
 

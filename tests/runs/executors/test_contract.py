@@ -17,11 +17,13 @@ import psutil
 import pytest
 
 from ablate.errors import UsageError, UserError
-from ablate.runs.executors import EXECUTORS, Executor, ProcessExecutor, SerialExecutor, WorkerLost, make_executor
+from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor, WorkerLost, make_executor
+from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.executors.worker import GRACE
 from ablate.workloads.resnet9 import devices
 from tests import ROOT
 from tests.samples import executors as samples
+from tests.samples.local_cluster import LocalCluster
 from tests.samples.processes import PATIENCE, is_alive, until
 
 SCRIPT = """
@@ -56,20 +58,37 @@ def cluster() -> Iterator[Any]:
 
 
 SLOW_RAY = pytest.param("ray", marks=pytest.mark.slow)
-"""Ray's workers take seconds to start: only `test_every_item_comes_back_once_with_its_result` uses Ray by default."""
+"""Ray's workers take seconds to start: only `test_each_item_has_one_result` uses Ray by default."""
+
+SLOW_SLURM = pytest.param("slurm", marks=pytest.mark.slow)
+"""Slurm's executor with jobs of submitit's local one, which take seconds to start."""
 
 
-@pytest.fixture(params=[name if name != "ray" else SLOW_RAY for name in EXECUTORS])
-def executor(request: pytest.FixtureRequest) -> Executor:
+@pytest.fixture
+def jobs() -> Iterator[LocalCluster]:
+    """The jobs of submitit's local executor."""
+    cluster = LocalCluster()
+    yield cluster
+    cluster.wait()
+
+
+def make(request: pytest.FixtureRequest) -> Executor:
+    if request.param == "slurm":
+        pytest.importorskip("submitit")
+        return SlurmExecutor(2, request.getfixturevalue("jobs"), request.getfixturevalue("tmp_path") / "queues")
     address = request.getfixturevalue("cluster").address if request.param == "ray" else None
     return make_executor(request.param, 2, address)
 
 
-@pytest.fixture(params=["processes", SLOW_RAY])
+@pytest.fixture(params=["serial", "processes", SLOW_RAY, SLOW_SLURM])
+def executor(request: pytest.FixtureRequest) -> Executor:
+    return make(request)
+
+
+@pytest.fixture(params=["processes", SLOW_RAY, SLOW_SLURM])
 def pool(request: pytest.FixtureRequest) -> Executor:
     """An executor with worker processes."""
-    address = request.getfixturevalue("cluster").address if request.param == "ray" else None
-    return make_executor(request.param, 2, address)
+    return make(request)
 
 
 def marks(folder: Path, kind: str) -> list[int]:
@@ -94,7 +113,7 @@ def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+@pytest.mark.parametrize("executor", ["serial", "processes", "ray", SLOW_SLURM], indirect=True)
 def test_each_item_has_one_result(executor: Executor) -> None:
     assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
 

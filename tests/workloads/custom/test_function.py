@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import UsageError
-from ablate.runs.executors import EXECUTORS, ProcessExecutor, make_executor
+from ablate.runs.executors import ProcessExecutor, make_executor
 from ablate.studies.study import Study
 from ablate.workloads.custom.study_file import load_study
 from ablate.workloads.dispatch import open_data
@@ -31,7 +31,8 @@ def training(body: str, folder: Path, declared: str = "factors={'a': 'b'}, metri
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else []) for name in EXECUTORS]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name == "ray" else []) for name in ("serial", "processes", "ray")],
 )
 def test_all_executors_give_the_same_runs(tmp_path: Path, name: str) -> None:
     if name == "ray":

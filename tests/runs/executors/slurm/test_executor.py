@@ -1,0 +1,299 @@
+"""The executor on a cluster whose jobs are played by the test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import UsageError, UserError
+from ablate.runs.executors import SlurmJobs, WorkerLost, make_executor
+from ablate.runs.executors.slurm import executor as module
+from ablate.runs.executors.slurm.call_queue import CallLabel, CallQueue, Claim, queues
+from ablate.runs.executors.slurm.cluster import SlurmCluster, one_line
+from ablate.runs.executors.slurm.executor import SlurmExecutor
+from ablate.runs.executors.slurm.job import MOST_RESTARTS, make_calls, may_restart
+from ablate.runs.executors.slurm.states import JobState, States
+from tests.samples import executors as samples
+
+DEAD = {"host": "elsewhere", "boot": "", "pid": 0, "started": None}
+
+
+@dataclass(frozen=True)
+class Order:
+    """An item with an identity."""
+
+    number: int
+
+    @property
+    def identity(self) -> str:
+        return f"order {self.number}"
+
+    @property
+    def title(self) -> str:
+        return f"order/{self.number}"
+
+
+def serve(order: Order) -> int:
+    return 2 * order.number
+
+
+class PlayedCluster:
+    """A cluster whose jobs do, between two looks, what `play` does with each job that is live.
+
+    `play(queue, job)` returns the new state of the job.
+    """
+
+    interval = 0.0
+
+    def __init__(self, play: Callable[[CallQueue, str], str]) -> None:
+        self.play = play
+        self.jobs: dict[str, dict[str, str]] = {}
+        self.arrays: list[tuple[int, int]] = []
+        self.cancelled: list[str] = []
+        self.folders: dict[str, Path] = {}
+
+    def submit(self, queue: Path, count: int, at_once: int, work: Callable[[], None]) -> None:
+        self.arrays.append((count, at_once))
+        self.folders[queue.name] = queue
+        jobs = self.jobs.setdefault(queue.name, {})
+        jobs |= {f"{len(self.arrays)}_{number}": "PENDING" for number in range(count)}
+
+    def states(self, queues: Sequence[str]) -> Mapping[str, States]:
+        for name in queues:
+            for job, word in self.jobs.get(name, {}).items():
+                if word in ("PENDING", "RUNNING"):
+                    self.jobs[name][job] = self.play(CallQueue(self.folders[name]), job)
+        return {name: {job: JobState(job, word) for job, word in self.jobs.get(name, {}).items()} for name in queues}
+
+    def cancel(self, queue: str, jobs: Sequence[str]) -> None:
+        self.cancelled += jobs
+        self.jobs[queue] |= dict.fromkeys(jobs, "CANCELLED")
+
+
+def work(queue: CallQueue, job: str) -> str:
+    make_calls(queue, Claim(job))
+    return "COMPLETED"
+
+
+def wait(_queue: CallQueue, _job: str) -> str:
+    return "PENDING"
+
+
+def later(play: Callable[[CallQueue, str], str]) -> Callable[[CallQueue, str], str]:
+    """Return a play in which nothing happens at the first look."""
+    looks: list[str] = []
+
+    def play_later(queue: CallQueue, job: str) -> str:
+        looks.append(job)
+        return play(queue, job) if len(looks) > 1 else "RUNNING"
+
+    return play_later
+
+
+def dies_in_its_first_call(word: str, most: int = 1) -> Callable[[CallQueue, str], str]:
+    """Return a play in which the first `most` jobs end in a state in the middle of their first call."""
+    dead: list[str] = []
+
+    def play(queue: CallQueue, job: str) -> str:
+        if len(dead) < most:
+            dead.append(job)
+            queue.take(Claim(job))
+            return word
+        return work(queue, job)
+
+    return play
+
+
+@pytest.fixture(autouse=True)
+def nothing_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+
+
+def test_jobs_take_calls_until_none_is_left(tmp_path: Path) -> None:
+    cluster = PlayedCluster(work)
+    outcomes = list(SlurmExecutor(2, cluster, tmp_path).results(samples.double, range(5)))
+    assert outcomes == [(number, 2 * number) for number in range(5)]
+    assert cluster.arrays == [(2, 2)]
+
+
+def test_more_jobs_if_each_makes_few_calls(tmp_path: Path) -> None:
+    cluster = PlayedCluster(lambda queue, job: (make_calls(queue, Claim(job), 2), "COMPLETED")[1])
+    outcomes = list(SlurmExecutor(2, cluster, tmp_path, calls_per_job=2).results(samples.double, range(5)))
+    assert len(outcomes) == 5
+    assert cluster.arrays == [(3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [("CANCELLED", "was cancelled"), ("TIMEOUT", "reached its time limit"), ("OUT_OF_MEMORY", "ran out of memory")],
+)
+def test_a_job_that_ends_early_loses_its_call_only(word: str, reason: str, tmp_path: Path) -> None:
+    cluster = PlayedCluster(dies_in_its_first_call(word))
+    outcomes = dict(SlurmExecutor(1, cluster, tmp_path).results(samples.double, range(3)))
+    assert outcomes == {0: WorkerLost(f"its job 1_0 {reason}"), 1: 2, 2: 4}
+    assert cluster.arrays == [(1, 1), (1, 1)], "another job makes the other calls"
+
+
+@pytest.mark.parametrize("word", ["NODE_FAIL", "PREEMPTED"])
+def test_a_fault_of_the_cluster_does_not_lose_the_call(word: str, tmp_path: Path) -> None:
+    executor = SlurmExecutor(1, PlayedCluster(dies_in_its_first_call(word, 3)), tmp_path)
+    assert dict(executor.results(samples.double, range(3))) == {0: 0, 1: 2, 2: 4}
+    executor = SlurmExecutor(1, PlayedCluster(dies_in_its_first_call(word, 99)), tmp_path)
+    lost = next(executor.results(samples.double, [1]))
+    assert isinstance(lost[1], WorkerLost)
+
+
+def test_jobs_that_end_before_their_first_call_end_the_sweep(tmp_path: Path) -> None:
+    cluster = PlayedCluster(lambda queue, job: "FAILED")
+    with pytest.raises(UserError, match=r"Job 2_\d failed before its first run"):
+        list(SlurmExecutor(2, cluster, tmp_path).results(samples.double, range(5)))
+
+
+def test_closing_early_cancels_the_jobs(tmp_path: Path) -> None:
+    def make_one(queue: CallQueue, job: str) -> str:
+        make_calls(queue, Claim(job), 1)
+        return "RUNNING"
+
+    cluster = PlayedCluster(make_one)
+    results = SlurmExecutor(2, cluster, tmp_path).results(samples.double, range(50))
+    next(results)
+    results.close()
+    assert cluster.cancelled == ["1_0", "1_1"]
+    queue = queues(tmp_path)[0]
+    assert queue.is_closed
+    assert queue.take(Claim("late")) is None
+
+
+def leave_behind(cluster: PlayedCluster, folder: Path, orders: Sequence[Order]) -> CallQueue:
+    """Leave the queue of a command that was killed after it had submitted one job."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SlurmExecutor, "_dismiss", lambda *_: None)
+        patch.setattr(SlurmExecutor, "_await_end", lambda *_: None)
+        patch.setattr(module, "this_process", lambda: {**DEAD, "host": _host()})
+        patch.setattr(SlurmExecutor, "_outcomes", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(SlurmExecutor(1, cluster, folder).results(serve, orders))
+    return queues(folder)[0]
+
+
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_next_command_waits_for_the_jobs_of_the_last_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = PlayedCluster(wait)
+    queue = leave_behind(cluster, tmp_path, [Order(number) for number in range(4)])
+    make_calls(queue, Claim("1_0"), 1)  # the job continues without a command
+    assert queue.take(Claim("1_0")) == 1
+    cluster.play = later(work)
+    orders = [Order(number) for number in (1, 2, 3, 7)]
+    assert dict(SlurmExecutor(1, cluster, tmp_path).results(serve, orders)) == {order: serve(order) for order in orders}
+    assert "3 runs are in 1 jobs of an earlier command" in capsys.readouterr().err
+    assert cluster.arrays == [(1, 1), (1, 1)], "one job more, for the call that is new"
+    assert len(queue.results()) == 4
+
+
+def test_calls_of_dead_jobs_are_made_again(tmp_path: Path) -> None:
+    cluster = PlayedCluster(wait)
+    queue = leave_behind(cluster, tmp_path, [Order(0), Order(1)])
+    queue.take(Claim("1_0"))
+    cluster.jobs[queue.name]["1_0"] = "TIMEOUT"
+    cluster.play = work
+    assert dict(SlurmExecutor(1, cluster, tmp_path).results(serve, [Order(0), Order(1)])) == {Order(0): 0, Order(1): 2}
+    assert len(cluster.arrays) == 2
+
+
+def test_two_commands_share_the_jobs_and_one_does_not_cancel_those_of_the_other(tmp_path: Path) -> None:
+    cluster = PlayedCluster(wait)
+    first = SlurmExecutor(1, cluster, tmp_path).results(serve, [Order(0), Order(1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SlurmExecutor, "_outcomes", lambda *_: iter([]))
+        patch.setattr(SlurmExecutor, "_dismiss", lambda *_: None)
+        patch.setattr(SlurmExecutor, "_await_end", lambda *_: None)
+        assert list(first) == []
+    second = SlurmExecutor(1, cluster, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SlurmExecutor, "_outcomes", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(second.results(serve, [Order(0)]))
+    assert cluster.arrays == [(1, 1)]
+    assert cluster.cancelled == []
+
+
+def test_a_call_is_claimed_once_and_kept_over_a_restart(tmp_path: Path) -> None:
+    queue = CallQueue.create(tmp_path, [b"a", b"b"], [CallLabel("", "")] * 2, DEAD)
+    assert [queue.take(Claim("1")), queue.take(Claim("2")), queue.take(Claim("3"))] == [0, 1, None]
+    assert queue.take(Claim("1", restarts=1)) == 0, "the same job continues with its call"
+    assert queue.claims() == {0: Claim("1"), 1: Claim("2")}
+    assert may_restart(queue, Claim("1", MOST_RESTARTS - 1))
+    assert not may_restart(queue, Claim("1", MOST_RESTARTS))
+    queue.release(0)
+    assert queue.unclaimed() == [0]
+
+
+def test_a_job_waits_for_the_second_look(tmp_path: Path) -> None:
+    """On a network file system the result may appear after the end of the job."""
+    late: list[CallQueue] = []
+
+    def play(queue: CallQueue, job: str) -> str:
+        number = queue.take(Claim(job))
+        assert number is not None
+        late.append(queue)
+        return "COMPLETED"
+
+    cluster = PlayedCluster(play)
+    executor = SlurmExecutor(1, cluster, tmp_path)
+    looks: list[int] = []
+
+    def write_late(_seconds: float) -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            make_calls(late[0], Claim("1_0"), 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.time, "sleep", write_late)
+        assert list(executor.results(samples.double, [4])) == [(4, 8)]
+
+
+def test_slurm_without_its_commands_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    executor = SlurmExecutor(1, SlurmCluster({}), tmp_path)
+    with pytest.raises(UserError, match="Slurm's command sbatch is not on the PATH"):
+        list(executor.results(samples.double, [1]))
+
+
+def test_a_missing_submitit_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(UsageError, match=r"pip install 'ablate-study\[slurm\]'"):
+        make_executor("slurm", 1)
+
+
+def test_errors_of_sbatch_are_one_line() -> None:
+    text = (
+        "sbatch: error: invalid partition specified: nope\nsbatch: error: Batch job submission failed: Invalid name\n"
+    )
+    assert one_line(text) == "Batch job submission failed: Invalid name / invalid partition specified: nope"
+
+
+def test_the_script_has_the_options(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    jobs = SlurmJobs(tmp_path, {"partition": "gpu", "time": "02:00:00", "exclusive": True, "no-requeue": True}, 3)
+    executor = make_executor("slurm", 4, threads=2, jobs=jobs)
+    assert isinstance(executor, SlurmExecutor)
+    lines = executor.script(20).splitlines()
+    for line in ("--array=0-6%4", "--partition=gpu", "--time=02:00:00", "--exclusive", "--cpus-per-task=2"):
+        assert f"#SBATCH {line}" in lines
+    assert "#SBATCH --signal=USR2@90" in lines
+    assert not list(tmp_path.iterdir()), "a dry run writes nothing"

@@ -1,0 +1,177 @@
+"""The demo study on a real Slurm of two nodes, whose jobs end in every way, has the table of a serial sweep."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ablate.journal.run_journal import Journals
+from tests import ROOT
+from tests.samples.processes import Program, start_program, until
+from tests.samples.slurm_nodes import SlurmNodes, is_installed, slurm_nodes
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_installed(), reason="needs Slurm (slurmctld, slurmd and its commands)"),
+    pytest.mark.skipif(find_spec("submitit") is None, reason="needs the extra `slurm`"),
+]
+
+LONG = 900.0
+SWEEP = ("sweep", str(ROOT / "experiments/demo.py"), "--seeds", "1", "--epochs", "4", "--threads", "1", "--offline")
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[SlurmNodes]:
+    with slurm_nodes() as running:
+        yield running
+
+
+def start(folder: Path, nodes: SlurmNodes, partition: str, jobs: int = 2, **options: object) -> Program:
+    text = ",".join(f"{name}={value}" for name, value in {"partition": partition, **options}.items())
+    arguments = (*SWEEP, "--executor", "slurm", "--slurm", text, "--jobs", str(jobs), "--json")
+    return start_program(*arguments, folder=folder, environment=nodes.environment, fresh=True)
+
+
+Table = tuple[str, dict[str, object]]
+
+
+def table(folder: Path) -> Table:
+    """Return the effects of the report, and the history and the weights of each run, bit for bit."""
+    journals = Journals(folder / "mlruns" / "journal")
+    runs = [run for path in journals.paths() if (run := journals.read(path)) and run.is_result]
+    losses = {run.key: [row.get("train/loss") for row in run.history] for run in runs}
+    weights = {run.key: (losses[run.key], run.metrics["test/loss"], run.params["weights_digest"]) for run in runs}
+    return (folder / "reports" / "demo" / "effects.csv").read_text(), dict(weights)
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    folder = tmp_path_factory.mktemp("serial")
+    program = start_program(*SWEEP, "--executor", "serial", folder=folder, fresh=True)
+    _, errors = program.communicate(LONG)
+    assert program.returncode == 0, errors
+    return table(folder)
+
+
+def training(nodes: SlurmNodes, folder: Path, node: str = "n2") -> str:
+    """Wait until a job on a node trains, and return its id."""
+    found: list[str] = []
+
+    def is_training() -> bool:
+        journals = list((folder / "mlruns" / "journal").glob("*.jsonl"))
+        begun = [path for path in journals if path.read_text().count('{"record": "metrics"') >= 2]
+        found[:] = [job for job, (word, where) in nodes.jobs().items() if word == "RUNNING" and where == node]
+        return bool(begun and found)
+
+    until(is_training, LONG, 0.2)
+    return found[0]
+
+
+def kill_the_command(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    training(nodes, folder)
+    program.kill_all()
+    time.sleep(3)
+    assert len(nodes.jobs()) == 2, "the jobs continue"
+    return start(folder, nodes, "main")
+
+
+def cancel_a_running_job(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    nodes.command("scancel", training(nodes, folder))
+    return program
+
+
+def reach_the_time_limit(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    """Send what Slurm sends before the limit; `test_a_time_limit` waits for a real one."""
+    nodes.command("scancel", "--signal=USR2", training(nodes, folder))
+    return program
+
+
+def fail_a_node(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    training(nodes, folder)
+    nodes.kill("n2")
+    until(lambda: not any(node == "n2" for _, node in nodes.jobs().values()), LONG, 0.5)
+    nodes.start("n2")
+    return program
+
+
+def preempt(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    training(nodes, folder)
+    nodes.command("sbatch", "-p", "urgent", "-w", "n2", "-o", "/dev/null", "--wrap", "sleep 5")
+    return program
+
+
+def restart_the_controller(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
+    training(nodes, folder)
+    nodes.kill("slurmctld")
+    time.sleep(15)
+    nodes.start("slurmctld")
+    return program
+
+
+@pytest.mark.parametrize(
+    ("partition", "fault"),
+    [
+        ("main", kill_the_command),
+        ("main", cancel_a_running_job),
+        ("main", reach_the_time_limit),
+        ("main", fail_a_node),
+        ("main", preempt),
+        ("cheap", preempt),
+        ("main", restart_the_controller),
+    ],
+)
+def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
+    partition: str,
+    fault: Callable[[SlurmNodes, Path, Program], Program],
+    nodes: SlurmNodes,
+    serial: Table,
+    tmp_path: Path,
+) -> None:
+    until(nodes.are_idle, LONG, 0.5)
+    program = fault(nodes, tmp_path, start(tmp_path, nodes, partition))
+    output, errors = program.communicate(LONG)
+    assert program.returncode == 0, errors
+    assert json.loads(output)["failed"] == 0
+    assert table(tmp_path) == serial
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    made = Counter(run.key for path in journals.paths() if (run := journals.read(path)) and run.is_result)
+    assert set(made.values()) == {1}, "no run is made twice"
+    assert len(made) == 4
+
+
+def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
+    """One job of a minute makes all runs: Slurm puts it back into the queue before its limit."""
+    until(nodes.are_idle, LONG, 0.5)
+    program = start(tmp_path, nodes, "main", jobs=1, time=1)
+    _, errors = program.communicate(LONG)
+    assert program.returncode == 0, errors
+    assert table(tmp_path) == serial
+    records = "".join(path.read_text() for path in (tmp_path / "mlruns" / "journal").glob("*.jsonl"))
+    assert '{"record": "resume"' in records
+
+
+def test_an_interrupt_cancels_the_jobs(nodes: SlurmNodes, tmp_path: Path) -> None:
+    until(nodes.are_idle, LONG, 0.5)
+    program = start(tmp_path, nodes, "main")
+    training(nodes, tmp_path)
+    program.send_signal(signal.SIGINT)
+    _, errors = program.communicate(LONG)
+    assert program.returncode == 130, errors
+    until(lambda: not nodes.jobs(), 30)
+    journals = Journals(tmp_path / "mlruns" / "journal")
+    assert "killed" in {run.status for path in journals.paths() if (run := journals.read(path))}
+
+
+def test_an_unknown_partition_is_one_line(nodes: SlurmNodes, tmp_path: Path) -> None:
+    program = start(tmp_path, nodes, "nowhere")
+    _, errors = program.communicate(LONG)
+    assert program.returncode == 1
+    last = errors.splitlines()[-1]
+    assert last.startswith("error: Slurm refused the jobs: Batch job submission failed: Invalid partition")
