@@ -16,16 +16,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from matplotlib.figure import Figure
 
 from ablate.cores import share_cores
 from ablate.figures import style
 from tests.samples.browser import CHROMIUM
 from tests.samples.processes import fork_server
-from tests.samples.sketch import sketch
+from tests.samples.sketch import FULL, SKETCHES
 from tests.samples.tracking import mlflow_project
-
-RENDER, LAY_OUT = style.render, Figure.draw_without_rendering
 
 NURSERY, YOUNG, MIDDLE = 100_000, 20, 50
 """Objects until a garbage collection, and collections until the next generation; the usual ones cost a tenth more."""
@@ -58,8 +55,8 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
     patch.setattr("ablate.report.plots.render.figure_pool", nullcontext)  # the other cores run other tests
     patch.setattr(style, "DPI", 80)  # text has the same share of a figure at any resolution
-    patch.setattr(style, "render", sketch)
-    patch.setattr(Figure, "draw_without_rendering", lambda _figure: None)
+    for replaced in SKETCHES:
+        patch.setattr(*replaced)
     yield
     patch.undo()
 
@@ -78,16 +75,16 @@ def _is_worker() -> bool:
 @pytest.fixture
 def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures in full."""
-    monkeypatch.setattr(style, "render", RENDER)
-    monkeypatch.setattr(Figure, "draw_without_rendering", LAY_OUT)
+    for original in FULL:
+        monkeypatch.setattr(*original)
 
 
 @pytest.fixture(scope="module")
 def all_pictures() -> Iterator[None]:
     """Draw the figures of a module in full."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "render", RENDER)
-        patch.setattr(Figure, "draw_without_rendering", LAY_OUT)
+        for original in FULL:
+            patch.setattr(*original)
         yield
 
 

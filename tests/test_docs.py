@@ -30,7 +30,6 @@ OWN = "experiments/mine.py"
 OWN_QUICK = ("--epochs", "1", "--threads", "1", "--executor", "serial")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\n```console\n(?P<text>.*?)```", re.DOTALL)
 BLOCK = re.compile(r"^```console\n(?P<text>.*?)^```", re.DOTALL | re.MULTILINE)
-SLOW = {"tuning"}  # its searches take minutes; tests/cli/test_tune.py has slow tests of them
 GUIDES = [page for page in PAGES if page.name != "README.md"]  # tests/test_readme.py runs the README's
 
 
@@ -71,7 +70,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", [page for page in GUIDES if run_commands(page) and page.stem not in SLOW], ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.stem == "cli" else ())
+        for page in GUIDES
+        if run_commands(page) and page.stem != "tuning"  # tests/cli/test_tune.py has slow tests of its searches
+    ],
+)
 def test_the_commands_of_a_page_run(page: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     for command in run_commands(page):
@@ -152,6 +158,7 @@ def test_the_page_on_marks_names_every_quantity_and_its_examples_are_right() -> 
         assert len(filled.marks) == len(document.marks) >= 1
 
 
+@pytest.mark.slow  # it imports every committed study
 def test_the_command_line_checks_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlruns").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -243,6 +243,7 @@ def trained(plan: TrainingPlan, seeds: int) -> list[Training]:
     return trainings
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_seeds_side_by_side_equal_seeds_one_after_the_other() -> None:
     factors = FACTORS.in_order({*FACTORS.baseline} - {"dropout"} | {"mixup", "label_smoothing"})

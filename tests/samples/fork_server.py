@@ -91,10 +91,10 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
 
 def sketch_figures() -> None:
     """Write a dot instead of each figure, as in the tests' own processes."""
-    from ablate.figures import style
-    from tests.samples.sketch import sketch
+    from tests.samples.sketch import SKETCHES
 
-    style.render = sketch
+    for replaced in SKETCHES:
+        setattr(*replaced)
 
 
 def become(request: dict[str, Any]) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
+
+from ablate.figures import style
+from ablate.report.plots import render
+
+_DRAW = render._draw
 
 
 def sketch(_figure: Figure) -> bytes:
@@ -13,3 +20,24 @@ def sketch(_figure: Figure) -> bytes:
     content = io.BytesIO()
     Image.new("L", (1, 1)).save(content, "PNG")
     return content.getvalue()
+
+
+def sketch_plot(plot: render.Plot, folder: Path) -> str:
+    """Draw a plot of a report, but replace its variant for phones by a dot."""
+    if plot.medium != "phone":
+        return _DRAW(plot, folder)
+    path = folder / plot.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sketch(Figure()))
+    return ""
+
+
+SKETCHES: tuple[tuple[Any, str, Any], ...] = (
+    (style, "render", sketch),
+    (Figure, "draw_without_rendering", lambda _figure: None),
+    (render, "_draw", sketch_plot),
+)
+"""Replacements of what draws figures, as arguments of `setattr`."""
+
+FULL = tuple((owner, name, getattr(owner, name)) for owner, name, _ in SKETCHES)
+"""What they replace."""

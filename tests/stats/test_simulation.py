@@ -169,6 +169,7 @@ def test_instability_without_holm_is_detected(monkeypatch):
     assert max(row.false_unreliable for row in simulate(often, 4000, seed=2)) > 0.05
 
 
+@pytest.mark.slow
 def test_factorial_designs_hold_their_limits():
     rates = simulate_factorial(25, seed=1)
     screening = [row for row in rates if is_screening(row.cell.design)]
