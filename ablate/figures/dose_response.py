@@ -21,7 +21,7 @@ from ablate.figures.legends import legend_below
 from ablate.figures.media import page_width, panels_across
 from ablate.figures.scales import Scale, scale_of
 from ablate.figures.style import BLUE, GREY, INK, PALE, panel_grid, save, styled
-from ablate.figures.table_cells import number, records, text
+from ablate.figures.table_cells import Differences, differences_of, number, records, text
 
 PANELS_ACROSS = 2
 PANEL_HEIGHT = 3.1  # inches
@@ -55,7 +55,7 @@ def dose_response(
     margin: float,
     unit: str = "points",
     metric: str = "test accuracy",
-    seeds: Mapping[str, Sequence[float]] | None = None,
+    seeds: Differences | None = None,
     title: str | None = None,
 ) -> bytes:
     """Plot differences by the value of a setting, one panel per setting and reference.
@@ -69,7 +69,7 @@ def dose_response(
         margin: The smallest difference that matters, in `unit`.
         unit: The unit of the differences.
         metric: The metric's name.
-        seeds: The paired differences of each variant.
+        seeds: The paired differences of each variant, or of each (variant, reference).
         path: PNG file to write.
         title: Figure title.
     """
@@ -77,7 +77,7 @@ def dose_response(
     references: dict[tuple[str, str], float] = {}
     for record in records(effects):
         key = text(record, "factor"), text(record, "reference", "baseline")
-        row = _row(record, (seeds or {}).get(text(record, "variant"), ()), decimals(margin, unit))
+        row = _row(record, differences_of(record, seeds or {}), decimals(margin, unit))
         groups.setdefault(key, []).append(Dose(number(record, "value"), row))
         references[key] = number(record, "reference_value")
     if not groups:

@@ -18,7 +18,7 @@ from ablate.figures.interval_rows import Row, View, draw_panel, range_in_view
 from ablate.figures.labels import BODY, SMALL, decimals, fit
 from ablate.figures.media import page_width, panels_across
 from ablate.figures.style import BLUE, GREY, panel_grid, save, styled
-from ablate.figures.table_cells import number, records, text
+from ablate.figures.table_cells import Differences, differences_of, number, records, text
 
 PANELS_ACROSS = 5
 LEAST_HEIGHT = 0.2
@@ -36,7 +36,7 @@ def forest(
     margin: float,
     unit: str = "points",
     metric: str = "test accuracy",
-    seeds: Mapping[str, Sequence[float]] | None = None,
+    seeds: Differences | None = None,
     title: str | None = None,
 ) -> bytes:
     """Draw `forest_figure`, and write it to `path` (PNG, PDF or SVG) if given."""
@@ -50,7 +50,7 @@ def forest_figure(
     margin: float,
     unit: str = "points",
     metric: str = "test accuracy",
-    seeds: Mapping[str, Sequence[float]] | None = None,
+    seeds: Differences | None = None,
     title: str | None = None,
 ) -> Figure:
     """Plot differences with both intervals, sorted, one panel per reference; names are above the rows if it is narrow.
@@ -64,7 +64,7 @@ def forest_figure(
         margin: The smallest difference that matters, in `unit`.
         unit: The unit of the differences.
         metric: The metric's name.
-        seeds: The paired differences of each variant.
+        seeds: The paired differences of each variant, or of each (variant, reference).
         title: Figure title.
     """
     table = records(effects)
@@ -91,7 +91,7 @@ def forest_axes(
     margin: float,
     unit: str = "points",
     metric: str = "test accuracy",
-    seeds: Mapping[str, Sequence[float]] | None = None,
+    seeds: Differences | None = None,
 ) -> None:
     """Plot differences with both intervals into `axes`, sorted; arguments as for `forest_figure`.
 
@@ -121,8 +121,9 @@ def _at_even_ranks(ordered: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.take(ordered, np.linspace(0, len(ordered) - 1, MOST_DOTS).round().astype(int), axis=0)
 
 
-def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits: int) -> Row:
+def _row(record: Mapping[str, Any], seeds: Differences, digits: int) -> Row:
     name = text(record, "variant") or text(record, "factor")
+    differences = differences_of(record, seeds)
     return Row(
         name=name,
         delta=number(record, "delta"),
@@ -130,8 +131,8 @@ def _row(record: Mapping[str, Any], seeds: Mapping[str, Sequence[float]], digits
         familywise=(number(record, "fw_low"), number(record, "fw_high")),
         verdict=text(record, "verdict"),
         unstable=number(record, "n_unstable") > 0,
-        seeds=_at_even_ranks(np.sort(np.asarray(seeds.get(name, ()), dtype=np.float64))).tolist(),
-        n_seeds=len(seeds.get(name, ())),
+        seeds=_at_even_ranks(np.sort(np.asarray(differences, dtype=np.float64))).tolist(),
+        n_seeds=len(differences),
         digits=digits,
     )
 

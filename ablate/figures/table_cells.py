@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+Differences = Mapping[Any, Sequence[float]]
+"""Paired differences by variant, or by (variant, reference) where a variant is compared with several references."""
 
 
 def records(table: Any) -> list[dict[str, Any]]:
@@ -28,3 +31,10 @@ def text(row: Mapping[str, Any], name: str, default: str = "") -> str:
     value = row.get(name)
     missing = value is None or (isinstance(value, float) and math.isnan(value))
     return default if missing else str(value) or default
+
+
+def differences_of(row: Mapping[str, Any], seeds: Differences) -> Sequence[float]:
+    """Return the paired differences of a row's comparison; empty if they are not given."""
+    variant = text(row, "variant") or text(row, "factor")
+    own = (variant, text(row, "reference", "baseline"))
+    return seeds.get(own, seeds.get(variant, ()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,16 @@ def _on_dataset(effect: Effect, analysis: Analysis) -> dict[str, str]:
         return {}
     arm = arms[effect.variant]
     return {"factor": arm.variant, "variant": arm.variant, "reference": analysis.study.baseline, "dataset": arm.dataset}
+
+
+def comparison_names(effects: Iterable[Effect]) -> list[str]:
+    """Return a name of each comparison: its variant, with the reference where the variant has several."""
+    compared = list(effects)
+    references = Counter(effect.variant for effect in compared)
+    return [
+        f"{effect.variant} against {effect.reference}" if references[effect.variant] > 1 else effect.variant
+        for effect in compared
+    ]
 
 
 def effects_facts(analysis: Analysis) -> list[dict[str, Any]]:

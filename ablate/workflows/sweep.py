@@ -183,7 +183,8 @@ class SweepSession:
         return view
 
     def _comparisons(self) -> dict[str, str]:
-        return {row.variant: row.reference for row in self.study.comparisons()}
+        """Return the reference of each variant; the first one where it has several."""
+        return {row.variant: row.reference for row in reversed(self.study.comparisons())}
 
     def _title(self, key: str) -> str:
         return run_title(self.runs[key])

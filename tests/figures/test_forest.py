@@ -53,6 +53,16 @@ def test_forest_shows_every_seed_and_interval_sorted(drawn: Drawn) -> None:
     assert any("clear and important" in words for words in drawn.words)
 
 
+def test_a_variant_with_two_references_has_the_seeds_of_each_comparison(drawn: Drawn) -> None:
+    (row, *_), _ = effect_rows(1)
+    rows = [row | {"reference": name} for name in ("first", "second")]
+    figures.forest(rows, margin=0.5, seeds={("no-augment", "first"): [-12.5], ("no-augment", "second"): [-11.5]})
+    drawn_dots = [
+        [x for line in axes.lines if line.get_marker() == "." for x, _ in points(line)] for axes in drawn.figure.axes
+    ]
+    assert drawn_dots == [[-12.5], [-11.5]]
+
+
 def test_small_effects_are_enlarged_next_to_large_ones(drawn: Drawn) -> None:
     rows, seeds = effect_rows(7)
     figures.forest(rows, margin=0.5, seeds=seeds)

@@ -16,7 +16,7 @@ from statsmodels.stats.anova import anova_lm
 from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
 from ablate.report.plots.level_plots import dose_response_plots
-from ablate.report.plots.study_plots import forest_plots
+from ablate.report.plots.study_plots import forest_plots, study_plots
 from ablate.report.sections.answer import plain_answer
 from ablate.report.sections.document import markdown
 from ablate.report.sections.levels import level_sentences, levels_in_short
@@ -206,7 +206,7 @@ def test_the_dose_response_plot_has_every_value(tmp_path: Path) -> None:
     assert [(row["factor"], row["value"], row["reference_value"], row["reference"]) for row in rows] == [
         ("heat", 0.5, 1.0, "baseline"), ("heat", 2.0, 1.0, "baseline"),
     ]  # fmt: skip
-    assert set(plot.arguments["seeds"]) == {"heat=0.5", "heat=2"}
+    assert set(plot.arguments["seeds"]) == {("heat=0.5", "baseline"), ("heat=2", "baseline")}
     (averaged,) = dose_response_plots(analyse(data_of(FACTORIAL)))
     assert {row["reference"] for row in averaged.arguments["effects"]} == {"baseline's value"}
     assert list(dose_response_plots(analyse(data_of(study_of(vary={"heat": [1, 2]}))))) == []
@@ -214,6 +214,18 @@ def test_the_dose_response_plot_has_every_value(tmp_path: Path) -> None:
     assert {(row["variant"], row["reference"]) for row in forest.arguments["effects"]} >= {
         ("spice=curry", "the baseline's levels"), ("no-sugar", "the baseline's levels"),
     }  # fmt: skip
+
+
+def test_every_comparison_of_a_variant_has_its_own_seeds_and_noise() -> None:
+    analysis = analyse(data_of(study_of(all_pairs=True)))
+    plots = {plot.section: plot.arguments for plot in study_plots(analysis)}
+    forest = plots["forest"]
+    assert len(forest["effects"]) == len(forest["seeds"]) == len(plots["noise"]["sds"]) == 7
+    for row in forest["effects"]:
+        differences = forest["seeds"][row["variant"], row["reference"]]
+        assert sum(differences) / len(differences) == pytest.approx(row["delta"])
+    assert {"spice=curry against spice=pepper", "spice=pepper"} <= set(plots["noise"]["sds"])
+    assert "| spice=curry against baseline |" in markdown(analysis, [], [])
 
 
 def test_two_level_studies_have_none_of_this() -> None:

@@ -36,8 +36,8 @@ def dose_response_plots(analysis: Analysis) -> Iterator[Plot]:
                 "ci_low": low, "ci_high": high, "fw_low": fw_low, "fw_high": fw_high,
             }
         )  # fmt: skip
-        pair = effect.evidence.paired
-        seeds[effect.variant] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
+        both = zip(effect.evidence.paired.variant, effect.evidence.paired.reference, strict=True)
+        seeds[effect.variant, _reference(effect)] = [one - other for one, other in both]
     caption = (
         "Difference from the baseline's value (diamond). Thin line: family-wise interval, on which the verdict is "
         "based; thick line: 95 % interval of this comparison alone; dots: single seeds. Grey band: the margin. The "

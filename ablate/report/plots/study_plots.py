@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
+from ablate.report.effect_rows import comparison_names
 from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.main_effects import AVERAGED, names_in_plots
 from ablate.report.plots.curves import batch_plots, training_plots
@@ -76,7 +77,8 @@ def forest_plots(analysis: Analysis) -> Iterator[Plot]:
         rows.append(row)
         pair = effect.evidence.paired
         if not pair.is_unpaired:
-            seeds[row["variant"]] = [one - other for one, other in zip(pair.variant, pair.reference, strict=True)]
+            both = zip(pair.variant, pair.reference, strict=True)
+            seeds[row["variant"], row["reference"]] = [one - other for one, other in both]
     if not rows:
         return
     dots = (
@@ -220,7 +222,8 @@ def _shapley(analysis: Analysis) -> Iterator[Plot]:
 
 
 def _noise(analysis: Analysis) -> Iterator[Plot]:
-    sds = {effect.variant: effect.evidence.sd_difference for effect in analysis.headline}
+    named = zip(comparison_names(analysis.headline), analysis.headline, strict=True)
+    sds = {name: effect.evidence.sd_difference for name, effect in named}
     sds = {name: sd for name, sd in sds.items() if math.isfinite(sd) and sd > 0}
     if not sds or analysis.budget is None:
         return

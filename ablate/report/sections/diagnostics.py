@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ablate.report.analysis import Analysis
+from ablate.report.effect_rows import comparison_names
 from ablate.report.formats.markdown_text import MOST_ROWS, bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
 from ablate.report.sections.head import incomplete_lines
@@ -30,7 +31,8 @@ def diagnostics(analysis: Analysis) -> str:
     parts = ["## Diagnostics", *([bullets(map(escape, incomplete))] if incomplete else [])]
     effects = [effect for effect in analysis.headline if effect.n > 1 and not effect.evidence.paired.is_unpaired]
     if effects:
-        rows = [_sensitivity(effect, analysis) for effect in effects[:MOST_ROWS]]
+        names = comparison_names(effects)[:MOST_ROWS]
+        rows = [_sensitivity(name, effect, analysis) for name, effect in zip(names, effects, strict=False)]
         words = (
             "Sensitivity: the primary analysis is the paired t-test, chosen beforehand. The other tests show how much "
             "the results depend on this choice. These p-values are not corrected for multiple comparisons."
@@ -66,10 +68,10 @@ def _has_unstable_runs(effect: Effect) -> bool:
     return bool(effect.n_unstable or effect.evidence.paired.reference_unstable)
 
 
-def _sensitivity(effect: Effect, analysis: Analysis) -> list[str]:
+def _sensitivity(name: str, effect: Effect, analysis: Analysis) -> list[str]:
     digits = digits_of(analysis.study.metric, analysis.study.margin)
     return [
-        escape(effect.variant),
+        escape(name),
         plain(effect.rho, 2),
         escape(probability(effect.p)),
         escape(probability(effect.p_welch)),

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ablate.report.analysis import Analysis
+from ablate.report.effect_rows import comparison_names
 from ablate.report.formats.markdown_text import MOST_ROWS, bold, bullets, code, escape, table
 from ablate.report.formats.numbers import DASH, signed, spread
 from ablate.report.study_data import Histories, History
@@ -82,15 +83,16 @@ def classes_section(analysis: Analysis) -> str:
         return ""
     classes, labels = known
     changes = {}
-    for effect in analysis.compared[:MOST_ROWS]:
+    compared = analysis.compared[:MOST_ROWS]
+    for name, effect in zip(comparison_names(compared), compared, strict=True):
         one, other = correct.get(effect.variant, {}), correct.get(effect.reference, {})
         seeds = [seed for seed in one if seed in other and len(one[seed]) == len(other[seed]) == len(labels)]
         if seeds:
-            changes[effect.variant] = _by_class([(one[seed], other[seed]) for seed in seeds], labels, len(classes))
+            changes[name] = _by_class([(one[seed], other[seed]) for seed in seeds], labels, len(classes))
     if not changes:
         return ""
     shown = _most_changed(list(changes.values()), len(classes))
-    rows = [[code(variant), *(_cell(by_class[place]) for place in shown)] for variant, by_class in changes.items()]
+    rows = [[code(name), *(_cell(by_class[place]) for place in shown)] for name, by_class in changes.items()]
     words = (
         "Change of the accuracy within each class of the test images, in percentage points: variant minus reference, "
         "mean over seeds. Bold: further from zero than two standard errors. These are many comparisons without "
