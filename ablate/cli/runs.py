@@ -49,8 +49,8 @@ def list_runs(
     if as_json:
         console.print_json([run_row(run) for run in runs])
         return
-    print_jobs(project)
     if not runs:
+        print_jobs(project)
         console.info(_empty_list(project, tracker, experiment))
         return
     shown = runs[-limit:]
@@ -60,6 +60,7 @@ def list_runs(
     console.table(list(rows[0]), [list(row.values()) for row in rows], optional=optional)
     if len(runs) > limit:
         console.info(f"{len(runs) - limit} older runs not shown (--limit {len(runs)} shows them)")
+    print_jobs(project)
 
 
 def _empty_list(project: Project, tracker: Tracker, experiment: str | None) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ablate import console
 from ablate.errors import UserError
 from ablate.runs.executors.contract import WorkerLost
 from ablate.runs.executors.slurm.call_queue import CallQueue
@@ -67,11 +68,15 @@ class Batch:
             elif number in self.awaited:
                 self.awaited.discard(number)
                 yield number, WorkerLost(f"its job {state.job} {state.end}{self._log(state)}")
+        if self.queue.is_closed and not live(self.states.values()):
+            for number in sorted(self.awaited & set(self.queue.unclaimed())):
+                self.awaited.discard(number)
+                yield number, WorkerLost("another command cancelled its job")
 
     def top_up(self) -> None:
         """Submit jobs for the calls that no job will make. Raises UserError if jobs end before their first call."""
         unclaimed = self.queue.unclaimed()
-        if not unclaimed:
+        if not unclaimed or self.queue.is_closed:
             return
         alive = live(self.states.values())
         makers = {claim.job for claim in self.queue.claims().values()}
@@ -81,7 +86,12 @@ class Batch:
         if count == 0:
             return
         self._check_ends()
-        self.submit(count, max(1, self.slots - len(alive)))
+        try:
+            self.submit(count, max(1, self.slots - len(alive)))
+        except UserError as error:
+            if not alive:
+                raise
+            console.warn_once(f"{error}. The other jobs continue")
 
     def submit(self, count: int, at_once: int) -> None:
         """Submit jobs and note their ids."""

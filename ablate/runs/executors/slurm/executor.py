@@ -18,6 +18,7 @@ from ablate.runs.executors.slurm.call_queue import NAME_PREFIX, CallLabel, CallQ
 from ablate.runs.executors.slurm.cluster import Cluster, SlurmCluster
 from ablate.runs.executors.slurm.states import jobs_to_submit, live
 from ablate.runs.executors.worker import GRACE, pack_call, unpack_result
+from ablate.wording import count, listed
 
 KEPT = 24 * 3600.0
 """Seconds after which the folder of a queue without jobs is removed."""
@@ -70,20 +71,21 @@ class SlurmExecutor:
             UserError: If the cluster refuses the jobs.
         """
         places = self._attach(items)
-        batches = {batch.queue.name: batch for batch, _ in places.values()}
-        own = [batch for batch in batches.values() if self._adopt(batch)]
+        batches = list({batch.queue.name: batch for batch, _ in places.values()}.values())
+        for batch in batches:
+            _announce(batch, adopted=self._is_ours(batch))
         try:
             missing = [number for number in range(len(items)) if number not in places]
             if missing:
-                own.append(self._begin(call, [items[number] for number in missing], own))
-                batches[own[-1].queue.name] = own[-1]
-                places |= {number: (own[-1], place) for place, number in enumerate(missing)}
+                batches.append(self._begin(call, [items[number] for number in missing], batches))
+                places |= {number: (batches[-1], place) for place, number in enumerate(missing)}
             numbers = {(batch.queue.name, place): number for number, (batch, place) in places.items()}
-            for name, place, outcome in self._outcomes(list(batches.values()), own):
+            for name, place, outcome in self._outcomes(batches):
                 result: Result | WorkerLost
                 result = outcome if isinstance(outcome, WorkerLost) else unpack_result(outcome)
                 yield items[numbers[name, place]], result
         finally:
+            own = [batch for batch in batches if self._is_ours(batch)]
             for batch in own:
                 with suppress(UserError):  # of the cluster; a job that finds its queue closed ends
                     self._dismiss(batch)
@@ -96,6 +98,7 @@ class SlurmExecutor:
         batch = self._batch(queue, set(range(len(items))))
         busy = sum(len(live(other.states.values())) for other in others)
         batch.submit(jobs_to_submit(len(items), 0, self.slots, self._calls_per_job), max(1, self.slots - busy))
+        console.info(f"Submitted {count(len(batch.states), 'job')} to Slurm: {listed(batch.states)}")
         return batch
 
     def _batch(self, queue: CallQueue, awaited: set[int]) -> Batch:
@@ -124,18 +127,15 @@ class SlurmExecutor:
                     batch.awaited.add(place)
         return found
 
-    def _adopt(self, batch: Batch) -> bool:
-        """Return whether no other command waits for a batch. Then it is this one's."""
-        if is_alive(batch.queue.owner) is not False:
-            return False
-        batch.queue.adopt(this_process())
-        jobs = len(live(batch.states.values()))
-        console.info(f"{len(batch.awaited)} runs are in {jobs} jobs of an earlier command ({batch.queue.name})")
-        return True
+    def _is_ours(self, batch: Batch) -> bool:
+        """Return whether a batch is that of this process, or of a dead one: then it becomes this one's."""
+        owner = batch.queue.owner
+        if is_alive(owner) is False:
+            batch.queue.adopt(this_process())
+            return True
+        return owner == this_process()
 
-    def _outcomes(
-        self, batches: Sequence[Batch], own: Sequence[Batch]
-    ) -> Generator[tuple[str, int, bytes | WorkerLost]]:
+    def _outcomes(self, batches: Sequence[Batch]) -> Generator[tuple[str, int, bytes | WorkerLost]]:
         """Yield the name of a queue, the number of a call, and its packed result or loss, until each has one."""
         looked = time.monotonic()
         while any(batch.awaited for batch in batches):
@@ -149,7 +149,7 @@ class SlurmExecutor:
                 if is_due and batch.awaited:
                     for number, lost in batch.losses():
                         yield batch.queue.name, number, lost
-                    if batch in own:
+                    if self._is_ours(batch) or not live(batch.states.values()):
                         batch.top_up()
             time.sleep(min(1.0, self._cluster.interval))
 
@@ -179,6 +179,12 @@ class SlurmExecutor:
         while any(live(batch.states.values()) for batch in cancelled) and time.monotonic() < deadline:
             time.sleep(min(1.0, self._cluster.interval))
             self._update(cancelled)
+
+
+def _announce(batch: Batch, *, adopted: bool) -> None:
+    runs, jobs = count(len(batch.awaited), "run"), [state.job for state in live(batch.states.values())]
+    whose = "an earlier command" if adopted else "another command"
+    console.info(f"Waiting for {runs} in jobs of {whose}: {listed(jobs)}")
 
 
 def _label(item: object) -> CallLabel:

@@ -200,7 +200,7 @@ def test_the_next_command_waits_for_the_jobs_of_the_last_one(
     cluster.play = later(work)
     orders = [Order(number) for number in (1, 2, 3, 7)]
     assert dict(SlurmExecutor(1, cluster, tmp_path).results(serve, orders)) == {order: serve(order) for order in orders}
-    assert "3 runs are in 1 jobs of an earlier command" in capsys.readouterr().err
+    assert "Waiting for 3 runs in jobs of an earlier command: 1_0" in capsys.readouterr().err
     assert cluster.arrays == [(1, 1), (1, 1)], "one job more, for the call that is new"
     assert len(queue.results()) == 4
 
@@ -215,10 +215,14 @@ def test_calls_of_dead_jobs_are_made_again(tmp_path: Path) -> None:
     assert len(cluster.arrays) == 2
 
 
-def test_two_commands_share_the_jobs_and_one_does_not_cancel_those_of_the_other(tmp_path: Path) -> None:
+def test_two_commands_share_the_jobs_and_one_does_not_cancel_those_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster = PlayedCluster(wait)
+    monkeypatch.setattr(module, "is_alive", lambda owner: True)
     first = SlurmExecutor(1, cluster, tmp_path).results(serve, [Order(0), Order(1)])
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "this_process", lambda: DEAD)
         patch.setattr(SlurmExecutor, "_outcomes", lambda *_: iter([]))
         patch.setattr(SlurmExecutor, "_dismiss", lambda *_: None)
         patch.setattr(SlurmExecutor, "_await_end", lambda *_: None)
@@ -230,6 +234,57 @@ def test_two_commands_share_the_jobs_and_one_does_not_cancel_those_of_the_other(
             list(second.results(serve, [Order(0)]))
     assert cluster.arrays == [(1, 1)]
     assert cluster.cancelled == []
+
+
+def test_a_command_takes_over_from_another_one_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = PlayedCluster(wait)
+    queue = leave_behind(cluster, tmp_path, [Order(0), Order(1)])
+    owners = iter([None, False])
+    monkeypatch.setattr(module, "is_alive", lambda owner: next(owners, True))
+
+    def end(_queue: CallQueue, _job: str) -> str:
+        cluster.play = work
+        return "CANCELLED"
+
+    cluster.play = later(end)
+    assert dict(SlurmExecutor(1, cluster, tmp_path).results(serve, [Order(1)])) == {Order(1): 2}
+    assert cluster.arrays == [(1, 1), (1, 1)]
+    assert queue.owner == module.this_process()
+
+
+def test_a_queue_that_another_command_has_closed_loses_its_calls(tmp_path: Path) -> None:
+    cluster = PlayedCluster(wait)
+    queue = leave_behind(cluster, tmp_path, [Order(0), Order(1)])
+
+    def close(_queue: CallQueue, _job: str) -> str:
+        queue.close()
+        return "CANCELLED"
+
+    cluster.play = later(close)
+    outcomes = dict(SlurmExecutor(1, cluster, tmp_path).results(serve, [Order(1)]))
+    assert outcomes == {Order(1): WorkerLost("another command cancelled its job")}
+
+
+def test_a_refused_job_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = PlayedCluster(dies_in_its_first_call("CANCELLED"))
+    submit = cluster.submit
+
+    def refuse(*arguments: object) -> None:
+        if cluster.arrays:
+            raise UserError("Slurm refused the jobs: limit")
+        submit(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cluster, "submit", refuse)
+    slow = iter(["RUNNING"] * 3)
+
+    def play(queue: CallQueue, job: str) -> str:
+        if job == "1_1" and next(slow, None):
+            return "RUNNING"
+        return dying(queue, job)
+
+    dying, cluster.play = cluster.play, play
+    outcomes = dict(SlurmExecutor(2, cluster, tmp_path).results(samples.double, range(4)))
+    assert outcomes == {0: WorkerLost("its job 1_0 was cancelled"), 1: 2, 2: 4, 3: 6}
 
 
 def test_a_call_is_claimed_once_and_kept_over_a_restart(tmp_path: Path) -> None:

@@ -33,9 +33,8 @@ def nodes() -> Iterator[SlurmNodes]:
         yield running
 
 
-def start(folder: Path, nodes: SlurmNodes, partition: str, jobs: int = 2, **options: object) -> Program:
-    text = ",".join(f"{name}={value}" for name, value in {"partition": partition, **options}.items())
-    arguments = (*SWEEP, "--executor", "slurm", "--slurm", text, "--jobs", str(jobs), "--json")
+def start(folder: Path, nodes: SlurmNodes, options: str = "partition=main", jobs: int = 2) -> Program:
+    arguments = (*SWEEP, "--executor", "slurm", "--slurm", options, "--jobs", str(jobs), "--json")
     return start_program(*arguments, folder=folder, environment=nodes.environment, fresh=True)
 
 
@@ -79,7 +78,7 @@ def kill_the_command(nodes: SlurmNodes, folder: Path, program: Program) -> Progr
     program.kill_all()
     time.sleep(3)
     assert len(nodes.jobs()) == 2, "the jobs continue"
-    return start(folder, nodes, "main")
+    return start(folder, nodes)
 
 
 def cancel_a_running_job(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
@@ -116,26 +115,27 @@ def restart_the_controller(nodes: SlurmNodes, folder: Path, program: Program) ->
 
 
 @pytest.mark.parametrize(
-    ("partition", "fault"),
+    ("options", "fault"),
     [
-        ("main", kill_the_command),
-        ("main", cancel_a_running_job),
-        ("main", reach_the_time_limit),
-        ("main", fail_a_node),
-        ("main", preempt),
-        ("cheap", preempt),
-        ("main", restart_the_controller),
+        ("partition=main", kill_the_command),
+        ("partition=main", cancel_a_running_job),
+        ("partition=main", reach_the_time_limit),
+        ("partition=main", fail_a_node),
+        ("partition=main,no-requeue", fail_a_node),
+        ("partition=main", preempt),
+        ("partition=cheap", preempt),
+        ("partition=main", restart_the_controller),
     ],
 )
 def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
-    partition: str,
+    options: str,
     fault: Callable[[SlurmNodes, Path, Program], Program],
     nodes: SlurmNodes,
     serial: Table,
     tmp_path: Path,
 ) -> None:
     until(nodes.are_idle, LONG, 0.5)
-    program = fault(nodes, tmp_path, start(tmp_path, nodes, partition))
+    program = fault(nodes, tmp_path, start(tmp_path, nodes, options))
     output, errors = program.communicate(LONG)
     assert program.returncode == 0, errors
     assert json.loads(output)["failed"] == 0
@@ -149,7 +149,7 @@ def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
 def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
     """One job of a minute makes all runs: Slurm puts it back into the queue before its limit."""
     until(nodes.are_idle, LONG, 0.5)
-    program = start(tmp_path, nodes, "main", jobs=1, time=1)
+    program = start(tmp_path, nodes, "partition=main,time=1", jobs=1)
     _, errors = program.communicate(LONG)
     assert program.returncode == 0, errors
     assert table(tmp_path) == serial
@@ -159,8 +159,11 @@ def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
 
 def test_an_interrupt_cancels_the_jobs(nodes: SlurmNodes, tmp_path: Path) -> None:
     until(nodes.are_idle, LONG, 0.5)
-    program = start(tmp_path, nodes, "main")
-    training(nodes, tmp_path)
+    program = start(tmp_path, nodes)
+    job = training(nodes, tmp_path)
+    listing = start_program("list", "--offline", folder=tmp_path, environment=nodes.environment, fresh=True)
+    lines, _ = listing.communicate()
+    assert [line.split()[:3] for line in lines.splitlines() if line.startswith(job)] == [[job, "running", "n2"]]
     program.send_signal(signal.SIGINT)
     _, errors = program.communicate(LONG)
     assert program.returncode == 130, errors
@@ -170,7 +173,7 @@ def test_an_interrupt_cancels_the_jobs(nodes: SlurmNodes, tmp_path: Path) -> Non
 
 
 def test_an_unknown_partition_is_one_line(nodes: SlurmNodes, tmp_path: Path) -> None:
-    program = start(tmp_path, nodes, "nowhere")
+    program = start(tmp_path, nodes, "partition=nowhere")
     _, errors = program.communicate(LONG)
     assert program.returncode == 1
     last = errors.splitlines()[-1]
