@@ -85,9 +85,14 @@ def __getattr__(name: str) -> Any:
     """Import a public name on its first use."""
     if name not in _MODULES:
         raise AttributeError(f"module 'ablate' has no attribute {name!r}")
+    import random
     from importlib import import_module
 
-    return getattr(import_module(_MODULES[name]), name)
+    state = random.getstate()  # libraries that are imported draw from it
+    try:
+        return getattr(import_module(_MODULES[name]), name)
+    finally:
+        random.setstate(state)
 
 
 def __dir__() -> list[str]:

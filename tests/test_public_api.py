@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import random
 import re
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_type_checkers_see_what_is_exported() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'ablate' has no attribute 'Studdy'"):
         ablate.Studdy  # noqa: B018
+
+
+def test_the_first_use_of_a_name_keeps_the_state_of_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "draws.py").write_text("import random\nvalue = random.random()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(ablate._MODULES, "value", "draws")
+    before = random.getstate()
+    assert 0 <= ablate.value < 1
+    assert random.getstate() == before
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

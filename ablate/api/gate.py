@@ -99,7 +99,8 @@ class GateResult(ComparisonResult):
         lines.append(effect_sentence(self.effect, study.metric))
         if self.decision == "undecided":
             more = self.more_seeds
-            words = more.words_for("more seeds") if more else "more seeds, at least 5 in all,"
+            unit = "more seed" if more in ((1, 1), (1, None)) else "more seeds"
+            words = more.words_for(unit) if more else "more seeds, at least 5 in all,"
             lines.append(f"To decide, run {words} of both variants")
         account = account_for(self.analysis).sentence
         return [*lines, *([account] if account else []), study.statement]

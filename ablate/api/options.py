@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ablate.errors import UsageError
 from ablate.report.sources.declared_comparison import read_fold_ratio
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.metric_choice import MetricChoice
-from ablate.report.sources.readers.frame import is_frame, read_frame
+from ablate.report.sources.readers.frame import is_frame, read_frame, value_as_text
 from ablate.report.sources.readers.run_table import RunTable, cell
 from ablate.tracking import Project
 from ablate.wording import nearest, unknown, unknown_name
@@ -65,10 +65,10 @@ def table_options(columns: ChosenColumns, options: ComparisonOptions) -> TableOp
     step = options.get("step")
     return TableOptions(
         margin=metric.margin,
-        baseline=columns.get("baseline", "baseline"),
+        baseline=value_as_text(columns.get("baseline", "baseline")),
         variant=",".join(_words(columns.get("variant"))) or None,
         factors=_listed(options.get("factor_params")),
-        seed=columns.get("seed", "seed"),
+        seed=str(columns.get("seed", "seed")),
         status=options.get("status_param"),
         finished_words=() if (words := options.get("finished_word")) is None else _listed(words, keep_empty=True),
         metric=metric.name or None,
@@ -137,9 +137,11 @@ def _by_metric(flag: str, given: Any, names: Sequence[str]) -> Mapping[str, Any]
     return given
 
 
-def _words(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return one text, or several."""
-    return () if given is None else (given,) if isinstance(given, str) else tuple(given)
+def _words(given: object) -> tuple[str, ...]:
+    """Return one text, or several. The name of a column may be a number."""
+    if given is None:
+        return ()
+    return tuple(map(str, given)) if isinstance(given, Iterable) and not isinstance(given, str) else (str(given),)
 
 
 def _listed(given: str | Sequence[str] | None, *, keep_empty: bool = False) -> tuple[str, ...]:
@@ -157,6 +159,8 @@ def _conditions(given: str | Sequence[str] | Mapping[str, object] | None) -> tup
 def _paths(given: AnyPath | Sequence[AnyPath]) -> tuple[Path, ...]:
     several = [given] if isinstance(given, str | PathLike) else given
     try:
+        if isinstance(several, Mapping):
+            raise TypeError
         return tuple(Path(one).expanduser() for one in several)
     except TypeError:
         raise UsageError(f"Runs must be a data frame or paths of files, not {type(given).__name__}") from None

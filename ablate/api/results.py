@@ -66,6 +66,8 @@ class ComparisonResult(Results):
         from ablate import figures
 
         plot = _plot(self, kind)
+        if ax is not None and not hasattr(ax, "get_figure"):
+            raise UsageError(f"ax must be axes of Matplotlib, such as those of plt.subplots(), not {type(ax).__name__}")
         if ax is not None:
             (figures.forest_axes if kind == "forest" else figures.run_curves_axes)(ax, **plot.arguments)
             return ax
@@ -92,6 +94,8 @@ class ComparisonResult(Results):
         Raises:
             UserError: The folder cannot be written.
         """
+        if not isinstance(folder, str | PathLike) or not str(folder):
+            raise UsageError(f"The report needs a folder, not {folder!r}")
         with logged_messages():
             drawing = Drawing(formats=list(figures))
             return write_results(self.analysis, Path(folder).expanduser(), as_html=html, drawing=drawing)

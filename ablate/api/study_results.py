@@ -15,7 +15,7 @@ from ablate.api.progress import shown_progress
 from ablate.api.resources import ComputeChoice, DataChoice, ExecutionChoice
 from ablate.api.results import ComparisonResult
 from ablate.api.sweeps import check_file, named
-from ablate.api.training_options import SweepOptions, check_names, chosen
+from ablate.api.training_options import SweepOptions, check_options, chosen
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.metric_choice import margins_of
@@ -116,7 +116,7 @@ class SearchResult:
 
 def tune_study(study: Study, options: Mapping[str, Any]) -> SearchResult:
     """Tune the baseline of a study."""
-    check_names(options, SweepOptions.__optional_keys__ | set(_SEARCH))
+    check_options(options, SweepOptions.__optional_keys__ | set(_SEARCH))
     began = time.time()
     with shown_progress(options.get("progress")):
         return SearchResult(search_recipe(_context(study, options), began))

@@ -10,7 +10,7 @@ from ablate.api.messages import logged_messages
 from ablate.api.progress import shown_progress
 from ablate.api.resources import ComputeChoice, DataChoice, ExecutionChoice
 from ablate.api.sweeps import SweepRequest, SweepResult, check_failures, open_sweep, with_looks
-from ablate.api.training_options import SweepOptions, check_names, chosen
+from ablate.api.training_options import SweepOptions, check_options, chosen
 from ablate.studies.study import Study
 from ablate.workflows.dry_run import announce_sweep
 from ablate.workflows.sweep_plan import SweepPlan, plan_of
@@ -37,7 +37,7 @@ def run_study(study: Study, options: Mapping[str, Any]) -> SweepResult:
 
 def _request(study: Study, options: Mapping[str, Any]) -> tuple[Study, SweepRequest]:
     """Return the study with the seeds of its looks, if any, and how its runs are made."""
-    check_names(options, _KNOWN)
+    check_options(options, _KNOWN)
     request = SweepRequest(
         chosen(DataChoice, options),
         chosen(ComputeChoice, options),

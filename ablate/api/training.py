@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Unpack
 
 from ablate.api.progress import shown_progress
 from ablate.api.resources import FULL_PRESET, ComputeChoice, DataChoice
-from ablate.api.training_options import TrainingOptions, check_names, chosen
+from ablate.api.training_options import TrainingOptions, check_options, chosen
 from ablate.errors import UsageError, UserError
 from ablate.runs.runner import RunOptions
 from ablate.studies.job import Job
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
+from ablate.studies.variation import check_switches
 from ablate.tracking import Project
 from ablate.wording import unknown
 from ablate.workflows.run import RunResult, describe_run, train_run
@@ -70,6 +71,7 @@ def prepare_run(request: RunRequest) -> PreparedRun:
     for name in (*request.on, *request.off):
         if name not in WORKLOAD.factors:
             raise UsageError(unknown("factor", name, WORKLOAD.factors))
+    check_switches(request.on, request.off)
     conditions = request.compute.conditions(WORKLOAD)
     preset = request.preset or (FULL_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
     on = ({*WORKLOAD.factors.baseline} | {*request.on}) - {*request.off}
@@ -150,7 +152,7 @@ def run(
         UsageError: Arguments are wrong.
         UserError: The run failed.
     """
-    check_names(options, TrainingOptions.__optional_keys__)
+    check_options(options, TrainingOptions.__optional_keys__)
     for names in (on, off):
         if isinstance(names, str):
             raise UsageError(f"on and off are lists of names, such as [{names!r}]")

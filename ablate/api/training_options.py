@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from numbers import Integral
 from os import PathLike
 from typing import Any, TypedDict, TypeVar
 
@@ -69,11 +70,20 @@ class SweepOptions(TrainingOptions, total=False):
     retry_failed: bool
 
 
-def check_names(options: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Raise UsageError for an argument that is not known."""
-    for name in options:
+_LEAST = {"jobs": 1, "threads": 1, "trials": 1, "max_failures": 1, "runs_per_job": 1, "sampler_seed": 0}
+"""The least values of arguments that are integers."""
+
+
+def check_options(options: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise UsageError for an argument that is not known, and for a number that is too small."""
+    for name, value in options.items():
         if name not in known:
             raise UsageError(unknown_name("argument", name, nearest(name, known)))
+        least = _LEAST.get(name)
+        if least is None or value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise UsageError(f"{name} must be an integer of at least {least}, not {value!r}")
 
 
 def chosen(kind: type[Choice], options: Mapping[str, Any]) -> Choice:

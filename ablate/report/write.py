@@ -25,6 +25,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sections.levels import level_facts
 from ablate.report.sections.target import target_rows
 from ablate.report.study_data import StudyData
+from ablate.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 _DRAWING = Drawing()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Results):
     """A written report: its results, its folder, and its files relative to it."""
 
     folder: Path
     files: Sequence[str]
+
+    def __repr__(self) -> str:
+        return f"{self.folder / 'report.md'} ({count(len(self.files), 'file')})"
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -181,7 +181,9 @@ def plackett_burman(baseline: Arm, components: Sequence[Component], *, folded: b
     if folded:
         rows += [[1 - level for level in row] for row in rows]
     if len({tuple(row[:count]) for row in rows}) < len(rows):  # executed once, they would unbalance the design
-        raise UsageError(f"plackett-burman repeats runs with {count} factors: use factorial or fractional")
+        raise UsageError(
+            f"plackett-burman repeats runs with {count} factor{'s' * (count > 1)}: use factorial or fractional"
+        )
     return _combined("plackett-burman", baseline, components, rows)
 
 

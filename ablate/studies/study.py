@@ -21,6 +21,7 @@ from ablate.studies.variation import (
     arm_label,
     check_factor,
     check_labels,
+    check_switches,
     named_arm,
     read_arms,
     read_levels,
@@ -108,6 +109,7 @@ class Study:
         for name in (*self.on, *self.off):
             if name not in self.workload.factors:
                 raise UsageError(unknown("factor", name, tuple(self.workload.factors)))
+        check_switches(self.on, self.off)
 
     def __repr__(self) -> str:
         factors = "the baseline's" if self.factors is None else list(self.factors)

@@ -13,7 +13,7 @@ from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Value, value_text
 from ablate.studies.workload import Workload
-from ablate.wording import listed, unknown
+from ablate.wording import count, listed, unknown
 
 NAMED_ARMS = "named arms"
 """The family of the comparisons of named arms with the baseline."""
@@ -46,8 +46,16 @@ def _values(workload: Workload, name: str, values: object) -> tuple[Value, ...]:
             raise UsageError(f"{name} has the value {value_text(checked)} twice. List each value once")
         found[checked] = value
     if len(found) < 2:
-        raise UsageError(f"{name} has {len(found)} value to vary. List at least two, the baseline's among them")
+        raise UsageError(
+            f"{name} has {count(len(found), 'value')} to vary. List at least two, the baseline's among them"
+        )
     return tuple(found)
+
+
+def check_switches(on: Iterable[str], off: Iterable[str]) -> None:
+    """Raise UsageError for a factor that is to be on and off."""
+    if both := sorted({*on} & {*off}):
+        raise UsageError(f"{both[0]} is both in on= and in off=. Remove it from one of them")
 
 
 def check_factor(workload: Workload, name: str) -> None:

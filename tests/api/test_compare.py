@@ -51,7 +51,8 @@ def test_the_tables_are_those_of_the_command_line(
     assert from_command_line(monkeypatch, "--runs", "runs.csv", *OPTIONS, "--output", "theirs") == 0
     capsys.readouterr()
     result = ablate.compare(runs, **CHOICE)
-    result.save("ours")
+    report = result.save("ours")
+    assert repr(report) == f"ours/report.md ({len(report.files)} files)"
     assert capsys.readouterr() == ("", "")
     for name in ("effects.csv", "runs.csv"):
         assert (tmp_path / "ours" / name).read_text() == (tmp_path / "theirs" / name).read_text()
@@ -101,6 +102,22 @@ def test_wrong_arguments_are_explained() -> None:
         ablate.compare(frame(), folder="logs")
     with pytest.raises(UsageError, match="Runs must be a data frame or paths of files, not int"):
         ablate.compare(3)
+    with pytest.raises(UsageError, match="Runs must be a data frame or paths of files, not dict"):
+        ablate.compare(frame().to_dict("list"))
+    result = ablate.compare(frame(), **CHOICE)
+    with pytest.raises(UsageError, match=r"ax must be axes of Matplotlib, .* not ndarray"):
+        result.plot(ax=np.array([1]))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="The report needs a folder, not ''"):
+        result.save("")
+
+
+@pytest.mark.parametrize(("values", "baseline"), [((0.1, 1.0, 10.0), np.float64(0.1)), ((True, False, False), True)])
+def test_names_of_variants_and_columns_may_be_numbers(values: tuple[Any, ...], baseline: Any) -> None:
+    runs = frame()
+    named = dict(zip(runs["method"].unique(), values, strict=True))
+    runs = runs.assign(method=runs["method"].map(named)).drop_duplicates(["method", "seed"])
+    result = ablate.compare(runs.rename(columns={"method": 0}), **{**CHOICE, "variant": 0, "baseline": baseline})
+    assert list(result.effects["reference"].unique()) == [str(baseline).lower()]
 
 
 def test_results_do_not_touch_each_other_nor_the_frame() -> None:

@@ -97,6 +97,15 @@ def test_wrong_arguments_are_explained(project: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(project)
     with pytest.raises(UsageError, match="Unknown argument 'jbos'"):
         study().run(jbos=2)  # type: ignore[call-arg]
+    for wrong in ({"jobs": 0}, {"max_failures": 1.5}, {"threads": True}):
+        with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be an integer of at least 1, not"):
+            study().run(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="trials must be an integer of at least 1, not 0"):
+        study().tune(trials=0)
+    with pytest.raises(UsageError, match="augment is both in on= and in off="):
+        ablate.run(preset="demo", on=["augment"], off=["augment"])
+    with pytest.raises(UsageError, match="mixup is both in on= and in off="):
+        ablate.Study(on=["mixup"], off=["augment", "mixup"])
     with pytest.raises(UsageError, match="Unknown factor 'agument'"):
         ablate.run(preset="demo", off=["agument"])
     with pytest.raises(UsageError, match=r"on and off are lists of names, such as \['augment'\]"):

@@ -67,6 +67,9 @@ def test_options_add_to_the_study_file(tmp_path: Path) -> None:
     labels = ["baseline", "no-augment", "lr=0.003", "lr=0.03", "width=8", "optimizer=sgd"]
     assert [recipe.label for recipe in study.recipes()] == labels
     assert study.comparisons()[-1].family == "lr: all pairs"
+    path.write_text("from ablate import Study\nstudy = Study(on=['mixup'], off=['augment', 'dropout'])\n")
+    switched = StudyFlags().study(path, RecipeFlags({"augment": True, "mixup": False}, {}))
+    assert (switched.on, switched.off) == (["augment"], ["dropout", "mixup"])
 
 
 def test_a_study_without_a_file_is_named_by_what_it_varies() -> None:

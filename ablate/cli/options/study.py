@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,12 +101,18 @@ class StudyFlags:
             margin=self.margin,
             preset=self.preset,
             name=self.name,
-            on=[*study.on, *(name for name, is_on in recipe.switches.items() if is_on)],
-            off=[*study.off, *(name for name, is_on in recipe.switches.items() if not is_on)],
+            on=_switched(study.on, recipe.switches, is_on=True),
+            off=_switched(study.off, recipe.switches, is_on=False),
             values={**study.values, **recipe.values},
             options=study.options if self.resolution is None else {**study.options, "resolution": self.resolution},
         )
         return named(changed)
+
+
+def _switched(names: Iterable[str], switches: Mapping[str, bool], *, is_on: bool) -> list[str]:
+    """Return the factors that the study file or the command line, which decides, switches on or off."""
+    kept = [name for name in names if switches.get(name, is_on) == is_on]
+    return list(dict.fromkeys([*kept, *(name for name, chosen in switches.items() if chosen == is_on)]))
 
 
 def parse_seeds(text: str | None) -> int | list[int] | None:

@@ -24,6 +24,8 @@ def split_factors(
 
     Raises UsageError for invalid levels, and for candidates with levels, whose baseline would have none of them.
     """
+    if doubled := [name for name in factors if name in candidates]:
+        raise UsageError(f"{doubled[0]} is declared both as a factor and as a candidate. Remove one of them")
     switches: dict[str, OnOff] = {}
     levels: dict[str, tuple[str, ...]] = {}
     for name, description in {**factors, **candidates}.items():

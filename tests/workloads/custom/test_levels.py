@@ -158,6 +158,11 @@ def test_invalid_levels_of_a_function(factors: dict[str, Any], message: str | No
         declared(**factors)
 
 
+def test_a_factor_with_levels_is_no_candidate_as_well() -> None:
+    with pytest.raises(UsageError, match="opt is declared both as a factor and as a candidate"):
+        from_function(train, factors={"opt": ["a", "b", "c"]}, candidates={"opt": "x"}, metric=Metric("accuracy"))
+
+
 @pytest.mark.parametrize(
     ("command", "more", "message"),
     [

@@ -79,11 +79,11 @@ def _of_pandas(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _pandas_cells(column: pd.Series) -> list[str]:
     values = list(column.to_numpy()) if str(column.dtype) in _SHORT_FLOATS else column.tolist()
-    return ["" if lost else _text(value) for value, lost in zip(values, column.isna().tolist(), strict=True)]
+    return ["" if lost else value_as_text(value) for value, lost in zip(values, column.isna().tolist(), strict=True)]
 
 
-def _text(value: Any) -> str:
-    """Return a value as text; a scalar of NumPy as the value of Python."""
+def value_as_text(value: Any) -> str:
+    """Return a value as the text of a cell; a scalar of NumPy as the value of Python."""
     if type(value).__module__ == "numpy" and str(getattr(value, "dtype", "")) not in _SHORT_FLOATS:
         value = value.tolist()
     return cell(value)
@@ -97,7 +97,7 @@ def _of_columns(columns: Sequence[tuple[str, str, list[Any]]]) -> pd.DataFrame:
     cells = {
         name: ["" if value is None else short_float(value) for value in values]
         if kind.lower() in _SHORT_FLOATS
-        else [_text(value) for value in values]
+        else [value_as_text(value) for value in values]
         for name, (_, kind, values) in zip(names, columns, strict=True)
     }
     return pd.DataFrame(cells, columns=names, dtype=str)
@@ -106,7 +106,9 @@ def _of_columns(columns: Sequence[tuple[str, str, list[Any]]]) -> pd.DataFrame:
 def _of_mappings(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     if not all(isinstance(row, Mapping) for row in rows):
         raise UsageError("Every item of a list of runs must be a mapping of names to values")
-    return table_of_rows({place: {name: _text(value) for name, value in flat(row)} for place, row in enumerate(rows)})
+    return table_of_rows(
+        {place: {name: value_as_text(value) for name, value in flat(row)} for place, row in enumerate(rows)}
+    )
 
 
 def _unique_names(columns: Any) -> list[str]:
