@@ -81,10 +81,18 @@ def account_for(analysis: Analysis) -> Account:
     return Account(read, number, counts, sentence)
 
 
+def scores_repeat(analysis: Analysis) -> bool:
+    """Return whether every variant repeats its score over the seeds, so that they count as one."""
+    return any(effect.evidence.paired.repeated > 1 for effect in analysis.headline)
+
+
 def _used(analysis: Analysis) -> set[Key]:
     """Return the runs in any effect."""
     study = analysis.study
     used = _shared(study)
+    if scores_repeat(analysis):
+        compared = _compared(analysis)
+        used |= {(name, seed) for name, seeds in _usable_seeds(study).items() if name in compared for seed in seeds}
     if study.looks is not None:
         at_look = {(row.variant, row.reference): set(row.evidence.paired.seeds) for row in analysis.compared}
         used = {(name, seed) for pair, found in at_look.items() for name in pair for seed in found}

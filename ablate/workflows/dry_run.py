@@ -22,8 +22,10 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
         console.info(study.question.strip().splitlines()[0])
     done = sum(entry.is_done for entry in planned)
     kind = "component" if any(component.levels for component in design.components) else "factor"
+    named = count(len(study.arms), "named arm") if study.arms else ""
+    asked = [count(len(design.components), kind)] if design.components or not named else []
     console.info(
-        f"{study.name}: {study.design} over {count(len(design.components), kind)}, "
+        f"{study.name}: {study.design} over {' and '.join([*asked, *filter(None, [named])])}, "
         f"{count(len(design.arms), 'variant')} x {count(len(study.seed_list), 'seed')} = "
         f"{count(len(planned), 'run')}, {done} finished"
     )

@@ -22,6 +22,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sections.levels import level_sentences, levels_in_short
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
+from ablate.studies.study import Study
 from ablate.workflows.aliases import describe_aliases
 from tests.samples import levels
 from tests.samples.level_reports import data_of, runs_of, study_of
@@ -155,7 +156,7 @@ def test_sentences_of_what_is_not_shown() -> None:
     study = study_of(seeds=3)
     flat = runs_of(study).assign(taste=0.5)
     analysis = analyse(data_of(study, flat))
-    assert level_sentences(analysis)[0].startswith("spice (salt, pepper, curry): no test with 1 seed")  # repeated
+    assert level_sentences(analysis)[0].startswith("spice (salt, pepper, curry): no test, because every")
     noise = flat.assign(taste=0.5 + 0.01 * np.random.default_rng(3).standard_normal(len(flat)))
     sentences = level_sentences(analyse(data_of(study, noise)))
     assert re.fullmatch(
@@ -226,6 +227,14 @@ def test_every_comparison_of_a_variant_has_its_own_seeds_and_noise() -> None:
         assert sum(differences) / len(differences) == pytest.approx(row["delta"])
     assert {"spice=curry against spice=pepper", "spice=pepper"} <= set(plots["noise"]["sds"])
     assert "| spice=curry against baseline |" in markdown(analysis, [], [])
+
+
+@pytest.mark.parametrize("study", [study_of(), FACTORIAL])
+def test_scores_that_repeat_over_the_seeds_are_all_used_and_not_tested(study: Study) -> None:
+    runs = runs_of(study)
+    analysis = analyse(data_of(study, runs.assign(taste=runs.groupby("variant")["taste"].transform("first"))))
+    assert account_for(analysis).sentence == ""
+    assert all("no test, because every variant repeats its score" in text for text in level_sentences(analysis))
 
 
 def test_two_level_studies_have_none_of_this() -> None:

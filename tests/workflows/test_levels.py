@@ -24,7 +24,7 @@ from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
 from ablate.tracking import JournalTracker, Project
 from ablate.workflows.aliases import describe_aliases
-from ablate.workflows.dry_run import print_dry_run
+from ablate.workflows.dry_run import announce_sweep, print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
 from tests.samples import levels
@@ -50,10 +50,15 @@ def swept(asked: Study, folder: Path) -> SweepSession:
     return made
 
 
-def test_every_level_is_trained_compared_and_described(tmp_path: Path) -> None:
+def test_every_level_is_trained_compared_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = study(vary={**SPICE, **HEAT}, factors=["sugar"], arms={"feast": {"spice": "curry", "heat": 2}})
     made = swept(asked, tmp_path)
     assert made.summary(0.0)["ran"] == 3 * 7
+    announce_sweep(asked, made.planned, 1)
+    announce_sweep(study(arms=asked.arms), made.planned, 1)
+    announced = capsys.readouterr().err
+    assert "leave-one-out over 3 components and 1 named arm, 7 variants" in announced
+    assert "leave-one-out over 1 named arm, 2 variants" in announced
     data = from_study("kitchen", JournalTracker(Project(tmp_path)))
     assert data.levels.to_dict("index") == {
         "baseline": {"sugar": "on", "spice": "salt", "heat": 1.0},

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ablate.report.accounting import scores_repeat
 from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import MOST_ROWS, bold, bullets, escape, table
 from ablate.report.formats.numbers import DASH, plain, probability
@@ -78,7 +79,7 @@ def _sentence(test: LevelTest, analysis: Analysis) -> str:
     unstable = next((part for part in test.verdict.split(": ") if part.startswith("unstable in")), "")
     subject = _subject(test) + (f" ({unstable})" if unstable else "")
     start = f"{prefix[0].upper()}{prefix[1:]}: {subject}" if prefix else subject
-    return f"{start}: {_finding(test, analysis.study.metric.label)}."
+    return f"{start}: {_finding(test, analysis)}."
 
 
 def _subject(test: LevelTest) -> str:
@@ -91,8 +92,10 @@ def _subject(test: LevelTest) -> str:
     return name + where.get(test.reference, f", at {test.reference}")
 
 
-def _finding(test: LevelTest, metric: str) -> str:
-    seeds = count(test.n, "seed")
+def _finding(test: LevelTest, analysis: Analysis) -> str:
+    metric, seeds = analysis.study.metric.label, count(test.n, "seed")
+    if test.n < MIN_SEEDS and scores_repeat(analysis):
+        return "no test, because every variant repeats its score exactly over the seeds"
     if test.n < MIN_SEEDS:
         return f"no test with {seeds} that all levels share"
     if math.isnan(test.p):
