@@ -127,7 +127,7 @@ def _pair_panel(axes: Axes, members: Sequence[Mapping[str, Any]]) -> None:
         axes.errorbar(
             x,
             means,
-            yerr=around,
+            yerr=around if np.isfinite(around).any() else None,
             color=look.colour,
             linestyle=look.dashes,
             marker=look.marker,

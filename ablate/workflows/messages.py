@@ -22,6 +22,11 @@ def delivery_warning(error: Exception) -> str:
     return f"{error}. Training continues and is recorded in the journals. The next command or `ablate sync` delivers it"
 
 
+def running_already(job: Job, owner: str) -> str:
+    """Return the line for a run that another process makes, before the wait for it."""
+    return f"{job.recipe.label}/s{job.recipe.seed} is running already ({owner}). Waiting for its result"
+
+
 def describe_scale(job: Job, preset: str, slots: int = 1) -> str:
     """Return the scale and conditions of a run, e.g. `laptop: width 16, ...; data digits; cpu, bf16, 2 threads`."""
     conditions = job.conditions

@@ -18,7 +18,7 @@ from ablate.journal.run_journal import Journal, Journals, Run
 from ablate.runs.runner import RunOptions, make_run
 from ablate.studies.job import Job
 from ablate.tracking import BackgroundDelivery, JournalTracker, Project, Tracker, run_title
-from ablate.workflows.messages import describe_scale, run_row
+from ablate.workflows.messages import describe_scale, run_row, running_already
 from ablate.workflows.store import DeliveryWarnings, warn_refused
 from ablate.workloads.resnet9.workload import WORKLOAD
 
@@ -97,6 +97,9 @@ def describe_run(job: Job, preset: str) -> str:
 def train_run(job: Job, options: RunOptions, project: Project, tracker: Tracker) -> RunResult:
     """Train a job, or return its earlier result, and deliver its journal to the store meanwhile."""
     journals = Journals(project.journals)
+    key, data = job.recipe.key, job.data.fingerprint
+    if journals.is_locked(key, data):
+        console.info(running_already(job, journals.lock_owner(key, data)))
     with BackgroundDelivery(tracker, project, DeliveryWarnings()) as delivery:
         with console.RunView(job.recipe.settings["epochs"]) as view:
             run, is_new = make_run(job, journals, options, view, delivery)

@@ -31,6 +31,7 @@ from ablate.studies.job import Job
 from ablate.studies.study import Study
 from ablate.tracking import BackgroundDelivery, PlanEntry, StudyRecord, run_title
 from ablate.workflows.journal_watcher import JournalWatcher, WatchedJob
+from ablate.workflows.messages import running_already
 from ablate.workflows.study_recorder import StudyRecorder
 
 LOOKAHEAD = 4
@@ -171,9 +172,7 @@ class SweepSession:
             case RunLost(job, reason):
                 console.warning(f"{job.recipe.label}/s{job.recipe.seed}: {reason}. The run is tried a second time")
             case RunInProgress(job, owner):
-                console.info(
-                    f"{job.recipe.label}/s{job.recipe.seed} is running already ({owner}). Waiting for its result"
-                )
+                console.info(running_already(job, owner))
 
     def _view(self, total: int) -> console.SweepView:
         metric = self._metric

@@ -312,7 +312,10 @@ def test_limits_name_skewed_noise_and_the_schedule(tmp_path: Path) -> None:
         ("both-ways", ["### Shapley values", "Shapley value", "both-ways: 8 comparisons"]),
         ("add-one-in", ["### Against"]),
         ("factorial", ["### Main effects", "full factorial: nothing is aliased", "### Interactions"]),
-        ("fractional", ["### Main effects", "### Aliasing", "resolution IV", "| likeliest |", "heredity"]),
+        (
+            "fractional",
+            ["### Main effects", "### Aliasing", "resolution IV", "| likeliest |", "heredity", "as 1 of several"],
+        ),
         ("plackett-burman", ["### Main effects", "resolution III", "in part"]),
         ("pairs", ["### Interactions", "Synergy in the full recipe"]),
         ("path", ["depend on the order"]),

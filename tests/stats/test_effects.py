@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 
 import numpy as np
@@ -526,3 +527,23 @@ def test_score_table_is_scaled_and_sorted():
 def test_verdict_strings_are_plain():
     assert str(Verdict.LOSS) == "clear and important loss"
     assert isinstance(worked_example()[0].verdict, str)
+
+
+def test_all_pairs_of_levels_are_corrected_for_all_of_them():
+    levels = {
+        "baseline": [93.10, 93.32, 92.95, 93.21, 93.08], "x=1": [93.25, 93.41, 93.02, 93.40, 93.15],
+        "x=3": [92.80, 93.10, 92.61, 92.95, 92.70], "x=5": [91.9, 92.6, 91.5, 92.2, 92.3],
+    }  # fmt: skip
+    others = [*levels][1:]
+    pairs = [*((arm, "baseline") for arm in others), *((b, a) for a, b in itertools.combinations(others, 2))]
+    rows = [
+        Comparison(arm, other, "x", "changed", "leave-one-out" if other == "baseline" else "x: all pairs")
+        for arm, other in pairs
+    ]
+    effects = estimate_effects(run_table(levels), rows, ACCURACY, 0.5)
+    p = [stats.ttest_rel(levels[arm], levels[other]).pvalue for arm, other in pairs]
+    assert [effect.p_holm for effect in effects[:3]] == approx(multipletests(p[:3], method="holm")[1].tolist())
+    assert [effect.p_holm for effect in effects[3:]] == approx(multipletests(p, method="holm")[1].tolist()[3:])
+    assert [effect.evidence.comparisons for effect in effects] == [3, 3, 3, 6, 6, 6]
+    wide = stats.ttest_rel(levels["x=3"], levels["x=1"]).confidence_interval(1 - 0.05 / 6)
+    assert (effects[3].fw_low, effects[3].fw_high) == approx((wide.low, wide.high))

@@ -10,6 +10,7 @@ import pytest
 
 from ablate.errors import UserError
 from ablate.stats.effects import (
+    Comparison,
     Looks,
     estimate_effects,
     holm,
@@ -211,3 +212,14 @@ def test_coarse_scores_do_not_stop_an_arm_for_equivalence(twenty):
     rounded = {name: np.round(values) for name, values in twenty.items()}
     state = take_look(start_monitoring(planned("no-loss", "no-null"), SEEDS), run_table(rounded), ACCURACY, 0.5)
     assert [arm.stopped_at for arm in state.arms][1] == 0
+
+
+def test_all_pairs_count_the_comparisons_with_the_baseline(twenty):
+    rows = [
+        *planned("no-loss", "no-null", n_planned=20),
+        Comparison("no-null", "no-loss", "x", "changed", "x: all pairs", n_planned=20),
+    ]
+    state = take_look(start_monitoring(rows, SEEDS), run_table(twenty), ACCURACY, 0.5)
+    effects = [arm.effect for arm in state.arms]
+    assert [effect.evidence.comparisons for effect in effects] == [2, 2, 3]
+    assert effects[2].p_holm == pytest.approx(holm([effect.p for effect in effects])[2])

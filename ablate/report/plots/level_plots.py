@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.plots.render import Plot
-from ablate.report.plots.study_plots import MOST_PANELS, unit_of
+from ablate.report.plots.units import MOST_PANELS, unit_of
 from ablate.stats.effects import Effect
-
-ALL_PAIRS = ": all pairs"
-"""End of the name of a family that compares all levels of a component with each other."""
+from ablate.stats.effects.types import ALL_PAIRS
 
 
 def dose_response_plots(analysis: Analysis) -> Iterator[Plot]:
     """Yield the plot of the components whose levels are numbers, with at least three values."""
     groups: dict[tuple[str, str], list[Effect]] = {}
     for effect in analysis.headline:
-        if _number(effect.evidence.factor_level) is not None and not effect.family.endswith(ALL_PAIRS):
+        if _number(effect.evidence.factor_level) is not None and ALL_PAIRS not in effect.family:
             groups.setdefault((effect.factor, effect.reference), []).append(effect)
     chosen = [effects for effects in groups.values() if len(effects) > 1 and _is_numeric(effects)][:MOST_PANELS]
     if not chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -11,19 +10,19 @@ from ablate.report.effect_rows import comparison_names
 from ablate.report.formats.markdown_text import MOST_ROWS
 from ablate.report.main_effects import AVERAGED, names_in_plots
 from ablate.report.plots.curves import batch_plots, training_plots
+from ablate.report.plots.factorial_plots import half_normal_plots, interaction_plots, main_effect_plots
 from ablate.report.plots.recorded import recorded_plots
 from ablate.report.plots.render import Plot
+from ablate.report.plots.units import MOST_PANELS, axis_of, unit_of
 from ablate.stats.effects import Effect, TwoScopes
 from ablate.stats.effects.repetition_text import UNITS
 from ablate.wording import in_words
 
-MOST_PANELS = 40
 _WITH_ADDED_SEEDS = (
     "One row per variant. Thin line: interval for added seeds, corrected for the number of comparisons, on which the "
     "verdict is based; thick line: the same of this comparison alone; dots: single seeds. Grey band: the margin; "
     "differences within it are too small to matter."
 )
-_KINDS = {"interactions": "synergies of pairs"}
 
 
 def study_plots(analysis: Analysis) -> list[Plot]:
@@ -34,25 +33,13 @@ def study_plots(analysis: Analysis) -> list[Plot]:
         training_plots,
         recorded_plots,
         batch_plots,
-        _main_effects,
+        main_effect_plots,
         _shapley,
-        _interactions,
-        _half_normal,
+        interaction_plots,
+        half_normal_plots,
         _noise,
     )
     return [plot for maker in makers for plot in maker(analysis)]
-
-
-def unit_of(analysis: Analysis) -> str:
-    """Return the unit of differences."""
-    metric = analysis.study.metric
-    return "points" if metric.in_points else metric.own_unit or "own unit"
-
-
-def _axis(analysis: Analysis) -> str:
-    metric = analysis.study.metric
-    unit = "%" if metric.in_points else metric.own_unit
-    return f"{metric.label} ({unit})" if unit else metric.label
 
 
 def _with_seeds(effects: Sequence[Effect]) -> list[Effect]:
@@ -130,77 +117,8 @@ def _slopes(analysis: Analysis) -> Iterator[Plot]:
             f"Paired slopes by seed against {reference}",
             caption,
             "slopes",
-            {"pairs": pairs, "reference": reference, "metric": _axis(analysis), "rho": rho},
+            {"pairs": pairs, "reference": reference, "metric": axis_of(analysis), "rho": rho},
         )
-
-
-def _main_effects(analysis: Analysis) -> Iterator[Plot]:
-    if analysis.factorial is None or not analysis.factorial.is_scored:
-        return
-    rows = [
-        {
-            "factor": in_words(row.term), "effect": row.estimate, "ci_low": row.low, "ci_high": row.high,
-            "fw_low": row.fw_low, "fw_high": row.fw_high, "kind": _KINDS.get(row.family, row.family),
-            "verdict": row.verdict,
-        }
-        for row in analysis.factorial.contrasts
-    ]  # fmt: skip
-    arguments = {
-        "effects": rows, "margin": analysis.study.margin, "unit": unit_of(analysis),
-        "metric": f"{analysis.study.metric.label}, {AVERAGED}",
-        "seeds": {in_words(row.term): row.by_seed for row in analysis.factorial.contrasts},
-    }  # fmt: skip
-    caption = f"Effect of having each component, and synergies of pairs, {AVERAGED}."
-    yield Plot("main_effects", "main-effects.png", "Main effects and interactions", caption, "main_effects", arguments)
-
-
-def _interactions(analysis: Analysis) -> Iterator[Plot]:
-    """Yield the four means of each estimable pair."""
-    from ablate.stats.attribution import orthogonal_part
-
-    if analysis.factorial is None or not analysis.factorial.is_scored:
-        return
-    part = orthogonal_part(analysis.study.design)
-    scores = analysis.scores.reindex(part.index)[list(analysis.factorial.seeds)]
-    by_label = {" x ".join(pair): pair for pair in itertools.combinations(map(str, part.columns), 2)}
-    rows = [row for row in analysis.interactions if row.term in by_label][:MOST_PANELS]
-    cells = []
-    for first, second in (by_label[row.term] for row in rows):
-        for one, other in itertools.product((False, True), repeat=2):
-            chosen = scores[(part[first] == one) & (part[second] == other)]
-            if len(chosen):
-                mean = float(chosen.to_numpy().mean())
-                names = {"first": in_words(first), "second": in_words(second)}
-                cells.append({**names, "first_on": one, "second_on": other, "mean": mean})
-    if not cells:
-        return
-    notes = {}
-    for row in rows:
-        first, second = map(in_words, by_label[row.term])
-        aliased = f", 1 of {len(row.aliases) + 1}" if row.aliases else ""
-        notes[first, second] = f"synergy {row.synergy:+z.2f}{aliased}"
-    caption = f"Mean scores {AVERAGED}. Parallel lines: no interaction of the two components."
-    if any(row.aliases for row in rows):
-        caption += " A pair marked as 1 of several is aliased with the others, which are in the table."
-    arguments = {"cells": cells, "metric": f"{_axis(analysis)}, averaged", "notes": notes}
-    description = "Mean score of the four combinations of each pair"
-    yield Plot("interactions", "interactions.png", description, caption, "interaction_grid", arguments)
-
-
-def _half_normal(analysis: Analysis) -> Iterator[Plot]:
-    if analysis.factorial is None or not analysis.factorial.is_scored:
-        return
-    averages, limits = analysis.factorial.averages, analysis.factorial.screening
-    caption = (
-        "Effects that are pure noise follow a straight line through the origin. Those above Lenth's limits stand out "
-        "(ME: margin of error of one effect, SME: simultaneous margin of all effects)."
-    )
-    arguments = {
-        "contrasts": [*averages.values()], "names": [*map(in_words, averages)], "me": limits.me, "sme": limits.sme,
-        "unit": unit_of(analysis),
-    }  # fmt: skip
-    description = "Half-normal plot with Lenth's limits"
-    yield Plot("half_normal", "half-normal.png", description, caption, "half_normal", arguments)
 
 
 def _shapley(analysis: Analysis) -> Iterator[Plot]:

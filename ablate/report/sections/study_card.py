@@ -8,7 +8,8 @@ from ablate.report.analysis import Analysis
 from ablate.report.formats.markdown_text import escape, table
 from ablate.report.formats.numbers import digits_of, duration, enumerated, plain
 from ablate.report.sections.head import runs_line
-from ablate.stats.effects import detectable_effect_size
+from ablate.stats.effects import Effect, detectable_effect_size
+from ablate.stats.effects.types import ALL_PAIRS
 from ablate.wording import count, ranges
 
 
@@ -40,11 +41,14 @@ def card_lines(analysis: Analysis) -> list[tuple[str, str]]:
 def _design(analysis: Analysis) -> str:
     study = analysis.study
     variants = max(study.design.shape[0], study.runs["variant"].nunique())  # a table may name no factors
-    families: dict[str, int] = {}
+    families: dict[str, list[Effect]] = {}
     for effect in analysis.effects:
-        families[effect.family] = families.get(effect.family, 0) + 1
+        families.setdefault(effect.family, []).append(effect)
     words = [f"{study.design_name or 'variants against a baseline'}, {count(variants, 'variant')}"]
-    words += [f"{name}: {count(number, 'comparison')} in one Holm family" for name, number in families.items()]
+    for name, effects in families.items():
+        counted = effects[0].evidence.comparisons
+        with_baseline = f", with those against the baseline {counted}" if ALL_PAIRS in name else ""
+        words.append(f"{name}: {count(len(effects), 'comparison')}{with_baseline} in one Holm family")
     return "; ".join(words)
 
 

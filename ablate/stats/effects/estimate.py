@@ -13,7 +13,7 @@ from ablate.stats.effects.coarse_scores import at_least, seeds_for_coarse
 from ablate.stats.effects.criteria import Criteria, PValues
 from ablate.stats.effects.effect import EFFECT_COLUMNS, Effect, Evidence
 from ablate.stats.effects.inference import PairedT, always_valid_half_width, wilson
-from ablate.stats.effects.multiple_comparisons import families, holm
+from ablate.stats.effects.multiple_comparisons import counted_too, families, holm
 from ablate.stats.effects.pair_statistics import balanced, family_statistics, freedom_of, instability_p
 from ablate.stats.effects.pairing import pair, read_arms
 from ablate.stats.effects.power import SeedsRange, minimum_detectable_effect, seeds_range
@@ -54,8 +54,9 @@ def estimate_effects(
     effects: dict[int, Effect] = {}
     for indices in families(comparisons):
         family = [comparisons[index] for index in indices]
+        family += counted_too(family, comparisons)
         pairs = [replace(pair(arms, row, is_unpaired=is_unpaired), average=averages.get(row.variant)) for row in family]
-        effects.update(zip(indices, family_effects(family, pairs, criteria), strict=True))
+        effects.update(zip(indices, family_effects(family, pairs, criteria), strict=False))
     return [effects[index] for index in range(len(comparisons))]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ablate.stats.effects.inference import Floats
 from ablate.stats.effects.sign_flip import smallest_sign_flip_p
-from ablate.stats.effects.types import ALPHA, Comparison
+from ablate.stats.effects.types import ALL_PAIRS, ALPHA, Comparison
 
 
 def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
@@ -21,6 +21,21 @@ def families(comparisons: Sequence[Comparison]) -> list[list[int]]:
     for index, comparison in enumerate(comparisons):
         indices.setdefault(comparison.family, []).append(index)
     return list(indices.values())
+
+
+def counted_too(family: Sequence[Comparison], comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons of other families that the correction of a family counts as well.
+
+    All pairs of L levels are L(L - 1)/2 comparisons. Those with the baseline are rows of the design's family.
+    """
+    if ALL_PAIRS not in family[0].family:
+        return []
+    arms = {arm for row in family for arm in (row.variant, row.reference)}
+    return [
+        row
+        for row in comparisons
+        if row.family != family[0].family and row.variant in arms and row.reference not in arms
+    ]
 
 
 def holm(p: ArrayLike) -> Floats:

@@ -11,7 +11,7 @@ from ablate.stats.effects.number_text import amount, decimals_for, interval, p_v
 from ablate.stats.effects.power import MAX_EFFECT_SIZE, MOST_SEEDS, at_least_words
 from ablate.stats.effects.repetition_text import basis, nothing, numbers, unit_needed, unit_of
 from ablate.stats.effects.sentence_notes import notes_after
-from ablate.stats.effects.types import Verdict
+from ablate.stats.effects.types import ALL_PAIRS, Verdict
 from ablate.stats.effects.verdicts import PREFIXES, seed_list, unstable_text
 from ablate.stats.metric import Metric
 from ablate.wording import count, fixed, in_words
@@ -36,7 +36,7 @@ def subject(effect: Effect) -> str:
     if effect.evidence.factor_level:
         return f"Using {change_of_level(effect)}{_where(effect)}"
     if effect.change == "changed" or effect.factor == effect.variant:
-        other = f" instead of {effect.reference}" if effect.family.endswith(": all pairs") else ""
+        other = f" instead of {effect.reference}" if ALL_PAIRS in effect.family else ""
         return f"Variant {effect.variant}{other}"
     name = in_words(effect.factor)
     if effect.change == "removed":

@@ -14,7 +14,7 @@ from ablate.stats.effects.effect import Effect
 from ablate.stats.effects.estimate import assemble, check_comparisons
 from ablate.stats.effects.inference import PairedT
 from ablate.stats.effects.looks import LookArrays, Looks, advance
-from ablate.stats.effects.multiple_comparisons import families
+from ablate.stats.effects.multiple_comparisons import counted_too, families
 from ablate.stats.effects.pair_statistics import family_statistics, instability_p
 from ablate.stats.effects.pairing import Arms, pair, read_arms
 from ablate.stats.effects.types import FINAL, Comparison, Protocol
@@ -103,9 +103,12 @@ def take_look(
     runs_by_arm = read_arms(runs, metric, frozenset(state.next_seeds))
     criteria = Criteria(metric, margin, protocol or Protocol())
     arms = list(state.arms)
-    for indices in families([arm.comparison for arm in state.arms]):
-        family = _look_at_family([state.arms[index] for index in indices], runs_by_arm, criteria, state)
-        for index, arm in zip(indices, family, strict=True):
+    comparisons = [arm.comparison for arm in state.arms]
+    for indices in families(comparisons):
+        others = counted_too([comparisons[index] for index in indices], comparisons)
+        counted = [*indices, *map(comparisons.index, others)]
+        family = _look_at_family([state.arms[index] for index in counted], runs_by_arm, criteria, state)
+        for index, arm in zip(indices, family, strict=False):
             arms[index] = arm
     return replace(state, arms=tuple(arms), taken=state.taken + 1)
 

@@ -18,6 +18,9 @@ Replicates = Literal["seeds", "runs", "folds", "data sets"]
 """What the repetitions of a comparison are: pairs by seed, unpaired runs, folds of one data set, or data sets."""
 
 
+ALL_PAIRS = ": all pairs"
+"""End of the name of a family that compares all levels of a component, or all named arms, with each other."""
+
 ALPHA = 0.05  # per family; difference tests and equivalence tests are separate families
 POWER = 0.80
 MIN_SEEDS = 3  # with fewer there is no verdict
