@@ -100,15 +100,18 @@ class RegistryBuilder:
         def declare(add: Declared) -> Declared:
             summary, _, rest = inspect.cleandoc(add.__doc__ or "").partition("\n")
             purpose = " ".join(rest.split())
-            factor = Factor(add.__name__, add, summary.rstrip("."), _hyperparameters(add), in_baseline, caveat, purpose)
+            settings = _hyperparameters(add, purpose)
+            factor = Factor(add.__name__, add, summary.rstrip("."), settings, in_baseline, caveat, purpose)
             self._factors.append(factor)
             return add
 
         return declare
 
 
-def _hyperparameters(add: Callable[..., Any]) -> tuple[Setting, ...]:
+def _hyperparameters(add: Callable[..., Any], purpose: str) -> tuple[Setting, ...]:
     """Return the keyword-only parameters of a factor's function as settings. Numbers are searched when tuning.
+
+    `purpose` is what the factor is for with the defaults.
 
     Raises TypeError for a parameter whose annotation has no range.
     """
@@ -132,6 +135,7 @@ def _hyperparameters(add: Callable[..., Any]) -> tuple[Setting, ...]:
                 tunable=isinstance(domain, Range),
                 legacy_value=more.legacy_value,
                 requires=more.requires,
+                purposes={default: purpose, **more.purposes} if more.purposes else {},
             )
         )
     return tuple(settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ablate.errors import UsageError
 from ablate.wording import nearest
@@ -73,6 +74,7 @@ class Setting:
     of a recipe's key, so that old runs stay valid. `requires` is for a setting that has an effect with some values of
     another one only: the name of the other, and these values. `scale_text` is its part of the description of a scale,
     if it has one: `width {0}`. `in_question` is for a factor with named levels, which a study compares by default.
+    `purposes` says what values are for, in a sentence or two that reports print.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Setting:
     requires: tuple[str, tuple[Value, ...]] | None = None
     scale_text: str = ""
     in_question: bool = False
+    purposes: Mapping[Value, str] = field(default_factory=dict, compare=False)
 
     @property
     def was_added_later(self) -> bool:
@@ -111,6 +114,7 @@ class Details:
     help: str = ""
     legacy_value: Value = ...  # type: ignore[assignment]  # as that of Setting
     requires: tuple[str, tuple[Value, ...]] | None = None
+    purposes: Mapping[Value, str] = field(default_factory=dict, compare=False)
 
 
 _ARTICLES = {int: "an integer", float: "a number", str: "a word", bool: "true or false"}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -164,10 +164,28 @@ def caveats(workload: str, factors: Iterable[str]) -> list[str]:
     return [known[name].caveat for name in factors if name in known and known[name].caveat]
 
 
-def purposes(workload: str, factors: Iterable[str]) -> dict[str, str]:
-    """Return what factors of a built-in workload are for, by name. Unknown workloads and factors are left out."""
-    known = find_workload(workload).factors if workload in BUILT_IN else {}
-    return {name: known[name].purpose for name in factors if name in known and known[name].purpose}
+def purposes(workload: str, factors: Iterable[str], used: Mapping[str, Collection[Value]]) -> dict[str, str]:
+    """Return what factors and levels of a built-in workload are for, by name. Unknown ones are left out.
+
+    Levels are those of settings with several values in use, and of hyperparameters of the factors, unless it is the
+    default alone. They replace the paragraph of their factor, which is about the default.
+
+    Args:
+        workload: The name of the workload.
+        factors: The factors in question.
+        used: The values of settings and hyperparameters in the runs.
+    """
+    if workload not in BUILT_IN:
+        return {}
+    found = find_workload(workload)
+    texts = {name: found.factors[name].purpose for name in factors if name in found.factors}
+    for setting in (*found.settings, *found.factors.hyperparameters):
+        levels = [level for level in setting.purposes if level in used.get(setting.name, ())]
+        factor, _, name = setting.name.partition(".")
+        if len(levels) > 1 or (name and factor in texts and levels and levels != [setting.default]):
+            texts.pop(factor, None)
+            texts |= {f"{setting.name}={level}": setting.purposes[level] for level in levels}
+    return {name: text for name, text in texts.items() if text}
 
 
 def resolve(reference: Any) -> Any:

@@ -17,7 +17,10 @@ from ablate.report.plots.study_plots import study_plots
 from ablate.report.sections.learning import classes_section, gap_section, purposes_section
 from ablate.report.sources.study import from_study
 from ablate.report.write import write_report
+from ablate.studies.settings import OneOf
+from ablate.studies.workload import purposes
 from ablate.workloads.resnet9.factors import FACTORS
+from ablate.workloads.resnet9.workload import WORKLOAD
 from tests import ROOT
 from tests.samples.report import IMAGES, small_study, tracked
 
@@ -124,3 +127,19 @@ def test_purposes_are_those_of_the_page_of_lessons(found: Analysis) -> None:
     assert "- **batch norm**: Each channel is normalised" in text
     assert "lr schedule" not in text  # not in this study
     assert purposes_section(with_data(found, purposes={})) == ""
+
+
+def test_levels_have_purposes_of_their_own() -> None:
+    known = FACTORS["batch_norm"].purpose
+    assert purposes("resnet9", ["batch_norm"], {"batch_norm.kind": {"batch"}, "optimizer": {"muon"}}) == {
+        "batch_norm": known
+    }
+    only = purposes("resnet9", ["batch_norm"], {"batch_norm.kind": {"group"}})
+    assert [*only] == ["batch_norm.kind=group"]
+    assert "within each image" in only["batch_norm.kind=group"]
+    used = {"batch_norm.kind": {"group", "batch"}, "optimizer": {"sgd", "muon"}}
+    both = purposes("resnet9", ["batch_norm.kind"], used)
+    assert [*both] == ["optimizer=sgd", "optimizer=muon", "batch_norm.kind=batch", "batch_norm.kind=group"]
+    assert both["batch_norm.kind=batch"] == known
+    described = [one for one in (*WORKLOAD.settings, *FACTORS.hyperparameters) if isinstance(one.domain, OneOf)]
+    assert {one.name for one in described if {*one.purposes} != {*one.domain.words}} == {"validate_on"}

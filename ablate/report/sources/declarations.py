@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,11 +113,15 @@ def declared_limits(record: StudyRecord) -> list[str]:
     return [*lines, CONDITIONAL] if record.details.get("tuning") else lines
 
 
-def declared_purposes(record: StudyRecord) -> dict[str, str]:
-    """Return what the factors are for, by name, for a built-in workload."""
+def declared_purposes(record: StudyRecord, runs: Iterable[Run]) -> dict[str, str]:
+    """Return what the factors and the levels in the runs are for, by name, for a built-in workload."""
     if "code" in record.declared:
         return {}
-    return purposes(record.declared.get("workload", ""), record.details.get("factors", ()))
+    used: dict[str, set[Any]] = {}
+    for run in runs:
+        for name, value in run.params.items():
+            used.setdefault(name, set()).add(value)
+    return purposes(record.declared.get("workload", ""), record.details.get("factors", ()), used)
 
 
 def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]:

@@ -73,7 +73,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         limits=declared_limits(record),
         commands=reproduction_commands(record, list(results.values())),
         searches=read_searches(details),
-        purposes=declared_purposes(record),
+        purposes=declared_purposes(record, runs.values()),
     )
     study = _with_artifacts(study, results, tracker)
     return study if looks is None else _with_looks(study, looks)

@@ -49,7 +49,15 @@ def batch_norm(
     kind: Annotated[
         str,
         OneOf(("batch", "group")),
-        Details("normalisation over the batch, or over groups of channels (Wu and He, 2018)", legacy_value="batch"),
+        Details(
+            "normalisation over the batch, or over groups of channels (Wu and He, 2018)",
+            legacy_value="batch",
+            purposes={
+                "group": "Groups of channels are normalised within each image, then scaled and shifted by learned "
+                "parameters. The result does not depend on the other images of the batch, so that it suits small "
+                "batches. The noise of batch statistics, which regularises slightly, is absent."
+            },
+        ),
     ] = "batch",
     group_size: Annotated[
         int,
@@ -129,6 +137,16 @@ def lr_schedule(
             "shape: one-cycle (Smith and Topin, 2017), cosine annealing (Loshchilov and Hutter, 2017), steps (He et "
             "al., 2016), linear warm-up and decay (Howard and Ruder, 2018), or warm-up only (Goyal et al., 2017)",
             legacy_value="one-cycle",
+            purposes={
+                "cosine": "The learning rate decreases from its peak to zero along half a cosine: large steps first, "
+                "ever smaller ones to converge. The first steps have the peak rate, since there is no warm-up.",
+                "step": "The learning rate is divided by ten after half and after three quarters of the training, so "
+                "that training converges in stages. The first steps have the peak rate, since there is no warm-up.",
+                "linear": "The learning rate rises linearly to its peak, which protects the first steps, and then "
+                "decreases linearly to zero to converge. Momentum is constant.",
+                "warmup": "The learning rate rises linearly to its peak, which protects the first steps, and stays "
+                "there: no smaller steps at the end to converge. Momentum is constant.",
+            },
         ),
     ] = "one-cycle",
     warmup: Annotated[
@@ -137,7 +155,7 @@ def lr_schedule(
         Details(requires=("lr_schedule.shape", ("one-cycle", "linear", "warmup"))),
     ] = 0.3,
 ) -> TrainingPlan:
-    """One-cycle schedule of the learning rate and, inversely, of Adam's beta1 (Smith and Topin, 2017), or another one.
+    """One-cycle schedule of learning rate and, inversely, Adam's beta1 (Smith and Topin, 2017), or another schedule.
 
     The learning rate rises to a peak and decreases to almost zero, while momentum does the opposite. The high
     learning rate in the middle explores and regularises, and the low one at the end converges.

@@ -35,8 +35,29 @@ SETTINGS = (
         "adam",
         OneOf(("adam", "adamw", "sgd", "nesterov", "muon")),
         "optimizer (SGD has momentum 0.9, with Nesterov's or without; Muon: Jordan et al., 2024)",
+        purposes={
+            "adam": "Steps are divided by the recent magnitude of each gradient element, so that all weights move at a "
+            "similar speed and one learning rate suits many layers.",
+            "adamw": "Adam with weight decay apart from the gradient, so that all weights shrink at the same rate.",
+            "sgd": "Steps follow the gradient, averaged over batches by momentum. It needs a learning rate of its own.",
+            "nesterov": "SGD whose momentum looks one step ahead, so that it corrects itself earlier.",
+            "muon": "The momentum of each matrix of weights is orthogonalised, so that it changes in all directions "
+            "alike. Norms, biases and the classifier are trained by AdamW.",
+        },
     ),
-    Setting("activation", str, "relu", OneOf(("relu", "gelu", "silu")), "activation function", legacy_value="relu"),
+    Setting(
+        "activation",
+        str,
+        "relu",
+        OneOf(("relu", "gelu", "silu")),
+        "activation function",
+        legacy_value="relu",
+        purposes={
+            "relu": "Negative inputs become zero: quick, and gradients of active units pass unchanged.",
+            "gelu": "A smooth ReLU, which lets small negative inputs pass in part.",
+            "silu": "The input times its sigmoid: a smooth ReLU, which lets small negative inputs pass in part.",
+        },
+    ),
     Setting(
         "train_size",
         int,
