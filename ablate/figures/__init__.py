@@ -10,6 +10,7 @@ from ablate.figures.dose_response import dose_response
 from ablate.figures.factorial import half_normal, interaction_grid, main_effects
 from ablate.figures.forest import forest, forest_axes, forest_figure, slopes
 from ablate.figures.images import before_after, existing, image_grid
+from ablate.figures.level_interactions import level_interactions
 from ablate.figures.media import drawn_for
 from ablate.figures.noise import noise_budget
 from ablate.figures.ranks import critical_difference
@@ -45,6 +46,7 @@ __all__ = [
     "importance_bars",
     "interaction_grid",
     "learning_curves",
+    "level_interactions",
     "main_effects",
     "noise_budget",
     "parallel_coordinates",

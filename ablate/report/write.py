@@ -13,7 +13,7 @@ from ablate.report.formats.csv_writer import interactions_rows, write_csv
 from ablate.report.formats.latex import latex_table
 from ablate.report.formats.means_table import has_means_table, means_latex
 from ablate.report.formats.paper_table import markdown_table
-from ablate.report.plots.level_plots import dose_response_plots
+from ablate.report.plots.level_plots import level_plots
 from ablate.report.plots.rank_plots import rank_plots
 from ablate.report.plots.render import Drawing, draw_all
 from ablate.report.plots.study_plots import study_plots
@@ -67,7 +67,7 @@ def write_results(analysis: Analysis, folder: Path, *, as_html: bool = False, dr
     written.
     """
     with replaced_report(folder) as made:
-        makers = study_plots, dose_response_plots, rank_plots, retuning_plots
+        makers = study_plots, level_plots, rank_plots, retuning_plots
         plots = [plot for maker in makers for plot in maker(analysis)]
         plots = draw_all([*plots, *drawing.again(plots)], made, drawing.pool)
         tables = _write_tables(analysis, made)

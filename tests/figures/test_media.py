@@ -44,6 +44,11 @@ FIGURES: dict[str, Callable[..., Any]] = {
         [{**row, "effect": row["delta"], "kind": "main effects"} for row in ROWS], margin=0.5, **more
     ),
     "interactions": lambda **more: figures.interaction_grid(cell_means(PAIRS), **more),
+    "level interactions": lambda **more: figures.level_interactions(
+        [{"first": "spice", "second": "heat", "lines": ["salt", "curry"], "places": ["0.5", "1"],
+          "means": [[1.0, 2.0], [2.0, 1.5]]}],
+        **more,
+    ),
     "half-normal": lambda **more: figures.half_normal([0.1, 0.3, -0.4, 3.0], [*"abcd"], 1.0, 2.0, **more),
     "noise": lambda **more: figures.noise_budget(dict(zip(NAMES, (0.3, 0.6, 1, 2), strict=True)), margin=0.5, **more),
     "shapley": lambda **more: figures.shapley_bars(

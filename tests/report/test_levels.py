@@ -15,7 +15,7 @@ from statsmodels.stats.anova import anova_lm
 
 from ablate.report.accounting import account_for
 from ablate.report.analysis import Analysis, analyse
-from ablate.report.plots.level_plots import dose_response_plots
+from ablate.report.plots.level_plots import dose_response_plots, interaction_plots
 from ablate.report.plots.study_plots import forest_plots, study_plots
 from ablate.report.sections.answer import plain_answer
 from ablate.report.sections.document import markdown
@@ -98,6 +98,12 @@ def test_a_factorial_design_has_the_averages_and_f_tests_of_least_squares() -> N
     assert synergies["spice=curry x heat=2"] == pytest.approx(100 * levels.HOT_CURRY, abs=1.0)
     assert analysis.headline == analysis.main_effects
     assert account_for(analysis).left_out == {}
+    (plot,) = interaction_plots(analysis)
+    cells = long.astype({"heat": float}).groupby(["spice", "heat"])["y"].mean()
+    (drawn,) = (pair for pair in plot.arguments["pairs"] if {pair["first"], pair["second"]} == {"spice", "heat"})
+    assert (drawn["lines"], drawn["places"]) == (["salt", "pepper", "curry"], ["0.5", "1", "2"])
+    for spice, row in zip(drawn["lines"], drawn["means"], strict=True):
+        assert row == approx([cells[spice, float(heat)] for heat in drawn["places"]])
 
 
 def test_a_fraction_estimates_the_planted_main_effects_and_names_its_aliases() -> None:

@@ -69,6 +69,7 @@ def levels_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
     if found.interactions:
         words = f"Whether the effect of the levels of one component depends on another's, {AVERAGED}."
         parts += ["### Interactions of levels", escape(words), _table(found.interactions)]
+        parts += plots_in(plots, "level_interactions")
     parts += [] if found.factorial is None else _design_notes(found.factorial)
     return "\n\n".join([f"## {TITLE}", *parts])
 

@@ -58,6 +58,12 @@ class LevelFit:
         """Return the average of a level over the other components, by seed; a least-squares mean if unbalanced."""
         return np.asarray(self.coefficients[0] + self.design.contrasts(factor)[place] @ self.of((factor,)))
 
+    def cell(self, pair: Term, one: int, other: int) -> Floats:
+        """Return the average of two levels together over the other components, by seed."""
+        first, second = (self.average(name, place) for name, place in zip(pair, (one, other), strict=True))
+        own, others = (self.design.contrasts(name)[place] for name, place in zip(pair, (one, other), strict=True))
+        return np.asarray(first + second - self.coefficients[0] + np.kron(own, others) @ self.of(pair))
+
     def synergy(self, pair: Term, one: int, other: int) -> Floats:
         """Return the synergy of two levels, relative to those of the baseline, by seed."""
         return np.asarray(self.design.synergy_row(pair, one, other) @ self.of(pair))

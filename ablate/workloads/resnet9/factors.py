@@ -54,8 +54,7 @@ def batch_norm(
             legacy_value="batch",
             purposes={
                 "group": "Groups of channels are normalised within each image, then scaled and shifted by learned "
-                "parameters. The result does not depend on the other images of the batch, so that it suits small "
-                "batches. The noise of batch statistics, which regularises slightly, is absent."
+                "parameters. The result does not depend on the rest of the batch, so that it suits small batches."
             },
         ),
     ] = "batch",
@@ -138,14 +137,10 @@ def lr_schedule(
             "al., 2016), linear warm-up and decay (Howard and Ruder, 2018), or warm-up only (Goyal et al., 2017)",
             legacy_value="one-cycle",
             purposes={
-                "cosine": "The learning rate decreases from its peak to zero along half a cosine: large steps first, "
-                "ever smaller ones to converge. The first steps have the peak rate, since there is no warm-up.",
-                "step": "The learning rate is divided by ten after half and after three quarters of the training, so "
-                "that training converges in stages. The first steps have the peak rate, since there is no warm-up.",
-                "linear": "The learning rate rises linearly to its peak, which protects the first steps, and then "
-                "decreases linearly to zero to converge. Momentum is constant.",
-                "warmup": "The learning rate rises linearly to its peak, which protects the first steps, and stays "
-                "there: no smaller steps at the end to converge. Momentum is constant.",
+                "cosine": "The rate decreases from its peak to zero along half a cosine, without a warm-up.",
+                "step": "The rate is divided by ten after half and three quarters of the steps, without a warm-up.",
+                "linear": "The rate rises linearly to its peak, which protects the first steps, then falls to zero.",
+                "warmup": "The rate rises linearly to its peak, which protects the first steps, and stays there.",
             },
         ),
     ] = "one-cycle",
