@@ -194,6 +194,7 @@ def test_a_family_that_shrank_makes_verdicts_exploratory(tmp_path: Path, left_ou
     before = [*(name for name in study.declared["factors"] if name != left_out), *({"lr_schedule"} & {left_out})]
     text = report_text(tracked(study, tmp_path / "journals", earlier=({**study.declared, "factors": before},)))
     assert ("Exploratory: Removing augment" in text) is is_exploratory
+    assert ("All verdicts are exploratory" in text) is is_exploratory
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def summary(effects: Sequence[Effect]) -> str:
 
 
 def _qualifications(effects: Sequence[Effect]) -> list[str]:
-    """Return what qualifies all verdicts: unstable runs in averages, repeated scores, few seeds."""
+    """Return what qualifies all verdicts: no plan before the runs, unstable runs in averages, few seeds."""
     parts = []
     average = effects[0].evidence.paired.average
     if average is not None and average.n_unstable:
@@ -151,6 +151,8 @@ def _qualifications(effects: Sequence[Effect]) -> list[str]:
         parts.append(f"All verdicts are preliminary (3 or 4 {effects[0].evidence.replicates})")
     elif all(effect.evidence.paired.n < 3 for effect in effects):
         parts.append(f"With fewer than 3 {effects[0].evidence.replicates} these are observations, not results")
+    if all("exploratory" in effect.verdict.split(": ") for effect in effects):
+        parts.append("All verdicts are exploratory")
     return parts
 
 
