@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accuracy, command, growth, processor, searches, step, sweeps, training
+from benchmarks import accuracy, command, growth, processor, searches, step, sweeps, training, verdict, widths
 from benchmarks.measure import Figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,6 +40,11 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
     ],
     "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in processor.precisions()],
     "fused": lambda rounds: [training.fusing(width, 1.0, rounds) for width in (8, 16, 64)],
+    "widths": lambda rounds: [
+        widths.against_pytorch(width, precision, 0.97, rounds)
+        for width in widths.WIDTHS
+        for precision in ("fp32", "bf16")
+    ],
     "precision": lambda rounds: [training.choice_of_precision(width, 1.0, rounds, THREADS) for width in (16, 64)],
     "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
@@ -54,6 +59,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         growth.memory_over_a_sweep(1.1),
     ],
     "accuracy": lambda rounds: accuracy.on_cpu(10 * rounds),
+    "verdict": lambda rounds: [verdict.cost("laptop", 16, 1 / 8, rounds), verdict.cost("notebook", 64, 1 / 8, rounds)],
     "workers": lambda rounds: [training.two_workers(16, 1.1, rounds), training.two_workers(64, 1.0, rounds)],
 }
 

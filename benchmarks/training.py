@@ -20,10 +20,18 @@ def random_pixels(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
 
 
-def full_recipe(*, width: int, count: int, threads: int = 1, **how: Any) -> Callable[[], float]:
+def full_recipe(
+    *,
+    width: int,
+    count: int,
+    threads: int = 1,
+    batch: int = BATCH,
+    clock: Callable[[], float] = time.perf_counter,
+    **how: Any,
+) -> Callable[[], float]:
     """Return a function that trains the notebook's full recipe for an epoch on `count` images and returns the seconds.
 
-    `how` are further conditions: `precision`, `compiled`, `fused`.
+    `clock` counts the seconds. `how` are further conditions: `precision`, `compiled`, `fused`.
     """
     from ablate.cores import share_cores
 
@@ -44,13 +52,13 @@ def full_recipe(*, width: int, count: int, threads: int = 1, **how: Any) -> Call
     images = torch.from_numpy(random_pixels(count))
     members = torch.arange(count)
     train, few = (Images(images, members % 10, members[:size], half, half) for size in (count, 8))
-    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": BATCH})
+    recipe = Recipe.of(resnet9.WORKLOAD, None, {"width": width, "epochs": 1, "batch_size": batch})
     plan = resnet9.training_plan(recipe, 10)
 
     def train_it() -> float:
-        clock = _Clock()
-        start(plan, train, Job(recipe, Data("noise", ""), conditions)).run(few, clock)
-        return clock.seconds
+        log = _Stopwatch(clock)
+        start(plan, train, Job(recipe, Data("noise", ""), conditions)).run(few, log)
+        return log.seconds
 
     return train_it
 
@@ -61,18 +69,19 @@ def ours(*, count: int, **how: Any) -> Measurement:
     return lambda: count / epoch()
 
 
-class _Clock:
+class _Stopwatch:
     """A log that measures the time from the first row to the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.seconds = 0.0
         self._started = 0.0
 
     def __call__(self, step: int, **_metrics: float) -> None:
         if step == 0:
-            self._started = time.perf_counter()
+            self._started = self._clock()
         else:
-            self.seconds = time.perf_counter() - self._started
+            self.seconds = self._clock() - self._started
 
     def series(self, name: str, first: int, values: list[float]) -> None:
         pass
@@ -105,8 +114,8 @@ class _Pictures:
         return self._change(self._pictures[position]), position % 10
 
 
-def notebook(*, width: int, threads: int, count: int) -> Measurement:
-    """Return a measurement: images per second of the notebook's loop, in fp32 on PIL images with two loader workers.
+def notebook(*, width: int, threads: int, count: int, workers: int = 2) -> Measurement:
+    """Return a measurement: images per second of the notebook's loop, in fp32 on PIL images with `workers` for loading.
 
     The workers persist between epochs, so that their start, negligible for 50,000 images, is excluded.
     """
@@ -118,7 +127,7 @@ def notebook(*, width: int, threads: int, count: int) -> Measurement:
     torch.set_num_threads(threads)
     loader: DataLoader[Any] = DataLoader(
         _Pictures(count),  # type: ignore[arg-type]  # it accepts any sequence
-        BATCH, shuffle=True, num_workers=2, persistent_workers=True,
+        min(BATCH, count), shuffle=True, num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
     model = ResNet9(width=width)
 

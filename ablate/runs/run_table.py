@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Run
 from ablate.stats.metric import FINAL_REASONS, Metric
+from ablate.studies.conditions import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,11 @@ def judged(run: Run, metric: Metric) -> Run:
 
 
 def run_row(run: Run, metric: Metric) -> dict[str, Any]:
-    """Return one run as a row: variant, seed, status, headline metric, parameters, other metrics."""
-    params = {name: value for name, value in run.params.items() if name != "seed"}
+    """Return one run as a row: variant, seed, status, headline metric, parameters, other metrics.
+
+    The implementations of its layers, a condition, are left out.
+    """
+    params = {name: value for name, value in run.params.items() if name not in ("seed", IMPLEMENTATIONS)}
     others = {name: value for name, value in run.metrics.items() if name != metric.tracked}
     headline = {metric.name: run.metrics.get(metric.tracked)}
     return {"variant": run.variant, "seed": run.seed, "status": run.status, **headline, **params, **others}

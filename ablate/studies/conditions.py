@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ablate.cores import usable_cores
 from ablate.errors import UsageError
 
+IMPLEMENTATIONS = "implementations"
+"""The param of a run with the implementation of each layer, such as `conv 16-32@8 bf16 kernel`, joined by commas."""
+
 
 @dataclass(frozen=True)
 class RequestedConditions:

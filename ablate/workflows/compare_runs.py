@@ -11,6 +11,7 @@ from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.report.sources.conditions import mixed_conditions
+from ablate.studies.conditions import IMPLEMENTATIONS
 from ablate.tracking import Tracker, run_title
 from ablate.wording import listed
 from ablate.workflows.messages import headline_metric, settings_of
@@ -57,7 +58,7 @@ class SideBySide:
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """The parameters that differ, with both values. Seeds are compared for two single runs only."""
         one, other = (WORKLOAD.completed(side.runs[0].params) for side in (self.a, self.b))
-        ignored = {"weights_digest"} | ({"seed"} if self.has_several_seeds else set())
+        ignored = {"weights_digest", IMPLEMENTATIONS} | ({"seed"} if self.has_several_seeds else set())
         names = [name for name in {**one, **other} if name not in ignored]
         return {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
 

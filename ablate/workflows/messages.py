@@ -8,6 +8,7 @@ from typing import Any
 
 from ablate import console
 from ablate.journal.run_journal import Run
+from ablate.studies.conditions import IMPLEMENTATIONS
 from ablate.studies.job import Job
 from ablate.tracking import run_title
 from ablate.wording import count
@@ -62,7 +63,7 @@ def format_parameter(name: str, value: Any) -> str:
 
 def settings_of(run: Run) -> dict[str, Any]:
     """Return the parameters of a run that are neither factors, hyperparameters nor results."""
-    others = ("seed", "code", "weights_digest")
+    others = ("seed", "code", "weights_digest", IMPLEMENTATIONS)
     return {
         name: value
         for name, value in WORKLOAD.completed(run.params).items()

@@ -20,6 +20,7 @@ from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job
 from ablate.studies.recipe import Recipe
 from ablate.workloads.dispatch import open_data
+from ablate.workloads.resnet9.devices import kernel_error
 from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples import toy
 
@@ -234,21 +235,24 @@ class Interrupter(Recorder):
 def test_a_resumed_training_equals_an_uninterrupted_one(
     tmp_path: Path, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The history and the weights are the same, bit for bit."""
+    """The history and the weights are the same, bit for bit, also if the table of implementations was lost."""
     recipe = Recipe.of(WORKLOAD, None, {**WORKLOAD.preset("demo").settings, "width": 2, "epochs": 5})
     recipe = recipe.plus("mixup", "ema")
-    whole = Job(recipe, open_data(recipe, ImageSource("digits")), Conditions("cpu", "fp32", 1))
+    conditions = Conditions("cpu", "fp32", 1, fused=kernel_error() is None)
+    whole = Job(recipe, open_data(recipe, ImageSource("digits")), conditions)
     uninterrupted, _ = make_run(whole, Journals(tmp_path / "one"), options)
     monkeypatch.setattr("ablate.workloads.resnet9.training.Checkpoint.__init__.__kwdefaults__", {"every_seconds": 0.0})
     journals = Journals(tmp_path / "two")
     for epoch in (2, 4):
         with pytest.raises(KeyboardInterrupt):
             make_run(whole, journals, options, Interrupter(epoch))
+        monkeypatch.setattr("ablate.workloads.resnet9.run.implementations_for", lambda *_: {})
     resumed, _ = make_run(whole, journals, options)
     assert len(journals.paths()) == 1
     assert [line["record"] for line in records(journals.path(resumed.name))].count("resume") == 2
     assert _without_times(resumed) == _without_times(uninterrupted)
-    assert resumed.params["weights_digest"] == uninterrupted.params["weights_digest"]
+    assert resumed.params == uninterrupted.params
+    assert (resumed.params.get("implementations", "default") != "default") == conditions.fused
     assert resumed.metrics["test/loss"] == uninterrupted.metrics["test/loss"]
     assert not journals.path(resumed.name).with_suffix(".checkpoint").exists()
 

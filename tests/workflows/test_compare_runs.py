@@ -122,3 +122,21 @@ def test_mixed_conditions_are_said() -> None:
         "(aaaaaaaaaa and bbbbbbbbbb)"
     )
     assert SideBySide(Side("a", [gpu]), Side("b", [gpu])).caution == ""
+
+
+def test_layers_of_different_implementations_are_mixed_conditions() -> None:
+    def run(**layers: str) -> Run:
+        text = ", ".join(f"{name.replace('_', ' ')} {implementation}" for name, implementation in layers.items())
+        return replace(EMPTY, params={"implementations": text or "default"})
+
+    one, narrow = run(conv_A="kernel", norm_A="pytorch"), run(conv_B="pytorch")
+    other = run(conv_A="pytorch", norm_A="pytorch")
+    assert SideBySide(Side("a", [one]), Side("b", [narrow])).caution == "", "other layers"
+    assert SideBySide(Side("a", [one]), Side("b", [run()])).caution == ""
+    differ = SideBySide(Side("a", [one]), Side("b", [other]))
+    assert differ.caution == (
+        "Mixed conditions: implementation of conv A (kernel and pytorch). Differences may be due to this"
+    )
+    assert differ.differences == {}
+    both = SideBySide(Side("a", [one]), Side("b", [run(conv_A="pytorch", norm_A="kernel")]))
+    assert "conv A (kernel and pytorch) and 1 other layer. " in both.caution

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import enumerated
+from ablate.studies.conditions import IMPLEMENTATIONS
 from ablate.tracking import PlanEntry
+from ablate.wording import count as counted
 
 _NAMES = {
     "device": "device",
@@ -55,6 +58,7 @@ def mixed_conditions(runs: Sequence[Run]) -> list[str]:
         values = sorted({str(used[name]) for run in runs if name in (used := {**_EARLIER, **run.conditions})})
         if len(values) > 1:
             lines.append(f"Mixed conditions: {words} {enumerated(values)}. Differences may be due to this.")
+    lines += _mixed_implementations(runs)
     data = sorted({run.data for run in runs})
     if len(data) > 1:
         lines.append(f"The runs used {len(data)} different data sets ({enumerated(data)}) and cannot be compared.")
@@ -62,6 +66,21 @@ def mixed_conditions(runs: Sequence[Run]) -> list[str]:
     if len(commits) > 1:
         lines.append(f"The runs used {len(commits)} versions of the code ({enumerated(commits)}).")
     return lines
+
+
+def _mixed_implementations(runs: Sequence[Run]) -> list[str]:
+    """Return a warning if the runs computed a layer by different implementations."""
+    by_layer: defaultdict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        recorded = str(run.params.get(IMPLEMENTATIONS, ""))
+        for layer, implementation in (part.rsplit(" ", 1) for part in recorded.split(", ") if " " in part):
+            by_layer[layer].add(implementation)
+    mixed = [layer for layer, names in by_layer.items() if len(names) > 1]
+    if not mixed:
+        return []
+    first = f"{mixed[0]} ({enumerated(sorted(by_layer[mixed[0]]))})"
+    others = f" and {counted(len(mixed) - 1, 'other layer')}" if len(mixed) > 1 else ""
+    return [f"Mixed conditions: implementation of {first}{others}. Differences may be due to this."]
 
 
 def no_op_cautions(comparisons: Sequence[Mapping[str, Any]], runs: Mapping[PlanEntry, Run], tracked: str) -> list[str]:

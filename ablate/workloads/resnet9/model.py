@@ -8,7 +8,7 @@ the baseline.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 
 from ablate.seeding import torch_stream
 from ablate.workloads.resnet9.kernels.convolution import convolve
+from ablate.workloads.resnet9.kernels.implementations import DEFAULT
 from ablate.workloads.resnet9.kernels.norm_pool_relu import can_fuse, conv_norm_relu
 from ablate.workloads.resnet9.plan import Net
 
@@ -56,6 +57,7 @@ class Block(nn.Sequential):
     """
 
     is_fused = False
+    implementations: Mapping[str, str] = DEFAULT
 
     def __init__(self, channels_in: int, channels_out: int, net: Net, *, pool: bool = False) -> None:
         last = [*([nn.MaxPool2d(2)] if pool else []), ACTIVATIONS[net.activation]()]
@@ -80,10 +82,10 @@ class Block(nn.Sequential):
         if not self.is_fused or images.is_cuda:
             features: Tensor = super().forward(images)  # type: ignore[no-untyped-call]  # torch left it untyped
             return features
-        if self.training and self.has_kernels and can_fuse(images, convolution, self.side):
+        if self.training and self.has_kernels and can_fuse(images, convolution, self.side, self.implementations):
             assert isinstance(norm, nn.BatchNorm2d)
-            return conv_norm_relu(images, convolution, norm, self.side)
-        features = convolve(images, convolution, convolution.bias)
+            return conv_norm_relu(images, convolution, norm, self.side, self.implementations)
+        features = convolve(images, convolution, convolution.bias, self.implementations)
         for module in (norm, *others):
             features = module(features)
         return features
@@ -134,11 +136,11 @@ class ResNet9(nn.Module):
         features = self.conv4(self.conv3(features))
         return self._skip(self.res2, features)
 
-    def fuse(self) -> None:
-        """Use the kernels in all blocks."""
+    def fuse(self, implementations: Mapping[str, str] = DEFAULT) -> None:
+        """Use the kernels in all blocks, on a CPU those layers that take them. Layers by name; others: the default."""
         for module in self.modules():
             if isinstance(module, Block):
-                module.is_fused = True
+                module.is_fused, module.implementations = True, dict(implementations)
 
     def _skip(self, block: nn.Module, features: Tensor) -> Tensor:
         changed: Tensor = block(features)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ablate.data import ImageSource, open_dataset
+from ablate.studies.conditions import IMPLEMENTATIONS, Conditions
 from ablate.studies.job import Job, Log, Outcome
 from ablate.workloads.resnet9.artifacts import write_artifacts
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.devices import prepare
 from ablate.workloads.resnet9.images import Images, load_parts
+from ablate.workloads.resnet9.kernels.implementations import described
+from ablate.workloads.resnet9.kernels.measure import implementations_for
 from ablate.workloads.resnet9.model import ResNet9
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training, evaluate
@@ -28,9 +31,10 @@ def train(job: Job, log: Log) -> Outcome:
     dataset = open_dataset(job.data.source or ImageSource(), recipe.settings["image_size"])
     parts = load_parts(dataset, recipe, job.conditions.device)
     plan = training_plan(recipe, len(dataset.classes))
-    training = start(plan, parts.train, job)
     checkpoint = Checkpoint(log.checkpoint)
-    if state := checkpoint.restore():
+    state = checkpoint.restore()
+    training = start(plan, parts.train, job, state.get("implementations", {}) if state else None)
+    if state:
         training.load_state_dict(state)
     training.run(parts.validation, log, checkpoint)
     network = training.scored_model
@@ -47,22 +51,36 @@ def train(job: Job, log: Log) -> Outcome:
             "model/params": sum(parameter.numel() for parameter in training.parameters),
             "time/test_s": seconds,
         },
-        params={"weights_digest": digest(network)},
+        params={"weights_digest": digest(network)} | _layers(training, job.conditions),
     )
 
 
-def start(plan: TrainingPlan, train: Images, job: Job) -> Training:
-    """Return a new training of `plan` under the seed and conditions of `job`."""
+def start(plan: TrainingPlan, train: Images, job: Job, chosen: Mapping[str, str] | None = None) -> Training:
+    """Return a new training of `plan` under the seed and conditions of `job`.
+
+    `chosen` are the implementations of its layers with which a resumed training began.
+    """
     how = job.conditions
+    if _has_choice(how) and chosen is None:
+        chosen = implementations_for(plan.net, how.precision)
     return Training(
         plan,
         train,
         job.recipe.seed,
         precision=how.precision,
         compiled=how.compiled,
-        fused=how.fused,
+        fused=chosen if _has_choice(how) and chosen is not None else how.fused,
         captured=how.device == "cuda",
     )
+
+
+def _has_choice(how: Conditions) -> bool:
+    return how.fused and how.device == "cpu"
+
+
+def _layers(training: Training, how: Conditions) -> dict[str, str]:
+    """Return the implementations of the layers as a param."""
+    return {IMPLEMENTATIONS: described(training.implementations)} if _has_choice(how) else {}
 
 
 def digest(network: ResNet9) -> str:

@@ -46,7 +46,10 @@ class Scores:
 
 
 class Training:
-    """One training: the network, the optimizer and the number of completed epochs."""
+    """One training: the network, the optimizer and the number of completed epochs.
+
+    `fused` is whether the kernels are used, or the implementation of each layer by name.
+    """
 
     def __init__(
         self,
@@ -56,15 +59,16 @@ class Training:
         *,
         precision: str = "fp32",
         compiled: bool = False,
-        fused: bool = False,
+        fused: bool | Mapping[str, str] = False,
         captured: bool = False,
     ) -> None:
         self.plan, self.train, self.seed = plan, train, seed
         self.device = train.pixels.device.type
         self.autocast = torch.autocast(self.device, torch.bfloat16, enabled=precision == "bf16")
         self.model = build(plan.net, seed, self.device)
-        if fused:
-            self.model.fuse()
+        self.implementations = fused if isinstance(fused, Mapping) else {}
+        if fused is not False:
+            self.model.fuse(self.implementations)
         features = compiled_features(self.model) if compiled else self.model.features
         eager = EagerGradients(self.model, plan, self.autocast, features)
         self.gradients: Gradients = CapturedGradients(eager) if captured else eager
@@ -145,6 +149,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule else None,
             "average": self.average.model.state_dict() if self.average else None,
+            "implementations": dict(self.implementations),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

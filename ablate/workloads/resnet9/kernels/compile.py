@@ -109,8 +109,12 @@ def _compile(command: str, path: Path) -> Path:
 
 
 def _name(command: str) -> str:
-    """Return a hash of sources, flags, compiler and processor; several machines may share a cache."""
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
+    return processor_digest(version)
+
+
+def processor_digest(version: str) -> str:
+    """Return a hash of sources, flags, processor and another version; several machines may share a cache."""
     facts = processor_facts().splitlines()
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
     parts = [*(source.read_text() for source in (*SOURCES, *HEADERS)), *FLAGS, version, *processor]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from ablate.workloads.resnet9.cpu_features import (
     processor_facts,
 )
 from ablate.workloads.resnet9.kernels.compile import library
+from ablate.workloads.resnet9.kernels.implementations import DEFAULT, FLOAT32, KERNEL, PYTORCH, convolution_name
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 """The supported data types of images, and their names in the kernels."""
@@ -38,32 +40,57 @@ class _Convolution(ctypes.Structure):
     )
 
 
-def convolve(images: Tensor, convolution: nn.Conv2d, bias: Tensor | None) -> Tensor:
-    """Return the convolution of images with a layer's weights, by the kernels if they support it, else by PyTorch.
+def convolve(
+    images: Tensor, convolution: nn.Conv2d, bias: Tensor | None, chosen: Mapping[str, str] = DEFAULT
+) -> Tensor:
+    """Return the convolution of images with a layer's weights, by its implementation in `chosen` or the default one.
 
-    Errors are about 1e-6 of the norm, three to five times PyTorch's; in the gradient of the weights they are PyTorch's
-    or less. Under autocast to bfloat16, images are rounded but weights and intermediate values are not, and errors are
-    below PyTorch's. PyTorch also computes in float32 on processors where its bfloat16 convolution would be slower.
+    Errors of the kernels are about 1e-6 of the norm, three to five times PyTorch's; in the gradient of the weights they
+    are PyTorch's or less. Under autocast to bfloat16, images are rounded but weights and intermediate values are not,
+    and errors are below PyTorch's.
     """
-    if can_convolve(images, convolution):
-        output: Tensor = _Convolve.apply(images.to(_precision(images)), convolution.weight, bias)
+    implementation = implementation_of(images, convolution, chosen)
+    if implementation == KERNEL:
+        output: Tensor = _Convolve.apply(images.to(precision_of(images)), convolution.weight, bias)
         return output
     options = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
-    is_half = _precision(images) == torch.bfloat16 and convolution.weight.dtype == torch.float32
-    if is_half and is_pytorch_slow_in_bf16():
+    if implementation == FLOAT32:
         with torch.autocast("cpu", enabled=False):
             return F.conv2d(images.float(), convolution.weight, bias, **options).to(torch.bfloat16)
     return F.conv2d(images, convolution.weight, bias, **options)
 
 
-def can_convolve(images: Tensor, convolution: nn.Conv2d) -> bool:
-    """Return whether the kernels support these images and weights, and are faster than PyTorch."""
+def implementation_of(images: Tensor, convolution: nn.Conv2d, chosen: Mapping[str, str] = DEFAULT) -> str:
+    """Return the implementation of a layer: the chosen one if it supports these images and weights, else the default.
+
+    The default follows from the features of the processor: the kernels from a whole vector of channels on, except in
+    bfloat16 with matrix instructions; PyTorch's operator for the others, in float32 where it is slow in bfloat16.
+    """
+    is_half = precision_of(images) == torch.bfloat16 and convolution.weight.dtype == torch.float32
+    implementation = chosen.get(layer_name(images, convolution)) if chosen else None
+    if implementation == PYTORCH or (implementation == FLOAT32 and is_half):
+        return implementation
+    if supports(images, convolution):
+        is_large = min(convolution.weight.shape[:2]) >= min_channels()
+        is_faster = precision_of(images) == torch.float32 or are_faster_in_bf16()
+        if implementation == KERNEL or (is_large and is_faster):
+            return KERNEL
+    return FLOAT32 if is_half and is_pytorch_slow_in_bf16() else PYTORCH
+
+
+def layer_name(images: Tensor, convolution: nn.Conv2d) -> str:
+    """Return the name of a layer in the table of implementations."""
+    precision = "bf16" if precision_of(images) == torch.bfloat16 else "fp32"
+    return convolution_name(images.shape[1], convolution.out_channels, images.shape[2], precision)
+
+
+def supports(images: Tensor, convolution: nn.Conv2d) -> bool:
+    """Return whether the kernels support these images and weights."""
     weight, (height, width) = convolution.weight, images.shape[2:]
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    has_types = _precision(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
-    is_large = min(weight.shape[:2]) >= min_channels() and height % _TILE == width % _TILE == 0 < len(images)
-    is_faster = _precision(images) == torch.float32 or are_faster_in_bf16()
-    return images.device.type == "cpu" and kind == _SUPPORTED and has_types and is_large and is_faster
+    has_types = precision_of(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
+    has_tiles = height % _TILE == width % _TILE == 0 < len(images)
+    return images.device.type == "cpu" and kind == _SUPPORTED and has_types and has_tiles
 
 
 @cache
@@ -85,7 +112,7 @@ def is_pytorch_slow_in_bf16() -> bool:
     return not (multiplies_bf16_fast(facts) or has_bf16_matrix_instructions(facts))
 
 
-def _precision(images: Tensor) -> torch.dtype:
+def precision_of(images: Tensor) -> torch.dtype:
     """Return the data type in which PyTorch's convolution would compute."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ablate.workloads.resnet9.kernels.compile import library
-from ablate.workloads.resnet9.kernels.convolution import NAMES, convolve
+from ablate.workloads.resnet9.kernels.convolution import NAMES, convolve, precision_of
+from ablate.workloads.resnet9.kernels.implementations import DEFAULT, PYTORCH, norm_name
 
 _LAST = torch.channels_last
 _SIZES = ("rows", "width", "channels", "side", "threads")
@@ -31,14 +33,16 @@ class _Block(ctypes.Structure):
     )
 
 
-def conv_norm_relu(images: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, side: int) -> Tensor:
+def conv_norm_relu(
+    images: Tensor, convolution: nn.Conv2d, norm: nn.BatchNorm2d, side: int, chosen: Mapping[str, str] = DEFAULT
+) -> Tensor:
     """Return convolution, batch norm, max pooling (`side` x `side`, 1 or 2) and ReLU of images, in training mode.
 
     The bias of the convolution is not added: batch norm subtracts it again. It changes the running mean only, and its
     gradient is exactly zero.
     """
     assert convolution.bias is not None
-    return norm_pool_relu(convolve(images, convolution, None), norm, convolution.bias, side)
+    return norm_pool_relu(convolve(images, convolution, None, chosen), norm, convolution.bias, side)
 
 
 def norm_pool_relu(features: Tensor, norm: nn.BatchNorm2d, offset: Tensor, side: int) -> Tensor:
@@ -52,9 +56,15 @@ def norm_pool_relu(features: Tensor, norm: nn.BatchNorm2d, offset: Tensor, side:
     return output
 
 
-def can_fuse(images: Tensor, convolution: nn.Conv2d, side: int) -> bool:
-    """Return whether the kernels support these images: whole windows, and at least two values per channel."""
+def can_fuse(images: Tensor, convolution: nn.Conv2d, side: int, chosen: Mapping[str, str] = DEFAULT) -> bool:
+    """Return whether the kernels are used for these images: whole windows, at least two values per channel.
+
+    `chosen` may have PyTorch's operators for these layers instead.
+    """
     count, _, height, width = images.shape
+    precision = "bf16" if precision_of(images) == torch.bfloat16 else "fp32"
+    if chosen and chosen.get(norm_name(convolution.out_channels, height, side, precision)) == PYTORCH:
+        return False
     is_supported = images.device.type == "cpu" and convolution.weight.dtype == torch.float32
     return is_supported and height % side == 0 and width % side == 0 and count * height * width > 1
 

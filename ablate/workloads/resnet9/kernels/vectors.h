@@ -50,9 +50,16 @@ inline Halves narrow(Bits values) {  // all values are below 2^16
 }
 
 // Loads or stores the first `count` lanes. If `count` is the constant LANES, as in all calls except the last one of a
-// pixel, the compiler generates a single move.
+// pixel, the compiler generates a single move. AVX-512 has masked moves for the others, where few channels are common.
 template <class Vector, class Value>
 inline Vector fetch(const Value* from, int count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    if (count != LANES) {
+        const __mmask16 lanes = (__mmask16)((1u << count) - 1);
+        if constexpr (sizeof(Value) == 4) return (Vector)_mm512_maskz_loadu_epi32(lanes, from);
+        else return (Vector)_mm256_maskz_loadu_epi16(lanes, from);
+    }
+#endif
     Vector values = {};
     std::memcpy(&values, from, count == LANES ? sizeof(Vector) : count * sizeof(Value));
     return values;
@@ -60,6 +67,14 @@ inline Vector fetch(const Value* from, int count) {
 
 template <class Vector, class Value>
 inline void put(Value* to, Vector values, int count) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+    if (count != LANES) {
+        const __mmask16 lanes = (__mmask16)((1u << count) - 1);
+        if constexpr (sizeof(Value) == 4) _mm512_mask_storeu_epi32(to, lanes, (__m512i)values);
+        else _mm256_mask_storeu_epi16(to, lanes, (__m256i)values);
+        return;
+    }
+#endif
     std::memcpy(to, &values, count == LANES ? sizeof(Vector) : count * sizeof(Value));
 }
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.kernels.compile import compiler
-from ablate.workloads.resnet9.kernels.convolution import can_convolve, convolve, min_channels
+from ablate.workloads.resnet9.kernels.convolution import convolve, implementation_of, layer_name, min_channels
+from ablate.workloads.resnet9.kernels.implementations import FLOAT32, KERNEL, PYTORCH, convolution_name
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
@@ -23,8 +24,8 @@ SHAPES = {
     "count": st.integers(1, 5),
     "rows": st.integers(1, 4),
     "columns": st.integers(1, 4),
-    "inputs": st.integers(min_channels(), 70),
-    "outputs": st.integers(min_channels(), 70),
+    "inputs": st.integers(1, 70),
+    "outputs": st.integers(1, 70),
     "seed": st.integers(0, 9),
 }
 
@@ -50,13 +51,14 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def passed(
-    convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool, is_half: bool = False
+    convolution: nn.Conv2d, images: Tensor, gradient: Tensor, *, ours: bool, is_half: bool = False, chosen: str = KERNEL
 ) -> list[Tensor]:
     """Return output and gradients of a convolution with bias, in bfloat16 as autocast does it if `is_half`."""
     images = images.clone().requires_grad_()
     convolution.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
-        output = convolve(images, convolution, convolution.bias) if ours else convolution(images)
+        choice = {layer_name(images, convolution): chosen}
+        output = convolve(images, convolution, convolution.bias, choice) if ours else convolution(images)
     output.backward(gradient.to(output.dtype))
     return [output.detach(), images.grad, *(parameter.grad.clone() for parameter in convolution.parameters())]
 
@@ -74,7 +76,7 @@ def test_it_equals_double_precision(count, rows, columns, inputs, outputs, is_la
     if is_last:
         images, gradient = (each.contiguous(memory_format=torch.channels_last) for each in (images, gradient))
     convolution = layer(inputs, outputs, seed)
-    assert can_convolve(images, convolution)
+    assert implementation_of(images, convolution) == (KERNEL if min(inputs, outputs) >= min_channels() else PYTORCH)
     found = passed(convolution, images, gradient, ours=True)
     exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
     assert max(distances(found, exact).values()) < 1e-5
@@ -153,7 +155,7 @@ def test_an_image_does_not_depend_on_its_batch():
     ],
 )
 def test_unsupported_convolutions_are_pytorchs(images, convolution):
-    assert not can_convolve(images, convolution)
+    assert implementation_of(images, convolution) == PYTORCH
     assert torch.equal(convolve(images, convolution, convolution.bias), convolution(images))
 
 
@@ -163,18 +165,37 @@ def test_under_autocast_pytorch_is_used_if_it_is_faster_or_unsupported(monkeypat
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8)
     with torch.autocast("cpu", dtype):
-        assert not can_convolve(images, convolution)
+        assert implementation_of(images, convolution) == PYTORCH
         assert torch.equal(convolve(images, convolution, None), F.conv2d(images, convolution.weight, padding=1))
 
 
 def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: True)
     convolution, images, gradient = layer(3, 16), drawn(2, 3, 8, 8).bfloat16(), drawn(2, 16, 8, 8).bfloat16()
-    assert not can_convolve(images, convolution)
-    found = passed(convolution, images, gradient, ours=True, is_half=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert implementation_of(images, convolution) == FLOAT32
+    found = passed(convolution, images, gradient, ours=True, is_half=True, chosen=FLOAT32)
     exact = passed(convolution, images.float(), gradient.float(), ours=False)
     assert all(torch.equal(one, other.to(one.dtype)) for one, other in zip(found, exact, strict=True))
     assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, *SINGLE]
+
+
+@pytest.mark.parametrize("chosen", [KERNEL, PYTORCH, FLOAT32])
+@pytest.mark.parametrize("inputs", [3, 16])
+def test_a_layer_takes_the_chosen_implementation(chosen, inputs, monkeypatch):
+    monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
+    convolution, images = layer(inputs, 4), drawn(2, inputs, 8, 8).bfloat16()
+    choice = {convolution_name(inputs, 4, 8, "bf16"): chosen, convolution_name(inputs, 4, 8, "fp32"): FLOAT32}
+    plain = F.conv2d(images.float(), convolution.weight, padding=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolve(images, convolution, None, choice)
+        theirs = F.conv2d(images, convolution.weight, padding=1)
+        assert implementation_of(images, convolution, choice) == chosen
+        assert implementation_of(images[..., 1:], convolution, choice) != KERNEL
+    if chosen != KERNEL:
+        assert torch.equal(found, theirs if chosen == PYTORCH else plain.bfloat16())
+    torch.testing.assert_close(found.float(), plain, rtol=2**-7, atol=2**-5)
+    assert implementation_of(images.float(), convolution, choice) == PYTORCH, "no layer in float32 is rounded"
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -1,0 +1,111 @@
+"""Measure the implementations of a layer, and choose those of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ablate.paths import cache_folder
+from ablate.workloads.resnet9.kernels.compile import processor_digest
+from ablate.workloads.resnet9.kernels.convolution import convolve, supports
+from ablate.workloads.resnet9.kernels.implementations import (
+    FLOAT32,
+    IMAGE_CHANNELS,
+    KERNEL,
+    PYTORCH,
+    Layer,
+    Times,
+    convolution_name,
+    implementations,
+    layers_of,
+    shortest_times,
+)
+from ablate.workloads.resnet9.kernels.norm_pool_relu import norm_pool_relu
+from ablate.workloads.resnet9.plan import Net
+
+MOST_IMAGES, MOST_OPERATIONS = 100, 1e10
+"""Size of a measured batch: as large as a training's where possible, since small batches favour PyTorch."""
+
+
+def implementations_for(net: Net, precision: str) -> dict[str, str]:
+    """Return the implementation of each layer of a network on this processor, measured at its first use.
+
+    The measurement uses one thread: results are the same for any number of threads.
+    """
+    return implementations(layers_of(net, precision), table_path(), measure)
+
+
+def table_path() -> Path:
+    """Return the table of this processor and of this version of PyTorch and the kernels."""
+    return cache_folder() / "kernels" / f"{processor_digest(torch.__version__)}.json"
+
+
+def measure(layer: Layer) -> Times:
+    """Return the shortest processor time of each implementation of a layer, forward and backward, with one thread."""
+    with _one_thread(), torch.enable_grad():
+        return shortest_times(_convolutions(layer) if layer.operation == "conv" else _norms(layer))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _convolutions(layer: Layer) -> dict[str, Callable[[], None]]:
+    with torch.random.fork_rng(devices=[]):  # the constructor draws from the global generator; overwritten below
+        convolution = nn.Conv2d(layer.inputs, layer.outputs, 3, padding=1)
+    convolution.to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        convolution.weight.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
+    images = _drawn(layer, layer.inputs).requires_grad_(layer.inputs != IMAGE_CHANNELS)
+    gradient = _drawn(layer, layer.outputs)
+    is_half = layer.precision == "bf16"
+
+    def train(name: str) -> Callable[[], None]:
+        chosen = {convolution_name(layer.inputs, layer.outputs, layer.side, layer.precision): name}
+
+        def call() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+                output = convolve(images, convolution, None, chosen)
+            torch.autograd.backward(output, gradient)
+
+        return call
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+        names = [PYTORCH, *([KERNEL] if supports(images, convolution) else []), *([FLOAT32] if is_half else [])]
+    return {name: train(name) for name in names}
+
+
+def _norms(layer: Layer) -> dict[str, Callable[[], None]]:
+    norm, offset = nn.BatchNorm2d(layer.outputs), torch.zeros(layer.outputs)
+    features = _drawn(layer, layer.outputs).requires_grad_()
+    gradient = _drawn(layer, layer.outputs, layer.side // layer.pool)
+
+    def pytorch() -> None:
+        pooled = norm(features) if layer.pool == 1 else F.max_pool2d(norm(features), layer.pool)
+        torch.autograd.backward(F.relu(pooled, inplace=True), gradient)
+
+    def kernel() -> None:
+        torch.autograd.backward(norm_pool_relu(features, norm, offset, layer.pool), gradient)
+
+    return {PYTORCH: pytorch, KERNEL: kernel}
+
+
+def _drawn(layer: Layer, channels: int, side: int | None = None) -> Tensor:
+    """Return a batch of noise in the layer's precision."""
+    operations = 2 * 9 * 3 * layer.inputs * layer.outputs * layer.side**2
+    count = max(4, min(MOST_IMAGES, int(MOST_OPERATIONS / operations)))
+    shape = (count, channels, side or layer.side, side or layer.side)
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    dtype = torch.bfloat16 if layer.precision == "bf16" else torch.float32
+    return values.to(dtype).contiguous(memory_format=torch.channels_last)
