@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -20,6 +21,7 @@ LOGS = "jobs"
 """The folder of a queue with the scripts and logs of its jobs."""
 
 _COMMAND_TIMEOUT = 60.0
+_KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 
 class Cluster(Protocol):
@@ -58,7 +60,7 @@ class SlurmCluster:
         submission = self._submission(queue, at_once)
         (queue / LOGS).mkdir(exist_ok=True)
         try:
-            with redirect_stderr(StringIO()):  # submitit prints the error as well
+            with redirect_stderr(StringIO()), _outside_of_jobs():  # submitit prints the error as well
                 submission.submit_array([work] * count)
         except RuntimeError as error:
             raise UserError(f"Slurm refused the jobs: {one_line(str(error))}") from error
@@ -104,6 +106,17 @@ class SlurmCluster:
             additional_parameters={"cpus-per-task": cpus, "ntasks": 1, **requeue, **self.options},
         )
         return submission
+
+
+@contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Hide the variables of a job in which the command itself runs: sbatch would pass its limits on to the new jobs."""
+    of_slurm = [name for name in os.environ if name.startswith(("SLURM_", "SRUN_")) and name not in _KEPT]
+    before = {name: os.environ.pop(name) for name in (of_slurm if "SLURM_JOB_ID" in os.environ else [])}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def import_submitit() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -352,3 +353,40 @@ def test_the_script_has_the_options(tmp_path: Path) -> None:
         assert f"#SBATCH {line}" in lines
     assert "#SBATCH --signal=USR2@90" in lines
     assert not list(tmp_path.iterdir()), "a dry run writes nothing"
+
+
+@pytest.fixture
+def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with commands named as those of Slurm. `sbatch` writes its environment to a file of that folder."""
+    pytest.importorskip("submitit")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    bodies = {"sbatch": f"env > {folder}/environment; echo Submitted batch job 7", "squeue": "", "scancel": ""}
+    for name in ("sbatch", "squeue", "scancel", "scontrol", "srun"):
+        (folder / name).write_text(f"#!/bin/sh\n{bodies.get(name, '')}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+def test_jobs_are_independent_of_a_job_in_which_the_command_runs(
+    fake_slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_JOB_ID", "SLURM_CPU_BIND", "SLURM_CONF", "SBATCH_ACCOUNT"):
+        monkeypatch.setenv(name, "mine")
+    queue = CallQueue.create(tmp_path, [b""], [CallLabel("", "")], DEAD)
+    SlurmCluster({}).submit(queue.folder, 1, 1, print)
+    seen = {line.partition("=")[0] for line in (fake_slurm / "environment").read_text().splitlines()}
+    assert {name for name in seen if name.startswith(("SLURM", "SBATCH"))} == {"SLURM_CONF", "SBATCH_ACCOUNT"}
+    assert os.environ["SLURM_CPU_BIND"] == "mine"
+
+
+def test_a_refusal_of_sbatch_is_one_line(fake_slurm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy"
+    (fake_slurm / "sbatch").write_text(f"#!/bin/sh\necho '{text}' >&2\nexit 1\n")
+    with pytest.raises(
+        UserError, match=r"^Slurm refused the jobs: Batch job submission failed: Job violates"
+    ) as caught:
+        list(SlurmExecutor(2, SlurmCluster({}), tmp_path).results(samples.double, range(3)))
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().err == ""
