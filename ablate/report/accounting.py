@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ablate.report.analysis import Analysis, synergy_corner
 from ablate.report.formats.numbers import enumerated
 from ablate.report.margin_notes import margin_note
-from ablate.report.repeating_variants import repeating_variants
+from ablate.report.repeating_variants import repeated_scores, repeating_variants
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
 from ablate.stats.effects.seeds import Seed, spans
@@ -185,6 +185,7 @@ def answer_notes(analysis: Analysis) -> list[str]:
         _one_common_seed(analysis),
         account_for(analysis).sentence,
         repeating_variants(analysis),
+        repeated_scores(analysis),
         _unstable_averages(analysis),
         margin_note(analysis),
         _secondary(analysis),

@@ -1,8 +1,11 @@
-"""The note next to the answer on variants that repeat one score."""
+"""The notes next to the answer on scores that repeat: of one variant, or of several runs."""
 
 from __future__ import annotations
 
+import math
+
 from ablate.report.analysis import Analysis
+from ablate.stats.effects.equal_scores import equal_scores
 from ablate.stats.effects.pairing import read_arms
 from ablate.stats.effects.repeated_scores import repeats_alone
 from ablate.wording import listed
@@ -22,4 +25,27 @@ def repeating_variants(analysis: Analysis) -> str:
     return (
         f"{listed(names, 5)} {repeat} exactly over the seeds, and others do not: one observation each, and no basis "
         "for a verdict. Does the seed reach that training?"
+    )
+
+
+def repeated_scores(analysis: Analysis) -> str:
+    """Return a warning about runs whose scores are equal to the last digit more often than by chance."""
+    study = analysis.study
+    arms = {
+        name: {
+            seed: score
+            for seed, score in arm.values.items()
+            if seed not in arm.unstable and math.isfinite(score) and score != study.metric.floor
+        }
+        for name, arm in read_arms(study.runs, study.metric).by_variant.items()
+        if not arm.repeats
+    }
+    ordered = {name: arms[name] for name in [study.baseline, *arms] if name in arms}
+    found = equal_scores(ordered)
+    if not found:
+        return ""
+    return (
+        f"Scores that are equal to the last digit: {listed(found, 3)}. Are these runs copies, or do the seed, the "
+        "switch or the files of a run not reach the training? Then they are not separate repetitions, and the "
+        "intervals are too narrow. A metric with few possible values may repeat by chance."
     )
