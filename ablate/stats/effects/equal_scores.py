@@ -33,7 +33,7 @@ _TOLERANCE = 2e-7
 _REGULAR = 8
 """Smallest gap between scores, as a multiple of the one expected of random scores, from which they are on a grid."""
 
-_FEW = 0.45
+_FEW = 0.4
 """Share of distinct scores up to which rounded scores may belong to a metric with few values."""
 
 _COARSE = 0.05
@@ -52,8 +52,8 @@ def equal_scores(arms: Mapping[str, Mapping[Seed, float]]) -> list[str]:
     if not 0 < len(every) <= _MOST_SCORES or (step := _step(every)) is None:
         return []
     kept = {name: _without_limits(scores, every) for name, scores in found.items()}
-    phrases = [phrase for name, scores in kept.items() if (phrase := _within(name, scores, step))]
-    phrases = phrases or _seeds(kept, step)
+    phrases = _seeds(kept, step)
+    phrases = phrases or [phrase for name, scores in kept.items() if (phrase := _within(name, scores, step))]
     pairs = itertools.combinations(list(kept)[:_MOST_ARMS], 2)
     return phrases + [phrase for one, other in pairs if (phrase := _between(one, other, kept, step))]
 

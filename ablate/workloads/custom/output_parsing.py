@@ -21,6 +21,7 @@ from ablate.workloads.custom.result_names import (
     numbers,
     part_without_values,
     recordable,
+    without_positions,
 )
 from ablate.workloads.custom.value_pattern import find_last_value, split_at_group
 
@@ -114,11 +115,13 @@ class ResultReader:
 
     def _last_object(self, text: str, where: str) -> dict[str, float] | None:
         """Return the numbers of the last object with the metric; None if no object has it."""
+        entries = list(json_objects(text))
         later: list[JsonObject] = []
-        for entry in reversed(list(json_objects(text))):
+        for position, entry in reversed(list(enumerate(entries))):
             if isinstance(entry, JsonObject):
                 found = self._of_object(entry, where, later)
                 if found is not None:
+                    self._check_earlier(entries[:position], entry, where)
                     return found
                 later.append(entry)
             elif self._names_metric(entry):
@@ -158,6 +161,21 @@ class ResultReader:
         value = flatten(entry)[path]
         others = {key: number for key, number in _without_steps(numbers(entry)).items() if key != path}
         return {**others, name: self._number(value, where)}
+
+    def _check_earlier(self, earlier: Sequence[JsonObject | str], last: JsonObject, where: str) -> None:
+        """Raise UserError if an earlier object has the metric under another full name: `test.f1`, then `train.f1`."""
+        name = self.metric.name
+        path = find_result(last, name, where) or name
+        if path == name:
+            return
+        for entry in earlier:
+            names = [key for key in flatten(entry) if f".{key}".endswith(f".{name}")] if isinstance(entry, dict) else []
+            if names and without_positions(path) not in map(without_positions, names):
+                earlier_one = "" if names[0] == name else f' or Metric("{names[0]}")'
+                raise UserError(
+                    f'"{name}" is ambiguous in {where}: {names[0]}, and later {path}. Print the result last, as '
+                    f'{{"{name}": 0.93}}, or declare Metric("{path}"){earlier_one}'
+                )
 
     def _number(self, value: Any, where: str) -> float:
         name = self.metric.name

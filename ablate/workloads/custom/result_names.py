@@ -54,11 +54,11 @@ def find_result(found: Mapping[Any, Any], metric: str, where: str) -> str | None
         return metric
     names = [name for name in values if name.endswith(f".{metric}")]
     if len(names) > 1:
-        is_list = len(set(map(_without_positions, names))) == 1
+        is_list = len(set(map(without_positions, names))) == 1
         last = f'Metric("{names[-1]}"), or print it as a value of its own: {{"{metric}": 0.93}}'
         advice = f", the last for example: {last}" if is_list else f': Metric("{names[0]}")'
         raise UserError(f'"{metric}" is ambiguous in {where}: {listed(names)}. Declare one of them{advice}')
-    if not names and (in_lists := [name for name in values if f".{_without_positions(name)}".endswith(f".{metric}")]):
+    if not names and (in_lists := [name for name in values if f".{without_positions(name)}".endswith(f".{metric}")]):
         raise UserError(
             f'"{metric}" is in a list in {where}: {listed(in_lists)}. Print it as a value of its own: '
             f'{{"{metric}": 0.93}}, or declare Metric("{in_lists[-1]}")'
@@ -84,7 +84,7 @@ def part_without_values(found: Mapping[Any, Any], name: str) -> str:
     return ""
 
 
-def _without_positions(name: str) -> str:
+def without_positions(name: str) -> str:
     """Return a dotted name without the positions in lists: `folds.0.f1` is `folds.f1`."""
     return ".".join(part for part in name.split(".") if not part.isdecimal())
 

@@ -152,6 +152,11 @@ def test_a_later_value_of_another_form_is_not_skipped(later: str) -> None:
         ('{"score": 0.5}\n{\n  "score": 0.25,\n  "b": oops\n}', "is not in valid JSON"),
         ('{"score": 0.5}\n[{"score": 0.25}] done', "is not in valid JSON"),
         ('{"score": 0.5}\n[{"score": 0.25},', "is not in valid JSON"),
+        (
+            '{"test": {"score": 0.5}}\n{"train": {"score": 1}}',
+            "ambiguous in the standard output: test.score, and",
+        ),
+        ('{"score": 0.5}\n{"train": {"score": 1}}', "ambiguous in the standard output: score, and later train.score"),
         ('{"score": 0.5}\n[{"score": 0.25}, {"score": 1}]', "is ambiguous in the standard output: 0.score, 1.score."),
         ('[\n{"score": 0.25},\n{"score": 1}\n]', "is ambiguous in the standard output: 0.score, 1.score."),
         (
