@@ -213,6 +213,7 @@ class Study:
             "seeds": list(self.seed_list),
             "metric": metric.name,
             "goal": metric.goal,
+            "metric.unit": metric.unit or "own",
             "margin": self.margin,
             "preset": self.preset,
             **({"code": self.workload.version} if self.workload.version else {}),

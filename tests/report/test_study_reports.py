@@ -169,11 +169,15 @@ def test_a_margin_that_changed_makes_verdicts_exploratory(tmp_path: Path) -> Non
     assert asked.effects[0].margin == 0.1
 
 
-@pytest.mark.parametrize(("name", "before"), [("goal", "min"), ("metric", "loss"), ("baseline", "no-augment")])
+@pytest.mark.parametrize(
+    ("name", "before"), [("goal", "min"), ("metric", "loss"), ("metric.unit", "own"), ("baseline", "no-augment")]
+)
 def test_what_defines_the_comparison_must_not_change(tmp_path: Path, name: str, before: str) -> None:
     study = small_study()
     changed = from_study("small", tracked(study, tmp_path / "a", earlier=({**study.declared, name: before},)))
     assert not changed.protocol.planned
+    words = name.replace("metric.unit", "unit of the metric")
+    assert any(f"Changed after the start of the study: {words} from {before} to " in line for line in changed.cautions)
     older = {key: value for key, value in study.declared.items() if key != name or name == "metric"}
     assert from_study("small", tracked(study, tmp_path / "b", earlier=({**older, "threads": 2},))).protocol.planned
 

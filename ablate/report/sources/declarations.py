@@ -18,7 +18,7 @@ from ablate.wording import count, in_words, listed, ranges
 
 _NOT_SETTINGS = (
     *("workload", "design", "factors", "baseline", "seeds", "metric", "goal", "margin", "preset", "looks", "code"),
-    "tuning", "arms", "all_pairs",
+    "tuning", "arms", "all_pairs", "metric.unit",
 )  # fmt: skip
 
 

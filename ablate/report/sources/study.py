@@ -157,7 +157,7 @@ def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -
     kept = all(
         earlier.get(name, record.declared.get(name)) == record.declared.get(name)
         for earlier in record.earlier
-        for name in ("margin", "metric", "goal", "baseline")
+        for name in ("margin", "metric", "goal", "metric.unit", "baseline")
     )
     asked = in_question(record.declared)
     kept = kept and all(in_question(earlier) <= asked for earlier in record.earlier)
@@ -177,7 +177,8 @@ def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Ru
         now = record.declared.get(name)
         before = [earlier[name] for earlier in record.earlier if name in earlier and earlier[name] != now]
         if before:
-            lines.append(f"Changed after the start of the study: {name} from {_text(before[-1])} to {_text(now)}.")
+            words = name.replace("metric.unit", "unit of the metric")
+            lines.append(f"Changed after the start of the study: {words} from {_text(before[-1])} to {_text(now)}.")
     no_ops = no_op_cautions(record.details["comparisons"], results, metric.tracked)
     return [*lines, *condition_cautions(results.values()), *no_ops]
 

@@ -86,7 +86,10 @@ def serve(channel: int, path: str, code_digest: str) -> None:
                 os.setsid()
                 state.restore()
                 _run(connection, trainer, imported)
-            connection.send(ProcessEnded(_wait(run)))
+            try:
+                connection.send(ProcessEnded(_wait(run)))
+            except (BrokenPipeError, ConnectionResetError):  # the sweep has ended without waiting for the run
+                return
             can_fork = not _preload(imported) or _can_fork(files)
 
 
