@@ -10,6 +10,7 @@ from ablate.errors import UsageError
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.differing_settings import check_settings
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.failure_notes import failure_notes
 from ablate.report.sources.name_variants import NamedVariants, taken_columns, with_named_variants
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
@@ -78,6 +79,7 @@ def _with_setting_checks(
     others |= _schedules(named, [name for name in table.columns if name not in others and table[name].nunique() > 1])
     cautions, of_variants = check_settings(table, study, others, named_by)
     words = f"; variants differ in {listed(of_variants, 5)}." if of_variants else "."
+    cautions += failure_notes(table, study)
     return replace(study.with_cautions(*cautions), statement=study.statement.removesuffix(".") + words)
 
 

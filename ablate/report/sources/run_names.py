@@ -26,6 +26,9 @@ _STAMP = re.compile(
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 
+_LATIN = str.maketrans("АВЕКМНОРСТУХавеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTYXaBeopcyxijsABEZHIKMNOPTYXo")
+"""Cyrillic and Greek letters that look like Latin ones."""
+
 
 def seed_in(name: str) -> str:
     """Return the seed at the end of a name or of the last part that has one; empty if there is none."""
@@ -75,14 +78,25 @@ def in_one_form(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def similar_names(names: Iterable[str]) -> list[str]:
-    """Return a caution for each set of variants whose names differ only in case or in the form of a number."""
+    """Return a caution for each set of variants whose names look alike, or differ in case or the form of a number."""
     found: dict[str | Decimal, list[str]] = {}
     texts = {name: f"{name} ({count(number, 'run')})" for name, number in Counter(names).items()}
     for name, text in texts.items():
-        found.setdefault(Decimal(name) if _NUMBER.fullmatch(name) else name.casefold(), []).append(text)
+        found.setdefault(Decimal(name) if _NUMBER.fullmatch(name) else _visible(name).casefold(), []).append(text)
     return [
-        f"The variants {listed(spellings, 5)} differ only in case or in the form of a number and are compared as "
+        f"The variants {listed(spellings, 5)} differ only in {_difference(spellings)} and are compared as "
         "different ones. If they are the same, give them one name."
         for spellings in found.values()
         if len(spellings) > 1
     ]
+
+
+def _visible(name: str) -> str:
+    """Return a name as it looks: without invisible characters, with Latin letters for those that look like them."""
+    return "".join(letter for letter in name.translate(_LATIN) if unicodedata.category(letter) != "Cf")
+
+
+def _difference(spellings: Sequence[str]) -> str:
+    if any(_visible(spelling) != spelling for spelling in spellings):
+        return "letters that look alike or are invisible"
+    return "case or in the form of a number"

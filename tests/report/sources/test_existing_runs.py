@@ -363,6 +363,12 @@ def test_variants_that_differ_only_in_spelling_are_a_caution(tmp_path: Path, one
     )
 
 
+@pytest.mark.parametrize("other", ["no-\N{CYRILLIC SMALL LETTER A}", "no\N{ZERO WIDTH SPACE}-a"])
+def test_variants_that_look_alike_are_a_caution(tmp_path: Path, other: str) -> None:
+    found = spelled(tmp_path, ["baseline", "no-a", other])
+    assert "(2 runs) differ only in letters that look alike or are invisible" in found.cautions[0]
+
+
 @pytest.mark.parametrize("names", [["no-a", "no-b"], ["1", "10"], ["0.1", "0.01"], ["1e400", "1e401"], ["nan", "inf"]])
 def test_other_names_of_variants_are_not(tmp_path: Path, names: list[str]) -> None:
     found = spelled(tmp_path, ["baseline", *names])
