@@ -48,6 +48,7 @@ misclassificationrate wer cer ter eer ece fpr fnr falsepositiverate falsenegativ
 PARTS = "train training val valid validation dev test testing eval holdout cv final last best"
 """Words of a name that say on which data, or of which epoch: `val_acc` is known as `acc` is."""
 
+_SUMMARY = re.compile(r"\.(min|max|mean|last|first|best)$")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]|\d+")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_\-.@: ]*(?:%|\(%\)|\[%\])?")
 
@@ -76,9 +77,10 @@ _KNOWN = {
 def known_metric(name: str) -> KnownMetric | None:
     """Return a metric by its name, or None for one that is not on the lists.
 
-    Case, separators and words such as `val` and `test` do not count: `val/top1_acc`, `valTop1Acc`.
+    Case, separators, words such as `val` and `test`, and the ends of summaries of W&B do not count: `val/top1_acc`,
+    `valTop1Acc`, `val_acc.max`.
     """
-    name = name.removeprefix("metrics.").strip("_")
+    name = _SUMMARY.sub("", name.removeprefix("metrics.")).strip("_")
     if not _PLAIN.fullmatch(name):  # such as `-loss` and `1/acc+1`
         return None
     words = [word.lower() for word in _WORDS.findall(name)]

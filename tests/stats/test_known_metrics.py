@@ -18,10 +18,12 @@ LISTS = (HIGHER_SHARES, HIGHER, LOSSES, LOWER_SHARES)
     ("name", "goal", "kind"),
     [
         *((name, "max", "share") for name in ("val_acc", "test/accuracy", "metrics.acc", "AUC", "ROC_AUC", "mIoU", "F1",
-                                              "acc@1", "top-1", "f1-macro", "best_val_acc", "Acc (%)", "eval_f1")),
+                                              "acc@1", "top-1", "f1-macro", "best_val_acc", "Acc (%)", "eval_f1",
+                                              "val/acc.max")),
         *((name, "max", "other") for name in ("BLEU", "psnr", "R2", "eval_reward")),
         *((name, "min", "loss") for name in ("val_loss", "valLoss", "Loss", "test_nll", "ppl", "latency_ms", "RMSE",
-                                             "brier_score", "bpb", "loss_test", "final_val_loss", "_loss")),
+                                             "brier_score", "bpb", "loss_test", "final_val_loss", "_loss",
+                                             "val_loss.min")),
         *((name, "min", "share") for name in ("top1_error", "ece", "EER", "WER", "val_err", "test_error_rate")),
     ],
 )  # fmt: skip

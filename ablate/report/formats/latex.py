@@ -30,17 +30,22 @@ _BREAK, _RELUCTANT_BREAK = r"\allowbreak{}", r"\penalty900{}"
 
 def tex(text: object) -> str:
     """Return LaTeX that prints as exactly this text. Letters that are not ASCII stay, so that names stay different."""
-    return _ANY.sub(lambda found: _SPECIAL[found[0]], one_line(text))
+    return _escaped(one_line(text))
+
+
+def _escaped(text: str) -> str:
+    """Return LaTeX of a text in one line; spaces at its ends stay."""
+    return _ANY.sub(lambda found: _SPECIAL[found[0]], text)
 
 
 def _name(text: str) -> str:
     """Return a name that may break after its separators, and within long parts without any."""
     parts = re.findall(rf"[^{_SEPARATORS}]+[{_SEPARATORS}]?|[{_SEPARATORS}]", one_line(text))
     pieces = (re.findall(f".{{1,{_LONGEST_PART}}}", part) for part in parts)
-    return _BREAK.join(_RELUCTANT_BREAK.join(map(tex, piece)) for piece in pieces)
+    return _BREAK.join(_RELUCTANT_BREAK.join(map(_escaped, piece)) for piece in pieces)
 
 
-def _engine(table: str) -> str:
+def engine(table: str) -> str:
     """Return a comment on the engine that the letters of a table need; none for those that pdfLaTeX has."""
     foreign = sorted({char for char in table if not char.isascii() and not "\u00c0" <= char <= "\u017e"})
     return f"% needs XeLaTeX or LuaLaTeX and a font with {' '.join(foreign)}\n" if foreign else ""
@@ -70,7 +75,7 @@ def latex_table(analysis: Analysis) -> str:
             f"    {head} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n"
         )
     packages = "booktabs,longtable" if is_long else "booktabs"
-    return f"% needs \\usepackage{{{packages}}}\n" + _engine(made) + made
+    return f"% needs \\usepackage{{{packages}}}\n" + engine(made) + made
 
 
 def _label(analysis: Analysis) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.dataset_analysis import Means, dataset_names, means_of, variant_names
-from ablate.report.formats.latex import tex
+from ablate.report.formats.latex import engine, tex
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, spread
 from ablate.stats.metric import Metric
@@ -83,9 +83,8 @@ def means_latex(analysis: Analysis) -> str:
     lines.append(f"    Variant & {' & '.join(tex(metric) for _, metric in heads)} \\\\")
     body = [f"    {' & '.join(map(tex, row))} \\\\" for row in rows]
     caption = f"{tex(analysis.study.name)}. {tex(_words(analysis, differ))}"
-    return "\n".join(
+    made = "\n".join(
         [
-            "% needs \\usepackage{booktabs}",
             "\\begin{table}",
             "  \\centering",
             "  \\small",
@@ -101,6 +100,7 @@ def means_latex(analysis: Analysis) -> str:
             "",
         ]
     )
+    return f"% needs \\usepackage{{booktabs}}\n{engine(made)}{made}"
 
 
 def means_rows(analysis: Analysis) -> Sequence[dict[str, object]]:

@@ -54,6 +54,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise UserError(f"Cannot read {path} as CSV: {error}") from error
     header, *rows = rows
     rows = [row for row in rows if any(row.cells)]
+    headers = sum(row.cells == header.cells for row in rows) if len(header.cells) > 1 else 0
+    rows = [row for row in rows if row.cells != header.cells] if headers else rows
     _check_header(header, rows, str(path))
     names = _names(header, rows, str(path))
     table = pd.DataFrame(
@@ -67,6 +69,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         *([f"cells separated by {SEPARATORS[separator]}"] if separator != "," else []),
         *(["decimal commas"] if commas else ["decimal points"] if separator == ";" else []),
         *([f"{count(comments, 'comment line')} skipped"] if comments else []),
+        *([f"{count(headers, 'repeated header')} skipped"] if headers else []),
     ]
     table.attrs["dialect"] = ", ".join(found)
     return table

@@ -14,7 +14,7 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-STEP_COLUMNS = "epoch step globalstep iteration iter trainerglobalstep trainingiteration"
+STEP_COLUMNS = "epoch step globalstep iteration iter trainerglobalstep trainingiteration timetotaltimesteps"
 """Names of columns of steps, without case and separators."""
 
 STEP_CHOICES = "--step last, --step NUMBER or --step best:METRIC"
@@ -111,6 +111,8 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
     found = f"Duplicate results: {named_rows(ordered, row_word)}"
     places = _differing(rows, metric)
     names = [rows.attrs.get("original", {}).get(name, name) for name in places]
+    if not names and (folders := _folders(rows)):
+        return f"{found}. Their names begin with different folders ({listed(folders, 5)}). Read one folder at a time"
     if not names:
         return f"{found}. They differ in no column except {metric}. Keep one row per variant and seed"
     values = listed(map(repr, dict.fromkeys(rows[places[0]].map(str))), 3)
@@ -123,6 +125,13 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
         f"{found}. They differ in {names[0]} ({values}){others}. Keep the rows of one {names[0]} (--where), or choose "
         "another variant or seed (--variant-param, --seed-param), or the data sets with --dataset-param"
     )
+
+
+def _folders(rows: pd.DataFrame) -> list[str]:
+    """Return the first folders in the names of results if they tell those of one variant and seed apart."""
+    first = [str(name).split("/")[0] if "/" in str(name) else "" for name in rows.index]
+    is_apart = all(first) and not rows.assign(_first=first).duplicated(["variant", "seed", "_first"]).any()
+    return list(dict.fromkeys(first)) if is_apart else []
 
 
 def _differing(rows: pd.DataFrame, metric: str) -> list[str]:

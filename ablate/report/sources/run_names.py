@@ -17,8 +17,8 @@ _SEED = re.compile(r"(?:/s|[/_\-. ,+]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ,+]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
 """The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
-_SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|$)", re.IGNORECASE)
-"""A seed before further parts of a name, as in paths: `vit/seed3/logs`, `lr=0.1,seed=3,width=8`."""
+_SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|_\d+$|$)", re.IGNORECASE)
+"""A seed before further parts of a name: `vit/seed3/logs`, `lr=0.1,seed=3`, `PPO_seed3_1` of Stable-Baselines3."""
 
 _STAMP = re.compile(
     r"(?P<default>[A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}_)|\d{4}-?\d{2}-?\d{2}[-_T ]?\d{2}[-_:]?\d{2}[-_:]?\d{2}"

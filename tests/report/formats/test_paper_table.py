@@ -85,6 +85,13 @@ def test_the_best_and_those_that_do_not_differ_from_it_are_bold() -> None:
     assert markdown_table(found).count("**") == 4
 
 
+def test_names_keep_their_spaces() -> None:
+    text = latex_table(analysis({"baseline": 0.9, "lr=0.1, optimizer=a bc": 0.85, "averaged αβγδεζ over 2": 0.8}))
+    text = text.replace(r"\allowbreak{}", "").replace(r"\penalty900{}", "")
+    assert "raggedright lr=0.1, optimizer=a bc &" in text
+    assert "raggedright averaged αβγδεζ over 2 &" in text
+
+
 def test_a_lower_loss_is_better() -> None:
     found = analysis({"baseline": 1.0, "worse": 2.0, "better": 0.5}, metric="loss", margin=0.1)
     assert best_arms(found) == ["better"]

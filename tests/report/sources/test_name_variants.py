@@ -257,6 +257,7 @@ def test_names_of_configuration_keys(name: str) -> None:
         ("vit_seed3/version_0", "3", "vit/version_0"),
         ("lr=0.1,seed=3,width=8", "3", "lr=0.1,width=8"),
         ("seed=3,lr=0.1", "3", "lr=0.1"),
+        ("PPO_seed3_1", "3", "PPO_1"),
         ("seed1/vit/seed3", "3", "seed1/vit"),
         ("vit/seeded3/logs", "", "vit/seeded3/logs"),
         ("linseed3/logs", "", "linseed3/logs"),

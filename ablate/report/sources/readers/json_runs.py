@@ -33,6 +33,12 @@ def read_json(path: Path) -> RunTable:
     return _table(rows, path, "line", {HALF_WRITTEN: [f"line {half} of {path.name}"]} if half else {})
 
 
+def has_lines_of_objects(path: Path) -> bool:
+    """Return whether a file has one object per line, as `progress.json` of Stable-Baselines3 in spite of its name."""
+    first, _, rest = path.read_bytes().strip().partition(b"\n")
+    return first.startswith(b"{") and first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")
+
+
 def _table(
     rows: Mapping[int, Mapping[str, str]], path: Path, row_word: str, aside: Mapping[str, Sequence[str]] | None = None
 ) -> RunTable:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.equal_values import canonical
+from ablate.report.sources.readers.json_runs import has_lines_of_objects
 from ablate.report.sources.readers.recorded_texts import curve_of_cells
 from ablate.report.sources.readers.run_table import Curve, cell, check_content, flat, optional_library
 from ablate.report.sources.readers.table_files import read_table_files
@@ -105,9 +106,12 @@ def later_results(path: Path, folder: Path, metrics: Metrics) -> list[str]:
     return []
 
 
-def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
-    """Return the metrics in a file. Raises UserError for a file that cannot be read."""
-    if path.suffix == ".json":
+def read_metrics(path: Path, step_param: str | None = None, *, is_cut: bool = False) -> Metrics:
+    """Return the metrics in a file, without its last line if that `is_cut`.
+
+    Raises UserError for a file that cannot be read.
+    """
+    if path.suffix == ".json" and not has_lines_of_objects(path):
         found = read_json(path)
         if path.name == HUGGING_FACE:
             found = found.get("log_history") if isinstance(found, dict) else None
@@ -120,7 +124,7 @@ def read_metrics(path: Path, step_param: str | None = None) -> Metrics:
     table = read_table_files([path])
     rows = [{str(name): str(value) for name, value in row.items()} for row in table.table.to_dict("records")]
     cautions = [f"The last line of {path} is incomplete and does not count."] if table.set_aside else []
-    if path.suffix != ".jsonl" and not path.read_bytes().endswith((b"\n", b"\r")):
+    if is_cut:
         rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]
     metrics = _of_rows(rows, path, step_param)
     return Metrics(metrics.curves, [*cautions, *metrics.cautions], metrics.axis)

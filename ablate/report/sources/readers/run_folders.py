@@ -20,12 +20,14 @@ from ablate.report.sources.readers.run_files import (
     require_one,
 )
 from ablate.report.sources.readers.run_table import DrawnCurves, RunTable, table_of_rows
+from ablate.report.sources.readers.table_files import cut_files
 from ablate.report.sources.readers.wandb_folder import RUN_FOLDER
 from ablate.wording import count, listed
 
 NO_METRICS = "with a configuration, but without metrics"
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
 _MOST_CAUTIONS = 3
+_UNENDED = ", whose last lines have no line end and count"
 
 
 def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: str | None = None) -> RunTable:
@@ -52,9 +54,10 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         raise UserError(f"No files of metrics ({names}) in {folder.resolve()}. Name them with --metrics-file")
     known = {path: read_configuration(path) for path in folders}
     rows, histories, cautions, axes = {}, {}, _of_wandb(of_wandb), set[str]()
+    cut, are_unended = cut_files(files.values())
     for place, path in files.items():
         name = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
-        metrics = read_metrics(path, step_param)
+        metrics = read_metrics(path, step_param, is_cut=path in cut)
         above = [one for one in reversed([path.parent, *path.parent.parents]) if one in known]
         params = {key: value for one in above for key, value in known[one].items()}
         rows[name] = {f"params.{key}": value for key, value in params.items()}
@@ -73,7 +76,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         histories,
         drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
-        statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}",
+        statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}{_UNENDED * are_unended}",
         cautions=_shortened(cautions, folder),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 FILE = "file"
 """The column with the name of the file without its suffix, where runs are in several files."""
+
+_NO_TEXT_TABLES = (*json_runs.SUFFIXES, ".parquet", ".pq", ".xlsx", ".gz", ".bz2", ".xz")
+_NO_SEPARATOR = re.compile(rb"[^,;\t|]")
 
 
 def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTable:
@@ -51,6 +56,30 @@ def _read(path: Path, sheet: str | None) -> RunTable:
     table = read_csv(path)
     dialect = table.attrs["dialect"]
     return with_names_of_export(RunTable(path.name, table, "line", statement=f"file: {dialect}" if dialect else ""))
+
+
+def cut_files(paths: Iterable[Path]) -> tuple[set[Path], bool]:
+    """Return the CSV files whose last line is incomplete, and whether all are written without a final line end.
+
+    A line without a line end is complete if no file has one, and each last line has as many separators as the header.
+    """
+    tables = [path for path in paths if path.suffix.lower() not in _NO_TEXT_TABLES]
+    unended = [path for path in tables if not _ends_line(path)]
+    are_whole = len(unended) == len(tables) > 1 and all(map(_has_as_many_separators, unended))
+    return set() if are_whole else set(unended), are_whole
+
+
+def _ends_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+        return file.read(1) in (b"\n", b"\r", b"")
+
+
+def _has_as_many_separators(path: Path) -> bool:
+    """Return whether the last line has as many separators as the first one."""
+    lines = [_NO_SEPARATOR.sub(b"", line) for line in path.read_bytes().splitlines()]
+    return lines[0] == lines[-1]
 
 
 def _start(path: Path) -> bytes:

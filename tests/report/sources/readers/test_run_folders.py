@@ -181,6 +181,44 @@ def test_half_written_lines_and_repeated_steps_are_cautions(tmp_path: Path) -> N
     assert [caution.split(" of ")[0] for caution in runs.cautions] == ["The last line", "Values"]
 
 
+def test_lines_without_an_end_count_if_no_file_ends_with_one(tmp_path: Path) -> None:
+    write(tmp_path, "a/metrics.csv", "epoch,acc,note\n0,0.5,\n1,0.75,")
+    write(tmp_path, "b/metrics.csv", "epoch,acc,note\n0,0.5,\n1,0.25,x")
+    runs = read_run_folders(tmp_path)
+    assert [values(runs, run)["acc"][-1] for run in "ab"] == [(1, "0.75"), (1, "0.25")]
+    assert (runs.cautions, runs.statement) == ([], "metrics: metrics.csv, whose last lines have no line end and count")
+    for text in ("epoch,acc,note\n0,0.5,\n1,0.2", "epoch,acc,note\n0,0.5,\n"):
+        write(tmp_path, "b/metrics.csv", text)
+        runs = read_run_folders(tmp_path)
+        assert [values(runs, run)["acc"] for run in "ab"] == [[(0, "0.5")], [(0, "0.5")]]
+
+
+def test_stable_baselines(tmp_path: Path) -> None:
+    csv = "time/iterations,time/total_timesteps,eval/mean_reward\n1,128,\n,200,20.5\n"
+    write(tmp_path, "a_seed0/progress.csv", csv)
+    write(
+        tmp_path, "b_seed0/progress.json", '{"time/total_timesteps": 128}\n{"acc": 1, "time/total_timesteps": 200}\n{"a'
+    )
+    assert values(read_run_folders(tmp_path), "a_seed0")["eval/mean_reward"] == [(200, "20.5")]
+    runs = read_run_folders(tmp_path, metrics_file="progress.json")
+    assert values(runs, "b_seed0") == {"acc": [(200, "1.0")]}
+    assert ["incomplete" in caution for caution in runs.cautions] == [True]
+
+
+def test_a_header_that_a_resumed_run_repeats_is_no_row(tmp_path: Path) -> None:
+    write(tmp_path, "a/metrics.csv", "epoch,acc\n0,0.5\nepoch,acc\n1,0.75\n")
+    assert values(read_run_folders(tmp_path), "a") == {"acc": [(0, "0.5"), (1, "0.75")]}
+
+
+def test_duplicates_of_two_projects_name_their_folders(tmp_path: Path) -> None:
+    for run in ("p/x_s0", "q/x_s0", "p/y_s0", "q/y_s0"):
+        write(tmp_path, f"{run}/results.json", '{"acc": 0.5}')
+        write(tmp_path, f"{run}/params.json", json.dumps({"method": run[2], "seed": 0}))
+    options = TableOptions(metric="acc", variant="method", baseline="x")
+    with pytest.raises(UserError, match=r"begin with different folders \(p, q\). Read one folder at a time"):
+        study_of("mine", read_run_folders(tmp_path), options)
+
+
 def test_every_run_is_accounted_for(tmp_path: Path) -> None:
     for variant, acc in (("base", 0.5), ("new", 0.75)):
         for seed in range(3):
