@@ -21,6 +21,8 @@ from tests import ROOT
 from tests.faults.__main__ import main
 from tests.faults.kills import KILLS, STUDY
 from tests.faults.others import OTHERS
+from tests.faults.stores import STORES
+from tests.faults.surroundings import SURROUNDINGS
 from tests.faults.tally import Tally, table
 from tests.faults.trials import TrialAuditor
 from tests.samples import toy
@@ -49,7 +51,7 @@ def test_a_small_part_of_the_fault_suite() -> None:
 @pytest.mark.slow
 def test_every_fault() -> None:
     page = inject_faults("--share", "0.1", patience=3600)
-    assert page.count("\n|") == 3 + len(KILLS) + len(OTHERS)
+    assert page.count("\n|") == 3 + sum(map(len, (KILLS, OTHERS, SURROUNDINGS, STORES)))
 
 
 def test_at_least_two_hundred_kills_are_in_the_whole_suite() -> None:

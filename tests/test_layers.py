@@ -133,3 +133,25 @@ def test_help_imports_nothing_heavy(command: list[str]) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stderr.strip().endswith("[]")
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Return whether a call opens a text file: by a path, `open` or `os.fdopen`, but not `Image.open`."""
+    function = ast.unparse(call.func)
+    if function in ("formatter.write_text", "read_text"):
+        return False
+    if function.endswith((".read_text", ".write_text")):
+        return True
+    modes = {argument.value for argument in call.args[-2:] if isinstance(argument, ast.Constant)} & {"r", "w", "a", "x"}
+    return function in ("open", "os.fdopen") or (function.endswith(".open") and bool(modes))
+
+
+def test_text_files_have_an_encoding_that_does_not_depend_on_the_locale() -> None:
+    calls = [
+        (name, node) for name, path in MODULES.items() for node in ast.walk(tree(path)) if isinstance(node, ast.Call)
+    ]
+    texts = [
+        (name, call) for name, call in calls if opens_text(call) and "b" not in "".join(map(ast.unparse, call.args[1:]))
+    ]
+    assert len(texts) > 20
+    assert not [f"{name}: {ast.unparse(call)}" for name, call in texts if "encoding" not in ast.unparse(call)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -133,8 +134,15 @@ def options(
         console.result(START)
 
 
+def _escape_unprintable() -> None:
+    """Print characters that the locale's encoding lacks as escapes, for instance in an ASCII locale."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line."""
+    _escape_unprintable()
     share_cores()
     reduce_garbage_collection()
     app([argument for argument in sys.argv[1:] if argument != "--debug"])

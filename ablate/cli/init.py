@@ -49,7 +49,7 @@ def init(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for place, text in texts.items():
-            place.write_text(text)
+            place.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror}") from None
     console.result(f"Wrote {' and '.join(str(place) for place in texts)}")
@@ -57,4 +57,4 @@ def init(
 
 
 def _template(name: str) -> str:
-    return (files("ablate") / "cli" / "templates" / f"{name}.txt").read_text()
+    return (files("ablate") / "cli" / "templates" / f"{name}.txt").read_text(encoding="utf-8")

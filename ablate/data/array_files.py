@@ -71,7 +71,7 @@ def write_arrays(folder: Path, stream: ImageStream, image_size: int, report: Cal
             np.save(array, labels[split])
             flush_to_disk(array)
     metadata["sizes"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    with (folder / METADATA).open("w") as text:
+    with (folder / METADATA).open("w", encoding="utf-8") as text:
         json.dump(metadata, text, indent=1)
         flush_to_disk(text)
 

@@ -41,7 +41,7 @@ def cached_arrays(source: LocatedSource, image_size: int, progress: DataProgress
 def read_entry(entry: Path) -> dict[str, Any] | None:
     """Return the metadata of a cache entry, or None if the entry is missing or incomplete."""
     try:
-        metadata: dict[str, Any] = json.loads((entry / METADATA).read_text())
+        metadata: dict[str, Any] = json.loads((entry / METADATA).read_text(encoding="utf-8"))
         sizes = metadata["sizes"].items()
         complete = metadata["format"] == FORMAT and {name for name, _ in sizes} == ARRAY_FILES
         complete = complete and all((entry / name).stat().st_size == size for name, size in sizes)
@@ -151,13 +151,13 @@ def remembered_digest(path: Path, compute: Callable[[Path], str]) -> str:
     state = hashlib.sha256(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode(errors="surrogateescape"))
     stored = cache_folder() / "contents" / state.hexdigest()[:20]
     try:
-        return stored.read_text()
+        return stored.read_text(encoding="utf-8")
     except (OSError, ValueError):
         digest = compute(path)
     if time.time() - stat.st_mtime > 2:  # a younger file may change again within the clock's resolution
         with contextlib.suppress(OSError):  # without the stored digest, the next call is slower but correct
             stored.parent.mkdir(parents=True, exist_ok=True)
             temporary = stored.with_name(f"{stored.name}.{uuid.uuid4().hex[:8]}")
-            temporary.write_text(digest)
+            temporary.write_text(digest, encoding="utf-8")
             temporary.rename(stored)
     return digest

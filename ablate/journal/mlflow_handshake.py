@@ -30,7 +30,7 @@ def await_run_environment(journal: Path, timeout: float = TIMEOUT) -> Mapping[st
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
-            found: Mapping[str, str] = json.loads(_path(journal).read_text())
+            found: Mapping[str, str] = json.loads(_path(journal).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):  # missing or incomplete
             time.sleep(0.05)
             continue
@@ -42,7 +42,7 @@ def await_run_environment(journal: Path, timeout: float = TIMEOUT) -> Mapping[st
 def provide_run_environment(journal: Path, environment: Mapping[str, str]) -> None:
     """Write the environment variables for the training that waits."""
     file = os.open(_path(journal), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(file, "w") as opened:
+    with os.fdopen(file, "w", encoding="utf-8") as opened:
         opened.write(json.dumps(dict(environment)))
 
 

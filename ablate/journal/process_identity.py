@@ -33,7 +33,7 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
 
 def _boot() -> str:
     if _BOOT_ID.exists():
-        return _BOOT_ID.read_text().strip()
+        return _BOOT_ID.read_text(encoding="utf-8").strip()
     import psutil
 
     return f"{psutil.boot_time():.0f}"
@@ -43,7 +43,7 @@ def _started(pid: int) -> str | None:
     """Return when `pid` started, or None if there is no such process or it is a zombie."""
     if _BOOT_ID.exists():
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+            stat = Path(f"/proc/{pid}/stat").read_text(errors="replace", encoding="utf-8")
         except (FileNotFoundError, ProcessLookupError):
             return None
         state, *fields = stat.rpartition(")")[2].split()  # the name before ")" may contain spaces

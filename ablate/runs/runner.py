@@ -234,7 +234,8 @@ def _study_file(job: Job) -> Path | None:
 
 def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     """Write the artifacts of every run: recipe, history as a table, environment, uncommitted changes."""
-    log.file("recipe.json").write_text(json.dumps({**job.recipe.as_dict(), "key": job.recipe.key}, indent=2) + "\n")
+    recipe = json.dumps({**job.recipe.as_dict(), "key": job.recipe.key}, indent=2)
+    log.file("recipe.json").write_text(recipe + "\n", encoding="utf-8")
     names = sorted({name for row in log.history for name in row} - {"step"})
     with log.file("history.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, ["step", *names])
@@ -245,6 +246,5 @@ def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> 
     packages = [f"{DISTRIBUTION if name == 'ablate' else name}=={number}" for name, number in versions]
     facts = [f"# {name}: {environment[name]}" for name in ("platform", "processor", "commit", "dirty")]
     log.file("environment.txt").write_text("\n".join(facts + packages) + "\n", encoding="utf-8")
-    state = provenance.commit(project, _study_file(job))
-    if state and state.diff:
+    if (state := provenance.commit(project, _study_file(job))) and state.diff:
         log.file("diff.patch").write_bytes(state.diff.encode(errors="surrogateescape"))

@@ -96,17 +96,14 @@ class Project:
         if path is None:
             kind = "is a database in memory" if "://" in uri else "lacks the slashes after sqlite:"
             raise UsageError(f"The tracking URI {uri} {kind}. Use sqlite:////path/to/mlflow.db")
-        if _ESCAPED.search(str(path)):
-            raise UsageError(f"MLflow cannot open {path}: its path contains '%'. Rename that folder, or use --offline")
+        _check_path(path)
         scheme, _, rest = uri.partition(":")
         options = rest.partition("?")[2]
         return f"{scheme}:///{path}" + (f"?{options}" if options else "")
 
     @property
     def _own_uri(self) -> str:
-        if "?" in str(self.database):
-            problem = f"MLflow cannot open {self.database}: its path contains '?'"
-            raise UsageError(f"{problem}. Rename that folder, or use --offline")
+        _check_path(self.database)
         return f"sqlite:///{self.database}"
 
     def reading_uri(self, requested: str | None = None) -> str:
@@ -135,6 +132,17 @@ class Project:
     def old_file_store(self) -> Path | None:
         """The folder `mlruns/`, if an older MLflow wrote its experiments there as files."""
         return self.mlruns if has_experiments(self.mlruns) else None
+
+
+def _check_path(database: Path) -> None:
+    """Raise UsageError for the path of a database that MLflow would misread."""
+    text = str(database)
+    escape = _ESCAPED.search(text)
+    problem = "contains '?'" if "?" in text else f"contains {escape[0]!r}" if escape else ""
+    if not problem and text.encode(errors="replace").decode() != text:
+        problem = "is not UTF-8"
+    if problem:
+        raise UsageError(f"MLflow cannot open {database}: its path {problem}. Rename that folder, or use --offline")
 
 
 def _is_empty(folder: Path) -> bool:

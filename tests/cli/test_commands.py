@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
 import json
 import re
 import shlex
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -373,3 +376,14 @@ def test_a_sweep_that_is_shot_again_and_again_ends_with_every_run_once(project: 
     stored = open_tracker(Project.find(project)).runs("shot")
     assert sorted(run.key for run in stored if run.is_result) == sorted(answered)
     assert "running" not in {run.status for run in stored}
+
+
+def test_a_character_that_the_locale_lacks_is_printed_as_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("ablate.cli.app")
+    for name in ("share_cores", "reduce_garbage_collection"):
+        monkeypatch.setattr(module, name, lambda: None)
+    monkeypatch.setattr(module, "app", lambda _: sys.stdout.write("5 \u2013 6"))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    module.main()
+    assert written.getvalue() == b"5 \\u2013 6"

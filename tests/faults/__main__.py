@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.faults.commands import import_libraries
 from tests.faults.kills import KILLS, Trial
 from tests.faults.others import OTHERS
+from tests.faults.stores import STORES
+from tests.faults.surroundings import SURROUNDINGS
 from tests.faults.tally import Tally, table
 
 
@@ -30,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     os.environ["NO_COLOR"] = "1"
     import_libraries()
-    tallies = [inject(*fault, given) for fault in [*KILLS, *OTHERS] if re.search(given.only, fault[0])]
+    tallies = [
+        inject(*fault, given) for fault in [*KILLS, *OTHERS, *SURROUNDINGS, *STORES] if re.search(given.only, fault[0])
+    ]
     words = (
         f"Seed {given.seed} on {os.cpu_count()} cores. The seed determines the moments, not the work they interrupt."
     )

@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -60,7 +61,7 @@ class Auditor:
         check_files(self.project.artifacts, self.tally)
 
     def _database(self) -> closing[sqlite3.Connection]:
-        return closing(sqlite3.connect(f"file:{self.project.database}?mode=ro", uri=True, timeout=30))
+        return closing(sqlite3.connect(f"file:{quote(str(self.project.database))}?mode=ro", uri=True, timeout=30))
 
     def _report(self, count: object, what: str) -> None:
         """Count a defect once, however often it is found."""

@@ -211,9 +211,11 @@ class CommandTrainer:
 
     def _read(self, program: Program, values: Mapping[str, object], began: float) -> dict[str, float]:
         reader = ResultReader(self.metric, self.times)
-        output = program.output.read_text(errors="replace")
+        output = program.output.read_text(errors="replace", encoding="utf-8")
         if self.pattern:
-            return reader.from_pattern(self.pattern, [output, program.errors.read_text(errors="replace")])
+            return reader.from_pattern(
+                self.pattern, [output, program.errors.read_text(errors="replace", encoding="utf-8")]
+            )
         if self.json_file:
             path = program.folder / fill_values(self.json_file, values)
             return reader.from_json_file(path, began - 1)  # clocks of file systems may be coarse

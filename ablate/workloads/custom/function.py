@@ -75,7 +75,7 @@ class FunctionTrainer:
         files = dict.fromkeys([self.file, *_source_files(self.train)])
         more = [content_digest(self.more_code, self.file.parent)] if self.more_code else []
         sharing = ["shared folder"] * self.shared_folder
-        return digest([*(training_code(path.read_text()) for path in files), *more, *sharing])
+        return digest([*(training_code(path.read_text(encoding="utf-8")) for path in files), *more, *sharing])
 
     @property
     def train_function(self) -> str:

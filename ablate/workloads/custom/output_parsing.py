@@ -80,7 +80,7 @@ class ResultReader:
         """
         if not path.is_file() or path.stat().st_mtime < since:
             raise UserError(f"The program did not write {path}")
-        text = path.read_text(errors="replace")
+        text = path.read_text(errors="replace", encoding="utf-8")
         found = self._last_object(text, str(path))
         if found is not None:
             return found

@@ -130,5 +130,7 @@ def check_exit_code(code: int, program: Program) -> None:
     if code == _KILLED:
         raise MemoryError("The program was ended by SIGKILL, probably because the machine ran out of memory")
     if code:
-        errors, output = (path.read_text(errors="replace") for path in (program.errors, program.output))
+        errors, output = (
+            path.read_text(errors="replace", encoding="utf-8") for path in (program.errors, program.output)
+        )
         raise UserError(f"The program failed with exit code {code}: {failure_reason(errors, output)}")

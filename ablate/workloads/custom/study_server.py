@@ -124,14 +124,14 @@ def _can_fork(files: dict[str, str]) -> bool:
     """Return whether forks of this process are as good as new processes, given the files that it began with."""
     if sys.platform != "linux" or _open_files() != files:
         return False
-    threads = [(path / "comm").read_text().strip() for path in Path("/proc/self/task").iterdir()]
-    shares_memory = " rw-s " in Path("/proc/self/maps").read_text()
+    threads = [(path / "comm").read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").iterdir()]
+    shares_memory = " rw-s " in Path("/proc/self/maps").read_text(encoding="utf-8")
     return not shares_memory and len([name for name in threads if name not in _SAFE_THREADS]) <= 1
 
 
 def _preload(imported: int) -> bool:
     """Import the modules that a run has written to a file. Return whether one was new."""
-    with open(imported) as file:  # of the child process
+    with open(imported, encoding="utf-8") as file:  # of the child process
         file.seek(0)
         return preload(file.read().split())
 
@@ -207,7 +207,7 @@ def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunR
         sys.stdout.flush()
         with output.open("ab") as file:
             os.dup2(file.fileno(), 1)
-        sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # until this process ends
+        sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8")  # noqa: SIM115  # until this process ends
         threads = request.job.conditions.threads
         with (
             nullcontext() if threads == 1 else limit_threads(threads),

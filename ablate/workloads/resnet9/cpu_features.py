@@ -9,7 +9,7 @@ _PROCESSORS = Path("/proc/cpuinfo")
 
 def processor_facts() -> str:
     """Return the contents of /proc/cpuinfo on Linux, and an empty string on other systems."""
-    return _PROCESSORS.read_text() if _PROCESSORS.exists() else ""
+    return _PROCESSORS.read_text(encoding="utf-8") if _PROCESSORS.exists() else ""
 
 
 def multiplies_bf16_fast(facts: str) -> bool:

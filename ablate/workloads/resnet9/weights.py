@@ -57,7 +57,7 @@ def save_weights(path: Path, network: ResNet9, dataset: Dataset, net: Net) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
     facts = {"classes": dataset.classes, "mean": dataset.mean, "std": dataset.std, "net": asdict(net)}
-    path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def load_classifier(path: Path) -> Classifier:
@@ -114,7 +114,7 @@ def _facts(path: Path) -> dict[str, Any]:
         _, (mean, std) = PUBLISHED[CIFAR10]
         return {"classes": CIFAR10, "mean": mean, "std": std, "net": notebook}
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"))
         net: dict[str, Any] = {name: kind((_LATER | facts["net"])[name]) for name, kind in _NET.items()}
         mean, std = (tuple(float(value) for value in facts[name]) for name in ("mean", "std"))
         if len(mean) != 3 or len(std) != 3:

@@ -74,7 +74,11 @@ def _load(path: Path) -> ctypes.CDLL | None:
     """Return a library, or None for a missing, damaged or foreign file."""
     try:
         found = path.lstat()
-        if not (stat.S_ISREG(found.st_mode) and _is_private(found) and _digest_path(path).read_text() == _digest(path)):
+        if not (
+            stat.S_ISREG(found.st_mode)
+            and _is_private(found)
+            and _digest_path(path).read_text(encoding="utf-8") == _digest(path)
+        ):
             return None
         return ctypes.CDLL(str(path))
     except OSError:
@@ -103,7 +107,7 @@ def _compile(command: str, path: Path) -> Path:
     digest = _digest(unfinished)
     unfinished.replace(path)
     part = unfinished.with_suffix(".part")
-    part.write_text(digest)
+    part.write_text(digest, encoding="utf-8")
     part.replace(_digest_path(path))
     return path
 
@@ -117,5 +121,5 @@ def processor_digest(version: str) -> str:
     """Return a hash of sources, flags, processor and another version; several machines may share a cache."""
     facts = processor_facts().splitlines()
     processor = sorted({line for line in facts if line.startswith(("flags", "Features", "model name", "CPU part"))})
-    parts = [*(source.read_text() for source in (*SOURCES, *HEADERS)), *FLAGS, version, *processor]
+    parts = [*(source.read_text(encoding="utf-8") for source in (*SOURCES, *HEADERS)), *FLAGS, version, *processor]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
