@@ -82,7 +82,7 @@ class CallQueue:
 
     @property
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = json.loads((self.folder / "queue.json").read_text())
+        facts: dict[str, Any] = json.loads((self.folder / "queue.json").read_text(encoding="utf-8"))
         return facts
 
     def results(self) -> set[int]:
@@ -105,7 +105,7 @@ class CallQueue:
         found = {}
         for number in sorted(numbers):
             with suppress(FileNotFoundError):  # released meanwhile
-                job, restarts = (self._claims / f"{number:06}").read_text().split()
+                job, restarts = (self._claims / f"{number:06}").read_text(encoding="utf-8").split()
                 found[number] = Claim(job, int(restarts))
         return found
 
