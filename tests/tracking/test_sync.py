@@ -18,7 +18,16 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journal, Journals, load
-from ablate.tracking import JournalTracker, Project, StudyJournals, SyncResult, open_tracker, sync_journals
+from ablate.tracking import (
+    JournalTracker,
+    Project,
+    StudyJournals,
+    StudyRecord,
+    SyncResult,
+    deliver_study,
+    open_tracker,
+    sync_journals,
+)
 from tests import ROOT
 from tests.samples.processes import Program, start_program
 from tests.samples.report import record_of, small_study, write_runs
@@ -284,3 +293,18 @@ def test_an_imported_open_run_is_not_changed_by_a_local_run_of_its_recipe(here: 
     assert again.name != made.name
     assert path.read_bytes() == imported
     assert again.metrics["taste"] == made.metrics["taste"]
+
+
+def test_a_study_whose_plan_the_store_refused_is_delivered_again(tmp_path: Path) -> None:
+    project = mlflow_project(tmp_path)
+    studies = StudyJournals(project.studies)
+    studies.open(StudyRecord("widths", "How wide?", {}, []))
+    tracker = open_tracker(project)
+    assert deliver_study(tracker, studies, "widths")
+    (plan,) = project.artifacts.rglob("plan.json")
+    plan.unlink()
+    with pytest.raises(UserError, match="`ablate sync` delivers it again"):
+        tracker.study("widths")
+    studies.close("widths", "finished")
+    assert deliver_study(tracker, studies, "widths")
+    assert tracker.study("widths").status == "finished"

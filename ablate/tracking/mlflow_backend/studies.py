@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ablate.errors import UserError
+from ablate.errors import StoreError, UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_secrets, mask_uris, mask_values
@@ -35,7 +35,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
     stored = study_run(store, experiment, study.name)
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
     if stored:
-        study = study.merged_with(_read(store, stored))
+        earlier = _read(store, stored)
+        study = study.merged_with(earlier) if earlier else study
         if stored.status != "RUNNING":
             store.reopen(run)
     declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
@@ -59,7 +60,10 @@ def close_study(store: Store, name: str, status: str) -> None:
 
 def read_study(store: Store, name: str) -> StudyRecord:
     """Return the record of a study; see `StudyTracker.study`."""
-    return _read(store, _required(store, name))
+    found = _read(store, _required(store, name))
+    if found is None:
+        raise UserError(f"Study {name!r} has no {schema.PLAN} in the store. `ablate sync` delivers it again")
+    return found
 
 
 def names(store: Store) -> list[str]:
@@ -94,8 +98,14 @@ def _tags(study: StudyRecord, now: float) -> dict[str, str]:
     }
 
 
-def _read(store: Store, stored: StoredRun) -> StudyRecord:
-    plain = json.loads(store.download(stored.id, schema.PLAN).read_bytes())
+def _read(store: Store, stored: StoredRun) -> StudyRecord | None:
+    """Return the record of a study, None if the store has accepted its run but not its plan."""
+    try:
+        plain = json.loads(store.download(stored.id, schema.PLAN).read_bytes())
+    except StoreError:
+        if schema.PLAN in store.listing(stored.id):
+            raise
+        return None
     return StudyRecord.from_dict(plain, stored.tags.get(schema.STATUS, stored.status.lower()))
 
 
