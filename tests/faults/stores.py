@@ -237,6 +237,6 @@ STORES: list[tuple[str, Callable[[Trial], None], int]] = [
     ("database deleted, emptied, truncated, damaged or replaced during a sweep", database_changed, 7),
     ("artifact store that refuses files", artifacts_refused, 2),
     ("server that answers 500, 429, 404, a web page, half an answer, a byte per second", wrong_answers, 40),
-    ("server whose answers are lost at random", lost_answers, 4),
+    ("server whose answers are lost at random", lost_answers, 1),
 ]
 """Name, function and number of tries of each fault of the store."""

@@ -161,7 +161,7 @@ def _entry(times: Times) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     """Return the valid entries of a table, none if the file is missing or damaged."""
     try:
-        table = json.loads(path.read_text())
+        table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     entries = table.items() if isinstance(table, dict) else ()
@@ -176,7 +176,7 @@ def _write(path: Path, table: Mapping[str, Any]) -> None:
     """Replace the table at once, so that no process reads a part of it."""
     unfinished = path.with_name(f"{uuid.uuid4().hex}.part")
     try:
-        unfinished.write_text(json.dumps(table, indent=1) + "\n")
+        unfinished.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
