@@ -16,12 +16,12 @@ REPEAT_AFTER = 0.05
 
 
 class Terminated(BaseException):
-    """The process received SIGTERM."""
+    """The process received SIGTERM, or another signal that ends it."""
 
 
 @contextmanager
-def termination_raises() -> Iterator[None]:
-    """Raise Terminated on SIGTERM within this context, so that an interrupted run is recorded as killed.
+def termination_raises(number: int = signal.SIGTERM) -> Iterator[None]:
+    """Raise Terminated on SIGTERM, or another signal, within this context: an interrupted run is recorded as killed.
 
     An ignored interruption is repeated, as by `repeat_ignored_interrupts`.
     """
@@ -29,13 +29,13 @@ def termination_raises() -> Iterator[None]:
     def terminate(_signal: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    before, hook = signal.signal(signal.SIGTERM, terminate), sys.unraisablehook
+    before, hook = signal.signal(number, terminate), sys.unraisablehook
     repeat_ignored_interrupts()
     try:
         yield
     finally:
         sys.unraisablehook = hook
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 def repeat_ignored_interrupts() -> None:

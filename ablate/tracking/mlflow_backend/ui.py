@@ -12,10 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 from ablate.errors import UsageError, UserError
+from ablate.interrupts import termination_raises
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.project import Project, is_local_host, is_server
@@ -52,6 +53,8 @@ def serve_environment(project: Project, uri: str, host: str = "") -> dict[str, s
 def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 5000) -> Iterator[subprocess.Popen[bytes]]:
     """Run the UI within the context; it is ready on entry, and all its processes have ended on exit.
 
+    Closing the terminal ends it too, except under nohup.
+
     Raises:
         UsageError: The store is a server, which has its own UI.
         UserError: The port is in use, or the server does not start.
@@ -60,7 +63,8 @@ def serving(project: Project, uri: str, host: str = "127.0.0.1", port: int = 500
         raise UsageError(f"The tracking server has its own UI: open {mask_uri(uri)}")
     _check_free(host, port)
     Store(uri, project.artifacts).connect()
-    with tempfile.TemporaryFile() as log:
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    with tempfile.TemporaryFile() as log, nullcontext() if is_ignored else termination_raises(signal.SIGHUP):
         process = subprocess.Popen(
             serve_command(host, port),
             env=serve_environment(project, uri, host),

@@ -84,24 +84,26 @@ import sys
 from pathlib import Path
 from ablate.tracking import Project
 from ablate.tracking.mlflow_backend.ui import serving
+from ablate.interrupts import Terminated
 project = Project(Path(sys.argv[1]))
 try:
     with serving(project, project.tracking_uri(), port=int(sys.argv[2])) as process:
         print(process.pid, flush=True)
         process.wait()
-except KeyboardInterrupt:
+except (KeyboardInterrupt, Terminated):
     sys.exit(130)
 """
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_all_processes_of_the_ui(project: Project, port: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])  # Ctrl-C, a closed terminal
+def test_an_interrupt_ends_all_processes_of_the_ui(number: int, project: Project, port: int) -> None:
     command = [sys.executable, "-c", SERVE_UNTIL_INTERRUPTED, str(project.root), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     server = psutil.Process(int(process.stdout.readline()))
     group = [server, *server.children(recursive=True)]
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.communicate(timeout=30)
     assert process.returncode == 130
     deadline = time.monotonic() + 5
