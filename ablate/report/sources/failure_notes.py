@@ -17,6 +17,9 @@ _NOTES = re.compile(
     r"(?:run|my|user|wandb|mlflow)?(?:notes?|comments?|remarks?|description|memo|annotation|observations?|warnings?|"
     r"notecontent|infos?|logs?)"
 )
+_DESCRIPTION = "tags.mlflow.note.content"
+"""The tag with what MLflow calls the description of a run."""
+
 _FAILURE = re.compile(
     r"\b(?:crash(?:ed|es)?|diverg(?:ed?|es|ing)|out[ -]of[ -]memory|oom|nans?|killed|failed|timed out|"
     r"aborted|preempted|interrupted|exploded|unstable|corrupt(?:ed)?|broken|invalid|ignore this|do not use)\b",
@@ -46,8 +49,9 @@ def failure_notes(table: pd.DataFrame, study: StudyData) -> list[str]:
                 for variant, some in runs.groupby("variant", sort=False)["seed"].agg(list).items()
             ]
             text = " ".join(str(rows[name][failed.index(True)]).split())[:80]
+            title = "The description of runs (mlflow.note.content)" if name == _DESCRIPTION else name
             found.append(
-                f"{name} mentions a failure, {text!r} ({listed(seeds, 5)}), and the runs count as finished. If they "
+                f"{title} mentions a failure, {text!r} ({listed(seeds, 5)}), and the runs count as finished. If they "
                 f"are not, give them a status, or leave them out with --where"
             )
     return [f"{text}." for text in found]

@@ -15,6 +15,9 @@ from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.records import Point, condition_params, process_of, true_value, value_of
 from ablate.tracking.mlflow_backend.relocation import relocated
 
+_INTERNAL = ("ablate.", "mlflow.")
+"""Starts of the names of tags that are not those of users. The description of a run (`schema.NOTE`) is."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -107,7 +110,7 @@ def to_run(stored: StoredRun) -> Run:
         floor=json.loads(tags[schema.FLOOR]) if schema.FLOOR in tags else None,
         error=tags.get(schema.ERROR),
         metric=tags.get(schema.METRIC, ""),
-        tags={name: value for name, value in tags.items() if not name.startswith(("ablate.", "mlflow."))},
+        tags={name: value for name, value in tags.items() if name == schema.NOTE or not name.startswith(_INTERNAL)},
         parent=tags.get(schema.PARENT_RUN, ""),
         last_steps={} if schema.NAME in tags else dict(stored.latest_steps),
     )

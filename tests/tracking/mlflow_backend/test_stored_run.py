@@ -28,6 +28,11 @@ def test_the_title_of_ours_has_the_seed() -> None:
     assert run_title(run) == "no-x/s3"
 
 
+def test_of_the_tags_of_mlflow_only_the_description_is_kept() -> None:
+    tags = {"mlflow.note.content": "diverged", "mlflow.user": "me", "ablate.kind": "run", "team": "vision"}
+    assert to_run(stored("a", **tags)).tags == {"mlflow.note.content": "diverged", "team": "vision"}
+
+
 @pytest.mark.parametrize("value", [1.7976931348623157e308, math.inf])
 def test_the_largest_number_is_infinity(value: float) -> None:
     assert (true_value(value), true_value(-value)) == (math.inf, -math.inf)
