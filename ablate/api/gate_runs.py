@@ -82,6 +82,8 @@ def _of_two(
     if columns.get("variant"):
         raise UsageError("--variant-param is for variants in one source: give it with --runs. Two files are two sides")
     for name, runs in zip(names, tables, strict=True):
+        if runs.table.empty:
+            raise UserError(f"No runs in {name}")
         own = runs.table[VARIANT].unique().tolist() if VARIANT in runs.table.columns else []
         if len(own) > 1:
             raise UsageError(

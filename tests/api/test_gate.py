@@ -108,6 +108,8 @@ def test_the_exit_code_states_the_decision() -> None:
         (["same.csv"], 2, "Missing option '--against'"),
         (["old.csv", "--against", "old.csv"], 2, "old.csv is given twice"),
         (["nothing.csv", "--against", "old.csv"], 1, "File not found: nothing.csv"),
+        (["empty.csv", "--against", "old.csv"], 1, "No runs in empty.csv"),
+        (["same.csv", "--against", "empty.csv"], 1, "No runs in empty.csv"),
         (["same.csv", "--against", "old.csv", "--baseline", "x"], 2, "Name the old variant with --against"),
         (["a", "--against", "a", "--runs", "both.csv"], 2, "cannot be compared with itself"),
         (["c", "--against", "a", "--runs", "both.csv"], 1, "Unknown variant 'c'"),
@@ -117,6 +119,7 @@ def test_the_exit_code_states_the_decision() -> None:
 )
 def test_mistakes_are_one_line(words: list[str], code: int, message: str) -> None:
     pd.concat([OLD.assign(variant="a"), runs().assign(variant="b")]).to_csv("both.csv", index=False)
+    OLD[:0].to_csv("empty.csv", index=False)
     result = CliRunner().invoke(app, ["gate", *words])
     assert result.exit_code == code
     assert message in result.stderr
