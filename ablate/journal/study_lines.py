@@ -79,7 +79,17 @@ def _parsed(text: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
     if not isinstance(line, dict) or not is_text(line.get("record")) or not is_time(line.get("time")):
         raise ValueError("a line is not a record")
-    for name, fits in _FIELDS.get(line["record"], {}).items():
+    return check_fields(line["record"], line)
+
+
+def check_fields(kind: str, line: Any) -> dict[str, Any]:
+    """Return a record of this kind; those of unknown kinds are not checked.
+
+    Raises ValueError if a field is missing or invalid.
+    """
+    if not isinstance(line, dict):
+        raise ValueError("not a record")
+    for name, fits in _FIELDS.get(kind, {}).items():
         if not fits(line.get(name)):
             raise ValueError(f"field {name!r} is missing or invalid")
     return line

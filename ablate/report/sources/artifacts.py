@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,20 @@ def read_curves(results: Mapping[PlanEntry, Run], tracker: Tracker) -> dict[str,
     tables = tracker.artifacts(results.values(), "history.csv")
     found: dict[str, list[History]] = {}
     for entry, run in results.items():
-        rows = _read_history(tables[run.name]) if run.name in tables else tracker.history(run)
-        found.setdefault(entry.variant, []).append(rows)
+        rows = _read_history(tables.get(run.name))
+        found.setdefault(entry.variant, []).append(tracker.history(run) if rows is None else rows)
     return found
 
 
-def _read_history(path: Path) -> History:
-    with path.open(newline="", encoding="utf-8") as file:
+def _read_history(path: Path | None) -> History | None:
+    """Return the rows of a file; None without one, or if it is gone: deliveries and deletions move files meanwhile."""
+    if path is None or not path.is_file():
+        return None
+    with suppress(OSError, ValueError), path.open(newline="", encoding="utf-8") as file:
         return [
             {name: float(text) for name, text in row.items() if text not in (None, "")} for row in csv.DictReader(file)
         ]
+    return None
 
 
 def read_correct(results: Mapping[PlanEntry, Run], tracker: Tracker, tracked: str) -> dict[str, dict[int, Any]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ablate.journal.field_checks import is_name
 from ablate.journal.journal_lines import SCHEMA
 from ablate.tracking.mlflow_backend import schema
 
@@ -129,9 +130,10 @@ def process_tags(process: Mapping[str, Any]) -> dict[str, str]:
 
 def process_of(tags: Mapping[str, str]) -> dict[str, Any]:
     """Return the process that tags identify, or an empty dict."""
-    if not all(tag in tags for tag in schema.PROCESS_TAGS.values()):
-        return {}
-    return {**{name: tags[tag] for name, tag in schema.PROCESS_TAGS.items()}, "pid": int(tags[schema.PID])}
+    found = {name: tags.get(tag, "") for name, tag in schema.PROCESS_TAGS.items()}
+    number = found["pid"]
+    is_complete = all(map(is_name, found.values())) and number.isascii() and number.isdecimal() and len(number) < 10
+    return {**found, "pid": int(number)} if is_complete else {}
 
 
 def end_tags(end: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ablate.journal.field_checks import Check, has, is_file_name, is_mapping, is_number, is_text, list_of, optional
 from ablate.journal.run_journal import Run
 from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.records import Point, condition_params, process_of, true_value, value_of
@@ -49,13 +50,15 @@ class StoredRun:
     @property
     def last_heartbeat(self) -> float:
         """Time of the last heartbeat, in seconds since the epoch."""
-        heartbeat = self.tags.get(schema.HEARTBEAT)
-        return datetime.fromisoformat(heartbeat).timestamp() if heartbeat else self.start / 1000
+        try:
+            return datetime.fromisoformat(self.tags[schema.HEARTBEAT]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            return self.start / 1000
 
     @property
     def metrics_by_epoch(self) -> list[str]:
         """Names of the metrics with one value per epoch, without final metrics and those with one value per step."""
-        aside = _listed(self, schema.FINAL_METRICS) + _listed(self, schema.STEP_METRICS)
+        aside = [*(_listed(self, schema.FINAL_METRICS) or ()), *(_listed(self, schema.STEP_METRICS) or ())]
         return [name for name in self.latest if name not in aside]
 
 
@@ -81,39 +84,44 @@ def stored_run(run: Any, experiments: Mapping[str, str], moved: Mapping[str, str
 
 
 def to_run(stored: StoredRun) -> Run:
-    """Convert a stored run; fields that a run of another program lacks get defaults."""
+    """Convert a stored run; fields that a run of another program lacks, or that are invalid, get defaults."""
     tags = stored.tags
-    conditions = json.loads(tags.get(schema.CONDITIONS, "{}"))
-    environment = json.loads(tags.get(schema.ENVIRONMENT, "{}"))
+    conditions = _parsed(stored, schema.CONDITIONS, is_mapping) or {}
+    environment = _parsed(stored, schema.ENVIRONMENT, has(versions=optional(is_mapping))) or {}
     recorded = condition_params(conditions, environment)
-    params = {**stored.params, **json.loads(tags.get(schema.LOGGED_PARAMS, "{}"))}
+    params = {**stored.params, **(_parsed(stored, schema.LOGGED_PARAMS, _are_texts) or {})}
     values = {name: value_of(text) for name, text in params.items() if recorded.get(name) != text}
     final = _listed(stored, schema.FINAL_METRICS) if schema.NAME in tags else list(stored.latest)
     number = stored.name.rpartition("/s")[2]
     seed = tags.get(schema.SEED) or values.get("seed") or (number if number.isdecimal() else 0)
     return Run(
-        name=tags.get(schema.NAME, stored.id),
-        key=tags.get(schema.KEY, ""),
-        data=tags.get(schema.DATA, ""),
-        variant=tags.get(schema.VARIANT, stored.name),
+        name=_tag(stored, schema.NAME, is_file_name, stored.id),
+        key=_tag(stored, schema.KEY, is_file_name, ""),
+        data=_tag(stored, schema.DATA, is_file_name, ""),
+        variant=tags.get(schema.VARIANT) or stored.name,
         seed=int(seed) if str(seed).isdecimal() else 0,
         study=tags.get(schema.STUDY_NAME, stored.experiment),
-        status=tags.get(schema.STATUS, stored.status.lower()),
+        status=status_of(stored),
         started=stored.start / 1000,
         ended=stored.end / 1000 if stored.end and stored.status != "RUNNING" else None,
         params=values,
-        metrics={name: stored.latest[name] for name in final if name in stored.latest},
+        metrics={name: stored.latest[name] for name in final or () if name in stored.latest},
         history=(),
         conditions=conditions,
         environment=environment,
         process=process_of(tags),
-        floor=json.loads(tags[schema.FLOOR]) if schema.FLOOR in tags else None,
+        floor=_parsed(stored, schema.FLOOR, is_number),
         error=tags.get(schema.ERROR),
         metric=tags.get(schema.METRIC, ""),
         tags={name: value for name, value in tags.items() if name == schema.NOTE or not name.startswith(_INTERNAL)},
         parent=tags.get(schema.PARENT_RUN, ""),
         last_steps={} if schema.NAME in tags else dict(stored.latest_steps),
     )
+
+
+def status_of(stored: StoredRun) -> str:
+    """Return the status of a run or study: that in its tag, or MLflow's if the tag is missing or invalid."""
+    return _tag(stored, schema.STATUS, schema.STATUSES.__contains__, stored.status.lower())
 
 
 def history_rows(points: Iterable[Point]) -> tuple[dict[str, float], ...]:
@@ -124,6 +132,25 @@ def history_rows(points: Iterable[Point]) -> tuple[dict[str, float], ...]:
     return tuple(table[step] for step in sorted(table))
 
 
-def _listed(stored: StoredRun, tag: str) -> list[str]:
-    names: list[str] = json.loads(stored.tags.get(tag, "[]"))
+def _tag(stored: StoredRun, tag: str, fits: Check, default: str) -> str:
+    text = stored.tags.get(tag)
+    return text if text is not None and fits(text) else default
+
+
+def _listed(stored: StoredRun, tag: str) -> list[str] | None:
+    """Return the names in a tag, or None if it is missing or invalid."""
+    names: list[str] | None = _parsed(stored, tag, list_of(is_text))
     return names
+
+
+def _parsed(stored: StoredRun, tag: str, fits: Check) -> Any:
+    """Return the JSON of a tag, which anyone may have written; None if it is missing, or is not what it should be."""
+    try:
+        value = json.loads(stored.tags[tag])
+    except (KeyError, ValueError, RecursionError):
+        return None
+    return value if fits(value) else None
+
+
+def _are_texts(value: object) -> bool:
+    return is_mapping(value) and all(map(is_text, value.values()))  # type: ignore[attr-defined]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import StoreError, UserError
 from ablate.journal.process_identity import this_process
+from ablate.journal.study_lines import check_fields
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_secrets, mask_uris, mask_values
 from ablate.tracking.mlflow_backend import schema
@@ -23,8 +25,12 @@ from ablate.tracking.mlflow_backend.records import (
     text_of,
 )
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.mlflow_backend.stored_run import StoredRun
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, status_of
 from ablate.wording import unknown
+
+
+class DamagedPlanError(UserError):
+    """The plan of a study in the store is not one that this package wrote."""
 
 
 def open_study(store: Store, study: StudyRecord) -> str:
@@ -35,8 +41,9 @@ def open_study(store: Store, study: StudyRecord) -> str:
     stored = study_run(store, experiment, study.name)
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
     if stored:
-        earlier = _read(store, stored)
-        study = study.merged_with(earlier) if earlier else study
+        with suppress(DamagedPlanError):  # it is replaced
+            earlier = _read(store, stored)
+            study = study.merged_with(earlier) if earlier else study
         if stored.status != "RUNNING":
             store.reopen(run)
     declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
@@ -101,12 +108,16 @@ def _tags(study: StudyRecord, now: float) -> dict[str, str]:
 def _read(store: Store, stored: StoredRun) -> StudyRecord | None:
     """Return the record of a study, None if the store has accepted its run but not its plan."""
     try:
-        plain = json.loads(store.download(stored.id, schema.PLAN).read_bytes())
+        plan = store.download(stored.id, schema.PLAN)
     except StoreError:
         if schema.PLAN in store.listing(stored.id):
             raise
         return None
-    return StudyRecord.from_dict(plain, stored.tags.get(schema.STATUS, stored.status.lower()))
+    try:
+        plain = check_fields("study", json.loads(plan.read_bytes()))
+        return StudyRecord.from_dict(plain, status_of(stored))
+    except (ValueError, TypeError, OSError, RecursionError) as error:
+        raise DamagedPlanError(f"{schema.PLAN} of study {stored.name!r} in MLflow is damaged: {error}") from None
 
 
 def _required(store: Store, name: str) -> StoredRun:

@@ -56,3 +56,25 @@ def test_an_infinite_metric_comes_back_from_the_database(tmp_path: Path) -> None
     assert math.isnan(found.metrics["nan"])
     history = tracker.history(found)
     assert history[0]["up"] == math.inf
+
+
+JSON_TAGS = ("conditions", "environment", "params", "final", "series", "floor", "heartbeat", "seed", "status", "pid")
+WRONG = ("", "{", "null", "3", "NaN", "true", '"x"', "[1, [2]]", '{"versions": 3}', '{"a": {"b": 1}}', "[" * 5000, "٣")
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_tags_of_ours_with_a_wrong_content_are_left_out(wrong: str) -> None:
+    for kind in (*JSON_TAGS, "run", "key", "data", "variant"):
+        tags = {f"ablate.{name}": "1" for name in ("host", "boot", "pid", "process_started")}
+        found = stored("theirs/s4", **{**tags, "ablate.run": "k-d-0", f"ablate.{kind}": wrong})
+        run = to_run(found)
+        assert (found.last_heartbeat, found.metrics_by_epoch) == (0, [])
+        assert run.status == "finished"
+        assert isinstance(run.seed, int)
+        assert isinstance(run.floor, int | float | None)
+        assert run.variant
+
+
+def test_a_name_that_leaves_the_folder_of_journals_is_not_taken_from_a_tag() -> None:
+    run = to_run(stored("theirs", **{"ablate.run": "../../x", "ablate.key": "a/b", "ablate.data": "a\nb"}))
+    assert (run.name, run.key, run.data) == ("id", "", "")
