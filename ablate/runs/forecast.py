@@ -7,6 +7,7 @@ import shlex
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.journal.run_journal import Journals, Run
@@ -15,7 +16,9 @@ from ablate.runs.runner import is_comparable
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.job import Job
 from ablate.studies.study import Study
-from ablate.wording import count
+from ablate.tracking import run_title
+from ablate.wording import count, listed
+from ablate.workloads.custom.local_imports import changed_files
 from ablate.workloads.dispatch import estimate
 
 if TYPE_CHECKING:
@@ -180,17 +183,30 @@ def code_cautions(study: Study, planned: Sequence[PlannedRun], journals: Journal
     digest, name = study_file.code_digest, study_file.path.name
     known = [entry.run for entry in planned if entry.run]
     if known:
-        reused = [run for run in known if run.is_result and run.params.get("code", digest) != digest]
+        results = [run for run in known if run.is_result]
+        reused = [run for run in results if run.params.get("code", digest) != digest]
         return [
             f"The code of {name} differs from that of {count(len(reused), 'reused run')}. They are reused because the "
             f"version is still {study.workload.version!r}. Change the version to repeat them"
-        ] * bool(reused)
+        ] * bool(reused) + _import_cautions(results, study_file.path.parent)
     runs = (journals.read(path) for path in journals.paths())
     earlier = [run for run in runs if run and run.study == study.name and run.params.get("code", digest) != digest]
     return [
         f"The training code differs from that of {count(len(earlier), 'run')} of {study.name}. They stay recorded but "
         "are not reused, so that no table mixes two versions of the code"
     ] * bool(earlier)
+
+
+def _import_cautions(results: Sequence[Run], folder: Path) -> list[str]:
+    """Return a warning about reused runs that imported other versions of local files."""
+    changed = {run_title(run): changed_files(run.environment.get("imports", {}), folder) for run in results}
+    runs = [title for title, files in changed.items() if files]
+    files = list(dict.fromkeys(name for names in changed.values() for name in names))
+    code = ", ".join(f'"{name}"' for name in files)
+    return [
+        f"{listed(files)} changed since {count(len(runs), 'reused run')} ({listed(runs)}), and edits of imported "
+        f"files do not repeat runs. Repeat them with --again, or declare code=[{code}] in the study file"
+    ] * bool(files)
 
 
 def similar(job: Job, journals: Journals) -> list[Run]:

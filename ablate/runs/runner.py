@@ -23,7 +23,7 @@ from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
 from ablate.runs import provenance
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, Outcome, TrainingFailed, TrainingLost
-from ablate.workloads.dispatch import device_name, train
+from ablate.workloads.dispatch import device_name, imported_files, train
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def make_run(
         if found:
             return found, False
         environment = provenance.environment(options.project, _study_file(job))
-        if gpu := device_name(job):
-            environment["gpu"] = gpu
+        facts = {"gpu": device_name(job), "imports": imported_files(job.recipe.workload)}
+        environment |= {name: fact for name, fact in facts.items() if fact}
         with _journal_for(job, journals, environment) as journal:
             _start(journal, job, options, environment)
             if follower:

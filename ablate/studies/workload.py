@@ -34,10 +34,11 @@ class Preset:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """The file of a study that defines its own workload, and the digest of the training code."""
+    """The file of a study that defines its own workload, the digest of the training code, and its files."""
 
     path: Path
     code_digest: str
+    code_files: tuple[Path, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

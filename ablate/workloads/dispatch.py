@@ -12,6 +12,7 @@ from ablate.studies.conditions import Conditions, RequestedConditions
 from ablate.studies.job import Data, Job, Log, Outcome
 from ablate.studies.recipe import Recipe
 from ablate.studies.workload import Workload, resolve
+from ablate.workloads.custom.local_imports import local_imports
 
 if TYPE_CHECKING:
     from ablate.data import ImageSource
@@ -30,6 +31,12 @@ def device_name(job: Job) -> str | None:
         return None
     name: str | None = resolve(function)(job.conditions)
     return name
+
+
+def imported_files(workload: Workload) -> dict[str, str]:
+    """Return the digests of the local files that a study's own training imports, which do not identify its runs."""
+    own = workload.study_file
+    return local_imports(own.code_files, own.path.parent) if own else {}
 
 
 def open_data(recipe: Recipe, source: ImageSource | None, progress: Any = None) -> Data:

@@ -9,7 +9,7 @@ from typing import Any
 from ablate.journal.run_journal import Run
 from ablate.report.formats.numbers import enumerated
 from ablate.studies.conditions import IMPLEMENTATIONS
-from ablate.tracking import PlanEntry
+from ablate.tracking import PlanEntry, run_title
 from ablate.wording import count as counted
 
 _NAMES = {
@@ -65,7 +65,25 @@ def mixed_conditions(runs: Sequence[Run]) -> list[str]:
     commits = sorted({str(run.environment.get("commit") or "unknown")[:10] for run in runs})
     if len(commits) > 1:
         lines.append(f"The runs used {len(commits)} versions of the code ({enumerated(commits)}).")
-    return lines
+    return [*lines, *_edited_imports(runs)]
+
+
+def _edited_imports(runs: Sequence[Run]) -> list[str]:
+    """Return a warning if the trainings of the runs imported different versions of a local file."""
+    newest: dict[str, str] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        newest |= run.environment.get("imports", {})
+    older = {
+        run_title(run): [name for name, digest in run.environment.get("imports", {}).items() if digest != newest[name]]
+        for run in runs
+    }
+    titles = [title for title, names in older.items() if names]
+    files = list(dict.fromkeys(name for names in older.values() for name in names))
+    return [
+        f"The trainings imported different versions of {enumerated(files)}: {counted(len(titles), 'run')} of "
+        f"{len(runs)} ({enumerated(titles)}) an older one. Differences may be due to this. "
+        "`ablate sweep --again` repeats all runs."
+    ] * bool(files)
 
 
 def _mixed_implementations(runs: Sequence[Run]) -> list[str]:

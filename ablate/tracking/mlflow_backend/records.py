@@ -150,8 +150,8 @@ def params(start: Mapping[str, Any]) -> dict[str, str]:
 
 
 def condition_params(conditions: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, str]:
-    """Return conditions and environment as params; the commit has its own tag."""
-    shown = {**_flat(environment), **_flat(conditions)}
+    """Return conditions and environment as params; the commit has its own tag, imported files none."""
+    shown = {**_flat({**environment, "imports": {}}), **_flat(conditions)}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()}
     return _cut({name: text for name, text in texts.items() if name != "commit"}, schema.LONGEST_PARAM)
 

@@ -23,7 +23,7 @@ from ablate.studies.workload import Workload
 from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclaration, check_arguments
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
-from ablate.workloads.custom.fingerprint import content_digest, digest, named_files
+from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, named_files
 from ablate.workloads.custom.levels import command_factors, split_factors
 from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
@@ -143,17 +143,25 @@ class CommandTrainer:
         options = json.dumps(
             [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         )
+        more = ["shared folder"] * self.shared_folder
+        if self.levels:  # which name stands for which text
+            more.append(json.dumps({name: list(levels) for name, levels in self.levels.items()}))
+        return digest([options, content_digest([*self._named_files, *self.more_code], self._here), *more])
+
+    @property
+    def code_files(self) -> list[Path]:
+        """The files that the command names, and those of `more_code`."""
+        return content_files([*self._named_files, *self.more_code], self._here)
+
+    @cached_property
+    def _named_files(self) -> list[str]:
         texts = [text for switch in self._template.switches for text in switch.texts]
         texts += [*self.environment.values(), *self.setting_texts]
         words, texts = (
             [fill_values(text, {"here": self._here}) for text in some] for some in (self._template.arguments, texts)
         )
         folder = self._here if "{" in self.folder else self._here / self.folder
-        files = named_files(words, texts, folder)
-        more = ["shared folder"] * self.shared_folder
-        if self.levels:  # which name stands for which text
-            more.append(json.dumps({name: list(levels) for name, levels in self.levels.items()}))
-        return digest([options, content_digest([*files, *self.more_code], self._here), *more])
+        return named_files(words, texts, folder)
 
     @property
     def train_function(self) -> Self:

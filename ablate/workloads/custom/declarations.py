@@ -42,6 +42,10 @@ class Trainer(Protocol):
         """The digest of the training code."""
 
     @property
+    def code_files(self) -> Sequence[Path]:
+        """The files of the training code, which the digest covers."""
+
+    @property
     def train_function(self) -> str | Callable[[Job, Log], Outcome]:
         """What the workload calls to execute a run: this trainer, or a function that calls it in another process."""
 

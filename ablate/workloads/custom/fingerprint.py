@@ -69,6 +69,11 @@ def content_digest(paths: Iterable[str], folder: Path, progress: DataProgress | 
     return digest(lines)
 
 
+def content_files(paths: Iterable[str], folder: Path) -> list[Path]:
+    """Return the files that `content_digest` covers. Raises UsageError for a path that does not exist."""
+    return [path for declared in paths for _, path in _files(declared, folder)]
+
+
 def _digest_of(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:

@@ -15,7 +15,7 @@ from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.workload import Workload
 from ablate.workloads.custom.arguments import WorkloadDeclaration, check_arguments
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
-from ablate.workloads.custom.fingerprint import content_digest, digest, training_code
+from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, training_code
 from ablate.workloads.custom.forked_children import forked_children_end
 from ablate.workloads.custom.recipe_use import unread_names
 
@@ -72,10 +72,21 @@ class FunctionTrainer:
     def code_digest(self) -> str:
         """The digest of the study file, of the file that defines the function, and of `more_code`."""
         assert self.file is not None
-        files = dict.fromkeys([self.file, *_source_files(self.train)])
+        files = self._own_files
         more = [content_digest(self.more_code, self.file.parent)] if self.more_code else []
         sharing = ["shared folder"] * self.shared_folder
         return digest([*(training_code(path.read_text(encoding="utf-8")) for path in files), *more, *sharing])
+
+    @property
+    def _own_files(self) -> list[Path]:
+        assert self.file is not None
+        return list(dict.fromkeys([self.file, *_source_files(self.train)]))
+
+    @property
+    def code_files(self) -> list[Path]:
+        """The study file, the file that defines the function, and the files of `more_code`."""
+        assert self.file is not None
+        return [*self._own_files, *content_files(self.more_code, self.file.parent)]
 
     @property
     def train_function(self) -> str:

@@ -145,7 +145,7 @@ def bind_to_file(workload: Workload, file: Path) -> Workload:
         version=workload.version or trainer.code_digest,
         train_function=trainer.train_function,
         data_function=workload.data_function.bound_to(file),
-        study_file=StudyFile(file, trainer.code_digest),
+        study_file=StudyFile(file, trainer.code_digest, tuple(trainer.code_files)),
     )
 
 
