@@ -11,6 +11,7 @@ from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.differing_settings import check_settings
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.failure_notes import failure_notes
+from ablate.report.sources.lost_losses import lost_losses
 from ablate.report.sources.name_variants import NamedVariants, taken_columns, with_named_variants
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
@@ -53,6 +54,7 @@ def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyDat
     runs, options = with_chosen_steps(named.runs, named.options), named.options
     study = from_table(name, runs.source, runs.table, options, runs.row_word, runs.statement, runs.diverged)
     study = _with_setting_checks(study, named, runs.table, options)
+    study = study.with_cautions(*failure_notes(runs.table, study), *lost_losses(runs, study))
     asked = {reason_of(read_condition(text)) for text in options.where}
     for reason, excluded in runs.set_aside.items():
         if reason not in asked:
@@ -79,7 +81,6 @@ def _with_setting_checks(
     others |= _schedules(named, [name for name in table.columns if name not in others and table[name].nunique() > 1])
     cautions, of_variants = check_settings(table, study, others, named_by)
     words = f"; variants differ in {listed(of_variants, 5)}." if of_variants else "."
-    cautions += failure_notes(table, study)
     return replace(study.with_cautions(*cautions), statement=study.statement.removesuffix(".") + words)
 
 

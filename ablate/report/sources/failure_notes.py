@@ -43,18 +43,22 @@ def failure_notes(table: pd.DataFrame, study: StudyData) -> list[str]:
             continue
         failed = [done and _names_failure(str(cell)) for cell, done in zip(rows[name], is_finished, strict=True)]
         if any(failed):
-            runs = study.runs[failed]
-            seeds = [
-                f"{variant}: seed{'s' * (len(some) > 1)} {spans(some)}"
-                for variant, some in runs.groupby("variant", sort=False)["seed"].agg(list).items()
-            ]
             text = " ".join(str(rows[name][failed.index(True)]).split())[:80]
             title = "The description of runs (mlflow.note.content)" if name == _DESCRIPTION else name
             found.append(
-                f"{title} mentions a failure, {text!r} ({listed(seeds, 5)}), and the runs count as finished. If they "
-                f"are not, give them a status, or leave them out with --where"
+                f"{title} mentions a failure, {text!r} ({named_runs(study.runs[failed])}), and the runs count as "
+                f"finished. If they are not, give them a status, or leave them out with --where"
             )
     return [f"{text}." for text in found]
+
+
+def named_runs(rows: pd.DataFrame) -> str:
+    """Return the variants of rows with their seeds: `base: seed 1, x: seeds 0 to 2`."""
+    seeds = [
+        f"{variant}: seed{'s' * (len(some) > 1)} {spans(some)}"
+        for variant, some in rows.groupby("variant", sort=False)["seed"].agg(list).items()
+    ]
+    return listed(seeds, 5)
 
 
 def _names_failure(text: str) -> bool:

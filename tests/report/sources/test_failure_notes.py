@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 import ablate
 from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.external_study import study_of
 from ablate.report.sources.mlflow_experiment import from_experiment
+from ablate.report.sources.readers.run_table import Curve, RunTable, table_of_rows
 from tests.samples.external_store import EMPTY_RUN, Store
 
 
@@ -40,6 +43,36 @@ def test_a_note_on_a_failure_is_a_warning(column: str, note: str) -> None:
 )
 def test_other_notes_are_not(column: str, note: str) -> None:
     assert cautions(column, note) == []
+
+
+def test_a_loss_that_ended_as_nan_next_to_a_finite_score_is_a_warning() -> None:
+    rows = [
+        {"variant": arm, "seed": seed, "accuracy": 0.9 + seed / 100, "val_loss": loss, "psnr": "nan"}
+        for arm, losses in {"base": (1.0, 1.1, None), "x": ("nan", "inf", 1.2)}.items()
+        for seed, loss in enumerate(losses)
+    ]
+    found = ablate.compare(rows, metric="accuracy", baseline="base", margin=0.5)
+    [text] = [text for text in found.cautions if "ended as" in text]
+    assert text.startswith("val_loss ended as NaN or infinity (x: seeds 0 to 1), and the runs count as finished.")
+    assert found.analysis.study.counts.statuses == {"finished": 6}
+
+
+def test_the_end_of_a_curve_is_that_of_the_loss() -> None:
+    curves = {
+        f"{arm}-s{seed}": {
+            "val_acc": Curve([1, 2], [0.8, 0.9]),
+            "train/loss": Curve([1, 2], [2.0, math.nan if (arm, seed) == ("x", 1) else 1.0]),
+        }
+        for arm in ("base", "x")
+        for seed in range(2)
+    }
+    table = table_of_rows({name: {"variant": name[:-3], "seed": name[-1]} for name in curves})
+    for step in ("last", "best:val_acc", "1"):
+        options = TableOptions(metric="val_acc", baseline="base", step=step)
+        found = study_of("s", RunTable("the folder s", table, "run", histories=curves), options).cautions
+        assert [text.partition(",")[0] for text in found if "ended as" in text] == [
+            "train/loss ended as NaN or infinity (x: seed 1)"
+        ]
 
 
 def test_the_description_of_an_mlflow_run_is_a_note() -> None:
