@@ -76,6 +76,8 @@ class RunLog:
         self._rows: dict[int, dict[str, float]] = {}
         self.diverged: str | None = None
         """The reason why the run is unstable, once a value that is not finite was recorded."""
+        self.pruned: str | None = None
+        """The reason why the observer stopped the run. It stays so if the training catches the exception."""
         for line in records(journal.path):
             if line["record"] == "metrics":
                 values = {name: math.nan if value is None else value for name, value in line["values"].items()}
@@ -86,8 +88,11 @@ class RunLog:
     def __call__(self, step: int, **metrics: float) -> None:
         """Record metrics at `step`; a metric that this step already has is skipped.
 
-        Raises Diverged if a value at this step is not finite. The run is unstable even if the training catches it.
+        Raises Diverged if a value at this step is not finite, and Pruned if the observer stops the run or has stopped
+        it, which then records nothing more. The run has this end even if the training catches the exception.
         """
+        if self.pruned is not None:
+            raise Pruned(self.pruned)
         step = integer_step(step)
         row = self._rows.get(step, {})
         added = {name: float(value) for name, value in metrics.items() if name not in row}
@@ -96,14 +101,28 @@ class RunLog:
             self._journal.write("metrics", step=step, values=added)
             self._add(step, added)
             if self._observer:
-                self._observer.recorded(step, added)
+                self._notify(self._observer, step, added)
         recorded = self._rows.get(step, {})
         if broken := _not_finite(step, {name: recorded[name] for name in metrics}):
             raise Diverged(broken)
 
+    def _notify(self, observer: RunObserver, step: int, added: Mapping[str, float]) -> None:
+        try:
+            observer.recorded(step, added)
+        except Pruned as reason:
+            self.pruned = str(reason)
+            raise
+
     def _add(self, step: int, values: Mapping[str, float]) -> None:
         self._rows.setdefault(step, {"step": step}).update(values)
         self.diverged = self.diverged or _not_finite(step, values)
+
+    @property
+    def end(self) -> tuple[str, str] | None:
+        """The status and the reason by which the observer, or else a value that is not finite, ended the run."""
+        if self.pruned is not None:
+            return "pruned", self.pruned
+        return ("unstable", self.diverged) if self.diverged else None
 
     @property
     def history(self) -> list[dict[str, float]]:

@@ -189,18 +189,18 @@ def _train(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
 
 
 def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
-    """Train, and return the end of the run. After a value that was not finite, any end of the training is unstable."""
+    """Train, and return the end of the run. If the training caught an exception of the log, the run ends as the log."""
     metric = job.recipe.workload.metric.with_floor(job.data.floor)
     try:
         outcome = train(job, log)
-    except Diverged as reason:
-        return _RunEnd("unstable", str(reason))
-    except Pruned as reason:
-        return _RunEnd("pruned", str(reason))
+    except (Diverged, Pruned) as reason:
+        return _RunEnd("pruned" if isinstance(reason, Pruned) else "unstable", str(reason))
     except Exception as error:
-        if log.diverged and not (isinstance(error, TrainingLost) or is_full_disk(error)):
-            return _RunEnd("unstable", log.diverged, trace=traceback.format_exc())
+        if log.end and not (isinstance(error, TrainingLost) or is_full_disk(error)):
+            return _RunEnd(*log.end, trace=traceback.format_exc())
         raise
+    if log.pruned is not None:
+        return _RunEnd("pruned", log.pruned)
     unstable = log.diverged or metric.unstable_reason(outcome.metrics[metric.tracked])
     return _RunEnd("unstable" if unstable else "finished", unstable, outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from ablate.errors import UserError
 from ablate.journal.journal_lines import records
 from ablate.journal.run_journal import Journal
-from ablate.journal.run_log import Diverged, RunLog, integer_step
+from ablate.journal.run_log import Diverged, Pruned, RunLog, integer_step
 from tests.samples.tracking import start
 
 
@@ -54,6 +55,28 @@ def test_a_value_that_is_not_finite_is_known_to_a_resumed_run(tmp_path: Path) ->
         log(3, loss=1)
         assert [log.diverged, RunLog(journal).diverged] == ["loss is not finite after epoch 2"] * 2
     assert [record["step"] for record in records(tmp_path / "one.jsonl")[1:]] == [1, 2, 3]
+
+
+class Pruner:
+    def progress(self, done: int, total: int) -> None:
+        pass
+
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        if step == 2:
+            raise Pruned("stopped after epoch 2")
+
+
+def test_a_run_that_was_pruned_records_nothing_more(tmp_path: Path) -> None:
+    with Journal(tmp_path / "one.jsonl") as journal:
+        start(journal)
+        log = RunLog(journal, Pruner())
+        log(1, loss=1)
+        assert log.pruned is None
+        for step in (2, 3, 4):
+            with pytest.raises(Pruned, match="stopped after epoch 2"):
+                log(step, loss=1)
+    assert log.pruned == "stopped after epoch 2"
+    assert [row["step"] for row in log.history] == [1, 2]
 
 
 @pytest.mark.parametrize(

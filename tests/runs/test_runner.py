@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +17,10 @@ from ablate.data import ImageSource
 from ablate.journal.journal_lines import records
 from ablate.journal.process_identity import this_process
 from ablate.journal.run_journal import Journal, Journals, Run, load
+from ablate.journal.run_log import Pruned
 from ablate.runs.runner import RunOptions, find_result, make_run
 from ablate.studies.conditions import Conditions
-from ablate.studies.job import Job
+from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.recipe import Recipe
 from ablate.workloads.dispatch import open_data
 from ablate.workloads.resnet9.devices import kernel_error
@@ -119,6 +122,29 @@ def test_each_status_is_recorded(
     if status == "unstable":
         assert run.metrics["taste"] == 0.1, "a diverged run has the floor as its score"
         assert again.name == run.name
+
+
+class Pruner(Recorder):
+    def recorded(self, step: int, metrics: Mapping[str, float]) -> None:
+        raise Pruned(f"stopped after epoch {step}")
+
+
+@pytest.mark.parametrize("end", ["score", "error", "nan"])
+def test_a_pruned_run_whose_training_catches_the_exception_is_pruned(
+    journals: Journals, options: RunOptions, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(_job: Job, log: Log) -> Outcome:
+        with suppress(Exception):
+            log(1, score=0.5)
+        with suppress(Exception):
+            log(2, score=math.nan if end == "nan" else 0.9)
+        return Outcome({"taste": 0.9} if end != "error" else {1: 0}["missing"])  # type: ignore[index]
+
+    monkeypatch.setattr("ablate.runs.runner.train", train)
+    run, _ = make_run(job(), journals, options, Pruner())
+    assert (run.status, run.error) == ("pruned", "stopped after epoch 1")
+    assert "taste" not in run.metrics
+    assert [row["step"] for row in run.history] == [1]
 
 
 def test_a_run_no_better_than_guessing_is_unstable(journals: Journals, options: RunOptions) -> None:
