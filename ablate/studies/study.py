@@ -7,7 +7,6 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UsageError
@@ -30,7 +29,7 @@ from ablate.studies.variation import (
     with_all_pairs,
     with_named_arms,
 )
-from ablate.studies.workload import Workload, find_workload
+from ablate.studies.workload import Workload, find_workload, relative_path
 from ablate.wording import unknown
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class Study:
         arms: Further variants by name, each with its differences from the baseline: factors (True or False), settings
             and hyperparameters.
         all_pairs: Whether levels, and named arms, are compared with each other as well as with the baseline.
+        file: Path of the study file, which `load_study` sets.
 
     Raises:
         UsageError: For an unknown design, factor, preset or argument, and for invalid seeds, margins or values.
@@ -89,6 +89,7 @@ class Study:
     vary: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     arms: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     all_pairs: bool = False
+    file: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "preset", self.preset or self.workload.default_preset)
@@ -225,7 +226,7 @@ class Study:
 
     def design_as_dict(self) -> dict[str, Any]:
         """Return the design as plain data: metric, factors, arms by variant, comparisons, generators."""
-        design = self.resolved_design
+        design, own = self.resolved_design, self.workload.study_file
         return {
             "metric": self.workload.metric.as_dict(),
             "factors": list(design.factors),
@@ -235,14 +236,9 @@ class Study:
             "generators": list(design.generators),
             "meanings": {name: self.workload.factors[name].help for name in design.factors},
             "scale": self.workload.scale_of(self.baseline.settings),
-            **({"file": _relative(self.workload.study_file.path)} if self.workload.study_file else {}),
+            **({"file": relative_path(own.path)} if own else {"declared_in": self.file} if self.file else {}),
         }
 
     def change(self, **values: Any) -> Self:
         """Return this study with other values; fields given as None are unchanged."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
-
-
-def _relative(path: Path) -> str:
-    """Return a path relative to the current folder if it is inside it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

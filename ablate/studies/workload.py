@@ -41,6 +41,11 @@ class StudyFile:
     code_files: tuple[Path, ...] = field(default=(), compare=False)
 
 
+def relative_path(path: Path) -> str:
+    """Return a path relative to the current folder if it is inside it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 @dataclass(frozen=True)
 class Workload:
     """The training of a study: its factors, settings, presets and metric, and the functions that train and load data.

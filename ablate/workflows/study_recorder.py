@@ -105,9 +105,10 @@ class StudyRecorder:
 def _check_same_file(before: StudyRecord, record: StudyRecord) -> None:
     """Raise UserError if both records name files, and the earlier one still exists and is another file.
 
-    Older records, and those of the built-in training, name no file. A file that was moved or renamed is the same.
+    Older records, and those of studies without a file, name none. A file that was moved or renamed is the same.
     """
-    owner, file = (Path(one.details.get("file") or "") for one in (before, record))
+    names = [one.details.get("file") or one.details.get("declared_in") or "" for one in (before, record)]
+    owner, file = map(Path, names)
     if owner.is_file() and file.is_file() and not owner.samefile(file):
         raise UserError(
             f"{record.name} is the study of {owner} in this project, and {file} would replace its report. Give it "

@@ -19,6 +19,7 @@ from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
 from ablate.stats.effects import SeedsRange
 from ablate.studies.conditions import Conditions
+from ablate.studies.study import Study
 from ablate.tracking import JournalTracker, Project, StudyRecord
 from ablate.workflows.dry_run import print_dry_run
 from ablate.workflows.study_recorder import StudyRecorder
@@ -41,11 +42,14 @@ STUDY = """
 """
 
 
-def test_another_file_cannot_take_the_name_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", ["file", "declared_in"])
+def test_another_file_cannot_take_the_name_of_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     journals = Journals(tmp_path / "mlruns" / "journal")
     recorder = StudyRecorder("s", JournalTracker(Project(tmp_path)), journals)
-    records = [StudyRecord("s", "", {"code": name}, [], details={"file": f"{name}/s.py"}) for name in "xyx"]
+    records = [StudyRecord("s", "", {"code": name}, [], details={key: f"{name}/s.py"}) for name in "xyx"]
     for name in "xy":
         written(tmp_path, "", f"{name}/s.py")
     recorder.open(records[0])
@@ -55,6 +59,14 @@ def test_another_file_cannot_take_the_name_of_a_study(tmp_path: Path, monkeypatc
     (tmp_path / "x" / "s.py").rename(tmp_path / "x" / "old.py")
     recorder.open(records[1])
     recorder.open(StudyRecord("s", "", {}, []))
+
+
+def test_a_study_of_the_built_in_training_records_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "from ablate import Study\nstudy = Study(seeds=2)\n", "a/demo.py")
+    study = load_study("a/demo.py").change(seeds=3)
+    assert study.design_as_dict()["declared_in"] == "a/demo.py"
+    assert "declared_in" not in Study().design_as_dict()
 
 
 def session(folder: Path, text: str, **values: Any) -> SweepSession:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from ablate.errors import UsageError
 from ablate.studies.study import Study
-from ablate.studies.workload import StudyFile, Workload
+from ablate.studies.workload import StudyFile, Workload, relative_path
 from ablate.wording import unknown, unknown_name
 from ablate.workloads.custom import study_process
 from ablate.workloads.custom.declarations import DeclaredData, Trainer
@@ -206,7 +206,8 @@ def load_study(path: str | PathLike[str]) -> Study:
         raise UsageError(f"{path} defines no study. Add `study = Study(...)`")
     question = study.question or inspect.getdoc(module) or ""
     workload = bind_to_file(study.workload, path.resolve())
-    return replace(study, question=question, name=study.name or path.stem, workload=workload)
+    name, file = study.name or path.stem, relative_path(path.resolve())
+    return replace(study, question=question, name=name, workload=workload, file=file)
 
 
 @contextmanager
