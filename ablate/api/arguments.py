@@ -14,6 +14,10 @@ Number = float | str
 """A number, or its text on the command line."""
 
 
+Name = str | float | bool
+"""A name in a table: a text, or the number or the boolean that a data frame has instead."""
+
+
 class SourceOptions(TypedDict, total=False):
     """Sources of runs, of which one is given, and how they are opened.
 
@@ -93,8 +97,8 @@ class ChosenColumns(TypedDict, total=False):
         margin: Smallest difference that matters, in percentage points or the metric's unit; of several metrics by name.
     """
 
-    metric: str | Sequence[str] | None
-    variant: str | Sequence[str] | None
-    seed: str
-    baseline: str
+    metric: Name | Sequence[Name] | None
+    variant: Name | Sequence[Name] | None
+    seed: Name
+    baseline: Name
     margin: Number | Mapping[str, Number] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from ablate.api.arguments import ChosenColumns, ComparisonOptions
+from ablate.api.arguments import ChosenColumns, ComparisonOptions, Name
 from ablate.api.messages import logged_messages
 from ablate.api.options import report_source
 from ablate.api.results import ComparisonResult
@@ -14,10 +14,10 @@ from ablate.api.results import ComparisonResult
 def compare(
     runs: Any = None,
     *,
-    metric: str | Sequence[str] | None = None,
-    variant: str | Sequence[str] | None = None,
-    seed: str = "seed",
-    baseline: str = "baseline",
+    metric: Name | Sequence[Name] | None = None,
+    variant: Name | Sequence[Name] | None = None,
+    seed: Name = "seed",
+    baseline: Name = "baseline",
     margin: float | Mapping[str, float] | None = None,
     **options: Unpack[ComparisonOptions],
 ) -> ComparisonResult:

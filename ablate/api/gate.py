@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Unpack
 
-from ablate.api.arguments import ChosenColumns, ComparisonOptions, Number
+from ablate.api.arguments import ChosenColumns, ComparisonOptions, Name, Number
 from ablate.api.gate_runs import gated_runs
 from ablate.api.messages import logged_messages
 from ablate.api.results import ComparisonResult
@@ -34,7 +34,7 @@ class GateOptions(ComparisonOptions, total=False):
         seed: Column that contains the seed.
     """
 
-    seed: str
+    seed: Name
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -150,8 +150,8 @@ def gate(
     against: Any,
     *,
     runs: Any = None,
-    metric: str | Sequence[str] | None = None,
-    variant: str | Sequence[str] | None = None,
+    metric: Name | Sequence[Name] | None = None,
+    variant: Name | Sequence[Name] | None = None,
     margin: Number | None = None,
     **options: Unpack[GateOptions],
 ) -> GateResult:
