@@ -202,7 +202,7 @@ def _outcome_of_training(job: Job, log: RunLog) -> _RunEnd:
     if log.pruned is not None:
         return _RunEnd("pruned", log.pruned)
     unstable = log.diverged or metric.unstable_reason(outcome.metrics[metric.tracked])
-    return _RunEnd("unstable" if unstable else "finished", unstable, outcome)
+    return _RunEnd("unstable" if unstable else "finished", unstable or outcome.warning or None, outcome)
 
 
 def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None:

@@ -112,7 +112,8 @@ class TrainingLost(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a training: metrics by their tracked names, and values to record as params."""
+    """The result of a training: metrics by their tracked names, values to record as params, and a warning."""
 
     metrics: Mapping[str, float]
     params: Mapping[str, Value] = field(default_factory=dict)
+    warning: str = ""

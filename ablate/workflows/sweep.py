@@ -166,6 +166,8 @@ class SweepSession:
                 delivery.follow(self.journals.path(run.name))
                 self.new_runs += [run] if is_new else []
                 self._add(run)
+                if run.status == "finished" and run.error:
+                    console.warning(f"{self._title(run.key)}: {run.error}")
                 view.add_score(self._labels[run.key], run.seed, self._score(run))
                 seconds = run.metrics.get("time/total_s") if is_new else None
                 view.run_ended(self._title(run.key), self._outcome(run, is_new), seconds)

@@ -48,6 +48,11 @@ def condition_cautions(runs: Iterable[Run]) -> list[str]:
     lines = mixed_conditions(runs)
     if any(run.environment.get("dirty") for run in runs):
         lines.append("Some runs used uncommitted changes to the code (stored with each run as diff.patch).")
+    warned = {run_title(run): run.error for run in runs if run.status == "finished" and run.error}
+    if warned:
+        lines.append(
+            f"Finished with a warning: {enumerated([f'{title} ({text})' for title, text in warned.items()], 3)}."
+        )
     return lines
 
 

@@ -25,7 +25,7 @@ from ablate.workloads.custom.command_template import CommandTemplate, fill_value
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, named_files
 from ablate.workloads.custom.levels import command_factors, split_factors
-from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
+from ablate.workloads.custom.output_parsing import ResultReader, final_traceback, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
 from ablate.workloads.custom.run_folder import working_folder
 
@@ -179,7 +179,7 @@ class CommandTrainer:
             return self._run(self._program(job, log, values, place), log, values)
 
     def _run(self, program: Program, log: Log, values: Mapping[str, object]) -> Outcome:
-        began = time.time()
+        began, earlier = time.time(), _length(program.errors)  # after an interruption, the output is continued
         try:
             with running(program) as process:
                 for line in process.lines():
@@ -188,7 +188,12 @@ class CommandTrainer:
         except TimeLimitExceededError:
             raise UserError(f"The program exceeded its time limit of {self.time_limit:g} seconds") from None
         check_exit_code(process.exit_code, program)
-        return make_outcome(self._read(program, values, began), self.metric, "The program", {"code": self.code_digest})
+        found = self._read(program, values, began)
+        outcome = make_outcome(found, self.metric, "The program", {"code": self.code_digest})
+        error = final_traceback(program.errors.read_bytes()[earlier:].decode(errors="replace"))
+        if not error:
+            return outcome
+        return replace(outcome, warning=f"the program's exit code is 0, but its standard error ends with {error}")
 
     def _values(self, job: Job, log: Log, here: Path) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
@@ -228,6 +233,10 @@ class CommandTrainer:
             path = program.folder / fill_values(self.json_file, values)
             return reader.from_json_file(path, began - 1)  # clocks of file systems may be coarse
         return reader.from_output(output)
+
+
+def _length(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _check_folder(folder: Path) -> None:

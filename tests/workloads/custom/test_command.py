@@ -83,6 +83,13 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
         ("print(1)", {"pattern": "score: (.*)"}, "failed", "does not match the program's output"),
         ("print(1)", {"json_file": "{files}/x.json"}, "failed", "did not write"),
         ("import time; time.sleep(60)", {"time_limit": 0.5}, "failed", "exceeded its time limit of 0.5 seconds"),
+        (
+            "import sys; print('{\"score\": 1}')\n"
+            "sys.stderr.write('Traceback (most recent call last):\\n  in f\\nKeyError: 3\\n')",
+            {},
+            "finished",
+            "exit code is 0, but its standard error ends with KeyError: 3",
+        ),
         ("print(1)", {"folder": "nowhere"}, "failed", "Working folder of the program not found"),
     ],
 )

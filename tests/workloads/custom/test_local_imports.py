@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablate.journal.run_journal import Journals
-from ablate.report.sources.conditions import mixed_conditions
+from ablate.report.sources.conditions import condition_cautions, mixed_conditions
 from ablate.runs.forecast import code_cautions
 from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
@@ -64,3 +64,5 @@ def test_a_sweep_and_a_report_warn_of_edited_imports(tmp_path: Path) -> None:
         "older one. Differences may be due to this. `ablate sweep --again` repeats all runs."
     ]
     assert mixed_conditions([replace(run, environment={}) for run in made[:2]] + made[2:]) == [], "older journals"
+    warned = "Finished with a warning: no-cache/s0 (the program's exit code is 0)."
+    assert warned in condition_cautions([made[0], replace(made[1], error="the program's exit code is 0")])
