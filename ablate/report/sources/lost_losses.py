@@ -16,7 +16,8 @@ from ablate.wording import listed
 if TYPE_CHECKING:
     from ablate.report.sources.readers.run_table import RunTable
 
-_LOSS = re.compile(r"(?:train(?:ing)?|val(?:id(?:ation)?)?|dev|test(?:ing)?|eval|final|last)*loss")
+_PARTS = r"(?:train(?:ing)?|val(?:id(?:ation)?)?|dev|test(?:ing)?|eval|final|last|epoch|step)*"
+_LOSS = re.compile(rf"{_PARTS}loss{_PARTS}")
 
 
 def lost_losses(runs: RunTable, study: StudyData) -> list[str]:

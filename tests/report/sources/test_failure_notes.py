@@ -47,13 +47,13 @@ def test_other_notes_are_not(column: str, note: str) -> None:
 
 def test_a_loss_that_ended_as_nan_next_to_a_finite_score_is_a_warning() -> None:
     rows = [
-        {"variant": arm, "seed": seed, "accuracy": 0.9 + seed / 100, "val_loss": loss, "psnr": "nan"}
+        {"variant": arm, "seed": seed, "accuracy": 0.9 + seed / 100, "val_loss_epoch": loss, "psnr": "nan"}
         for arm, losses in {"base": (1.0, 1.1, None), "x": ("nan", "inf", 1.2)}.items()
         for seed, loss in enumerate(losses)
     ]
     found = ablate.compare(rows, metric="accuracy", baseline="base", margin=0.5)
     [text] = [text for text in found.cautions if "ended as" in text]
-    assert text.startswith("val_loss ended as NaN or infinity (x: seeds 0 to 1), and the runs count as finished.")
+    assert text.startswith("val_loss_epoch ended as NaN or infinity (x: seeds 0 to 1), and the runs count as finished.")
     assert found.analysis.study.counts.statuses == {"finished": 6}
 
 
