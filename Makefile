@@ -25,6 +25,7 @@ example: .venv/installed ## Run the demo study again and replace reports/example
 
 test: .venv/installed ## Set up, check lint and types, run the tests
 	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m compileall -q -j 2 ablate  # the tests start many processes
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: .venv/installed ## Run the slow tests

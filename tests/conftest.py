@@ -24,7 +24,7 @@ from tests.samples.processes import fork_server
 from tests.samples.sketch import FULL, SKETCHES
 from tests.samples.tracking import mlflow_project
 
-NURSERY, YOUNG, MIDDLE = 100_000, 20, 50
+NURSERY, YOUNG, MIDDLE = 50_000, 10, 10
 """Objects until a garbage collection, and collections until the next generation; the usual ones cost a tenth more."""
 
 

@@ -16,7 +16,7 @@ from ablate.tracking.mlflow_backend.runs_view import TRAINING_PAGES
 from ablate.workflows.runs_page import runs_page
 from tests.samples.tracking import mlflow_project, write_run
 
-METRIC = {"metric": {"tracked": "test/accuracy"}}
+METRIC = {"metric": {"name": "test accuracy", "tracked": "test/accuracy"}}
 
 
 @pytest.fixture
