@@ -262,6 +262,7 @@ def test_seeds_side_by_side_equal_seeds_one_after_the_other() -> None:
             torch.testing.assert_close(found[name], expected.detach(), rtol=1e-6, atol=1e-8, msg=f"{name}, {seed}")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_captured_seeds_side_by_side_equal_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(FACTORS.in_order({*FACTORS.baseline} - {"dropout"}), epochs=2)

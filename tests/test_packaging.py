@@ -148,6 +148,7 @@ def test_both_archives_hold_everything_that_runs_and_no_tests(archives: tuple[Pa
     assert not [name for name in source | wheel if name.startswith(("tests", "benchmarks"))]
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_in_an_empty_environment(environment: Environment, tmp_path: Path) -> None:
     """The command as a shell starts it: exit code, streams, and no warnings."""
     where = environment.run("python", "-c", "import ablate; print(ablate.__file__)", cwd=tmp_path)

@@ -66,6 +66,7 @@ def test_every_ablate_command_in_order(project: Path, monkeypatch: pytest.Monkey
     assert (project / "reports" / "runs" / "report.md").exists()
 
 
+@pytest.mark.slow
 def test_the_long_study_can_be_planned(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     arguments = ["sweep", "experiments/laptop.py", "--dataset", "digits", "--train-size", "all", "--dry-run"]

@@ -223,6 +223,7 @@ def test_a_result_is_shown_in_words_and_in_a_notebook_with_its_plot(monkeypatch:
     assert "tabular" in result.to_latex()
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_and_no_global_state_changes(tmp_path: Path) -> None:
     frame().to_csv(tmp_path / "runs.csv", index=False)
     code = (

@@ -29,7 +29,7 @@ from ablate.tracking import Project, open_tracker
 from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples.tracking import empty_database, mlflow_project, write_run
 
-OFTEN = settings(max_examples=8, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=5, suppress_health_check=list(HealthCheck))
 
 
 SELDOM = settings(max_examples=4, suppress_health_check=list(HealthCheck))

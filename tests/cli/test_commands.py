@@ -284,6 +284,7 @@ def test_a_run_that_was_shot_is_closed_by_the_next_command(project: Path) -> Non
     assert open_tracker(Project.find(project)).find(path.stem).status == "killed"
 
 
+@pytest.mark.slow
 def test_runs_at_once_on_a_fresh_project(project: Path) -> None:
     (project / "mlruns" / "mlflow.db").unlink()
     processes = [

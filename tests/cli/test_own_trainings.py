@@ -29,6 +29,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_sweep_of_another_training_never_imports_torch(project: Path) -> None:
     checked = LATENCY.replace('"memory": 3', '"memory": float("torch" in __import__("sys").modules)')
     written(project, checked)
@@ -122,6 +123,7 @@ NAMES_ITS_RUN = """
 """
 
 
+@pytest.mark.slow
 def test_a_program_receives_the_address_of_its_run(project: Path) -> None:
     written(project, NAMES_ITS_RUN, "program.py")
     written(project, ITS_STUDY)

@@ -318,6 +318,7 @@ def test_an_experiment_of_other_code_is_reported(tmp_path: Path, monkeypatch: py
     assert {row.variant: row.factor for row in by_factor.comparisons} == {"no-batch-norm": "", "no-grad-clip": "amp"}
 
 
+@pytest.mark.slow
 def test_a_study_is_reported_without_torch(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     study = small_study(seeds=3)

@@ -178,6 +178,7 @@ print(len(delivery.close()))
 """
 
 
+@pytest.mark.slow
 def test_mlflow_is_imported_late_and_silently(tmp_path: Path) -> None:
     project = mlflow_project(tmp_path / "project")
     command = [sys.executable, "-W", "error", "-c", IN_A_FRESH_PROCESS, str(ROOT), str(project.root)]

@@ -70,6 +70,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_sweep_and_its_report_need_no_mlflow(alone: Path, project: Path) -> None:
     shutil.rmtree(project / "mlruns")
     shutil.copytree(alone / "mlruns", project / "mlruns")

@@ -68,6 +68,7 @@ def _stopped_during_a_run(journals: Journals, pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_search_survives_the_death_of_one_of_two_processes(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_search_in_a_process, args=(str(tmp_path),)) for _ in range(2)]

@@ -45,6 +45,7 @@ def ask(port: int, path: str, body: dict[str, Any] | None = None, host: str = ""
         return bytes(answer.read())
 
 
+@pytest.mark.slow
 def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(
     project: Project, port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,10 +24,9 @@ class PlainRecipe(dict[str, bool]):
         self.seed = seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("seeds", "executor"),
-    [(1, SerialExecutor()), pytest.param(10, ProcessExecutor(usable_cores()), marks=pytest.mark.slow)],
-    ids=["1 seed", "10 seeds"],
+    ("seeds", "executor"), [(1, SerialExecutor()), (10, ProcessExecutor(usable_cores()))], ids=["1 seed", "10 seeds"]
 )
 def test_effects_of_eight_factors_equal_those_of_a_plain_loop(tmp_path: Path, seeds: int, executor: Executor) -> None:
     study = load_study(Path(pipeline_study.__file__)).change(seeds=seeds)

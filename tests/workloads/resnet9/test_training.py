@@ -329,6 +329,7 @@ def test_batches_are_channels_last():
     assert images.normalised(pixels).is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.slow
 def test_no_float_copy_of_the_images_is_made():
     """The set is 15 MB as uint8 and 61 MB as floats; training and scoring may add batches only."""
     program = """
