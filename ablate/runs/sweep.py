@@ -73,7 +73,7 @@ class RunTask:
     @property
     def title(self) -> str:
         """The name of the run."""
-        return f"{self.job.recipe.label}/s{self.job.recipe.seed}"
+        return self.job.recipe.title
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,11 @@ class Recipe:
         return "+".join(f"{words[name]}-{factors[name].flag}" for name in factors.in_order(words))
 
     @property
+    def title(self) -> str:
+        """The variant and the seed: `no-augment/s0`."""
+        return f"{self.label}/s{self.seed}"
+
+    @property
     def params(self) -> dict[str, Value]:
         """Every factor as true or false, the hyperparameters that have an effect, all settings, and the seed."""
         switches: dict[str, Value] = {name: name in self.factors for name in self.workload.factors}

@@ -25,7 +25,7 @@ def delivery_warning(error: Exception) -> str:
 
 def running_already(job: Job, owner: str) -> str:
     """Return the line for a run that another process makes, before the wait for it."""
-    return f"{job.recipe.label}/s{job.recipe.seed} is running already ({owner}). Waiting for its result"
+    return f"{job.recipe.title} is running already ({owner}). Waiting for its result"
 
 
 def describe_scale(job: Job, preset: str, slots: int = 1) -> str:

@@ -91,7 +91,7 @@ def describe_run(job: Job, preset: str) -> str:
     recipe = job.recipe
     off = [name for name in recipe.workload.factors.baseline if name not in recipe.factors]
     switched = f", off: {', '.join(off)}" if off else ", all factors on" if recipe.label == "baseline" else ""
-    return f"{recipe.label}/s{recipe.seed}{switched}\n{describe_scale(job, preset)}"
+    return f"{recipe.title}{switched}\n{describe_scale(job, preset)}"
 
 
 def train_run(job: Job, options: RunOptions, project: Project, tracker: Tracker) -> RunResult:

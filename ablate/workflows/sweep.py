@@ -150,7 +150,7 @@ class SweepSession:
 
             def front() -> list[WatchedJob]:
                 jobs = list(pending.values())[: LOOKAHEAD * self.executor.slots]
-                return [WatchedJob(job, f"{job.recipe.label}/s{job.recipe.seed}") for job in jobs]
+                return [WatchedJob(job, job.recipe.title) for job in jobs]
 
             stack.enter_context(JournalWatcher(self.journals, front, delivery, view))
             for event in stack.enter_context(closing(run_tasks(tasks, self.executor, max_failures=self.max_failures))):
@@ -172,7 +172,7 @@ class SweepSession:
                 seconds = run.metrics.get("time/total_s") if is_new else None
                 view.run_ended(self._title(run.key), self._outcome(run, is_new), seconds)
             case RunLost(job, reason):
-                console.warning(f"{job.recipe.label}/s{job.recipe.seed}: {reason}. The run is tried a second time")
+                console.warning(f"{job.recipe.title}: {reason}. The run is tried a second time")
             case RunInProgress(job, owner):
                 console.info(running_already(job, owner))
 

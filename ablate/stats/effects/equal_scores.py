@@ -59,7 +59,7 @@ def equal_scores(arms: Mapping[str, Mapping[Seed, float]]) -> list[str]:
 
 
 def _step(scores: NDArray[np.float64]) -> float | None:
-    """Return the step of a grid that holds all scores; if there is none, the smallest one that can be told from 0.
+    """Return the step of a grid that holds all scores, or without one the smallest positive step.
 
     None for rounded scores with few distinct values: whether rounding or the metric makes them equal is unknown.
     """

@@ -26,7 +26,7 @@ def resolve_conditions(requested: RequestedConditions) -> Conditions:
     Device `auto` is CUDA, then Apple's MPS, then the CPU. Precision `auto` is bfloat16 where the hardware is faster in
     it. `fused` defaults to whether the device has kernels (compiled ones on the CPU, Triton on a GPU), and to false
     with `compiled`. A CUDA device of another machine (`is_remote`) is not checked and uses bfloat16. Raises UsageError
-    for a device that is not available, and if there is no compiler.
+    for a device that is not available, and without a compiler.
     """
     device, precision, compiled, fused = requested.device, requested.precision, requested.compiled, requested.fused
     available = (device,) if requested.is_remote or device == "cpu" else available_devices()

@@ -43,7 +43,7 @@ def train(job: Job, log: Log) -> Outcome:
     seconds = time.perf_counter() - started
     if job.keep_weights:
         save_weights(log.file(WEIGHTS), network, dataset, plan.net)
-    write_artifacts(log, training, parts, dataset, scores.predicted, f"{recipe.label}/s{recipe.seed}")
+    write_artifacts(log, training, parts, dataset, scores.predicted, recipe.title)
     return Outcome(
         {
             "test/accuracy": scores.accuracy,
