@@ -75,6 +75,7 @@ def test_a_run(connected: None) -> None:
         "tags.group": "g", "tags.job_type": "train", "tags.sweep": "sw", "tags.tags": "a,b",
         "params.optimizer.name": "sgd", "params.optimizer.betas": "[0.9, 0.99]", "params.seed": "1",
         "params.amp": "true", "metrics.acc": "nan", "metrics.time.train": "1.5", "metrics.best.max": "0.5",
+        "metrics.text": "no number",
     }  # fmt: skip
     assert runs.source == "the W&B project lab/one"
 
