@@ -73,7 +73,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.stem == "cli" else ())
+        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.stem in ("cli", "levels") else ())
         for page in GUIDES
         if run_commands(page) and page.stem != "tuning"  # tests/cli/test_tune.py has slow tests of its searches
     ],

@@ -50,10 +50,11 @@ def rows_of(rows: list[dict[str, Any]], part: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [
-        pytest.param(kit.PARTS, id="all parts", marks=pytest.mark.slow),
+        pytest.param(kit.PARTS, id="all parts"),
         pytest.param([part for part in kit.PARTS if part not in ("laptop", "precision")], id="one study"),
     ],
 )
