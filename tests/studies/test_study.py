@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_the_docstring_is_the_question(tmp_path: Path) -> None:
     path = tmp_path / "why.py"
     path.write_text('"""Why?"""\nfrom ablate import Study\nstudy = Study(seeds=1)\n')
     assert (load_study(path).question, load_study(path).name) == ("Why?", "why")
+
+
+def test_an_edit_within_the_same_second_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    path = tmp_path / "edited.py"
+    for lr in (0.1, 0.2):
+        path.write_text(f"from ablate import Study\nstudy = Study(values={{'lr': {lr}}})\n")
+        os.utime(path, (1.7e9, 1.7e9))
+        assert load_study(path).values == {"lr": lr}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_study_and_its_recipes_are_shown_on_one_line() -> None:

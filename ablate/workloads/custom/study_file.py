@@ -25,6 +25,7 @@ from ablate.studies.workload import StudyFile, Workload, relative_path
 from ablate.wording import unknown, unknown_name
 from ablate.workloads.custom import study_process
 from ablate.workloads.custom.declarations import DeclaredData, Trainer
+from ablate.workloads.custom.source_loader import SourceLoader
 
 STUDY_MODULE = "ablate.workloads.custom.study_module"
 STUDY_MODULE_FILE = "ABLATE_STUDY_MODULE"
@@ -48,13 +49,17 @@ def import_file(path: Path) -> ModuleType:
     """
     _add_to_path(path.absolute().parent)
     name = f"ablate_study_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    with _errors_explained(path):
+        return _import_source(name, path)
+
+
+def _import_source(name: str, path: Path) -> ModuleType:
+    loader = SourceLoader(name, str(path.absolute()))
+    spec = importlib.util.spec_from_file_location(name, loader.path, loader=loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses defined in the file look up their module
-    with _errors_explained(path):
-        spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
@@ -69,7 +74,7 @@ def _import_by_name(path: Path) -> ModuleType:
     is_free = spec is not None and spec.origin == str(path)
     os.environ[STUDY_MODULE_FILE] = str(path)
     with _errors_explained(path):
-        return importlib.import_module(path.stem if is_free else STUDY_MODULE)
+        return _import_source(path.stem, path) if is_free else importlib.import_module(STUDY_MODULE)
 
 
 def _add_to_path(folder: Path) -> None:

@@ -5,8 +5,9 @@ Its path is in the environment variable ABLATE_STUDY_MODULE; the file is execute
 
 import os
 import sys
-from importlib.machinery import SourceFileLoader
+
+from ablate.workloads.custom.source_loader import SourceLoader
 
 if "ABLATE_STUDY_MODULE" in os.environ:
     __file__ = os.environ["ABLATE_STUDY_MODULE"]
-    SourceFileLoader(__name__, __file__).exec_module(sys.modules[__name__])
+    SourceLoader(__name__, __file__).exec_module(sys.modules[__name__])
