@@ -83,6 +83,7 @@ def test_two_metrics_two_data_sets_three_methods_and_five_seeds_are_one_table() 
     assert r"& \multicolumn{2}{c}{set\_0} & \multicolumn{2}{c}{set\_1} \\" in tex
     assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in tex
     assert rf"{own.mean():.2f} $\pm$ {own.std():.2f}" in tex
+    assert r"\label{tab:runs-means}" in tex
     effects = read("effects.csv")
     assert len(effects) == 8
     assert effects.groupby(["metric", "dataset"]).size().tolist() == [2] * 4

@@ -56,7 +56,7 @@ def latex_table(analysis: Analysis) -> str:
     found = paper_table(analysis)
     rows = [row for _, rows in found.groups for row in rows]
     is_long = len(rows) > MOST_ROWS
-    caption = f"  \\caption{{{tex(found.caption)} {tex(found.scale)}.}}\n  \\label{{{_label(analysis)}}}\n"
+    caption = f"  \\caption{{{tex(found.caption)} {tex(found.scale)}.}}\n  \\label{{{label(analysis)}}}\n"
     layout = _layout(rows)
     head = " & ".join(["Variant", "$n$", "Mean $\\pm$ SD", _difference_head(found, layout.interval_below), "Verdict"])
     body = "\n".join(_lines(found, layout))
@@ -78,7 +78,8 @@ def latex_table(analysis: Analysis) -> str:
     return f"% needs \\usepackage{{{packages}}}\n" + engine(made) + made
 
 
-def _label(analysis: Analysis) -> str:
+def label(analysis: Analysis) -> str:
+    """Return the label of the table."""
     return "tab:" + (re.sub(r"[^a-z0-9]+", "-", analysis.study.name.lower()).strip("-") or "results")
 
 

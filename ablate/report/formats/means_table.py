@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ablate.report.analysis import Analysis
 from ablate.report.dataset_analysis import Means, dataset_names, means_of, variant_names
-from ablate.report.formats.latex import engine, tex
+from ablate.report.formats.latex import engine, label, tex
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, spread
 from ablate.stats.metric import Metric
@@ -89,6 +89,7 @@ def means_latex(analysis: Analysis) -> str:
             "  \\centering",
             "  \\small",
             f"  \\caption{{{caption}}}",
+            f"  \\label{{{label(analysis)}-means}}",
             f"  \\begin{{tabular}}{{l{'r' * len(heads)}}}",
             "    \\toprule",
             *lines,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NO_TRAININGS = "with neither a seed nor a metric"
 PARENTS = "that are parents of nested runs and have no seed"
 SUMMARIES = "that are parents of runs of the same variant with other seeds"
+WITHOUT_METRIC = "that are parents of runs with the metric, and lack it"
+NESTED = "nested in other runs, with neither a seed nor the metric"
 
 
 def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
@@ -43,11 +45,16 @@ def read_experiments(
     """
     runs = [run for name in dict.fromkeys(experiments) for run in _runs_of(name, tracker, condition)]
     options = replace(options, seed=_seed_name(runs, options.seed))
-    used, set_aside = _split(runs, options)
+    runs, inherited = _with_values_of_parents(runs, options)
+    used, set_aside = _split(runs, options, inherited)
     table = table_of(used, options)
     column = find_column(table, options.seed)
     names = without_seeds([run.variant for run in used], table[column].tolist() if column else [""] * len(used))
     words = SEED_IN_NAMES if "seed" in table.columns else ""
+    of_parents = list(dict.fromkeys(name for names in inherited.values() for name in names))
+    words = "; ".join(
+        [*[f"{listed(of_parents)} of nested runs: as in their parents"] * bool(of_parents), *[words] * bool(words)]
+    )
     aside = {reason: [run.variant for run in excluded] for reason, excluded in set_aside.items()}
     steps = {run.name: run.last_steps for run in used}
     several = len(set(experiments)) > 1
@@ -95,18 +102,63 @@ def _seed_name(runs: Sequence[Run], asked: str) -> str:
     return known[0] if asked == DEFAULT and DEFAULT not in names and len(known) == 1 else asked
 
 
-def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[Run]]]:
+def _with_values_of_parents(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[str, list[str]]]:
+    """Return runs with the seed and the named keys of the run above them, where they have the metric and lack the key.
+
+    Programs that search, as scikit-learn's searches do under `mlflow.autolog`, record what is common to all trials in
+    the parent only. The second value has the names of these keys by run.
+    """
+    by_name, metrics = {run.name: run for run in runs}, _metric_names(options)
+    asked = [options.variant or "", *(options.variant or "").split(","), *options.factors, options.dataset or ""]
+    keys = [options.seed, *dict.fromkeys(name.strip() for name in asked if name.strip())]
+    found, inherited = [], dict[str, list[str]]()
+    for run in runs:
+        above = _above(run, by_name) if metrics & run.metrics.keys() else []
+        lacking = [name for name in map(plain, keys) if name not in run.params and name not in run.tags]
+        lacking = [name for name in lacking if name != DEFAULT or not seed_in(run.variant)]
+        settings = {
+            name: value for parent in reversed(above) for name, value in {**parent.tags, **parent.params}.items()
+        }
+        values = {name: settings[name] for name in lacking if name in settings}
+        inherited |= {run.name: list(values)} if values else {}
+        found.append(replace(run, params={**run.params, **values}) if values else run)
+    return found, inherited
+
+
+def _above(run: Run, by_name: Mapping[str, Run]) -> list[Run]:
+    """Return the runs above a run, the nearest first."""
+    found = {run.name: run}
+    while (parent := by_name.get(run.parent)) is not None and parent.name not in found:
+        found[parent.name] = run = parent
+    return list(found.values())[1:]
+
+
+def _metric_names(options: TableOptions) -> set[str]:
+    metrics = {plain(name) for name in [options.metric] if name} or set(DEFAULT_METRICS)
+    return metrics | {spelled for name in metrics for spelled in (name.replace("_", "/", 1), name.replace("/", "_"))}
+
+
+def _split(
+    runs: Sequence[Run], options: TableOptions, inherited: Mapping[str, Sequence[str]]
+) -> tuple[list[Run], dict[str, list[Run]]]:
     """Return the trainings, and other runs by reason: parents of nested runs often sum these up."""
     seed, parents, summaries = plain(options.seed), {run.parent for run in runs}, _summaries(runs, options)
+    by_name, metrics = {run.name: run for run in runs}, _metric_names(options)
+    without = {above.name for name in inherited for above in _above(by_name[name], by_name)
+               if not metrics & above.metrics.keys()}  # fmt: skip
     used: list[Run] = []
     set_aside: dict[str, list[Run]] = {}
     for run in runs:
         if run.name in summaries:
             set_aside.setdefault(SUMMARIES, []).append(run)
+        elif run.name in without:
+            set_aside.setdefault(WITHOUT_METRIC, []).append(run)
         elif seed in run.params or seed in run.tags or (options.seed == "seed" and _seed(run)):
             used.append(run)
         elif run.name in parents:
             set_aside.setdefault(PARENTS, []).append(run)
+        elif run.parent in by_name and run.metrics and not metrics & run.metrics.keys():
+            set_aside.setdefault(NESTED, []).append(run)
         elif run.metrics:
             used.append(run)
         else:
@@ -116,19 +168,14 @@ def _split(runs: Sequence[Run], options: TableOptions) -> tuple[list[Run], dict[
 
 def _summaries(runs: Sequence[Run], options: TableOptions) -> set[str]:
     """Return the parents, at any depth, of runs of the same variant that have the metric and another seed."""
-    by_name = {run.name: run for run in runs}
-    metrics = {plain(name) for name in [options.metric] if name} or set(DEFAULT_METRICS)
-    metrics |= {spelled for name in metrics for spelled in (name.replace("_", "/", 1), name.replace("/", "_"))}
+    by_name, metrics = {run.name: run for run in runs}, _metric_names(options)
     found = set()
     for run in runs:
         own = _arm_and_seed(run, options)
-        above, seen = by_name.get(run.parent), {run.name}
-        while above is not None and above.name not in seen and own[1] and metrics & run.metrics.keys():
+        for above in _above(run, by_name) if own[1] and metrics & run.metrics.keys() else []:
             arm, seed = _arm_and_seed(above, options)
             if seed and arm == own[0] and seed != own[1]:
                 found.add(above.name)
-            seen.add(above.name)
-            above = by_name.get(above.parent)
     return found
 
 

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
+from ablate.report.sources.equal_values import canonical, is_number
 from ablate.stats.effects.seeds import integer
 from ablate.wording import count, listed
 
@@ -23,8 +23,6 @@ _SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|_\d+$|$)", 
 _STAMP = re.compile(
     r"(?P<default>[A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}_)|\d{4}-?\d{2}-?\d{2}[-_T ]?\d{2}[-_:]?\d{2}[-_:]?\d{2}"
 )
-
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
 
 _LATIN = str.maketrans("АВЕКМНОРСТУХавеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTYXaBeopcyxijsABEZHIKMNOPTYXo")
 """Cyrillic and Greek letters that look like Latin ones."""
@@ -79,10 +77,10 @@ def in_one_form(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def similar_names(names: Iterable[str]) -> list[str]:
     """Return a caution for each set of variants whose names look alike, or differ in case or the form of a number."""
-    found: dict[str | Decimal, list[str]] = {}
+    found: dict[str, list[str]] = {}
     texts = {name: f"{name} ({count(number, 'run')})" for name, number in Counter(names).items()}
     for name, text in texts.items():
-        found.setdefault(Decimal(name) if _NUMBER.fullmatch(name) else _visible(name).casefold(), []).append(text)
+        found.setdefault(canonical(name) if is_number(name) else _visible(name).casefold(), []).append(text)
     return [
         f"The variants {listed(spellings, 5)} differ only in {_difference(spellings)} and are compared as "
         "different ones. If they are the same, give them one name."

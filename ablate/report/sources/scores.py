@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.row_checks import check_thousands, named_rows
+from ablate.report.sources.step_choice import best_by_name
 from ablate.report.sources.units import FRACTION, OWN, PERCENT, SHARE, MetricOptions, goal_and_unit, unit_in_words
 from ablate.stats.metric import Metric
 
@@ -72,7 +73,7 @@ def read_metric(table: pd.DataFrame, column: str, name: str, options: MetricOpti
         _check_share(used, column, unit, row_word)
     floor = _in_unit("--floor", options.floor, unit, name, is_asked=options.unit is not None)
     metric = _metric(column, goal, unit).with_floor(floor)
-    cautions += _without_score(rows, metric, unit, row_word)
+    cautions += [*_without_score(rows, metric, unit, row_word), *best_by_name(name, goal)]
     better = (
         f"{'lower' if goal == 'min' else 'higher'} is better ({options.goal_origin if options.goal else 'by its name'})"
     )

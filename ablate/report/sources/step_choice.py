@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED_RUNS = 5
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,23 @@ class StepFindings:
         if choice.number is not None:
             return found
         return [*found, *different_ends(choice.metric or name, self.ends, datasets=self.datasets)]
+
+
+def best_by_name(name: str, goal: str) -> list[str]:
+    """Return a warning if a metric is by its name the best value of a run: `val_acc.max` of W&B, `best_acc`."""
+    words = _WORD.findall(name)
+    is_best = "best" in map(str.lower, words)
+    for place, rest in ((0, words[1:]), (-1, words[:-1])):
+        is_best |= words[place:][:1] == [goal] and (
+            name.endswith(f".{goal}") or known_metric("_".join(rest)) is not None
+        )
+    if not is_best:
+        return []
+    extreme, direction = ("lowest", "lower") if goal == "min" else ("highest", "higher")
+    return [
+        f"{name} is by its name the {extreme} value of each run, not the last one: its step was chosen by the metric "
+        f"itself, so the scores are {direction} than those of new data."
+    ]
 
 
 def different_ends(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ablate.report.sources.equal_values import canonical
+from ablate.report.sources.readers.configuration_files import read_configuration
 from ablate.report.sources.readers.json_runs import read_json
-from ablate.report.sources.readers.run_files import read_configuration
 from ablate.report.sources.readers.run_table import cell
 from tests.report.sources.test_name_variants import runs, seeds_of, study
 
@@ -26,6 +27,9 @@ from tests.report.sources.test_name_variants import runs, seeds_of, study
         (["(.9, 1)", "(0.9,1.0)"], "(0.9, 1)"),
         (['["it\'s"]', '["it\\u0027s"]', "['it\\'s']"], '["it\'s"]'),
         (["[]", "[ ]"], "[]"),
+        (["0.1", "0.10000000149011612", "0.10000000149", "1.0000000149e-1", "0.100000001490116119384765625"], "0.1"),
+        (["-1e-05", "-9.999999747378752e-06"], "-0.00001"),
+        (["[0.1, 3]", "[0.10000000149011612, 3.0]"], "[0.1, 3]"),
     ],
 )
 def test_equal_values(spellings: list[str], one: str) -> None:
@@ -34,6 +38,20 @@ def test_equal_values(spellings: list[str], one: str) -> None:
 
 @pytest.mark.parametrize("text", ["[1 2]", "[0, 1)", "[1", "[1]]", "[1], [2", "](1)[", '["a]', "", "[64 64]", "(1]"])
 def test_texts_that_are_no_lists_stay(text: str) -> None:
+    assert canonical(text) == text
+
+
+def test_floats_of_32_bits_are_one_value_in_either_precision() -> None:
+    generator = np.random.default_rng(22)
+    values = generator.normal(size=500).astype(np.float32) * np.float32(10) ** generator.integers(-30, 3, 500)
+    values = np.concatenate([values, np.nextafter(values, np.float32(np.inf))]).astype(np.float32)
+    found = [canonical(str(value)) for value in values]
+    assert [canonical(str(float(value))) for value in values] == found
+    assert len(set(found)) == len(set(values.tolist()))
+
+
+@pytest.mark.parametrize("text", ["0.30000000000000004", "0.1000000015012345", "1234567890.5", "0.123456789"])
+def test_other_numbers_keep_their_digits(text: str) -> None:
     assert canonical(text) == text
 
 
@@ -65,9 +83,9 @@ def test_lists_have_one_text_in_json_and_yaml(tmp_path: Path) -> None:
     assert read_json(tmp_path / "runs.json").table.to_dict("records") == [CELLS]
     assert {name: cell(value) for name, value in CONFIGURATION.items()} == CELLS
     (tmp_path / "config.json").write_text(json.dumps(CONFIGURATION))
-    assert read_configuration(tmp_path) == CELLS
+    assert read_configuration(tmp_path, ["config.json"]) == CELLS
     (tmp_path / "hparams.yaml").write_text(YAML)  # also equal to config.json, or an error of two values
-    assert read_configuration(tmp_path) == CELLS
+    assert read_configuration(tmp_path, ["config.json", "hparams.yaml"]) == CELLS
 
 
 @pytest.mark.parametrize("asked", ["layers=[64]", "[64.0]", "layers=[64], wd=[.9, 1]", "wd=[.9,1],layers=[64]"])

@@ -12,7 +12,13 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.mlflow_experiment import PARENTS, SUMMARIES, from_experiment
+from ablate.report.sources.mlflow_experiment import (
+    NESTED,
+    PARENTS,
+    SUMMARIES,
+    WITHOUT_METRIC,
+    from_experiment,
+)
 from ablate.report.study_data import StudyData
 from tests.samples.external_store import EMPTY_RUN, Store
 
@@ -205,6 +211,23 @@ def test_a_parent_with_the_seed_of_its_child_is_a_duplicate() -> None:
     runs[1] = replace(runs[1], parent="id-search")
     with pytest.raises(UserError, match=r"Duplicate results: .*They differ in kind \('parent', ''\)"):
         read(runs, variant="model", baseline="b")
+
+
+def test_nested_trials_have_the_seed_and_the_asked_keys_of_their_parents() -> None:
+    """As `mlflow.autolog` records the searches of scikit-learn: what all trials share is in the parent."""
+    runs = [
+        one
+        for data in ("digits", "wine") for seed in range(3) for one in (
+            run(f"{data}{seed}", params={"seed": seed, "data": data}, metrics={"best_cv_score": 0.9}),
+            run(f"{data}{seed}-fit", parent=f"id-{data}{seed}", metrics={"val_time": 1}),
+            *(run(f"{data}{seed}-{c}", 0.8 + c / 100 + seed / 500, parent=f"id-{data}{seed}", params={"C": c})
+              for c in (1, 10)),
+        )
+    ]  # fmt: skip
+    found = read(runs, variant="C", baseline="1", dataset="data")
+    assert arms(found) == {f"{c} on {data}": [0, 1, 2] for c in (1, 10) for data in ("digits", "wine")}
+    assert found.counts.set_aside == {WITHOUT_METRIC: 6, NESTED: 6}
+    assert "seed, data of nested runs: as in their parents" in found.statement
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.readers.run_table import Curve, RunTable, table_of_rows
-from ablate.report.sources.step_choice import different_ends, step_choice
+from ablate.report.sources.step_choice import best_by_name, different_ends, step_choice
 from ablate.report.sources.steps import with_chosen_steps
 
 ACC, LOSS = [0.5, 0.8, 0.7], [2.0, 1.0, 0.9]
@@ -172,3 +172,19 @@ def test_runs_that_end_early_are_compared_within_their_data_set() -> None:
     found = RunTable("runs.csv", table_of_rows(dict(enumerate(rows))), "line")
     options = TableOptions(metric="acc", margin=0.5, baseline="base", step="last", dataset="data")
     assert not [text for text in study_of("runs", found, options).cautions if "before" in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "is_best"),
+    [
+        *[
+            (name, "max", True)
+            for name in ("val/acc.max", "mine.max", "best_acc", "val/bestAcc", "acc_max", "maxAccuracy")
+        ],
+        *[(name, "min", True) for name in ("loss.min", "min_val_loss", "Best Loss", "loss.best")],
+        *[(name, "max", False) for name in ("acc", "acc.min", "max_mine", "bestow", "acc.last", "f1_maximum")],
+        *[(name, "min", False) for name in ("loss.max", "max_error", "minutes", "loss.mean")],
+    ],
+)
+def test_metrics_that_are_the_best_value_by_their_name(name: str, goal: str, is_best: bool) -> None:
+    assert bool(best_by_name(name, goal)) == is_best

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablate.errors import UserError
+from ablate.report.sources.readers.run_table import UnreadableFileError
 
 _HEAD, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
 _FLOAT, _DOUBLE = struct.Struct("<f"), struct.Struct("<d")
@@ -26,7 +26,7 @@ ENDED = {1: "success", 2: "failure", 3: "running"}
 """The states of a session in the hparams plugin; 0 is unknown."""
 
 
-class CorruptError(UserError):
+class CorruptError(UnreadableFileError):
     """An event file is damaged."""
 
 
@@ -119,7 +119,7 @@ def read_event_file(path: Path) -> EventFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}") from error
+        raise UnreadableFileError(f"Cannot read {path}: {error.strerror or error}") from error
     place = 0
     try:
         for record, end in records(content):

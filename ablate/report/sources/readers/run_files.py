@@ -1,20 +1,19 @@
-"""Read the files of one run: its configuration, and the metrics that its program recorded."""
+"""Read the metrics that the program of one run recorded."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.equal_values import canonical
+from ablate.report.sources.readers.configuration_files import existing, read_json
 from ablate.report.sources.readers.json_runs import has_lines_of_objects
 from ablate.report.sources.readers.recorded_texts import curve_of_cells
-from ablate.report.sources.readers.run_table import Curve, cell, check_content, flat, optional_library
+from ablate.report.sources.readers.run_table import Curve, MissingLibraryError, UnreadableFileError, cell, flat
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.sources.row_checks import STEP_COLUMNS
 from ablate.report.sources.scores import is_missing, read_number
@@ -37,21 +36,6 @@ METRIC_FILES = (
 )
 """Names of files with metrics. Lightning writes `metrics.csv`, the Trainer of Hugging Face `trainer_state.json`."""
 
-CONFIGURATIONS = (
-    *(
-        "hparams.yaml",
-        "config.yaml",
-        "config.yml",
-        "config.json",
-        "params.yaml",
-        "params.json",
-        "args.yaml",
-        "args.json",
-    ),
-    *("hparams.json", "hyperparameters.json", ".hydra/config.yaml"),
-)
-"""Names of files with the configuration of a run."""
-
 FINAL_EVALUATION = "eval_results.json"
 REPEATED_BY_HUGGING_FACE = ("all_results.json", FINAL_EVALUATION)
 _NO_SCORE = re.compile(r"_runtime$|_per_second$|_samples$|^epoch$|memory|mem_")
@@ -67,10 +51,9 @@ class Metrics:
     axis: str = "step"
 
 
-def metric_file(folder: Path, asked: str | None = None) -> Path | None:
-    """Return the file with the metrics of a folder. Raises UsageError if several files may contain them."""
-    names = [asked] if asked else METRIC_FILES
-    found = [folder / name for name in names if (folder / name).is_file()]
+def metric_file(folder: Path, files: Collection[str], asked: str | None = None) -> Path | None:
+    """Return the file with the metrics among those of a folder. Raises UsageError if several may contain them."""
+    found = existing(folder, [asked] if asked else METRIC_FILES, files)
     if any(path.name == HUGGING_FACE for path in found):
         found = [path for path in found if path.name not in REPEATED_BY_HUGGING_FACE]
     require_one(found)
@@ -109,35 +92,32 @@ def later_results(path: Path, folder: Path, metrics: Metrics) -> list[str]:
 def read_metrics(path: Path, step_param: str | None = None, *, is_cut: bool = False) -> Metrics:
     """Return the metrics in a file, without its last line if that `is_cut`.
 
-    Raises UserError for a file that cannot be read.
+    Raises UnreadableFileError for a file that cannot be read.
     """
     if path.suffix == ".json" and not has_lines_of_objects(path):
         found = read_json(path)
         if path.name == HUGGING_FACE:
             found = found.get("log_history") if isinstance(found, dict) else None
             if not isinstance(found, list):
-                raise UserError(f"{path} has no log_history")
+                raise UnreadableFileError(f"{path} has no log_history")
         if isinstance(found, dict):
             return _of_object(found)
+        if not isinstance(found, list):
+            raise UnreadableFileError(f"{path} contains no metrics by name")
         rows = [{name: cell(value) for name, value in flat(row)} for row in found if isinstance(row, dict)]
         return _of_rows(rows, path, step_param)
-    table = read_table_files([path])
+    try:
+        table = read_table_files([path])
+    except (UsageError, MissingLibraryError):
+        raise
+    except UserError as error:
+        raise UnreadableFileError(str(error)) from error
     rows = [{str(name): str(value) for name, value in row.items()} for row in table.table.to_dict("records")]
     cautions = [f"The last line of {path} is incomplete and does not count."] if table.set_aside else []
     if is_cut:
         rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]
     metrics = _of_rows(rows, path, step_param)
     return Metrics(metrics.curves, [*cautions, *metrics.cautions], metrics.axis)
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file. Raises UserError if it cannot be read."""
-    try:
-        content = path.read_bytes()
-        check_content(path, content)
-        return json.loads(content.decode())
-    except (OSError, ValueError) as error:
-        raise UserError(f"Cannot read {path} as JSON: {error}") from None
 
 
 def _of_object(found: Mapping[str, Any]) -> Metrics:
@@ -159,7 +139,7 @@ def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | No
     for number, row in enumerate(rows):
         step = float(number) if axis is None else read_number(row.get(axis, ""))
         if step is None:
-            raise UserError(f"The column {axis} of {path} is not a number: {row.get(str(axis), '')!r}")
+            raise UnreadableFileError(f"The column {axis} of {path} is not a number: {row.get(str(axis), '')!r}")
         for name, text in row.items():
             if not is_missing(text) and name != axis and not _is_step(name):
                 is_number = read_number(text) is not None
@@ -192,42 +172,14 @@ def _is_step(name: str) -> bool:
 
 
 def progress(path: Path) -> tuple[float, int]:
-    """Return the global step and the number of records of a `trainer_state.json`, to find the last of several."""
-    found = read_json(path)
+    """Return the global step and the number of records of a `trainer_state.json`, to find the last of several.
+
+    A damaged one may be the last one.
+    """
+    try:
+        found = read_json(path)
+    except UnreadableFileError:
+        return math.inf, 0
     found = found if isinstance(found, dict) else {}
     step, records = found.get("global_step"), found.get("log_history")
     return float(step) if isinstance(step, int | float) else -math.inf, len(records) if isinstance(records, list) else 0
-
-
-def read_configuration(folder: Path) -> dict[str, str]:
-    """Return the parameters in the configuration files of a folder.
-
-    Raises UserError for a file that cannot be read, and for two files with different values of a parameter.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    for name in CONFIGURATIONS:
-        path = folder / name
-        if not path.is_file():
-            continue
-        values = read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
-        if not isinstance(values, dict):
-            raise UserError(f"{path} contains no parameters by name")
-        for key, value in flat(values):
-            text = cell(value)
-            text = "" if text in ("null", "~") else text
-            if canonical(found.setdefault(key, (text, name))[0]) != canonical(text):
-                raise UserError(
-                    f"{folder} has two values of {key}: {found[key][0]} in {found[key][1]}, {text} in {name}"
-                )
-    return {key: text for key, (text, _) in found.items()}
-
-
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file with all values as text; no object of any other type is created."""
-    yaml = optional_library("yaml", "yaml", path)
-    try:
-        content = path.read_bytes()
-        check_content(path, content)
-        return yaml.load(content.decode(), yaml.BaseLoader)  # which makes text, lists and mappings only
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"Cannot read {path} as YAML: {str(error).splitlines()[0]}") from None

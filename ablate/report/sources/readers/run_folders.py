@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.report.sources.readers.configuration_files import CONFIGURATIONS, existing, read_configuration
 from ablate.report.sources.readers.recorded_texts import split_texts
 from ablate.report.sources.readers.run_files import (
-    CONFIGURATIONS,
     HUGGING_FACE,
     REPEATED_BY_HUGGING_FACE,
+    Metrics,
     later_results,
     metric_file,
     progress,
-    read_configuration,
     read_metrics,
     require_one,
 )
-from ablate.report.sources.readers.run_table import DrawnCurves, RunTable, table_of_rows
+from ablate.report.sources.readers.run_table import (
+    UNREADABLE,
+    DrawnCurves,
+    RunTable,
+    UnreadableFileError,
+    table_of_rows,
+)
 from ablate.report.sources.readers.table_files import cut_files
 from ablate.report.sources.readers.wandb_folder import RUN_FOLDER
 from ablate.wording import count, listed
@@ -29,11 +37,15 @@ _CHECKPOINT = re.compile(r"checkpoint-\d+")
 _MOST_CAUTIONS = 3
 _UNENDED = ", whose last lines have no line end and count"
 
+Tree = Mapping[Path, Collection[str]]
+"""The names of the files in each folder, the uppermost folder first."""
+
 
 def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: str | None = None) -> RunTable:
     """Return the runs in all folders below `folder`: `params.NAME`, texts as `metrics.NAME`, histories of metrics.
 
-    The index is the path of a run below `folder`. Runs with a configuration and without metrics are set aside.
+    The index is the path of a run below `folder`. Runs with a configuration and without metrics are set aside, as are
+    those with a file that cannot be read.
 
     Args:
         folder: The folder.
@@ -41,44 +53,86 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         metrics_file: Name of the files with metrics; None for the known names.
 
     Raises:
-        UserError: No runs found, or a file cannot be read.
+        UserError: No runs found, or no run can be read.
     """
     if not folder.is_dir():
         raise UserError(f"Folder not found: {folder}")
-    folders, of_wandb = _folders(folder)
-    files = _metric_files(folders, metrics_file)
+    tree, of_wandb = _tree(folder)
+    files = _metric_files(tree, metrics_file)
     if not files and of_wandb:
         raise UserError(f"{folder} contains folders of W&B runs and no others. Read them with --wandb {folder}")
     if not files:
-        names = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
-        raise UserError(f"No files of metrics ({names}) in {folder.resolve()}. Name them with --metrics-file")
-    known = {path: read_configuration(path) for path in folders}
-    rows, histories, cautions, axes = {}, {}, _of_wandb(of_wandb), set[str]()
+        known = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
+        raise UserError(f"No files of metrics ({known}) in {folder.resolve()}. Name them with --metrics-file")
     cut, are_unended = cut_files(files.values())
-    for place, path in files.items():
-        name = place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
-        metrics = read_metrics(path, step_param, is_cut=path in cut)
-        above = [one for one in reversed([path.parent, *path.parent.parents]) if one in known]
-        params = {key: value for one in above for key, value in known[one].items()}
-        rows[name] = {f"params.{key}": value for key, value in params.items()}
-        histories[name] = metrics.curves
-        cautions += [*metrics.cautions, *later_results(path, place, metrics)]
-        axes.add(metrics.axis)
-    texts, histories = split_texts(histories)
-    occupied = {*files, *(above for place in files for above in place.parents)}
-    idle = [path.relative_to(folder).as_posix() for path in folders
-            if path not in occupied and files.keys().isdisjoint(path.parents) and _has_configuration(path)]  # fmt: skip
+    runs, unreadable = _read_runs(tree, files, cut, step_param)
+    if not runs:
+        raise next(iter(unreadable.values()))
+    names = {place: place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
+             for place in files}  # fmt: skip
+    aside = {UNREADABLE: [names[place] for place in unreadable], NO_METRICS: _idle(tree, files, folder)}
+    texts, histories = split_texts({names[place]: run.metrics.curves for place, run in runs.items()})
+    rows = {names[place]: {**run.params, **texts[names[place]]} for place, run in runs.items()}
+    axes = {run.metrics.axis for run in runs.values()}
+    cautions = [f"{error}." for error in unreadable.values()]
+    cautions += [text for run in runs.values() for text in (*run.metrics.cautions, *run.cautions)]
     return RunTable(
         f"the folder {folder}",
-        table_of_rows({name: {**row, **texts[name]} for name, row in rows.items()}),
+        table_of_rows(rows),
         "run",
-        {NO_METRICS: idle} if idle else {},
+        {reason: found for reason, found in aside.items() if found},
         histories,
         drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}{_UNENDED * are_unended}",
-        cautions=_shortened(cautions, folder),
+        cautions=[*_of_wandb(of_wandb), *_shortened(cautions, folder)],
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the files of a run contain: `params.NAME`, metrics, and warnings."""
+
+    params: Mapping[str, str]
+    metrics: Metrics
+    cautions: Sequence[str]
+
+
+def _read_runs(
+    tree: Tree, files: Mapping[Path, Path], cut: Collection[Path], step_param: str | None
+) -> tuple[dict[Path, _Run], dict[Path, UnreadableFileError]]:
+    """Return the runs by their folder, and the errors of those with a file that cannot be read."""
+    known: dict[Path, Mapping[str, str]] = {}
+    runs, unreadable = {}, {}
+    for place, path in files.items():
+        try:
+            metrics = read_metrics(path, step_param, is_cut=path in cut)
+            params = _configuration(path.parent, tree, known)
+            runs[place] = _Run(params, metrics, later_results(path, place, metrics))
+        except UnreadableFileError as error:
+            unreadable[place] = error
+    return runs, unreadable
+
+
+def _configuration(folder: Path, tree: Tree, known: dict[Path, Mapping[str, str]]) -> dict[str, str]:
+    """Return the parameters in a folder and those above it; `known` has those of the folders that were read before."""
+    found: dict[str, str] = {}
+    for one in reversed([folder, *folder.parents]):
+        if one in tree:
+            if one not in known:
+                known[one] = read_configuration(one, tree[one])
+            found |= {f"params.{name}": value for name, value in known[one].items()}
+    return found
+
+
+def _idle(tree: Tree, files: Mapping[Path, Path], top: Path) -> list[str]:
+    """Return the folders with a configuration that are no run, have none below them and are in none."""
+    occupied = {*files, *(above for place in files for above in place.parents)}
+    return [
+        path.relative_to(top).as_posix()
+        for path, names in tree.items()
+        if path not in occupied and existing(path, CONFIGURATIONS, names) and files.keys().isdisjoint(path.parents)
+    ]
 
 
 def _shortened(cautions: Sequence[str], folder: Path) -> list[str]:
@@ -88,12 +142,25 @@ def _shortened(cautions: Sequence[str], folder: Path) -> list[str]:
     return [*cautions[:_MOST_CAUTIONS], *others]
 
 
-def _folders(top: Path) -> tuple[list[Path], list[Path]]:
-    """Return the folders in which files of runs may be, and those of W&B runs, whose files they are not."""
-    found = [top, *sorted(path for path in top.rglob("*") if path.is_dir() and path.name != ".hydra")]
-    of_wandb = [path for path in found if RUN_FOLDER.fullmatch(path.name) and (path / "files").is_dir()]
-    theirs = set(of_wandb)
-    return [path for path in found if theirs.isdisjoint([path, *path.parents])], of_wandb
+def _tree(top: Path) -> tuple[Tree, list[Path]]:
+    """Return the folders in which files of runs may be, and those of W&B runs, whose files they are not.
+
+    Links to other folders below `top`, such as `latest`, are left out; those to a folder elsewhere are folders.
+    """
+    found: dict[Path, Collection[str]] = {}
+    of_wandb: list[Path] = []
+    for place, folders, files in os.walk(top):
+        here = Path(place)
+        if RUN_FOLDER.fullmatch(here.name) and "files" in folders:
+            of_wandb.append(here)
+            folders.clear()
+            continue
+        found[here] = frozenset(files)
+        folders[:] = [name for name in folders if name != ".hydra"]
+        for link in filter(Path.is_symlink, map(here.joinpath, folders)):
+            if not link.resolve().is_relative_to(top.resolve()):
+                found[link] = {path.name for path in link.iterdir() if path.is_file()}
+    return {path: found[path] for path in sorted(found)}, sorted(of_wandb)
 
 
 def _of_wandb(folders: Sequence[Path]) -> list[str]:
@@ -101,26 +168,23 @@ def _of_wandb(folders: Sequence[Path]) -> list[str]:
     return [f"{count(len(folders), 'folder')} of W&B runs not read. Read them with --wandb."] if folders else []
 
 
-def _metric_files(folders: Sequence[Path], asked: str | None) -> dict[Path, Path]:
+def _metric_files(tree: Tree, asked: str | None) -> dict[Path, Path]:
     """Return the files of metrics by the folder of the run.
 
     Of the file of a run and those of its checkpoints, the one with the highest step counts. At equal steps it is the
     one with the most records: a final evaluation is recorded after the last checkpoint.
     """
     files: dict[Path, Path] = {}
-    for folder in folders:
-        path = metric_file(folder, asked)
+    top = next(iter(tree))
+    for folder, names in tree.items():
+        path = metric_file(folder, names, asked)
         if path is None:
             continue
         is_checkpoint = path.name == HUGGING_FACE and _CHECKPOINT.fullmatch(folder.name) is not None
-        place = folder.parent if is_checkpoint and folder != folders[0] else folder
+        place = folder.parent if is_checkpoint and folder != top else folder
         other = files.get(place)
         if other is not None and other.name not in (HUGGING_FACE, *REPEATED_BY_HUGGING_FACE):
             require_one([other, path])
         if other is None or other.name != HUGGING_FACE or progress(path) > progress(other):
             files[place] = path
     return files
-
-
-def _has_configuration(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in CONFIGURATIONS)

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+UNREADABLE = "with a file that cannot be read"
+"""The reason why runs are set aside whose files are damaged, half-written or not what their names say."""
+
+
+class UnreadableFileError(UserError):
+    """A file of one run cannot be read. In a folder of several runs, that run is set aside."""
+
+
+class MissingLibraryError(UserError):
+    """A library that a kind of file needs is not installed."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """The values of a metric of one run, in ascending order of steps that differ.
@@ -168,9 +180,12 @@ def table_of_rows(rows: Mapping[Any, Mapping[str, str]]) -> pd.DataFrame:
 
 
 def optional_library(name: str, extra: str, path: Path) -> ModuleType:
-    """Return a library that only this kind of file needs. Raises UserError with the command that installs it."""
+    """Return a library that only this kind of file needs.
+
+    Raises MissingLibraryError with the command that installs it.
+    """
     library = name.partition(".")[0]
-    missing = UserError(f"{path} needs {library}: pip install '{DISTRIBUTION}[{extra}]'")
+    missing = MissingLibraryError(f"{path} needs {library}: pip install '{DISTRIBUTION}[{extra}]'")
     try:
         module = import_module(name)
     except ImportError:
@@ -181,9 +196,9 @@ def optional_library(name: str, extra: str, path: Path) -> ModuleType:
 
 
 def check_content(path: Path, start: bytes) -> None:
-    """Raise UserError for a file that has only a pointer of Git LFS, by its first bytes."""
+    """Raise UnreadableFileError for a file that has only a pointer of Git LFS, by its first bytes."""
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise UserError(f"{path} is only a pointer of Git LFS. Fetch the file itself with `git lfs pull`")
+        raise UnreadableFileError(f"{path} is only a pointer of Git LFS. Fetch the file itself with `git lfs pull`")
 
 
 def first_doubled(names: Iterable[str]) -> str | None:

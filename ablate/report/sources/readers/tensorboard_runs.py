@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
+from ablate.report.sources.readers.configuration_files import read_yaml
 from ablate.report.sources.readers.event_file import CorruptError, EventFile, read_event_file
-from ablate.report.sources.readers.run_files import read_yaml
-from ablate.report.sources.readers.run_table import Curve, RunTable, cell, flat, table_of_rows
+from ablate.report.sources.readers.run_table import (
+    UNREADABLE,
+    Curve,
+    RunTable,
+    UnreadableFileError,
+    cell,
+    flat,
+    table_of_rows,
+)
 from ablate.report.sources.run_names import without_times
 from ablate.wording import count, listed
 
@@ -59,7 +67,7 @@ class _Run:
 def read_tensorboard(folder: Path) -> RunTable:
     """Return the runs of all folders below `folder`: `params.NAME`, and `status` where the hparams plugin recorded it.
 
-    The index is the path of a run below `folder`. Runs with a damaged event file are set aside. An incomplete last
+    The index is the path of a run below `folder`. Runs with a damaged file are set aside. An incomplete last
     event and values that were recorded twice at a step become cautions. Raises UserError for a folder without any.
     """
     if not folder.is_dir():
@@ -74,8 +82,8 @@ def read_tensorboard(folder: Path) -> RunTable:
         name = top.relative_to(folder).as_posix() if top != folder else folder.resolve().name
         try:
             run = _read_run(top, parts)
-        except CorruptError as error:
-            aside.setdefault(CORRUPT, []).append(name)
+        except UnreadableFileError as error:
+            aside.setdefault(CORRUPT if isinstance(error, CorruptError) else UNREADABLE, []).append(name)
             damaged.append(f"{error}.")
             continue
         if run.points or run.params:

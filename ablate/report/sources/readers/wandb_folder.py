@@ -12,9 +12,9 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.report.sources.existing_runs import TableOptions
+from ablate.report.sources.readers.configuration_files import read_json, read_yaml
 from ablate.report.sources.readers.event_file import CorruptError
-from ablate.report.sources.readers.run_files import read_json, read_yaml
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import UNREADABLE, RunTable, UnreadableFileError
 from ablate.report.sources.readers.wandb_log import WandbLog, read_wandb_log
 from ablate.report.sources.readers.wandb_runs import WandbRun, table_of_runs
 from ablate.wording import count, listed
@@ -31,15 +31,15 @@ def read_wandb_folder(folder: Path, options: TableOptions) -> RunTable:
     """Return the runs in all folders below `folder`.
 
     Configuration, summary, state and history are those of the log, `run-ID.wandb`; of a folder without one, the files
-    `config.yaml` and `wandb-summary.json`. Runs with a damaged log are set aside. A run of several folders was resumed:
-    its later logs replace what they recorded again.
+    `config.yaml` and `wandb-summary.json`. Those with a damaged file are set aside. A run of several folders was
+    resumed: its later logs replace what they recorded again.
 
     Args:
         folder: The folder.
         options: The step whose values count, if not those of the summaries, and the logged number that is the step.
 
     Raises:
-        UserError: No runs found, or a file cannot be read.
+        UserError: No runs found, or no file can be read.
     """
     if not folder.is_dir():
         raise UserError(f"Folder not found: {folder}")
@@ -48,8 +48,8 @@ def read_wandb_folder(folder: Path, options: TableOptions) -> RunTable:
     for place in _folders(folder):
         try:
             run, is_incomplete = _read(place, options.step_param)
-        except CorruptError as error:
-            aside.setdefault(CORRUPT, []).append(place.name)
+        except UnreadableFileError as error:
+            aside.setdefault(CORRUPT if isinstance(error, CorruptError) else UNREADABLE, []).append(place.name)
             damaged.append(f"{error}.")
             continue
         if run is None:
@@ -119,7 +119,7 @@ def _from_files(folder: Path) -> WandbRun | None:
         (read_yaml if path.suffix == ".yaml" else read_json)(path) if path.is_file() else {} for path in paths.values()
     )
     if not isinstance(config, dict) or not isinstance(summary, dict):
-        raise UserError(f"{folder / 'files'} has no configuration and summary by name")
+        raise UnreadableFileError(f"{folder / 'files'} has no configuration and summary by name")
     values = {name: item["value"] for name, item in config.items() if isinstance(item, dict) and "value" in item}
     matched = RUN_FOLDER.fullmatch(folder.name)
     identifier = matched[1] if matched else folder.name

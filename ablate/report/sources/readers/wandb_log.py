@@ -16,9 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ablate.errors import UserError
 from ablate.report.sources.readers.event_file import CorruptError, fields
-from ablate.report.sources.readers.run_table import flat
+from ablate.report.sources.readers.run_table import UnreadableFileError, flat
 from ablate.report.sources.readers.wandb_runs import History, number, text_of
 
 _HEADER = b":W&B\xe1\xbe\x00"
@@ -142,7 +141,7 @@ def read_wandb_log(path: Path, step_param: str | None = None) -> WandbLog:
                 found.add(record)
                 place = end
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}") from error
+        raise UnreadableFileError(f"Cannot read {path}: {error.strerror or error}") from error
     except (ValueError, IndexError, struct.error, TypeError, AttributeError) as error:
         raise CorruptError(f"{path} is damaged after byte {place:,}") from error
     return found

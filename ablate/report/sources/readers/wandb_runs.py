@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablate.errors import UsageError
-from ablate.report.sources.columns import plain
+from ablate.report.sources.columns import DEFAULT_METRICS, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable, cell, flat, table_of_rows
@@ -175,8 +175,12 @@ def table_of_runs(
         statement=f"steps: {options.step_param}" if options.step and options.step_param else "",
         are_names=True,
         names=[run.name for run in runs],
-        cautions=[] if any(PROJECT in text for text in options.where) else _mixed(runs),
+        cautions=[*([] if any(PROJECT in text for text in options.where) else _mixed(runs)), *_not_last(runs, options)],
     )
+
+
+def _spelled(name: str) -> list[str]:
+    return [name, name.replace("_", "/", 1), name.replace("/", "_")]
 
 
 def _check_steps(runs: Sequence[WandbRun], options: TableOptions, logged: Container[str]) -> None:
@@ -184,9 +188,27 @@ def _check_steps(runs: Sequence[WandbRun], options: TableOptions, logged: Contai
     if not options.step or not options.metric:
         return
     asked = plain(options.metric)
-    spelled = [asked, asked.replace("_", "/", 1), asked.replace("/", "_")]
+    spelled = _spelled(asked)
     if not any(name in logged for name in spelled) and any(name in run.metrics() for run in runs for name in spelled):
         raise UsageError(f"{asked} is in the summaries of the runs only, which have no steps. Omit --step")
+
+
+def _not_last(runs: Sequence[WandbRun], options: TableOptions) -> list[str]:
+    """Return a caution for each compared metric whose value in summaries is another than the last logged one."""
+    asked = [options.metric, *(metric.name for metric in options.secondary)] if options.metric else DEFAULT_METRICS
+    cautions = []
+    for word in [] if options.step else map(plain, filter(None, asked)):
+        name = next((one for one in _spelled(word) if any(one in run.history.points for run in runs)), "")
+        ended = [run for run in runs if name in run.history.points and run.state == "finished"]
+        pairs = [(run, run.metrics().get(name), run.history.points[name][1][-1]) for run in ended]
+        other = [f"{run.name}: {value:g}, logged {last:g}" for run, value, last in pairs
+                 if value is not None and value != last and math.isfinite(value)]  # fmt: skip
+        if other:
+            cautions.append(
+                f"{name} in the summary is not the last logged value in {count(len(other), 'run')} ({listed(other, 3)})"
+                ", and may be the best one. For the last one, use --step last."
+            )
+    return cautions
 
 
 def _mixed(runs: Sequence[WandbRun]) -> list[str]:

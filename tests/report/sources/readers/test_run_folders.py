@@ -11,7 +11,7 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
 from ablate.report.sources.readers.run_folders import NO_METRICS, read_run_folders
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import UNREADABLE, RunTable
 
 LIGHTNING = """epoch,step,test_acc,train_loss,val_acc
 0,1,,0.09134723246097565,
@@ -230,6 +230,37 @@ def test_every_run_is_accounted_for(tmp_path: Path) -> None:
     study = study_of("mine", runs, TableOptions(metric="acc", baseline="base"))
     assert study.counts.set_aside == {NO_METRICS: 1}
     assert len(study.runs) == 5
+
+
+def test_runs_with_a_file_that_cannot_be_read_are_set_aside(tmp_path: Path) -> None:
+    texts = {
+        "a/results.json": '{"acc": 0.', "b/results.json": "0.5", "c/metrics.csv": 'step,acc\n1,"0.5\n',
+        "d/trainer_state.json": "{}", "e/checkpoint-2/trainer_state.json": '{"log', "f/config.yaml": "",
+        "g/params.yaml": "lr: [", "h/config.json": '{"lr"', "i/metrics.jsonl": '{"acc" 1}\n{"acc": 1}\n',
+    }  # fmt: skip
+    for name in ("e/trainer_state.json", "e/checkpoint-1/trainer_state.json"):
+        write(tmp_path, name, json.dumps(STATE))
+    for name in ("f/results.json", "g/metrics.json", "h/0/results.json", "h/1/results.json", "good/results.json"):
+        write(tmp_path, name, '{"acc": 0.5}')
+    for name, text in texts.items():
+        write(tmp_path, name, text)
+    runs = read_run_folders(tmp_path)
+    assert list(runs.table.index) == ["good"]
+    assert runs.set_aside == {UNREADABLE: ["a", "b", "c", "d", "e", "f", "g", "h/0", "h/1", "i"]}
+    assert runs.cautions[0].startswith(f"Cannot read {tmp_path / 'a' / 'results.json'} as JSON: ")
+    assert runs.cautions[1:] == [
+        f"{tmp_path / 'b' / 'results.json'} contains no metrics by name.",
+        f"Cannot read {tmp_path / 'c' / 'metrics.csv'} as CSV: unexpected end of data in the row of line 2.",
+        f"7 similar warnings in {tmp_path}.",
+    ]
+
+
+def test_links_within_the_folder_are_no_further_runs(tmp_path: Path) -> None:
+    write(tmp_path, "logs/0/results.json", '{"acc": 0.5}')
+    write(tmp_path, "disk/1/results.json", '{"acc": 0.5}')
+    (tmp_path / "logs" / "latest").symlink_to("0")
+    (tmp_path / "logs" / "1").symlink_to("../disk/1")
+    assert list(read_run_folders(tmp_path / "logs").table.index) == ["0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from ablate.errors import UsageError, UserError
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers.run_table import UNREADABLE, RunTable
 from ablate.report.sources.readers.wandb_folder import CORRUPT, EMPTY, read_wandb_folder
 from ablate.report.sources.readers.wandb_log import read_wandb_log, records
 from ablate.report.study_data import StudyData
@@ -248,6 +248,35 @@ def test_files_without_a_log(tmp_path: Path) -> None:
     }  # fmt: skip
     write_wandb_log(tmp_path, {"id": "b", "name": "b"}, {"seed": 1}, [{"val/acc": 1}])
     assert read(tmp_path).table["status"].to_dict() == {"abc": "no log", "b": "finished"}
+
+
+def test_a_run_with_a_half_written_file_is_set_aside(tmp_path: Path) -> None:
+    write_wandb_log(tmp_path, {"id": "a", "name": "a"}, {"seed": 1}, [{"acc": 0.5}])
+    (tmp_path / "run-20260101_000000-b" / "files").mkdir(parents=True)
+    path = tmp_path / "run-20260101_000000-b" / "files" / "wandb-summary.json"
+    path.write_text('{"acc": 0.')
+    runs = read(tmp_path)
+    assert runs.set_aside == {UNREADABLE: ["run-20260101_000000-b"]}
+    assert runs.cautions[0].startswith(f"Cannot read {path} as JSON")
+
+
+def test_a_summary_that_has_not_the_last_value_is_named(tmp_path: Path) -> None:
+    for seed in range(2):
+        names = {"id": f"s{seed}", "name": f"base-seed{seed}"}
+        write_wandb_log(
+            tmp_path, names, {}, [{"val/acc": 0.9}, {"val/acc": 0.5}], summary={"val/acc": 0.9 - 0.4 * seed}
+        )
+    assert read(tmp_path, metric="val_acc").cautions == [
+        "val/acc in the summary is not the last logged value in 1 run (base-seed0: 0.9, logged 0.5), and may be "
+        "the best one. For the last one, use --step last."
+    ]
+    assert read(tmp_path, metric="val_acc", step="last").cautions == []
+    declared = study_of("theirs", read(LOGS), TableOptions(metric="val/loss.min", variant="optimizer.name", margin=0.1,
+                                                            baseline="sgd", unpaired=True))  # fmt: skip
+    assert (
+        "val/loss.min is by its name the lowest value of each run, not the last one: its step was chosen by the metric "
+        "itself, so the scores are lower than those of new data."
+    ) in declared.cautions
 
 
 def test_folders_without_runs(tmp_path: Path) -> None:
