@@ -84,6 +84,16 @@ def in_words(term: str) -> str:
     return " ".join(word if "." in word else word.replace("_", " ") for word in term.split(" "))
 
 
+def is_combination(component: str, level: str) -> bool:
+    """Return whether a level is the values of several names that change together: `lr=0.03+epochs=8` of `lr+epochs`."""
+    return "+" in component and level.startswith(f"{component.partition('+')[0]}=")
+
+
+def with_level(component: str, level: str) -> str:
+    """Return a component with its level, as prose: `optimizer muon`, `lr=0.03+epochs=8`."""
+    return level if is_combination(component, level) else f"{in_words(component)} {level}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`.
 

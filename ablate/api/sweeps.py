@@ -14,6 +14,7 @@ from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
 from ablate.runs.until_clear import check_design, last_look
 from ablate.studies.study import Study
+from ablate.studies.varied_values import varied_names
 from ablate.tracking import Project
 from ablate.wording import count
 from ablate.workflows.store import open_store
@@ -54,7 +55,8 @@ def named(study: Study) -> Study:
     if study.name:
         return study
     design = [] if study.vary and study.design == Study.design else [study.design]
-    return study.change(name="-".join([*(["vary", *study.vary] if study.vary else []), *design, study.preset]))
+    varied = ["vary", *varied_names(study.vary)] if study.vary else []
+    return study.change(name="-".join([*varied, *design, study.preset]))
 
 
 def with_looks(study: Study, *, keep_seeds: bool) -> Study:

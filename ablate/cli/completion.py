@@ -134,15 +134,20 @@ def _factor_lists(incomplete: str) -> list[str]:
 
 
 def _varied(incomplete: str) -> list[str]:
-    """Complete the name of a setting or hyperparameter, or the last word of its comma-separated values."""
+    """Complete the last name of a setting or hyperparameter, or the last word of the values."""
     known = {setting.name: setting for setting in (*WORKLOAD.settings, *WORKLOAD.factors.hyperparameters)}
-    name, equals, values = incomplete.partition("=")
+    given, equals, values = incomplete.partition("=")
     if not equals:
-        return [f"{one}=" for one in known if one.startswith(name)]
-    domain = known[name].domain if name in known else None
-    done, comma, begun = values.rpartition(",")
+        done, comma, begun = given.rpartition(",")
+        return [f"{done}{comma}{one}=" for one in known if one.startswith(begun) and one not in done.split(",")]
+    names, (done, comma, begun) = given.split(","), values.rpartition(",")
+    former, colon, begun = begun.rpartition(":")
+    place = len(former.split(":")) if colon else 0
+    domain = known[names[place]].domain if place < len(names) and names[place] in known else None
     words = domain.words if isinstance(domain, OneOf) else ()
-    return [f"{name}={done}{comma}{word}" for word in words if word.startswith(begun) and word not in done.split(",")]
+    start = f"{given}={done}{comma}{former}{colon}"
+    taken = done.split(",") if len(names) == 1 else ()
+    return [f"{start}{word}" for word in words if word.startswith(begun) and word not in taken]
 
 
 _LISTS: Mapping[str, Callable[[str], list[str]]] = {"factors": _factor_lists, "vary": _varied}

@@ -10,6 +10,7 @@ from ablate.errors import UsageError
 from ablate.journal.run_journal import Run
 from ablate.runs.run_table import run_table
 from ablate.studies.study import Study
+from ablate.wording import with_level
 
 if TYPE_CHECKING:
     from ablate.stats.effects import Comparison, Monitoring
@@ -110,4 +111,4 @@ def _decision(before: Monitoring, after: Monitoring) -> InterimDecision:
 
 def _title(comparison: Comparison) -> str:
     """Return what a comparison changes: a factor, or the level of one."""
-    return f"{comparison.factor} {comparison.level}" if comparison.level else comparison.label
+    return with_level(comparison.factor, comparison.level) if comparison.level else comparison.label

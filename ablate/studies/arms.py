@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ablate.studies.settings import Value, value_text
+from ablate.studies.settings import Value, switch_text, value_text
+
+Level = Value | tuple[Value, ...]
+"""A value, or those of several names that change together."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,18 @@ class Component:
     """A component in question.
 
     Attributes:
-        name: The factor, or the setting or hyperparameter whose value is varied.
-        levels: The values, the baseline's first; empty for a factor, which is on or off.
+        name: The factor, or the setting or hyperparameter whose value is varied; of values that change together, all
+            names: `lr+batch_size`.
+        levels: The values, the baseline's first, each a tuple for values that change together; empty for a factor,
+            which is on or off.
+        zipped: The names of values that change together.
+        switches: Those of `zipped` that are factors, which are on (True) or off.
     """
 
     name: str
-    levels: tuple[Value, ...] = ()
+    levels: tuple[Level, ...] = ()
+    zipped: tuple[str, ...] = ()
+    switches: frozenset[str] = frozenset()
 
     @property
     def is_factor(self) -> bool:
@@ -58,25 +67,62 @@ class Component:
         return not self.levels
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The factors, settings and hyperparameters that the component changes."""
+        return self.zipped or (self.name,)
+
+    @property
     def size(self) -> int:
         """The number of levels."""
         return len(self.levels) or 2
 
+    def values(self, level: int) -> dict[str, Value]:
+        """Return the value of each name at a level: 0 is the first."""
+        own = self.levels[level]
+        return dict(zip(self.names, own if isinstance(own, tuple) else (own,), strict=True))
+
+    def changes(self, level: int) -> dict[str, Value]:
+        """Return the names whose values at a level differ from those at the first, and these values."""
+        first = self.values(0)
+        return {name: value for name, value in self.values(level).items() if value != first[name]}
+
+    @property
+    def plain_levels(self) -> list[Value]:
+        """The levels as plain values; those of values that change together as texts."""
+        return [self.text(level) if isinstance(own, tuple) else own for level, own in enumerate(self.levels)]
+
     def at(self, arm: Arm, level: int) -> Arm:
         """Return `arm`, which has the first level of this component, at another level: 0 is the first."""
-        if level == 0:
-            return arm
-        return arm.flip(self.name) if self.is_factor else arm.with_value(self.name, self.levels[level])
+        if self.is_factor:
+            return arm.flip(self.name) if level else arm
+        for name, value in self.changes(level).items():
+            arm = arm.flip(name) if name in self.switches else arm.with_value(name, value)
+        return arm
+
+    def has(self, arm: Arm, level: int) -> bool:
+        """Return whether an arm has this level."""
+        own = self._values_of(arm)
+        return all(own[name] == value for name, value in self.values(level).items())
 
     def level_of(self, arm: Arm) -> str:
         """Return the level of an arm as text: on or off, or the value."""
         if self.is_factor:
-            return "on" if self.name in arm.on else "off"
-        return value_text(dict(arm.values).get(self.name, self.levels[0]))
+            return switch_text(self.name in arm.on)
+        return self._text(self._values_of(arm))
+
+    def _values_of(self, arm: Arm) -> dict[str, Value]:
+        return {**self.values(0), **dict(arm.values), **{name: name in arm.on for name in self.switches}}
 
     def text(self, level: int) -> str:
         """Return a level as text; empty for a factor, whose changes have words of their own."""
-        return "" if self.is_factor else value_text(self.levels[level])
+        return "" if self.is_factor else self._text(self.values(level))
+
+    def _text(self, values: Mapping[str, Value]) -> str:
+        """Return a value as text; with their names, those that change together: `lr=0.03+batch_size=128`."""
+        if not self.zipped:
+            return value_text(values[self.name])
+        words = {name: switch_text(values[name]) for name in self.switches}
+        return "+".join(f"{name}={words.get(name) or value_text(values[name])}" for name in self.zipped)
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ class Details:
 _ARTICLES = {int: "an integer", float: "a number", str: "a word", bool: "true or false"}
 
 
+def switch_text(is_on: Value) -> str:
+    """Return the state of a factor as text: on or off."""
+    return "on" if is_on else "off"
+
+
 def value_text(value: Value) -> str:
     """Return a value as it is written on a command line and in the name of a variant: `0.03`, `all` for no limit."""
     if value is None:

@@ -23,12 +23,10 @@ from ablate.studies.variation import (
     check_switches,
     named_arm,
     read_arms,
-    read_levels,
-    values_as_dict,
-    varied_component,
     with_all_pairs,
     with_named_arms,
 )
+from ablate.studies.varied_values import components_of, read_levels, values_as_dict, varied_names
 from ablate.studies.workload import Workload, find_workload, relative_path
 from ablate.wording import unknown
 
@@ -58,7 +56,8 @@ class Study:
         name: The name of the study; by default the stem of the study file.
         workload: The training: the built-in ResNet9, or the result of `from_function` or `from_command`.
         vary: Values of settings and hyperparameters in question, by name: `{"lr": [0.003, 0.01, 0.03]}`. The baseline's
-            value is one of them, and the others are compared with it.
+            value is one of them, and the others are compared with it. Values of several names that change together are
+            combinations: `{("lr", "epochs"): [(0.01, 4), (0.003, 8)]}`.
         arms: Further variants by name, each with its differences from the baseline: factors (True or False), settings
             and hyperparameters.
         all_pairs: Whether levels, and named arms, are compared with each other as well as with the baseline.
@@ -86,7 +85,7 @@ class Study:
     options: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     workload: Workload = field(default_factory=lambda: find_workload("resnet9"))
-    vary: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    vary: Mapping[Any, Sequence[Any]] = field(default_factory=dict)  # names or tuples of names, checked when read
     arms: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     all_pairs: bool = False
     file: str = field(default="", repr=False, compare=False)
@@ -134,20 +133,15 @@ class Study:
         """
         on = (set(self.workload.factors.baseline) | set(self.on)) - set(self.off)
         preset = self.workload.preset(self.preset)
-        asked = set(self.factors or ()) & set(self.workload.factors)
+        asked = {*(self.factors or ()), *varied_names(self.vary)} & set(self.workload.factors)
         everything = Recipe.of(self.workload, on | asked, {**preset.settings, **self.values})
         return everything.only(on).reseed(self.seed_list[0])
 
     @cached_property
     def components(self) -> tuple[Component, ...]:
         """The components in question: factors, then names whose values are varied, the baseline's value first."""
-        levels = {**self.workload.level_factors, **read_levels(self.workload, self.vary)}
         own = () if self.vary or self.arms else (*self.baseline.factors, *self.workload.level_factors)
-        names = dict.fromkeys([*(own if self.factors is None else self.factors), *self.vary])
-        found = [
-            varied_component(self.baseline, one, levels[one]) if one in levels else Component(one) for one in names
-        ]
-        return tuple(sorted(found, key=lambda one: not one.is_factor))
+        return components_of(self.baseline, own if self.factors is None else self.factors, self.vary)
 
     @cached_property
     def resolved_design(self) -> Design:
@@ -174,7 +168,7 @@ class Study:
 
     def label(self, arm: Arm) -> str:
         """Return the name of an arm."""
-        return arm_label(self.baseline, arm, [component.name for component in self.components])
+        return arm_label(self.baseline, arm, [name for component in self.components for name in component.names])
 
     def recipes(self) -> list[Recipe]:
         """Return all planned recipes, seed by seed, so that an interrupted study is balanced."""
@@ -218,7 +212,7 @@ class Study:
             "margin": self.margin,
             "preset": self.preset,
             **({"code": self.workload.version} if self.workload.version else {}),
-            **{f"vary.{one.name}": list(one.levels) for one in self.components if one.levels},
+            **{f"vary.{one.name}": one.plain_levels for one in self.components if one.levels},
             **({"arms": {name: dict(differences) for name, differences in self.arms.items()}} if self.arms else {}),
             **({"all_pairs": True} if self.all_pairs else {}),
             **self.baseline.settings,

@@ -1,55 +1,21 @@
-"""The values that a study varies and the arms that it names: their checks, and their components and arms."""
+"""The arms that a study names, the labels of its arms, and their comparisons with each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ablate.errors import UsageError
-from ablate.studies.arms import Arm, Component, PlannedContrast
+from ablate.studies.arms import Arm, PlannedContrast
 from ablate.studies.conditional import idle_factors
 from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Value, value_text
 from ablate.studies.workload import Workload
-from ablate.wording import count, listed, unknown
+from ablate.wording import unknown
 
 NAMED_ARMS = "named arms"
 """The family of the comparisons of named arms with the baseline."""
-
-Levels = Mapping[str, tuple[Value, ...]]
-"""The values of each varied setting or hyperparameter."""
-
-
-def read_levels(workload: Workload, vary: object) -> Levels:
-    """Return the values of `vary` in the types of their settings, in the given order.
-
-    Raises UsageError for an unknown name, a value that the setting does not take, a value that is listed twice, and
-    fewer than two values.
-    """
-    if not isinstance(vary, Mapping):
-        raise UsageError(f"vary of a study names settings and their values, {{'lr': [0.01, 0.03]}}, not {vary!r}")
-    return {name: _values(workload, name, values) for name, values in vary.items()}
-
-
-def _values(workload: Workload, name: str, values: object) -> tuple[Value, ...]:
-    if name in workload.factors:
-        raise UsageError(f"{name} is a factor, which is on or off. List it in factors=[{name!r}] or --factors {name}")
-    setting = workload.setting(name)
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise UsageError(f"The values of {name} are a list, such as vary={{{name!r}: [...]}}, not {values!r}")
-    found: dict[Value, Value] = {}
-    for value in values:
-        checked = setting.check(value)
-        if checked in found:
-            raise UsageError(f"{name} has the value {value_text(checked)} twice. List each value once")
-        found[checked] = value
-    if len(found) < 2:
-        raise UsageError(
-            f"{name} has {count(len(found), 'value')} to vary. List at least two, the baseline's among them"
-        )
-    return tuple(found)
 
 
 def check_switches(on: Iterable[str], off: Iterable[str]) -> None:
@@ -68,27 +34,6 @@ def check_factor(workload: Workload, name: str) -> None:
         values = ",".join(words.words) if isinstance(words, OneOf) else "VALUE,VALUE"
         raise UsageError(f"{name} is a setting, not a factor. Compare its values with --vary {name}={values}")
     raise UsageError(unknown("factor", name, (*workload.factors, *workload.level_factors)))
-
-
-def varied_component(baseline: Recipe, name: str, values: Iterable[Value]) -> Component:
-    """Return the component of a varied name, the baseline's value first. Raises UsageError if that is not listed."""
-    values, own = tuple(values), {**baseline.settings, **baseline.hyperparameters}[name]
-    unread = baseline.workload.unread.get(name, "")
-    if unread and " only in " not in unread:  # with some levels of a factor, it is read
-        raise UsageError(f"{unread}. All of its values would give the same result: leave {name} out")
-    if own not in values:
-        first, in_file = value_text(values[0]), f"values={{{name!r}: {values[0]!r}}}"
-        option = f"{option_of(name)} {first}, in a study file " if baseline.workload.study_file is None else ""
-        raise UsageError(
-            f"The baseline's {name} is {value_text(own)}, which is not among {listed(map(value_text, values))}. Add it "
-            f"to these values, or give the baseline one of them: {option}{in_file}"
-        )
-    return Component(name, (own, *(value for value in values if value != own)))
-
-
-def option_of(name: str) -> str:
-    """Return the command-line option of a setting or hyperparameter: `--dropout-p` for `dropout.p`."""
-    return f"--{name.replace('.', '-').replace('_', '-')}"
 
 
 def read_arms(workload: Workload, arms: object) -> Mapping[str, Mapping[str, Value]]:
@@ -178,14 +123,6 @@ def with_named_arms(design: Design, arms: Sequence[Arm]) -> Design:
         known[plain] = arm.name
     contrasts = [PlannedContrast(arm, design.arms[0], NAMED_ARMS) for arm in arms]
     return replace(design, arms=(*design.arms, *arms), contrasts=(*design.contrasts, *contrasts))
-
-
-def values_as_dict(arms: Mapping[str, Arm], components: Iterable[Component]) -> dict[str, Any]:
-    """Return the varied names with their levels, and the values of each arm; nothing for factors on or off alone."""
-    varied = {component.name: list(component.levels) for component in components if component.levels}
-    if not varied and not any(arm.name for arm in arms.values()):
-        return {}
-    return {"arm_values": {label: dict(arm.values) for label, arm in arms.items()}, "varied": varied}
 
 
 def with_all_pairs(design: Design) -> Design:

@@ -50,10 +50,12 @@ def tuned_study(study: Study, chosen: Mapping[str, Value], origin: str, folder: 
 
 def _levels(study: Study, values: Mapping[str, Value]) -> dict[str, Any]:
     """Return the varied values, with those of the tuned baseline, and the named arms of a study."""
-    vary = {
-        name: [*levels, *([values[name]] if name in values and values[name] not in levels else [])]
-        for name, levels in study.vary.items()
-    }
+    baseline = study.change(values=values).baseline
+    vary = {}
+    for names, levels in study.vary.items():
+        own = tuple(baseline[name] for name in names) if isinstance(names, tuple) else baseline[names]
+        known = [*map(tuple, levels)] if isinstance(names, tuple) else [*levels]
+        vary[names] = known if own in known else [*known, own]
     arms = {name: dict(differences) for name, differences in study.arms.items()}
     fields = {"vary": vary, "arms": arms, "all_pairs": study.all_pairs}
     return {name: value for name, value in fields.items() if value}

@@ -28,6 +28,11 @@ def test_values_are_read_in_the_type_of_their_setting() -> None:
         "dropout.p": [0.0, 0.2],
         "train_size": [None, 500],
     }
+    together = parse_vary(["lr, batch-size =0.01:100, 0.03:400", "mixup,train_size=off:all,on:500"], RESNET9)
+    assert together == {
+        ("lr", "batch_size"): [(0.01, 100), (0.03, 400)],
+        ("mixup", "train_size"): [(False, None), (True, 500)],
+    }
     assert parse_vary(None, RESNET9) is None
     assert parse_vary(["heat=1,2"], levels.WORKLOAD) == {"heat": [1.0, 2.0]}
 
@@ -36,6 +41,13 @@ def test_values_are_read_in_the_type_of_their_setting() -> None:
     ("options", "message"),
     [
         (["lr"], "--vary takes a name and its values, such as lr=0.003,0.01, not 'lr'"),
+        (
+            ["lr,epochs=0.01:4,0.03"],
+            "--vary lr,epochs=... takes combinations of 2 values, joined by colons, not '0.03'",
+        ),
+        (["lr,epoch=0.01:4,0.03:8"], "Unknown setting 'epoch'. Did you mean 'epochs'"),
+        (["lr,mixup=0.01:off,0.03:yes"], "mixup is a factor, which is on .True. or off .False., not 'yes'"),
+        (["lr,epochs=0.01:4,0.03:8", "lr,epochs=0.01:4,0.1:8"], "--vary names lr,epochs twice"),
         (["lr="], "--vary takes a name and its values"),
         (["leraning=1,2"], "Unknown setting 'leraning'"),
         (["lr=0.01,fast"], "lr must be a number, not 'fast'"),
@@ -78,6 +90,7 @@ def test_a_study_without_a_file_is_named_by_what_it_varies() -> None:
 
     assert name(vary=["lr=0.01,0.03", "optimizer=adam,sgd"]) == "vary-lr-optimizer-demo"
     assert name(vary=["lr=0.01,0.03"], design="factorial") == "vary-lr-factorial-demo"
+    assert name(vary=["lr,epochs=0.01:12,0.03:8"]) == "vary-lr-epochs-demo"
     assert name() == "leave-one-out-demo"
 
 
@@ -86,3 +99,6 @@ def test_completion_of_names_and_words() -> None:
     assert "lr=" in completion._varied("l")
     assert completion._varied("optimizer=adam,s") == ["optimizer=adam,sgd"]
     assert completion._varied("lr=0.0") == []
+    assert completion._varied("lr,dropout") == ["lr,dropout.p="]
+    assert completion._varied("lr,optimizer=0.01:adam,0.03:s") == ["lr,optimizer=0.01:adam,0.03:sgd"]
+    assert completion._varied("lr,optimizer=0.01:adam,0.03:adam:") == []

@@ -102,6 +102,102 @@ def test_values_that_require_another_value_are_left_out_where_it_differs() -> No
     assert (named.label, named["batch_norm.group_size"]) == ("eight", 8)
 
 
+TOGETHER = {("lr", "epochs"): [(0.01, 16), (0.003, 16), [0.03, 8]]}
+
+
+def test_values_that_change_together_are_the_levels_of_one_component() -> None:
+    study = Study(vary=TOGETHER, seeds=1, all_pairs=True)
+    assert [(recipe.label, recipe["lr"], recipe["epochs"]) for recipe in study.recipes()] == [
+        ("baseline", 0.01, 16),
+        ("lr=0.003", 0.003, 16),
+        ("lr=0.03+epochs=8", 0.03, 8),
+    ]
+    own, one, two = "lr=0.01+epochs=16", "lr=0.003+epochs=16", "lr=0.03+epochs=8"
+    family = "leave-one-out"
+    assert rows(study) == [
+        ("lr=0.003", "baseline", "lr+epochs", one, own, family),
+        ("lr=0.03+epochs=8", "baseline", "lr+epochs", two, own, family),
+        ("lr=0.03+epochs=8", "lr=0.003", "lr+epochs", two, one, "lr+epochs: all pairs"),
+    ]
+    details = study.design_as_dict()
+    assert details["varied"] == {"lr+epochs": [own, one, two]} == {"lr+epochs": study.declared["vary.lr+epochs"]}
+    assert details["zipped"] == {"lr+epochs": {"lr": [0.01, 0.003, 0.03], "epochs": [16, 16, 8]}}
+    assert details["arm_values"]["lr=0.003"] == {"lr": 0.003, "lr+epochs": one}
+
+
+def test_values_that_change_together_are_crossed_with_others_only() -> None:
+    study = Study(vary={**TOGETHER, "optimizer": ["adam", "sgd"]}, design="factorial", seeds=1)
+    labels = [recipe.label for recipe in study.recipes()]
+    single = ["baseline", "lr=0.003", "lr=0.03+epochs=8"]
+    assert sorted(labels) == sorted([*single, "optimizer=sgd", *(f"{one}+optimizer=sgd" for one in single[1:])])
+    assert [recipe.label for recipe in Study(vary=TOGETHER, design="path", seeds=1).recipes()] == single
+    assert len(Study(vary=TOGETHER, factors=["augment"], design="both-ways", seeds=1).recipes()) == 6
+    columns: dict[Any, Any] = {**TOGETHER, ("width", "train_size"): [(64, None), (32, None), (32, 500)]}
+    columns["optimizer"] = ["adam", "sgd", "muon"]
+    array = Study(vary=columns, design="fractional", preset="notebook", seeds=1)
+    assert len(array.change(options={"resolution": 3}).recipes()) == 9
+
+
+def test_factors_change_together_with_values() -> None:
+    vary: dict[Any, Any] = {("mixup", "mixup.alpha", "lr"): [(False, 0.2, 0.01), (True, 0.2, 0.03), (True, 0.4, 0.03)]}
+    study = Study(vary=vary, factors=["augment"], design="factorial", seeds=1)
+    found = {recipe.label: (recipe["mixup"], recipe["mixup.alpha"], recipe["lr"]) for recipe in study.recipes()}
+    assert found == {
+        "baseline": (False, 0.2, 0.01),
+        "with-mixup+lr=0.03": (True, 0.2, 0.03),
+        "with-mixup+mixup.alpha=0.4+lr=0.03": (True, 0.4, 0.03),
+        "no-augment": (False, 0.2, 0.01),
+        "no-augment+with-mixup+lr=0.03": (True, 0.2, 0.03),
+        "no-augment+with-mixup+mixup.alpha=0.4+lr=0.03": (True, 0.4, 0.03),
+    }
+    assert study.design_as_dict()["varied"]["mixup+mixup.alpha+lr"][1] == "mixup=on+mixup.alpha=0.2+lr=0.03"
+    weaker = {("mixup", "mixup.alpha"): [(False, 0.1), (True, 0.1)]}
+    assert Study(vary=weaker, values={"mixup.alpha": 0.1}, seeds=1).recipes()[1]["mixup.alpha"] == 0.1
+
+
+def test_combinations_of_which_a_part_has_no_effect_are_left_out() -> None:
+    vary: dict[Any, Any] = {("dropout.p", "lr"): [(0.2, 0.01), (0.4, 0.01), (0.4, 0.03), (0.2, 0.03)]}
+    study = Study(vary=vary, factors=["dropout"], design="factorial", seeds=1)
+    labels = ["baseline", "dropout.p=0.4", "dropout.p=0.4+lr=0.03", "lr=0.03", "no-dropout", "no-dropout+lr=0.03"]
+    assert [recipe.label for recipe in study.recipes()] == labels
+    assert study.resolved_design.left_out == ("2 combinations left out: dropout.p has no effect while dropout is off",)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {("lr", "epochs"): [(0.01, 16), (0.03,)]},
+            r"combination of lr and epochs has 2 values, one for each",
+        ),
+        (
+            {("lr", "epochs"): [(0.01, 16), 0.03]},
+            "values, one for each name, not 0.03",
+        ),
+        ({("lr", "epochs"): "lr"}, r"The values of lr\+epochs are a list of combinations"),
+        ({("lr", "epochs"): [(0.01, 16), (0.03, 8), (3e-2, 8)]}, r"has the combination \(0.03, 8\) twice"),
+        ({("lr", "epochs"): [(0.01, 16)]}, r"lr\+epochs has 1 combination. List at least two"),
+        ({("lr", "epochs"): [(0.01, 8), (0.03, 16)]}, "The baseline has lr=0.01.epochs=16, which is not among lr=0.01"),
+        ({("lr", "epochs"): [(0.01, 8), (0.03, 16)]}, "one of them: --lr 0.01 --epochs 8, in a study file values="),
+        ({("lr", "mixup"): [(0.03, False), (0.03, True)]}, "The baseline has lr=0.01.mixup=off, which is not among"),
+        ({("lr", "mixup"): [(0.01, 0), (0.03, 1)]}, r"mixup is a factor, which is on \(True\) or off \(False\), not 0"),
+        ({("lr", "epoch"): [(0.01, 16), (0.03, 8)]}, "Unknown factor or setting 'epoch'. Did you mean 'epochs'"),
+        ({("lr", "epochs"): [(0.01, 16), (0.03, 8.5)]}, "epochs must be an integer, not 8.5"),
+        ({("lr",): [(0.01,), (0.03,)]}, "Values that change together have two names or more"),
+        ({("lr", "lr"): [(0.01, 0.01), (0.03, 0.03)]}, "Values that change together have two names or more"),
+        ({**TOGETHER, **LR}, r"lr is varied in lr\+epochs and by itself. Name it once"),
+        ({**TOGETHER, ("lr", "width"): [(0.01, 64), (0.03, 8)]}, r"lr is varied in lr\+epochs and in lr\+width"),
+        (
+            {("mixup", "mixup.alpha"): [(False, 0.2), (False, 0.4), (True, 0.4)]},
+            r"cannot have mixup=off\+mixup.alpha=0.4: mixup is off. Give names of",
+        ),
+    ],
+)
+def test_invalid_combinations(values: dict[Any, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Study(vary=values, preset="notebook", seeds=1).recipes()
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -59,3 +59,6 @@ def test_a_saved_study_keeps_its_levels_and_arms(tmp_path: Path) -> None:
     assert saved.vary == {"lr": [0.01, 0.03, 0.02]}
     assert saved.arms == asked.arms
     assert [recipe.label for recipe in saved.change(seeds=1).recipes()] == ["baseline", "lr=0.01", "lr=0.03", "ours"]
+    together = Study(vary={("lr", "mixup"): [(0.01, False), [0.03, True]]}, preset="demo", seeds=2)
+    path.write_text(tuned_study(together, {"lr": 0.02}, "Trial 3.", tmp_path))
+    assert load_study(path).vary == {("lr", "mixup"): [(0.01, False), (0.03, True), (0.02, False)]}

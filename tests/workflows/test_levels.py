@@ -10,6 +10,7 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.journal.run_journal import Journals
+from ablate.report.accounting import account_for
 from ablate.report.analysis import analyse
 from ablate.report.effect_rows import effects_file
 from ablate.report.sections.answer import effect_sentence
@@ -112,6 +113,34 @@ def test_the_report_and_its_tables_have_every_level(tmp_path: Path) -> None:
     card = text[text.index("Settings of every variant") :].splitlines()[0]
     assert "portions 2" in card
     assert "spice" not in card
+
+
+def test_values_that_change_together_from_the_plan_to_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vary = {("spice", "heat", "sugar"): [("salt", 1, True), ("curry", 2, True), ("salt", 2, False)]}
+    asked = study(vary=vary, seeds=5)
+    made = swept(asked, tmp_path)
+    print_dry_run(made, as_json=False)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:4]] == [
+        "baseline",
+        "spice=curry+heat=2",
+        "no-sugar+heat=2",
+    ]
+    analysis = analyse(from_study("kitchen", JournalTracker(Project(tmp_path))))
+    runs = analysis.study.runs.set_index("variant")
+    for variant, own in {"spice=curry+heat=2": ("curry", 2, True), "no-sugar+heat=2": ("salt", 2, False)}.items():
+        assert set(runs.loc[variant, ["spice", "heat", "sugar"]].itertuples(index=False, name=None)) == {own}
+    found = {effect.variant: effect.delta for effect in analysis.effects}
+    assert found == pytest.approx({"spice=curry+heat=2": 13, "no-sugar+heat=2": 2}, abs=0.7)
+    sentence = effect_sentence(analysis.effects[0], analysis.study.metric)
+    own = "spice=salt+heat=1+sugar=on"
+    assert sentence.startswith(f"Using spice=curry+heat=2+sugar=on instead of {own} changed taste by +")
+    text = markdown(analysis, [], [])
+    assert f"spice+heat+sugar ({own}, spice=curry+heat=2+sugar=on" in text
+    assert "--vary spice,heat,sugar=salt:1:true,curry:2:true,salt:2:false" in text
+    assert "spice=curry+heat=2+sugar=on" in text[text.index("All levels of a component") :]
+    assert account_for(analysis).left_out == {}
 
 
 def test_runs_are_reused_by_a_study_in_which_they_have_another_name(tmp_path: Path) -> None:

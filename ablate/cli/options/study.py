@@ -47,7 +47,8 @@ class StudyFlags:
     vary: Annotated[
         list[str] | None,
         _study(
-            "Setting or hyperparameter in question, with its values: each against the baseline's. Repeatable.",
+            "Values of a setting, each against the baseline's. Several change together: lr,epochs=0.01:4,0.03:8. "
+            "Repeatable.",
             "--vary",
             metavar="NAME=A,B,...",
             show_default=False,

@@ -134,9 +134,9 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
     file = [record.details["file"]] if "file" in record.details else ["STUDY.py"] * bool(declared.get("arms"))
     words = ["ablate", "sweep", *file, "--name", record.name, "--design", declared.get("design")]
     words += ["--factors", ",".join(declared.get("factors", []))] if declared.get("factors", [""]) else []
-    varied = record.details.get("varied", {})
+    varied, zipped = record.details.get("varied", {}), record.details.get("zipped", {})
     for name, levels in varied.items():
-        words += ["--vary", f"{name}={','.join(map(value_text, levels))}"]
+        words += ["--vary", _combinations(zipped[name]) if name in zipped else _values(name, levels)]
     words += ["--all-pairs"] if declared.get("all_pairs") else []
     words += ["--until-clear"] if declared.get("looks") else ["--seeds", counted + "," * (len(seeds) == 1)]
     words += ["--margin", f"{declared.get('margin'):g}", "--preset", declared.get("preset")]
@@ -149,12 +149,24 @@ def reproduction_commands(record: StudyRecord, runs: Sequence[Run]) -> list[str]
         for name, value in declared.items()
         if name not in _NOT_SETTINGS and not name.startswith(("design.", "vary."))
     }
-    own = {name: levels[0] for name, levels in varied.items()}
+    columns = {name: levels for combinations in zipped.values() for name, levels in combinations.items()}
+    own = {name: levels[0] for name, levels in {**varied, **columns}.items() if name not in zipped}
+    own = {name: value for name, value in own.items() if not isinstance(value, bool)}
     for name, value in {**chosen, **_hyperparameters(runs), **own}.items():
         words += [f"--{name.replace('.', '-').replace('_', '-')}", _word(value)]
     words += [*record.details.get("data", {}).get("flags", []), *_conditions(runs)]
     words += ["--resolution", declared["design.resolution"]] if "design.resolution" in declared else []
     return [shlex.join(map(str, words)), shlex.join(["ablate", "report", record.name])]
+
+
+def _values(name: str, levels: Iterable[Any]) -> str:
+    return f"{name}={','.join(map(value_text, levels))}"
+
+
+def _combinations(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Return the option's text of values that change together: `lr,epochs=0.01:4,0.003:8`."""
+    combinations = zip(*columns.values(), strict=True)
+    return f"{','.join(columns)}={','.join(':'.join(map(value_text, values)) for values in combinations)}"
 
 
 def _hyperparameters(runs: Sequence[Run]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ablate.stats.effects.sentence_notes import notes_after
 from ablate.stats.effects.types import ALL_PAIRS, Verdict
 from ablate.stats.effects.verdicts import PREFIXES, seed_list, unstable_text
 from ablate.stats.metric import Metric
-from ablate.wording import count, fixed, in_words
+from ablate.wording import count, fixed, in_words, with_level
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -49,7 +49,8 @@ def subject(effect: Effect) -> str:
 def change_of_level(effect: Effect) -> str:
     """Return both levels of a factor that has several: "optimizer muon instead of adam"."""
     evidence = effect.evidence
-    return f"{in_words(effect.factor)} {evidence.factor_level} instead of {evidence.reference_level}"
+    level = with_level(effect.factor, evidence.factor_level)
+    return f"{level} instead of {evidence.reference_level}"
 
 
 def _where(effect: Effect) -> str:
