@@ -36,7 +36,7 @@ def list_runs(
       ablate list --experiment demo --limit 100
     """
     from ablate.tracking import Project, file_store_advice
-    from ablate.workflows.cluster_jobs import print_jobs
+    from ablate.workflows.cluster_jobs import jobs_of, print_jobs
     from ablate.workflows.messages import headline_metric, run_row
 
     project = Project.find()
@@ -47,7 +47,7 @@ def list_runs(
     if experiment and not runs:
         _check_experiment(experiment, tracker)
     if as_json:
-        console.print_json([run_row(run) for run in runs])
+        console.print_json([*map(run_row, runs), *(job.as_json() for job in jobs_of(project))])
         return
     if not runs:
         print_jobs(project)

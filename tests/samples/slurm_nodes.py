@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from tests.samples.processes import until
+from tests.samples.servers import free_ports
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -58,10 +59,10 @@ class SlurmNodes:
     def __init__(self, folder: Path) -> None:
         self.folder, self.configuration = folder, folder / "slurm.conf"
         (folder / "state").mkdir()
-        with _free_ports(3) as ports:
-            self.configuration.write_text(
-                CONFIGURATION.format(host=socket.gethostname(), user=getpass.getuser(), folder=folder, ports=ports)
-            )
+        settings = CONFIGURATION.format(
+            host=socket.gethostname(), user=getpass.getuser(), folder=folder, ports=free_ports(3)
+        )
+        self.configuration.write_text(settings)
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -150,15 +151,3 @@ def slurm_nodes() -> Iterator[SlurmNodes]:
 def is_installed() -> bool:
     """Return whether this machine has Slurm, and may start it."""
     return all(shutil.which(name) for name in ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun"))
-
-
-@contextmanager
-def _free_ports(number: int) -> Iterator[list[int]]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        yield [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from ablate.journal.run_journal import Journals
-from tests import ROOT
+from tests.samples.demo_sweep import PATIENCE, SWEEP, Table, assert_made_once, is_training, runs_in, serial_table, table
 from tests.samples.processes import Program, start_program, until
 from tests.samples.slurm_nodes import SlurmNodes, is_installed, slurm_nodes
 
@@ -22,9 +20,6 @@ pytestmark = [
     pytest.mark.skipif(not is_installed(), reason="needs Slurm (slurmctld, slurmd and its commands)"),
     pytest.mark.skipif(find_spec("submitit") is None, reason="needs the extra `slurm`"),
 ]
-
-LONG = 900.0
-SWEEP = ("sweep", str(ROOT / "experiments/demo.py"), "--seeds", "1", "--epochs", "4", "--threads", "1", "--offline")
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +33,20 @@ def start(folder: Path, nodes: SlurmNodes, options: str = "partition=main", jobs
     return start_program(*arguments, folder=folder, environment=nodes.environment, fresh=True)
 
 
-Table = tuple[str, dict[str, object]]
-
-
-def table(folder: Path) -> Table:
-    """Return the effects of the report, and the history and the weights of each run, bit for bit."""
-    journals = Journals(folder / "mlruns" / "journal")
-    runs = [run for path in journals.paths() if (run := journals.read(path)) and run.is_result]
-    losses = {run.key: [row.get("train/loss") for row in run.history] for run in runs}
-    weights = {run.key: (losses[run.key], run.metrics["test/loss"], run.params["weights_digest"]) for run in runs}
-    return (folder / "reports" / "demo" / "effects.csv").read_text(), dict(weights)
-
-
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Table:
-    folder = tmp_path_factory.mktemp("serial")
-    program = start_program(*SWEEP, "--executor", "serial", folder=folder, fresh=True)
-    _, errors = program.communicate(LONG)
-    assert program.returncode == 0, errors
-    return table(folder)
+    return serial_table(tmp_path_factory.mktemp("serial"))
 
 
 def training(nodes: SlurmNodes, folder: Path, node: str = "n2") -> str:
     """Wait until a job on a node trains, and return its id."""
     found: list[str] = []
 
-    def is_training() -> bool:
-        journals = list((folder / "mlruns" / "journal").glob("*.jsonl"))
-        begun = [path for path in journals if path.read_text().count('{"record": "metrics"') >= 2]
+    def is_at_work() -> bool:
         found[:] = [job for job, (word, where) in nodes.jobs().items() if word == "RUNNING" and where == node]
-        return bool(begun and found)
+        return bool(found) and is_training(folder)
 
-    until(is_training, LONG, 0.2)
+    until(is_at_work, PATIENCE, 0.2)
     return found[0]
 
 
@@ -95,7 +72,7 @@ def reach_the_time_limit(nodes: SlurmNodes, folder: Path, program: Program) -> P
 def fail_a_node(nodes: SlurmNodes, folder: Path, program: Program) -> Program:
     training(nodes, folder)
     nodes.kill("n2")
-    until(lambda: not any(node == "n2" for _, node in nodes.jobs().values()), LONG, 0.5)
+    until(lambda: not any(node == "n2" for _, node in nodes.jobs().values()), PATIENCE, 0.5)
     nodes.start("n2")
     return program
 
@@ -134,47 +111,51 @@ def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
     serial: Table,
     tmp_path: Path,
 ) -> None:
-    until(nodes.are_idle, LONG, 0.5)
+    until(nodes.are_idle, PATIENCE, 0.5)
     program = fault(nodes, tmp_path, start(tmp_path, nodes, options))
-    output, errors = program.communicate(LONG)
+    output, errors = program.communicate(PATIENCE)
     assert program.returncode == 0, errors
     assert json.loads(output)["failed"] == 0
     assert table(tmp_path) == serial
-    journals = Journals(tmp_path / "mlruns" / "journal")
-    made = Counter(run.key for path in journals.paths() if (run := journals.read(path)) and run.is_result)
-    assert set(made.values()) == {1}, "no run is made twice"
-    assert len(made) == 4
+    assert_made_once(tmp_path)
 
 
 def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
     """One job of a minute makes all runs: Slurm puts it back into the queue before its limit."""
-    until(nodes.are_idle, LONG, 0.5)
+    until(nodes.are_idle, PATIENCE, 0.5)
     program = start(tmp_path, nodes, "partition=main,time=1", jobs=1)
-    _, errors = program.communicate(LONG)
+    _, errors = program.communicate(PATIENCE)
     assert program.returncode == 0, errors
     assert table(tmp_path) == serial
     records = "".join(path.read_text() for path in (tmp_path / "mlruns" / "journal").glob("*.jsonl"))
     assert '{"record": "resume"' in records
 
 
+def listing(folder: Path, nodes: SlurmNodes, *flags: str) -> str:
+    program = start_program("list", "--offline", *flags, folder=folder, environment=nodes.environment, fresh=True)
+    output, errors = program.communicate()
+    assert program.returncode == 0, errors
+    return output
+
+
 def test_an_interrupt_cancels_the_jobs(nodes: SlurmNodes, tmp_path: Path) -> None:
-    until(nodes.are_idle, LONG, 0.5)
+    until(nodes.are_idle, PATIENCE, 0.5)
     program = start(tmp_path, nodes)
     job = training(nodes, tmp_path)
-    listing = start_program("list", "--offline", folder=tmp_path, environment=nodes.environment, fresh=True)
-    lines, _ = listing.communicate()
+    lines, rows = (listing(tmp_path, nodes, *flags) for flags in ((), ("--json",)))
     assert [line.split()[:3] for line in lines.splitlines() if line.startswith(job)] == [[job, "running", "n2"]]
+    listed = {row["job"]: row for row in json.loads(rows) if "job" in row}
+    assert (listed[job]["status"], listed[job]["node"]) == ("running", "n2")
     program.send_signal(signal.SIGINT)
-    _, errors = program.communicate(LONG)
+    _, errors = program.communicate(PATIENCE)
     assert program.returncode == 130, errors
     until(lambda: not nodes.jobs(), 30)
-    journals = Journals(tmp_path / "mlruns" / "journal")
-    assert "killed" in {run.status for path in journals.paths() if (run := journals.read(path))}
+    assert "killed" in {run.status for run in runs_in(tmp_path)}
 
 
 def test_an_unknown_partition_is_one_line(nodes: SlurmNodes, tmp_path: Path) -> None:
     program = start(tmp_path, nodes, "partition=nowhere")
-    _, errors = program.communicate(LONG)
+    _, errors = program.communicate(PATIENCE)
     assert program.returncode == 1
     last = errors.splitlines()[-1]
     assert last.startswith("error: Slurm refused the jobs: Batch job submission failed: Invalid partition")
