@@ -19,6 +19,12 @@ class Terminated(BaseException):
     """The process received SIGTERM, or another signal that ends it."""
 
 
+def raise_terminated(_signal: int, _frame: FrameType | None) -> None:
+    """Raise Terminated, as the handler of SIGTERM; a second SIGTERM must not interrupt the recording of the first."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
 @contextmanager
 def termination_raises(number: int = signal.SIGTERM) -> Iterator[None]:
     """Raise Terminated on SIGTERM, or another signal, within this context: an interrupted run is recorded as killed.

@@ -11,6 +11,7 @@ from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.cli.options.report import ExternalRunFlags
 from ablate.errors import UsageError
+from ablate.stats.metric import DEFAULT_MARGIN
 
 _EXCLUDED = ("baseline", "exploratory", "factor_params", "dataset_param", "target", "dry_run")
 """Options of reports on runs recorded elsewhere that a gate does not take."""
@@ -29,7 +30,7 @@ def gate(
         typer.Option(
             help="Smallest loss that matters, in percentage points or the metric's unit.",
             metavar="FLOAT",
-            show_default="0.5 points; none for other metrics",
+            show_default=f"{DEFAULT_MARGIN:g} points; none for other metrics",
         ),
     ] = None,
     as_json: JsonFlag = False,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SILENCE = 15 * 60.0
-"""Seconds without a heartbeat after which a run on another host is considered dead."""
+"""Seconds without a heartbeat after which a run or a trial on another host is considered dead."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -21,6 +21,9 @@ class _DefaultGoal(str):
 
 _DEFAULT_GOAL = cast("Goal", _DefaultGoal("max"))
 
+DEFAULT_MARGIN = 0.5
+"""The smallest difference that matters unless another one is declared, in points of accuracies and other shares."""
+
 AT_FLOOR, NOT_FINITE = "no better than guessing", "the final score is not finite"
 FINAL_REASONS = (AT_FLOOR, NOT_FINITE)
 """The reasons of unstable runs that trained to the end."""

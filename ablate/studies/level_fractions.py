@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from ablate.errors import UsageError
@@ -128,16 +127,6 @@ def _prime_columns(size: int, components: int, strength: int) -> list[tuple[int,
         if len(columns) == components:
             return columns
     return [tuple(int(place == own) for place in range(components)) for own in range(components)]
-
-
-def strength_of(rows: Rows, sizes: Sequence[int]) -> int:
-    """Return the strength of a fraction, by counting the combinations of levels in every set of its components."""
-    for strength in range(1, len(sizes) + 1):
-        for chosen in itertools.combinations(range(len(sizes)), strength):
-            counts = Counter(tuple(row[place] for place in chosen) for row in rows)
-            if len(counts) < math.prod(sizes[place] for place in chosen) or len(set(counts.values())) > 1:
-                return strength - 1
-    return len(sizes)
 
 
 def _of_size(sizes: Sequence[int], runs: int) -> Rows:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UsageError
+from ablate.stats.metric import DEFAULT_MARGIN
 from ablate.studies.arms import Arm, Component, PlannedContrast
 from ablate.studies.conditional import possible
 from ablate.studies.designs import DESIGNS, Design, check_size
@@ -77,7 +78,7 @@ class Study:
     design: str = "leave-one-out"
     factors: Sequence[str] | None = None
     seeds: int | Sequence[int] = 5
-    margin: float = 0.5
+    margin: float = DEFAULT_MARGIN
     preset: str = ""
     on: Sequence[str] = ()
     off: Sequence[str] = ()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import UsageError
-from ablate.journal.process_identity import is_alive, this_process
+from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.studies.settings import Value
 from ablate.tuning.optuna_adapter import distributions_of, sampler_of, trial_of
 from ablate.tuning.optuna_study import open_study
@@ -21,9 +21,6 @@ from ablate.tuning.types import SearchSpec, SearchStorage, Trial
 
 if TYPE_CHECKING:
     import optuna
-
-HEARTBEAT_TIMEOUT = 900.0
-"""Seconds without a heartbeat after which a trial of another host is considered lost."""
 
 MAX_LOSSES = 2
 """How many times the same values may be lost before the trial counts as failed."""
@@ -124,12 +121,10 @@ class Search:
         owner = trial.user_attrs.get("owner")
         assert trial.datetime_start is not None
         if owner is None:  # its process died within `begin`; certain only if all processes share the lock
-            return self._storage.is_file or time.time() - trial.datetime_start.timestamp() > HEARTBEAT_TIMEOUT
+            return self._storage.is_file or time.time() - trial.datetime_start.timestamp() > SILENCE
         alive = is_alive(owner)
         if alive is None:
-            return (
-                time.time() - float(trial.user_attrs.get("beat", trial.datetime_start.timestamp())) > HEARTBEAT_TIMEOUT
-            )
+            return time.time() - float(trial.user_attrs.get("beat", trial.datetime_start.timestamp())) > SILENCE
         return not alive
 
     @property

@@ -21,8 +21,8 @@ from ablate.cli.app import app
 from ablate.data import ImageSource, open_dataset
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.studies.job import Outcome
 from ablate.studies.recipe import Recipe
 from ablate.tracking import Project, open_tracker

@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 
 from ablate.cli.app import app
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.tracking import open_tracker
 from ablate.workflows import report_source
 from ablate.workflows.report_source import ReportSource
 from tests import ROOT
 from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
+from tests.samples.external_store import from_experiment
 from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import mlflow_project

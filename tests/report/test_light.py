@@ -14,7 +14,7 @@ FROM_PYTHON = """
 import sys
 from pathlib import Path
 
-from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.write import write_report
 

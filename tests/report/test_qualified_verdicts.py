@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from ablate.report.plots.study_plots import study_plots
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.write import Report, write_report
 from ablate.stats.effects import Protocol
 

@@ -23,7 +23,7 @@ from ablate.stats.effects import (
     effects_table,
     estimate_effects,
     paired_t,
-    score_table,
+    read_scores,
     sign_flip_p,
     wilson,
 )
@@ -245,7 +245,7 @@ def test_where_every_arm_repeats_its_score_n_is_one():
     assert (second.n, second.verdict, second.evidence.paired.repeats) == (1, "single-run observation", 3)
     assert all(map(math.isnan, (first.p, first.ci_low, first.rho, first.p_welch, first.baseline_sd)))
     assert first.p_holm == first.p_tost_holm == 1.0
-    assert score_table(runs, ACCURACY).shape == (3, 1)
+    assert read_scores(runs, ACCURACY).values.shape == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -518,7 +518,7 @@ def test_a_failed_run_and_its_retry_are_not_duplicates():
 
 
 def test_score_table_is_scaled_and_sorted():
-    table = score_table(run_table({"baseline": BASELINE, "no-a": NO_CLIP[:3]}), ACCURACY)
+    table = read_scores(run_table({"baseline": BASELINE, "no-a": NO_CLIP[:3]}), ACCURACY).values
     assert table.loc["baseline"].tolist() == pytest.approx(BASELINE)
     assert table.columns.tolist() == [0, 1, 2, 3, 4]
     assert table.loc["no-a"].isna().sum() == 2

@@ -13,7 +13,7 @@ import pytest
 
 from ablate.errors import UsageError
 from ablate.stats.levels.coding import model_of, read_design, shared_variance
-from ablate.studies.level_fractions import every_combination, level_fraction, strength_of
+from ablate.studies.level_fractions import every_combination, level_fraction
 
 KNOWN = [
     ((3, 3, 3, 3), 3, 9),
@@ -32,6 +32,16 @@ KNOWN = [
     ((2, 2, 2, 2, 2, 2, 2, 2, 3), 4, 48),
 ]
 """Numbers of levels, resolution, and the runs of a small orthogonal array (Hedayat, Sloane and Stufken, 1999)."""
+
+
+def strength_of(rows: Sequence[Sequence[int]], sizes: Sequence[int]) -> int:
+    """Return the strength of a fraction, by counting the combinations of levels in every set of its components."""
+    for strength in range(1, len(sizes) + 1):
+        for chosen in itertools.combinations(range(len(sizes)), strength):
+            counts = Counter(tuple(row[place] for place in chosen) for row in rows)
+            if len(counts) < math.prod(sizes[place] for place in chosen) or len(set(counts.values())) > 1:
+                return strength - 1
+    return len(sizes)
 
 
 def levels_of(rows: Sequence[Sequence[int]]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.workflows.tune_recipe import tune_recipe
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.tune import TRIALS, fair_study, tune_context

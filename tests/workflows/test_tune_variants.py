@@ -9,7 +9,7 @@ import pytest
 
 from ablate.report.analysis import analyse
 from ablate.report.marks.study_values import StudyValues
-from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.sources.searches import read_searches
 from ablate.report.sources.study import from_study
 from ablate.runs.executors import SerialExecutor

@@ -10,19 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
-from typing import Any, Protocol, Self, get_type_hints
-
-
-class DeclaredOptions(Protocol):
-    """A group whose options are made from declarations, not from fields."""
-
-    @classmethod
-    def option_parameters(cls) -> Sequence[inspect.Parameter]:
-        """Return the options as parameters of a function, as Typer reads them."""
-
-    @classmethod
-    def from_options(cls, values: Mapping[str, Any]) -> Self:
-        """Return the group with the values of its options."""
+from typing import Any, get_type_hints
 
 
 @dataclass(frozen=True)

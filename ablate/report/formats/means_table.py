@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ablate.report.analysis import Analysis
 from ablate.report.dataset_analysis import Means, dataset_names, means_of, variant_names
 from ablate.report.formats.latex import engine, label, tex
@@ -102,13 +100,3 @@ def means_latex(analysis: Analysis) -> str:
         ]
     )
     return f"% needs \\usepackage{{booktabs}}\n{engine(made)}{made}"
-
-
-def means_rows(analysis: Analysis) -> Sequence[dict[str, object]]:
-    """Return the means as JSON: a row per variant, data set and metric."""
-    return [
-        {"variant": variant, "dataset": dataset, "metric": one.study.metric.name, **vars(cell)}
-        for one in [analysis, *analysis.secondary]
-        for variant, row in means_of(one.study).items()
-        for dataset, cell in row.items()
-    ]

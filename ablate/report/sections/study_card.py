@@ -9,7 +9,7 @@ from ablate.report.formats.markdown_text import escape, table
 from ablate.report.formats.numbers import digits_of, duration, enumerated, plain
 from ablate.report.sections.head import runs_line
 from ablate.stats.effects import Effect, detectable_effect_size
-from ablate.stats.effects.types import ALL_PAIRS
+from ablate.stats.effects.types import ALL_PAIRS, ALPHA
 from ablate.wording import count, ranges
 
 
@@ -62,7 +62,7 @@ def _power(analysis: Analysis) -> str:
         return "unknown below two seeds"
     planned = max(effect.n_planned for effect in effects)
     family = max(effect.evidence.comparisons for effect in effects)
-    size, sd = detectable_effect_size(planned, 0.05 / family), sds[len(sds) // 2]
+    size, sd = detectable_effect_size(planned, ALPHA / family), sds[len(sds) // 2]
     seeds, digits = count(planned, "seed"), digits_of(metric, analysis.study.margin)
     if math.isinf(size):
         return f"{seeds} cannot detect differences below 10 SD among {count(family, 'comparison')}"

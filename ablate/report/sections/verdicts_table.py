@@ -10,6 +10,7 @@ from ablate.report.formats.markdown_text import MOST_ROWS, bold, bullets, code, 
 from ablate.report.formats.numbers import digits_of, interval, signed
 from ablate.report.main_effects import AVERAGED, FAMILY
 from ablate.stats.effects import Effect, Verdict
+from ablate.stats.effects.types import ALPHA
 from ablate.wording import count
 
 _RULES = (
@@ -57,7 +58,7 @@ def _interval_words(analysis: Analysis) -> str:
     together = f" for all {count(family, 'comparison')} together" if family > 1 else ""
     name = analysis.interval_name.capitalize()
     words = f"{name}: the differences that are compatible with the runs, at {level}{together}. It decides the verdict."
-    if any(effect.p_holm < 0.05 and effect.fw_low <= 0 <= effect.fw_high for effect in analysis.headline):
+    if any(effect.p_holm < ALPHA and effect.fw_low <= 0 <= effect.fw_high for effect in analysis.headline):
         words += (
             " Holm's test, which decides whether there is a difference at all, is sharper and can find one where this "
             "interval contains 0."

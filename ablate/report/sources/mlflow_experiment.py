@@ -11,12 +11,10 @@ from ablate.errors import UserError
 from ablate.journal.run_journal import Run
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.existing_runs import TableOptions
-from ablate.report.sources.external_study import study_of
 from ablate.report.sources.known_keys import is_seed
 from ablate.report.sources.readers.run_table import Curve, RunTable
 from ablate.report.sources.run_names import seed_in, without_seeds
 from ablate.report.sources.seed_column import DEFAULT, SEED_IN_NAMES
-from ablate.report.study_data import StudyData
 from ablate.tracking import Tracker
 from ablate.wording import listed, unknown
 
@@ -28,11 +26,6 @@ PARENTS = "that are parents of nested runs and have no seed"
 SUMMARIES = "that are parents of runs of the same variant with other seeds"
 WITHOUT_METRIC = "that are parents of runs with the metric, and lack it"
 NESTED = "nested in other runs, with neither a seed nor the metric"
-
-
-def from_experiment(experiment: str, tracker: Tracker, options: TableOptions) -> StudyData:
-    """Return the study in an MLflow experiment. Raises the errors of `read_experiments` and of `from_table`."""
-    return study_of(experiment, read_experiments([experiment], tracker, options), options)
 
 
 def read_experiments(

@@ -11,13 +11,10 @@ from ablate.errors import UsageError, UserError
 from ablate.report.sources.row_checks import check_thousands, named_rows
 from ablate.report.sources.step_choice import best_by_name
 from ablate.report.sources.units import FRACTION, OWN, PERCENT, SHARE, MetricOptions, goal_and_unit, unit_in_words
-from ablate.stats.metric import Metric
+from ablate.stats.metric import DEFAULT_MARGIN, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFAULT_MARGIN = 0.5
-"""In points, of accuracies and other shares."""
 
 _MISSING = ("", "none", "na", "n/a", "null", "<na>")
 _LARGEST = sys.float_info.max

@@ -17,11 +17,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from types import FrameType
 from typing import Any
 
 from ablate.cores import reduce_garbage_collection
-from ablate.interrupts import Terminated, repeat_ignored_interrupts
+from ablate.interrupts import Terminated, raise_terminated, repeat_ignored_interrupts
 from ablate.runs.executors.contract import Item, Result
 
 GRACE = 10.0
@@ -70,7 +69,7 @@ def serve(channel: int) -> None:
     connection: Connection[Any, Any] = Connection(channel)
     inbox: SimpleQueue[bytes] = SimpleQueue()
     with suppress(Terminated):
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, raise_terminated)
         repeat_ignored_interrupts()
         threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
         with suppress(OSError):  # the parent closed the connection
@@ -80,11 +79,6 @@ def serve(channel: int) -> None:
     atexit._run_exitfuncs()  # noqa: SLF001  # temporary folders are removed, which the exit below skips
     sys.stderr.flush()
     os._exit(0)  # everything is recorded, and a regular exit with torch loaded takes more than a second
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second SIGTERM must not interrupt the recording
-    raise Terminated
 
 
 def _listen(connection: Connection[Any, Any], inbox: SimpleQueue[bytes]) -> None:

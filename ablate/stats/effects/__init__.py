@@ -21,7 +21,7 @@ from ablate.stats.effects.noise import (
     noise_budget,
     two_scopes,
 )
-from ablate.stats.effects.pairing import STATUSES, Scores, read_scores, score_table
+from ablate.stats.effects.pairing import STATUSES, Scores, read_scores
 from ablate.stats.effects.power import (
     MAX_EFFECT_SIZE,
     SeedsRange,
@@ -77,7 +77,6 @@ __all__ = [
     "paired_t",
     "read_scores",
     "replay",
-    "score_table",
     "seeds_needed",
     "seeds_range",
     "sentence",

@@ -231,8 +231,3 @@ def read_scores(runs: pd.DataFrame, metric: Metric) -> Scores:
     marks = [[seed in arms.by_variant[name].unstable for seed in seeds] for name in table.index]
     unstable = pd.DataFrame(marks, index=table.index, columns=table.columns, dtype=bool)
     return Scores(table, unstable, repeats)
-
-
-def score_table(runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Return scaled scores, one row per variant and one column per seed. NaN marks a missing score."""
-    return read_scores(runs, metric).values

@@ -20,12 +20,11 @@ from contextlib import nullcontext, suppress
 from dataclasses import fields
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from ablate.cores import limit_threads
 from ablate.errors import UserError
-from ablate.interrupts import Terminated, repeat_ignored_interrupts
+from ablate.interrupts import Terminated, raise_terminated, repeat_ignored_interrupts
 from ablate.studies.workload import StudyFile
 from ablate.workloads.custom import process_guard
 from ablate.workloads.custom.absolute_paths import AbsolutePaths
@@ -140,7 +139,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
     """Execute a run, send its result, and end this process. Write the modules to preload to the file `imported`."""
     code = 1
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, raise_terminated)
         repeat_ignored_interrupts()
         os.register_at_fork(
             before=_delay_termination, after_in_parent=_allow_termination, after_in_child=_reset_termination
@@ -175,11 +174,6 @@ def _call(trainer: Trainer, request: RunRequest, log: RemoteLog) -> RunResult:
         return RunResult(error=portable(error))
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
-
-
 def _delay_termination() -> None:
     """Block SIGTERM during a fork: the child would otherwise lose a signal that it gets before its handler is reset."""
     _FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -191,7 +185,7 @@ def _allow_termination() -> None:
 
 def _reset_termination() -> None:
     """Let SIGTERM end a process that the training forks, such as a worker of a pool, as usual."""
-    if signal.getsignal(signal.SIGTERM) is _terminate:
+    if signal.getsignal(signal.SIGTERM) is raise_terminated:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _allow_termination()
 

@@ -16,8 +16,8 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report

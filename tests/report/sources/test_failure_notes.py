@@ -10,9 +10,8 @@ import pytest
 import ablate
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.external_study import study_of
-from ablate.report.sources.mlflow_experiment import from_experiment
 from ablate.report.sources.readers.run_table import Curve, RunTable, table_of_rows
-from tests.samples.external_store import EMPTY_RUN, Store
+from tests.samples.external_store import EMPTY_RUN, Store, from_experiment
 
 
 def cautions(column: str, note: str) -> list[str]:

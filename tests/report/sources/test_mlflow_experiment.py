@@ -17,10 +17,9 @@ from ablate.report.sources.mlflow_experiment import (
     PARENTS,
     SUMMARIES,
     WITHOUT_METRIC,
-    from_experiment,
 )
 from ablate.report.study_data import StudyData
-from tests.samples.external_store import EMPTY_RUN, Store
+from tests.samples.external_store import EMPTY_RUN, Store, from_experiment
 
 
 def run(name: str, acc: float | None = 0.9, **changes: Any) -> Run:

@@ -13,8 +13,8 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 
 from ablate.report.analysis import analyse
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.stats.effects import effects_table
 
 MARGIN, FLOOR = 0.4, 5.0

@@ -10,8 +10,8 @@ from scipy import stats
 
 from ablate.errors import UserError
 from ablate.report.analysis import analyse
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.existing_runs import TableOptions, from_table
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.report.sources.readers.run_table import RunTable, cell, first_doubled, flat, table_of_rows
-from ablate.report.sources.text_encoding import read_text
+from ablate.report.sources.readers.text_encoding import read_text
 
 HALF_WRITTEN = "with a half-written line"
 SUFFIXES = (".jsonl", ".ndjson", ".json")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.csv_reader import read_csv
 from ablate.report.sources.readers import excel_runs, json_runs, parquet_runs
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.sources.readers.run_table import RunTable, check_content
 from ablate.report.sources.readers.wandb_export import with_names_of_export
 from ablate.wording import count, listed

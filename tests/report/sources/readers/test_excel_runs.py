@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ablate.errors import UsageError, UserError
-from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers.csv_runs import read_csv
 from ablate.report.sources.readers.excel_runs import read_excel
 
 ROWS = [["variant", "seed", None, "acc"], ["a", 1, None, 0.25], [], ["b", 2.0, None, True]]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ablate.errors import UserError
 from ablate.report.sources.decimal_commas import with_decimal_points
-from ablate.report.sources.text_encoding import read_text
+from ablate.report.sources.readers.text_encoding import read_text
 from ablate.wording import count
 
 if TYPE_CHECKING:

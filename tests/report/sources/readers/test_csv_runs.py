@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
-from ablate.report.sources.csv_reader import read_csv
+from ablate.report.sources.readers.csv_runs import read_csv
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a,b\n1,2\n3,4,5,6\n", b"a,b,c\n1,2,3,4\n", b"a, a\n1,2\n"])
