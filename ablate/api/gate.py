@@ -23,7 +23,7 @@ from ablate.stats.effects.types import MIN_SEEDS, Verdict
 
 Decision = Literal["pass", "fail", "undecided"]
 EXIT_CODES: dict[Decision, int] = {"pass": 0, "fail": 3, "undecided": 4}
-_WORDS: dict[Decision, str] = {"pass": "no worse", "fail": "clearly worse", "undecided": "cannot tell"}
+_WORDS: dict[Decision, str] = {"pass": "no worse", "fail": "clearly worse", "undecided": "not decided by these seeds"}
 _WITHIN_MARGIN = (Verdict.NO_EFFECT, Verdict.NEGLIGIBLE)
 
 

@@ -60,7 +60,7 @@ def gated_runs(new: Any, against: Any, runs: Any, columns: ChosenColumns, option
         if isinstance(side, PathLike) or (isinstance(side, str) and Path(side).suffix and not _is_variant(side)):
             raise UserError(f"File not found: {side}")
         if not isinstance(side, str):
-            raise UsageError("The sides of a gate are both data frames, both files, or both names of variants")
+            raise UsageError("Both sides of a gate must be of one kind: data frames, files or names of variants")
     return _of_project(new, against, columns, options)
 
 
@@ -80,7 +80,9 @@ def _of_two(
 ) -> GatedRuns:
     """Return the runs of two tables, each of which is one variant."""
     if columns.get("variant"):
-        raise UsageError("--variant-param is for variants in one source: give it with --runs. Two files are two sides")
+        raise UsageError(
+            "--variant-param applies to variants in one source. Give it with --runs, or omit it for two files"
+        )
     for name, runs in zip(names, tables, strict=True):
         if runs.table.empty:
             raise UserError(f"No runs in {name}")
@@ -102,7 +104,7 @@ def _of_project(new: str, against: str, columns: ChosenColumns, options: Compari
     data = {run.data for side in (sides.a, sides.b) for run in side.runs}
     metrics = {headline_metric(run) for side in (sides.a, sides.b) for run in side.runs}
     if len(data) > 1 or len(metrics) > 1:
-        raise UserError(f"The newest runs of {new} and {against} have different data or metrics: they do not compare")
+        raise UserError(f"The newest runs of {new} and {against} have different data or metrics and cannot be compared")
     table = RunTable("this project", _table(sides), "run", cautions=_cautions(sides))
     chosen: ChosenColumns = {**columns, "variant": VARIANT, "baseline": against}
     source = report_source(table, {**chosen, **_metric(sides, columns)}, {**_recorded(sides, tracker), **options})

@@ -139,7 +139,7 @@ def test_variants_of_the_project_are_compared(tmp_path: Path, monkeypatch: pytes
 
 
 def test_sides_are_given_in_one_way() -> None:
-    with pytest.raises(UsageError, match="both data frames, both files, or both names"):
+    with pytest.raises(UsageError, match="of one kind: data frames, files or names of variants"):
         ablate.gate(OLD, against="old")
-    with pytest.raises(UsageError, match="--variant-param is for variants in one source"):
+    with pytest.raises(UsageError, match="--variant-param applies to variants in one source"):
         ablate.gate(OLD, against=runs(), variant="method", **CHOICE)

@@ -660,10 +660,10 @@ def test_an_incomplete_full_factorial_falls_back_to_half_sums():
     [
         ([0.3, 0.31, 0.29, 0.3], "higher interactions"),  # within the margin, but not 0
         ([1.0, 1.0, 1.0], "higher interactions"),
-        ([0.0, 0.0, 0.0], "cannot tell"),  # without variance there is no interval
+        ([0.0, 0.0, 0.0], "inconclusive"),  # without variance there is no interval
         ([0.05, -0.05, 0.02, -0.01], "no sign of higher interactions"),
-        ([2.0, -2.0, 1.0, -1.0], "cannot tell"),
-        ([0.1], "cannot tell"),
+        ([2.0, -2.0, 1.0, -1.0], "inconclusive"),
+        ([0.1], "inconclusive"),
         ([0.6], "higher interactions"),
     ],
 )

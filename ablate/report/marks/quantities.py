@@ -109,4 +109,4 @@ QUANTITIES: Mapping[str, Quantity] = {
     **_each(("p_improve", "rho"), _share),
     "improve_interval": Quantity(("improve_low", "improve_high"), _share_interval),
 }
-"""What a mark can name. A comparison, pair, component or study has the quantities of its columns."""
+"""The names in a mark. A comparison, pair, component or study has the quantities of its columns."""

@@ -96,7 +96,7 @@ def dose_response_plots(analysis: Analysis) -> Iterator[Plot]:
         seeds[effect.variant, _reference(effect)] = [one - other for one, other in both]
     caption = (
         "Difference from the baseline's value (diamond). Thin line: family-wise interval, on which the verdict is "
-        "based; thick line: 95 % interval of this comparison alone; dots: single seeds. Grey band: the margin. The "
+        "based; thick line: 95 % interval of this comparison alone; dots: individual seeds. Grey band: the margin. The "
         "line between values only guides the eye."
     )
     arguments = {

@@ -20,7 +20,7 @@ from ablate.wording import in_words
 
 _WITH_ADDED_SEEDS = (
     "One row per variant. Thin line: interval for added seeds, corrected for the number of comparisons, on which the "
-    "verdict is based; thick line: the same of this comparison alone; dots: single seeds. Grey band: the margin; "
+    "verdict is based; thick line: the same of this comparison alone; dots: individual seeds. Grey band: the margin; "
     "differences within it are too small to matter."
 )
 
@@ -85,7 +85,7 @@ def forest_plots(analysis: Analysis) -> Iterator[Plot]:
     arguments = {
         "effects": rows, "margin": analysis.study.margin, "seeds": seeds, "unit": unit_of(analysis), "metric": metric,
     }  # fmt: skip
-    yield Plot("forest", "forest.png", "Differences with intervals and single seeds", caption, "forest", arguments)
+    yield Plot("forest", "forest.png", "Differences with intervals and individual seeds", caption, "forest", arguments)
 
 
 def _finite(value: float) -> float:

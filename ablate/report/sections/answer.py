@@ -200,7 +200,7 @@ def how_to_read(analysis: Analysis) -> str:
     )
 
 
-_ABOUT_SEEDS: dict[Replicates, str] = {"seeds": "A seed is the number behind all randomness of a run. "}
+_ABOUT_SEEDS: dict[Replicates, str] = {"seeds": "The seed of a run determines all its randomness. "}
 
 
 def no_answer(study: StudyData) -> str:

@@ -37,7 +37,7 @@ def pooled_sentence(pooled: PooledEffect, analysis: Analysis) -> str:
     number = count(len(pooled.datasets), "data set")
     parts = [sentence(effect, study.metric, f"averaged over {number}" if pooled.datasets else "")]
     if pooled.missing:
-        parts.append(f"No difference on {listed(pooled.missing)}.")
+        parts.append(f"Not compared on {listed(pooled.missing)}, where the variant or the baseline has no runs.")
     if math.isfinite(pooled.prediction[0]) and effect.evidence.rule is not Verdict.TOO_FEW:
         parts.append(f"A new data set: {interval(*pooled.prediction, digits)} (95 % prediction interval).")
     if pooled.sign_on_every:

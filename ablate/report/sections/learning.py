@@ -43,9 +43,9 @@ def gap_section(analysis: Analysis) -> str:
     columns = ["variant", f"training {name}", f"validation {name}", "gap"]
     words = (
         "Generalisation gap: training minus validation at the last epoch, mean ± SD over seeds. A large gap is a sign "
-        "of overfitting: the network knows its training images better than others of their kind. The training score is "
-        "measured during training, on images as augmented and with dropout, which lowers it. So part of a gap that "
-        "opens without augmentation or dropout is due to easier training images."
+        "of overfitting: the training data are fitted better than new data of the same kind. The training score is "
+        "measured during training, with any augmentation and dropout of the variant, which lower it. So part of a gap "
+        "that opens without them comes from a higher training score, not from overfitting."
     )
     return "\n\n".join(["## Generalisation", escape(words), table(columns, rows[:MOST_ROWS], numeric=(1, 2, 3))])
 
@@ -94,9 +94,9 @@ def classes_section(analysis: Analysis) -> str:
     shown = _most_changed(list(changes.values()), len(classes))
     rows = [[code(name), *(_cell(by_class[place]) for place in shown)] for name, by_class in changes.items()]
     words = (
-        "Change of the accuracy within each class of the test images, in percentage points: variant minus reference, "
+        "Change in accuracy within each class of the test images, in percentage points: variant minus reference, "
         "mean over seeds. Bold: further from zero than two standard errors. These are many comparisons without "
-        "correction, so take them as hints: which images does a component help with?"
+        "correction, so they are only hints about the images that a component helps with."
     )
     if len(shown) < len(classes):
         words += f" The {len(shown)} of {len(classes)} classes that change most."

@@ -130,8 +130,8 @@ def _explained(analysis: Analysis) -> str:
     if analysis.levels.factorial is not None:
         words = (
             f"One test per component: do its levels differ at all, {AVERAGED}? F by least squares with the seeds as "
-            "blocks; the noise is what differs between seeds within a variant, so that it contains no interaction. It "
-            "assumes that the noise of all variants is alike. "
+            "blocks; the noise is the variation between seeds within a variant, so that it contains no interaction. It "
+            "assumes that the noise of all variants is the same. "
         )
     else:
         words = (

@@ -14,8 +14,8 @@ SKEWED = (
     "The intervals assume that paired differences are roughly normal. In simulations with known effects they keep "
     "their error rates for normal and heavy-tailed noise, and for skewed noise if both variants have the same SD. For "
     "skewed noise and unequal SDs, up to 19 of 100 studies without any effect report one (23 where testing is "
-    "sequential; the nominal rate is 5), and up to 25 (28) find a difference as large as the margin too small to "
-    "matter. Interpret verdicts with caution if the SD of a variant is far from that of the reference."
+    "sequential; the nominal rate is 5), and up to 25 (28) wrongly call a difference as large as the margin too small "
+    "to matter. Interpret verdicts with caution if the SD of a variant is far from that of the reference."
 )
 
 DIVERGENCE = (
@@ -49,7 +49,7 @@ TARGET = (
 )
 
 LEVELS = (
-    "The tests of all levels assume that the noise of all variants is alike. In simulations they keep their error "
+    "The tests of all levels assume that the noise of all variants is the same. In simulations they keep their error "
     "rates if it is. If that of one level is four times as large, up to 9 of 100 studies without any effect report "
     "different levels or a trend by ranks, and up to 11 by F (the nominal rate is 5). The comparisons of single levels "
     "do not assume this."

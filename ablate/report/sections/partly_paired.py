@@ -11,8 +11,8 @@ from ablate.stats.effects.unpaired import partly_paired_t
 _COLUMNS = ("variant", "pairs", "other runs, variant and reference", "difference, all runs", "SE", "df", "p")
 _WORDS = (
     "Partly paired: the results compare the runs that share a seed. As a sensitivity analysis, the test T_new2 of all "
-    "runs (Derrick, Russ, Toher and White, 2017), not corrected for multiple comparisons. It decides nothing; to "
-    "compare all runs without pairs, declare --unpaired."
+    "runs (Derrick, Russ, Toher and White, 2017), not corrected for multiple comparisons. It does not affect "
+    "the verdicts; to compare all runs without pairs, declare --unpaired."
 )
 
 

@@ -57,7 +57,7 @@ def target_sentence(result: TargetResult, analysis: Analysis) -> str:
     if study.metric.better * (result.mean - target) <= 0:
         return f"{text} Its mean is not better than the target."
     if result.more is None:
-        return f"{text} How many more runs it would take cannot be estimated from fewer than 5."
+        return f"{text} The number of further runs cannot be estimated from fewer than 5 runs."
     return f"{text} If its true mean is {mean}, {result.more.words_for('more runs')} would show it with probability .8."
 
 
@@ -82,8 +82,8 @@ def target_section(analysis: Analysis) -> str:
     words = (
         f"All runs of each variant against the {target_title(analysis).lower()}: one-sided t-tests that the mean is "
         f"better, with Holm's correction over the variants. Bound: one-sided, {side}, of this variant alone. More "
-        "runs: what would show it with probability .8 if the true mean is the observed one; the range is that of the "
-        "80 % interval of the SD."
+        "runs: the number that would show it with probability .8 if the true mean is the observed one; the range is "
+        "that of the 80 % interval of the SD."
     )
     return "\n\n".join([f"## {target_title(analysis)}", table(_COLUMNS, rows, numeric=range(1, 6)), escape(words)])
 

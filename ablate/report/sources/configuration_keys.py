@@ -105,7 +105,7 @@ def _reason_by_values(cells: pd.Series, codes: pd.Series, seeds: pd.Series | Non
         if (seeds.groupby(codes).nunique() == 1).all():
             return _WITH_SEED
         name = plain(str(cells.name))
-        raise UsageError(f"{name} varies only with the seed, so no seed has two of its values. {_NAME_THEM} A,B "
+        raise UsageError(f"{name} varies only with the seed: no seed has runs with two of its values. {_NAME_THEM} A,B "
                          f"(with {name}, or without it if it belongs to the seed)")  # fmt: skip
     if 2 * values > int(given.sum()) + 1 and len(cells) > 2:
         return _OWN_VALUES

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ShapleySource = Literal["full factorial", "half-sums"]
-ResidualOutcome = Literal["higher interactions", "no sign of higher interactions", "cannot tell"]
+ResidualOutcome = Literal["higher interactions", "no sign of higher interactions", "inconclusive"]
 ScoresBySet = dict[frozenset[str], Floats]  # by the enabled factors; one score per seed
 
 
@@ -62,7 +62,7 @@ class Residual:
                 "The sum shows interactions of three or more factors, so the half-sums are not Shapley values; a full "
                 "factorial design would give them."
             )
-        if self.outcome == "cannot tell":
+        if self.outcome == "inconclusive":
             return "These seeds cannot show whether there are interactions of three or more factors."
         return "No sign of higher interactions in the sum (terms can cancel)."
 
@@ -192,13 +192,13 @@ def check_residual(residuals: ArrayLike, margin: float, tolerance: float = 0.0) 
     """Return the residual check from the residual at each seed.
 
     The outcome is "higher interactions" if the interval excludes 0, "no sign of higher interactions" if it is within
-    the margin, and "cannot tell" otherwise. One seed, or equal residuals, have no interval: the outcome is "higher
-    interactions" beyond the margin and "cannot tell" within it.
+    the margin, and "inconclusive" otherwise. One seed, or equal residuals, have no interval: the outcome is "higher
+    interactions" beyond the margin and "inconclusive" within it.
     """
     values = np.asarray(residuals, dtype=np.float64)
     statistics = paired_t(values, margin, tolerance=tolerance)
     estimate, low, high = float(statistics.delta), float(statistics.low), float(statistics.high)
-    outcome: ResidualOutcome = "cannot tell"
+    outcome: ResidualOutcome = "inconclusive"
     if low > 0 or high < 0 or (math.isnan(low) and abs(estimate) > margin):
         outcome = "higher interactions"
     elif -margin < low and high < margin:

@@ -125,7 +125,7 @@ def test_markdown_has_a_picture_for_narrow_screens_too(tmp_path: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert (
         '\n\n<picture>\n<source media="(max-width: 40rem)" srcset="figures/forest-narrow.png">\n'
-        '<img src="figures/forest.png" alt="Differences with intervals and single seeds">\n</picture>\n\n' in text
+        '<img src="figures/forest.png" alt="Differences with intervals and individual seeds">\n</picture>\n\n' in text
     )
     shown = re.findall(r'<source media="[^"]+" srcset="figures/(.+)-narrow.png">\n<img src="figures/(.+).png"', text)
     assert shown == [("forest", "forest"), ("slopes", "slopes"), ("noise", "noise")]

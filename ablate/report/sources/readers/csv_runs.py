@@ -117,7 +117,7 @@ def _separator(choices: Sequence[str], lines: Sequence[str], start: int, path: s
             fitting += [separator] if {len(row.cells) for row in rows} == {len(rows[0].cells)} else []
     if len(fitting) > 1:
         words = " or ".join(SEPARATORS[one] for one in fitting)
-        raise UserError(f"The cells of {path} may be separated by {words}. Quote the cells that contain the other one")
+        raise UserError(f"The cells of {path} may be separated by {words}. Quote the cells that contain either of them")
     return next(iter(fitting), max(choices, key=lambda one: len(_cells(lines, start, one))))
 
 

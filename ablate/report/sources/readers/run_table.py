@@ -196,9 +196,9 @@ def optional_library(name: str, extra: str, path: Path) -> ModuleType:
 
 
 def check_content(path: Path, start: bytes) -> None:
-    """Raise UnreadableFileError for a file that has only a pointer of Git LFS, by its first bytes."""
+    """Raise UnreadableFileError for a Git LFS pointer, which is recognised by its first bytes."""
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise UnreadableFileError(f"{path} is only a pointer of Git LFS. Fetch the file itself with `git lfs pull`")
+        raise UnreadableFileError(f"{path} is a Git LFS pointer. Fetch the file itself with `git lfs pull`")
 
 
 def first_doubled(names: Iterable[str]) -> str | None:

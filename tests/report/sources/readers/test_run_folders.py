@@ -307,5 +307,5 @@ def test_a_name_of_files_with_metrics_can_be_given(tmp_path: Path) -> None:
 def test_pointers_of_git_lfs_are_not_read(tmp_path: Path, name: str) -> None:
     write(tmp_path, "a/metrics.csv", LIGHTNING)
     write(tmp_path, f"a/{name}", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 625\n")
-    with pytest.raises(UserError, match=f"{name} is only a pointer of Git LFS"):
+    with pytest.raises(UserError, match=f"{name} is a Git LFS pointer"):
         read_run_folders(tmp_path)
