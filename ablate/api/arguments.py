@@ -52,9 +52,9 @@ class ComparisonOptions(SourceOptions, total=False):
     """Sources of runs, and how the runs are read. The names are those of the options of `ablate report`.
 
     Attributes:
-        metric_goal: `max` or `min`; of several metrics by name.
-        unit: Unit of the values: `fraction`, `percent`, `own`, or a name such as `ms`; of several metrics by name.
-        floor: Score of unstable runs without one; of several metrics by name.
+        metric_goal: `max` or `min`; several metrics: by name.
+        unit: Unit of the values: `fraction`, `percent`, `own`, or a name such as `ms`; several metrics: by name.
+        floor: Score of unstable runs without one; several metrics: by name.
         factor_params: Columns (true/false) that are factors.
         status_param: Column of the status; `none` without one.
         finished_word: Further status words of finished runs.
@@ -63,7 +63,7 @@ class ComparisonOptions(SourceOptions, total=False):
         exploratory: Whether the comparisons were not planned before the runs.
         where: Conditions on the runs: `KEY=VALUE`, `KEY!=VALUE`, several of them, or a mapping of keys to values.
         dataset_param: Column of the data set, of runs on several.
-        target: Score that the mean of each variant is to be better than.
+        target: Score to compare the mean of each variant with.
         unpaired: Whether all runs of two variants are compared by Welch's t-test, without pairs by seed.
         folds: If the seeds are folds of one data set, the number of test rows per training row: `1/9` for ten folds.
         name: Name of the comparison, for its title.
@@ -94,7 +94,7 @@ class ChosenColumns(TypedDict, total=False):
         variant: Column that contains the variant, or several ones that name it together.
         seed: Column that contains the seed.
         baseline: Variant to compare the others with.
-        margin: Smallest difference that matters, in percentage points or the metric's unit; of several metrics by name.
+        margin: Smallest difference that matters, in percentage points or the metric's unit; several metrics: by name.
     """
 
     metric: Name | Sequence[Name] | None

@@ -35,7 +35,7 @@ def compare(
             columns that differ between runs.
         seed: Column that contains the seed.
         baseline: Variant to compare the others with.
-        margin: Smallest difference that matters, in percentage points or the metric's unit; of several metrics by name.
+        margin: Smallest difference that matters, in percentage points or the metric's unit; several metrics: by name.
         options: Other sources, and how they are read.
 
     Returns:

@@ -195,7 +195,7 @@ def answer_notes(analysis: Analysis) -> list[str]:
 
 
 def _secondary(analysis: Analysis) -> str:
-    """Return the names of the secondary metrics, about which the answer says nothing else."""
+    """Return the names of the secondary metrics, which the answer only lists."""
     names = ", ".join(other.study.metric.name for other in analysis.secondary)
     return f"secondary: {names}" if names else ""
 

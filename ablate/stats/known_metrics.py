@@ -46,7 +46,7 @@ misclassificationrate wer cer ter eer ece fpr fnr falsepositiverate falsenegativ
 """Rates of errors, from 0 to 1 or in percent. Lower is better."""
 
 PARTS = "train training val valid validation dev test testing eval holdout cv final last best"
-"""Words of a name that say on which data, or of which epoch: `val_acc` is known as `acc` is."""
+"""Words of a name for the data, or the epoch, of a value. They are ignored: `val_acc` is known as `acc`."""
 
 _SUMMARY = re.compile(r"\.(min|max|mean|last|first|best)$")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]|\d+")

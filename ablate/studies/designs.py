@@ -27,7 +27,7 @@ class Design:
     """The arms of a study, the baseline first, and its planned contrasts.
 
     Factorial designs have no contrasts: their effects are estimated from all arms. `generators` define a fraction.
-    `left_out` says which combinations cannot be, and are not among the arms.
+    `left_out` describes the impossible combinations, which are not among the arms.
     """
 
     name: str

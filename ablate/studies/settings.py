@@ -74,7 +74,7 @@ class Setting:
     of a recipe's key, so that old runs stay valid. `requires` is for a setting that has an effect with some values of
     another one only: the name of the other, and these values. `scale_text` is its part of the description of a scale,
     if it has one: `width {0}`. `in_question` is for a factor with named levels, which a study compares by default.
-    `purposes` says what values are for, in a sentence or two that reports print.
+    `purposes` explains values in a sentence or two, which reports print.
     """
 
     name: str

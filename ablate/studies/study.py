@@ -104,7 +104,7 @@ class Study:
                 raise UsageError(f"{names} of a study is a list of names, such as [{getattr(self, names)!r}]")
         levels, arms = read_levels(self.workload, self.vary), read_arms(self.workload, self.arms)
         if self.factors is not None and not (self.factors or levels or arms):
-            raise UsageError("factors of a study is empty. Name the factors in question, or leave it out for all")
+            raise UsageError("factors= of a study is empty. Name the factors to compare, or leave it out for all")
         for name in self.factors or ():
             check_factor(self.workload, name)
         for name in (*self.on, *self.off):

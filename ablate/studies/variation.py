@@ -43,7 +43,9 @@ def read_arms(workload: Workload, arms: object) -> Mapping[str, Mapping[str, Val
     """
     example = "arms={'ours': {'lr': 0.03, 'augment': False}}"
     if not isinstance(arms, Mapping):
-        raise UsageError(f"arms of a study names variants and their differences from the baseline, {example}")
+        raise UsageError(
+            f"arms= takes the names of variants with their differences from the baseline, such as {example}"
+        )
     found: dict[str, Mapping[str, Value]] = {}
     for name, differences in arms.items():
         if not isinstance(name, str) or not name.isprintable() or name != name.strip() or not name or "/" in name:

@@ -224,7 +224,7 @@ def test_invalid_combinations(values: dict[Any, Any], message: str) -> None:
         ),
         ({"vary": LR, "seeds": 5000}, "would have 15,000 runs, more than 10,000"),
         ({"vary": {"epochs": range(1, 200), "width": range(1, 200)}, "design": "factorial"}, "39,601 runs, more than"),
-        ({"factors": []}, "factors of a study is empty"),
+        ({"factors": []}, "factors= of a study is empty"),
         ({"arms": {"ours": {}}}, "The arm 'ours' is the baseline: it changes nothing"),
         ({"arms": {"ours": {"lr": 0.01}}}, "The arm 'ours' is the baseline"),
         ({"arms": {"a": {"lr": 0.1}, "b": {"lr": 0.1}}}, "The arm 'b' is the same as the arm 'a'"),

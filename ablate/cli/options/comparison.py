@@ -24,7 +24,7 @@ class ComparisonFlags(RunSourceFlags):
     target: Annotated[
         float | None,
         external_option(
-            text="Score, in the unit of the runs, that the mean of each variant is to be better than.",
+            text="Score to compare the mean of each variant with, in the unit of the runs.",
             metavar="FLOAT",
             panel=panels.COMPARISON,
         ),

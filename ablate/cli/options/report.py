@@ -33,7 +33,7 @@ class ExternalRunFlags(ComparisonFlags):
     metric_goal: Annotated[
         str | None,
         external_option(
-            text="Whether higher (max) or lower (min) is better; of several metrics acc=max,loss=min.",
+            text="Whether higher (max) or lower (min) is better; for several metrics, acc=max,loss=min.",
             metavar="|".join(names.GOALS),
             show_default="known for accuracies, losses and other common names",
         ),
@@ -42,7 +42,7 @@ class ExternalRunFlags(ComparisonFlags):
         str | None,
         external_option(
             "--unit",
-            text="Unit of the values: fraction, percent, own (no conversion), or a name (ms); of several metrics "
+            text="Unit of the values: fraction, percent, own (no conversion), or a name (ms); for several metrics, "
             "acc=percent,f1=fraction.",
             metavar="UNIT",
             show_default="known for common names",

@@ -28,7 +28,7 @@ class ReportFlags:
     margin: Annotated[
         str | None,
         _report(
-            text="Smallest difference that matters, in percentage points or the metric's unit; of several metrics "
+            text="Smallest difference that matters, in percentage points or the metric's unit; for several metrics, "
             "acc=0.5,loss=0.02.",
             metavar="FLOAT",
             show_default="the study's",

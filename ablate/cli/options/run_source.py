@@ -68,9 +68,7 @@ class RunSourceFlags:
     ] = None
     wandb: Annotated[
         str | None,
-        external_option(
-            text="W&B project (ENTITY/PROJECT), or folder of W&B runs, also of offline ones.", metavar="RUNS"
-        ),
+        external_option(text="W&B project (ENTITY/PROJECT), or folder of W&B runs, online or offline.", metavar="RUNS"),
     ] = None
     optuna: Annotated[
         str | None,

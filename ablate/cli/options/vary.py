@@ -70,4 +70,4 @@ def _value(name: str, text: str, workload: Workload) -> Value:
     try:
         return int(text) if setting.kind is int else float(text) if setting.kind is float else text
     except ValueError:
-        return text  # the study refuses it, and says what the setting takes
+        return text  # the study refuses it, and names the values that the setting takes

@@ -36,7 +36,7 @@ class Row:
 
     Attributes:
         name: The name of the variant, pair or component.
-        reference: The variant that it is compared with; empty if it is no comparison.
+        reference: The variant that it is compared with; empty if it is not a comparison.
         columns: The numbers and words by column.
         invalid: Columns that do not apply, because seeds were added after a report.
     """

@@ -187,7 +187,7 @@ def _mark(text: str, written: str, start: int, end: int, form: str) -> Mark:
     try:
         words = shlex.split(written)
     except ValueError:
-        raise UserError(f"Line {line}: A quote without its end in the mark{written.rstrip()}") from None
+        raise UserError(f"Line {line}: Unclosed quotation mark in the mark{written.rstrip()}") from None
     match words:
         case [study, quantity]:
             return Mark(line, start, end, study, "", "", quantity)

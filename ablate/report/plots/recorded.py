@@ -100,7 +100,7 @@ def _sentences(
     elif several:
         yield "The mean is drawn at steps that all runs of a variant have; nothing is interpolated."
     if any(grid.singles for grid in grids.by_variant.values()) and several:
-        yield "Thin lines: single runs where others have ended or are not finite" + (
+        yield "Thin lines: individual runs where others have ended or are not finite" + (
             f", {MOST_RUNS} per variant at most." if grids.omitted else "."
         )
     if grids.thinned:

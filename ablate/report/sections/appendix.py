@@ -9,7 +9,7 @@ from ablate.report.formats.markdown_text import bold, bullets, escape, fenced, l
 GLOSSARY = (
     ("seed", "the number that determines all randomness of a run: initial weights, data order, augmentation"),
     ("paired", "compared within each seed, so that variation shared by both variants cancels"),
-    ("SD", "standard deviation, the variation of single runs between seeds"),
+    ("SD", "standard deviation, the variation of individual runs between seeds"),
     ("SE", "standard error, the uncertainty of a mean of several runs; it shrinks with more seeds, the SD does not"),
     (
         "95 % interval",

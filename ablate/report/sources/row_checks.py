@@ -128,7 +128,7 @@ def _duplicates(rows: pd.DataFrame, row_word: str, metric: str) -> str:
 
 
 def _folders(rows: pd.DataFrame) -> list[str]:
-    """Return the first folders in the names of results if they tell those of one variant and seed apart."""
+    """Return the first folders in the names of results if they distinguish those of one variant and seed."""
     first = [str(name).split("/")[0] if "/" in str(name) else "" for name in rows.index]
     is_apart = all(first) and not rows.assign(_first=first).duplicated(["variant", "seed", "_first"]).any()
     return list(dict.fromkeys(first)) if is_apart else []

@@ -79,7 +79,7 @@ def _status_reason(code: int) -> str | None:
     if code == 404:
         return _NOT_MLFLOW
     if code == 429:
-        return "refuses requests for now, there are too many (error 429). Repeat the command later"
+        return "refuses requests because there are too many (error 429). Repeat the command later"
     return f"failed (error {code}). See its log" if code >= 500 else None
 
 

@@ -71,7 +71,7 @@ def kernel_error(device: str = "cpu") -> str | None:
     if device == "cuda":
         return None if find_spec("triton") else "Triton is not installed"
     if device != "cpu":
-        return f"There are no kernels for the device {device!r}"
+        return f"No kernels exist for the device {device!r}"
     try:
         library()
     except UserError as error:

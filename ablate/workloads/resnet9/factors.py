@@ -3,7 +3,7 @@
 A factor is a function `TrainingPlan -> TrainingPlan` that adds its component to a plan. Its name is the flag
 (`--no-batch-norm`), the MLflow param (`batch_norm`) and the row in reports. The first line of its docstring is the help
 text. Its keyword arguments are its hyperparameters (`--dropout-p 0.3`), each with its range. Steps that draw random
-numbers name their random stream. The second paragraph of the docstring says what the component is for (for those of the
+numbers name their random stream. The second paragraph of the docstring explains the component (for those of the
 baseline in the words of docs/lessons.md); reports print it, and a `caveat` too. To add a factor, add one function here,
 and one kernel module if it needs a new ingredient.
 """

@@ -110,7 +110,7 @@ def test_a_mark_after_code_is_found() -> None:
         ("<!-- ablate: -->1<!-- /ablate -->", "Line 1: A mark is <!-- ablate: STUDY"),
         ("<!-- ablate: s -->1<!-- /ablate -->", "not 's'"),
         ("<!-- ablate: s a b delta -->1<!-- /ablate -->", "not 's a b delta'"),
-        ("<!-- ablate: s 'a delta -->1<!-- /ablate -->", "A quote without its end"),
+        ("<!-- ablate: s 'a delta -->1<!-- /ablate -->", "Unclosed quotation mark"),
         ("<!-- ablate: s a delta ->1<!-- /ablate -->", "A mark without its end"),
     ],
 )

@@ -69,7 +69,7 @@ def test_runs_that_end_at_different_steps_are_marked_at_their_own(tmp_path: Path
     plot, *_ = plots(study(tmp_path, table(without=("no-x", 1, 3)), "last"))
     scored = [point[0] for arm in plot.arguments["arms"] for point in arm["scored"]]
     assert sorted(scored) == [2, 3, 3, 3, 3, 3]
-    assert "Thin lines: single runs where others have ended" in plot.caption
+    assert "Thin lines: individual runs where others have ended" in plot.caption
     assert plot.caption.endswith("its value at the last step, which is marked.")
 
 

@@ -60,7 +60,7 @@ def test_without_triton_there_are_no_kernels(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_other_devices_have_no_kernels() -> None:
-    assert kernel_error("mps") == "There are no kernels for the device 'mps'"
+    assert kernel_error("mps") == "No kernels exist for the device 'mps'"
     with pytest.raises(UsageError, match="Device 'cuda:1' is not available"):
         resolve_conditions(RequestedConditions("cuda:1"))
 
