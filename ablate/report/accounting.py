@@ -155,10 +155,12 @@ def _shared(study: StudyData) -> set[Key]:
 def seeds_with_results(study: StudyData) -> dict[str, list[Seed]]:
     """Return the seeds of the runs with a result by variant; variants without a result are missing."""
     table = study.runs
-    given = table[(table["status"] == "unstable") | (table["status"] == "finished") & table[study.metric.name].notna()]
+    given = table[study.metric.name].notna().tolist()
     seeds: dict[str, list[Seed]] = {}
-    for variant, seed in zip(given["variant"].map(str).tolist(), given["seed"].tolist(), strict=True):
-        seeds.setdefault(variant, []).append(seed)
+    columns = (table[name].tolist() for name in ("variant", "seed", "status"))
+    for variant, seed, status, has_value in zip(*columns, given, strict=True):
+        if status == "unstable" or (status == "finished" and has_value):
+            seeds.setdefault(str(variant), []).append(seed)
     return seeds
 
 

@@ -181,7 +181,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 def answering(**settings: object) -> Iterator[str]:
     """Run the server of `_Answers`; yield its address."""
     with _Server(("127.0.0.1", 0), type("Answers", (_Answers,), settings)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{running.server_address[1]}"
         finally:

@@ -98,6 +98,7 @@ def test_labels_are_found_by_the_fingerprint_of_the_data(tmp_path: Path, monkeyp
     assert cached_labels("other") is None
 
 
+@pytest.mark.usefixtures("pictures")
 def test_the_images_of_a_run_are_copied(found: Analysis, tmp_path: Path) -> None:
     assert not [plot for plot in study_plots(found) if plot.section == "batch"]
     picture = tmp_path / "batch.png"

@@ -10,6 +10,7 @@ from ablate import figures
 from ablate.report.plots.render import Plot, draw_all
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_plot_that_fails_is_left_out_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -24,6 +25,7 @@ def test_a_plot_that_fails_is_left_out_with_a_warning(
     assert "The plot forest.png could not be drawn and is left out (ValueError: no font for forest.png)" in shown
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_full_disk_still_ends_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path) -> None:
         raise OSError(28, "No space left on device", str(path))

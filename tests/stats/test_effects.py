@@ -499,6 +499,8 @@ def test_bad_tables_name_their_rows():
             estimate_effects(table, planned(*plan), metric, margin)
 
     fails(pd.concat([runs, runs[(runs["variant"] == "no-a") & (runs["seed"] == 3)]]), "no-a seed 3")
+    written = pd.concat([runs, runs[runs["seed"] == 3].assign(seed="3")])
+    fails(written, "baseline seed 3, no-a seed 3: keep one row")
     fails(with_status(runs, "no-a", [2], "odd"), r"Unknown status in no-a seed 2 \(odd\)")
     fails(runs.drop(columns="status"), "Missing column in the run table: status")
     fails(runs.assign(seed=runs["seed"] + 0.5), "not an integer in baseline seed 0.5")

@@ -148,7 +148,7 @@ def tls_server(folder: Path, host: str) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # a client that disconnects
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"https://127.0.0.1:{server.server_port}"
         finally:

@@ -110,23 +110,29 @@ def _check(runs: pd.DataFrame, metric: Metric) -> None:
     if missing:
         columns = ", ".join(map(str, runs.columns))
         raise UserError(f"Missing column in the run table: {', '.join(missing)}. Its columns are {columns}")
-    unknown = runs[~runs["status"].isin(STATUSES)]
-    if len(unknown):
+    statuses = runs["status"].tolist()
+    if not set(statuses).issubset(STATUSES):
+        unknown = runs[~runs["status"].isin(STATUSES)]
         raise UserError(f"Unknown status in {_rows(unknown, 'status')}. Use one of {', '.join(STATUSES)}")
-    unnamed = runs[runs["variant"].isna()]
-    if len(unnamed):
-        raise UserError(f"Missing variant in row {', '.join(map(str, unnamed.index[:5]))} of the run table")
-    if read_seeds(runs["seed"].tolist()) is None:
+    unnamed = runs["variant"].isna().to_numpy(dtype=bool)
+    if unnamed.any():
+        raise UserError(f"Missing variant in row {', '.join(map(str, runs.index[unnamed][:5]))} of the run table")
+    seeds = read_seeds(runs["seed"].tolist())
+    if seeds is None:
         fractional = runs[[integer(seed) is None for seed in runs["seed"].tolist()]]
         raise UserError(f"The seed is not an integer in {_rows(fractional, 'seed')}")
-    empty = runs[metric.name].isna() | runs[metric.name].astype(str).str.strip().str.lower().isin(["", "nan"])
-    not_numeric = runs[np.isnan(_numbers(runs[metric.name])) & ~empty.to_numpy(dtype=bool)]
-    if len(not_numeric):
-        raise UserError(f"{metric.name} is not a number in {_rows(not_numeric, metric.name)}")
-    usable = runs[runs["status"].isin(USABLE)]
-    duplicates = usable[usable.duplicated(["variant", "seed"], keep=False)].drop_duplicates(["variant", "seed"])
-    if len(duplicates):
-        raise UserError(f"More than one finished run of {_rows(duplicates, 'seed')}: keep one row per variant and seed")
+    missing_numbers = np.isnan(_numbers(runs[metric.name]))
+    if missing_numbers.any():
+        scores = runs[metric.name]
+        empty = scores.isna() | scores.astype(str).str.strip().str.lower().isin(["", "nan"])
+        not_numeric = runs[missing_numbers & ~empty.to_numpy(dtype=bool)]
+        if len(not_numeric):
+            raise UserError(f"{metric.name} is not a number in {_rows(not_numeric, metric.name)}")
+    keys = list(zip(map(str, runs["variant"].tolist()), seeds, strict=True))
+    counts = Counter(key for key, status in zip(keys, statuses, strict=True) if status in USABLE)
+    if repeated := [key for key, number in counts.items() if number > 1]:
+        first = runs.iloc[[keys.index(key) for key in repeated]]
+        raise UserError(f"More than one finished run of {_rows(first, 'seed')}: keep one row per variant and seed")
 
 
 def _rows(rows: pd.DataFrame, column: str) -> str:

@@ -113,7 +113,7 @@ def script(call: str, items: Sequence[Any]) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("executor", ["serial", "processes", "ray", SLOW_SLURM], indirect=True)
+@pytest.mark.parametrize("executor", ["serial", "processes", SLOW_RAY, SLOW_SLURM], indirect=True)
 def test_each_item_has_one_result(executor: Executor) -> None:
     assert sorted(executor.results(samples.double, range(20))) == [(number, 2 * number) for number in range(20)]
 
