@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import chain
@@ -87,6 +88,19 @@ def in_words(term: str) -> str:
 def is_combination(component: str, level: str) -> bool:
     """Return whether a level is the values of several names that change together: `lr=0.03+epochs=8` of `lr+epochs`."""
     return "+" in component and level.startswith(f"{component.partition('+')[0]}=")
+
+
+def level_name(component: str, level: str) -> str:
+    """Return a component at a level as it names a variant: `optimizer=muon`, `lr=0.03+epochs=8`."""
+    return level if is_combination(component, level) else f"{component}={level}"
+
+
+def short_level(component: str, level: str) -> str:
+    """Return a level without the names of what changes together, for the axis of a figure: `0.03, 8`."""
+    if not is_combination(component, level):
+        return level
+    values = re.fullmatch(r"\+".join(f"{re.escape(name)}=(.*)" for name in component.split("+")), level)
+    return ", ".join(values.groups()) if values else level
 
 
 def with_level(component: str, level: str) -> str:

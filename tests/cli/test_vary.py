@@ -49,6 +49,7 @@ def test_values_are_read_in_the_type_of_their_setting() -> None:
         (["lr,mixup=0.01:off,0.03:yes"], "mixup is a factor, which is on .True. or off .False., not 'yes'"),
         (["lr,epochs=0.01:4,0.03:8", "lr,epochs=0.01:4,0.1:8"], "--vary names lr,epochs twice"),
         (["lr="], "--vary takes a name and its values"),
+        (["lr,=0.01:1,0.03:2"], "--vary takes a name and its values"),
         (["leraning=1,2"], "Unknown setting 'leraning'"),
         (["lr=0.01,fast"], "lr must be a number, not 'fast'"),
         (["lr=0.01,"], "lr must be a number, not ''"),

@@ -23,6 +23,7 @@ from ablate.stats.levels.factorial import LevelFactorial, level_factorial
 from ablate.stats.levels.groups import Level, LevelGroup, level_groups, level_text
 from ablate.stats.levels.level_tests import omnibus_tests, trend_tests
 from ablate.stats.levels.rank_tests import friedman, page, smallest_friedman_p, smallest_page_p
+from ablate.wording import short_level
 from tests.samples.effects import ACCURACY, BASELINE, RAW, run_table
 
 LEVELS = {
@@ -223,6 +224,8 @@ def test_texts_of_levels() -> None:
     texts = [level_text("optimizer", "muon"), level_text("lr", 0.03), level_text("epochs", 5)]
     assert texts == ["optimizer=muon", "lr=0.03", "epochs=5"]
     assert level_text("lr", 0.1234567) == "lr=0.1234567"
+    assert level_text("lr+wd", "lr=0.03+wd=1e+16") == "lr=0.03+wd=1e+16"
+    assert short_level("lr+wd", "lr=0.03+wd=1e+16") == "0.03, 1e+16"
     assert level_text("batch_norm", "off") == "no-batch-norm"
     assert level_text("mixup", "on") == "with-mixup"
 

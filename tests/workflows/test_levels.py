@@ -82,6 +82,8 @@ def test_every_level_is_trained_compared_and_described(tmp_path: Path, capsys: p
     assert any("Using heat 2 instead of 1 changed taste by +" in text for text in sentences)
     assert any("Variant feast changed taste by +" in text for text in sentences)
     pepper = next(effect for effect in analysis.effects if effect.variant == "spice=pepper")
+    without = replace(pepper, variant="no-sugar+spice=pepper")
+    assert subject(without) == "Using spice pepper instead of salt (variant no-sugar+spice=pepper)"
     retuned = replace(pepper, reference="baseline-retuned", evidence=replace(pepper.evidence, estimand="re-tuned"))
     named = {"none": " in the bare recipe", "only-sugar": " in only-sugar", "spice=curry": ""}
     assert subject(retuned) == "Using spice pepper instead of salt"

@@ -25,7 +25,7 @@ def parse_vary(texts: Sequence[str] | None, workload: Workload) -> Mapping[Names
     found: dict[Names, Sequence[Level]] = {}
     for text in texts:
         given, equals, values = text.partition("=")
-        if not equals or not given.strip() or not values.strip():
+        if not equals or not all(map(str.strip, given.split(","))) or not values.strip():
             raise UsageError(f"--vary takes a name and its values, such as lr=0.003,0.01, not {text!r}")
         names = tuple(_known(name.strip(), workload) for name in given.split(","))
         key: Names = names if len(names) > 1 else names[0]

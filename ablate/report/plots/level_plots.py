@@ -14,7 +14,7 @@ from ablate.stats.effects import Effect
 from ablate.stats.effects.types import ALL_PAIRS
 from ablate.stats.levels.coding import term_text
 from ablate.stats.levels.groups import value_text
-from ablate.wording import in_words
+from ablate.wording import in_words, short_level
 
 if TYPE_CHECKING:
     from ablate.stats.levels.factorial import LevelFactorial
@@ -57,8 +57,8 @@ def _cells(factorial: LevelFactorial, pair: tuple[str, ...]) -> dict[str, Any]:
     return {
         "first": in_words(lines),
         "second": in_words(places),
-        "lines": [value_text(levels[lines][row]) for row in rows],
-        "places": [value_text(levels[places][column]) for column in columns],
+        "lines": [short_level(lines, value_text(levels[lines][row])) for row in rows],
+        "places": [short_level(places, value_text(levels[places][column])) for column in columns],
         "means": [[mean(row, column) for column in columns] for row in rows],
     }
 

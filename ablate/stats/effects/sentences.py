@@ -14,7 +14,7 @@ from ablate.stats.effects.sentence_notes import notes_after
 from ablate.stats.effects.types import ALL_PAIRS, Verdict
 from ablate.stats.effects.verdicts import PREFIXES, seed_list, unstable_text
 from ablate.stats.metric import Metric
-from ablate.wording import count, fixed, in_words, with_level
+from ablate.wording import count, fixed, in_words, level_name, with_level
 
 
 def sentence(effect: Effect, metric: Metric, qualifier: str = "") -> str:
@@ -48,9 +48,7 @@ def subject(effect: Effect) -> str:
 
 def change_of_level(effect: Effect) -> str:
     """Return both levels of a factor that has several: "optimizer muon instead of adam"."""
-    evidence = effect.evidence
-    level = with_level(effect.factor, evidence.factor_level)
-    return f"{level} instead of {evidence.reference_level}"
+    return f"{with_level(effect.factor, effect.evidence.factor_level)} instead of {effect.evidence.reference_level}"
 
 
 def _where(effect: Effect) -> str:
@@ -59,7 +57,10 @@ def _where(effect: Effect) -> str:
         return ""
     if effect.reference == "none":
         return " in the bare recipe"
-    return "" if effect.reference == "baseline" or "=" in effect.reference else f" in {effect.reference}"
+    if effect.reference == "baseline":  # the variant may also lack a factor that needs another level
+        own = level_name(effect.factor, effect.evidence.factor_level)
+        return f" (variant {effect.variant})" if effect.variant.endswith(f"+{own}") else ""
+    return "" if "=" in effect.reference else f" in {effect.reference}"
 
 
 def _basis(effect: Effect) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.stats.effects.types import Comparison
-from ablate.wording import is_combination
+from ablate.wording import level_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +26,9 @@ def value_text(level: Level) -> str:
 
 def level_text(factor: str, level: Level) -> str:
     """Return a component at a level as text: "optimizer=adam", "no-augment", "with-mixup", "lr=0.03+epochs=8"."""
-    if is_combination(factor, str(level)):
-        return str(level)
     switched = {"on": "with-", "off": "no-"}.get(str(level))
     name = factor.replace("_", "-")
-    return f"{switched}{name}" if switched else f"{factor}={value_text(level)}"
+    return f"{switched}{name}" if switched else level_name(factor, value_text(level))
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,18 @@ class CommandTemplate:
                 f"{one} {other}".strip() for one, other in zip(before, switch.texts, strict=True)
             )
         for name, texts in found.items():
-            if twice := [text for place, text in enumerate(texts) if text in texts[:place]]:
+            written = [self._written(name, place) for place in range(len(texts))]
+            equal = [place for place, words in enumerate(written) if words in written[:place]]
+            if equal or len(set(texts)) < len(texts):
                 of = "on and off" if len(texts) == 2 else "for two levels"
-                raise UsageError(f"The factor {name} has the same text {of}: {twice[0] or 'nothing'}")
+                twice = texts[equal[0]] if equal else next(text for text in texts if texts.count(text) > 1)
+                raise UsageError(f"The factor {name} has the same text {of}: {twice or 'nothing'}")
         return found
+
+    def _written(self, factor: str, place: int) -> list[list[str]]:
+        """Return what each switch of a factor adds to the arguments, for its text at a place."""
+        own = [(f"{_MARK}{number}{_MARK}", one) for number, one in enumerate(self.switches) if one.factor == factor]
+        return [_split(one.texts[place]) if mark in self.arguments else [one.texts[place]] for mark, one in own]
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:

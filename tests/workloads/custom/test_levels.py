@@ -167,6 +167,9 @@ def test_a_factor_with_levels_is_no_candidate_as_well() -> None:
     ("command", "more", "message"),
     [
         ("{opt:-a|-b|-a}", {}, "The factor opt has the same text for two levels: -a"),
+        ("{opt:-a 'b c'|-x|-a \"b c\"}", {}, "The factor opt has the same text for two levels: -a"),
+        ("{opt:-a  b|-a 'b'}", {}, "The factor opt has the same text on and off: -a 'b'"),
+        ("{opt:-a 'b|-b|-c}", {}, "Cannot split the command"),
         ("{opt:-a|-b|-c} {opt:x|y}", {}, "opt has 3 texts in one place of the command and 2 in another"),
         ("{opt:-a|-b|-c}", {"factors": {"opt": ["a", "b"]}}, "has 3 texts in the command and 2 declared levels"),
         ("{opt:-a|-b|-c}", {"candidates": {"opt": "it"}}, "The candidate opt has levels"),
