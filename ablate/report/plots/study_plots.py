@@ -68,9 +68,8 @@ def forest_plots(analysis: Analysis) -> Iterator[Plot]:
             seeds[row["variant"], row["reference"]] = [one - other for one, other in both]
     if not rows:
         return
-    dots = (
-        "" if analysis.study.protocol.replicates == "runs" else f"; dots: single {analysis.study.protocol.replicates}"
-    )
+    replicates = analysis.study.protocol.replicates
+    dots = "" if replicates == "runs" else f"; dots: individual {replicates}"
     caption = (
         "One row per variant. Thin line: family-wise interval, on which the verdict is based; thick line: 95 % "
         f"interval of this comparison alone{dots}. Grey band: the margin; differences within it are too small to "
