@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -24,8 +25,11 @@ DEFAULT_DATASET = "cifar10"
 FULL_PRESET = "notebook"
 """The preset at full scale, the default on a CUDA GPU."""
 
-SLURM_JOBS = 10
-"""Jobs on a Slurm cluster at a time, by default."""
+CLUSTER_JOBS = 10
+"""Runs at a time on a Slurm cluster, or with the GPUs of a Ray cluster, by default."""
+
+ANY_GPU = ("any",)
+"""The GPU of a run on another machine, which Ray assigns."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +137,19 @@ class ExecutionChoice:
         """
         from ablate.runs.executors import make_executor
 
+        if self.address and self.executor != "ray":
+            raise UsageError("--address is the address of a Ray cluster: add --executor ray")
         if self.executor == "slurm":
             return self._slurm_workers(recipe, compute)
         if self.slurm is not None or self.runs_per_job is not None:
             raise UsageError("--slurm and --runs-per-job apply to jobs on a Slurm cluster: add --executor slurm")
-        whole = compute.conditions(recipe.workload)
-        slots = 1 if recipe.workload.shared_folder else self._slots(whole, compute.threads)
+        is_remote = self._uses_gpus_of_ray(compute)
+        whole = compute.conditions(recipe.workload, is_remote=is_remote)
+        gpus = ANY_GPU if is_remote else _gpus(whole)
+        most = self.jobs or (CLUSTER_JOBS if is_remote else _parallel_runs(whole, compute.threads))
+        slots = 1 if recipe.workload.shared_folder or self.executor == "serial" else most
         conditions = compute.with_threads(whole, recipe, slots)
         name = "serial" if self.executor == "processes" and slots == 1 else self.executor
-        gpus = _gpus(conditions)
         return Workers(conditions, make_executor(name, slots, self.address, threads=conditions.threads, gpus=gpus))
 
     def _slurm_workers(self, recipe: Recipe, compute: ComputeChoice) -> Workers:
@@ -154,16 +162,16 @@ class ExecutionChoice:
         device = ("cuda" if requests_gpu(options) else "cpu") if compute.device == "auto" else compute.device
         there = replace(compute, device=device, threads=compute.threads or requested_cpus(options) or 1)
         conditions = there.with_threads(there.conditions(recipe.workload, is_remote=True), recipe)
-        slots = 1 if recipe.workload.shared_folder else self.jobs or SLURM_JOBS
+        slots = 1 if recipe.workload.shared_folder else self.jobs or CLUSTER_JOBS
         jobs = SlurmJobs(Project.find().slurm, options, self.runs_per_job)
         return Workers(conditions, make_executor("slurm", slots, threads=conditions.threads, jobs=jobs))
 
-    def _slots(self, conditions: Conditions, threads: int | None) -> int:
-        """Return the number of parallel runs: one per GPU, or as many as use every core once."""
-        if self.executor == "serial":
-            return 1
-        slots = len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1)
-        return self.jobs or max(1, slots)
+    def _uses_gpus_of_ray(self, compute: ComputeChoice) -> bool:
+        """Return whether the runs use GPUs of a Ray cluster and this machine has none."""
+        from ablate.workloads.resnet9.devices import available_devices
+
+        is_cluster = self.executor == "ray" and bool(self.address or os.environ.get("RAY_ADDRESS"))
+        return is_cluster and compute.device == "cuda" and "cuda" not in available_devices()
 
 
 def _gpus(conditions: Conditions) -> tuple[str, ...]:
@@ -172,3 +180,8 @@ def _gpus(conditions: Conditions) -> tuple[str, ...]:
     from ablate.workloads.resnet9.devices import gpus
 
     return gpus()
+
+
+def _parallel_runs(conditions: Conditions, threads: int | None) -> int:
+    """Return one run per GPU, or as many as use every core once."""
+    return max(1, len(_gpus(conditions)) if conditions.device == "cuda" else usable_cores() // (threads or 1))

@@ -16,6 +16,7 @@ from ablate.studies.study import Study
 from ablate.wording import aligned, count, ranges
 from ablate.workflows.aliases import describe_aliases
 from ablate.workflows.sweep import SweepSession
+from ablate.workloads.resnet9.devices import available_devices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,8 @@ class SweepPlan:
 def plan_of(session: SweepSession) -> SweepPlan:
     """Return the plan of a sweep that has not started."""
     study, planned = session.study, session.planned
-    is_remote = isinstance(session.executor, SlurmExecutor)
+    device = planned[0].job.conditions.device if planned else "cpu"
+    is_remote = isinstance(session.executor, SlurmExecutor) or device not in ("cpu", *available_devices())
     time_left = forecast(planned, session.journals, session.executor.slots, pilot=not is_remote)
     return SweepPlan(study, planned, time_left, sensitivity(study, planned, session.journals), session.cautions)
 

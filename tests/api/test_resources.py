@@ -9,8 +9,11 @@ from types import ModuleType
 import pytest
 
 from ablate.api.resources import ComputeChoice, ExecutionChoice
+from ablate.cores import usable_cores
 from ablate.errors import UsageError
+from ablate.runs.executors.ray_cluster import RayExecutor
 from ablate.studies.study import Study
+from ablate.workloads.resnet9 import devices
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,27 @@ def test_runs_on_slurm_have_the_device_and_the_threads_of_their_job(
 def test_options_of_slurm_need_its_executor(choice: ExecutionChoice) -> None:
     with pytest.raises(UsageError, match="add --executor slurm"):
         choice.workers(Study(preset="demo").baseline, ComputeChoice())
+
+
+@pytest.mark.parametrize(
+    ("address", "choice", "expected"),
+    [
+        ("head:6379", ComputeChoice(device="cuda"), ("cuda", "bf16", 10, 1.0)),
+        ("head:6379", ComputeChoice(device="cuda", precision="fp32", threads=2), ("cuda", "fp32", 10, 1.0)),
+        ("head:6379", ComputeChoice(precision="fp32", threads=1), ("cpu", "fp32", usable_cores(), 0.0)),
+    ],
+)
+def test_runs_on_a_ray_cluster_may_use_its_gpus(
+    address: str, choice: ComputeChoice, expected: tuple[str, str, int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the machine of the command has none."""
+    monkeypatch.setattr(devices, "available_devices", lambda: ("cpu",))
+    workers = ExecutionChoice(executor="ray", address=address).workers(Study(preset="demo").baseline, choice)
+    found, executor = workers.conditions, workers.executor
+    assert isinstance(executor, RayExecutor)
+    assert (found.device, found.precision, executor.slots, executor.gpus) == expected
+
+
+def test_an_address_needs_the_executor_ray() -> None:
+    with pytest.raises(UsageError, match="add --executor ray"):
+        ExecutionChoice(address="head:6379").workers(Study(preset="demo").baseline, ComputeChoice())

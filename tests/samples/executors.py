@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import UserError
@@ -37,6 +38,26 @@ def visible_gpu(how: str) -> str | None:
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+@dataclass(frozen=True)
+class GpuUse:
+    """The GPU of a call and its node, and when the call began and ended."""
+
+    node: str
+    gpu: str
+    began: float
+    ended: float
+
+
+def occupy_gpu(_item: int) -> GpuUse:
+    """Use the GPU that Ray assigns for a while."""
+    import ray
+
+    began = time.time()
+    time.sleep(0.3)
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    return GpuUse(ray.get_runtime_context().get_node_id(), gpus, began, time.time())
 
 
 def garbage_threshold(_item: int) -> int:

@@ -1,22 +1,33 @@
-"""Execution on a Ray cluster, or on a local Ray instance. The only module that imports ray."""
+"""Execution on a Ray cluster, or on a local Ray instance."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from itertools import count, islice
 from typing import Any
 
+from ablate import console
 from ablate.errors import UsageError, UserError
 from ablate.interrupts import Terminated, termination_raises
 from ablate.runs.executors.contract import Item, Result, WorkerLost
+from ablate.runs.executors.ray_connection import ClusterLost, Connection, NodeLost
 from ablate.runs.executors.worker import GRACE, pack_call, run_packed_call, unpack_result
 
 NODE_DEATHS = 3
 """How many times an item moves to another node after its node failed, before it counts as lost."""
+
+CLUSTER_LOSSES = 3
+"""How many times a command connects again after the head of its cluster stopped."""
+
+RESTART = 300.0
+"""Seconds in which a cluster has to run again."""
 
 
 class RayExecutor:
@@ -36,7 +47,7 @@ class RayExecutor:
     def __init__(self, slots: int, address: str | None = None, *, threads: int = 1, gpus: float = 0.0) -> None:
         self.slots = slots
         self._address = address or os.environ.get("RAY_ADDRESS") or "local"
-        self._threads, self._gpus = threads, gpus
+        self._threads, self.gpus = threads, gpus
 
     def results(
         self, call: Callable[[Item], Result], items: Sequence[Item]
@@ -44,67 +55,114 @@ class RayExecutor:
         """Yield each item with the result of `call`, or WorkerLost if its worker died.
 
         Closing the generator early raises KeyboardInterrupt in the running calls, which have GRACE seconds to record
-        their end.
+        their end. If the head of the cluster restarts, the items without a result are submitted again.
 
         Raises:
             UserError: If the cluster does not respond, or no node has the resources for an item.
         """
         ray = quiet_ray()
-        with self._connected(ray):
-            remote = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_retries=0)(_run_on_node)
-            waiting = iter(items)
-            running = {
-                remote.remote(pack_call(call, item)): (item, NODE_DEATHS) for item in islice(waiting, self.slots)
-            }
+        is_connected = ray.is_initialized()
+        missing = dict(enumerate(items))
+        for losses in count():
             try:
-                while running:
-                    reference = ray.wait(list(running))[0][0]
-                    item, chances = running.pop(reference)
-                    try:
-                        result = _result(ray, reference)
-                    except _NodeFailed as failure:
-                        if chances:
-                            running[remote.remote(pack_call(call, item))] = item, chances - 1
-                            continue
-                        result = WorkerLost(str(failure))
-                    for next_item in islice(waiting, 1):
-                        running[remote.remote(pack_call(call, next_item))] = next_item, NODE_DEATHS
-                    yield item, result
-            finally:
-                _cancel(ray, list(running))
+                with (
+                    self._connected(ray, RESTART if losses else 0.0),
+                    closing(self._outcomes(Connection.current(ray), call, missing)) as outcomes,
+                ):
+                    for number, outcome in outcomes:
+                        item = missing.pop(number)
+                        yield item, outcome if isinstance(outcome, WorkerLost) else unpack_result(outcome)
+            except ClusterLost as error:
+                if is_connected or self._address == "local" or losses == CLUSTER_LOSSES:
+                    advice = "Repeat the command when it runs: finished runs are kept"
+                    raise UserError(f"The Ray cluster at {self._address} was lost. {advice}") from error
+                console.warning(f"The Ray cluster at {self._address} was lost. Waiting until it runs again")
+            else:
+                return
+
+    def _outcomes(
+        self, connection: Connection, call: Callable[[Item], Result], items: Mapping[int, Item]
+    ) -> Generator[tuple[int, bytes | WorkerLost]]:
+        """Yield the number of each item with its packed result. Raises ClusterLost."""
+        ray = connection.ray
+        remote = ray.remote(num_cpus=self._threads, num_gpus=self.gpus, max_retries=0)(_run_on_node)
+        waiting = iter(list(items))
+        running: dict[Any, tuple[int, int]] = {}
+
+        def submit(number: int, chances: int) -> None:
+            with connection.noticing_loss():
+                running[remote.remote(pack_call(call, items[number]))] = number, chances
+
+        try:
+            for number in islice(waiting, self.slots):
+                submit(number, NODE_DEATHS)
+            while running:
+                for reference in connection.ended(list(running)):
+                    number, chances = running[reference]
+                    outcome = connection.outcome(reference)
+                    del running[reference]
+                    if isinstance(outcome, NodeLost) and chances:
+                        submit(number, chances - 1)
+                        continue
+                    for next_number in islice(waiting, 1):
+                        submit(next_number, NODE_DEATHS)
+                    yield number, outcome
+        except ClusterLost:
+            running.clear()
+            raise
+        finally:
+            _cancel(ray, list(running))
 
     @contextmanager
-    def _connected(self, ray: Any) -> Iterator[None]:
-        """Connect to Ray in this context, unless the program is connected already."""
+    def _connected(self, ray: Any, patience: float) -> Iterator[None]:
+        """Connect to Ray in this context, unless the program is connected already.
+
+        A cluster that does not answer is tried again for `patience` seconds.
+        """
         if ray.is_initialized():
             yield
             return
-        _check_reachable(self._address)
-        before = signal.getsignal(signal.SIGTERM)
-        here = {"num_cpus": self.slots * self._threads, "include_dashboard": False, "object_store_memory": 100 << 20}
+        deadline = time.monotonic() + patience
         try:
-            ray.init(
-                self._address, **(here if self._address == "local" else {}), logging_level="ERROR", log_to_driver=False
-            )
-        except ConnectionError as error:
-            raise _unreachable(self._address, error) from error
-        try:
-            signal.signal(signal.SIGTERM, before)  # Ray's handler would exit without recording the runs
-            self._check_room(ray)
+            while True:
+                try:
+                    self._connect(ray)
+                    break
+                except UserError:
+                    if time.monotonic() > deadline:
+                        raise
+                ray.shutdown()
+                time.sleep(2)
             yield
         finally:
             ray.shutdown()
 
+    def _connect(self, ray: Any) -> None:
+        _check_client(self._address)
+        _check_reachable(self._address)
+        before = signal.getsignal(signal.SIGTERM)
+        here = {"num_cpus": self.slots * self._threads, "include_dashboard": False, "object_store_memory": 100 << 20}
+        options = here if self._address == "local" else {}
+        try:
+            ray.init(self._address, **options, logging_level="ERROR", log_to_driver=False)
+        except ray.exceptions.AuthenticationError as error:
+            advice = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token of the cluster"
+            raise UserError(f"The Ray cluster at {self._address} requires a token: {advice}") from error
+        except OSError as error:
+            raise _unreachable(self._address, error) from error
+        except RuntimeError as error:
+            raise UserError(
+                f"The Ray cluster at {self._address} refuses the connection: {_last_line(error)}"
+            ) from error
+        signal.signal(signal.SIGTERM, before)  # Ray's handler would exit without recording the runs
+        self._check_room(ray)
+
     def _check_room(self, ray: Any) -> None:
         """Raise UserError if no node has the resources for an item: Ray would wait forever."""
-        needs = {"CPU": self._threads, "GPU": self._gpus}
+        needs = {"CPU": self._threads, "GPU": self.gpus}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(all(node.get(kind, 0) >= amount for kind, amount in needs.items()) for node in nodes):
-            raise UserError(f"No node of the Ray cluster has {self._threads} CPUs and {self._gpus:g} GPUs for a run")
-
-
-class _NodeFailed(Exception):  # noqa: N818  # an event, handled here
-    """The node of an item failed."""
+            raise UserError(f"No node of the Ray cluster has {self._threads} CPUs and {self.gpus:g} GPUs for a run")
 
 
 def quiet_ray() -> Any:
@@ -119,7 +177,14 @@ def quiet_ray() -> Any:
         import ray
     except ImportError:
         raise UsageError("Ray is not installed: pip install 'ablate-study[ray]'") from None
+    logging.getLogger("ray.util.client").setLevel(logging.ERROR)
     return ray
+
+
+def _check_client(address: str) -> None:
+    """Raise UsageError for a `ray://` address without Ray's client, which is an extra of its own."""
+    if address.startswith("ray://") and find_spec("grpc") is None:
+        raise UsageError(f"Address {address} needs Ray's client: pip install 'ray[client]', on the head node as well")
 
 
 def _check_reachable(address: str) -> None:
@@ -133,8 +198,12 @@ def _check_reachable(address: str) -> None:
 
 
 def _unreachable(address: str, error: OSError) -> UserError:
-    reason = str(error).splitlines()[0]
-    return UserError(f"No Ray cluster at {address} ({reason}). Start one with `ray start --head`")
+    return UserError(f"No Ray cluster at {address} ({_last_line(error)}). Start one with `ray start --head`")
+
+
+def _last_line(error: Exception) -> str:
+    """Return the last line of a message: Ray's client passes tracebacks of the head on."""
+    return next(line.strip() for line in reversed([type(error).__name__, *str(error).splitlines()]) if line.strip())
 
 
 def _run_on_node(received: bytes) -> bytes:
@@ -143,24 +212,6 @@ def _run_on_node(received: bytes) -> bytes:
             return run_packed_call(received)
     except Terminated:
         os._exit(128 + signal.SIGTERM)  # the run is recorded
-
-
-def _result(ray: Any, reference: Any) -> Any:
-    """Return the result of a task. Raises the exception of the call, or _NodeFailed."""
-    try:
-        received = ray.get(reference)
-    except (ray.exceptions.NodeDiedError, ray.exceptions.ObjectLostError) as error:
-        raise _NodeFailed(_reason(error)) from error
-    except ray.exceptions.RayError as error:
-        cancelled = isinstance(error, ray.exceptions.TaskCancelledError)
-        if isinstance(error, ray.exceptions.RayTaskError) and not cancelled:
-            raise
-        return WorkerLost(_reason(error))
-    return unpack_result(received)
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _cancel(ray: Any, references: list[Any]) -> None:

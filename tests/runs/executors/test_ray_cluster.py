@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from ablate.errors import UsageError, UserError
-from ablate.runs.executors import make_executor
+from ablate.runs.executors import make_executor, ray_cluster
 from tests import ROOT
 from tests.runs.executors.test_contract import marks
 from tests.samples.processes import PATIENCE, is_alive, until
@@ -28,7 +28,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from tests.samples import executors as samples
-from ablate.runs.executors import make_executor
+from ablate.runs.executors import make_executor, ray_cluster
 try:
     for item, result in make_executor("ray", 2).results(samples.{call}, {items!r}):
         print(result, flush=True)
@@ -103,6 +103,12 @@ def test_an_unreachable_cluster_is_reported() -> None:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(UserError, match=f"No Ray cluster at {address}"):
         list(make_executor("ray", 1, address).results(abs, [1]))
+
+
+def test_a_client_address_needs_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match=r"ray://head:10001 needs Ray's client: pip install 'ray\[client\]'"):
+        list(make_executor("ray", 1, "ray://head:10001").results(abs, [1]))
 
 
 @pytest.mark.slow
