@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from ablate.secret_forms import HIDDEN, is_secret_field, mask_forms
 
 _URI = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USER_INFO = re.compile(
@@ -17,9 +20,15 @@ _USER_INFO = re.compile(
 _OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key)[^=&;]*=)"
 _WEB_OPTION = re.compile(_OPTION + r"(?P<secret>[^&#]+)", re.IGNORECASE)  # a URL's fragment follows "#"
 _DATABASE_OPTION = re.compile(_OPTION + r"(?P<secret>[^&]+)", re.IGNORECASE)
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|API_?KEY|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
-_SHORTEST_SECRET = 6
+
+_SECRET_VARIABLE = re.compile(r"PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|TOKEN(?![A-Z])", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?", re.IGNORECASE)
+_SHORTEST_VARIABLE = 6
 """Shorter values of variables are not masked: they may be ordinary words."""
+
+_CHUNK = 2**20
+_LONGEST_SECRET = 2**15
+"""Characters at the end of a chunk of a file that are masked with the next one: a private key may begin there."""
 
 
 def mask_uri(uri: str) -> str:
@@ -39,19 +48,28 @@ def mask_secrets_of(uri: str, text: str) -> str:
     secrets = [found["secret"] or found["token"] or found["bare"] for found in _USER_INFO.finditer(uri)]
     secrets += [found["secret"] for found in _option(uri).finditer(uri)]
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, HIDDEN)
     return text
 
 
+def mask_tokens(text: str) -> str:
+    """Return a text without secrets that are recognised by their form or the name before them.
+
+    These are passwords and tokens in URIs, tokens of well-known services, private keys, HTTP credentials, passwords,
+    and random values that are assigned to a secret name. Masking the result again does not change it.
+    """
+    return mask_forms(mask_uris(text))
+
+
 def mask_secrets(text: str) -> str:
-    """Return a text without the secrets of URIs and without the values of secret environment variables.
+    """Return a text as `mask_tokens` does, also without the values of secret environment variables.
 
     A variable is secret if its name indicates it (`MLFLOW_TRACKING_PASSWORD`, `AWS_SECRET_ACCESS_KEY`). Do not use it
     for names that are compared later: such a value may be an ordinary word.
     """
-    text = mask_uris(text)
+    text = mask_tokens(text)
     for secret in _secret_variables():
-        text = text.replace(secret, "***")
+        text = text.replace(secret, HIDDEN)
     return text
 
 
@@ -66,13 +84,65 @@ def mask_values(value: Any, mask: Callable[[str], str] = mask_secrets) -> Any:
     return value
 
 
+def mask_fields(fields: Mapping[str, Any], kept: str = "") -> dict[str, Any]:
+    """Return named values, such as settings, with masked secrets. Mappings among the values are masked alike.
+
+    Texts are masked as `mask_tokens` does, as a whole if the name is that of a password, or the name is secret and the
+    value random. Numbers stay, and so do texts that occur in `kept`, such as the levels in the name of a variant.
+    """
+    return {name: _masked_field(name, value, kept) for name, value in fields.items()}
+
+
+def _masked_field(name: str, value: Any, kept: str) -> Any:
+    if isinstance(value, Mapping):
+        return mask_fields(value, kept)
+    if not isinstance(value, str):
+        return mask_values(value, mask_tokens)
+    if value in kept:
+        return value
+    return HIDDEN if is_secret_field(name, value) else mask_tokens(value)
+
+
+def mask_file(path: Path) -> None:
+    """Mask the secrets in a text file, such as the printed output of a program. Other bytes stay unchanged."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        if all(masked == text for text, masked in _masked_chunks(file)):
+            return
+        file.seek(0)
+        copy = path.with_name(f"{path.name}.masked")
+        with copy.open("w", encoding="utf-8", errors="surrogateescape", newline="") as written:
+            written.writelines(masked for _, masked in _masked_chunks(file))
+    copy.replace(path)
+
+
+def _masked_chunks(file: IO[str]) -> Iterator[tuple[str, str]]:
+    """Yield the chunks of a file, which end at line breaks outside private keys, and the same chunks masked."""
+    rest = ""
+    while text := file.read(_CHUNK):
+        text = rest + text
+        end = text.rfind("\n", 0, max(0, len(text) - _LONGEST_SECRET)) + 1 or len(text)
+        key = text.rfind("-----BEGIN ", max(0, end - _LONGEST_SECRET), end)
+        if key > 0 and "-----END" not in text[key:end]:
+            end = text.rfind("\n", 0, key) + 1 or end
+        yield text[:end], mask_secrets(text[:end])
+        rest = text[end:]
+    yield rest, mask_secrets(rest)
+
+
 def _option(uri: str) -> re.Pattern[str]:
     return _WEB_OPTION if uri.lower().startswith("http") else _DATABASE_OPTION
 
 
 def _secret_variables() -> list[str]:
     """Return the secret values in the environment, longest first, so that no secret is masked in part."""
-    secret = {
-        value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+    found = {
+        value
+        for name, value in os.environ.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST_VARIABLE and not _is_plain(name, value)
     }
-    return sorted(secret, key=len, reverse=True)
+    return sorted(found, key=len, reverse=True)
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Return whether the value of a variable is a number, or a word that is not a password."""
+    return bool(_NUMBER.fullmatch(value)) or (value.isalpha() and "PASSW" not in name.upper())

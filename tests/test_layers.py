@@ -23,9 +23,9 @@ LAYERS = (
     ("tracking",),
     ("studies",),
     ("journal", "stats", "data", "figures"),
-    ("console", "interrupts", "cores", "paths", "seeding", "redaction"),
-    ("errors",),
-    ("wording",),
+    ("console", "interrupts", "cores", "paths", "seeding"),
+    ("errors", "redaction"),
+    ("wording", "secret_forms"),
 )
 """Folders and leaf modules, top to bottom. Each may import the lower ones only."""
 

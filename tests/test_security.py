@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import json
 import os
 import pickle
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +24,11 @@ import ablate
 from ablate.cli.app import app
 from ablate.errors import UserError
 from ablate.journal.journal_lines import records
+from ablate.journal.line_format import format_line
 from ablate.journal.run_journal import Journals
 from ablate.redaction import mask_secrets, mask_values
 from ablate.report.formats.csv_writer import plain_cells
-from ablate.tracking import Project, StudyRecord, open_tracker
+from ablate.tracking import PlanEntry, Project, StudyRecord, open_tracker
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.weights import load_classifier
 from tests.samples.tracking import mlflow_project, write_run
@@ -128,6 +131,80 @@ def test_tokens_and_secret_variables_are_masked(monkeypatch: pytest.MonkeyPatch)
     assert mask_secrets("https://ghp_123@git.example/x") == "https://***@git.example/x"
     assert mask_secrets("https://h.example/x?a=1&api_key=123#y") == "https://h.example/x?a=1&api_key=***#y"
     assert mask_values({"x": ["abc/def+ghi", 3, None, "abc"]}) == {"x": ["***", 3, None, "abc"]}
+
+
+def test_settings_and_declarations_are_recorded_without_secrets_and_levels_stay() -> None:
+    settings = {"db_password": "hush-9", "url": "https://me:hush@h/x", "mask_token": "cls", "max_tokens": 512}
+    plan = [PlanEntry("0" * 12, "d", "mask_token=cls", 0)]
+    declared = {**settings, "vary.token": ["hush-level", "cls"], "arms": {"one": {"password": "level"}}}
+    record = StudyRecord("x", "Is https://me:hush@h good?", declared, plan).without_secrets()
+    assert record.declared == {**declared, "db_password": "***", "url": "https://me:***@h/x"}
+    assert record.question == "Is https://me:***@h good?"
+    assert record.without_secrets() == record
+    line = format_line("note", 0.0, {"params": settings, "recipe": {"settings": settings}, "variant": "mask_token=cls"})
+    masked = {**settings, "db_password": "***", "url": "https://me:***@h/x"}
+    assert json.loads(line) == {
+        "record": "note", "time": 0.0, "params": masked, "recipe": {"settings": masked}, "variant": "mask_token=cls"
+    }  # fmt: skip
+
+
+STUDIES = {
+    "own": '''"""Is https://me:hush-question@host.example any good?"""
+import os
+from ablate import Metric, Study, from_function
+def train(recipe, log):
+    print("export API_KEY=Zq06printed9xK7pW3vB", os.environ["MY_API_TOKEN"])
+    if recipe.seed == 1 and not recipe["a"]:
+        raise ValueError("login failed: password='hush-error' token=Zq06errtok9xK7pW3vBQ")
+    return 0.5 + 0.1 * recipe["a"] + 0.01 * recipe.seed
+settings = {"db_password": "hush-param", "hub_token": "Zq06paramk9xK7pW3vBQ", "url": "https://me:hush-url@h/x"}
+study = Study(
+    workload=from_function(train, factors={"a": "A"}, settings=settings, metric=Metric("accuracy")), seeds=2, margin=1.0
+)
+''',
+    "cmd": """from ablate import Metric, Study, from_command
+workload = from_command(
+    "{python} prog.py {b:--b|} --password {db_password} --seed {seed}",
+    settings={"db_password": "hush-option"},
+    metric=Metric("accuracy"),
+)
+study = Study(workload=workload, seeds=2, margin=1.0)
+""",
+    "prog": """import json, sys
+print("hf_AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh", file=sys.stderr)
+print("Authorization: Bearer Zq06bearer9xK7pW3vBQ", sys.argv)
+if sys.argv[-1] == "1" and "--b" in sys.argv:
+    sys.exit("cannot open postgresql://me:hush-exit@h/x")
+print(json.dumps({"accuracy": 0.5 + 0.1 * ("--b" in sys.argv)}))
+""",
+}
+
+
+@pytest.mark.slow
+def test_no_secret_of_an_own_training_is_written_or_printed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, printed output, errors, the command line and the diff, in every file that two sweeps write."""
+    monkeypatch.setenv("MY_API_TOKEN", "hush-variable")
+    (project / ".gitignore").write_text("mlruns\nreports\n")
+    for name, text in STUDIES.items():
+        (project / f"{name}.py").write_text(text)
+    git(project, "init", "-q")
+    git(project, "add", ".gitignore")
+    git(project, "commit", "-qm", "first")
+    output = ""
+    for line in [
+        ("sweep", "own.py"),
+        ("sweep", "cmd.py"),
+        ("report", "own", "--html"),
+        ("list", "--json"),
+        ("doctor",),
+    ]:
+        output += CliRunner().invoke(app, [*line, *(("--jobs", "1") if line[0] == "sweep" else ())]).output
+    files = [path for path in project.rglob("*") if path.is_file() and ".git" not in path.parts]
+    written = [path for path in files if path.suffix != ".py"]  # programs and their copies for a run
+    assert {path.name for path in written} >= {"stdout.txt", "stderr.txt", "output.txt", "diff.patch", "recipe.json"}
+    assert [path for path in written if re.search(rb"hush-|Zq06|AbCdEfGh", path.read_bytes())] == []
+    assert not re.search("hush-|Zq06|AbCdEfGh", output)
+    assert "login failed: password='***' token=***" in output
 
 
 def test_a_secret_that_is_an_ordinary_word_does_not_change_names(

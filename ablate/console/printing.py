@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ablate.redaction import mask_tokens
 from ablate.wording import printable
 
 PIPE_WIDTH = 200
@@ -83,12 +84,14 @@ def is_live() -> bool:
 
 
 def info(text: str) -> None:
-    """Print a message to standard error."""
+    """Print a message, with masked secrets, to standard error."""
+    text = mask_tokens(text)
     _message("info", text, _broken(text))
 
 
 def warning(text: str) -> None:
-    """Print a warning to standard error."""
+    """Print a warning, with masked secrets, to standard error."""
+    text = mask_tokens(text)
     _message("warning", text, _broken(f"warning: {text}").replace("warning:", "[yellow]warning:[/]", 1))
 
 
@@ -100,7 +103,8 @@ def warn_once(text: str) -> None:
 
 
 def error(text: str) -> None:
-    """Print an error to standard error."""
+    """Print an error, with masked secrets, to standard error."""
+    text = mask_tokens(text)
     _message("error", text, _broken(f"error: {text}").replace("error:", "[bold red]error:[/]", 1))
 
 

@@ -22,12 +22,14 @@ from ablate.journal.field_checks import (
     names_of,
     optional,
 )
-from ablate.redaction import mask_values
+from ablate.redaction import mask_fields, mask_values
 
 END_STATUSES = ("finished", "unstable", "failed", "out_of_memory", "killed", "pruned")
 """The final statuses of a run."""
 
 _FREE_TEXT = ("tags", "error", "trace", "environment", "data_name")
+_SETTINGS = ("params", "recipe", "tags")
+"""Fields with named values, whose secrets are also recognised by their names."""
 
 
 def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
@@ -35,8 +37,10 @@ def format_line(record: str, time: float, fields: Mapping[str, Any]) -> bytes:
 
     Raises ValueError for a record that `parse_line` would refuse, so that no journal is invalid.
     """
-    free = {name: mask_values(value) for name, value in fields.items() if name in _FREE_TEXT}
-    text = json.dumps({"record": record, "time": time, **_finite({**fields, **free})}, allow_nan=False)
+    levels = fields.get("variant", "")
+    named = {name: mask_fields(value, levels) for name, value in fields.items() if value and name in _SETTINGS}
+    free = {name: mask_values(value) for name, value in {**fields, **named}.items() if name in _FREE_TEXT}
+    text = json.dumps({"record": record, "time": time, **_finite({**fields, **named, **free})}, allow_nan=False)
     line = text.encode() + b"\n"
     try:
         parse_line(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +14,10 @@ from ablate.journal.field_checks import is_metric_name
 from ablate.journal.journal_lines import records
 from ablate.journal.mlflow_handshake import await_run_environment, discard_run_environment
 from ablate.journal.run_journal import Journal
+from ablate.redaction import mask_file
+
+OUTPUT, STDOUT, STDERR = "output.txt", "stdout.txt", "stderr.txt"
+"""The artifacts with the printed output of a training: of a function, and of a program."""
 
 
 class Diverged(Exception):  # noqa: N818  # a result, not an error
@@ -166,3 +171,10 @@ class RunLog:
     def working_folder(self) -> Path:
         """The folder in which the training may work."""
         return self._journal.working_folder
+
+
+def mask_printed_output(files: Path) -> None:
+    """Mask the secrets in the printed output of a training, which is among its artifacts in the folder `files`."""
+    for name in (OUTPUT, STDOUT, STDERR):
+        with suppress(OSError):  # most runs have one of them, or none
+            mask_file(files / name)

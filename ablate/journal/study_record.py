@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from ablate.redaction import mask_fields, mask_secrets, mask_tokens, mask_values
+
 
 @dataclass(frozen=True)
 class PlanEntry:
@@ -72,6 +74,14 @@ class StudyRecord:
             "recorded": self.recorded,
             "since": self.since,
         }
+
+    def without_secrets(self) -> Self:
+        """Return this record with masked secrets. Levels and variants stay."""
+        levels = " ".join(entry.variant for entry in self.planned_runs)
+        plain = {name: value for name, value in self.declared.items() if isinstance(value, str)}
+        declared = {**mask_values(self.declared, mask_tokens), **mask_fields(plain, levels)}
+        details = mask_values(self.details, mask_tokens)
+        return replace(self, question=mask_secrets(self.question), declared=declared, details=details)
 
     def merged_with(self, before: StudyRecord) -> Self:
         """Return this record with the declarations of an older one, if they differ, among the earlier ones."""

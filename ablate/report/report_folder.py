@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.redaction import mask_tokens
 from ablate.report.formats.html import html, with_pictures
 
 _FILES = (
@@ -99,6 +100,7 @@ def _replace_files(made: Path, folder: Path) -> None:
 
 def write_document(text: str, title: str, folder: Path, *, as_html: bool) -> None:
     """Write `report.md` and, if `as_html`, `report.html` with the images in `folder`."""
+    text = mask_tokens(text)  # of settings and errors of runs of others
     (folder / "report.md").write_text(with_pictures(text, folder), encoding="utf-8")
     if as_html:
         (folder / "report.html").write_text(html(text, title, folder), encoding="utf-8")

@@ -19,7 +19,7 @@ from ablate.interrupts import Terminated
 from ablate.journal.journal_lines import SCHEMA, records
 from ablate.journal.process_identity import SILENCE, is_alive, this_process
 from ablate.journal.run_journal import Journal, Journals, Run, load
-from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver
+from ablate.journal.run_log import Diverged, Pruned, RunLog, RunObserver, mask_printed_output
 from ablate.runs import provenance
 from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job, Outcome, TrainingFailed, TrainingLost
@@ -210,9 +210,9 @@ def _write_end(journal: Journal, job: Job, end: _RunEnd, started: float) -> None
     if end.status == "unstable" and job.data.floor is not None:
         metrics.setdefault(job.recipe.workload.metric.tracked, job.data.floor)
     metrics["time/total_s"] = time.perf_counter() - started
-    own = job.recipe.workload.study_file
-    code = {"code": own.code_digest} if own else {}
+    code = {"code": own.code_digest} if (own := job.recipe.workload.study_file) else {}
     params = {**code, **(end.outcome.params if end.outcome else {})}
+    mask_printed_output(journal.files)
     journal.write("end", status=end.status, metrics=metrics, params=params, error=end.error, trace=end.trace)
 
 
@@ -234,15 +234,15 @@ def _study_file(job: Job) -> Path | None:
 
 def _write_artifacts(journal: Journal, job: Job, log: RunLog, project: Path) -> None:
     """Write the artifacts of every run: recipe, history as a table, environment, uncommitted changes."""
-    recipe = json.dumps({**job.recipe.as_dict(), "key": job.recipe.key}, indent=2)
+    start = records(journal.path)[0]  # without secrets
+    recipe = json.dumps({**start["recipe"], "key": job.recipe.key}, indent=2)
     log.file("recipe.json").write_text(recipe + "\n", encoding="utf-8")
     names = sorted({name for row in log.history for name in row} - {"step"})
     with log.file("history.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, ["step", *names])
         table.writeheader()
         table.writerows(log.history)
-    environment = records(journal.path)[0]["environment"]
-    versions = environment["versions"].items()
+    environment, versions = start["environment"], start["environment"]["versions"].items()
     packages = [f"{DISTRIBUTION if name == 'ablate' else name}=={number}" for name, number in versions]
     facts = [f"# {name}: {environment[name]}" for name in ("platform", "processor", "commit", "dirty")]
     log.file("environment.txt").write_text("\n".join(facts + packages) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UsageError
+from ablate.redaction import mask_fields
 from ablate.stats.metric import Metric
 from ablate.studies.conditions import Conditions, RequestedConditions, custom_conditions
 from ablate.studies.registry import FactorRegistry
@@ -105,7 +106,8 @@ class Workload:
     def scale_of(self, settings: Mapping[str, Value]) -> str:
         """Return a description of the scale: `width 16, 16 epochs, 10,000 training images`."""
         named = [setting for setting in self.settings if setting.scale_text and setting.name in settings]
-        parts = [setting.scale_text.format(_formatted(settings[setting.name])) for setting in named]
+        shown = mask_fields({setting.name: settings[setting.name] for setting in named})
+        parts = [setting.scale_text.format(_formatted(shown[setting.name])) for setting in named]
         ones = [settings[setting.name] == 1 and setting.scale_text.startswith("{0} ") for setting in named]
         parts = [part.removesuffix("s") if is_one else part for part, is_one in zip(parts, ones, strict=True)]
         return ", ".join(parts).replace(", of ", " of ")

@@ -174,4 +174,4 @@ class SearchSession:
             "tuning": {"searches": {spec.base.label: search_record(self.task, self.trials, self.importances)}},
         }
         plan = planned_runs(self.task, self.trials)
-        return StudyRecord(spec.name, question, declared, plan, details=details)
+        return StudyRecord(spec.name, question, declared, plan, details=details).without_secrets()

@@ -212,7 +212,7 @@ class SweepSession:
         data = self.planned[0].job.data
         declared = {**study.declared, **looks}
         details = {**study.design_as_dict(), **looks, "data": data.provenance, "floor": data.floor}
-        return StudyRecord(study.name, study.question, declared, entries, details=details)
+        return StudyRecord(study.name, study.question, declared, entries, details=details).without_secrets()
 
     @property
     def is_recorded(self) -> bool:

@@ -13,6 +13,7 @@ from ablate.journal import receipt
 from ablate.journal.journal_lines import DamagedJournalError, records
 from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
+from ablate.journal.run_log import mask_printed_output
 from ablate.tracking.contract import SINGLE_RUNS
 from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.records import (
@@ -180,6 +181,8 @@ def study_run(store: Store, experiment: str, name: str) -> StoredRun | None:
 def _keep_files(store: Store, run: str, journal: Path, *, remove: bool) -> None:
     folder = journal.with_suffix(".files")
     if folder.is_dir():
+        if not remove:
+            mask_printed_output(folder)  # its process, which is gone, has not
         store.upload(run, folder)
         if remove:
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,14 +6,12 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import StoreError, UserError
 from ablate.journal.process_identity import this_process
 from ablate.journal.study_lines import check_fields
 from ablate.journal.study_record import StudyRecord
-from ablate.redaction import mask_secrets, mask_uris, mask_values
 from ablate.tracking.mlflow_backend import schema
 from ablate.tracking.mlflow_backend.delivery import study_run
 from ablate.tracking.mlflow_backend.records import (
@@ -36,7 +34,7 @@ class DamagedPlanError(UserError):
 def open_study(store: Store, study: StudyRecord) -> str:
     """Record a study; see `StudyTracker.open_study`."""
     now = time.time()
-    study = _without_secrets(study)
+    study = study.without_secrets()
     experiment = store.experiment(study.name)
     stored = study_run(store, experiment, study.name)
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
@@ -51,11 +49,6 @@ def open_study(store: Store, study: StudyRecord) -> str:
         store.log(run, batch)
     store.write_json(run, schema.PLAN, study.as_dict())
     return run
-
-
-def _without_secrets(study: StudyRecord) -> StudyRecord:
-    declared, details = (mask_values(plain, mask_uris) for plain in (study.declared, study.details))
-    return replace(study, question=mask_secrets(study.question), declared=declared, details=details)
 
 
 def close_study(store: Store, name: str, status: str) -> None:

@@ -16,6 +16,7 @@ from typing import Self, Unpack
 
 from ablate.cores import thread_limits
 from ablate.errors import UsageError, UserError
+from ablate.journal.run_log import STDERR, STDOUT
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.settings import Value
@@ -28,9 +29,6 @@ from ablate.workloads.custom.levels import command_factors, split_factors
 from ablate.workloads.custom.output_parsing import ResultReader, final_traceback, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
 from ablate.workloads.custom.run_folder import working_folder
-
-STDOUT, STDERR = "stdout.txt", "stderr.txt"
-"""The artifacts with a program's output."""
 
 _PLACEHOLDERS = ("seed", "threads", "device", "python", "here", "files", "checkpoint")
 """Placeholders as well as settings: interpreter, the study's folder, the folders of artifacts and checkpoint, ..."""

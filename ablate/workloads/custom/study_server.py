@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from ablate.cores import limit_threads
 from ablate.errors import UserError
 from ablate.interrupts import Terminated, raise_terminated, repeat_ignored_interrupts
+from ablate.journal.run_log import OUTPUT
 from ablate.studies.workload import StudyFile
 from ablate.workloads.custom import process_guard
 from ablate.workloads.custom.absolute_paths import AbsolutePaths
@@ -41,9 +42,6 @@ from ablate.workloads.custom.study_messages import (
     RunResult,
     portable,
 )
-
-OUTPUT = "output.txt"
-"""The artifact with the printed output of a training."""
 
 _SAFE_THREADS = ("jemalloc_bg_thd",)
 """Threads that survive a fork: the memory allocator of Apache Arrow, which pandas imports, starts its own again."""

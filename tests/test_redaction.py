@@ -1,0 +1,195 @@
+"""Secrets are recognised by their form, and nothing else is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ablate.redaction import mask_fields, mask_file, mask_secrets, mask_tokens
+from ablate.studies.recipe import Recipe
+from ablate.studies.workload import find_workload
+
+RANDOM = "Zq06difftok9xK7pW3vB"
+KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn' * 2}\nyPB=\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f'API_TOKEN = "{RANDOM}"', 'API_TOKEN = "***"'),
+        (f"+aws_secret_access_key: {RANDOM}", "+aws_secret_access_key: ***"),
+        ("secret=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "secret=***"),
+        (f"Authorization: Bearer {RANDOM}", "Authorization: Bearer ***"),
+        (f"Authorization: Basic {RANDOM}==", "Authorization: Basic ***"),
+        (f'{{"api_key": "{RANDOM}"}}', '{"api_key": "***"}'),
+        (rf"{{\"api_key\": \"{RANDOM}\"}}", r"{\"api_key\": \"***\"}"),
+        (f"os.environ['HF_TOKEN'] = '{RANDOM}'", "os.environ['HF_TOKEN'] = '***'"),
+        ("WANDB_API_KEY=7fd3a9c1b27fd3a9c1b27fd3a9c1b2", "WANDB_API_KEY=***"),
+        ("secret: 550e8400-e29b-41d4-a716-446655440000", "secret: ***"),
+        ('password = "hunter2"', 'password = "***"'),
+        ('password: str | None = "hunter2"', 'password: str | None = "***"'),
+        ("DB_PASSWORD=hunter", "DB_PASSWORD=***"),
+        ("Server=x;Password=hunter2;", "Server=x;Password=***;"),
+        ("train --password hunter2 --lr 1", "train --password *** --lr 1"),
+        ('["--db-password", "hunter2"]', '["--db-password", "***"]'),
+        (f"--api-key {RANDOM}", "--api-key ***"),
+        (f"GH = 'ghp_{RANDOM * 2}'", "GH = '***'"),
+        ("see hf_AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGh", "see ***"),
+        (f"sk-proj-{RANDOM}-{RANDOM}", "***"),
+        ("id AKIAIOSFODNN7EXAMPLE", "id ***"),
+        ("xoxb-123456789012-abcdefGHIJ", "***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N", "***"),
+        ("token: password=hunter2x", "token: password=***"),
+        (f"a {KEY} b", "a -----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY----- b"),
+        (KEY.partition("yPB")[0], "-----BEGIN RSA PRIVATE KEY-----***\n"),
+    ],
+)
+def test_secrets_are_masked(text: str, masked: str) -> None:
+    assert mask_tokens(text) == masked
+    assert mask_tokens(masked) == masked
+
+
+ORDINARY = (
+    "mask_token=cls",
+    "mask_token: <mask>",
+    "pad_token='[PAD]'",
+    "num_tokens=512, max_tokens=12345678 tokens: 123456789 tokens/s 98765.4321",
+    "token = tokenizer.encode(x)",
+    "token='facebook/opt-125m-deduped'",
+    "tokenizer: bert-base-uncased",
+    "secret=2024-01-15T10:00:00",
+    "api_key = os.environ['X']",
+    "key=3f9a1c2b4d5e seed 12345678901234567890",
+    "commit d41d8cd98f00b204e9800998ecf8427e",
+    "password = get_password()",
+    "connect(password=password, token=args.token1)",
+    "getpass('Password: ')",
+    'PASSWORD="$PASSWORD" PASSWORD=$(cat file)',
+    "usage: [--password PASSWORD] [--token TOKEN] --token cls",
+    "password: str",
+    "sk-learn-contrib-project sk-resnet50-layer3-block2 hf_transformers_tokenizer_fast",
+    "Basic training-loop of a Bearer block_layer3_conv2_bn",
+    "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+)
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_words_numbers_and_identifiers_stay(text: str) -> None:
+    assert mask_tokens(text) == text
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "password",
+            "PASSWORD",
+            "token",
+            "api_key",
+            "--",
+            "=",
+            ":",
+            " ",
+            '"',
+            "'",
+            "\n",
+            "://",
+            "@",
+            "Bearer ",
+            "hunter2",
+        ),
+        *(
+            "ghp_",
+            "sk-",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----END",
+            RANDOM,
+            "***",
+            "?",
+            "&",
+            "(",
+            ".",
+            "\\",
+            "$",
+            "a",
+            "7",
+        ),
+    ]
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(PIECES | st.text(max_size=3), max_size=12).map("".join))
+def test_masking_again_changes_nothing(text: str) -> None:
+    once = mask_tokens(text)
+    assert mask_tokens(once) == once
+
+
+WORD = st.from_regex(r"[a-z]{1,9}[0-9]{0,3}", fullmatch=True)
+NAME = st.lists(WORD, min_size=1, max_size=3).map("_".join)
+VALUE = st.integers() | st.floats() | st.booleans() | st.none() | WORD | NAME | NAME.map(str.title)
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(NAME | st.sampled_from(["mask_token", "key", "api_key", "secret", "num_tokens"]), VALUE))
+def test_ordinary_settings_stay(ordinary: dict[str, object]) -> None:
+    assert repr(mask_fields(ordinary)) == repr(ordinary)
+    text = " ".join(f"{name}={value}" for name, value in ordinary.items())
+    assert mask_tokens(text) == text
+
+
+@settings(max_examples=20)
+@given(name=NAME, value=st.integers() | st.floats() | st.booleans())
+def test_numbers_stay_under_any_name(name: str, value: float) -> None:
+    numbers = {f"{name}_password": value, "token": value}
+    assert repr(mask_fields(numbers)) == repr(numbers)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from(find_workload("resnet9").factors.baseline), st.integers(0, 2**62))
+def test_recipes_of_the_built_in_training_stay(factor: str, seed: int) -> None:
+    recipe = Recipe.of(find_workload("resnet9"), seed=seed).without(factor)
+    assert mask_fields(recipe.as_dict()) == recipe.as_dict()
+    assert mask_fields(recipe.params) == recipe.params
+
+
+def test_fields_are_masked_by_their_names_and_levels_stay() -> None:
+    fields = {"db_password": "hunter", "hub": {"token": RANDOM}, "url": "https://me:pw@h", "password": 12345, "n": [1]}
+    assert mask_fields(fields) == {
+        "db_password": "***",
+        "hub": {"token": "***"},
+        "url": "https://me:***@h",
+        "password": 12345,
+        "n": [1],
+    }
+    assert mask_fields({"token": RANDOM, "password": "long"}, f"token={RANDOM}+password=long")["token"] == RANDOM
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("VLLM_MAX_TOKENS", "131072"), ("SOME_TOKEN", "12.500"), ("X_KEY", "abcdefgh")]
+)
+def test_variables_that_are_numbers_or_words_are_not_masked(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OPENAI_API_KEY", "disabled")
+    assert mask_secrets(f"disabled {value}") == f"disabled {value}"
+
+
+def test_a_file_is_masked_in_pieces_and_otherwise_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.redaction._CHUNK", 300)
+    monkeypatch.setattr("ablate.redaction._LONGEST_SECRET", 150)
+    path, other = tmp_path / "stdout.txt", tmp_path / "stderr.txt"
+    noise = b"\xff loss 3\r\n" * 20
+    secrets = f"API_KEY={RANDOM}\nhttps://me:Zq1@h\n{KEY}\n".encode()
+    path.write_bytes((noise + secrets) * 3 + noise)
+    other.write_bytes(noise)
+    before = other.stat()
+    for file in (path, other):
+        mask_file(file)
+    masked = b"API_KEY=***\nhttps://me:***@h\n-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\n"
+    assert path.read_bytes() == (noise + masked) * 3 + noise
+    assert other.stat().st_ino == before.st_ino
+    assert len(list(tmp_path.iterdir())) == 2
