@@ -53,6 +53,9 @@ pre { padding: .7rem; white-space: pre-wrap; overflow-wrap: anywhere; } pre code
   h2, summary { break-after: avoid; } summary { list-style: none; font-size: 1.15em; }
   .table { overflow: visible; } table { font-size: .85em; } pre { white-space: pre-wrap; } }
 """
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""The content security policy: no scripts, no forms, and nothing is loaded; styles and images are in the page."""
+
 _IMAGE = re.compile(r'<img src="(figures/[\w\-]+\.png)"(.*?)>')
 _MARKDOWN_IMAGE = re.compile(r"^!\[(.*)\]\((figures/[\w\-]+\.png)\)$", re.MULTILINE)
 _NARROW = "(max-width: 40rem)"  # the same width as in the style above
@@ -90,6 +93,7 @@ def html(markdown: str, title: str, folder: Path) -> str:
     body = _IMAGE.sub(lambda found: _figure(folder / found[1], found[2]), body)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )
