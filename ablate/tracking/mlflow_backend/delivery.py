@@ -163,7 +163,7 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
         if run.start == milliseconds(start["time"])  # a run of another machine may have the same name
     ]
     if found:
-        first = min(found, key=lambda run: run.id)
+        first = store.only_one(found)
         return first.id, first.status == "RUNNING"
     tags = start_tags(start, name)
     if study != SINGLE_RUNS and (parent := study_run(store, experiment, study)):

@@ -123,9 +123,25 @@ class Store:
             self._client.set_experiment_tag(experiment, name, value)
 
     def create(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> str:
-        """Create a run and return its identifier."""
+        """Create a run and return its identifier.
+
+        MLflow repeats a request whose answer was lost, and a server that had processed it then has two runs.
+        """
         with self._explaining():
-            return str(self._client.create_run(experiment, start, dict(tags), name).info.run_id)
+            run = str(self._client.create_run(experiment, start, dict(tags), name).info.run_id)
+        if not is_server(self.uri):
+            return run
+        found = self.search({experiment: ""}, f"attributes.start_time = {start}")
+        equal = [one for one in found if dict(tags).items() <= one.tags.items()]
+        return self.only_one(equal).id if equal else run
+
+    def only_one(self, equal: Sequence[StoredRun]) -> StoredRun:
+        """Return the first of several runs that are the same one, and delete the others if they are empty."""
+        first, *others = sorted(equal, key=lambda run: (not run.latest and not run.params, run.id))
+        for run in others:
+            if not run.latest and not run.params:
+                self.delete(run.id)
+        return first
 
     def log(self, run: str, batch: Batch) -> None:
         """Log a batch in one call; it must respect the store's limits."""

@@ -13,7 +13,6 @@ from ablate.journal.process_identity import this_process
 from ablate.journal.study_lines import check_fields
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.mlflow_backend import schema
-from ablate.tracking.mlflow_backend.delivery import study_run
 from ablate.tracking.mlflow_backend.records import (
     Batch,
     instant,
@@ -36,7 +35,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
     now = time.time()
     study = study.without_secrets()
     experiment = store.experiment(study.name)
-    stored = study_run(store, experiment, study.name)
+    found = store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.STUDY))
+    stored = store.only_one([run for run in found if run.start == found[0].start]) if found else None
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
     if stored:
         with suppress(DamagedPlanError):  # it is replaced

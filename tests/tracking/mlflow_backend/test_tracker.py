@@ -34,6 +34,38 @@ def project(tmp_path: Path) -> Project:
     return mlflow_project(tmp_path / "project")
 
 
+def test_a_creation_whose_answer_is_lost_makes_one_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow repeats the request; if that fails too, the next delivery finds both runs."""
+    from mlflow.tracking import MlflowClient
+
+    tracker, create, failures = open_tracker(project), MlflowClient.create_run, [False]
+    path = write_run(project)
+    tracker.undelivered([path])  # connects
+    monkeypatch.setattr(store, "is_server", lambda _: True)
+
+    def create_twice(client: Any, *arguments: Any) -> Any:
+        create(client, *arguments)
+        made = create(client, *arguments)
+        if failures and failures.pop():
+            raise OSError("lost")
+        return made
+
+    monkeypatch.setattr(MlflowClient, "create_run", create_twice)
+    record = StudyRecord("asked", "Why?", {"margin": 1.0}, [])
+    for deliver in (lambda: tracker.open_study(record), lambda: tracker.deliver(path)):
+        failures[:] = [True]
+        with pytest.raises(StoreError, match="lost"):
+            deliver()
+        deliver()
+    tracker.open_study(StudyRecord("other", "Why?", {"margin": 1.0}, []))
+    tracker.deliver(write_run(project, f"{KEY}-feed-1"))
+    names = [
+        stored.tags.get("ablate.run", stored.name) for stored in tracker._store.search(tracker._store.experiments())
+    ]
+    assert len(names) == len(set(names)) == 4
+    assert tracker.study("asked").question == "Why?"
+
+
 def client_of(project: Project) -> Any:
     from mlflow.tracking import MlflowClient
 
