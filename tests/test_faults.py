@@ -18,12 +18,9 @@ from ablate.studies.job import Job
 from ablate.tracking import open_tracker
 from ablate.workloads.custom.study_file import load_study
 from tests import ROOT
-from tests.faults.__main__ import main
+from tests.faults.__main__ import FAULTS, main
 from tests.faults.kills import KILLS, STUDY
-from tests.faults.others import OTHERS
-from tests.faults.stores import STORES
-from tests.faults.surroundings import SURROUNDINGS
-from tests.faults.tally import Tally, table
+from tests.faults.tally import Tally, merged, read_table, table
 from tests.faults.trials import TrialAuditor
 from tests.samples import toy
 from tests.samples.processes import start_program
@@ -51,7 +48,7 @@ def test_a_small_part_of_the_fault_suite() -> None:
 @pytest.mark.slow
 def test_every_fault() -> None:
     page = inject_faults("--share", "0.1", patience=3600)
-    assert page.count("\n|") == 3 + sum(map(len, (KILLS, OTHERS, SURROUNDINGS, STORES)))
+    assert page.count("\n|") == 3 + len(FAULTS)
 
 
 def test_at_least_two_hundred_kills_are_in_the_whole_suite() -> None:
@@ -65,6 +62,18 @@ def test_the_harm_of_a_fault_is_reported() -> None:
     assert "lost: a run" in table([harm], "")
     with pytest.raises(SystemExit):
         main(["--no-such-flag"])
+
+
+def test_rows_of_a_page_are_replaced_one_by_one() -> None:
+    bad = Tally("b", tries=3, seconds=7.0, date="2026-11-27", commit="abc1234")
+    bad.add_duplicate("a run")
+    rows = [Tally("a", skipped="mounting is not permitted"), bad, Tally("old", tries=1)]
+    assert read_table(table(rows, "words")) == rows
+    new = Tally("b", tries=9, date="2026-11-28", commit="def5678+")
+    after = read_table(table(merged(rows, [new, Tally("c")], ["a", "b", "c"]), ""))
+    assert after == [rows[0], new, Tally("c"), rows[2]]
+    committed = read_table((ROOT / "reports" / "faults.md").read_text())
+    assert all(row.date and row.commit and row.passed for row in committed)
 
 
 def test_lost_trials_are_reported(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ class Auditor:
                 if run and run.ended is not None:
                     self._compare(database, run)
             self._check_values(database)
+            self._check_studies(database)
         for path in self.project.journals.glob("*.files"):
             self._report(self.tally.add_loss, f"{path.name} was not delivered")
         check_files(self.project.artifacts, self.tally)
@@ -118,6 +119,15 @@ class Auditor:
         )
         for key, step in database.execute(twice):
             self._report(self.tally.add_duplicate, f"the value of {key} at step {step}")
+
+    def _check_studies(self, database: sqlite3.Connection) -> None:
+        twice = (
+            "select name.value, count(*) from tags name join tags kind on kind.run_uuid = name.run_uuid "
+            "join runs r on r.run_uuid = name.run_uuid where name.key = 'ablate.study' and kind.key = 'ablate.kind' "
+            "and kind.value = 'study' and r.lifecycle_stage = 'active' group by name.value having count(*) > 1"
+        )
+        for name, count in database.execute(twice):
+            self._report(self.tally.add_duplicate, f"{count} records of study {name} in MLflow")
 
 
 def check_files(folder: Path, tally: Tally) -> None:

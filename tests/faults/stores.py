@@ -218,13 +218,16 @@ def lost_answers(trial: Trial) -> None:
         while trial.has_tries_left:
             number = trial.tally.tries
             project = trial.project(f"project-{number}")
-            (project / f"kitchen{number}.py").write_text(SLOW)
+            own = SLOW.replace('"pause": 0.2', f'"pause": 0.{200 + number}')  # recipes that no other try has
+            (project / f"kitchen{number}.py").write_text(own)
             line = ("sweep", f"kitchen{number}.py", "--threads", "1", *WORKERS)
-            settings = {"target": f"http://127.0.0.1:{port}", "spoiled": trial.moments.uniform(0.05, 0.4)}
+            settings = {"target": f"http://127.0.0.1:{port}", "spoiled": trial.moments.uniform(0.05, 0.2)}
             with answering(**settings, random=staticmethod(trial.moments.random)) as address:
                 ended = Command(line, project, {"MLFLOW_TRACKING_URI": address}).run()
                 require_clean_end(trial, ended)
                 trial.require_success(ended)
+                for _ in range(3):  # each delivers a part
+                    require_clean_end(trial, Command(("sync",), project, {"MLFLOW_TRACKING_URI": address}).run())
             for command in [("sync",), line]:
                 trial.run_to_end(Command(command, project, {"MLFLOW_TRACKING_URI": settings["target"]}))
             Auditor(project, trial.tally).check()
@@ -237,6 +240,6 @@ STORES: list[tuple[str, Callable[[Trial], None], int]] = [
     ("database deleted, emptied, truncated, damaged or replaced during a sweep", database_changed, 7),
     ("artifact store that refuses files", artifacts_refused, 2),
     ("server that answers 500, 429, 404, a web page, half an answer, a byte per second", wrong_answers, 40),
-    ("server whose answers are lost at random", lost_answers, 1),
+    ("server whose answers are lost at random", lost_answers, 24),
 ]
 """Name, function and number of tries of each fault of the store."""
