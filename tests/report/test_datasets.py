@@ -13,6 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
+from ablate.report.formats.means_table import panels
 from ablate.stats.effects import EFFECT_COLUMNS
 from tests.stats.test_datasets import KNOWN
 
@@ -92,6 +93,14 @@ def test_two_metrics_two_data_sets_three_methods_and_five_seeds_are_one_table() 
     assert read("datasets.csv")["role"].tolist() == ["primary"] * 2 + ["secondary"] * 2
     assert (facts["effects"][0]["variant"], facts["effects"][0]["dataset"]) == ("mlp", "set_0")
     assert "f1 over the data sets, secondary" in text.replace("`", "")
+
+
+def test_a_table_of_means_wider_than_the_text_continues_below() -> None:
+    heads = [(f"set_{place}", f"{metric} (%)") for place in range(5) for metric in ("acc", "f1")]
+    rows = [["base", *["83.11 ± 1.59"] * 10]]
+    assert panels(heads, rows, 300) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert panels(heads, rows, 600) == [list(range(8)), [8, 9]]
+    assert panels(heads, rows, 100) == [[place] for place in range(10)], "a data set alone is too wide"
 
 
 def test_the_known_answer_over_the_data_sets() -> None:

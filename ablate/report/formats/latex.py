@@ -38,7 +38,7 @@ def _escaped(text: str) -> str:
     return _ANY.sub(lambda found: _SPECIAL[found[0]], text)
 
 
-def _name(text: str) -> str:
+def breaking(text: str) -> str:
     """Return a name that may break after its separators, and within long parts without any."""
     parts = re.findall(rf"[^{_SEPARATORS}]+[{_SEPARATORS}]?|[{_SEPARATORS}]", one_line(text))
     pieces = (re.findall(f".{{1,{_LONGEST_PART}}}", part) for part in parts)
@@ -134,7 +134,7 @@ def _lines(table: PaperTable, layout: _Layout) -> Iterator[str]:
             means = [f"\\textbf{{{line}}}" for line in means] if row.is_best else means
             mean = _stack(means) if len(means) > 1 else means[0]
             cells = [
-                f"\\raggedright {_name(row.name)}", row.n, mean, difference,
+                f"\\raggedright {breaking(row.name)}", row.n, mean, difference,
                 f"\\raggedright {tex(row.verdict)}",
             ]  # fmt: skip
             yield f"    {' & '.join(cells)} \\tabularnewline"  # \\\\ would end a line within the last cell

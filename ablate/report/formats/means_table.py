@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from ablate.report.analysis import Analysis
 from ablate.report.dataset_analysis import Means, dataset_names, means_of, variant_names
-from ablate.report.formats.latex import engine, label, tex
+from ablate.report.formats.latex import DIGIT, GAP, TEXT_WIDTH, breaking, engine, label, tex
+from ablate.report.formats.latex import MOST_ROWS as LONG_TABLE
 from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, spread
 from ablate.stats.metric import Metric
 
 Cells = list[list[str]]
+
+_NAMES = 110.0
+"""The largest width of the names of variants, in points."""
 
 
 def has_means_table(analysis: Analysis) -> bool:
@@ -68,35 +75,71 @@ def means_section(analysis: Analysis) -> str:
 
 
 def means_latex(analysis: Analysis) -> str:
-    """Return the table with booktabs: the data sets span the columns of their metrics."""
+    """Return the table with booktabs: the data sets span the columns of their metrics.
+
+    A table that is wider than the text continues below, with the variants again; a long one needs longtable.
+    """
     heads, rows, differ = _columns(analysis)
-    datasets = list(dict.fromkeys(dataset for dataset, _ in heads))
-    per_dataset = len(heads) // len(datasets)
-    lines = []
-    if datasets != [""]:
-        spans = [rf"\multicolumn{{{per_dataset}}}{{c}}{{{tex(dataset)}}}" for dataset in datasets]
-        firsts = range(2, 2 + len(heads), per_dataset)
-        rules = [rf"\cmidrule(lr){{{first}-{first + per_dataset - 1}}}" for first in firsts]
+    caption = f"  \\caption{{{tex(analysis.study.name)}. {tex(_words(analysis, differ))}}}\n"
+    caption += f"  \\label{{{label(analysis)}-means}}"
+    names = max(len(row[0]) for row in rows) * DIGIT
+    first = "l" if names <= _NAMES else f"p{{{_NAMES / TEXT_WIDTH:.3f}\\textwidth}}"
+    parts = panels(heads, rows, TEXT_WIDTH - min(names, _NAMES))
+    is_long = len(rows) > LONG_TABLE
+    tables: list[str] = []
+    for places in parts:
+        top = "\n".join(_head([heads[place] for place in places]))
+        body = "\n".join(_line(row, places, breaks=first != "l") for row in rows)
+        columns = f"@{{}}{first}{'r' * len(places)}@{{}}"
+        if is_long:
+            begin = f"  \\begin{{longtable}}{{{columns}}}\n" + ("" if tables else f"{caption} \\\\\n")
+            tables.append(f"{begin}    \\toprule\n{top}\n    \\midrule\n    \\endhead\n{body}\n"
+                          "    \\bottomrule\n  \\end{longtable}\n")  # fmt: skip
+        else:
+            tables.append(f"  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n{top}\n    \\midrule\n{body}\n"
+                          "    \\bottomrule\n  \\end{tabular}\n")  # fmt: skip
+    font = "  \\footnotesize\n  \\setlength{\\tabcolsep}{4pt}\n"
+    if is_long:
+        made = f"{{\n{font}{''.join(tables)}}}\n"
+    else:
+        joined = "\n  \\medskip\n".join(tables)
+        made = f"\\begin{{table}}\n  \\centering\n{caption}\n  \\smallskip\n{font}{joined}\\end{{table}}\n"
+    packages = "booktabs,longtable" if is_long else "booktabs"
+    return f"% needs \\usepackage{{{packages}}}\n{engine(made)}{made}"
+
+
+def panels(heads: Sequence[tuple[str, str]], rows: Cells, room: float) -> list[list[int]]:
+    """Return the places of the columns side by side: whole data sets, unless one alone is too wide."""
+    cells = [max(len(text) for text in [head, *(row[place + 1] for row in rows)]) * DIGIT + GAP
+             for place, (_, head) in enumerate(heads)]  # fmt: skip
+    groups: list[list[int]] = []
+    for _, found in groupby(range(len(heads)), key=lambda place: heads[place][0]):
+        group = list(found)
+        groups += [group] if sum(cells[place] for place in group) <= room else [[place] for place in group]
+    panels: list[list[int]] = [[]]
+    used = 0.0
+    for group in groups:
+        width = max(sum(cells[place] for place in group), len(heads[group[0]][0]) * DIGIT + GAP)
+        if panels[-1] and used + width > room:
+            panels.append([])
+            used = 0.0
+        panels[-1] += group
+        used += width
+    return panels
+
+
+def _head(heads: Sequence[tuple[str, str]]) -> list[str]:
+    lines, place, spans, rules = [], 2, [], []
+    for dataset, found in groupby(dataset for dataset, _ in heads):
+        number = len(list(found))
+        spans.append(rf"\multicolumn{{{number}}}{{c}}{{{tex(dataset)}}}")
+        rules.append(rf"\cmidrule(lr){{{place}-{place + number - 1}}}")
+        place += number
+    if any(dataset for dataset, _ in heads):
         lines += [f"    & {' & '.join(spans)} \\\\", f"    {' '.join(rules)}"]
-    lines.append(f"    Variant & {' & '.join(tex(metric) for _, metric in heads)} \\\\")
-    body = [f"    {' & '.join(map(tex, row))} \\\\" for row in rows]
-    caption = f"{tex(analysis.study.name)}. {tex(_words(analysis, differ))}"
-    made = "\n".join(
-        [
-            "\\begin{table}",
-            "  \\centering",
-            "  \\small",
-            f"  \\caption{{{caption}}}",
-            f"  \\label{{{label(analysis)}-means}}",
-            f"  \\begin{{tabular}}{{l{'r' * len(heads)}}}",
-            "    \\toprule",
-            *lines,
-            "    \\midrule",
-            *body,
-            "    \\bottomrule",
-            "  \\end{tabular}",
-            "\\end{table}",
-            "",
-        ]
-    )
-    return f"% needs \\usepackage{{booktabs}}\n{engine(made)}{made}"
+    return [*lines, f"    Variant & {' & '.join(tex(metric) for _, metric in heads)} \\\\"]
+
+
+def _line(row: Sequence[str], places: Sequence[int], *, breaks: bool) -> str:
+    name = f"\\raggedright {breaking(row[0])}" if breaks else tex(row[0])
+    return f"    {' & '.join([name, *(tex(row[place + 1]) for place in places)])} \\\\"

@@ -143,8 +143,9 @@ def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | No
         for name, text in row.items():
             if not is_missing(text) and name != axis and not _is_step(name):
                 is_number = read_number(text) is not None
-                twice[name] = twice.get(name, 0) + (is_number and step in cells.setdefault(name, {}))
-                cells.setdefault(name, {})[step] = text
+                earlier = cells.setdefault(name, {}).get(step, text)
+                twice[name] = twice.get(name, 0) + (is_number and earlier != text)
+                cells[name][step] = text
     repeated = [f"{name} ({number})" for name, number in twice.items() if number]
     caution = (
         f"Values of {path} were recorded more than once at a step, and the last one counts: {listed(repeated, 3)}."

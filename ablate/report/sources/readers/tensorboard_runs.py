@@ -217,6 +217,12 @@ def _curve(run: _Run, tag: str) -> Curve:
     return Curve(array("d", steps), array("d", map(values.__getitem__, steps)), tag in run.single)
 
 
+def _replaced(points: Sequence[tuple[int, float]]) -> int:
+    """Return the number of values that another one at the same step replaces."""
+    last = dict(points)
+    return sum(str(value) != str(last[step]) for step, value in points)  # as texts, NaN is equal to NaN
+
+
 def _cautions(runs: Mapping[str, _Run], curves: Mapping[str, Mapping[str, Curve]]) -> list[str]:
     cautions = []
     incomplete = [path for run in runs.values() for path in run.incomplete]
@@ -226,10 +232,10 @@ def _cautions(runs: Mapping[str, _Run], curves: Mapping[str, Mapping[str, Curve]
             f"writing: {listed(incomplete, 3)}."
         )
     twice = {
-        f"{name} ({tag}: {len(points) - len(curves[name][tag].steps)})"
+        f"{name} ({tag}: {number})"
         for name, run in runs.items()
         for tag, points in run.points.items()
-        if len(points) > len(curves[name][tag].steps)
+        if len(points) > len(curves[name][tag].steps) and (number := _replaced(points))
     }
     if twice:
         cautions.append(

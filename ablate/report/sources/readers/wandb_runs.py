@@ -14,6 +14,7 @@ from ablate.report.sources.columns import DEFAULT_METRICS, plain
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.recorded_texts import number_in
 from ablate.report.sources.readers.run_table import Curve, DrawnCurves, RunTable, cell, flat, table_of_rows
+from ablate.report.sources.row_checks import STEP_CHOICES
 from ablate.wording import count, listed
 
 PROJECT = "project"
@@ -184,11 +185,16 @@ def _spelled(name: str) -> list[str]:
 
 
 def _check_steps(runs: Sequence[WandbRun], options: TableOptions, logged: Container[str]) -> None:
-    """Raise UsageError if a step is chosen and the compared metric is in the summaries only."""
-    if not options.step or not options.metric:
+    """Raise UsageError if the compared metric is only in the summaries and a step is chosen, or only in histories."""
+    if not options.metric:
         return
     asked = plain(options.metric)
     spelled = _spelled(asked)
+    is_logged = any(name in run.history.points for run in runs for name in spelled)
+    if not options.step and is_logged and not any(name in run.results() for run in runs for name in spelled):
+        raise UsageError(f"{asked} is not in the summaries of the runs, only in their histories. Choose {STEP_CHOICES}")
+    if not options.step:
+        return
     if not any(name in logged for name in spelled) and any(name in run.metrics() for run in runs for name in spelled):
         raise UsageError(f"{asked} is in the summaries of the runs only, which have no steps. Omit --step")
 

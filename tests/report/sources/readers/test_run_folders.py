@@ -175,6 +175,7 @@ def test_results_are_no_factors(tmp_path: Path) -> None:
 def test_half_written_lines_and_repeated_steps_are_cautions(tmp_path: Path) -> None:
     write(tmp_path, "a/metrics.csv", LIGHTNING[:-10])
     write(tmp_path, "b/metrics.csv", "step,acc\n1,0.5\n1,0.25\n")
+    write(tmp_path, "c/metrics.csv", "step,acc\n1,0.5\n1,0.5\n")
     runs = read_run_folders(tmp_path)
     assert "test_acc" not in values(runs, "a")
     assert values(runs, "b") == {"acc": [(1, "0.25")]}

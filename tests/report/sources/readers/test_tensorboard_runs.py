@@ -14,6 +14,7 @@ from ablate.report.sources.readers.run_table import Curve, RunTable
 from ablate.report.sources.readers.tensorboard_runs import CORRUPT, EMPTY, as_text, read_tensorboard
 from ablate.report.sources.seed_column import with_seeds
 from tests import ROOT
+from tests.samples.event_log import write_event_log
 
 LOGS = ROOT / "tests" / "samples" / "event_files"
 CLEANRL = "CartPole-v1__ppo__3__1700000000"
@@ -94,9 +95,11 @@ def test_tuples_are_lists_as_in_other_files() -> None:
 def test_two_values_at_one_step_are_a_caution(tmp_path: Path) -> None:
     path = one_run(tmp_path)
     shutil.copy(path, f"{path}.copy")
-    (caution,) = read_tensorboard(tmp_path / "logs").cautions
+    assert read_tensorboard(tmp_path / "logs").cautions == [], "equal values, as Lightning writes its hp_metric"
+    write_event_log(tmp_path / "other" / "run", {"val/acc": [(0, 0.25), (0, 0.5), (0, 0.5), (1, 0.5), (1, 0.5)]})
+    (caution,) = read_tensorboard(tmp_path / "other").cautions
     assert caution.startswith(
-        "Values were recorded more than once at a step, and the last one counts: resumed (val/acc: 8)."
+        "Values were recorded more than once at a step, and the last one counts: run (val/acc: 1)."
     )
 
 

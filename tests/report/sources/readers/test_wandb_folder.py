@@ -271,6 +271,10 @@ def test_a_summary_that_has_not_the_last_value_is_named(tmp_path: Path) -> None:
         "the best one. For the last one, use --step last."
     ]
     assert read(tmp_path, metric="val_acc", step="last").cautions == []
+    with pytest.raises(
+        UsageError, match=r"val_loss is not in the summaries of the runs, only in .* Choose --step last"
+    ):
+        read(LOGS, metric="val_loss")
     declared = study_of("theirs", read(LOGS), TableOptions(metric="val/loss.min", variant="optimizer.name", margin=0.1,
                                                             baseline="sgd", unpaired=True))  # fmt: skip
     assert (
