@@ -12,13 +12,14 @@ from ablate.api.arguments import ChosenColumns, ComparisonOptions, Name, Number
 from ablate.api.gate_runs import gated_runs
 from ablate.api.messages import logged_messages
 from ablate.api.results import ComparisonResult
-from ablate.report.accounting import account_for
+from ablate.report.accounting import account_for, seeds_with_results
 from ablate.report.analysis import analyse
 from ablate.report.formats.html import fragment
 from ablate.report.formats.markdown_text import bold, bullets, escape
 from ablate.report.sections.answer import effect_sentence
 from ablate.stats.effects import Effect
 from ablate.stats.effects.power import MOST_SEEDS, SeedsRange
+from ablate.stats.effects.seeds import Seed, spans
 from ablate.stats.effects.types import MIN_SEEDS, Verdict
 
 Decision = Literal["pass", "fail", "undecided"]
@@ -54,13 +55,29 @@ class GateResult(ComparisonResult):
         """The difference, new minus old."""
         return self.analysis.effects[0]
 
+    @cached_property
+    def failed(self) -> list[Seed]:
+        """The seeds of new runs that ended without a score, although the old run of the seed has one."""
+        study = self.analysis.study
+        results = seeds_with_results(study)
+        ended = study.runs.loc[study.runs["variant"].map(str) == self.new, "seed"].tolist()
+        lost = [seed for seed in ended if seed not in set(results.get(self.new, ()))]
+        is_paired = study.protocol.replicates != "runs"
+        return [seed for seed in lost if not is_paired or seed in set(results.get(self.against, ()))]
+
     @property
     def decision(self) -> Decision:
         """Whether the new runs `pass`, `fail`, or the seeds do not decide (`undecided`).
 
         They pass if they are better, equivalent, or if the interval excludes a loss as large as the margin; they fail
-        if the loss is clear and important, or if they diverge more often.
+        if the loss is clear and important, or if they diverge more often. New runs that failed are no evidence that the
+        new side is no worse: with any, they do not pass.
         """
+        found = self._decision_of_scores
+        return "undecided" if found == "pass" and self.failed else found
+
+    @property
+    def _decision_of_scores(self) -> Decision:
         rule, is_better = self.effect.evidence.rule, self._better * self.effect.delta > 0
         if rule in (Verdict.LOSS, Verdict.UNRELIABLE):
             return "fail"
@@ -79,9 +96,10 @@ class GateResult(ComparisonResult):
     def more_seeds(self) -> SeedsRange | None:
         """The number of further seeds of both variants that a decision probably needs.
 
-        None with a decision, and without an estimate. An end that is None is more than 200.
+        None with a decision, without an estimate, and if the scores would pass but for failed runs. An end that is None
+        is more than 200.
         """
-        if self.decision != "undecided":
+        if self._decision_of_scores != "undecided":
             return None
         if self.effect.n < MIN_SEEDS:
             return SeedsRange(MIN_SEEDS - self.effect.n, None)
@@ -97,7 +115,12 @@ class GateResult(ComparisonResult):
         study = self.analysis.study
         lines = [f"{self.decision}: {self.new} against {self.against}: {_WORDS[self.decision]}"]
         lines.append(effect_sentence(self.effect, study.metric))
-        if self.decision == "undecided":
+        if self.decision == "undecided" and self.failed:
+            seeds = f"seed{'s' * (len(self.failed) > 1)} {spans(self.failed)}"
+            lines.append(
+                f"New runs have no score at {seeds}, where old ones have one: repeat them, or reject the change"
+            )
+        if self._decision_of_scores == "undecided":
             more = self.more_seeds
             unit = "more seed" if more in ((1, 1), (1, None)) else "more seeds"
             words = more.words_for(unit) if more else "more seeds, at least 5 in all,"
@@ -122,6 +145,7 @@ class GateResult(ComparisonResult):
             "verdict": effect.verdict,
             "seeds": effect.n,
             "more_seeds": list(more) if more else None,
+            "failed": self.failed,
             "summary": self.summary,
             "cautions": self.cautions,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ def shown_progress(progress: bool | None) -> Iterator[None]:
             yield
         return
     line = _NotebookLine() if progress is None and is_notebook() else None
+    began = time.perf_counter()
 
     def listen(kind: console.MessageKind, text: str) -> None:
         log(kind, text)
@@ -33,6 +35,8 @@ def shown_progress(progress: bool | None) -> Iterator[None]:
 
     with surroundings_kept(), console.messages_to(listen):
         yield
+    if line is not None and line.is_shown:
+        line.show(f"Finished in {console.duration(time.perf_counter() - began)}")
 
 
 def is_notebook() -> bool:
@@ -47,6 +51,11 @@ class _NotebookLine:
 
     def __init__(self) -> None:
         self._handle: Any = None
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the cell has the line, which it gets with the first text."""
+        return self._handle is not None
 
     def show(self, text: str) -> None:
         """Show the last line of a text instead of the line before."""

@@ -66,6 +66,34 @@ def test_an_undecided_gate_states_how_many_more_seeds() -> None:
     assert few.more_seeds == (1, None)
 
 
+@pytest.mark.parametrize(
+    ("new", "old", "decision", "failed"),
+    [
+        ({"status": ["finished"] * 5 + ["failed"], "accuracy": [*BASE[:5], None]}, {}, "undecided", [5]),
+        ({"accuracy": [*BASE[:4], None, None]}, {}, "undecided", [4, 5]),
+        ({"accuracy": [*runs(-3)["accuracy"][:5], None]}, {}, "fail", [5]),
+        ({"accuracy": [*BASE[:5], None]}, {"accuracy": [*BASE[:5], None]}, "pass", []),
+        ({}, {"status": ["finished"] * 5 + ["failed"], "accuracy": [*BASE[:5], None]}, "pass", []),
+    ],
+)
+def test_new_runs_that_failed_do_not_pass(
+    new: dict[str, Any], old: dict[str, Any], decision: str, failed: list[int]
+) -> None:
+    sides = [side.assign(**{"status": "finished", **changes}) for side, changes in ((runs(), new), (OLD, old))]
+    found = ablate.gate(sides[0], against=sides[1], **CHOICE)
+    assert (found.decision, found.facts["failed"], found.more_seeds) == (decision, failed, None)
+    words = f"New runs have no score at seed{'s' * (len(failed) > 1)} {' to '.join(map(str, failed))}, where old ones"
+    assert (words in repr(found)) == (decision == "undecided")
+
+
+def test_a_failed_run_that_was_repeated_counts_once() -> None:
+    new = pd.concat([runs(), pd.DataFrame({"seed": [5], "accuracy": [None]})]).assign(
+        status=["finished"] * 6 + ["failed"]
+    )
+    found = ablate.gate(new, against=OLD.assign(status="finished"), **CHOICE)
+    assert (found.decision, found.failed, found.effect.n) == ("pass", [], 6)
+
+
 def test_other_variants_do_not_change_the_interval() -> None:
     both = [OLD.assign(method="old"), runs(-0.2, LARGE).assign(method="new")]
     alone = ablate.gate("new", "old", runs=pd.concat(both), variant="method", **CHOICE)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,28 +145,50 @@ def test_surroundings_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)
     logger, filters = logging.getLogger("urllib3.connectionpool"), list(warnings.filters)
     logger.setLevel(logging.WARNING)
+    monkeypatch.setitem(sys.modules, "optuna", ModuleType("optuna"))
+    monkeypatch.setattr(logging.getLogger("optuna"), "level", logging.DEBUG)
     with surroundings_kept():
+        logging.getLogger("optuna").setLevel(logging.ERROR)
         silence_mlflow()
         ignore_warnings()
         assert os.environ["MLFLOW_LOGGING_LEVEL"] == "CRITICAL"
+        assert not logging.getLogger("mlflow.store.db.utils").isEnabledFor(logging.INFO)
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+        assert shown == []
     assert "MLFLOW_LOGGING_LEVEL" not in os.environ
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
-    assert logger.level == logging.WARNING
+    assert (logger.level, logging.getLogger("optuna").level) == (logging.WARNING, logging.DEBUG)
+    monkeypatch.delitem(sys.modules, "optuna")
+    with surroundings_kept():
+        monkeypatch.setitem(sys.modules, "optuna", ModuleType("optuna"))
+        logging.getLogger("optuna").setLevel(logging.ERROR)
+    assert logging.getLogger("optuna").level == logging.INFO
     assert list(warnings.filters) == filters
 
 
 def test_a_notebook_shows_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[str] = []
-    monkeypatch.setattr(progress, "is_notebook", lambda: True)
-    monkeypatch.setattr(progress._NotebookLine, "show", lambda self, text: shown.append(text))
     from ablate import console
 
+    cells: list[list[str]] = []
+
+    def display(line: dict[str, str], **_: Any) -> SimpleNamespace:
+        cells.append([line["text/plain"]])
+        return SimpleNamespace(update=lambda line, **_: cells[-1].append(line["text/plain"]))
+
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    monkeypatch.setattr(progress, "is_notebook", lambda: True)
     with progress.shown_progress(None):
         console.info("[1/2] baseline/s0")
         console.warning("not shown, but logged")
+    with progress.shown_progress(None):
+        pass  # everything was there already
+    with suppress(UserError), progress.shown_progress(None):
+        console.info("[1/2] baseline/s0")
+        raise UserError("Runs failed")
     with progress.shown_progress(False):
         console.info("only logged")
-    assert shown == ["[1/2] baseline/s0"]
+    assert cells == [["[1/2] baseline/s0", "Finished in less than 1 s"], ["[1/2] baseline/s0"]]
 
 
 @pytest.mark.slow

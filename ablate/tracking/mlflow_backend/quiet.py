@@ -21,11 +21,12 @@ SILENCED = ("urllib3.connectionpool",)
 
 
 def silence_mlflow() -> None:
-    """Keep MLflow and its libraries from printing and from telemetry. Call it before MLflow is imported."""
+    """Keep MLflow and its libraries from printing, and, if it is not imported yet, from telemetry."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])  # it may be imported already
 
 
 def ignore_warnings() -> None:
@@ -36,3 +37,4 @@ def ignore_warnings() -> None:
     """
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow\.")  # about its libraries
     warnings.filterwarnings("ignore", module=r"urllib3\.contrib")  # for proxies; requests imports it
+    warnings.filterwarnings("ignore", "IProgress not found")  # of tqdm, in notebooks without ipywidgets
