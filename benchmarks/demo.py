@@ -29,8 +29,9 @@ def train(seed: int, how: Conditions, **settings: Any) -> tuple[float, float]:
     from ablate.data import ImageSource, open_dataset
     from ablate.studies.job import Job
     from ablate.studies.recipe import Recipe
+    from ablate.workloads.resnet9.data import open_data
     from ablate.workloads.resnet9.images import load_parts
-    from ablate.workloads.resnet9.run import open_data, start
+    from ablate.workloads.resnet9.run import start
     from ablate.workloads.resnet9.training import evaluate
     from ablate.workloads.resnet9.workload import WORKLOAD, training_plan
 

@@ -16,7 +16,7 @@ from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.devices import prepare
 from ablate.workloads.resnet9.images import Images, load_parts
 from ablate.workloads.resnet9.kernels.implementations import described
-from ablate.workloads.resnet9.kernels.measure import implementations_for
+from ablate.workloads.resnet9.kernels.measure import implementations_for, usable
 from ablate.workloads.resnet9.model import ResNet9
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training, evaluate
@@ -69,7 +69,7 @@ def start(plan: TrainingPlan, train: Images, job: Job, chosen: Mapping[str, str]
         job.recipe.seed,
         precision=how.precision,
         compiled=how.compiled,
-        fused=chosen if _has_choice(how) and chosen is not None else how.fused,
+        fused=usable(chosen) if _has_choice(how) and chosen is not None else how.fused,
         captured=how.device == "cuda",
     )
 

@@ -17,9 +17,13 @@ from ablate.errors import UserError
 from ablate.paths import cache_folder
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
-_NAMES = ("norm_pool_relu", "convolution_float32", "convolution_bfloat16")
+_NAMES = (
+    *("norm_pool_relu", "convolution_float32", "convolution_bfloat16"),
+    *("convolution_amx", "weight_gradient_amx"),
+)
+_HEADERS = ("vectors", "arguments", "matrices", "tiles", "convolution", "amx", "grids")
 SOURCES = tuple(Path(__file__).with_name(f"{name}.cpp") for name in _NAMES)
-HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in ("vectors", "matrices", "tiles", "convolution"))
+HEADERS = tuple(Path(__file__).with_name(f"{name}.h") for name in _HEADERS)
 FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"),
     *("-falign-functions=64", "-falign-loops=32"),  # otherwise the speed varies by 2 % with the alignment

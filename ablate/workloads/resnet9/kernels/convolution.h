@@ -1,6 +1,7 @@
 // 3 x 3 convolution (stride 1, padding 1) of channels-last images by minimal filtering F(4 x 4, 3 x 3): 36 products per
 // tile of 4 x 4 pixels and pair of channels instead of 144 (Winograd, 1980; Lavin and Gray, 2016). Tiles, weights and
-// gradients are transformed, multiplied point by point, and transformed back.
+// gradients are transformed, multiplied point by point, and transformed back. Height and width are multiples of a tile.
+// Intermediate values are float.
 //
 // Results do not depend on the number of threads: tiles are always divided into the same blocks and parts, and each sum
 // is computed by one thread.
@@ -10,21 +11,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "arguments.h"
 #include "matrices.h"
 #include "tiles.h"
-
-// A convolution and its gradients, with the same fields as in `convolution.py`. Images are count x height x width x
-// channels of float or BFloat16, with height and width multiples of a tile. Weights are out x 3 x 3 x in. All other
-// values are float, intermediate ones included.
-struct Convolution {
-    Size count, height, width, in, out, threads;
-    const void* images;
-    const float* weights;
-    const float* bias;  // or null
-    void* output;       // its gradient in the backward pass
-    void* image_gradient;
-    float* weight_gradient;
-};
 
 namespace {
 

@@ -1,4 +1,4 @@
-"""3 x 3 Winograd convolution on the CPU, and its gradients."""
+"""3 x 3 convolution on the CPU and its gradients: Winograd convolution, and matrix instructions for bfloat16 (AMX)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from ablate.workloads.resnet9.cpu_features import (
     processor_facts,
 )
 from ablate.workloads.resnet9.kernels.compile import library
-from ablate.workloads.resnet9.kernels.implementations import DEFAULT, FLOAT32, KERNEL, PYTORCH, convolution_name
+from ablate.workloads.resnet9.kernels.implementations import (
+    AMX,
+    DEFAULT,
+    FLOAT32,
+    KERNEL,
+    PYTORCH,
+    convolution_name,
+)
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 """The supported data types of images, and their names in the kernels."""
@@ -31,7 +38,7 @@ _SUPPORTED = ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 
 
 class _Convolution(ctypes.Structure):
-    """The structure of the same name in `convolution.h`."""
+    """The structure of the same name in `arguments.h`."""
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("count", "height", "width", "inputs", "outputs", "threads")),
@@ -47,11 +54,13 @@ def convolve(
 
     Errors of the kernels are about 1e-6 of the norm, three to five times PyTorch's; in the gradient of the weights they
     are PyTorch's or less. Under autocast to bfloat16, images are rounded but weights and intermediate values are not,
-    and errors are below PyTorch's.
+    and errors are below PyTorch's. With AMX, weights are rounded as well, as PyTorch does it, but not their gradients.
     """
     implementation = implementation_of(images, convolution, chosen)
-    if implementation == KERNEL:
-        output: Tensor = _Convolve.apply(images.to(precision_of(images)), convolution.weight, bias)
+    if implementation in (KERNEL, AMX):
+        rounded = images.to(precision_of(images))
+        variant = AMX if implementation == AMX else NAMES[rounded.dtype]
+        output: Tensor = _Convolve.apply(rounded, convolution.weight, bias, variant)
         return output
     options = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
     if implementation == FLOAT32:
@@ -70,6 +79,8 @@ def implementation_of(images: Tensor, convolution: nn.Conv2d, chosen: Mapping[st
     implementation = chosen.get(layer_name(images, convolution)) if chosen else None
     if implementation == PYTORCH or (implementation == FLOAT32 and is_half):
         return implementation
+    if implementation == AMX and supports_amx(images, convolution):
+        return implementation
     if supports(images, convolution):
         is_large = min(convolution.weight.shape[:2]) >= min_channels()
         is_faster = precision_of(images) == torch.float32 or are_faster_in_bf16()
@@ -86,11 +97,27 @@ def layer_name(images: Tensor, convolution: nn.Conv2d) -> str:
 
 def supports(images: Tensor, convolution: nn.Conv2d) -> bool:
     """Return whether the kernels support these images and weights."""
-    weight, (height, width) = convolution.weight, images.shape[2:]
+    height, width = images.shape[2:]
+    has_types = precision_of(images) in NAMES and images.dtype in NAMES
+    return has_types and height % _TILE == width % _TILE == 0 and _is_supported(images, convolution)
+
+
+def supports_amx(images: Tensor, convolution: nn.Conv2d) -> bool:
+    """Return whether the kernels for AMX support these images and weights, and this process may use AMX."""
+    is_half = precision_of(images) == torch.bfloat16 and images.dtype in NAMES
+    return is_half and _is_supported(images, convolution) and images[0].numel() > 0 and has_amx()
+
+
+def _is_supported(images: Tensor, convolution: nn.Conv2d) -> bool:
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    has_types = precision_of(images) in NAMES and images.dtype in NAMES and weight.dtype == torch.float32
-    has_tiles = height % _TILE == width % _TILE == 0 < len(images)
-    return images.device.type == "cpu" and kind == _SUPPORTED and has_types and has_tiles
+    is_single = convolution.weight.dtype == torch.float32
+    return images.device.type == "cpu" and kind == _SUPPORTED and is_single and len(images) > 0
+
+
+@cache
+def has_amx() -> bool:
+    """Return whether the kernels for AMX are compiled for this processor, and the system lets this process use it."""
+    return bool(library().amx_is_available())
 
 
 @cache
@@ -121,12 +148,13 @@ class _Convolve(torch.autograd.Function):
     """N x C x H x W to N x K x H x W, H and W multiples of 4. Images are float32 or bfloat16, all else is float32."""
 
     @staticmethod
-    def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(context: Any, images: Tensor, weight: Tensor, bias: Tensor | None, variant: str) -> Tensor:
         images, weight = (each.contiguous(memory_format=_LAST) for each in (images, weight))
         context.save_for_backward(images, weight)
+        context.variant = variant
         shape = (len(images), len(weight), *images.shape[2:])
         output = torch.empty(shape, dtype=images.dtype, memory_format=_LAST)
-        call("convolution_forward", images, output, weights=weight, bias=bias)
+        call(f"convolution_forward_{variant}", images, output, weights=weight, bias=bias)
         return output
 
     @staticmethod
@@ -134,15 +162,16 @@ class _Convolve(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight = context.saved_tensors
         gradient = gradient.contiguous(memory_format=_LAST)
-        needs_images, needs_weight, needs_bias = context.needs_input_grad
+        needs_images, needs_weight, needs_bias, _ = context.needs_input_grad
         images_gradient = torch.empty_like(images) if needs_images else None
         weight_gradient = torch.empty_like(weight) if needs_weight else None
         if needs_images:
-            call("convolution_image_gradient", images, gradient, weights=weight, image_gradient=images_gradient)
+            name = f"convolution_image_gradient_{context.variant}"
+            call(name, images, gradient, weights=weight, image_gradient=images_gradient)
         if needs_weight:
-            call("convolution_weight_gradient", images, gradient, weight_gradient=weight_gradient)
+            call(f"convolution_weight_gradient_{context.variant}", images, gradient, weight_gradient=weight_gradient)
         bias_gradient = gradient.sum((0, 2, 3), dtype=torch.float32) if needs_bias else None
-        return images_gradient, weight_gradient, bias_gradient
+        return images_gradient, weight_gradient, bias_gradient, None
 
 
 def call(kernel: str, images: Tensor, output: Tensor, **fields: Tensor | None) -> None:
@@ -151,4 +180,4 @@ def call(kernel: str, images: Tensor, output: Tensor, **fields: Tensor | None) -
     sizes = (count, height, width, inputs, output.shape[1], torch.get_num_threads())
     pointers = {name: value.data_ptr() for name, value in fields.items() if value is not None}
     argument = _Convolution(*sizes, images=images.data_ptr(), output=output.data_ptr(), **pointers)
-    getattr(library(), f"{kernel}_{NAMES[images.dtype]}")(ctypes.byref(argument))
+    getattr(library(), kernel)(ctypes.byref(argument))

@@ -19,8 +19,8 @@ from typing import Any
 from ablate import console
 from ablate.workloads.resnet9.plan import Net
 
-KERNEL, PYTORCH, FLOAT32 = "kernel", "pytorch", "float32"
-"""This project's kernel, PyTorch's operator, and PyTorch's operator in float32 although images are bfloat16."""
+KERNEL, AMX, PYTORCH, FLOAT32 = "kernel", "amx", "pytorch", "float32"
+"""This project's kernel, that for AMX in bfloat16, PyTorch's operator, and PyTorch's in float32 on bfloat16 images."""
 
 IMAGE_CHANNELS = 3
 ROUNDS, FEWEST, SECONDS = 6, 2, 0.5
@@ -169,7 +169,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _is_valid(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("implementation") in (KERNEL, PYTORCH, FLOAT32)
+    return isinstance(entry, dict) and entry.get("implementation") in (KERNEL, AMX, PYTORCH, FLOAT32)
 
 
 def _write(path: Path, table: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from ablate.paths import cache_folder
 from ablate.workloads.resnet9.kernels.compile import processor_digest
-from ablate.workloads.resnet9.kernels.convolution import convolve, supports
+from ablate.workloads.resnet9.kernels.convolution import convolve, has_amx, supports, supports_amx
 from ablate.workloads.resnet9.kernels.implementations import (
+    AMX,
     FLOAT32,
     IMAGE_CHANNELS,
     KERNEL,
@@ -38,6 +39,14 @@ def implementations_for(net: Net, precision: str) -> dict[str, str]:
     The measurement uses one thread: results are the same for any number of threads.
     """
     return implementations(layers_of(net, precision), table_path(), measure)
+
+
+def usable(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the implementations that this process can use; the other layers take the default.
+
+    A resumed training may have begun on a machine with AMX.
+    """
+    return {layer: name for layer, name in chosen.items() if name != AMX or has_amx()}
 
 
 def table_path() -> Path:
@@ -69,6 +78,7 @@ def _convolutions(layer: Layer) -> dict[str, Callable[[], None]]:
         convolution.weight.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
     images = _drawn(layer, layer.inputs).requires_grad_(layer.inputs != IMAGE_CHANNELS)
     gradient = _drawn(layer, layer.outputs)
+    inputs = [each for each in (images, convolution.weight) if each.requires_grad]
     is_half = layer.precision == "bf16"
 
     def train(name: str) -> Callable[[], None]:
@@ -77,13 +87,13 @@ def _convolutions(layer: Layer) -> dict[str, Callable[[], None]]:
         def call() -> None:
             with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
                 output = convolve(images, convolution, None, chosen)
-            torch.autograd.backward(output, gradient)
+            torch.autograd.grad(output, inputs, gradient)  # adding to earlier gradients would count, too
 
         return call
 
     with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
-        names = [PYTORCH, *([KERNEL] if supports(images, convolution) else []), *([FLOAT32] if is_half else [])]
-    return {name: train(name) for name in names}
+        has = {KERNEL: supports(images, convolution), AMX: supports_amx(images, convolution), FLOAT32: is_half}
+    return {name: train(name) for name in (PYTORCH, *(name for name in has if has[name]))}
 
 
 def _norms(layer: Layer) -> dict[str, Callable[[], None]]:

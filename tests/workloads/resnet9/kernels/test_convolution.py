@@ -12,11 +12,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.kernels.compile import compiler
-from ablate.workloads.resnet9.kernels.convolution import convolve, implementation_of, layer_name, min_channels
-from ablate.workloads.resnet9.kernels.implementations import FLOAT32, KERNEL, PYTORCH, convolution_name
+from ablate.workloads.resnet9.kernels.convolution import (
+    convolve,
+    has_amx,
+    implementation_of,
+    layer_name,
+    min_channels,
+)
+from ablate.workloads.resnet9.kernels.implementations import AMX, FLOAT32, KERNEL, PYTORCH, convolution_name
+from ablate.workloads.resnet9.kernels.measure import usable
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
+needs_amx = pytest.mark.skipif(
+    bool(compiler()) and sys.platform == "linux" and not has_amx(), reason="this process cannot use AMX"
+)
 SINGLE = (torch.float32, torch.float32)
 NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
 
@@ -116,23 +126,60 @@ def test_in_bfloat16_errors_are_smaller_than_pytorchs():
     assert all(ours[name] < pytorchs[name] for name in NAMES)
 
 
-@pytest.mark.parametrize("is_half", [False, True])
-def test_results_do_not_depend_on_threads(is_half):
+@needs_amx
+@given(**SHAPES, cut=st.integers(0, 3))
+@settings(max_examples=15)
+def test_with_amx_only_images_and_weights_are_rounded(count, rows, columns, inputs, outputs, cut, seed):
+    """The weights as PyTorch rounds them; their gradient is not rounded."""
+    images, gradient = (
+        drawn(count, channels, 4 * rows, 4 * columns - cut, seed=seed).bfloat16() for channels in (inputs, outputs)
+    )
+    convolution, rounded = layer(inputs, outputs, seed), layer(inputs, outputs, seed)
+    with torch.no_grad():
+        rounded.weight.copy_(rounded.weight.bfloat16())
+    given_images = images if seed % 2 else images.float()
+    found = passed(convolution, given_images, gradient, ours=True, is_half=True, chosen=AMX)
+    exact = passed(rounded.double(), images.double(), gradient.double(), ours=False)
+    assert [each.dtype for each in found] == [torch.bfloat16, given_images.dtype, *SINGLE]
+    output, images_gradient, weights_gradient, bias_gradient = distances(found, exact).values()
+    assert max(output, images_gradient) < 2**-8, "half of the last digit"
+    assert max(weights_gradient, bias_gradient) < 1e-5
+
+
+@needs_amx
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(3, 8, 32), (16, 32, 16), (70, 50, 4), (64, 64, 2)])
+def test_with_amx_errors_over_a_whole_batch_are_below_pytorchs(inputs, outputs, side):
+    convolution = layer(inputs, outputs)
+    images, gradient = drawn(130, inputs, side, side).bfloat16(), drawn(130, outputs, side, side).bfloat16()
+    found, theirs = (passed(convolution, images, gradient, ours=way, is_half=True, chosen=AMX) for way in (True, False))
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    ours, pytorchs = distances(found, exact), distances(theirs, exact)
+    assert ours["gradient of weights"] < min(1e-5, pytorchs["gradient of weights"])
+    assert all(ours[name] < 1.01 * pytorchs[name] for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("is_half", "chosen"), [(False, KERNEL), (True, KERNEL), pytest.param(True, AMX, marks=needs_amx)]
+)
+def test_results_do_not_depend_on_threads(is_half, chosen):
     convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
     before, found = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
-            found.append(passed(convolution, images, gradient, ours=True, is_half=is_half)[:3])
+            found.append(passed(convolution, images, gradient, ours=True, is_half=is_half, chosen=chosen)[:3])
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
 
 
-def test_an_image_does_not_depend_on_its_batch():
+@pytest.mark.parametrize("chosen", [KERNEL, pytest.param(AMX, marks=needs_amx)])
+def test_an_image_does_not_depend_on_its_batch(chosen):
     convolution, images = layer(16, 16), drawn(70, 16, 8, 8)
-    whole = convolve(images, convolution, None)
-    assert torch.equal(convolve(images[33:34], convolution, None), whole[33:34])
+    with torch.autocast("cpu", torch.bfloat16, enabled=chosen == AMX):
+        choice = {layer_name(images, convolution): chosen}
+        whole = convolve(images, convolution, None, choice)
+        assert torch.equal(convolve(images[33:34], convolution, None, choice), whole[33:34])
 
 
 @pytest.mark.parametrize(
@@ -180,7 +227,7 @@ def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
     assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, *SINGLE]
 
 
-@pytest.mark.parametrize("chosen", [KERNEL, PYTORCH, FLOAT32])
+@pytest.mark.parametrize("chosen", [KERNEL, PYTORCH, FLOAT32, pytest.param(AMX, marks=needs_amx)])
 @pytest.mark.parametrize("inputs", [3, 16])
 def test_a_layer_takes_the_chosen_implementation(chosen, inputs, monkeypatch):
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
@@ -192,17 +239,33 @@ def test_a_layer_takes_the_chosen_implementation(chosen, inputs, monkeypatch):
         theirs = F.conv2d(images, convolution.weight, padding=1)
         assert implementation_of(images, convolution, choice) == chosen
         assert implementation_of(images[..., 1:], convolution, choice) != KERNEL
-    if chosen != KERNEL:
+    if chosen in (PYTORCH, FLOAT32):
         assert torch.equal(found, theirs if chosen == PYTORCH else plain.bfloat16())
     torch.testing.assert_close(found.float(), plain, rtol=2**-7, atol=2**-5)
-    assert implementation_of(images.float(), convolution, choice) == PYTORCH, "no layer in float32 is rounded"
+    for other in (FLOAT32, AMX):
+        choice[convolution_name(inputs, 4, 8, "fp32")] = other
+        assert implementation_of(images.float(), convolution, choice) == PYTORCH, "no layer in float32 is rounded"
 
 
+def test_without_amx_the_layers_that_took_it_take_the_default(monkeypatch):
+    """As in a training that began on another machine."""
+    for module in ("convolution", "measure"):
+        monkeypatch.setattr(f"ablate.workloads.resnet9.kernels.{module}.has_amx", lambda: False)
+    convolution, images = layer(16, 16), drawn(2, 16, 8, 8).bfloat16()
+    choice = {convolution_name(16, 16, 8, "bf16"): AMX, "norm 16@8/1 bf16": KERNEL}
+    with torch.autocast("cpu", torch.bfloat16):
+        assert implementation_of(images, convolution, choice) == implementation_of(images, convolution)
+    assert usable(choice) == {"norm 16@8/1 bf16": KERNEL}, "the run records no AMX"
+
+
+@pytest.mark.parametrize("chosen", [KERNEL, pytest.param(AMX, marks=needs_amx)])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_nan_and_infinity_propagate_within_their_image(value):
-    images = drawn(3, 16, 8, 8)
+def test_nan_and_infinity_propagate_within_their_image(value, chosen):
+    images, convolution = drawn(3, 16, 8, 8), layer(16, 16)
     images[1, 4, 3, 3] = value
-    found, exact = convolve(images, layer(16, 16), None), F.conv2d(images, layer(16, 16).weight, padding=1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=chosen == AMX):
+        found = convolve(images, convolution, None, {layer_name(images, convolution): chosen})
+    exact = F.conv2d(images, convolution.weight, padding=1)
     assert not found[~exact.isfinite()].isfinite().any()
     assert found[[0, 2]].isfinite().all()
 
