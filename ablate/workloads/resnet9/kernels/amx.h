@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <new>
 
 namespace {
 
@@ -64,6 +65,7 @@ public:
     explicit Buffer(Size count) {
         const size_t bytes = (count * sizeof(Value) + 63) / 64 * 64;
         values.reset((Value*)std::aligned_alloc(64, bytes));
+        if (!values) throw std::bad_alloc();
         std::memset((void*)values.get(), 0, bytes);
     }
     Value* get() const { return values.get(); }
