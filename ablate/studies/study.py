@@ -213,7 +213,7 @@ class Study:
             "margin": self.margin,
             "preset": self.preset,
             **({"code": self.workload.version} if self.workload.version else {}),
-            **{f"vary.{one.name}": one.plain_levels for one in self.components if one.levels},
+            **{f"vary.{' and '.join(one.names)}": one.plain_levels for one in self.components if one.levels},
             **({"arms": {name: dict(differences) for name, differences in self.arms.items()}} if self.arms else {}),
             **({"all_pairs": True} if self.all_pairs else {}),
             **self.baseline.settings,

@@ -120,7 +120,9 @@ def test_values_that_change_together_are_the_levels_of_one_component() -> None:
         ("lr=0.03+epochs=8", "lr=0.003", "lr+epochs", two, one, "lr+epochs: all pairs"),
     ]
     details = study.design_as_dict()
-    assert details["varied"] == {"lr+epochs": [own, one, two]} == {"lr+epochs": study.declared["vary.lr+epochs"]}
+    assert details["varied"] == {"lr+epochs": [own, one, two]} == {"lr+epochs": study.declared["vary.lr and epochs"]}
+    names = re.compile(r"[\w\-. :/]+")  # those that MLflow takes
+    assert all(names.fullmatch(name) for name in study.declared)
     assert details["zipped"] == {"lr+epochs": {"lr": [0.01, 0.003, 0.03], "epochs": [16, 16, 8]}}
     assert details["arm_values"]["lr=0.003"] == {"lr": 0.003, "lr+epochs": one}
 
