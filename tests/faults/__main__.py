@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from tests import ROOT
+from tests.faults.clusters import CLUSTERS
 from tests.faults.commands import import_libraries
 from tests.faults.concurrency import CONCURRENCY
 from tests.faults.kills import KILLS, Trial
@@ -24,7 +25,7 @@ from tests.faults.stores import STORES
 from tests.faults.surroundings import SURROUNDINGS
 from tests.faults.tally import Tally, merged, read_table, table
 
-FAULTS = [*KILLS, *OTHERS, *SURROUNDINGS, *STORES, *CONCURRENCY]
+FAULTS = [*KILLS, *OTHERS, *SURROUNDINGS, *STORES, *CONCURRENCY, *CLUSTERS]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
