@@ -20,6 +20,7 @@ from ablate.studies.study_checks import arguments_explained, check_name, check_s
 from ablate.studies.variation import (
     arm_label,
     check_factor,
+    check_inputs,
     check_labels,
     check_switches,
     named_arm,
@@ -159,6 +160,7 @@ class Study:
         design = with_named_arms(possible(design, self.baseline), named)
         check_size(len(design.arms) * len(self.seed_list))
         check_labels([self.label(arm) for arm in design.arms])
+        check_inputs(self.workload, design.contrasts, lambda arm: self.recipe(arm, self.seed_list[0]))
         return with_all_pairs(design) if self.all_pairs else design
 
     def recipe(self, arm: Arm, seed: int) -> Recipe:

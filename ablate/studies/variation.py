@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ablate.errors import UsageError
@@ -105,6 +105,21 @@ def check_labels(labels: Sequence[str]) -> None:
     for place, label in enumerate(labels):
         if label in labels[:place]:
             raise UsageError(f"Two arms have the name {label!r}. Give the named arm another name")
+
+
+def check_inputs(workload: Workload, contrasts: Iterable[PlannedContrast], recipe: Callable[[Arm], Recipe]) -> None:
+    """Raise UsageError for a comparison of two arms that are the same training, because it gets the same inputs."""
+    if workload.inputs_function is None:
+        return
+    rows = list(contrasts)
+    inputs = {arm: workload.inputs_function(recipe(arm)) for row in rows for arm in (row.arm, row.reference)}
+    for row in rows:
+        if inputs[row.arm] == inputs[row.reference]:
+            names = " and ".join(recipe(arm).label for arm in (row.reference, row.arm))
+            raise UsageError(
+                f"{names} have the same command line, so their difference is zero. Change a text or a value, or leave "
+                f"{row.factor or recipe(row.arm).label} out"
+            )
 
 
 def with_named_arms(design: Design, arms: Sequence[Arm]) -> Design:

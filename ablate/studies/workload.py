@@ -72,6 +72,8 @@ class Workload:
             never computed on the test data.
         unread: A warning for each name (factor, setting, `seed`) that the training does not read.
         shared_folder: Whether runs work in the same folder, one at a time.
+        inputs_function: What the training gets of a recipe, such as a command line; None if this is unknown. Recipes
+            with the same inputs are the same training.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Workload:
     validation: Metric | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
     shared_folder: bool = False
+    inputs_function: Callable[[Any], object] | None = None  # of a recipe
 
     def __reduce__(self) -> tuple[Callable[..., Workload], tuple[Any, ...]]:
         """Pickle as the name, or as the study's file."""

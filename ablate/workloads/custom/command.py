@@ -19,6 +19,7 @@ from ablate.errors import UsageError, UserError
 from ablate.journal.run_log import STDERR, STDOUT
 from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
+from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
 from ablate.studies.workload import Workload
 from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclaration, check_arguments
@@ -83,7 +84,7 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
     others = (trainer.folder, trainer.json_file, *trainer.environment.values())
     unread, given = template.unread_names(declaration.get("settings", ()), others), declaration.get("factors", {})
     help_texts = {name: text for name in levels if isinstance(text := given.get(name), str)}
-    return declared_workload(trainer, common, unread, help_texts)
+    return replace(declared_workload(trainer, common, unread, help_texts), inputs_function=trainer.inputs)
 
 
 def _setting_values(declaration: CommandDeclaration) -> list[Iterable[Value]]:
@@ -134,6 +135,13 @@ class CommandTrainer:
     @cached_property
     def _template(self) -> CommandTemplate:
         return CommandTemplate.parse(self.command)
+
+    def inputs(self, recipe: Recipe) -> list[str]:
+        """Return the arguments and texts of the command that depend on a recipe; other placeholders are kept."""
+        values = {**recipe.settings, "seed": recipe.seed}
+        texts = (self.folder, self.json_file, *self.environment.values())
+        arguments = self._template.fill(recipe.__getitem__, values, self.levels)
+        return [*arguments, *(fill_values(text, values) for text in texts)]
 
     @cached_property
     def code_digest(self) -> str:

@@ -158,6 +158,19 @@ def test_invalid_levels_of_a_function(factors: dict[str, Any], message: str | No
         declared(**factors)
 
 
+def test_arms_with_the_same_command_line_are_not_compared() -> None:
+    common: dict[str, Any] = {"settings": {"lr": 0.1, "p": 0.5}, "metric": Metric("score")}
+    rates = from_command("run {seed} {p} {opt:--lr {lr}|--lr 0.1|--lr 0.2}", **common)
+    with pytest.raises(UsageError, match=r"baseline and opt=0\.1 have the same command line.* leave opt out"):
+        Study(workload=rates).recipes()
+    assert len(Study(workload=rates, values={"lr": 0.3}, seeds=1).recipes()) == 3
+    partly = from_command("run {seed} {lr} {a:-a {p}|}", candidates={"a": "it"}, **common)
+    with pytest.raises(UsageError, match=r"baseline and p=0\.2 have the same command line.* or leave p out"):
+        Study(workload=partly, vary={"p": [0.5, 0.2]}).recipes()
+    crossed = Study(workload=partly, vary={"p": [0.5, 0.2]}, factors=["a"], design="factorial", seeds=1)
+    assert "with-a+p=0.2" in labels(crossed)
+
+
 def test_a_factor_with_levels_is_no_candidate_as_well() -> None:
     with pytest.raises(UsageError, match="opt is declared both as a factor and as a candidate"):
         from_function(train, factors={"opt": ["a", "b", "c"]}, candidates={"opt": "x"}, metric=Metric("accuracy"))
