@@ -45,7 +45,7 @@ misclassificationrate wer cer ter eer ece fpr fnr falsepositiverate falsenegativ
 """
 """Rates of errors, from 0 to 1 or in percent. Lower is better."""
 
-PARTS = "train training val valid validation dev test testing eval holdout cv final last best"
+PARTS = "train training val valid validation dev test testing eval holdout cv final last best epoch"
 """Words of a name for the data, or the epoch, of a value. They are ignored: `val_acc` is known as `acc`."""
 
 _SUMMARY = re.compile(r"\.(min|max|mean|last|first|best)$")

@@ -19,7 +19,7 @@ LISTS = (HIGHER_SHARES, HIGHER, LOSSES, LOWER_SHARES)
     [
         *((name, "max", "share") for name in ("val_acc", "test/accuracy", "metrics.acc", "AUC", "ROC_AUC", "mIoU", "F1",
                                               "acc@1", "top-1", "f1-macro", "best_val_acc", "Acc (%)", "eval_f1",
-                                              "val/acc.max")),
+                                              "val/acc.max", "validation/epoch_accuracy", "val_acc_epoch")),
         *((name, "max", "other") for name in ("BLEU", "psnr", "R2", "eval_reward")),
         *((name, "min", "loss") for name in ("val_loss", "valLoss", "Loss", "test_nll", "ppl", "latency_ms", "RMSE",
                                              "brier_score", "bpb", "loss_test", "final_val_loss", "_loss",

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ablate.errors import UsageError
+from ablate.errors import UsageError, UserError
 from ablate.report.sources.columns import DEFAULT_METRICS, find_column, plain
 from ablate.report.sources.differing_settings import check_settings
 from ablate.report.sources.existing_runs import TableOptions, from_table
 from ablate.report.sources.failure_notes import failure_notes
 from ablate.report.sources.lost_losses import lost_losses
 from ablate.report.sources.name_variants import NamedVariants, taken_columns, with_named_variants
-from ablate.report.sources.readers.run_table import RunTable
+from ablate.report.sources.readers import tensorboard_runs, wandb_folder
+from ablate.report.sources.readers.run_table import UNREADABLE, RunTable
 from ablate.report.sources.run_histories import recorded_curves, undrawn_histories
 from ablate.report.sources.seed_column import with_seeds
 from ablate.report.sources.step_rows import run_of_rows
@@ -25,6 +26,8 @@ from ablate.wording import count, listed
 if TYPE_CHECKING:
     import pandas as pd
 
+_DAMAGED = (UNREADABLE, tensorboard_runs.CORRUPT, wandb_folder.CORRUPT)
+
 
 def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
     """Return the runs of a reader as the data of a report. Runs that the reader set aside become cautions and counts.
@@ -32,7 +35,11 @@ def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
     Secondary metrics are read as the first one is, and their warnings are those that the first one has not. Raises the
     errors of `with_seeds`, `where`, `with_named_variants`, `with_chosen_steps` and `from_table`.
     """
-    study = _of_one_metric(name, runs, options)
+    try:
+        study = _of_one_metric(name, runs, options)
+    except UserError as error:
+        error.args = (f"{error}{_unread(runs)}", *error.args[1:])
+        raise
     others = []
     for metric in options.secondary:
         try:
@@ -45,6 +52,13 @@ def study_of(name: str, runs: RunTable, options: TableOptions) -> StudyData:
         study = study.with_cautions(*(f"Secondary metric {other.metric.label}: {text}" for text in own))
         others.append(other)
     return replace(study, secondary=others)
+
+
+def _unread(runs: RunTable) -> str:
+    """Return a sentence on the runs with a file that cannot be read, which may be those that an error misses."""
+    found = [(reason, names) for reason, names in runs.set_aside.items() if reason in _DAMAGED]
+    parts = [f"{count(len(names), 'run')} {reason}: {listed(names, 3)}" for reason, names in found]
+    return f". Not read: {'; '.join(parts)}" if parts else ""
 
 
 def _of_one_metric(name: str, runs: RunTable, options: TableOptions) -> StudyData:

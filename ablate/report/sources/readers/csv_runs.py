@@ -58,13 +58,14 @@ def read_csv(path: Path) -> pd.DataFrame:
     rows = [row for row in rows if row.cells != header.cells] if headers else rows
     _check_header(header, rows, str(path))
     names = _names(header, rows, str(path))
+    cells = [_of_length(row, len(header.cells), str(path)) for row in rows]
     table = pd.DataFrame(
-        [_of_length(row, len(header.cells), str(path)) for row in rows],
+        {name: [row[place] for row in cells] for place, name in names.items()},
         index=[row.line for row in rows],
-        columns=range(len(header.cells)),
         dtype=str,
-    )[list(names)].set_axis(list(names.values()), axis=1)
-    table, commas = with_decimal_points(table, str(path))
+    )
+    has_commas = any("," in cell for row in cells for cell in row)
+    table, commas = with_decimal_points(table, str(path)) if has_commas else (table, False)
     found = [
         *([f"cells separated by {SEPARATORS[separator]}"] if separator != "," else []),
         *(["decimal commas"] if commas else ["decimal points"] if separator == ";" else []),

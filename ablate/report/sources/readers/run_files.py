@@ -112,7 +112,8 @@ def read_metrics(path: Path, step_param: str | None = None, *, is_cut: bool = Fa
         raise
     except UserError as error:
         raise UnreadableFileError(str(error)) from error
-    rows = [{str(name): str(value) for name, value in row.items()} for row in table.table.to_dict("records")]
+    names = table.table.columns.tolist()
+    rows = [dict(zip(names, cells, strict=True)) for cells in table.table.to_numpy().tolist()]
     cautions = [f"The last line of {path} is incomplete and does not count."] if table.set_aside else []
     if is_cut:
         rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]

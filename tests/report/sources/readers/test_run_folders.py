@@ -256,6 +256,16 @@ def test_runs_with_a_file_that_cannot_be_read_are_set_aside(tmp_path: Path) -> N
     ]
 
 
+def test_an_error_names_the_runs_that_could_not_be_read(tmp_path: Path) -> None:
+    for name in ("ppo_seed0", "ppo_seed1"):
+        write(tmp_path, f"{name}/results.json", '{"acc": 0.5}')
+    write(tmp_path, "a2c_seed0/progress.csv", "")
+    with pytest.raises(
+        UserError, match=r"another variant. Not read: 1 run with a file that cannot be read: a2c_seed0$"
+    ):
+        study_of("mine", read_run_folders(tmp_path), TableOptions(metric="acc", baseline="ppo"))
+
+
 def test_links_within_the_folder_are_no_further_runs(tmp_path: Path) -> None:
     write(tmp_path, "logs/0/results.json", '{"acc": 0.5}')
     write(tmp_path, "disk/1/results.json", '{"acc": 0.5}')
