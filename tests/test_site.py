@@ -33,7 +33,7 @@ def module(name: str) -> ModuleType:
 
 def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
     """Build a site as `make docs` does."""
-    for library in ("furo", "myst_parser", "sphinx_copybutton"):
+    for library in ("furo", "myst_nb", "sphinx_copybutton"):
         pytest.importorskip(library, reason="the extra docs is not installed")
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-c", SETTINGS]
     return subprocess.run(
@@ -122,6 +122,10 @@ def test_the_site_is_complete(site: Path) -> None:
     assert "<svg" in (site / "docs" / "architecture.html").read_text()
     assert (site / "reports" / "laptop" / "figures" / "forest-narrow.png").exists()
     assert (site / "files" / "ablate" / "studies" / "study.py.html").exists()
+    notebook = (site / "examples" / "quickstart.html").read_text()
+    for shown in ("ablate.compare(", "a clear and important loss.</li>", 'src="data:image/png;base64,', "../_images/"):
+        assert shown in notebook
+    assert 'href="../examples/quickstart.html"' in (site / "docs" / "python.html").read_text()
     assert (site / "index.html").read_text() == (site / "README.html").read_text()
 
 

@@ -19,7 +19,7 @@ project = "ablate"
 html_title = "ablate"
 root_doc = "README"
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -29,10 +29,12 @@ extensions = [
 ]
 include_patterns = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "benchmarks/README.md"),
-    *("reports/*.md", "reports/*/report.md"),
+    *("reports/*.md", "reports/*/report.md", "examples/*.ipynb"),
 ]
 exclude_patterns = [".*", "build", "dist", "mlruns", "reports/demo", "tests"]
 
+nb_execution_mode = "off"  # notebooks are shown as they were executed
+nb_ipywidgets_js = {}  # of another host, and no notebook has widgets
 myst_all_links_external = True  # `repository_links` resolves them as GitHub does
 myst_heading_anchors = 4
 default_role = "literal"  # docstrings mark code as Markdown does

@@ -15,7 +15,7 @@ import ablate
 
 INDEX, INTERFACE = "docs/README", "docs/api"
 
-_SECTION = re.compile(r"^## (?P<title>.*)$|\[(?P<text>[^\]]+)\]\((?P<page>[^)#:]+)\.md\)", re.MULTILINE)
+_SECTION = re.compile(r"^## (?P<title>.*)$|\[(?P<text>[^\]]+)\]\((?P<page>[^)#:]+)\.(?P<kind>md|ipynb)\)", re.MULTILINE)
 _NAMES = re.compile(r"^\| name \| purpose \|\n\|.*\n(?:\|.*\n)+", re.MULTILINE)
 _NAME = re.compile(r"^\| \[`(?P<name>\w+)`\]\(\.\./(?P<module>[\w/]+)\.py\)", re.MULTILINE)
 
@@ -37,7 +37,7 @@ def navigation(index: str) -> Iterator[str]:
         title = found["title"] or title
         if found["page"] and title:
             page = posixpath.normpath(posixpath.join(posixpath.dirname(INDEX), found["page"]))
-            sections.setdefault(title, []).append(f"{found['text']} <{page}>")
+            sections.setdefault(title, []).append(f"{found['text']} <{page}>" if found["kind"] == "md" else page)
     for caption, pages in sections.items():
         entries = "\n".join(dict.fromkeys(pages))
         yield f"\n\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"

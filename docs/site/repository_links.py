@@ -83,8 +83,8 @@ def resolve_links(app: Sphinx, document: nodes.document, page: str) -> None:
         elif target and not _EXTERNAL.match(target) and not node.get("internal"):
             node["refuri"] = _address(app, page, folder, node)
     for raw in document.findall(nodes.raw):
-        for name in _ATTRIBUTE.findall(raw.astext()):
-            _linked(app).copied.add(Path(os.path.normpath(folder / unquote(name))))
+        names = (name for name in _ATTRIBUTE.findall(raw.astext()) if not _EXTERNAL.match(name))
+        _linked(app).copied |= {Path(os.path.normpath(folder / unquote(name))) for name in names}
 
 
 def _linked(app: Sphinx) -> LinkedFiles:
