@@ -12,13 +12,20 @@ from ablate.api.arguments import ChosenColumns, ComparisonOptions, Name, Number
 from ablate.api.gate_runs import gated_runs
 from ablate.api.messages import logged_messages
 from ablate.api.results import ComparisonResult
-from ablate.report.accounting import account_for, seeds_with_results
+from ablate.errors import UserError
+from ablate.report.accounting import (
+    account_for,
+    answer_notes,
+    compares_nothing,
+    nothing_shared,
+    seeds_with_results,
+)
 from ablate.report.analysis import analyse
 from ablate.report.formats.html import fragment
 from ablate.report.formats.markdown_text import bold, bullets, escape
 from ablate.report.sections.answer import effect_sentence
 from ablate.stats.effects import Effect
-from ablate.stats.effects.power import MOST_SEEDS, SeedsRange
+from ablate.stats.effects.power import MIN_SEEDS_FOR_RANGE, MOST_SEEDS, SeedsRange
 from ablate.stats.effects.seeds import Seed, spans
 from ablate.stats.effects.types import MIN_SEEDS, Verdict
 
@@ -99,7 +106,7 @@ class GateResult(ComparisonResult):
         None with a decision, without an estimate, and if the scores would pass but for failed runs. An end that is None
         is more than 200.
         """
-        if self._decision_of_scores != "undecided":
+        if self._decision_of_scores != "undecided" or self._obstacle:
             return None
         if self.effect.n < MIN_SEEDS:
             return SeedsRange(MIN_SEEDS - self.effect.n, None)
@@ -111,22 +118,38 @@ class GateResult(ComparisonResult):
 
     @property
     def summary(self) -> list[str]:
-        """The decision in words, the evidence, and what to do if the seeds do not decide."""
-        study = self.analysis.study
+        """The decision in words, the evidence, what to do if the seeds do not decide, and the notes of a report."""
         lines = [f"{self.decision}: {self.new} against {self.against}: {_WORDS[self.decision]}"]
-        lines.append(effect_sentence(self.effect, study.metric))
+        lines.append(effect_sentence(self.effect, self.analysis.study.metric))
         if self.decision == "undecided" and self.failed:
             seeds = f"seed{'s' * (len(self.failed) > 1)} {spans(self.failed)}"
             lines.append(
                 f"New runs have no score at {seeds}, where old ones have one: repeat them, or reject the change"
             )
         if self._decision_of_scores == "undecided":
-            more = self.more_seeds
-            unit = "more seed" if more in ((1, 1), (1, None)) else "more seeds"
-            words = more.words_for(unit) if more else "more seeds, at least 5 in all,"
-            lines.append(f"To decide, run {words} of both variants")
-        account = account_for(self.analysis).sentence
-        return [*lines, *([account] if account else []), study.statement]
+            lines.append(self._obstacle or self._advice)
+        return [*lines, *answer_notes(self.analysis)]
+
+    @property
+    def _obstacle(self) -> str:
+        """Why more seeds alone do not decide; empty if they may."""
+        evidence = self.effect.evidence
+        if evidence.rule is Verdict.UNSTABLE:
+            return "More seeds alone do not decide: set the score that unstable runs count as with --floor"
+        if evidence.paired.repeated > 1 or evidence.paired.repeating:
+            return (
+                "More seeds do not decide while a variant repeats its score: check that the seed reaches its training"
+            )
+        if evidence.rule is Verdict.IDENTICAL:
+            return "More seeds do not decide while the difference is the same at every seed"
+        return ""
+
+    @property
+    def _advice(self) -> str:
+        more = self.more_seeds
+        unit = "more seed" if more in ((1, 1), (1, None)) else "more seeds"
+        words = more.words_for(unit) if more else f"more seeds, at least {MIN_SEEDS_FOR_RANGE} in all,"
+        return f"To decide, run {words} of both variants"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -206,4 +229,8 @@ def gate(
         seed = options.pop("seed", "seed")
         columns: ChosenColumns = {"metric": metric, "variant": variant, "seed": seed, "margin": margin}
         pair = gated_runs(new, against, runs, columns, options)
-        return GateResult(analyse(pair.study), pair.new, pair.against)
+        analysis = analyse(pair.study)
+        if compares_nothing(analysis):
+            reason, advice = nothing_shared(analysis)
+            raise UserError(f"Nothing to compare: {reason}. {account_for(analysis).sentence} {advice}")
+        return GateResult(analysis, pair.new, pair.against)

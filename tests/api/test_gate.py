@@ -94,6 +94,46 @@ def test_a_failed_run_that_was_repeated_counts_once() -> None:
     assert (found.decision, found.failed, found.effect.n) == ("pass", [], 6)
 
 
+@pytest.mark.parametrize(
+    ("scores", "advice"),
+    [
+        ([score - 1 for score in BASE], "the difference is the same at every seed"),
+        ([89.0] * 6, "a variant repeats its score"),
+        (["nan", *runs(-1.0)["accuracy"][1:]], "--floor"),
+    ],
+)
+def test_an_undecided_gate_asks_for_no_seeds_that_cannot_decide(scores: list[Any], advice: str) -> None:
+    found = ablate.gate(
+        [{"seed": seed, "accuracy": score} for seed, score in enumerate(scores)], OLD.to_dict("records"), **CHOICE
+    )
+    assert (found.decision, found.more_seeds) == ("undecided", None)
+    assert advice in next(line for line in found.summary if line.startswith("More seeds"))
+    assert not any("To decide" in line for line in found.summary)
+
+
+@pytest.mark.parametrize(
+    ("new", "options", "note"),
+    [
+        (runs(-1.0), {"margin": 20}, "not smaller than the whole range of the scores"),
+        (
+            OLD.assign(seed=[5, 0, 1, 2, 3, 4], accuracy=[score + 1e-7 for score in BASE]),
+            {"margin": 1e-9},
+            "far below the smallest step",
+        ),
+    ],
+)
+def test_the_notes_of_a_report_are_in_the_summary(new: pd.DataFrame, options: dict[str, Any], note: str) -> None:
+    summary = ablate.gate(new, against=OLD, **{**CHOICE, **options}).facts["summary"]
+    assert any(note in line for line in summary)
+
+
+def test_copied_runs_are_named() -> None:
+    fine = [90 + 0.123456789 * seed**1.5 for seed in range(8)]
+    old = pd.DataFrame({"seed": range(8), "accuracy": fine})
+    new = old.assign(accuracy=[*fine[1:], fine[0]])
+    assert any("equal to the last digit" in line for line in ablate.gate(new, against=old, **CHOICE).summary)
+
+
 def test_other_variants_do_not_change_the_interval() -> None:
     both = [OLD.assign(method="old"), runs(-0.2, LARGE).assign(method="new")]
     alone = ablate.gate("new", "old", runs=pd.concat(both), variant="method", **CHOICE)
@@ -142,16 +182,23 @@ def test_the_exit_code_states_the_decision() -> None:
         (["a", "--against", "a", "--runs", "both.csv"], 2, "cannot be compared with itself"),
         (["c", "--against", "a", "--runs", "both.csv"], 1, "Unknown variant 'c'"),
         (["both.csv", "--against", "old.csv"], 2, "both.csv has 2 variants (a, b)"),
+        (["other.csv", "--against", "old.csv", "--metric", "accuracy"], 1, "no seed has a result in both arms"),
+        (["failed.csv", "--against", "old.csv", "--metric", "accuracy"], 1, "no run of failed.csv has accuracy"),
+        (["f1.csv", "--against", "old.csv", "--metric", "accuracy"], 1, "no run of f1.csv has accuracy"),
         (["same.csv", "--against", "old.csv", "--margin", "0"], 2, "--margin must be above 0, not 0"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], code: int, message: str) -> None:
     pd.concat([OLD.assign(variant="a"), runs().assign(variant="b")]).to_csv("both.csv", index=False)
     OLD[:0].to_csv("empty.csv", index=False)
+    OLD.assign(seed=OLD.seed + 6).to_csv("other.csv", index=False)
+    OLD.assign(accuracy=None).to_csv("failed.csv", index=False)
+    OLD.rename(columns={"accuracy": "f1"}).to_csv("f1.csv", index=False)
     result = CliRunner().invoke(app, ["gate", *words])
     assert result.exit_code == code
-    assert message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    error = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert message in error[0]
+    assert len(error) == 1
 
 
 def test_variants_of_the_project_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

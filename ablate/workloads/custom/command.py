@@ -220,6 +220,7 @@ class CommandTrainer:
             **thread_limits(job.conditions.threads),
             "PYTHONUNBUFFERED": "1",
             **os.environ,
+            "PWD": str(folder),
             **(log.mlflow_environment() if self.logs_to_mlflow else {}),
             **{name: fill_values(value, values) for name, value in self.environment.items()},
         }

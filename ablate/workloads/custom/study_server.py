@@ -195,6 +195,7 @@ def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunR
     """
     output = log.file(OUTPUT)
     os.chdir(request.folder)
+    os.environ["PWD"] = str(request.folder)
     try:
         sys.stdout.flush()
         with output.open("ab") as file:

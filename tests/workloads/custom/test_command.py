@@ -22,6 +22,7 @@ from tests.samples.processes import is_alive, until
 
 PRINTS = """
     import json, os, sys
+    assert os.environ["PWD"] == os.getcwd()
     print("warming up")
     print(json.dumps({"epoch": 1, "loss": 0.5}))
     print(json.dumps({"epoch": 2, "loss": 0.25}))

@@ -308,7 +308,7 @@ STATEFUL = """
             MODEL.sum(), len(CALLS), "LEFT" in os.environ, os.path.exists("left.txt"), "left" in sys.path,
             len(sys.argv) - 1, decimal.getcontext().prec != 28, np.geterr()["divide"] != "warn",
             sys.getrecursionlimit() == 54321, hasattr(os, "left"), torch.get_default_dtype() != torch.float32,
-            torch.initial_seed() == 5,
+            torch.initial_seed() == 5, os.environ["PWD"] != os.getcwd(),
         ]
         torch.set_default_dtype(torch.float64)
         torch.manual_seed(5)
