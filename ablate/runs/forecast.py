@@ -16,6 +16,7 @@ from ablate.runs.runner import is_comparable
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.job import Job
 from ablate.studies.study import Study
+from ablate.studies.workload import EXIT_CODE
 from ablate.tracking import run_title
 from ablate.wording import count, listed
 from ablate.workloads.custom.local_imports import changed_files
@@ -156,10 +157,10 @@ def sensitivity(study: Study, planned: Sequence[PlannedRun], journals: Journals)
 
 
 def cautions(study: Study, planned: Sequence[PlannedRun], journals: Journals) -> list[str]:
-    """Return warnings before a sweep: names that the training never reads, runs of other code, an unknown commit."""
+    """Return warnings before a sweep: names that are never read, a hidden exit code, other code, an unknown commit."""
     seed = ["seed"] if len(study.seed_list) > 1 else []
     settings = [setting.name for setting in study.workload.settings]
-    unread, known = study.workload.unread, {*study.resolved_design.names, *settings, *seed}
+    unread, known = study.workload.unread, {*study.resolved_design.names, *settings, *seed, EXIT_CODE}
     ignored = [text for name, text in unread.items() if name in known]
     return [*ignored, *code_cautions(study, planned, journals), *_commit_cautions(study)]
 

@@ -20,6 +20,9 @@ from ablate.studies.settings import OneOf, Setting, Value
 from ablate.wording import unknown
 
 BUILT_IN = {"resnet9": "ablate.workloads.resnet9.workload:WORKLOAD"}
+EXIT_CODE = "exit code"
+"""The name of a warning about a command that hides the exit code of its program."""
+
 _FROM_STUDY_FILE = "ablate.workloads.custom.study_file:load_workload"
 
 
@@ -70,7 +73,8 @@ class Workload:
         study_file: The file that defines the workload, and which workers import.
         validation: The metric that tuning may use: recorded at every step, or returned by a study's own training, and
             never computed on the test data.
-        unread: A warning for each name (factor, setting, `seed`) that the training does not read.
+        unread: A warning for each name (factor, setting, `seed`) that the training does not read, and for `EXIT_CODE`
+            if the exit code of the training's program is hidden.
         shared_folder: Whether runs work in the same folder, one at a time.
         inputs_function: What the training gets of a recipe, such as a command line; None if this is unknown. Recipes
             with the same inputs are the same training.

@@ -21,13 +21,14 @@ from ablate.stats.metric import Metric
 from ablate.studies.job import Job, Log, Outcome
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.studies.workload import Workload
+from ablate.studies.workload import EXIT_CODE, Workload
 from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclaration, check_arguments
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, named_files
+from ablate.workloads.custom.hidden_failures import hidden_error, hidden_exit_code
 from ablate.workloads.custom.levels import command_factors, split_factors
-from ablate.workloads.custom.output_parsing import ResultReader, final_traceback, step_metrics
+from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
 from ablate.workloads.custom.run_folder import working_folder
 
@@ -83,6 +84,8 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
     )
     others = (trainer.folder, trainer.json_file, *trainer.environment.values())
     unread, given = template.unread_names(declaration.get("settings", ()), others), declaration.get("factors", {})
+    if hidden := hidden_exit_code(template.arguments):
+        unread[EXIT_CODE] = hidden
     help_texts = {name: text for name in levels if isinstance(text := given.get(name), str)}
     return replace(declared_workload(trainer, common, unread, help_texts), inputs_function=trainer.inputs)
 
@@ -185,7 +188,8 @@ class CommandTrainer:
             return self._run(self._program(job, log, values, place), log, values)
 
     def _run(self, program: Program, log: Log, values: Mapping[str, object]) -> Outcome:
-        began, earlier = time.time(), _length(program.errors)  # after an interruption, the output is continued
+        began, streams = time.time(), {"standard error": program.errors, "standard output": program.output}
+        earlier = {where: _length(file) for where, file in streams.items()}  # of an interrupted attempt
         try:
             with running(program) as process:
                 for line in process.lines():
@@ -196,10 +200,11 @@ class CommandTrainer:
         check_exit_code(process.exit_code, program)
         found = self._read(program, values, began)
         outcome = make_outcome(found, self.metric, "The program", {"code": self.code_digest})
-        error = final_traceback(program.errors.read_bytes()[earlier:].decode(errors="replace"))
-        if not error:
-            return outcome
-        return replace(outcome, warning=f"the program's exit code is 0, but its standard error ends with {error}")
+        texts = {where: file.read_bytes()[earlier[where] :] for where, file in streams.items()}
+        error = next(
+            filter(None, (hidden_error(text.decode(errors="replace"), name) for name, text in texts.items())), ""
+        )
+        return replace(outcome, warning=f"the program's exit code is 0, but {error}") if error else outcome
 
     def _values(self, job: Job, log: Log, here: Path) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from ablate.workloads.custom.arguments import WorkloadDeclaration, check_argumen
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, training_code
 from ablate.workloads.custom.forked_children import forked_children_end
+from ablate.workloads.custom.hidden_failures import recorded_thread_errors
 from ablate.workloads.custom.recipe_use import unread_names
 
 
@@ -98,11 +99,12 @@ class FunctionTrainer:
         arguments = (job.recipe, log, job.conditions)[: _argument_count(self.train)]
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
-            with forked_children_end():
+            with forked_children_end(), recorded_thread_errors() as errors:
                 returned = self.train(*arguments)
         except SystemExit as error:
             raise UserError(f"{_name(self.train)} exited with code {error.code}") from error
-        return make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})
+        outcome = make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})
+        return replace(outcome, warning=f"a thread of the run ended with {errors[-1]}") if errors else outcome
 
 
 def _source_files(train: Callable[..., Any]) -> list[Path]:

@@ -27,7 +27,6 @@ from ablate.workloads.custom.value_pattern import find_last_value, split_at_grou
 
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)\s?:\s+\S.*")
 _BARE_EXCEPTION = re.compile(r"(?:\w+\.)*\w+(?:Error|Exception):?")
-_TRACED = re.compile(r"(?:\w+\.)*\w+(?::|$)")
 _ERROR = re.compile(r".*(?:\b(?:error|ERROR|fatal|FATAL|CRITICAL|panic)\b.*:|^Error in ).*")
 _HINT = re.compile(r"(?:note|hint|help|tip)\b|Set the environment variable|Execution halted", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -188,13 +187,6 @@ class ResultReader:
             return float(value) * self.times
         except (ValueError, OverflowError) as reason:
             raise UserError(f'"{name}" in {where} is {json.dumps(value)[:80]}, which {reason}') from None
-
-
-def final_traceback(text: str) -> str:
-    """Return the exception of a Python traceback that a text ends with, or an empty text."""
-    _, header, after = _COLOUR.sub("", text).rpartition("Traceback (most recent call last):\n")
-    lines = [line for line in after.splitlines() if line.strip() and not line[0].isspace()]
-    return lines[0][:300] if header and len(lines) == 1 and _TRACED.match(lines[0]) else ""
 
 
 def failure_reason(errors: str, output: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -133,4 +134,10 @@ def check_exit_code(code: int, program: Program) -> None:
         errors, output = (
             path.read_text(errors="replace", encoding="utf-8") for path in (program.errors, program.output)
         )
-        raise UserError(f"The program failed with exit code {code}: {failure_reason(errors, output)}")
+        raise UserError(f"The program failed with exit code {code}{_signal(code)}: {failure_reason(errors, output)}")
+
+
+def _signal(code: int) -> str:
+    """Return the signal of an exit code in brackets, or an empty text."""
+    known = {128 + number: number.name for number in signal.Signals}
+    return f" ({known[code]})" if code in known else ""

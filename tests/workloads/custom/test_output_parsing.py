@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ablate.errors import UserError
 from ablate.journal.run_log import _check_names
 from ablate.stats.metric import Metric
-from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, final_traceback, step_metrics
+from ablate.workloads.custom.output_parsing import ResultReader, failure_reason, step_metrics
 from ablate.workloads.custom.result_names import recordable
 from ablate.workloads.custom.value_pattern import split_at_group
 
@@ -410,18 +410,3 @@ def test_names_are_recorded_as_mlflow_accepts_them(name: str, recorded: str) -> 
 )
 def test_a_pattern_whose_last_match_is_the_last_value(pattern: str, output: str, expected: float) -> None:
     assert ResultReader(Metric("score")).from_pattern(pattern, [output]) == {"score": expected}
-
-
-@pytest.mark.parametrize(
-    ("after", "expected"),
-    [
-        ("  File 'a.py'\nValueError: no\n\n", "ValueError: no"),
-        ("  File 'a.py'\ntorch.cuda.OutOfMemoryError: no\n\tmemory\n", "torch.cuda.OutOfMemoryError: no"),
-        ("  File 'a.py'\nKeyboardInterrupt", "KeyboardInterrupt"),
-        ("  File 'a.py'\nValueError: handled\nepoch 2\n", ""),
-        ("", ""),
-    ],
-)
-def test_the_traceback_that_a_text_ends_with(after: str, expected: str) -> None:
-    assert final_traceback(f"epoch 1\nTraceback (most recent call last):\n{after}") == expected
-    assert final_traceback(after) == ""
