@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count, islice
 from typing import Any
@@ -28,6 +28,9 @@ CLUSTER_LOSSES = 3
 
 RESTART = 300.0
 """Seconds in which a cluster has to run again."""
+
+CLIENT_START = 60.0
+"""Seconds in which the head starts the server of a client. Ray itself gives up too early on a busy machine."""
 
 
 class RayExecutor:
@@ -122,7 +125,10 @@ class RayExecutor:
         if ray.is_initialized():
             yield
             return
-        deadline = time.monotonic() + patience
+        _check_client(self._address)
+        if not patience:
+            _check_reachable(self._address)
+        deadline = time.monotonic() + max(patience, CLIENT_START * self._address.startswith("ray://"))
         try:
             while True:
                 try:
@@ -135,25 +141,23 @@ class RayExecutor:
                 time.sleep(2)
             yield
         finally:
-            ray.shutdown()
+            with suppress(ConnectionError):  # of a client that has lost its connection
+                ray.shutdown()
 
     def _connect(self, ray: Any) -> None:
-        _check_client(self._address)
         _check_reachable(self._address)
         before = signal.getsignal(signal.SIGTERM)
         here = {"num_cpus": self.slots * self._threads, "include_dashboard": False, "object_store_memory": 100 << 20}
         options = here if self._address == "local" else {}
         try:
             ray.init(self._address, **options, logging_level="ERROR", log_to_driver=False)
-        except ray.exceptions.AuthenticationError as error:
-            advice = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token of the cluster"
-            raise UserError(f"The Ray cluster at {self._address} requires a token: {advice}") from error
-        except OSError as error:
-            raise _unreachable(self._address, error) from error
-        except RuntimeError as error:
-            raise UserError(
-                f"The Ray cluster at {self._address} refuses the connection: {_last_line(error)}"
-            ) from error
+        except (OSError, RuntimeError, ray.exceptions.AuthenticationError) as error:
+            if "InvalidAuthToken" in f"{error} {error.__cause__}":
+                advice = "set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to the token of the cluster"
+                raise UserError(f"The Ray cluster at {self._address} requires a token: {advice}") from error
+            if isinstance(error, OSError):
+                raise _unreachable(self._address, error) from error
+            raise UserError(f"The Ray cluster at {self._address} refused to connect: {_last_line(error)}") from error
         signal.signal(signal.SIGTERM, before)  # Ray's handler would exit without recording the runs
         self._check_room(ray)
 

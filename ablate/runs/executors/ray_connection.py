@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from ablate.runs.executors.contract import WorkerLost
@@ -69,7 +70,7 @@ class Connection:
                 raise
             lost = WorkerLost(_reason(error))
         except Exception as error:  # of Ray's client, which has no connection any more
-            if self.is_lost():
+            if self.is_lost(error):
                 raise ClusterLost from error
             raise
         else:
@@ -84,17 +85,18 @@ class Connection:
         try:
             yield
         except Exception as error:
-            if self.is_lost():
+            if self.is_lost(error):
                 raise ClusterLost from error
             raise
 
-    def is_lost(self) -> bool:
-        """Return whether the cluster of this connection has stopped or restarted.
+    def is_lost(self, error: Exception | None = None) -> bool:
+        """Return whether the cluster of this connection has stopped or restarted, after an error of Ray or none.
 
         The head is asked on a connection of its own: after a restart, most calls of Ray end the process.
         """
         if self.head is None:
-            return not self.ray.is_initialized()
+            failures = (ConnectionError, import_module("grpc").RpcError)
+            return isinstance(error, failures) or not self.ray.is_initialized()
         host, _, port = self.head.rpartition(":")
         deadline = time.monotonic() + SILENCE
         while time.monotonic() < deadline:
