@@ -26,7 +26,7 @@ from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclar
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, named_files
-from ablate.workloads.custom.hidden_failures import hidden_error, hidden_exit_code
+from ablate.workloads.custom.hidden_failures import OutputFiles, hidden_exit_code
 from ablate.workloads.custom.levels import command_factors, split_factors
 from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
@@ -188,8 +188,8 @@ class CommandTrainer:
             return self._run(self._program(job, log, values, place), log, values)
 
     def _run(self, program: Program, log: Log, values: Mapping[str, object]) -> Outcome:
-        began, streams = time.time(), {"standard error": program.errors, "standard output": program.output}
-        earlier = {where: _length(file) for where, file in streams.items()}  # of an interrupted attempt
+        began = time.time()
+        output = OutputFiles.of({"standard error": program.errors, "standard output": program.output})
         try:
             with running(program) as process:
                 for line in process.lines():
@@ -200,11 +200,7 @@ class CommandTrainer:
         check_exit_code(process.exit_code, program)
         found = self._read(program, values, began)
         outcome = make_outcome(found, self.metric, "The program", {"code": self.code_digest})
-        texts = {where: file.read_bytes()[earlier[where] :] for where, file in streams.items()}
-        error = next(
-            filter(None, (hidden_error(text.decode(errors="replace"), name) for name, text in texts.items())), ""
-        )
-        return replace(outcome, warning=f"the program's exit code is 0, but {error}") if error else outcome
+        return replace(outcome, warning=output.hidden_error())
 
     def _values(self, job: Job, log: Log, here: Path) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
@@ -245,10 +241,6 @@ class CommandTrainer:
             path = program.folder / fill_values(self.json_file, values)
             return reader.from_json_file(path, began - 1)  # clocks of file systems may be coarse
         return reader.from_output(output)
-
-
-def _length(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
 
 
 def _check_folder(folder: Path) -> None:

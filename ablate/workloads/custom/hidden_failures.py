@@ -6,9 +6,11 @@ import re
 import shlex
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import PurePath
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Self
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TRACED = re.compile(r"(?:\w+\.)*\w+(?::|$)")
@@ -37,6 +39,25 @@ _HARMLESS = {
     *("ulimit", "module", "conda", "test", "["),
 }
 """Commands whose own failure is not that of a training."""
+
+
+@dataclass(frozen=True)
+class OutputFiles:
+    """The files with the output of a program by name, and their lengths before it started: others may precede it."""
+
+    files: Mapping[str, Path]
+    earlier: Mapping[str, int]
+
+    @classmethod
+    def of(cls, files: Mapping[str, Path]) -> Self:
+        """Return the files with their present lengths."""
+        return cls(files, {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()})
+
+    def hidden_error(self) -> str:
+        """Return a warning about an error that the output since then shows although the exit code is 0."""
+        texts = ((name, file.read_bytes()[self.earlier[name] :]) for name, file in self.files.items())
+        errors = (hidden_error(text.decode(errors="replace"), name) for name, text in texts)
+        return next((f"the program's exit code is 0, but {error}" for error in errors if error), "")
 
 
 def hidden_error(output: str, where: str) -> str:
