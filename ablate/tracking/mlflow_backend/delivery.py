@@ -15,7 +15,7 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
 from ablate.journal.run_log import mask_printed_output
 from ablate.tracking.contract import SINGLE_RUNS
-from ablate.tracking.mlflow_backend import schema
+from ablate.tracking.mlflow_backend import lookups, schema
 from ablate.tracking.mlflow_backend.records import (
     Batch,
     batches,
@@ -26,7 +26,7 @@ from ablate.tracking.mlflow_backend.records import (
     start_tags,
 )
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.mlflow_backend.stored_run import StoredRun
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, only_one
 
 Line = Mapping[str, Any]
 
@@ -157,25 +157,29 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
     """Return the store's run for a journal, created if necessary, and whether it is open."""
     study = start["study"] or SINGLE_RUNS
     experiment = store.experiment(study)
-    found = [
-        run
-        for run in store.search({experiment: study}, schema.where_tag(schema.NAME, name))
-        if run.start == milliseconds(start["time"])  # a run of another machine may have the same name
-    ]
+    found = []
+    if _first_with_tag(store, experiment, schema.NAME, name):
+        found = [
+            run
+            for run in store.search({experiment: study}, schema.where_tag(schema.NAME, name))
+            if run.start == milliseconds(start["time"])  # a run of another machine may have the same name
+        ]
     if found:
-        first = store.only_one(found)
+        first = only_one(found, store.delete)
         return first.id, first.status == "RUNNING"
     tags = start_tags(start, name)
-    if study != SINGLE_RUNS and (parent := study_run(store, experiment, study)):
-        tags[schema.PARENT_RUN] = parent.id
+    if study != SINGLE_RUNS and (parent := _first_with_tag(store, experiment, schema.KIND, schema.STUDY)):
+        tags[schema.PARENT_RUN] = parent
     title = f"{start['variant']}/s{start['recipe']['seed']}"
     return store.create(experiment, title, milliseconds(start["time"]), tags), True
 
 
-def study_run(store: Store, experiment: str, name: str) -> StoredRun | None:
-    """Return the parent run of a study, or None."""
-    found = store.search({experiment: name}, schema.where_tag(schema.KIND, schema.STUDY), limit=1)
-    return found[0] if found else None
+def _first_with_tag(store: Store, experiment: str, name: str, value: str) -> str | None:
+    """Return the identifier of the first active run of an experiment with a tag, or None."""
+    known = lookups.runs_with_tag(engine, experiment, name, value) if (engine := store.engine) else None
+    if known is None:
+        known = [run.id for run in store.search({experiment: ""}, schema.where_tag(name, value), limit=1)]
+    return known[0] if known else None
 
 
 def _keep_files(store: Store, run: str, journal: Path, *, remove: bool) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 from ablate.cores import collector_paused
 from ablate.errors import StoreError
 from ablate.redaction import mask_uri
-from ablate.tracking.mlflow_backend import database, schema
+from ablate.tracking.mlflow_backend import database, lookups, schema
 from ablate.tracking.mlflow_backend.errors import explain_error
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from ablate.tracking.mlflow_backend.records import Batch, Point, true_value
 from ablate.tracking.mlflow_backend.relocation import relocate
-from ablate.tracking.mlflow_backend.stored_run import StoredRun, stored_run
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, only_one, stored_run
 from ablate.tracking.mlflow_backend.time_limit import LimitedClient
 from ablate.tracking.project import is_server, sqlite_path
 
@@ -61,6 +61,11 @@ class Store:
         assert self._client
 
     @property
+    def engine(self) -> Any:
+        """SQLAlchemy's engine if the store is an SQLite file, else None; for `lookups`."""
+        return lookups.engine_of(self._client) if self._database else None
+
+    @property
     def _client(self) -> Any:
         with self._lock, self._explaining():
             return self._connected
@@ -83,6 +88,8 @@ class Store:
 
     def experiment(self, name: str) -> str:
         """Return the identifier of an experiment, created if necessary."""
+        if (engine := self.engine) and (known := lookups.experiment_named(engine, name)):
+            return known
         with self._explaining():
             found = self._client.get_experiment_by_name(name)
             if found is None:
@@ -133,15 +140,7 @@ class Store:
             return run
         found = self.search({experiment: ""}, f"attributes.start_time = {start}")
         equal = [one for one in found if dict(tags).items() <= one.tags.items()]
-        return self.only_one(equal).id if equal else run
-
-    def only_one(self, equal: Sequence[StoredRun]) -> StoredRun:
-        """Return the first of several runs that are the same one, and delete the others if they are empty."""
-        first, *others = sorted(equal, key=lambda run: (not run.latest and not run.params, run.id))
-        for run in others:
-            if not run.latest and not run.params:
-                self.delete(run.id)
-        return first
+        return only_one(equal, self.delete).id if equal else run
 
     def log(self, run: str, batch: Batch) -> None:
         """Log a batch in one call; it must respect the store's limits."""
@@ -224,7 +223,8 @@ class Store:
     def upload(self, run: str, folder: Path, inside: str | None = None) -> None:
         """Store the files of a folder as artifacts, at the top or `inside` a folder."""
         with self._explaining():
-            self._client.log_artifacts(run, str(folder), inside)
+            if inside or not ((engine := self.engine) and lookups.copy_artifacts(engine, run, folder)):
+                self._client.log_artifacts(run, str(folder), inside)
 
     def write_json(self, run: str, name: str, content: Mapping[str, Any]) -> None:
         """Store plain data as a JSON artifact."""

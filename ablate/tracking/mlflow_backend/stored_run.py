@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +60,15 @@ class StoredRun:
         """Names of the metrics with one value per epoch, without final metrics and those with one value per step."""
         aside = [*(_listed(self, schema.FINAL_METRICS) or ()), *(_listed(self, schema.STEP_METRICS) or ())]
         return [name for name in self.latest if name not in aside]
+
+
+def only_one(equal: Iterable[StoredRun], delete: Callable[[str], None]) -> StoredRun:
+    """Return the first of several runs that are the same one, and delete the others if they are empty."""
+    first, *others = sorted(equal, key=lambda run: (not run.latest and not run.params, run.id))
+    for run in others:
+        if not run.latest and not run.params:
+            delete(run.id)
+    return first
 
 
 def stored_run(run: Any, experiments: Mapping[str, str], moved: Mapping[str, str]) -> StoredRun:

@@ -22,7 +22,7 @@ from ablate.tracking.mlflow_backend.records import (
     text_of,
 )
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.mlflow_backend.stored_run import StoredRun, status_of
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, only_one, status_of
 from ablate.wording import unknown
 
 
@@ -36,7 +36,7 @@ def open_study(store: Store, study: StudyRecord) -> str:
     study = study.without_secrets()
     experiment = store.experiment(study.name)
     found = store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.STUDY))
-    stored = store.only_one([run for run in found if run.start == found[0].start]) if found else None
+    stored = only_one([run for run in found if run.start == found[0].start], store.delete) if found else None
     run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
     if stored:
         with suppress(DamagedPlanError):  # it is replaced
