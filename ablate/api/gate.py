@@ -77,8 +77,8 @@ class GateResult(ComparisonResult):
         """Whether the new runs `pass`, `fail`, or the seeds do not decide (`undecided`).
 
         They pass if they are better, equivalent, or if the interval excludes a loss as large as the margin; they fail
-        if the loss is clear and important, or if they diverge more often. New runs that failed are no evidence that the
-        new side is no worse: with any, they do not pass.
+        if the loss is clear and important, or if they diverge more often. A comparison with failed
+        new runs does not pass.
         """
         found = self._decision_of_scores
         return "undecided" if found == "pass" and self.failed else found

@@ -11,6 +11,7 @@ from ablate.studies.conditional import idle_factors
 from ablate.studies.designs import Design
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import OneOf, Value, value_text
+from ablate.studies.varied_values import checked_value
 from ablate.studies.workload import Workload
 from ablate.wording import unknown
 
@@ -61,14 +62,10 @@ def read_arms(workload: Workload, arms: object) -> Mapping[str, Mapping[str, Val
 
 
 def _difference(workload: Workload, arm: str, name: str, value: Value) -> Value:
-    if name in workload.factors:
-        if not isinstance(value, bool):
-            raise UsageError(f"{name} is a factor, so the arm {arm!r} sets it to True or False, not {value!r}")
-        return value
-    known = [setting.name for setting in (*workload.settings, *workload.factors.hyperparameters)]
-    if name not in known:
-        raise UsageError(f"The arm {arm!r}: {unknown('factor or setting', name, (*workload.factors, *known))}")
-    return workload.setting(name).check(value)
+    try:
+        return checked_value(workload, name, value)
+    except UsageError as error:
+        raise UsageError(f"The arm {arm!r}: {error}") from None
 
 
 def named_arm(baseline: Recipe, name: str, differences: Mapping[str, Value]) -> Arm:

@@ -72,7 +72,7 @@ def _combinations(workload: Workload, names: tuple[str, ...], combinations: obje
             raise UsageError(
                 f"A combination of {' and '.join(names)} has {len(names)} values, one for each name, not {values!r}"
             )
-        checked = tuple(_checked(workload, name, value) for name, value in zip(names, values, strict=True))
+        checked = tuple(checked_value(workload, name, value) for name, value in zip(names, values, strict=True))
         if checked in found:
             raise UsageError(f"{text} has the combination {_text(checked)} twice. List each combination once")
         found.append(checked)
@@ -83,8 +83,8 @@ def _combinations(workload: Workload, names: tuple[str, ...], combinations: obje
     return tuple(found)
 
 
-def _checked(workload: Workload, name: str, value: Value) -> Value:
-    """Return a value of a combination, True or False for a factor."""
+def checked_value(workload: Workload, name: str, value: Value) -> Value:
+    """Return the value of a setting or hyperparameter, or True or False for a factor. Raises UsageError for others."""
     if name in workload.factors:
         if not isinstance(value, bool):
             raise UsageError(f"{name} is a factor, which is on (True) or off (False), not {value!r}")

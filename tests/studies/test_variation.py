@@ -235,7 +235,10 @@ def test_invalid_combinations(values: dict[Any, Any], message: str) -> None:
             {"arms": {"a": {"agument": False}}},
             "The arm 'a': Unknown factor or setting 'agument'. Did you mean 'augment'",
         ),
-        ({"arms": {"a": {"augment": 0}}}, "augment is a factor, so the arm 'a' sets it to True or False, not 0"),
+        (
+            {"arms": {"a": {"augment": 0}}},
+            r"The arm 'a': augment is a factor, which is on \(True\) or off \(False\), not 0",
+        ),
         (
             {"arms": {"a": {"batch_norm.group_size": 8}}},
             "The arm 'a': batch_norm.group_size has no effect while batch_norm.kind is batch",

@@ -126,7 +126,7 @@ def _configuration(folder: Path, tree: Tree, known: dict[Path, Mapping[str, str]
 
 
 def _idle(tree: Tree, files: Mapping[Path, Path], top: Path) -> list[str]:
-    """Return the folders with a configuration that are no run, have none below them and are in none."""
+    """Return the folders with a configuration but without a run in, below or above them."""
     occupied = {*files, *(above for place in files for above in place.parents)}
     return [
         path.relative_to(top).as_posix()
