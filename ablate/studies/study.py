@@ -57,8 +57,8 @@ class Study:
         options: Further arguments of the design, by name.
         name: The name of the study; by default the stem of the study file.
         workload: The training: the built-in ResNet9, or the result of `from_function` or `from_command`.
-        vary: Values of settings and hyperparameters in question, by name: `{"lr": [0.003, 0.01, 0.03]}`. The baseline's
-            value is one of them, and the others are compared with it. Values of several names that change together are
+        vary: Values of settings and hyperparameters in question, by name: `{"lr": [0.003, 0.01, 0.03]}`. They are
+            compared with the baseline's value, listed or not. Values of several names that change together are
             combinations: `{("lr", "epochs"): [(0.01, 4), (0.003, 8)]}`.
         arms: Further variants by name, each with its differences from the baseline: factors (True or False), settings
             and hyperparameters.

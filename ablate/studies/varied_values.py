@@ -10,7 +10,7 @@ from ablate.studies.arms import Arm, Component, Level
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value, value_text
 from ablate.studies.workload import Workload
-from ablate.wording import count, listed, unknown
+from ablate.wording import unknown
 
 Names = str | tuple[str, ...]
 """A setting or hyperparameter, or several names whose values change together."""
@@ -19,8 +19,8 @@ Names = str | tuple[str, ...]
 def read_levels(workload: Workload, vary: object) -> Mapping[Names, tuple[Level, ...]]:
     """Return the values of `vary` in the types of their settings, in the given order.
 
-    Raises UsageError for an unknown name, a value that the setting does not take, a value or combination that is listed
-    twice, and fewer than two of them.
+    Raises UsageError for an unknown name, a value that the setting does not take, and a value or combination that is
+    listed twice.
     """
     if not isinstance(vary, Mapping):
         raise UsageError(f"vary of a study names settings and their values, {{'lr': [0.01, 0.03]}}, not {vary!r}")
@@ -47,10 +47,6 @@ def _values(workload: Workload, name: str, values: object) -> tuple[Value, ...]:
         if checked in found:
             raise UsageError(f"{name} has the value {value_text(checked)} twice. List each value once")
         found[checked] = value
-    if len(found) < 2:
-        raise UsageError(
-            f"{name} has {count(len(found), 'value')} to vary. List at least two, the baseline's among them"
-        )
     return tuple(found)
 
 
@@ -76,10 +72,6 @@ def _combinations(workload: Workload, names: tuple[str, ...], combinations: obje
         if checked in found:
             raise UsageError(f"{text} has the combination {_text(checked)} twice. List each combination once")
         found.append(checked)
-    if len(found) < 2:
-        raise UsageError(
-            f"{text} has {count(len(found), 'combination')}. List at least two, that of the baseline among them"
-        )
     return tuple(found)
 
 
@@ -102,13 +94,13 @@ def _text(values: Iterable[Value]) -> str:
 def components_of(baseline: Recipe, factors: Iterable[str], vary: Mapping[Names, object]) -> tuple[Component, ...]:
     """Return the components in question: factors that are on or off, then factors with levels and varied names.
 
-    Raises UsageError for levels without that of the baseline, a name without an effect, and one that is varied twice.
+    Raises UsageError for no level besides the baseline's, a name without an effect, and one that is varied twice.
     """
     workload, levels = baseline.workload, dict(read_levels(baseline.workload, vary))
     for name, words in workload.level_factors.items():
         levels.setdefault(name, words)
     names = dict.fromkeys([*factors, *vary])
-    found = [_component(baseline, one, levels[one]) if one in levels else Component(str(one)) for one in names]
+    found = [_component(baseline, one, levels[one]) if one in levels else Component(_joined(one)) for one in names]
     _check_once(found)
     return tuple(sorted(found, key=lambda one: not one.is_factor))
 
@@ -116,7 +108,8 @@ def components_of(baseline: Recipe, factors: Iterable[str], vary: Mapping[Names,
 def _component(baseline: Recipe, names: Names, levels: Sequence[Level]) -> Component:
     """Return the component of one name, or of several whose values change together, the baseline's level first.
 
-    Raises UsageError if the baseline's level is not listed, or if a name has no effect.
+    The baseline's level is one of them, listed or not. Raises UsageError if it is the only one, or if a name has no
+    effect.
     """
     together = names if isinstance(names, tuple) else ()
     for name in together or (str(names),):
@@ -126,31 +119,24 @@ def _component(baseline: Recipe, names: Names, levels: Sequence[Level]) -> Compo
     own: Level = tuple(baseline[name] for name in together) if together else baseline[str(names)]
     switches = frozenset(name for name in together if name in baseline.workload.factors)
     ordered = (own, *(level for level in levels if level != own))
-    component = Component("+".join(together) or str(names), ordered, together, switches)
-    if own not in levels:
-        raise UsageError(_without_the_baselines(baseline, component))
+    component = Component(_joined(names), ordered, together, switches)
+    if component.size < 2:
+        raise UsageError(f"The only value of {component.name} is the baseline's, {component.text(0)}. List another one")
     return component
 
 
-def _without_the_baselines(baseline: Recipe, component: Component) -> str:
-    """Return the error message for a component whose first level, the baseline's, is not among the given ones."""
-    texts = [component.text(level) for level in range(1, component.size)]
-    if component.zipped:
-        found = f"The baseline has {component.text(0)}, which is not among {listed(texts)}. Add this combination"
-    else:
-        found = f"The baseline's {component.name} is {component.text(0)}, which is not among {listed(texts)}. Add it "
-        found += "to these values"
-    if component.switches:
-        return f"{found}, or change the baseline to one of them"
-    first = component.values(1)
-    options = " ".join(f"{_option_of(name)} {value_text(value)}" for name, value in first.items())
-    options = f"{options}, in a study file " if baseline.workload.study_file is None else ""
-    return f"{found}, or give the baseline one of them: {options}values={first}"
+def added_levels(baseline: Recipe, components: Iterable[Component], vary: Mapping[Names, object]) -> list[str]:
+    """Return a sentence for each component whose baseline's level is not listed in `vary`."""
+    listed_levels = {_joined(names): levels for names, levels in read_levels(baseline.workload, vary).items()}
+    return [
+        f"{one.name} is compared with the baseline's value, {one.text(0)}, which was not listed"
+        for one in components
+        if one.levels and one.levels[0] not in listed_levels.get(one.name, one.levels)
+    ]
 
 
-def _option_of(name: str) -> str:
-    """Return the command-line option of a setting or hyperparameter: `--dropout-p` for `dropout.p`."""
-    return f"--{name.replace('.', '-').replace('_', '-')}"
+def _joined(names: Names) -> str:
+    return "+".join(names) if isinstance(names, tuple) else names
 
 
 def _check_once(components: Iterable[Component]) -> None:

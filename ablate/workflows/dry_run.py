@@ -8,6 +8,7 @@ from ablate import console
 from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.sweep import PlannedRun
 from ablate.studies.study import Study
+from ablate.studies.varied_values import added_levels
 from ablate.wording import count
 from ablate.workflows.aliases import describe_aliases
 from ablate.workflows.messages import describe_scale
@@ -32,7 +33,8 @@ def announce_sweep(study: Study, planned: Sequence[PlannedRun], slots: int) -> N
     console.info(
         f"{describe_scale(job, study.preset, slots)}; margin {study.workload.metric.with_unit(f'{study.margin:g}')}"
     )
-    for line in (*design.left_out, *describe_aliases(design)):
+    added = added_levels(study.baseline, design.components, study.vary)
+    for line in (*added, *design.left_out, *describe_aliases(design)):
         console.info(line)
 
 

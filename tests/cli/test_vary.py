@@ -57,7 +57,7 @@ def test_values_are_read_in_the_type_of_their_setting() -> None:
         (["optimizer=adam,sdg"], "not 'sdg'. Did you mean 'sgd'"),
         (["lr=0.01,0.1", "lr=0.01,0.3"], "--vary names lr twice"),
         (["augment=true,false"], "augment is a factor, which is on or off. List it in .* --factors augment"),
-        (["lr=0.003,0.03"], "The baseline's lr is 0.01, which is not among 0.003, 0.03"),
+        (["lr=0.01"], "The only value of lr is the baseline's, 0.01. List another one"),
     ],
 )
 def test_bad_input_is_one_line(options: list[str], message: str, project: Path) -> None:

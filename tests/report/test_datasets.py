@@ -182,7 +182,7 @@ def test_unpaired_runs_on_several_data_sets() -> None:
         (("--dataset-param", "seed"), {}, 2, "The column seed has another role"),
         ((), {"data": "one"}, 1, "All runs have the data set 'one'. Omit --dataset-param"),
         ((), {"data": [""] + ["x"] * 29}, 1, "No data set in line 2 (base, seed 0)"),
-        (("--baseline", "best"), {}, 1, "No run has the variant 'best'"),
+        (("--baseline", "bsae"), {}, 1, "Unknown variant 'bsae'. Did you mean 'base'? Known: base, mlp, vit"),
     ],
 )
 def test_what_cannot_be_read(options: tuple[str, ...], change: dict, code: int, message: str) -> None:
@@ -205,7 +205,7 @@ def test_names_that_would_be_the_same_are_refused() -> None:
         [table(), table().assign(method="vit on a", data="b"), table().assign(method="vit", data="a on b")]
     )
     _, message = call(runs[~runs["data"].str.startswith("set")].assign(), code=1)
-    assert "No run has the variant 'base'" in message
+    assert "Unknown variant 'base'. Known: " in message
     _, message = call(runs.drop_duplicates(["method", "data", "seed"]), code=1)
     assert "Two combinations of a variant and a data set are called 'vit on a on b'" in message
 

@@ -57,9 +57,12 @@ def test_every_level_is_trained_compared_and_described(tmp_path: Path, capsys: p
     assert made.summary(0.0)["ran"] == 3 * 7
     announce_sweep(asked, made.planned, 1)
     announce_sweep(study(arms=asked.arms), made.planned, 1)
+    announce_sweep(study(vary={"heat": [2.0]}), made.planned, 1)
     announced = capsys.readouterr().err
     assert "leave-one-out over 3 components and 1 named arm, 7 variants" in announced
     assert "leave-one-out over 1 named arm, 2 variants" in announced
+    assert announced.count("which was not listed") == 1
+    assert "heat is compared with the baseline's value, 1, which was not listed" in announced
     data = from_study("kitchen", JournalTracker(Project(tmp_path)))
     assert data.levels.to_dict("index") == {
         "baseline": {"sugar": "on", "spice": "salt", "heat": 1.0},

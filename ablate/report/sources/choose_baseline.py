@@ -44,8 +44,8 @@ def choose_baseline(
             number = "No configuration has" if not matching else f"{len(matching)} configurations have"
             known = [configurations[values].values for values in matching or configurations]
             raise UnclearVariantsError(
-                f"{number} {asked!r}. Choose the baseline with --baseline. "
-                f"{'Known' if not matching else 'They are'}: {' | '.join(known[:5])}{' | ...' * (len(known) > 5)}",
+                f"{number} {asked!r}. {'Known' if not matching else 'They are'}: "
+                f"{' | '.join(known[:5])}{' | ...' * (len(known) > 5)}",
                 found,
             )
         return matching[0], "as given"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UserError
+from ablate.report.sources.choose_baseline import BASELINE
 from ablate.report.sources.columns import (
     by_role,
     find_column,
@@ -36,7 +37,7 @@ from ablate.report.study_data import DatasetArm, RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
 from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
-from ablate.wording import count, listed
+from ablate.wording import count, listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,6 +199,8 @@ def _read(
 def _require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
     variants = list(dict.fromkeys(table["variant"]))
     if baseline not in variants:
+        if baseline != BASELINE:
+            raise UserError(unknown("variant", baseline, variants))
         raise UserError(
             f"No run has the variant {baseline!r}. Choose the baseline with --baseline. Known: {listed(variants)}"
         )
