@@ -148,12 +148,12 @@ def test_all_levels_are_tested_at_once_with_exact_p_values() -> None:
     assert (spice.term, spice.levels, spice.n) == ("spice", ("salt", "pepper", "curry"), 5)
     assert spice.statistic == approx(stats.friedmanchisquare(*(table[arm] for arm in arms)).statistic)
     (trend,) = analysis.levels.trends
-    assert (trend.term, trend.levels, trend.verdict) == ("heat", (0.5, 1.0, 2.0), "rises with the value")
+    assert (trend.term, trend.levels, trend.verdict) == ("heat", (0.5, 1.0, 2.0), "tends to rise with the value")
     assert level_sentences(analysis) == [
         "spice (salt, pepper, curry): the levels differ (Friedman's test, chi-square 10.00, 5 seeds, p_Holm = .002).",
         "heat (1, 0.5, 2): the levels differ (Friedman's test, chi-square 10.00, 5 seeds, p_Holm = .002).",
-        "heat from 0.5 to 2: taste rises with the value (Page's test, mean rank correlation 1.00, 5 seeds, p_Holm "
-        "< .001).",
+        "heat from 0.5 to 2: taste tends to rise with the value (Page's test, mean rank correlation 1.00, 5 seeds, "
+        "p_Holm < .001).",
     ]
     assert heat.verdict == "the levels differ"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TestName = Literal["Friedman", "Page", "F"]
 
 DIFFER = "the levels differ"
-RISES, FALLS = "rises with the value", "falls with the value"
+RISES, FALLS = "tends to rise with the value", "tends to fall with the value"
 INTERACT = "the effects depend on each other"
 
 
