@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ablate import console
 from ablate.errors import UserError
 from ablate.runs.executors.contract import WorkerLost
 from ablate.runs.executors.slurm.call_queue import CallQueue
-from ablate.runs.executors.slurm.cluster import LOGS, Cluster
+from ablate.runs.executors.slurm.cluster import LOGS, Cluster, UnavailableError
 from ablate.runs.executors.slurm.job import QueueWorker
 from ablate.runs.executors.slurm.states import JobState, States, gone, jobs_to_submit, live
 
 CLUSTER_FAULTS = 3
 """How often a call moves to another job after a fault of the cluster, before it counts as lost."""
+
+PATIENCE = 300.0
+"""Seconds for which jobs are submitted again if the cluster does not take them now, and no job is left."""
 
 
 @dataclass
@@ -34,6 +39,7 @@ class Batch:
     states: States = field(default_factory=dict)
     _suspects: set[int] = field(default_factory=set)
     _faults: Counter[int] = field(default_factory=Counter)
+    _unavailable_since: float | None = None
 
     def update(self, states: States) -> None:
         """Take the states of the jobs. Jobs that the cluster does not list any more have ended."""
@@ -64,7 +70,7 @@ class Batch:
             state = self._state(claims[number].job)
             if state.is_fault_of_the_cluster and self._faults[number] < CLUSTER_FAULTS:
                 self._faults[number] += 1
-                self.queue.release(number)
+                self.queue.release(number, claims[number])
             elif number in self.awaited:
                 self.awaited.discard(number)
                 yield number, WorkerLost(f"its job {state.job} {state.end}{self._log(state)}")
@@ -94,10 +100,29 @@ class Batch:
             console.warn_once(f"{error}. The other jobs continue")
 
     def submit(self, count: int, at_once: int) -> None:
-        """Submit jobs and note their ids."""
+        """Submit jobs and note their ids. If the cluster does not take jobs now, the next `top_up` tries again.
+
+        If it refuses so many of them, submit as many as may run at a time.
+        """
+        try:
+            self._submit(count, at_once)
+        except UnavailableError as error:
+            now = time.monotonic()
+            self._unavailable_since = self._unavailable_since or now
+            if now - self._unavailable_since > PATIENCE:
+                raise
+            console.warn_once(f"{error}. The command tries again")
+        except UserError:
+            if count <= self.slots:
+                raise
+            self._submit(self.slots, at_once)
+        with suppress(UserError):  # the next look finds the jobs
+            self.update(self.cluster.states([self.queue.name]).get(self.queue.name, {}))
+
+    def _submit(self, count: int, at_once: int) -> None:
         work = QueueWorker(self.queue.folder, self.calls_per_job, tuple(sys.path))
         self.cluster.submit(self.queue.folder, count, at_once, work)
-        self.update(self.cluster.states([self.queue.name]).get(self.queue.name, {}))
+        self._unavailable_since = None
 
     def _check_ends(self) -> None:
         """Raise UserError if more jobs than may run at a time ended in an error before they took a call."""

@@ -3,7 +3,7 @@
     calls/000000      the packed call
     claims/000000     the id of the job that makes the call, and how often Slurm has restarted the job before
     results/000000    the packed result
-    queue.json        the identity and the title of each call, and the process that waits for the results
+    queue.json        the identity and the title of each call, the process that waits for the results, and the folder
     closed            no further call may begin
 
 A claim is a hard link, which exactly one of several machines can create on a network file system too.
@@ -62,7 +62,8 @@ class CallQueue:
         return queue
 
     def _describe(self, labels: Sequence[CallLabel], owner: Mapping[str, Any]) -> None:
-        facts = {"owner": dict(owner), "calls": [[label.identity, label.title] for label in labels]}
+        calls = [[label.identity, label.title] for label in labels]
+        facts = {"owner": dict(owner), "folder": str(self.folder.absolute()), "calls": calls}
         self._write(self.folder / "queue.json", json.dumps(facts).encode())
 
     @property
@@ -84,6 +85,12 @@ class CallQueue:
     def _facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads((self.folder / "queue.json").read_text(encoding="utf-8"))
         return facts
+
+    @property
+    def is_original(self) -> bool:
+        """Whether the jobs work in this folder: not if it was copied or moved since."""
+        folder = self._facts.get("folder", self.folder)
+        return Path(folder).exists() and Path(folder).samefile(self.folder)
 
     def results(self) -> set[int]:
         """Return the numbers of the calls that have a result."""
@@ -113,9 +120,10 @@ class CallQueue:
         """Return the numbers of the calls that no job has taken."""
         return sorted(_numbers(self._calls) - _numbers(self._claims) - self.results())
 
-    def release(self, number: int) -> None:
-        """Remove the claim on a call, so that another job makes it."""
-        (self._claims / f"{number:06}").unlink(missing_ok=True)
+    def release(self, number: int, claim: Claim) -> None:
+        """Remove a claim on a call, so that another job makes it. A claim of another job remains."""
+        if self._read_claims({number}).get(number) == claim:
+            (self._claims / f"{number:06}").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let no further call begin."""
@@ -169,9 +177,10 @@ class CallQueue:
 
 
 def queues(parent: Path) -> list[CallQueue]:
-    """Return the queues in a folder, oldest first."""
+    """Return the queues in a folder, oldest first. Copies are left out, as their jobs work in another folder."""
     found = list(parent.glob(f"{NAME_PREFIX}*/queue.json"))
-    return [CallQueue(path.parent) for path in sorted(found, key=lambda path: path.parent.stat().st_mtime)]
+    every = [CallQueue(path.parent) for path in sorted(found, key=lambda path: path.parent.stat().st_mtime)]
+    return [queue for queue in every if queue.is_original]
 
 
 def _numbers(folder: Path) -> set[int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablate.errors import UsageError, UserError
-from ablate.runs.executors.slurm.options import warning_seconds
+from ablate.runs.executors.slurm.options import RESERVED, warning_seconds
 from ablate.runs.executors.slurm.states import SQUEUE_FORMAT, JobState, States, read_squeue
 
 LOGS = "jobs"
@@ -22,6 +22,23 @@ LOGS = "jobs"
 
 _COMMAND_TIMEOUT = 60.0
 _KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
+_FILTERS = ("SQUEUE_", "SCANCEL_")
+"""Variables that would hide jobs from squeue and scancel."""
+_VARIABLES = {"array": "ARRAY_INX", "time": "TIMELIMIT", "mem": "MEM_PER_NODE"}
+"""Options of sbatch whose variable has another name."""
+_ALTERNATIVES = ({"requeue", "no-requeue"}, {"mem", "mem-per-cpu", "mem-per-gpu"})
+_TEMPORARY = (
+    "Communication connection failure",
+    "Resource temporarily unavailable",
+    "Socket timed out",
+    "Unable to contact slurm controller",
+    "Zero Bytes were transmitted",
+    "temporarily unable",
+)
+
+
+class UnavailableError(UserError):
+    """The cluster did not answer or cannot take jobs now. It may have taken them all the same."""
 
 
 class Cluster(Protocol):
@@ -32,7 +49,10 @@ class Cluster(Protocol):
         """Seconds between two requests for the states of jobs."""
 
     def submit(self, queue: Path, count: int, at_once: int, work: Callable[[], None]) -> None:
-        """Submit `count` jobs of a queue, which call `work`. At most `at_once` of them run at a time."""
+        """Submit `count` jobs of a queue, which call `work`. At most `at_once` of them run at a time.
+
+        Raises UserError if the cluster refuses them, or UnavailableError.
+        """
 
     def states(self, queues: Sequence[str]) -> Mapping[str, States]:
         """Return the jobs of queues by name of the queue. Raises UserError if the cluster does not answer."""
@@ -55,15 +75,18 @@ class SlurmCluster:
     interval: float = 10.0
 
     def submit(self, queue: Path, count: int, at_once: int, work: Callable[[], None]) -> None:
-        """Submit the jobs, as an array if there are several. Raises UserError if Slurm refuses them."""
+        """Submit the jobs, as an array if there are several."""
         check_installed()
         submission = self._submission(queue, at_once)
         (queue / LOGS).mkdir(exist_ok=True)
         try:
-            with redirect_stderr(StringIO()), _outside_of_jobs():  # submitit prints the error as well
+            with redirect_stderr(StringIO()), _without(self._variables()):  # submitit prints the error as well
                 submission.submit_array([work] * count)
         except RuntimeError as error:
-            raise UserError(f"Slurm refused the jobs: {one_line(str(error))}") from error
+            text = one_line(str(error))
+            if any(words in text for words in _TEMPORARY):
+                raise UnavailableError(f"Slurm does not take jobs now: {text}") from error
+            raise UserError(f"Slurm refused the jobs: {text}") from error
 
     def script(self, queue: Path, count: int, at_once: int) -> str:
         """Return the script that sbatch would receive."""
@@ -77,10 +100,22 @@ class SlurmCluster:
         """Return the jobs of queues, those that ended within the last minutes included."""
         return squeue("--states=all", f"--name={','.join(queues)}") if queues else {}
 
-    def cancel(self, queue: str, jobs: Sequence[str]) -> None:  # noqa: ARG002  # job ids are unique here
+    def cancel(self, queue: str, jobs: Sequence[str]) -> None:
         """Cancel jobs."""
         if jobs:
-            run_command("scancel", *jobs)
+            run_command("scancel", f"--name={queue}", *jobs)  # a controller without its state may reuse ids
+
+    def _variables(self) -> list[str]:
+        """Return the variables that would override the script.
+
+        These are those of a job in which the command itself runs, because sbatch passes its limits on, and those of
+        options that the script sets.
+        """
+        of_job = ("SLURM_", "SRUN_") if "SLURM_JOB_ID" in os.environ else ()
+        options = {*RESERVED, *self.options, "requeue"}
+        options.update(*(names for names in _ALTERNATIVES if names & options))
+        set_here = {f"SBATCH_{_VARIABLES.get(name, name).upper().replace('-', '_')}" for name in options}
+        return [name for name in os.environ if name in set_here or (name.startswith(of_job) and name not in _KEPT)]
 
     def _submission(self, queue: Path, at_once: int) -> Any:
         submitit = import_submitit()
@@ -109,10 +144,9 @@ class SlurmCluster:
 
 
 @contextmanager
-def _outside_of_jobs() -> Iterator[None]:
-    """Hide the variables of a job in which the command itself runs: sbatch would pass its limits on to the new jobs."""
-    of_slurm = [name for name in os.environ if name.startswith(("SLURM_", "SRUN_")) and name not in _KEPT]
-    before = {name: os.environ.pop(name) for name in (of_slurm if "SLURM_JOB_ID" in os.environ else [])}
+def _without(variables: Sequence[str]) -> Iterator[None]:
+    """Hide environment variables."""
+    before = {name: os.environ.pop(name) for name in variables}
     try:
         yield
     finally:
@@ -149,8 +183,11 @@ def my_jobs() -> dict[str, dict[str, JobState]]:
 
 def run_command(*command: str) -> str:
     """Return the output of a command of Slurm. Raises UserError with its error on one line."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(_FILTERS)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_COMMAND_TIMEOUT)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_COMMAND_TIMEOUT, env=variables
+        )
     except FileNotFoundError:
         check_installed()
         raise

@@ -16,7 +16,7 @@ from ablate.runs.executors.contract import Item, Result, WorkerLost
 from ablate.runs.executors.slurm.batch import Batch
 from ablate.runs.executors.slurm.call_queue import NAME_PREFIX, CallLabel, CallQueue, queues
 from ablate.runs.executors.slurm.cluster import Cluster, SlurmCluster
-from ablate.runs.executors.slurm.states import jobs_to_submit, live
+from ablate.runs.executors.slurm.states import jobs_to_submit, live, waiting_reasons
 from ablate.runs.executors.worker import GRACE, pack_call, unpack_result
 from ablate.wording import count, listed
 
@@ -98,7 +98,8 @@ class SlurmExecutor:
         batch = self._batch(queue, set(range(len(items))))
         busy = sum(len(live(other.states.values())) for other in others)
         batch.submit(jobs_to_submit(len(items), 0, self.slots, self._calls_per_job), max(1, self.slots - busy))
-        console.info(f"Submitted {count(len(batch.states), 'job')} to Slurm: {listed(batch.states)}")
+        if batch.states:
+            console.info(f"Submitted {count(len(batch.states), 'job')} to Slurm: {listed(batch.states)}")
         return batch
 
     def _batch(self, queue: CallQueue, awaited: set[int]) -> Batch:
@@ -142,7 +143,7 @@ class SlurmExecutor:
             is_due = time.monotonic() - looked >= self._cluster.interval
             if is_due:
                 looked = time.monotonic()
-                self._update(batches)
+                is_due = self._update(batches)
             for batch in batches:
                 for number, result in batch.results():
                     yield batch.queue.name, number, result
@@ -153,15 +154,18 @@ class SlurmExecutor:
                         batch.top_up()
             time.sleep(min(1.0, self._cluster.interval))
 
-    def _update(self, batches: Sequence[Batch]) -> None:
-        """Ask the cluster for the states of the jobs. If it does not answer, the last ones remain."""
+    def _update(self, batches: Sequence[Batch]) -> bool:
+        """Ask the cluster for the states of the jobs. If it does not answer, the last ones remain; return False."""
         try:
             states = self._cluster.states([batch.queue.name for batch in batches])
         except UserError as error:
             console.warn_once(f"Slurm does not answer ({error}). Jobs continue, and the command waits")
-            return
+            return False
         for batch in batches:
             batch.update(states.get(batch.queue.name, {}))
+            for reason in waiting_reasons(batch.states.values()):
+                console.warn_once(f"Jobs wait: {reason}")
+        return True
 
     def _dismiss(self, batch: Batch) -> None:
         """Cancel the jobs of a batch whose results are still awaited. Jobs with other calls continue."""

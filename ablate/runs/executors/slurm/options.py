@@ -69,12 +69,13 @@ def parse_options(text: str) -> dict[str, str | bool]:
         else:
             raise UsageError(f"--slurm takes KEY=VALUE,... such as partition=gpu,time=02:00:00, not {part.strip()!r}")
     for name, given in found.items():
-        if name in RESERVED:
-            raise UsageError(f"--slurm cannot set {name}: {RESERVED[name]}")
         if len(name) == 1 or given == "":
             raise UsageError(
                 f"--slurm takes the long names of options of sbatch, each with a value, not {name}={given}"
             )
+        reserved = next((option for option in RESERVED if option.startswith(name)), None)  # sbatch takes abbreviations
+        if reserved:
+            raise UsageError(f"--slurm cannot set {reserved}: {RESERVED[reserved]}")
     return found
 
 

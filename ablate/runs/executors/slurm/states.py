@@ -11,6 +11,7 @@ SQUEUE_FORMAT = "%j|%i|%T|%N|%r"
 _WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
 _FAULTS_OF_THE_CLUSTER = ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL")
+_USUAL_REASONS = ("", "BeginTime", "Cleaning", "JobArrayTaskLimit", "Priority", "Prolog", "Resources")
 _ENDS = {
     "CANCELLED": "was cancelled",
     "COMPLETED": "ended",
@@ -81,6 +82,13 @@ def read_squeue(text: str) -> dict[str, dict[str, JobState]]:
 def live(states: Iterable[JobState]) -> list[JobState]:
     """Return the jobs that wait or run."""
     return [state for state in states if state.is_live]
+
+
+def waiting_reasons(states: Iterable[JobState]) -> list[str]:
+    """Return why all live jobs wait, unless one of them runs or only needs its turn."""
+    alive = live(states)
+    reasons = sorted({state.reason for state in alive})
+    return reasons if all(state.is_waiting for state in alive) and not set(reasons) & set(_USUAL_REASONS) else []
 
 
 def jobs_to_submit(open_calls: int, alive: int, slots: int, calls_per_job: int | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ import pytest
 
 from ablate.errors import UsageError, UserError
 from ablate.runs.executors import SlurmJobs, WorkerLost, make_executor
+from ablate.runs.executors.slurm import batch
 from ablate.runs.executors.slurm import executor as module
 from ablate.runs.executors.slurm.call_queue import CallLabel, CallQueue, Claim, queues
-from ablate.runs.executors.slurm.cluster import SlurmCluster, one_line
+from ablate.runs.executors.slurm.cluster import SlurmCluster, UnavailableError, one_line, run_command
 from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.executors.slurm.job import MOST_RESTARTS, make_calls, may_restart
 from ablate.runs.executors.slurm.states import JobState, States
@@ -295,8 +297,13 @@ def test_a_call_is_claimed_once_and_kept_over_a_restart(tmp_path: Path) -> None:
     assert queue.claims() == {0: Claim("1"), 1: Claim("2")}
     assert may_restart(queue, Claim("1", MOST_RESTARTS - 1))
     assert not may_restart(queue, Claim("1", MOST_RESTARTS))
-    queue.release(0)
+    queue.release(0, Claim("2"))
+    assert queue.unclaimed() == [], "the claim of another job remains"
+    queue.release(0, Claim("1"))
     assert queue.unclaimed() == [0]
+    copy = shutil.copytree(queue.folder, tmp_path / "copy" / queue.folder.name)
+    assert [found.folder for found in queues(tmp_path)] == [queue.folder]
+    assert not queues(copy.parent), "the jobs work in the original"
 
 
 def test_a_job_waits_for_the_second_look(tmp_path: Path) -> None:
@@ -369,16 +376,95 @@ def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_jobs_are_independent_of_a_job_in_which_the_command_runs(
+def test_variables_do_not_override_the_script(
     fake_slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("SLURM_JOB_ID", "SLURM_CPU_BIND", "SLURM_CONF", "SBATCH_ACCOUNT"):
+    overridden = ("SBATCH_TIMELIMIT", "SBATCH_MEM_PER_CPU", "SBATCH_ARRAY_INX", "SBATCH_NO_REQUEUE", "SBATCH_WAIT")
+    for name in ("SLURM_JOB_ID", "SLURM_CPU_BIND", "SLURM_CONF", "SBATCH_ACCOUNT", *overridden):
         monkeypatch.setenv(name, "mine")
     queue = CallQueue.create(tmp_path, [b""], [CallLabel("", "")], DEAD)
-    SlurmCluster({}).submit(queue.folder, 1, 1, print)
+    SlurmCluster({"time": "1", "mem": "1G"}).submit(queue.folder, 1, 1, print)
     seen = {line.partition("=")[0] for line in (fake_slurm / "environment").read_text().splitlines()}
     assert {name for name in seen if name.startswith(("SLURM", "SBATCH"))} == {"SLURM_CONF", "SBATCH_ACCOUNT"}
     assert os.environ["SLURM_CPU_BIND"] == "mine"
+
+
+def test_variables_do_not_hide_jobs(fake_slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SQUEUE_STATES", "SCANCEL_INTERACTIVE", "SLURM_CONF"):
+        monkeypatch.setenv(name, "mine")
+    (fake_slurm / "squeue").write_text("#!/bin/sh\nenv | grep -E '^S(QUEUE|CANCEL|LURM)_' | sort\n")
+    assert run_command("squeue") == "SLURM_CONF=mine\n"
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_cluster_that_does_not_answer_at_the_submission(
+    accepted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have taken the jobs nevertheless. Then no further ones are submitted."""
+    cluster = PlayedCluster(work)
+    submit, calls = cluster.submit, []
+
+    def time_out(*arguments: object) -> None:
+        calls.append(1)
+        if accepted or len(calls) == 3:
+            submit(*arguments)  # type: ignore[arg-type]
+        if len(calls) < 3:
+            raise UnavailableError(f"Socket timed out {accepted}")
+
+    monkeypatch.setattr(cluster, "submit", time_out)
+    assert dict(SlurmExecutor(1, cluster, tmp_path).results(samples.double, range(3))) == {0: 0, 1: 2, 2: 4}
+    assert len(calls) == (1 if accepted else 3)
+    assert capsys.readouterr().err.count(f"Socket timed out {accepted}. The command tries again") == 1
+    calls.clear()
+    monkeypatch.setattr(batch, "PATIENCE", -1.0)
+    with pytest.raises(UnavailableError):
+        list(SlurmExecutor(1, cluster, tmp_path).results(samples.double, range(3)))
+
+
+def test_states_that_are_unknown_after_the_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither submit further jobs nor lose calls until the cluster answers."""
+    cluster = PlayedCluster(work)
+    states, silence = cluster.states, iter([True] * 4)
+
+    def silent(names: Sequence[str]) -> Mapping[str, States]:
+        if names and cluster.arrays and next(silence, False):
+            raise UserError("squeue: Socket timed out")
+        return states(names)
+
+    monkeypatch.setattr(cluster, "states", silent)
+    assert dict(SlurmExecutor(1, cluster, tmp_path).results(samples.double, range(3))) == {0: 0, 1: 2, 2: 4}
+    assert cluster.arrays == [(1, 1)]
+
+
+def test_an_array_that_is_too_large_is_submitted_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = PlayedCluster(lambda queue, job: (make_calls(queue, Claim(job), 1), "COMPLETED")[1])
+    submit = cluster.submit
+
+    def refuse(queue: Path, count: int, *others: object) -> None:
+        if count > 3:
+            raise UserError("Slurm refused the jobs: Invalid job array specification")
+        submit(queue, count, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cluster, "submit", refuse)
+    outcomes = list(SlurmExecutor(3, cluster, tmp_path, calls_per_job=1).results(samples.double, range(8)))
+    assert len(outcomes) == 8
+    assert [count for count, _ in cluster.arrays] == [3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("Batch job submission failed: Socket timed out on send/recv operation", UnavailableError),
+        ("Batch job submission failed: Resource temporarily unavailable", UnavailableError),
+        ("Batch job submission failed: Invalid account", UserError),
+    ],
+)
+def test_kinds_of_errors_of_sbatch(text: str, error: type[UserError], fake_slurm: Path, tmp_path: Path) -> None:
+    (fake_slurm / "sbatch").write_text(f"#!/bin/sh\necho 'sbatch: error: {text}' >&2\nexit 1\n")
+    queue = CallQueue.create(tmp_path, [b""], [CallLabel("", "")], DEAD)
+    with pytest.raises(UserError, match=text) as caught:
+        SlurmCluster({}).submit(queue.folder, 1, 1, print)
+    assert type(caught.value) is error
 
 
 def test_a_refusal_of_sbatch_is_one_line(fake_slurm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

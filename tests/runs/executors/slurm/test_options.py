@@ -32,6 +32,7 @@ def test_options_of_sbatch(text: str, options: dict[str, str | bool]) -> None:
         ("gpu", "takes KEY=VALUE,... such as partition=gpu,time=02:00:00, not 'gpu'"),
         ("array=0-3", "cannot set array: --jobs and --runs-per-job set it"),
         ("job_name=x", "cannot set job-name"),
+        ("arr=0-3", "cannot set array"),
         ("p=gpu", "takes the long names"),
         ("partition=", "takes the long names of options of sbatch, each with a value"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ablate.runs.executors.slurm.states import jobs_to_submit, read_squeue
+from ablate.runs.executors.slurm.states import jobs_to_submit, read_squeue, waiting_reasons
 
 LISTING = """\
 ablate-a|7_0|RUNNING|n1|None
@@ -55,3 +55,17 @@ def test_kinds_of_states(word: str, is_live: bool, is_fault: bool, is_failure: b
 )
 def test_jobs_to_submit(open_calls: int, alive: int, slots: int, calls_per_job: int | None, jobs: int) -> None:
     assert jobs_to_submit(open_calls, alive, slots, calls_per_job) == jobs
+
+
+@pytest.mark.parametrize(
+    ("lines", "reasons"),
+    [
+        ("q|1|PENDING||PartitionTimeLimit\nq|2|PENDING||JobHeldUser", ["JobHeldUser", "PartitionTimeLimit"]),
+        ("q|1|PENDING||PartitionTimeLimit\nq|2|PENDING||Resources", []),
+        ("q|1|PENDING||PartitionTimeLimit\nq|2|RUNNING|n1|None", []),
+        ("q|1|PENDING||PartitionTimeLimit\nq|2|COMPLETED||None", ["PartitionTimeLimit"]),
+        ("", []),
+    ],
+)
+def test_reasons_why_jobs_wait(lines: str, reasons: list[str]) -> None:
+    assert waiting_reasons(read_squeue(lines).get("q", {}).values()) == reasons
