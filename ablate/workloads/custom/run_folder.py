@@ -53,7 +53,7 @@ _spares: dict[tuple[Path, tuple[Path, ...]], Mirror] = {}
 def run_folder(top: Path, folders: Sequence[Path], data: Sequence[Path]) -> Iterator[RunFolder]:
     """Create the mirror of a run at `top`, which is `<project>/mlruns/journal/<run>.work`.
 
-    It stays there if the run is interrupted, and the resumed run finds its files.
+    It stays there if the run is interrupted, and the resumed run finds its files, unless the project was moved.
 
     Args:
         top: The folder to create.
@@ -63,8 +63,10 @@ def run_folder(top: Path, folders: Sequence[Path], data: Sequence[Path]) -> Iter
     Raises:
         UserError: An original that the mirror links has changed within this context.
     """
-    mirror = None if top.is_dir() else _make_mirror(top, folders, data)
     made = RunFolder(top, folders[0])
+    if not all(made.inside(folder).is_dir() for folder in folders):
+        shutil.rmtree(top, ignore_errors=True)  # of a project that was moved since
+    mirror = None if top.is_dir() else _make_mirror(top, folders, data)
     root = root_of(folders[0], top.parents[2])
     before = states_of_links(made.inside(root))
     try:

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ablate.errors import UserError
+from ablate.studies.job import TrainingLost
 from ablate.workloads.custom import mirror as mirror_module
 from ablate.workloads.custom.linked_originals import check_unchanged, states_of_links
 from ablate.workloads.custom.mirror import Mirror, root_of
+from ablate.workloads.custom.run_folder import run_folder
 
 
 @pytest.fixture
@@ -41,6 +43,18 @@ def names_in(folder: Path) -> list[str]:
 
 def inside(mirror: Mirror, path: Path) -> Path:
     return Path(mirror.top + str(path))
+
+
+def test_a_run_of_a_project_that_was_moved_has_a_new_mirror(project: Path) -> None:
+    def top(of: Path) -> Path:
+        return of / "mlruns" / "journal" / "run.work"
+
+    with pytest.raises(TrainingLost), run_folder(top(project), [project / "study"], []):
+        raise TrainingLost("interrupted")
+    moved = project.rename(project.with_name("moved"))
+    with run_folder(top(moved), [moved / "study"], []) as folder:
+        assert names_in(folder.path) == ["model.pt", "own.py"]
+    assert not top(moved).exists()
 
 
 def test_relative_paths_lead_to_the_same_content(project: Path) -> None:

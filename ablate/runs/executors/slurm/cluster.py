@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ _FILTERS = ("SQUEUE_", "SCANCEL_")
 """Variables that would hide jobs from squeue and scancel."""
 _VARIABLES = {"array": "ARRAY_INX", "time": "TIMELIMIT", "mem": "MEM_PER_NODE"}
 """Options of sbatch whose variable has another name."""
+_UNUSABLE = re.compile(r"%|\\|[\r\n]")
+"""In the path of a log, Slurm replaces `%j` and the like, and a script has no escapes for the others."""
 _ALTERNATIVES = ({"requeue", "no-requeue"}, {"mem", "mem-per-cpu", "mem-per-gpu"})
 _TEMPORARY = (
     "Communication connection failure",
@@ -119,6 +122,8 @@ class SlurmCluster:
 
     def _submission(self, queue: Path, at_once: int) -> Any:
         submitit = import_submitit()
+        if found := _UNUSABLE.search(str(queue)):
+            raise UserError(f"Slurm cannot write logs below a path with {found[0]!r}: {queue}. Rename the folder")
 
         class Submission(submitit.SlurmExecutor):  # type: ignore[misc,name-defined]  # imported on demand
             """Exists on machines without Slurm too, for its script."""

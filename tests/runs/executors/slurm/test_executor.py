@@ -362,6 +362,15 @@ def test_the_script_has_the_options(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "a dry run writes nothing"
 
 
+@pytest.mark.parametrize("name", ["50%j", "back\\slash", "two\nlines"])
+def test_a_folder_that_slurm_cannot_name_is_one_line(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    executor = make_executor("slurm", 1, jobs=SlurmJobs(tmp_path / name, {}))
+    assert isinstance(executor, SlurmExecutor)
+    with pytest.raises(UserError, match="Slurm cannot write logs below a path with"):
+        executor.script(1)
+
+
 @pytest.fixture
 def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with commands named as those of Slurm. `sbatch` writes its environment to a file of that folder."""
