@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.journal.run_journal import Journals, Run
 from tests import ROOT
-from tests.samples.processes import start_program
+from tests.samples.processes import Program, start_program
 
 SWEEP = ("sweep", str(ROOT / "experiments/demo.py"), "--seeds", "1", "--epochs", "4", "--threads", "1", "--offline")
 
@@ -24,15 +26,25 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def table(folder: Path) -> Table:
-    """Return the effects of the report, and the history and the weights of each run, bit for bit."""
+    """Return the effects of the report, and the history, the metrics and the weights of each run, bit for bit."""
     runs = [run for run in runs_in(folder) if run.is_result]
-    losses = {run.key: [row.get("train/loss") for row in run.history] for run in runs}
-    weights = {run.key: (losses[run.key], run.metrics["test/loss"], run.params["weights_digest"]) for run in runs}
+    histories = {run.key: [_without_durations(row) for row in run.history] for run in runs}
+    weights = {
+        run.key: (histories[run.key], _without_durations(run.metrics), run.params["weights_digest"]) for run in runs
+    }
     return (folder / "reports" / "demo" / "effects.csv").read_text(), dict(weights)
 
 
-def assert_made_once(folder: Path) -> None:
-    """Assert that the project has one result for each of the four runs."""
+def _without_durations(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if not name.startswith("time/") and name != "images_per_s"}
+
+
+def assert_complete(program: Program, folder: Path, serial: Table) -> None:
+    """Assert that a sweep with `--json` ends without a failed run, with the table of a serial sweep."""
+    output, errors = program.communicate(PATIENCE)
+    assert program.returncode == 0, errors
+    assert json.loads(output)["failed"] == 0
+    assert table(folder) == serial
     made = Counter(run.key for run in runs_in(folder) if run.is_result)
     assert set(made.values()) == {1}, "a run was made twice"
     assert len(made) == 4

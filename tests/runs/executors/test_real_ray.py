@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ from ablate.runs.executors.ray_cluster import RayExecutor
 from tests.faults.kills import STUDY
 from tests.samples import executors as samples
 from tests.samples import ray_nodes as nodes_module
-from tests.samples.demo_sweep import PATIENCE, SWEEP, Table, assert_made_once, is_training, serial_table, table
+from tests.samples.demo_sweep import PATIENCE, SWEEP, Table, assert_complete, is_training, serial_table
 from tests.samples.processes import Program, start_program, until
 from tests.samples.ray_nodes import HEAD, OTHER, RayNodes, has_client, ray_nodes
 
@@ -51,15 +50,6 @@ def await_training(nodes: RayNodes, folder: Path, program: Program) -> None:
     until(is_there, PATIENCE, 0.1)
 
 
-def assert_complete(program: Program, folder: Path, serial: Table) -> None:
-    """Assert that a sweep ends without a failed run, with the table of a serial sweep."""
-    output, errors = program.communicate(PATIENCE)
-    assert program.returncode == 0, errors
-    assert json.loads(output)["failed"] == 0
-    assert table(folder) == serial
-    assert_made_once(folder)
-
-
 def test_a_node_is_killed(nodes: RayNodes, serial: Table, tmp_path: Path) -> None:
     program = start(tmp_path, nodes.address)
     await_training(nodes, tmp_path, program)
@@ -88,7 +78,12 @@ def test_a_client_address(nodes: RayNodes, serial: Table, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "pause"),
-    [("address", 0), ("address", 75), pytest.param("client_address", 0, marks=needs_client)],
+    [
+        ("address", 0),
+        ("address", 75),
+        pytest.param("client_address", 0, marks=needs_client),
+        pytest.param("client_address", 75, marks=needs_client),
+    ],
 )
 def test_the_head_is_restarted(kind: str, pause: float, nodes: RayNodes, serial: Table, tmp_path: Path) -> None:
     """Also after the time in which Ray ends a program that cannot reach its head."""

@@ -13,7 +13,7 @@ from ablate import console
 from ablate.errors import UserError
 from ablate.runs.executors.contract import WorkerLost
 from ablate.runs.executors.slurm.call_queue import CallQueue
-from ablate.runs.executors.slurm.cluster import LOGS, Cluster, UnavailableError
+from ablate.runs.executors.slurm.cluster import LOGS, Cluster, LimitError, UnavailableError
 from ablate.runs.executors.slurm.job import QueueWorker
 from ablate.runs.executors.slurm.states import JobState, States, gone, jobs_to_submit, live
 
@@ -100,10 +100,7 @@ class Batch:
             console.warn_once(f"{error}. The other jobs continue")
 
     def submit(self, count: int, at_once: int) -> None:
-        """Submit jobs and note their ids. If the cluster does not take jobs now, the next `top_up` tries again.
-
-        If it refuses so many of them, submit as many as may run at a time.
-        """
+        """Submit jobs and note their ids. If the cluster does not take jobs now, the next `top_up` tries again."""
         try:
             self._submit(count, at_once)
         except UnavailableError as error:
@@ -112,16 +109,18 @@ class Batch:
             if now - self._unavailable_since > PATIENCE:
                 raise
             console.warn_once(f"{error}. The command tries again")
-        except UserError:
-            if count <= self.slots:
-                raise
-            self._submit(self.slots, at_once)
         with suppress(UserError):  # the next look finds the jobs
             self.update(self.cluster.states([self.queue.name]).get(self.queue.name, {}))
 
     def _submit(self, count: int, at_once: int) -> None:
+        """Submit jobs. If they exceed a limit, submit half of them; the others follow when these have ended."""
         work = QueueWorker(self.queue.folder, self.calls_per_job, tuple(sys.path))
-        self.cluster.submit(self.queue.folder, count, at_once, work)
+        try:
+            self.cluster.submit(self.queue.folder, count, at_once, work)
+        except LimitError:
+            if count == 1:
+                raise
+            self._submit(count // 2, at_once)
         self._unavailable_since = None
 
     def _check_ends(self) -> None:
@@ -132,7 +131,9 @@ class Batch:
         makers = self.queue.makers()
         barren = [state for state in failed if state.job not in makers]
         if len(barren) > self.slots:
-            raise UserError(f"Job {barren[-1].job} {barren[-1].end} before its first run{self._log(barren[-1])}")
+            last = barren[-1]
+            place = f" on {last.node}" if last.node else ""
+            raise UserError(f"Job {last.job}{place} {last.end} before its first run{self._log(last)}")
 
     def _state(self, job: str) -> JobState:
         return self.states.get(job) or gone(job)

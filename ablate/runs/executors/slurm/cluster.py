@@ -40,6 +40,13 @@ _TEMPORARY = (
 )
 
 
+_LIMITS = ("Invalid job array specification", "job submit limit")
+
+
+class LimitError(UserError):
+    """The cluster does not take so many jobs."""
+
+
 class UnavailableError(UserError):
     """The cluster did not answer or cannot take jobs now. It may have taken them all the same."""
 
@@ -54,7 +61,7 @@ class Cluster(Protocol):
     def submit(self, queue: Path, count: int, at_once: int, work: Callable[[], None]) -> None:
         """Submit `count` jobs of a queue, which call `work`. At most `at_once` of them run at a time.
 
-        Raises UserError if the cluster refuses them, or UnavailableError.
+        Raises UserError if the cluster refuses them, LimitError because of their number, or UnavailableError.
         """
 
     def states(self, queues: Sequence[str]) -> Mapping[str, States]:
@@ -89,7 +96,8 @@ class SlurmCluster:
             text = one_line(str(error))
             if any(words in text for words in _TEMPORARY):
                 raise UnavailableError(f"Slurm does not take jobs now: {text}") from error
-            raise UserError(f"Slurm refused the jobs: {text}") from error
+            kind = LimitError if any(words in text for words in _LIMITS) else UserError
+            raise kind(f"Slurm refused the jobs: {text}") from error
 
     def script(self, queue: Path, count: int, at_once: int) -> str:
         """Return the script that sbatch would receive."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from ablate.runs.executors import SlurmJobs, WorkerLost, make_executor
 from ablate.runs.executors.slurm import batch
 from ablate.runs.executors.slurm import executor as module
 from ablate.runs.executors.slurm.call_queue import CallLabel, CallQueue, Claim, queues
-from ablate.runs.executors.slurm.cluster import SlurmCluster, UnavailableError, one_line, run_command
+from ablate.runs.executors.slurm.cluster import LimitError, SlurmCluster, UnavailableError, one_line, run_command
 from ablate.runs.executors.slurm.executor import SlurmExecutor
 from ablate.runs.executors.slurm.job import MOST_RESTARTS, make_calls, may_restart
 from ablate.runs.executors.slurm.states import JobState, States
@@ -451,13 +452,13 @@ def test_an_array_that_is_too_large_is_submitted_in_parts(tmp_path: Path, monkey
 
     def refuse(queue: Path, count: int, *others: object) -> None:
         if count > 3:
-            raise UserError("Slurm refused the jobs: Invalid job array specification")
+            raise LimitError("Slurm refused the jobs: Invalid job array specification")
         submit(queue, count, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cluster, "submit", refuse)
     outcomes = list(SlurmExecutor(3, cluster, tmp_path, calls_per_job=1).results(samples.double, range(8)))
     assert len(outcomes) == 8
-    assert [count for count, _ in cluster.arrays] == [3, 3, 2]
+    assert [count for count, _ in cluster.arrays] == [2, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -466,12 +467,13 @@ def test_an_array_that_is_too_large_is_submitted_in_parts(tmp_path: Path, monkey
         ("Batch job submission failed: Socket timed out on send/recv operation", UnavailableError),
         ("Batch job submission failed: Resource temporarily unavailable", UnavailableError),
         ("Batch job submission failed: Invalid account", UserError),
+        ("Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)", LimitError),
     ],
 )
 def test_kinds_of_errors_of_sbatch(text: str, error: type[UserError], fake_slurm: Path, tmp_path: Path) -> None:
     (fake_slurm / "sbatch").write_text(f"#!/bin/sh\necho 'sbatch: error: {text}' >&2\nexit 1\n")
     queue = CallQueue.create(tmp_path, [b""], [CallLabel("", "")], DEAD)
-    with pytest.raises(UserError, match=text) as caught:
+    with pytest.raises(UserError, match=re.escape(text)) as caught:
         SlurmCluster({}).submit(queue.folder, 1, 1, print)
     assert type(caught.value) is error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.samples.demo_sweep import PATIENCE, SWEEP, Table, assert_made_once, is_training, runs_in, serial_table, table
+from tests.samples.demo_sweep import PATIENCE, SWEEP, Table, assert_complete, is_training, runs_in, serial_table
 from tests.samples.processes import Program, start_program, until
 from tests.samples.slurm_nodes import SlurmNodes, is_installed, slurm_nodes
 
@@ -112,21 +112,13 @@ def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
     tmp_path: Path,
 ) -> None:
     until(nodes.are_idle, PATIENCE, 0.5)
-    program = fault(nodes, tmp_path, start(tmp_path, nodes, options))
-    output, errors = program.communicate(PATIENCE)
-    assert program.returncode == 0, errors
-    assert json.loads(output)["failed"] == 0
-    assert table(tmp_path) == serial
-    assert_made_once(tmp_path)
+    assert_complete(fault(nodes, tmp_path, start(tmp_path, nodes, options)), tmp_path, serial)
 
 
 def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
     """One job of a minute makes all runs: Slurm puts it back into the queue before its limit."""
     until(nodes.are_idle, PATIENCE, 0.5)
-    program = start(tmp_path, nodes, "partition=main,time=1", jobs=1)
-    _, errors = program.communicate(PATIENCE)
-    assert program.returncode == 0, errors
-    assert table(tmp_path) == serial
+    assert_complete(start(tmp_path, nodes, "partition=main,time=1", jobs=1), tmp_path, serial)
     records = "".join(path.read_text() for path in (tmp_path / "mlruns" / "journal").glob("*.jsonl"))
     assert '{"record": "resume"' in records
 
