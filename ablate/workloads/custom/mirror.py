@@ -2,9 +2,9 @@
 
 Folders of the project become real folders and their files become copies, so that what a run creates, overwrites or
 deletes is its own, and so do those next to the project, within smaller limits. Symbolic links between them lead to the
-copies. Declared data, large files, large folders and everything farther away are links to the originals. After a run, a
-mirror can be restored for the next one, which takes milliseconds instead of seconds: a copy is kept if its inode and
-change time, which programs cannot set, are those of its creation.
+copies, and Git repositories become private ones. Declared data, large files, large folders and everything farther away
+are links to the originals. After a run, a mirror can be restored for the next one, which takes milliseconds instead of
+seconds: a copy is kept if its inode and change time, which programs cannot set, are those of its creation.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ablate.workloads.custom.copies import Copies, remove
 from ablate.workloads.custom.mirrored_folders import ENVIRONMENT_MARKS, existing_part, list_folder, may_change
+from ablate.workloads.custom.private_repository import copy_repository
 
 COPIED_BYTES = 256 << 20
 """Total size of the files that are copied; the others are linked."""
@@ -111,6 +112,8 @@ class Mirror:
                 of_data = is_data or entry.path in self._data
                 if entry.path in self._needed:
                     waiting.append((entry.path, of_data))
+                elif self._is_repository(entry):
+                    continue
                 elif entry.is_symlink():
                     self._links.append((entry.path, of_data))
                 elif entry.is_dir() and not self._is_linked(entry):
@@ -146,6 +149,10 @@ class Mirror:
                 return os.path.join(known, missing, name)
         known = self._folders.get(_inode(target)) if os.path.isdir(target) else None
         return known if known is not None and self._is_real(known) else None
+
+    def _is_repository(self, entry: os.DirEntry[str]) -> bool:
+        """Return whether an entry is a Git repository, of which the mirror has got a private copy."""
+        return entry.name == ".git" and copy_repository(Path(entry.path), Path(self.top + entry.path))
 
     def _is_linked(self, entry: os.DirEntry[str]) -> bool:
         """Return whether a folder is linked as a whole: it may change, is too deep, or is another project's store."""
@@ -197,7 +204,7 @@ class Mirror:
         self._remove_except(folder, {entry.name for entry in entries})
         if is_near:
             self._complete.add(folder)
-        for entry in (one for one in entries if one.path not in self._needed):
+        for entry in (one for one in entries if one.path not in self._needed and not self._is_repository(one)):
             if not is_near or entry.name.startswith(".") or self._is_linked(entry):
                 self._copies.link(entry.path, entry.path)
             elif entry.is_symlink():

@@ -68,4 +68,5 @@ def existing_part(path: str) -> tuple[str, str]:
 def may_change(original: str) -> bool:
     """Return whether a folder is one of tools, the user's account or the system, which programs change at any time."""
     folder, name = os.path.split(original)
-    return name in _TOOLS or os.path.realpath(original) in _SYSTEM or (name in _ACCOUNT and folder == _HOME)
+    is_of_tool = name in _TOOLS or os.path.split(folder)[1] in _TOOLS
+    return is_of_tool or os.path.realpath(original) in _SYSTEM or (name in _ACCOUNT and folder == _HOME)
