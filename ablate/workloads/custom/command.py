@@ -26,7 +26,8 @@ from ablate.workloads.custom.arguments import CommandDeclaration, WorkloadDeclar
 from ablate.workloads.custom.command_template import CommandTemplate, fill_values
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, named_files
-from ablate.workloads.custom.hidden_failures import OutputFiles, hidden_exit_code
+from ablate.workloads.custom.hidden_exit_codes import hidden_exit_code
+from ablate.workloads.custom.hidden_failures import OutputFiles
 from ablate.workloads.custom.levels import command_factors, split_factors
 from ablate.workloads.custom.output_parsing import ResultReader, step_metrics
 from ablate.workloads.custom.program_runner import Program, TimeLimitExceededError, check_exit_code, running
@@ -82,10 +83,8 @@ def from_command(command: str, **declaration: Unpack[CommandDeclaration]) -> Wor
         setting_texts=tuple(str(value) for values in _setting_values(declaration) for value in values),
         levels=levels,
     )
-    others = (trainer.folder, trainer.json_file, *trainer.environment.values())
-    unread, given = template.unread_names(declaration.get("settings", ()), others), declaration.get("factors", {})
-    if hidden := hidden_exit_code(template.arguments):
-        unread[EXIT_CODE] = hidden
+    others, given = (trainer.folder, trainer.json_file, *trainer.environment.values()), declaration.get("factors", {})
+    unread = template.unread_names(declaration.get("settings", ()), others)
     help_texts = {name: text for name in levels if isinstance(text := given.get(name), str)}
     return replace(declared_workload(trainer, common, unread, help_texts), inputs_function=trainer.inputs)
 
@@ -135,6 +134,10 @@ class CommandTrainer:
         assert self.file is not None
         return self.file.parent
 
+    @property
+    def _original(self) -> Path:
+        return self._here if "{" in self.folder else self._here / self.folder
+
     @cached_property
     def _template(self) -> CommandTemplate:
         return CommandTemplate.parse(self.command)
@@ -149,13 +152,11 @@ class CommandTrainer:
     @cached_property
     def code_digest(self) -> str:
         """The digest of the command, its levels, the source of its metric, and the files that it names."""
-        options = json.dumps(
-            [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
-        )
+        given = [self.command, self.json_file, self.pattern, self.times, self.folder, dict(self.environment)]
         more = ["shared folder"] * self.shared_folder
         if self.levels:  # which name stands for which text
             more.append(json.dumps({name: list(levels) for name, levels in self.levels.items()}))
-        return digest([options, content_digest([*self._named_files, *self.more_code], self._here), *more])
+        return digest([json.dumps(given), content_digest([*self._named_files, *self.more_code], self._here), *more])
 
     @property
     def code_files(self) -> list[Path]:
@@ -169,8 +170,13 @@ class CommandTrainer:
         words, texts = (
             [fill_values(text, {"here": self._here}) for text in some] for some in (self._template.arguments, texts)
         )
-        folder = self._here if "{" in self.folder else self._here / self.folder
-        return named_files(words, texts, folder)
+        return named_files(words, texts, self._original)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """A warning if the command, or a script that it runs, hides the exit code of its program."""
+        warning = hidden_exit_code(self._template.arguments, self._here, self._original)
+        return {EXIT_CODE: warning} if warning else {}
 
     @property
     def train_function(self) -> Self:
@@ -179,11 +185,10 @@ class CommandTrainer:
 
     def __call__(self, job: Job, log: Log) -> Outcome:
         """Run the program; JSON lines with a step on its standard output are logged as they are written."""
-        original = self._here if "{" in self.folder else self._here / self.folder
-        _check_folder(original)
-        with working_folder(job.recipe.workload, log, original, self._here) as folder:
+        _check_folder(self._original)
+        with working_folder(job.recipe.workload, log, self._original, self._here) as folder:
             values = self._values(job, log, folder.inside(self._here.resolve()))
-            place = folder.path if original != self._here else Path(folder.path, fill_values(self.folder, values))
+            place = folder.path if self._original != self._here else Path(folder.path, fill_values(self.folder, values))
             _check_folder(place)
             return self._run(self._program(job, log, values, place), log, values)
 
@@ -200,7 +205,7 @@ class CommandTrainer:
         check_exit_code(process.exit_code, program)
         found = self._read(program, values, began)
         outcome = make_outcome(found, self.metric, "The program", {"code": self.code_digest})
-        return replace(outcome, warning=output.hidden_error())
+        return replace(outcome, warning=output.hidden_error("the program's exit code is 0"))
 
     def _values(self, job: Job, log: Log, here: Path) -> dict[str, object]:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
@@ -232,15 +237,12 @@ class CommandTrainer:
 
     def _read(self, program: Program, values: Mapping[str, object], began: float) -> dict[str, float]:
         reader = ResultReader(self.metric, self.times)
-        output = program.output.read_text(errors="replace", encoding="utf-8")
+        texts = [path.read_text(errors="replace", encoding="utf-8") for path in (program.output, program.errors)]
         if self.pattern:
-            return reader.from_pattern(
-                self.pattern, [output, program.errors.read_text(errors="replace", encoding="utf-8")]
-            )
-        if self.json_file:
-            path = program.folder / fill_values(self.json_file, values)
-            return reader.from_json_file(path, began - 1)  # clocks of file systems may be coarse
-        return reader.from_output(output)
+            return reader.from_pattern(self.pattern, texts)
+        if self.json_file:  # clocks of file systems may be coarse
+            return reader.from_json_file(program.folder / fill_values(self.json_file, values), began - 1)
+        return reader.from_output(texts[0])
 
 
 def _check_folder(folder: Path) -> None:

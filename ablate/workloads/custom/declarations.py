@@ -46,6 +46,10 @@ class Trainer(Protocol):
         """The files of the training code, which the digest covers."""
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """Warnings of the training code, in addition to those of the declaration, as `Workload.unread`."""
+
+    @property
     def train_function(self) -> str | Callable[[Job, Log], Outcome]:
         """What the workload calls to execute a run: this trainer, or a function that calls it in another process."""
 

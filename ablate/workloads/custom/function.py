@@ -17,8 +17,8 @@ from ablate.workloads.custom.arguments import WorkloadDeclaration, check_argumen
 from ablate.workloads.custom.declarations import declared_metric, declared_workload, make_outcome
 from ablate.workloads.custom.fingerprint import content_digest, content_files, digest, training_code
 from ablate.workloads.custom.forked_children import forked_children_end
-from ablate.workloads.custom.hidden_failures import recorded_thread_errors
 from ablate.workloads.custom.recipe_use import unread_names
+from ablate.workloads.custom.unnoticed_failures import recorded_failures
 
 
 def from_function(train: Callable[..., Any], **declaration: Unpack[WorkloadDeclaration]) -> Workload:
@@ -90,6 +90,11 @@ class FunctionTrainer:
         return [*self._own_files, *content_files(self.more_code, self.file.parent)]
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """No further warnings than those of the declaration."""
+        return {}
+
+    @property
     def train_function(self) -> str:
         """Where workloads find what calls this trainer in a process of its own."""
         return "ablate.workloads.custom.study_process:train"
@@ -99,12 +104,12 @@ class FunctionTrainer:
         arguments = (job.recipe, log, job.conditions)[: _argument_count(self.train)]
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         try:
-            with forked_children_end(), recorded_thread_errors() as errors:
+            with forked_children_end(), recorded_failures() as failures:
                 returned = self.train(*arguments)
         except SystemExit as error:
             raise UserError(f"{_name(self.train)} exited with code {error.code}") from error
         outcome = make_outcome(returned, self.metric, _name(self.train), {"code": self.code_digest})
-        return replace(outcome, warning=f"a thread of the run ended with {errors[-1]}") if errors else outcome
+        return replace(outcome, warning=failures.warning)
 
 
 def _source_files(train: Callable[..., Any]) -> list[Path]:

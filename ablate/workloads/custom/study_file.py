@@ -149,6 +149,7 @@ def bind_to_file(workload: Workload, file: Path) -> Workload:
         name=workload.name or file.stem,
         version=workload.version or trainer.code_digest,
         train_function=trainer.train_function,
+        unread={**workload.unread, **trainer.unread},
         data_function=workload.data_function.bound_to(file),
         study_file=StudyFile(file, trainer.code_digest, tuple(trainer.code_files)),
     )

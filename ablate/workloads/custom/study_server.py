@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from contextlib import nullcontext, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +30,7 @@ from ablate.studies.workload import StudyFile
 from ablate.workloads.custom import process_guard
 from ablate.workloads.custom.absolute_paths import AbsolutePaths
 from ablate.workloads.custom.declarations import Trainer
+from ablate.workloads.custom.hidden_failures import OutputFiles
 from ablate.workloads.custom.preloading import preload, recorded_imports
 from ablate.workloads.custom.random_state import RandomState
 from ablate.workloads.custom.remote_log import RemoteLog, SharedConnection
@@ -172,6 +173,13 @@ def _call(trainer: Trainer, request: RunRequest, log: RemoteLog) -> RunResult:
         return RunResult(error=portable(error))
 
 
+def _with_warning(result: RunResult, printed: OutputFiles) -> RunResult:
+    """Add the error that the printed output shows to the result of a run that has finished without a warning."""
+    if result.outcome is None or result.outcome.warning or not (error := printed.hidden_error("the run finished")):
+        return result
+    return RunResult(replace(result.outcome, warning=error))
+
+
 def _delay_termination() -> None:
     """Block SIGTERM during a fork: the child would otherwise lose a signal that it gets before its handler is reset."""
     _FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -207,9 +215,11 @@ def _result(trainer: Trainer, request: RunRequest, log: RemoteLog) -> tuple[RunR
             arguments_explained(),
             recorded_imports() as imports,
         ):
+            printed = OutputFiles.of({"output": output})
             result = _call(trainer, request, log)
             atexit._run_exitfuncs()  # noqa: SLF001  # those of joblib, which end its workers, and of the training
-            return result, imports.found
+            sys.stdout.flush()
+            return _with_warning(result, printed), imports.found
     finally:
         sys.stdout.flush()
         if not output.stat().st_size:
