@@ -133,7 +133,8 @@ class Batch:
         if len(barren) > self.slots:
             last = barren[-1]
             place = f" on {last.node}" if last.node else ""
-            raise UserError(f"Job {last.job}{place} {last.end} before its first run{self._log(last)}")
+            log = self._log(last) or f" and left no log. Can the node write to {self.queue.folder}?"
+            raise UserError(f"Job {last.job}{place} {last.end} before its first run{log}")
 
     def _state(self, job: str) -> JobState:
         return self.states.get(job) or gone(job)

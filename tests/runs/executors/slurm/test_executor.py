@@ -153,7 +153,9 @@ def test_a_fault_of_the_cluster_does_not_lose_the_call(word: str, tmp_path: Path
 
 def test_jobs_that_end_before_their_first_call_end_the_sweep(tmp_path: Path) -> None:
     cluster = PlayedCluster(lambda queue, job: "FAILED")
-    with pytest.raises(UserError, match=r"Job 2_\d failed before its first run"):
+    with pytest.raises(
+        UserError, match=r"Job 2_\d failed before its first run and left no log\. Can the node write to"
+    ):
         list(SlurmExecutor(2, cluster, tmp_path).results(samples.double, range(5)))
 
 
