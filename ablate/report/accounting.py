@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ablate.report.analysis import Analysis, synergy_corner
 from ablate.report.formats.numbers import enumerated
-from ablate.report.margin_notes import margin_note
+from ablate.report.margin_notes import goal_note, margin_note
 from ablate.report.repeating_variants import repeated_scores, repeating_variants
 from ablate.report.study_data import StudyData
 from ablate.stats.effects.pairing import USABLE
@@ -189,6 +189,7 @@ def answer_notes(analysis: Analysis) -> list[str]:
         repeating_variants(analysis),
         repeated_scores(analysis),
         _unstable_averages(analysis),
+        goal_note(analysis),
         margin_note(analysis),
         _secondary(analysis),
         analysis.study.statement,

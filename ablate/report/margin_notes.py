@@ -1,4 +1,4 @@
-"""Warnings about a margin that does not fit the scores: it may be in another unit."""
+"""Warnings about a goal that does not fit the metric, and a margin that does not fit the scores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import math
 from itertools import pairwise
 
 from ablate.report.analysis import Analysis
+from ablate.stats.known_metrics import known_metric
 
 FAR_BELOW = 0.1
 """Part of the smallest step between scores below which a margin may be in another unit: 0.005 for 0.5 points."""
 
 _EQUAL = 1e-9
 """Part of the range of the scores up to which two of them are equal."""
+
+
+def goal_note(analysis: Analysis) -> str:
+    """Return a warning if the goal is the opposite of the one that the metric is known for."""
+    metric = analysis.study.metric
+    known = known_metric(metric.name)
+    if known is None or known.goal == metric.goal:
+        return ""
+    usual, given = ("Higher", "lower") if known.goal == "max" else ("Lower", "higher")
+    return f"{usual} {metric.label} is usually better, but the goal is {metric.goal}: {given} scores are gains"
 
 
 def margin_note(analysis: Analysis) -> str:

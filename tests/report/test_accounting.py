@@ -20,7 +20,7 @@ from ablate.report.sources.study import from_study
 from ablate.report.study_data import StudyData
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks
-from ablate.stats.metric import Metric
+from ablate.stats.metric import Goal, Metric
 from ablate.studies.arms import Arm, factors_in_question
 from ablate.studies.designs import plackett_burman
 from tests.samples.report import report_text, small_study, tracked
@@ -176,6 +176,24 @@ def test_a_margin_beyond_the_scores_is_said(margin: float, is_beyond: bool) -> N
             ("no-x", 0, "finished", "0.86"), ("no-x", 1, "finished", "0.87")]  # fmt: skip
     notes = answer_notes(analyse(study_of(rows, margin=margin)))
     assert any("whole range of the scores (86 to 91)" in note for note in notes) == is_beyond
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "expected"),
+    [
+        ("val_acc", "min", "Higher val acc is usually better, but the goal is min: lower scores are gains"),
+        ("loss", "max", "Lower loss is usually better, but the goal is max: higher scores are gains"),
+        ("acc", "max", ""),
+        ("loss", "min", ""),
+        ("regret", "max", ""),
+    ],
+)
+def test_a_goal_against_the_name_of_the_metric_is_named(name: str, goal: Goal, expected: str) -> None:
+    analysis = analyse(study_of([*scores("baseline", range(3)), *scores("no-x", range(3), 0.8)]))
+    runs = analysis.study.runs.rename(columns={"acc": name})
+    study = replace(analysis.study, metric=Metric(name, goal=goal), runs=runs)
+    notes = answer_notes(replace(analysis, study=study))
+    assert [note for note in notes if "usually" in note] == [expected] * bool(expected)
 
 
 @pytest.mark.parametrize(("margin", "is_below"), [(0.005, True), (0.04, True), (0.05, False), (0.5, False)])

@@ -7,10 +7,14 @@ import re
 WORDS = {
     "finished": "finished complete completed success succeeded successful done ok",
     "unstable": "unstable diverged",
-    "failed": "failed fail failure error errored crashed crash exception boot_fail node_fail special_exit",
+    "failed": """
+        failed fail failure error errored crashed crash exception boot_fail node_fail special_exit internal_error
+        upstream_failed
+    """,
     "out_of_memory": "out_of_memory outofmemory oom oom_killed",
     "killed": """
         killed cancelled canceled interrupted aborted timeout timed_out preempted preempting deadline revoked stopped
+        deleted
     """,
     "pruned": "pruned",
     "running": """
@@ -26,19 +30,22 @@ slurmstate finalstatus finalstate expstatus expstate experimentstatus experiment
 """
 """Names of status columns, without case and separators."""
 
+LIFECYCLES = "lifecyclestage"
+"""Names of columns that show whether a run has been deleted. The word of the others is `active`, whatever their end."""
+
 EXIT_CODES = "exitcode returncode"
 """Names of columns of exit codes: 0 (in Slurm `0:0`) is finished, every other number is failed."""
 
 _FLAGS = {
     ("finished", "failed"): """
-        finished isfinished completed iscompleted complete iscomplete succeeded success issuccess done isdone valid
-        isvalid
+        finished isfinished ended isended hasended completed iscompleted complete iscomplete succeeded success issuccess
+        done isdone valid isvalid
     """,
     ("finished", "unstable"): "converged isconverged hasconverged",
     ("unstable", "finished"): "diverged isdiverged hasdiverged unstable isunstable hasnan hasnans",
     ("failed", "finished"): "failed isfailed crashed iscrashed",
     ("pruned", "finished"): "pruned ispruned",
-    ("killed", "finished"): "killed iskilled",
+    ("killed", "finished"): "killed iskilled deleted isdeleted archived isarchived trashed istrashed",
     ("out_of_memory", "finished"): "oom isoom",
 }
 FLAGS = {name: meaning for meaning, names in _FLAGS.items() for name in names.split()}
@@ -62,7 +69,10 @@ BAD_REASON = re.compile(
 DIVERGED_AT = "divergedat divergedatstep divergedatepoch divergedstep divergedepoch nanat nanatstep nanatepoch"
 """Names of columns with the step at which a run diverged. A run with a number above 0 there is unstable."""
 
-FAILURES = "failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged"
+FAILURES = """
+failed crashed killed oom out_of_memory cancelled canceled aborted timed_out diverged deleted internal_error
+upstream_failed
+"""
 """Words of runs that did not finish, which hardly mean anything else."""
 
 ERRORS = re.compile(

@@ -33,6 +33,7 @@ from ablate.report.sources.status_words import (
     EXIT_CODES,
     FAILURES,
     FLAGS,
+    LIFECYCLES,
     OUTCOMES,
     REASONS,
     STATUS_OF,
@@ -43,7 +44,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMES = frozenset(
-    [*COLUMNS.split(), *EXIT_CODES.split(), *FLAGS, *OUTCOMES.split(), *REASONS.split(), *DIVERGED_AT.split()]
+    [
+        *COLUMNS.split(),
+        *LIFECYCLES.split(),
+        *EXIT_CODES.split(),
+        *FLAGS,
+        *OUTCOMES.split(),
+        *REASONS.split(),
+        *DIVERGED_AT.split(),
+    ]
 )
 _PARAMS = ("params.", "config.", "hparams.", "hyperparameters.")
 _CLASS = re.compile(r"^(?:trialstate|trainerstatus|runstatus|jobstatus)\.")
@@ -60,7 +69,7 @@ def status_columns(table: pd.DataFrame, asked: str | None, others: Collection[st
     names = [name for name in table.columns if name not in others and not _is_setting(table[name])]
     known = [name for name in names if plain_name(name) in COLUMNS.split()]
     known = known or [name for name in names if known_name(name) in COLUMNS.split()]
-    known += [name for name in names if known_name(name) in EXIT_CODES.split()]
+    known += [name for name in names if known_name(name) in (*LIFECYCLES.split(), *EXIT_CODES.split())]
     known += [name for name in names if name not in known and _holds_errors(table[name])]
     known += [
         name
@@ -197,7 +206,7 @@ def read_statuses(
 def _meaning(cell: object, column: str, finished: Collection[str]) -> str | None:
     """Return the status in a cell, or None if its word is unknown."""
     word, name = _plain(cell), known_name(column)
-    if word in map(_plain, finished):
+    if word in map(_plain, finished) or (name in LIFECYCLES.split() and word == "active"):
         return "finished"
     if ERRORS.fullmatch(name):
         return STATUS_OF.get(word, "failed") if _is_error(word) else "finished"

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 FRACTION, PERCENT, SHARE, OWN = "fraction", "percent", "points", "own"
 UNITS = {
     **dict.fromkeys((FRACTION, "fractions", "share"), FRACTION),
-    **dict.fromkeys((PERCENT, "percentage", "percentages", "%"), PERCENT),
-    SHARE: SHARE,
+    **dict.fromkeys((PERCENT, "percentage", "percentages", "%", "pct"), PERCENT),
+    **dict.fromkeys((SHARE, "pp"), SHARE),
     OWN: OWN,
 }
 """Words of `--unit`. `points` means fractions or percentages, by the values; other words name a unit, such as `ms`."""

@@ -38,6 +38,7 @@ def read(column: str, *words: str, asked: str | None = None, finished: tuple[str
                         "Diverged": "unstable", "canceled": "killed", "timed out": "killed", "error": "failed"}),
         ("ExitCode", {"0:0": "finished", "0": "finished", "0.0": "finished", "1:0": "failed", "0:9": "failed",
                       "137": "failed", "-9": "failed"}),
+        ("lifecycle_stage", {"active": "finished", "deleted": "killed"}),  # MLflow
     ],
 )  # fmt: skip
 def test_the_words_of_other_software_are_known(column: str, words: dict[str, str]) -> None:
@@ -49,6 +50,14 @@ def test_a_run_that_did_not_finish_never_counts_as_finished(name: str) -> None:
     for status, words in WORDS.items():
         for word in words.split():
             assert read(name, word.upper(), "finished") == [status, "finished"], word
+
+
+def test_deleted_runs_are_left_out_whatever_their_status() -> None:
+    table = words_in("status", "FINISHED", "FINISHED", "FAILED").assign(lifecycle_stage=["active", "deleted", "active"])
+    columns = status_columns(table, None, ["variant", "seed"])
+    assert read_statuses(table, columns, (), "line")[0] == ["finished", "killed", "failed"]
+    with pytest.raises(UserError, match="Unknown status in line 1"):
+        read("status", "finished", "active")
 
 
 @pytest.mark.parametrize("word", ["terminated", "dnf", "?", "", "nan", "ok2", "best", "true", "0"])
@@ -168,7 +177,7 @@ def test_a_column_of_such_words_under_another_name_is_asked_about(name: str, wor
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_a_true_or_false_column_of_that_name_is_asked_about(name: str) -> None:
-    good = name.removeprefix("is").removeprefix("has") in (*WORDS["finished"].split(), "converged", "valid")
+    good = name.removeprefix("is").removeprefix("has") in (*WORDS["finished"].split(), "converged", "valid", "ended")
     table = words_in(name, *map(str, (good, not good)))
     with pytest.raises(UsageError, match=f"--status-param {name}"):
         status_columns(table, None, [])
