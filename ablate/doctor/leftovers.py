@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.doctor.store import age
 from ablate.doctor.types import DoctorContext, Finding
-from ablate.journal.process_identity import is_alive
+from ablate.journal.process_identity import SILENCE, is_alive
 from ablate.journal.run_journal import Run
 from ablate.tracking import run_title
 from ablate.wording import count, listed
@@ -47,7 +47,19 @@ def check_journals(context: DoctorContext) -> list[Finding]:
     if interrupted:
         text = f"{count(len(interrupted), 'run')} interrupted: {listed(map(run_title, interrupted), most=3)}"
         found.append(Finding("journals", "note", text, "repeat the command to continue them"))
+    if silent := [run_title(run) for _, run in silent_elsewhere(context)]:
+        text = f"{count(len(silent), 'run')} of other hosts, no record for 15 minutes: {listed(silent, most=3)}"
+        found.append(Finding("journals", "note", text, "if they no longer run there, --repair --others closes them"))
     return found or [Finding("journals", "ok", f"{count(len(attempts), 'journal')}, none damaged")]
+
+
+def silent_elsewhere(context: DoctorContext) -> list[tuple[Path, Run]]:
+    """Return the open journals of other hosts without a new record."""
+    return [
+        (path, run)
+        for path, run in context.attempts()
+        if run and run.status == "running" and is_alive(run.process) is None and age(path) > SILENCE
+    ]
 
 
 def check_leftovers(context: DoctorContext) -> list[Finding]:
@@ -77,13 +89,18 @@ def _next_to_journals(context: DoctorContext) -> Iterator[Leftover]:
             continue
         if path.stem not in runs:
             yield Leftover(path, may_be_valuable=path.suffix not in (".work", ".delivered"))
-        elif path.suffix in (".checkpoint", ".work") and _is_over(runs[path.stem]):
+        elif path.suffix in (".checkpoint", ".work") and _is_over(runs[path.stem], _is_last(path, runs)):
             yield Leftover(path)
 
 
-def _is_over(run: Run | None) -> bool:
-    """Return whether a run no longer needs its checkpoint and its working folder."""
-    return run is not None and run.ended is not None and run.status != "killed"
+def _is_over(run: Run | None, is_last: bool) -> bool:
+    """Return whether a run no longer needs its checkpoint and its working folder: only the last attempt is resumed."""
+    return run is not None and run.ended is not None and (run.status != "killed" or not is_last)
+
+
+def _is_last(path: Path, runs: Container[str]) -> bool:
+    recipe, _, attempt = path.stem.rpartition("-")
+    return f"{recipe}-{int(attempt) + 1}" not in runs
 
 
 def _empty_journals(context: DoctorContext) -> Iterator[Leftover]:

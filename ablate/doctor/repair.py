@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from ablate.doctor.leftovers import Leftover, leftovers
+from ablate.doctor.leftovers import Leftover, leftovers, silent_elsewhere
 from ablate.doctor.machine import cached
 from ablate.doctor.store import integrity, undelivered
 from ablate.doctor.types import DoctorContext
@@ -16,7 +17,7 @@ from ablate.journal import receipt
 from ablate.journal.journal_lines import DamagedJournalError, complete_lines
 from ablate.journal.line_format import parse_line
 from ablate.journal.process_identity import SILENCE
-from ablate.journal.run_journal import load
+from ablate.journal.run_journal import Journal, load
 from ablate.tracking import StoreError, StudyJournals, deliver_study, run_title, schema_version
 from ablate.wording import count, listed
 
@@ -28,8 +29,8 @@ def repair(context: DoctorContext, *, others: bool = False) -> Iterator[str]:
         context: The project.
         others: Also close the runs of other hosts that had no heartbeat for 15 minutes.
     """
-    steps = [_repair_journals, _replace_database, _deliver, _remove_leftovers, _clean_caches]
-    for step in steps + [_close_silent] * others:
+    steps = [_replace_database, _deliver, _remove_leftovers, _clean_caches]
+    for step in [_repair_journals, *[_end_silent] * others, *steps, *[_close_silent] * others]:
         try:
             yield from step(context)
         except UserError as error:
@@ -156,6 +157,14 @@ def _clean_caches(_context: DoctorContext) -> Iterator[str]:
         remove_leftovers(folder / "decoded" / "none")
         left = [path for path in unfinished if path.exists()]
         yield f"{count(len(unfinished) - len(left), 'unfinished folder')} removed from the data cache"
+
+
+def _end_silent(context: DoctorContext) -> Iterator[str]:
+    for path, run in silent_elsewhere(context):
+        key, data, _ = path.stem.split("-")
+        with suppress(UserError), context.journals.lock(key, data, timeout=0), Journal(path) as journal:
+            journal.write("end", status="killed", error="its process is gone")
+            yield f"{run_title(run)} of {run.process['host']} ended as killed"
 
 
 def _close_silent(context: DoctorContext) -> Iterator[str]:

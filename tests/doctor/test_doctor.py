@@ -199,6 +199,23 @@ def test_a_silent_run_of_another_machine_is_closed_only_on_request(healthy: Proj
     assert found(healthy, "orphans")[0].state == "ok"
 
 
+def test_an_attempt_that_was_lost_on_another_machine_is_ended_only_on_request(healthy: Project) -> None:
+    """A run that starts again after the loss of a node leaves it."""
+    with Journals(healthy.journals).create("bbbbbbbbbbbb", "feed") as lost:
+        start(lost, key="bbbbbbbbbbbb", process=ELSEWHERE)
+        lost.checkpoint.mkdir()
+    write_run(healthy, "bbbbbbbbbbbb-feed-1")
+    assert found(healthy, "journals")[0].state == "ok"
+    os.utime(lost.path, (0, 0))
+    assert "no record for 15 minutes" in found(healthy, "journals")[0].text
+    assert "ended" not in repaired(healthy)
+    text = repaired(healthy, others=True)
+    assert "ended as killed" in text
+    assert f"{lost.name}.checkpoint removed" in text
+    assert load(lost.path).status == "killed"  # type: ignore[union-attr]
+    assert found(healthy, "journals")[0].state == "ok"
+
+
 def test_a_damaged_journal_keeps_its_complete_lines_and_its_run(healthy: Project) -> None:
     path = Journals(healthy.journals).paths()[0]
     lines = path.read_bytes().split(b"\n")
