@@ -13,7 +13,7 @@ from ablate.secret_forms import HIDDEN, is_secret_field, mask_forms
 _URI = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USER_INFO = re.compile(
     r"""^(?P<kept>[a-z][a-z0-9+.\-]*://[^/@:]*:)(?P<secret>.+)@   # scheme://user:password@, up to the last @
-    |  ^(?P<scheme>[a-z][a-z0-9+.\-]*://)(?P<token>[^/@:]+)@
+    |  ^(?P<scheme>[a-z][a-z0-9+.\-]*://)(?P<token>[^/@:]+):?@   # scheme://token@ or scheme://token:@
     |  ^(?P<user>[^/@:\s]+:)(?!/)(?P<bare>.+)@                    # user:password@host, the scheme forgotten""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )

@@ -106,6 +106,7 @@ def test_a_database_in_memory_is_refused(tmp_path: Path, address: str) -> None:
         ("https://mlflow.example:8443/path", "https://mlflow.example:8443/path"),
         ("mysql://db.example/runs?user=a&password=b&x=c", "mysql://db.example/runs?user=a&password=***&x=c"),
         ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
+        ("https://3f9a0b:@tracking.example/path", "https://***@tracking.example/path"),
     ],
 )
 def test_passwords_are_masked(address: str, shown: str) -> None:
