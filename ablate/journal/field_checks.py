@@ -55,6 +55,31 @@ def is_number(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isfinite(value)) or is_integer(value)
 
 
+def is_finite(value: object) -> bool:
+    """Return whether a value is a finite number."""
+    return value is not None and is_number(value)
+
+
+def is_positive(value: object) -> bool:
+    """Return whether a value is a positive number."""
+    return is_finite(value) and value > 0  # type: ignore[operator]
+
+
+def is_goal(value: object) -> bool:
+    """Return whether a value is the goal of a metric."""
+    return value in ("max", "min")
+
+
+def is_flag(value: object) -> bool:
+    """Return whether a value is true or false."""
+    return isinstance(value, bool)
+
+
+def is_list(value: object) -> bool:
+    """Return whether a value is a list."""
+    return isinstance(value, list)
+
+
 def is_time(value: object) -> bool:
     """Return whether a value is a time in seconds since the epoch, before the year 2242."""
     return type(value) in (int, float) and 0 <= value < 2**33  # type: ignore[operator]  # also refuses NaN
@@ -78,6 +103,18 @@ def optional(check: Check) -> Check:
 def has(**checks: Check) -> Check:
     """Return a check for a mapping whose fields fit `checks`; it may have others."""
     return lambda value: isinstance(value, Mapping) and all(fits(value.get(name)) for name, fits in checks.items())
+
+
+def present(**checks: Check) -> Check:
+    """Return a check for a mapping in which those fields of `checks` that are present fit; it may have others."""
+    return lambda value: (
+        isinstance(value, Mapping) and all(fits(value[name]) for name, fits in checks.items() if name in value)
+    )
+
+
+def map_of(check: Check) -> Check:
+    """Return a check for a mapping whose values fit."""
+    return lambda value: isinstance(value, Mapping) and all(map(check, value.values()))
 
 
 def list_of(check: Check) -> Check:

@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ablate.errors import UserError
 from ablate.journal.line_format import KINDS, parse_line
@@ -43,17 +43,22 @@ def complete_lines(path: Path) -> list[bytes]:
         DamagedJournalError: It is not a regular file, cannot be read, or has a line longer than LONGEST_LINE.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise DamagedJournalError(path, "not a regular file")
-        with os.fdopen(file, "rb") as opened:
+        with open_regular(path) as opened:
             return list(_lines(opened.readline, path))
     except FileNotFoundError:
         raise
     except OSError as error:
         is_link = error.errno == errno.ELOOP
         raise DamagedJournalError(path, "a symbolic link" if is_link else error.strerror or "unreadable") from None
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file for reading; links are not followed. Raises OSError, or DamagedJournalError for others."""
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise DamagedJournalError(path, "not a regular file")
+    return os.fdopen(file, "rb")
 
 
 def _lines(read: Any, path: Path) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Never
 
 from ablate.journal.field_checks import (
@@ -54,12 +54,21 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+        return _encodable(value)
     if isinstance(value, Mapping):
         return {_finite(name): _finite(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_finite(item) for item in value]
     return value
+
+
+def _encodable(value: Any) -> Any:
+    """Return plain data without the text that UTF-8 cannot represent."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(item) for name, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list) else value
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -68,18 +77,29 @@ def parse_line(line: bytes) -> dict[str, Any]:
     Raises:
         ValueError: The line is not a record, or a field is missing or invalid.
     """
-    try:
-        record = json.loads(line, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    record = read_json(line, _refuse)
     if not isinstance(record, dict) or not is_text(record.get("record")) or not is_time(record.get("time")):
         raise ValueError("not a record")
-    if b"\\u" in line:
-        record = dict(_finite(record))  # halves of surrogate pairs, which cannot be printed or stored
     wrong = [name for name, fits in _FIELDS.get(record["record"], {}).items() if not fits(record.get(name))]
     if wrong:
         raise ValueError(f"field {wrong[0]!r} is missing or invalid")
     return record
+
+
+def read_json(text: bytes, constant: Callable[[str], Any] | None = None) -> Any:
+    """Return the value of a text in JSON; `constant` reads NaN and infinities. Raises ValueError.
+
+    Halves of surrogate pairs, which cannot be printed or stored, are escaped.
+    """
+    try:
+        value = json.loads(text.decode("utf-8-sig"), parse_constant=constant)
+        return _encodable(value) if b"\\u" in text else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        if "int_max_str_digits" in str(error):
+            raise ValueError("a number with thousands of digits") from None
+        raise
 
 
 def _refuse(constant: str) -> Never:

@@ -28,7 +28,8 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
     """Return whether `process` runs on this host, or None if it belongs to another host."""
     if process["host"] != socket.gethostname():
         return None
-    return bool(process["boot"] == _boot() and process["started"] == _started(int(process["pid"])))
+    started = process["started"]  # null if the process had ended when it was recorded
+    return bool(started and process["boot"] == _boot() and started == _started(int(process["pid"])))
 
 
 def _boot() -> str:

@@ -12,12 +12,24 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ablate.errors import StoreError
+from ablate.journal.field_checks import has, is_flag, is_seed, is_text
+from ablate.journal.journal_lines import DamagedJournalError, open_regular
+from ablate.journal.line_format import read_json
 
 _LOCK_TIMEOUT = 30.0
+_LARGEST = 2**16
+"""Bytes of a receipt that are read. Complete ones have a few hundred."""
+
+_IS_RECEIPT = has(
+    **dict.fromkeys(("store", "run_id"), is_text),
+    **dict.fromkeys(("records", "size", "changed"), is_seed),
+    closed=is_flag,
+)
 
 
 @dataclass(frozen=True)
@@ -58,11 +70,10 @@ def receipt_path(journal: Path) -> Path:
 
 def read(journal: Path, store: str) -> Receipt | None:
     """Return the receipt of a journal for one store, or None if it is missing, damaged or another store's."""
-    try:
-        receipt = Receipt(**json.loads(receipt_path(journal).read_bytes()))
-    except (OSError, ValueError, TypeError):
+    found = facts(receipt_path(journal))
+    if not _IS_RECEIPT(found) or found["store"] != store:
         return None
-    return receipt if receipt.store == store else None
+    return Receipt(**{entry.name: found[entry.name] for entry in fields(Receipt)})
 
 
 def run_id(journal: Path) -> str | None:
@@ -76,10 +87,18 @@ def store_of(journal: Path) -> str | None:
 
 
 def _field(journal: Path, name: str) -> str | None:
+    value = facts(receipt_path(journal)).get(name)
+    return value if isinstance(value, str) else None
+
+
+def facts(path: Path) -> Mapping[str, Any]:
+    """Return the content of a receipt; it is empty if the file is missing or damaged."""
     try:
-        return str(json.loads(receipt_path(journal).read_bytes())[name])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        with open_regular(path) as file:
+            found = read_json(file.read(_LARGEST))
+    except (OSError, ValueError, DamagedJournalError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write(journal: Path, receipt: Receipt) -> None:

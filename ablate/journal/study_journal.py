@@ -20,7 +20,7 @@ from typing import Any
 
 from ablate.errors import UserError
 from ablate.journal.journal_lines import complete_lines
-from ablate.journal.receipt import receipt_path, write_in_place
+from ablate.journal.receipt import facts, receipt_path, write_in_place
 from ablate.journal.study_lines import study_lines
 from ablate.journal.study_record import StudyRecord
 
@@ -95,11 +95,7 @@ class StudyJournals:
 
     def is_delivered(self, name: str, store: str) -> bool:
         """Return whether a store has the complete journal of a study."""
-        try:
-            known = StudyReceipt(**json.loads(receipt_path(self.path(name)).read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return False
-        return known == StudyReceipt(store, self.size(name))
+        return facts(receipt_path(self.path(name))) == asdict(StudyReceipt(store, self.size(name)))
 
     def mark_delivered(self, name: str, store: str, size: int) -> None:
         """Write the receipt that a store has the first `size` bytes of a study's journal."""

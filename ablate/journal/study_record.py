@@ -19,6 +19,11 @@ class PlanEntry:
     seed: int
     run: str | None = None
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the entry of its plain data. Unknown fields, of newer versions, are ignored."""
+        return cls(plain["key"], plain["data"], plain["variant"], plain["seed"], plain.get("run"))
+
 
 @dataclass(frozen=True)
 class StudyRecord:
@@ -54,12 +59,12 @@ class StudyRecord:
             name=plain["name"],
             question=plain["question"],
             declared=plain["declared"],
-            planned_runs=tuple(PlanEntry(**entry) for entry in plain["plan"]),
+            planned_runs=tuple(map(PlanEntry.from_dict, plain["plan"])),
             status=status,
             earlier=tuple(plain["earlier"]),
-            details=plain.get("layout", {}),
-            recorded=plain.get("recorded", 0.0),
-            since=plain.get("since", 0.0),
+            details=plain.get("layout") or {},
+            recorded=plain.get("recorded") or 0.0,
+            since=plain.get("since") or 0.0,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.journal import receipt
 from ablate.journal.journal_lines import DamagedJournalError, records
 from ablate.journal.process_identity import is_alive
-from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journal, Journals, Run, load
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
@@ -65,7 +64,7 @@ class JournalTracker(JournalReader):
         """Delete a run's journal, artifacts and checkpoint."""
         path = self._path(run)
         path.unlink()
-        receipt_path(path).unlink(missing_ok=True)
+        receipt.receipt_path(path).unlink(missing_ok=True)
         journal = Journal(path)
         for folder in (journal.files, journal.checkpoint, journal.working_folder):
             shutil.rmtree(folder, ignore_errors=True)
@@ -97,7 +96,7 @@ class JournalTracker(JournalReader):
         """Return the record of a study."""
         found = self._studies.read(name)
         if found is None:
-            raise UserError(unknown("study", name, self._studies.names()))
+            raise self._studies.damage(name) or UserError(unknown("study", name, self._studies.names()))
         return found
 
     def studies(self) -> list[str]:
@@ -151,10 +150,7 @@ class JournalTracker(JournalReader):
 
 def delivered_files(journal: Path, artifacts: Path) -> Path | None:
     """Return the folder of a run's artifacts in the local store, or None if they are not delivered."""
-    try:
-        run_id = str(json.loads(receipt_path(journal).read_bytes())["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    run_id = receipt.run_id(journal) or ""
     folder = artifacts / run_id / "artifacts"
     is_link = folder.is_symlink() or folder.parent.is_symlink()
     return folder if run_id.isalnum() and folder.is_dir() and not is_link else None

@@ -128,6 +128,10 @@ def reordered(order: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], N
     return lambda path: path.write_bytes(b"".join(order(path.read_bytes().splitlines(keepends=True)))) and None
 
 
+def replaced(old: bytes, new: bytes) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(path.read_bytes().replace(old, new, 1)) and None
+
+
 def linked(path: Path) -> None:
     path.rename(path.with_name("elsewhere"))
     path.symlink_to("elsewhere")
@@ -157,6 +161,8 @@ DAMAGES = [
     (reordered(lambda lines: [lines[0], lines[-1], *lines[1:-1]]), "line 3: a record after the end of the run"),
     (reordered(lambda lines: [lines[0], lines[0].replace(b'"pid": ', b'"pid": 1'), *lines[1:]]), "a second start"),
     (reordered(lambda lines: [b'{"record": NaN}\n', *lines]), "line 1: NaN is not a number of JSON"),
+    (replaced(b'"feed"', b'"f\xed\xa0\x80"'), "line 1: 'utf-8' codec can't decode"),  # half of a surrogate pair
+    (replaced(b'"seed": ', b'"seed": ' + b"1" * 5000), "line 1: a number with thousands of digits"),
     (linked, "a symbolic link"),
     (as_pipe, "not a regular file"),
     (as_folder, "not a regular file"),

@@ -53,6 +53,7 @@ def test_a_process_that_ended_is_not_alive() -> None:
         until_zombie(process.pid)
         assert is_alive(child) is False, "a zombie"
     assert is_alive(child) is False
+    assert is_alive({**child, "started": None}) is False, "recorded after its end"
 
 
 def until_zombie(pid: int) -> None:

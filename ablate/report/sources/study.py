@@ -33,6 +33,8 @@ from ablate.wording import count
 if TYPE_CHECKING:
     import pandas as pd
 
+_DESIGN = {"metric", "factors", "arms", "comparisons"}
+
 
 def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: float | None = None) -> StudyData:
     """Return the study `name`; another `margin` than the declared one makes its verdicts exploratory.
@@ -41,7 +43,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
     is not in the store, or whose record lacks the design.
     """
     record = tracker.study(name)
-    if not record.details:
+    if not record.details.keys() >= _DESIGN or record.declared.get("margin") is None:
         raise UserError(f"The record of {name} lacks the design. Run `ablate sweep` again to complete it")
     declared, details = record.declared, record.details
     own = tracker.runs(record.name)
@@ -58,7 +60,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         runs=_table(runs, metric),
         metric=metric,
         margin=margin,
-        comparisons=[Comparison(**row) for row in details["comparisons"]],
+        comparisons=[Comparison.from_dict(row) for row in details["comparisons"]],
         factors=[str(factor) for factor in details["factors"]],
         design=design_table(details),
         levels=levels_table(details),

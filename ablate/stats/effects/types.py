@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ablate.stats.effects.seeds import Seed
 
@@ -58,6 +58,12 @@ class Comparison:
     def label(self) -> str:
         """The factor, or the variant if no factor is given."""
         return self.factor or self.variant
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the comparison of its plain data. Unknown fields, of newer versions, are ignored."""
+        known = {entry.name for entry in fields(cls)}
+        return cls(**{name: value for name, value in plain.items() if name in known and value is not None})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as plain data; levels only if there are any, as in older records."""
