@@ -153,12 +153,12 @@ def _front(_: str, up: str) -> str:
     return "\n".join(
         [
             "<!-- ablate: laptop results -->",
-            "| variant | verdict | difference | 95 % interval |",
+            "| variant | verdict | difference | family-wise interval |",
             "|---|---|---:|---:|",
             "<!-- /ablate -->",
             "",
-            "Differences are in percentage points. Verdicts are corrected for multiple comparisons: an interval that",
-            "excludes zero is not sufficient.",
+            "Differences are in percentage points. The family-wise intervals hold for all comparisons together, at",
+            "95 %, and decide the verdicts.",
             f"Scale: {_mark('laptop', '', 'scale')}.",
             f"Seeds {seeds[1]}; {data[1]}.",
             f"Full report with all figures: [reports/laptop]({folder}/report.md).",
@@ -207,8 +207,10 @@ def _together(_: str, up: str) -> str:
     assert arms
     parts = [
         _picture("factorial", "main-effects", up),
-        f"Differences in points with 95 % intervals. The averages are over {arms.variants} arms with "
-        f"{_mark('factorial', averaged[0]['variant'], 'n')} seeds each.",
+        "The figure shows the effect of having a component, and the table that of switching it off: the same "
+        "differences with opposite signs. Differences are in points, with family-wise intervals, which decide the "
+        f"verdicts. The averages are over {arms.variants} arms with {_mark('factorial', averaged[0]['variant'], 'n')} "
+        "seeds each.",
         "\n".join(lines),
         "Pairs whose joint effect is larger (+) or smaller (-) than the sum of the two effects:",
         "\n".join(map(_pair, _settled_pairs())) or "- none conclusive",
@@ -218,7 +220,7 @@ def _together(_: str, up: str) -> str:
 
 
 def _with_interval(study: str, variant: str) -> str:
-    return f"{_mark(study, variant, 'delta')} {_mark(study, variant, 'interval')}"
+    return f"{_mark(study, variant, 'delta')} {_mark(study, variant, 'fw_interval')}"
 
 
 def _settled_pairs() -> list[FactorialContrast]:

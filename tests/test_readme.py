@@ -29,7 +29,7 @@ RUN_ELSEWHERE = {
     "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; planned below with the digits",
     "ablate sweep experiments/laptop.py": "takes hours on CIFAR-10; planned below with the digits",
     "ablate sweep experiments/laptop.py --data-dir cifar10.tgz --seeds 5": "the same",
-    "ablate predict frog.png truck.png --run baseline/s0": "needs images; tests/cli/test_commands.py classifies one",
+    "ablate predict docs/frog.jpg docs/truck.jpg": "needs weights for CIFAR-10; tests/cli/test_commands.py makes such",
     "ablate report --experiment theirs --metric val_acc --dry-run": "needs an experiment; tests/cli makes one",
     'ablate report --experiment theirs --metric val_acc --baseline "model=resnet"': "the same",
     "ablate ui": "runs until it is stopped; tests/tracking/mlflow_backend/test_ui.py starts and stops it",
@@ -113,7 +113,7 @@ def test_the_front_page_shows_a_report() -> None:
     rows = doc_blocks.effects("laptop")
     assert len(rows) == 7
     for row in rows:
-        bounds = f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+        bounds = f"[{row['fw_low']:.2f}, {row['fw_high']:.2f}]"
         assert f"| `{row['variant']}` | {row['verdict']} | {row['delta']:+.2f} | {bounds} |" in block
 
 

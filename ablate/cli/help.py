@@ -59,9 +59,13 @@ class HelpfulCommand(TyperCommand):
         return [*super().get_help_option_names(ctx), *([_HELP_ALL] if self.folded() else [])]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Note whether the full help is asked for, then parse the arguments."""
+        """Note whether the full help is asked for, then parse the arguments. Mistakes name the command."""
         ctx.meta[_HELP_ALL] = _HELP_ALL in args
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except UsageMistake as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write the description of the command, then its examples."""

@@ -13,6 +13,11 @@ from ablate.cli.options.common import JsonFlag, TrackingFlags
 from ablate.cli.options.groups import expand_groups
 from ablate.errors import UsageError
 
+_ASSUMED = (
+    "{file} does not exist, so the notebook's network is assumed: CIFAR-10's classes and normalisation, images of "
+    "32 x 32 pixels, residual connections, ReLU"
+)
+
 
 @expand_groups
 def predict(
@@ -30,7 +35,7 @@ def predict(
     """Classify images with the weights of a run.
 
     Examples:
-      ablate predict frog.png --run baseline/s0
+      ablate predict docs/frog.jpg --run baseline/s0
 
       ablate predict *.png --weights cifar-10-resnet9.pth --json
     """
@@ -48,6 +53,8 @@ def predict(
         model = run_title(found)
         console.info(f"Weights of {describe_weights(found)}")
     classifier = load_classifier(weights)
+    if not classifier.is_described:
+        console.info(_ASSUMED.format(file=weights.with_suffix(".json")))
     pixels = [read_image(path, classifier.image_size) for path in images]
     probabilities = classify(classifier, pixels)
     ranked = [sorted(zip(row.tolist(), classifier.classes, strict=True), reverse=True) for row in probabilities]

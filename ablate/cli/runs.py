@@ -168,14 +168,14 @@ def ui(
             "serve this machine only"
         )
     console.info(f"Starting the MLflow UI on {mask_uri(uri)} ...")
-    with serve_ui(project, uri, host, port) as server:
-        console.result(f"http://{host}:{port}/{page}")
-        console.info("Press Ctrl-C to stop")
-        try:
+    try:
+        with serve_ui(project, uri, host, port) as server:
+            console.result(f"http://{host}:{port}/{page}")
+            console.info("Press Ctrl-C to stop")
             server.wait()
-        except KeyboardInterrupt:
-            console.info("Stopped the MLflow UI")
-            return
+    except KeyboardInterrupt:
+        console.info("Stopped the MLflow UI")
+        return
     raise UserError(f"The MLflow UI exited with code {server.returncode}")
 
 

@@ -26,16 +26,27 @@ _SYNONYMS = {
 }
 """Names of our options in other tools."""
 
+_VALUES = {
+    "int_parsing": "{input!r} is not an integer",
+    "int_from_float": "{input!r} is not an integer",
+    "float_parsing": "{input!r} is not a number",
+    "greater_than_equal": "{input} is below {ge}",
+    "less_than_equal": "{input} is above {le}",
+}
+"""Wrong values by the types of pydantic's errors, with which Typer converts values."""
 
-def _value_of_a_flag(ctx: Any, extra: str) -> str | None:
-    """Return the mistake if the arguments `extra` follow a flag that takes no value, with the options that take one."""
-    first = next(iter(extra.split(maxsplit=1)), "")
-    before = {value: flag for flag, value in pairwise(sys.argv)}.get(first, "")
-    names = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts]
-    if not before.startswith("--") or before not in names:
+
+def _value_of_a_flag(ctx: Any, message: str) -> str | None:
+    """Return the mistake if a flag got a value (`--dropout 0.3`, `--dropout=0.3`), with the options that take one."""
+    extra = re.match(r"Got unexpected extra argument\S* \((.*)\)", message)
+    first = next(iter(extra[1].split(maxsplit=1)), "") if extra else ""
+    assigned = re.match(r"Option '(.*?)' does not take a value", message)
+    flag = assigned[1] if assigned else {value: flag for flag, value in pairwise(sys.argv)}.get(first, "")
+    names = [name for parameter in ctx.command.get_params(ctx) for name in parameter.opts] if ctx else []
+    if not flag.startswith("--") or flag not in names:
         return None
-    near = [name for name in names if name.startswith(f"{before}-")]
-    return f"The option {before} takes no value." + f" Did you mean {' or '.join(near)}?" * bool(near)
+    near = [name for name in names if name.startswith(f"{flag}-")]
+    return f"The option {flag} takes no value." + f" Did you mean {' or '.join(near)}?" * bool(near)
 
 
 def _setting_of_a_study(option: str, parameters: list[Any]) -> str:
@@ -45,6 +56,15 @@ def _setting_of_a_study(option: str, parameters: list[Any]) -> str:
         return ""
     name = option.removeprefix("--").replace("-", "_")
     return f" Change settings of a study's own training in {file}: Study(values={{{name!r}: ...}})."
+
+
+def _wrong_value(error: Any, message: str) -> str:
+    """Return the message of an invalid value with the value itself, where pydantic only describes what it should be."""
+    errors: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    words = _VALUES.get(errors[0]["type"]) if errors else None
+    if words is None:
+        return message
+    return message.replace(str(errors[0]["msg"]), words.format(input=errors[0]["input"], **errors[0].get("ctx", {})))
 
 
 def check_repeated(given: Sequence[Any], ctx: Any) -> None:
@@ -76,8 +96,7 @@ def explain_mistake(error: Any) -> str:
     if name:
         near = nearest(name[1], ctx.command.commands)
         return f"{unknown_name('command', name[1], near)} See `{command} --help`"
-    extra = re.match(r"Got unexpected extra argument\S* \((.*)\)", error.format_message())
-    if extra and (mistake := _value_of_a_flag(ctx, extra[1])):
+    if mistake := _value_of_a_flag(ctx, error.format_message()):
         return f"{mistake} See `{command} --help`"
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = _wrong_value(error, " ".join(error.format_message().split()).rstrip("."))
     return f"{message[:1].upper()}{message[1:]}. See `{command} --help`"

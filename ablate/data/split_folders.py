@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ablate.data.class_folders import EXPECTED, LabelledFolder, invalid_folder, label_folder
 from ablate.data.image_tree import Folder, ImageTree, path_of
 from ablate.data.label_tables import Read
@@ -78,13 +80,16 @@ def _plain_top(tree: ImageTree) -> Folder | None:
 
 
 def _plain_splits(tree: ImageTree, top: Folder, read: Read) -> ChosenSplits:
-    """Return the splits of a folder that contains `train` and `test`."""
+    """Return the splits of a folder that contains `train` and `test`, and name the other folders with images."""
     train, test = ((*top, split) for split in SPLITS)
-    validation = sorted(child for child in tree.children[top] if role_of(child[-1]) == VALIDATION)
+    others = sorted(child for child in tree.children[top] if role_of(child[-1]) and child not in (train, test))
+    validation = [child for child in others if role_of(child[-1]) == VALIDATION]
     found = [label_folder(tree, folder, folder[-1], read) for folder in (train, test)]
     if all(one.classes is not None for one in found):
-        notes = tuple(unused_validation(train, test, folder) for folder in validation)
-        return ChosenSplits((found[0],), (found[1],), notes)
+        notes = [unused_validation(train, test, folder) for folder in validation]
+        unused = {child for child in others if child not in validation} | {*_unused(tree, [train, test, *validation])}
+        notes += _unused_notes(unused)
+        return ChosenSplits((found[0],), (found[1],), tuple(notes))
     return splits_by_name(tree.where, [*found, *(label_folder(tree, one, VALIDATION, read) for one in validation)])
 
 
@@ -92,8 +97,7 @@ def _splits_in_folders(tree: ImageTree, folders: list[Folder], read: Read) -> Ch
     """Return the splits of folders with the names of splits, and name the other folders with images."""
     found = [label_folder(tree, folder, role_of(folder[-1]), read) for folder in folders]
     chosen = splits_by_name(tree.where, found)
-    others = [f"not used: {printable(path_of(folder))}" for folder in _unused(tree, folders)]
-    return ChosenSplits(chosen.train, chosen.test, (*chosen.notes, *others))
+    return ChosenSplits(chosen.train, chosen.test, (*chosen.notes, *_unused_notes(_unused(tree, folders))))
 
 
 def _split_folders(tree: ImageTree) -> list[Folder]:
@@ -109,6 +113,10 @@ def _split_folders(tree: ImageTree) -> list[Folder]:
         found += named
         pending += others
     return sorted(found)
+
+
+def _unused_notes(folders: Iterable[Folder]) -> list[str]:
+    return [f"not used: {printable(path_of(folder))}" for folder in sorted(folders)]
 
 
 def _unused(tree: ImageTree, used: list[Folder]) -> list[Folder]:

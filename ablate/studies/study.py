@@ -16,7 +16,7 @@ from ablate.studies.conditional import possible
 from ablate.studies.designs import DESIGNS, Design, check_size
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.studies.study_checks import arguments_explained, check_name, check_seeds
+from ablate.studies.study_checks import arguments_explained, check_arguments
 from ablate.studies.variation import (
     arm_label,
     check_factor,
@@ -93,16 +93,14 @@ class Study:
     file: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.workload, Workload):
+            raise UsageError(
+                f"The workload of a study is the result of from_function or from_command, not {self.workload!r}"
+            )
         object.__setattr__(self, "preset", self.preset or self.workload.default_preset)
         if self.design not in DESIGNS:
-            raise UsageError(unknown("design", self.design, DESIGNS))
-        check_name(self.name)
-        if not self.margin > 0:
-            raise UsageError(f"The margin, the smallest difference that matters, must be above 0, not {self.margin}")
-        check_seeds(self.seeds)
-        for names in ("factors", "on", "off"):
-            if isinstance(getattr(self, names), str):
-                raise UsageError(f"{names} of a study is a list of names, such as [{getattr(self, names)!r}]")
+            raise UsageError(unknown("design", str(self.design), DESIGNS))
+        check_arguments(self)
         levels, arms = read_levels(self.workload, self.vary), read_arms(self.workload, self.arms)
         if self.factors is not None and not (self.factors or levels or arms):
             raise UsageError("factors= of a study is empty. Name the factors to compare, or leave it out for all")

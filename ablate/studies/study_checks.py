@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import wraps
+from numbers import Real
 from typing import Any, TypeVar
 
 from ablate.errors import UsageError
@@ -34,12 +35,45 @@ def arguments_explained(study: type[StudyType]) -> type[StudyType]:
     return study
 
 
+def check_arguments(study: Any) -> None:
+    """Raise UsageError unless the arguments of a study have the right types and ranges."""
+    check_name(study.name)
+    check_margin(study.margin)
+    check_seeds(study.seeds)
+    for argument in ("factors", "on", "off"):
+        check_names(argument, () if argument == "factors" and study.factors is None else getattr(study, argument))
+    check_mapping("values", study.values, "{'epochs': 30}")
+    check_mapping("options", study.options, "{'resolution': 4}")
+
+
 def check_name(name: str) -> None:
     """Raise UsageError unless `name` is empty or fits files and experiments."""
     if name and not _NAME.fullmatch(name):
         raise UsageError(
             f"The name of a study must consist of letters, digits, dots, dashes and underscores, not {name!r}"
         )
+
+
+def check_margin(margin: object) -> None:
+    """Raise UsageError unless the margin is a number above 0."""
+    if isinstance(margin, bool) or not isinstance(margin, Real):
+        raise UsageError(f"The margin of a study is a number such as 0.5, not {margin!r}")
+    if not float(margin) > 0:
+        raise UsageError(f"The margin, the smallest difference that matters, must be above 0, not {margin}")
+
+
+def check_names(argument: str, names: object) -> None:
+    """Raise UsageError unless an argument of a study is a list of names."""
+    if isinstance(names, str):
+        raise UsageError(f"{argument} of a study is a list of names, such as [{names!r}]")
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{argument} of a study is a list of names, such as ['dropout'], not {names!r}")
+
+
+def check_mapping(argument: str, given: object, example: str) -> None:
+    """Raise UsageError unless an argument of a study is a mapping by name."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{argument} of a study is a mapping such as {example}, not {given!r}")
 
 
 def check_seeds(seeds: object) -> None:

@@ -202,7 +202,15 @@ def test_exit_codes_are_told() -> None:
         (["run", "--workers", "2"], "Unknown option '--workers'. See `ablate run --help-all`"),
         (["swep"], "Unknown command 'swep'. Did you mean 'sweep'? See `ablate --help`"),
         (["list", "--limt", "3"], "Unknown option '--limt'. Did you mean '--limit'? See `ablate list --help`"),
-        (["list", "--limit", "0"], "Invalid value for '--limit': "),
+        (["list", "--limit", "0"], "Invalid value for '--limit': 0 is below 1. See `ablate list --help`"),
+        (["run", "--seed", "five"], "Invalid value for '--seed': 'five' is not an integer. See `ablate run --help`"),
+        (["ui", "--port", "70000"], "Invalid value for '--port': 70000 is above 65535. See `ablate ui --help`"),
+        (
+            ["run", "--dropout=0.3"],
+            "The option --dropout takes no value. Did you mean --dropout-p? See `ablate run --help`",
+        ),
+        (["run", "--json=yes"], "The option --json takes no value. See `ablate run --help`"),
+        (["run", "--augment-pad"], "Option '--augment-pad' requires an argument. See `ablate run --help`"),
         (["data", "ifno"], "Did you mean 'info'? See `ablate data --help`"),
         (["frobnicate"], "Unknown command 'frobnicate'. See `ablate --help`"),
         (["show"], "Missing argument 'RUN'. See `ablate show --help`"),
@@ -263,7 +271,6 @@ def test_help_loads_neither_tracking_nor_journals() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--dropout", "0.3"], "The option --dropout takes no value. Did you mean --dropout-p?"),
         (["run", "--augment", "4"], "takes no value. Did you mean --augment-pad or --augment-flip?"),
         (["sweep", "--json", "x.json", "y"], "Got unexpected extra argument"),
         (["sweep", "study.py", "other.py"], "Got unexpected extra argument"),

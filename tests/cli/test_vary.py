@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -83,6 +84,26 @@ def test_options_add_to_the_study_file(tmp_path: Path) -> None:
     path.write_text("from ablate import Study\nstudy = Study(on=['mixup'], off=['augment', 'dropout'])\n")
     switched = StudyFlags().study(path, RecipeFlags({"augment": True, "mixup": False}, {}))
     assert (switched.on, switched.off) == (["augment"], ["dropout", "mixup"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "remedy"),
+    [
+        ("preset='tiny'", "line 3: Unknown preset 'tiny'", {"preset": "demo"}),
+        ("values={'epoch': 5}", "line 3: Unknown setting 'epoch'. Did you mean 'epochs'", None),
+        ("values={'epochs': 'ten'}", "line 3: epochs must be an integer, not 'ten'", {"values": {"epochs": 3}}),
+    ],
+)
+def test_a_wrong_declaration_has_the_line_of_the_study(
+    arguments: str, message: str, remedy: dict[str, Any] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"from ablate import Study\n\nstudy = Study({arguments})\n")
+    with pytest.raises(UsageError, match=f"^{path}, {message}"):
+        StudyFlags().study(path, RecipeFlags({}, {}))
+    if remedy:
+        flags = StudyFlags(preset=remedy.get("preset"))
+        assert flags.study(path, RecipeFlags({}, remedy.get("values", {}))).recipes()
 
 
 def test_a_study_without_a_file_is_named_by_what_it_varies() -> None:

@@ -170,6 +170,11 @@ def test_wrong_splits_are_refused(top, splits, message):
     assert message in refusal(named("one/alpha", "beta")(top, IMAGES), splits)
 
 
+def test_a_further_folder_next_to_train_and_test_is_named(top):
+    write_split(PLAIN(top / "x", IMAGES) / "testing", IMAGES["test"])
+    assert opened(top).notes == ("not used: testing",)
+
+
 def test_splits_need_a_folder_without_fixed_splits(tmp_path):
     with pytest.raises(UsageError, match="--splits needs --data-dir PATH: digits has its own splits"):
         open_dataset(ImageSource("digits", splits="train=a,test=b"))

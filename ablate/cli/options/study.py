@@ -87,7 +87,7 @@ class StudyFlags:
     def study(self, file: Path | None, recipe: RecipeFlags) -> Study:
         """Return the study of `file`, or the default one, with the changes of the command line."""
         from ablate.api.sweeps import named
-        from ablate.workloads.custom.study_file import load_study
+        from ablate.workloads.custom.study_file import in_study_file, load_study
 
         study = load_study(file) if file else Study()
         recipe.check(study.workload)
@@ -107,7 +107,19 @@ class StudyFlags:
             values={**study.values, **recipe.values},
             options=study.options if self.resolution is None else {**study.options, "resolution": self.resolution},
         )
+        mistake = _mistake(changed)
+        if file and mistake and str(mistake) == str(_mistake(study)):
+            raise in_study_file(file, mistake)
         return named(changed)
+
+
+def _mistake(study: Study) -> UsageError | None:
+    """Return what is wrong with the declarations of a study, which options of the command line may correct."""
+    try:
+        study.resolved_design  # noqa: B018  # it raises the error
+    except UsageError as error:
+        return error
+    return None
 
 
 def _switched(names: Iterable[str], switches: Mapping[str, bool], *, is_on: bool) -> list[str]:

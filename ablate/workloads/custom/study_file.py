@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -16,6 +17,7 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from os import PathLike
 from pathlib import Path
+from tokenize import open as open_source
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -214,6 +216,22 @@ def load_study(path: str | PathLike[str]) -> Study:
     workload = bind_to_file(study.workload, path.resolve())
     name, file = study.name or path.stem, relative_path(path.resolve())
     return replace(study, question=question, name=name, workload=workload, file=file)
+
+
+def in_study_file(path: Path, error: UsageError) -> UsageError:
+    """Return the error of a study that its file declares, with the line of the declaration."""
+    with open_source(path) as source:
+        tree = ast.parse(source.read())
+    lines = [
+        node.lineno
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and "study" in {ast.unparse(one) for one in _targets(node)}
+    ]
+    return UsageError(f"{path}, line {lines[-1]}: {error}") if lines else UsageError(f"{path}: {error}")
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 @contextmanager

@@ -37,8 +37,8 @@ _NET = {"image_size": int, "residual": bool, "dropout": float, "activation": str
 _LATER = {"activation": "relu", "group_size": 0}
 """Those that the `.json` files of earlier versions do not contain, with the value that they imply."""
 
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-"""Prefixes of the names in a wrapped model: of DataParallel, torch.compile and Lightning."""
+_FIRST = "conv1.0.weight"
+"""The first name in the state dict of every network."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Classifier:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     image_size: int
+    is_described: bool = True
+    """Whether the weights have a `.json` file; without it, classes and preprocessing are those of the notebook."""
 
 
 def save_weights(path: Path, network: ResNet9, dataset: Dataset, net: Net) -> None:
@@ -83,7 +85,8 @@ def load_classifier(path: Path) -> Classifier:
         raise UserError(f"{path} has values that are NaN or infinite (in {listed(bad, 3)}): its training diverged")
     if net.classes != len(facts["classes"]):
         raise UserError(f"{path} has {net.classes} classes, but its .json file names {len(facts['classes'])}")
-    return Classifier(network.eval(), facts["classes"], facts["mean"], facts["std"], net.image_size)
+    is_described = path.with_suffix(".json").exists()
+    return Classifier(network.eval(), facts["classes"], facts["mean"], facts["std"], net.image_size, is_described)
 
 
 def _state_dict(path: Path) -> dict[str, Tensor]:
@@ -101,10 +104,11 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict without the prefixes that all its names share."""
-    while prefix := next((prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in state)), ""):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
+    """Return a state dict without the prefix of a wrapped model, such as those of DataParallel and torch.compile."""
+    prefix = next((name.removesuffix(_FIRST) for name in state if name.endswith(f".{_FIRST}")), "")
+    if not all(name.startswith(prefix) for name in state):
+        return state
+    return {name.removeprefix(prefix): value for name, value in state.items()}
 
 
 def _facts(path: Path) -> dict[str, Any]:

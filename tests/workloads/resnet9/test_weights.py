@@ -53,6 +53,7 @@ def test_weights_are_restored(net, tmp_path):
     save_weights(tmp_path / "deep" / "weights.pth", network, dataset(), net)
     classifier = load_classifier(tmp_path / "deep" / "weights.pth")
     assert classifier.classes == ("a", "b", "c", "d")
+    assert classifier.is_described
     assert (classifier.mean, classifier.std, classifier.image_size) == (MEAN, STD, net.image_size)
     for name, value in network.state_dict().items():
         assert torch.equal(value, classifier.network.state_dict()[name]), name
@@ -109,6 +110,7 @@ def test_the_notebooks_own_file_classifies_as_in_the_notebook(width, legacy, tmp
     classifier = load_classifier(path)
     assert classifier.classes[:3] == ("airplane", "automobile", "bird")
     assert len(classifier.classes) == 10
+    assert not classifier.is_described
     images = some_images(32)
     mean, std = torch.tensor([0.4914, 0.4822, 0.4465]), torch.tensor([0.2023, 0.1994, 0.2010])
     batch = torch.from_numpy(np.stack(images)).float() / 255
@@ -173,7 +175,7 @@ def test_another_networks_weights_are_refused(change, tmp_path):
     refused(tmp_path / "other.pth")
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "model."])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "model.", "backbone.net."])
 @pytest.mark.parametrize("within", ["", "state_dict", "model_state_dict", "model"])
 def test_checkpoints_of_wrapped_models_are_read(prefix, within, tmp_path):
     state = notebook.ResNet9(width=2).state_dict()
