@@ -30,6 +30,7 @@ _PYTHON = re.compile(r"python[\d.]*|torchrun|accelerate|deepspeed")
 @dataclass
 class _Failure:
     text: str
+    is_task: bool = False
     is_read: bool = False
 
 
@@ -39,9 +40,9 @@ class Failures:
 
     found: list[_Failure] = field(default_factory=list)
 
-    def add(self, text: str) -> _Failure:
+    def add(self, text: str, *, is_task: bool = False) -> _Failure:
         """Record a failure, and return it."""
-        self.found.append(_Failure(text))
+        self.found.append(_Failure(text, is_task))
         return self.found[-1]
 
     def add_program(self, command: Any, code: int) -> None:
@@ -52,8 +53,12 @@ class Failures:
 
     @property
     def warning(self) -> str:
-        """The first failure that nothing has read, with the number of others. An empty text if there is none."""
-        texts = list(dict.fromkeys(failure.text for failure in self.found if not failure.is_read))
+        """The first failure that nothing has read, with the number of others. An empty text if there is none.
+
+        Tasks come last: a pool that is ended after a failure cancels the others.
+        """
+        unread = sorted((failure for failure in self.found if not failure.is_read), key=lambda one: one.is_task)
+        texts = list(dict.fromkeys(failure.text for failure in unread))
         return texts[0] + (f" ({len(texts) - 1} more)" if len(texts) > 1 else "") if texts else ""
 
 
@@ -125,7 +130,7 @@ def _of_tasks(failures: Failures) -> Iterator[_Replacement]:
 def _note(failures: Failures, task: Any, error: object) -> None:
     if isinstance(error, BaseException):
         text = f"a task of a pool ended with {_name(error)}, and its result was not read"
-        vars(task)[_FAILURE] = failures.add(text)
+        vars(task)[_FAILURE] = failures.add(text, is_task=True)
 
 
 def _noting_failure(failures: Failures, end: Callable[..., Any]) -> Callable[..., Any]:

@@ -119,10 +119,10 @@ def test_nothing_remains_replaced() -> None:
     before = [vars(owner)[name] for owner, name in replaced]
     factory, hook = logging.getLogRecordFactory(), threading.excepthook
     with recorded_failures() as failures:
-        failures.add("first")
-        failures.add("second")
-        failures.add("first")
-    assert failures.warning == "first (1 more)"
+        failures.add("cancelled", is_task=True)
+        for text in ("first", "second", "first"):
+            failures.add(text)
+    assert failures.warning == "first (2 more)"
     assert [vars(owner)[name] for owner, name in replaced] == before
     assert (logging.getLogRecordFactory(), threading.excepthook) == (factory, hook)
     assert "returncode" not in vars(subprocess.Popen)
