@@ -28,7 +28,7 @@ _HARMLESS = {
 """Commands whose own failure is not that of a training."""
 
 _TRAININGS = re.compile(
-    r"python[\d.]*|pypy3?|torchrun|accelerate|deepspeed|mpirun|mpiexec|srun|Rscript|julia|node|java|uv|poetry|pixi|make"
+    r"python[\d.]*|pypy3?|torchrun|accelerate|deepspeed|mpirun|mpiexec|srun|Rscript|julia|node|java|uv|poetry|pixi|make|xargs|parallel"
 )
 """Programs of trainings. In a script, others are part of its preparation."""
 
