@@ -65,6 +65,7 @@ class ComparisonOptions(SourceOptions, total=False):
         dataset_param: Column of the data set, of runs on several.
         target: Score to compare the mean of each variant with.
         unpaired: Whether all runs of two variants are compared by Welch's t-test, without pairs by seed.
+        all_pairs: Whether levels, and other variants, are compared with each other as well.
         folds: If the seeds are folds of one data set, the number of test rows per training row: `1/9` for ten folds.
         name: Name of the comparison, for its title.
     """
@@ -82,6 +83,7 @@ class ComparisonOptions(SourceOptions, total=False):
     dataset_param: str | None
     target: float | None
     unpaired: bool
+    all_pairs: bool
     folds: str | float | None
     name: str
 

@@ -83,6 +83,7 @@ def table_options(columns: ChosenColumns, options: ComparisonOptions) -> TableOp
         where=_conditions(options.get("where")),
         dataset=options.get("dataset_param"),
         unpaired=options.get("unpaired", False),
+        all_pairs=options.get("all_pairs", False),
         fold_ratio=read_fold_ratio(options.get("folds")),
     )
 

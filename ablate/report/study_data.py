@@ -154,7 +154,7 @@ class StudyData:
     secondary: Sequence[StudyData] = ()
     target: float | None = None
     datasets: Mapping[str, DatasetArm] = field(default_factory=dict)
-    levels: pd.DataFrame = field(default_factory=lambda: _empty_table())
+    levels: pd.DataFrame = field(default_factory=lambda: empty_table())
 
     @property
     def has_paired_seeds(self) -> bool:
@@ -171,7 +171,8 @@ class StudyData:
         return replace(self, cautions=(*self.cautions, *texts))
 
 
-def _empty_table() -> pd.DataFrame:
+def empty_table() -> pd.DataFrame:
+    """Return a table without rows and columns."""
     import pandas as pd
 
     return pd.DataFrame()

@@ -37,6 +37,14 @@ class ComparisonFlags(RunSourceFlags):
             panel=panels.COMPARISON,
         ),
     ] = False
+    all_pairs: Annotated[
+        bool,
+        external_option(
+            "--all-pairs",
+            text="Also compare levels, and other variants, with each other.",
+            panel=panels.COMPARISON,
+        ),
+    ] = False
     folds: Annotated[
         str | None,
         external_option(

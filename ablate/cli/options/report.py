@@ -150,6 +150,7 @@ class ExternalRunFlags(ComparisonFlags):
             "dataset_param": self.dataset_param,
             "target": self.target,
             "unpaired": self.unpaired,
+            "all_pairs": self.all_pairs,
             "folds": self.folds,
         }
 

@@ -63,12 +63,12 @@ def levels_section(analysis: Analysis, plots: Sequence[Plot]) -> str:
     found = analysis.levels
     if not found.every:
         return ""
-    parts = [_explained(analysis), _table(found.tests)] if found.tests else []
+    parts = [_explained(analysis), _table(found.tests, analysis)] if found.tests else []
     if found.trends or plots_in(plots, "dose_response"):
-        parts += ["### Values that are numbers", *_trends(found.trends), *plots_in(plots, "dose_response")]
+        parts += ["### Values that are numbers", *_trends(found.trends, analysis), *plots_in(plots, "dose_response")]
     if found.interactions:
         words = f"Whether the effect of the levels of one component depends on another's, {AVERAGED}."
-        parts += ["### Interactions of levels", escape(words), _table(found.interactions)]
+        parts += ["### Interactions of levels", escape(words), _table(found.interactions, analysis)]
         parts += plots_in(plots, "level_interactions")
     parts += [] if found.factorial is None else _design_notes(found.factorial)
     return "\n\n".join([f"## {TITLE}", *parts])
@@ -78,18 +78,18 @@ def _sentence(test: LevelTest, analysis: Analysis) -> str:
     words = [word for word in test.verdict.split(": ")[:-1] if word in PREFIXES]
     prefix = ", ".join(words)
     unstable = next((part for part in test.verdict.split(": ") if part.startswith("unstable in")), "")
-    subject = _subject(test) + (f" ({unstable})" if unstable else "")
+    subject = _subject(test, analysis) + (f" ({unstable})" if unstable else "")
     start = f"{prefix[0].upper()}{prefix[1:]}: {subject}" if prefix else subject
     return f"{start}: {_finding(test, analysis)}."
 
 
-def _subject(test: LevelTest) -> str:
+def _subject(test: LevelTest, analysis: Analysis) -> str:
     name = in_words(test.term)
     if test.test == "Page":
         name += f" from {value_text(test.levels[0])} to {value_text(test.levels[-1])}"
     elif test.levels:
         name += f" ({listed(map(value_text, test.levels), _MOST_LEVELS)})"
-    where = {"": f", {AVERAGED}", "none": ", in the bare recipe", "baseline": ""}
+    where = {"": f", {AVERAGED}", "none": ", in the bare recipe", analysis.study.baseline: ""}
     return name + where.get(test.reference, f", at {test.reference}")
 
 
@@ -144,10 +144,11 @@ def _explained(analysis: Analysis) -> str:
     return escape(words)
 
 
-def _table(tests: Sequence[LevelTest]) -> str:
+def _table(tests: Sequence[LevelTest], analysis: Analysis) -> str:
+    unnamed = ("", analysis.study.baseline)
     rows = [
         [
-            escape(in_words(test.term) + (f", {test.reference}" if test.reference not in ("", "baseline") else "")),
+            escape(in_words(test.term) + (f", {test.reference}" if test.reference not in unnamed else "")),
             escape(test.verdict),
             escape(probability(test.p_holm)),
             escape(DASH if math.isnan(test.statistic) else _statistic(test)),
@@ -159,14 +160,14 @@ def _table(tests: Sequence[LevelTest]) -> str:
     return table(_COLUMNS, rows, numeric=(2, 4))
 
 
-def _trends(tests: Sequence[LevelTest]) -> list[str]:
+def _trends(tests: Sequence[LevelTest], analysis: Analysis) -> list[str]:
     if not tests:
         return []
     words = (
         "Whether the score follows the values, in one direction over all of them: Page's test of the ranks within each "
         "seed, exact, in both directions. An optimum between the extreme values is not a trend; see the differences."
     )
-    return [escape(words), _table(tests)]
+    return [escape(words), _table(tests, analysis)]
 
 
 def _design_notes(factorial: LevelFactorial) -> list[str]:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ablate.errors import UserError
 from ablate.report.found_variants import NOT_SET, Configuration, FoundVariants, UnclearVariantsError
 from ablate.report.sources.columns import plain
 from ablate.report.sources.configuration_keys import VaryingKeys
 from ablate.report.sources.equal_values import canonical
+from ablate.wording import listed, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,3 +104,18 @@ def _parts(asked: str) -> list[str]:
         commas = [place for place, character in enumerate(asked) if character == ","]
     commas = [place for place in commas if asked[place + 1 : place + 2] == " "] or commas
     return [asked[start + 1 : end] for start, end in zip([-1, *commas], [*commas, len(asked)], strict=True)]
+
+
+def require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
+    """Raise UserError if the baseline has no run that ended, or if there is no other variant."""
+    variants = list(dict.fromkeys(table["variant"]))
+    if baseline not in variants:
+        if baseline != BASELINE:
+            raise UserError(unknown("variant", baseline, variants))
+        raise UserError(
+            f"No run has the variant {baseline!r}. Choose the baseline with --baseline. Known: {listed(variants)}"
+        )
+    if len(variants) == 1:
+        raise UserError(f"All runs have the variant {baseline!r}. A comparison needs another variant")
+    if baseline not in set(ended["variant"]):
+        raise UserError(f"All runs of the baseline {baseline!r} are still running. Repeat this once one has ended")

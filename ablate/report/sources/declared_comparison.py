@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ablate.errors import UsageError
-from ablate.report.sources.infer_design import InferredDesign, infer_design
+from ablate.report.sources.infer_design import AGAINST_BASELINE, InferredDesign, infer_design
+from ablate.report.sources.level_design import with_levels
 from ablate.stats.effects import Protocol
 from ablate.stats.effects.types import Replicates
 
@@ -46,7 +47,9 @@ def read_fold_ratio(folds: str | float | None) -> float:
     return ratio
 
 
-def check_combination(*, unpaired: bool, folds: bool, target: float | None, dataset: str | None) -> None:
+def check_combination(
+    *, unpaired: bool, folds: bool, target: float | None, dataset: str | None, all_pairs: bool = False
+) -> None:
     """Raise UsageError for declarations that exclude each other, and for a target that is not a number."""
     if unpaired and folds:
         raise UsageError("--unpaired and --folds exclude each other: folds pair the runs of two variants")
@@ -54,6 +57,8 @@ def check_combination(*, unpaired: bool, folds: bool, target: float | None, data
         raise UsageError("--target and --folds exclude each other: folds are not independent runs")
     if target is not None and dataset:
         raise UsageError("--target and --dataset-param exclude each other: select a data set with --where")
+    if all_pairs and dataset:
+        raise UsageError("--all-pairs and --dataset-param exclude each other: select a data set with --where")
     if target is not None and not math.isfinite(target):
         raise UsageError(f"--target must be a number, not {target}")
 
@@ -67,16 +72,19 @@ def declared_words(protocol: Protocol) -> str:
     return ""
 
 
-def declared_design(runs: pd.DataFrame, variants: pd.DataFrame, baseline: str, protocol: Protocol) -> InferredDesign:
+def declared_design(
+    runs: pd.DataFrame, variants: pd.DataFrame, levels: pd.DataFrame, baseline: str, protocol: Protocol
+) -> InferredDesign:
     """Return the design of `infer_design`, without averages over variants if runs are not paired by seed.
 
-    Of unpaired runs, the most runs of a variant are the planned number.
+    Comparisons of variants that differ in one component state its `levels`. Of unpaired runs, the most runs of a
+    variant are the planned number.
     """
-    design = infer_design(runs, variants, baseline, planned=protocol.planned)
+    design = with_levels(infer_design(runs, variants, baseline, planned=protocol.planned), levels)
     if protocol.replicates == "seeds":
         return design
     if design.name == "factorial":
-        design = replace(design, name="", description="each variant against the baseline, as one family")
+        design = replace(design, name="", description=AGAINST_BASELINE)
     if protocol.replicates != "runs":
         return design
     most = int(runs["variant"].value_counts().max())

@@ -5,12 +5,12 @@ Finds the columns, checks the rows, infers the comparisons.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ablate.errors import UserError
-from ablate.report.sources.choose_baseline import BASELINE
+from ablate.report.sources.choose_baseline import require_baseline
 from ablate.report.sources.columns import (
     by_role,
     find_column,
@@ -28,6 +28,7 @@ from ablate.report.sources.declared_comparison import (
     declared_words,
 )
 from ablate.report.sources.infer_design import InferredDesign
+from ablate.report.sources.level_design import components_of, levels_by_variant, with_all_pairs
 from ablate.report.sources.row_checks import check_rows, read_seed_column
 from ablate.report.sources.run_names import in_one_form, similar_names
 from ablate.report.sources.scores import MetricColumn, read_metric
@@ -37,7 +38,7 @@ from ablate.report.study_data import DatasetArm, RunCounts, StudyData
 from ablate.stats.effects import STATUSES, Protocol
 from ablate.stats.effects.types import Replicates
 from ablate.stats.metric import Metric
-from ablate.wording import count, listed, unknown
+from ablate.wording import count, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,7 @@ class TableOptions(MetricOptions):
         baseline: Name of the variant that the others are compared with.
         variant: Column of the variant.
         factors: True/false columns that are factors.
+        components: Columns whose values name the variants, with their names as components.
         seed: Column of the seed.
         status: Column of the status; `none` if no column is one.
         finished_words: Words of finished runs, in addition to the known ones.
@@ -64,11 +66,13 @@ class TableOptions(MetricOptions):
         dataset: Column of the data set, of runs on several.
         unpaired: Whether all runs of two variants are compared, without pairs by seed.
         fold_ratio: If the seeds are folds of one data set, the number of test rows per training row; 0 otherwise.
+        all_pairs: Whether levels, and other variants, are compared with each other as well.
     """
 
     baseline: str = "baseline"
     variant: str | None = None
     factors: Sequence[str] = ()
+    components: Mapping[str, str] = field(default_factory=dict)
     seed: str = "seed"
     status: str | None = None
     finished_words: Sequence[str] = ()
@@ -82,10 +86,11 @@ class TableOptions(MetricOptions):
     dataset: str | None = None
     unpaired: bool = False
     fold_ratio: float = 0.0
+    all_pairs: bool = False
 
     def __post_init__(self) -> None:
-        folds = bool(self.fold_ratio)
-        check_combination(unpaired=self.unpaired, folds=folds, target=self.target, dataset=self.dataset)
+        declared = {"unpaired": self.unpaired, "folds": bool(self.fold_ratio), "all_pairs": self.all_pairs}
+        check_combination(**declared, target=self.target, dataset=self.dataset)
 
     def for_secondary(self, metric: NamedMetric) -> Self:
         """Return the options for the same runs with a secondary metric."""
@@ -115,7 +120,6 @@ def from_table(
 
     Each variant is compared with the baseline, unless the variants are those of a named design (see `infer_design`).
     Raises UserError, naming the rows, for values that cannot be read, and UsageError for missing options.
-    Assumptions and excluded rows become cautions.
     """
     if table.empty:
         raise UserError(f"No runs in {source}")
@@ -123,12 +127,12 @@ def from_table(
     rows, scores, read = _read(table, options, row_word, diverged)
     similar, statement = similar_names(rows["variant"]), "; ".join(filter(None, [read, reading]))
     rows, factors, design, arms = _design(rows, table, options, row_word)
-    usable = _usable(rows)
+    runs = _ordered(_usable(rows), scores.metric, factors)
     return StudyData(
         name=name,
         question="",
         scale=f"scale unknown; runs from {source}",
-        runs=_ordered(usable, scores.metric, factors),
+        runs=runs,
         metric=scores.metric,
         margin=scores.margin,
         comparisons=design.comparisons,
@@ -138,16 +142,15 @@ def from_table(
         counts=_run_counts(rows),
         protocol=options.protocol,
         design_name=design.name,
-        seeds=sorted(set(usable["seed"].tolist())),
+        seeds=sorted(set(runs["seed"].tolist())),
         facts=[("Source", source), ("Comparisons", design.description), ("Read as", statement)],
         cautions=[*similar, *scores.cautions, *check_rows(rows, row_word, scores.metric.name)],
         statement=f"Read as: {statement}.",
         notes=_assumptions(options, scores.metric, len(design.comparisons)),
         limits=_LIMITS,
-        row_names=rows.index[rows["status"].isin(STATUSES)].tolist(),
-        datasets=arms,
-        target=scores.target,
-    )
+        row_names=rows.index[rows["status"].isin(STATUSES)].tolist(), datasets=arms, target=scores.target,
+        levels=design.levels,
+    )  # fmt: skip
 
 
 def _usable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -158,10 +161,13 @@ def _design(
     rows: pd.DataFrame, table: pd.DataFrame, options: TableOptions, row_word: str
 ) -> tuple[pd.DataFrame, list[str], InferredDesign, dict[str, DatasetArm]]:
     """Return the rows, the factors and the comparisons; of several data sets also the variants by their new names."""
-    _require_baseline(rows, _usable(rows), options.baseline)
+    require_baseline(rows, _usable(rows), options.baseline)
     factors, variants = find_factors(rows, options.factors, row_word, detect=options.detect_factors)
     if options.dataset is None:
-        return rows, factors, declared_design(_usable(rows), variants, options.baseline, options.protocol), {}
+        named = options.components or components_of(table, options.variant)
+        levels = levels_by_variant(rows["variant"], table, named)
+        design = declared_design(_usable(rows), variants, levels, options.baseline, options.protocol)
+        return rows, factors, with_all_pairs(design, options.baseline) if options.all_pairs else design, {}
     taken = find_roles(
         table, variant=options.variant, seed=options.seed, metric=options.metric, factors=options.factors
     ).columns
@@ -194,20 +200,6 @@ def _read(
     seeds += ", whose words pair the runs" if words_pair and not options.unpaired else ""
     forms = f"; variant: the Unicode forms of {listed(several_forms)} are one name" if several_forms else ""
     return rows, scores, f"{scores.statement}; {spoken}{seeds}{forms}{declared_words(options.protocol)}"
-
-
-def _require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
-    variants = list(dict.fromkeys(table["variant"]))
-    if baseline not in variants:
-        if baseline != BASELINE:
-            raise UserError(unknown("variant", baseline, variants))
-        raise UserError(
-            f"No run has the variant {baseline!r}. Choose the baseline with --baseline. Known: {listed(variants)}"
-        )
-    if len(variants) == 1:
-        raise UserError(f"All runs have the variant {baseline!r}. A comparison needs another variant")
-    if baseline not in set(ended["variant"]):
-        raise UserError(f"All runs of the baseline {baseline!r} are still running. Repeat this once one has ended")
 
 
 def _ordered(table: pd.DataFrame, metric: Metric, factors: Sequence[str]) -> pd.DataFrame:

@@ -6,9 +6,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ablate.report.study_data import empty_table
 from ablate.stats.effects import Comparison
 from ablate.studies.arms import Arm, factors_in_question
 from ablate.studies.designs import DESIGNS
@@ -17,19 +18,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NAMED_DESIGNS = ("leave-one-out", "add-one-in", "both-ways", "pairs")
-_AGAINST_BASELINE = "against the baseline"
+AGAINST_BASELINE = "each variant against the baseline, as one family"
+_FAMILY = "against the baseline"
 _Arms = Mapping[str, frozenset[str]]
 _WORD = re.compile(r"(no|only|with)_(.+)")
 
 
 @dataclass(frozen=True)
 class InferredDesign:
-    """The name of a design (empty if none fits), its comparisons, the variants by factor, and a description."""
+    """The comparisons of a table of runs.
+
+    Attributes:
+        name: The name of the design; empty if none fits.
+        comparisons: Its comparisons.
+        variants: One row per variant and one true/false column per factor.
+        description: What is compared, in words.
+        levels: One row per variant and one column per component, with its level, if a component has several.
+    """
 
     name: str
     comparisons: Sequence[Comparison]
     variants: pd.DataFrame
     description: str
+    levels: pd.DataFrame = field(default_factory=empty_table)
 
 
 def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, planned: bool) -> InferredDesign:
@@ -57,7 +68,7 @@ def infer_design(runs: pd.DataFrame, design: pd.DataFrame, baseline: str, *, pla
         return InferredDesign(name, comparisons, design.loc[list(arms)], f"design {name}, recognised by its variants")
     comparisons = [_against_baseline(name, baseline, arms, seeds, planned) for name in variants if name != baseline]
     kept = design.loc[[name for name in design.index if name in arms]] if design.shape[1] else design
-    description = "each variant against the baseline, as one family"
+    description = AGAINST_BASELINE
     if not combined:
         return InferredDesign("", comparisons, kept, description)
     same = " (both-ways has the same variants)" if combined == 3 else ""
@@ -81,10 +92,10 @@ def _arms(design: pd.DataFrame) -> dict[str, frozenset[str]]:
 def _against_baseline(name: str, baseline: str, arms: _Arms, seeds: int, planned: bool) -> Comparison:
     flipped = arms[name] ^ arms[baseline] if name in arms and baseline in arms else frozenset()
     if len(flipped) != 1:
-        return Comparison(name, baseline, "", "changed", _AGAINST_BASELINE, seeds, planned)
+        return Comparison(name, baseline, "", "changed", _FAMILY, seeds, planned)
     (factor,) = flipped
     change = "removed" if factor in arms[baseline] else "added"
-    return Comparison(name, baseline, factor, change, _AGAINST_BASELINE, seeds, planned)  # type: ignore[arg-type]  # one of two words
+    return Comparison(name, baseline, factor, change, _FAMILY, seeds, planned)  # type: ignore[arg-type]  # one of two words
 
 
 def _as_designed(arms: _Arms, baseline: str, seeds: int, planned: bool) -> tuple[str, list[Comparison]] | None:

@@ -134,6 +134,8 @@ def _named(runs: RunTable, options: TableOptions, varying: VaryingKeys, *, is_as
     factors = _factors(table, keys, settings, baseline)
     table = table.assign(**{name: column for name, column in factors.items() if column is not None})
     changed = replace(options, variant="variant", baseline=BASELINE, factors=tuple(factors), detect_factors=False)
+    if not factors:
+        changed = replace(changed, components={key.column: key.short for key in keys})
     statement = "; ".join(filter(None, [runs.statement, found.statement]))
     return NamedVariants(replace(runs, table=table, statement=statement), changed, found)
 

@@ -60,7 +60,8 @@ def _where(effect: Effect) -> str:
     if effect.reference == "baseline":  # the variant may also lack a factor that needs another level
         own = level_name(effect.factor, effect.evidence.factor_level)
         return f" (variant {effect.variant})" if effect.variant.endswith(f"+{own}") else ""
-    return "" if "=" in effect.reference else f" in {effect.reference}"
+    is_named_by_level = "=" in effect.reference or effect.reference == effect.evidence.reference_level
+    return "" if is_named_by_level else f" in {effect.reference}"
 
 
 def _basis(effect: Effect) -> str:
