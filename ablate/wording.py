@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from itertools import chain
 
 NAMES_LISTED = 10
+_MOST_LETTERS = 60
 LONGEST_RUN = 5
 """Consecutive integers that are listed one by one."""
 
@@ -108,12 +109,17 @@ def with_level(component: str, level: str) -> str:
     return level if is_combination(component, level) else f"{in_words(component)} {level}"
 
 
+def shortened(text: str) -> str:
+    """Return a text without its middle if it is long: `'[0.1, 0.2, 0....5, 0.6]'`."""
+    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS // 2]}...{text[-_MOST_LETTERS // 4 :]}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the error message for an unknown name: `Unknown factor 'x'. Did you mean 'y'? Known: y, z`.
 
     Without known names it is `Unknown factor 'x'. No factor exists`.
     """
-    known = list(known)
+    known = list(dict.fromkeys(known))
     return f"{unknown_name(kind, name, nearest(name, known))} " + (
         f"Known: {listed(known)}" if known else f"No {kind} exists"
     )

@@ -28,7 +28,9 @@ winrate pass1 pass10
 HIGHER = """
 bleu sacrebleu rouge1 rouge2 rougel rougelsum meteor chrf bertscore ssim msssim psnr snr r2 r2score mcc
 matthewscorrcoef kappa cohenkappa cohenkappascore spearman spearmanr pearson pearsonr kendalltau reward meanreward
-episodereward averagereward episodereturn meanreturn averagereturn loglikelihood inceptionscore
+episodereward averagereward episodereturn meanreturn averagereturn averageepisodereturn averageepisodereward
+meanepisodereturn meanepisodereward episodicreturn episodicreward eprewmean epret averageepret loglikelihood
+inceptionscore
 """
 """Metrics in a unit of their own, or shares in the convention of some users. Higher is better."""
 
@@ -85,4 +87,6 @@ def known_metric(name: str) -> KnownMetric | None:
         return None
     words = [word.lower() for word in _WORDS.findall(name)]
     core = [word for word in words if word not in PARTS.split()]
+    if words[:1] in (["rollout"], ["charts"]):  # groups of Stable-Baselines3 and CleanRL
+        return known_metric(name[len(words[0]) :].lstrip("/_-. "))
     return _KNOWN.get("".join(words)) or _KNOWN.get("".join(core))

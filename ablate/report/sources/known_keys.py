@@ -37,6 +37,12 @@ runtimeseconds totalseconds durationseconds elapsedseconds trainseconds training
 """
 """Names of times and durations."""
 
+TIME_WORDS = "runtime seconds secs elapsed duration walltime"
+"""Words of a name that make it a time, such as `train_runtime_seconds`."""
+
+LIMIT_WORDS = "max min limit budget timeout interval every per"
+"""Words of a name that make a time a setting: `max_seconds`."""
+
 MACHINES = """
 host hostname node nodename nodelist machine computer pid processid ppid platform os osversion cpu cpus cpucount
 cpuname gpu gpus gpuid gpuids gpuname gpucount gputype device devices devicename deviceids cuda cudavisibledevices
@@ -94,6 +100,7 @@ _BY_REASON = {
 _REASONS = {name: reason for reason, names in _BY_REASON.items() for name in names.split()}
 _OWN_TAGS = ("tags.mlflow.", "tags.ablate.", "_wandb", "params._wandb")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan", re.IGNORECASE)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _ABSOLUTE = re.compile(r"(?:/|~/|\./|\.\./|[A-Za-z]:\\|[a-z0-9]+://).*")
 
 
@@ -132,6 +139,11 @@ def reason_by_name(column: str) -> str:
     if column.startswith(_OWN_TAGS):
         return "ids and descriptions"
     name, last = _letters(plain(column)), _letters(_last_part(column))
+    if _ADDRESS.search(column):
+        return "ids and descriptions"
+    words = set(re.findall(r"[a-z]+", plain(column).lower()))
+    if words & set(TIME_WORDS.split()) and not words & set(LIMIT_WORDS.split()):
+        return "times"
     known = _REASONS.get(name) or (_REASONS[last] if last in f"{PATHS} {COMMITS}".split() else "")
     if known:
         return known
@@ -139,9 +151,9 @@ def reason_by_name(column: str) -> str:
 
 
 def are_paths(cells: Iterable[str]) -> bool:
-    """Return whether all cells that are not empty are absolute or relative paths, or addresses."""
+    """Return whether all cells that are not empty are absolute or relative paths, or addresses, also of memory."""
     found = [cell for cell in cells if cell]
-    return bool(found) and all(_ABSOLUTE.fullmatch(cell) for cell in found)
+    return bool(found) and all(_ABSOLUTE.fullmatch(cell) or _ADDRESS.search(cell) for cell in found)
 
 
 def _last_part(column: str) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LABELS = frozenset(
-    ["ablation", "arm", "condition", "config", "configuration", "experiment", "experiment_name", "file", "group",
-     "name", "run", "run_name", "setting", "variant"]
+    ["ablation", "arm", "condition", "config", "configuration", "exp", "exp_name", "experiment", "experiment_name",
+     "file", "group", "name", "run", "run_name", "setting", "variant"]
 )  # fmt: skip
 """Columns that label variants, whose values are not levels of one component."""
 
@@ -72,7 +72,7 @@ def with_levels(design: InferredDesign, levels: pd.DataFrame) -> InferredDesign:
 
 
 def _with_level(row: Comparison, levels: pd.DataFrame) -> Comparison:
-    own, other = levels.loc[row.variant], levels.loc[row.reference]
+    own, other = levels.loc[row.variant].to_dict(), levels.loc[row.reference].to_dict()
     differing = [name for name in levels.columns if own[name] != other[name]]
     if len(differing) != 1:
         return row

@@ -9,7 +9,7 @@ from ablate.errors import UserError
 from ablate.report.sources.decimal_commas import points_between_thousands
 from ablate.report.sources.equal_values import canonical
 from ablate.stats.effects.seeds import Seed, integer, read_seeds
-from ablate.wording import listed
+from ablate.wording import listed, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def named_rows(rows: pd.DataFrame, row_word: str, column: str | None = None) -> 
     for place, row in rows.head(_NAMED_ROWS).iterrows():
         known = [str(row["variant"])] if row.get("variant") else []
         known += [f"seed {row['seed']}"] if str(row.get("seed", "")) else []
-        value = f": {row[column]!r}" if column else ""
+        value = f": {shortened(repr(row[column]))}" if column else ""
         texts.append(f"{row_word} {place}".lstrip() + (f" ({', '.join(known)}{value})" if known or value else ""))
     return ", ".join(texts) + (f" and {len(rows) - _NAMED_ROWS} more" if len(rows) > _NAMED_ROWS else "")
 

@@ -17,8 +17,10 @@ _SEED = re.compile(r"(?:/s|[/_\-. ,+]?seed[_=\- ]?)(\d+)$", re.IGNORECASE)
 _SEED_AT_END = re.compile(r"(?:[/_\-. ]+s|[/_\-. ,+]*seed)[_=\- ]?(\d+)$", re.IGNORECASE)
 """The end of a name that may be the run's seed: `vit-s16` may be a size, too."""
 
-_SEED_INSIDE = re.compile(r"(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,]|_\d+$|$)", re.IGNORECASE)
-"""A seed before further parts of a name: `vit/seed3/logs`, `lr=0.1,seed=3`, `PPO_seed3_1` of Stable-Baselines3."""
+_SEED_INSIDE = re.compile(
+    r"(?:(?:^|[/_\-. ,+])seed[_=\- ]?(\d+)(?=[/,_\-. +]|$)| ?[(\[]seed[_=\- ]?(\d+)[)\]])", re.IGNORECASE
+)
+"""A seed before further parts of a name: `vit/seed3/logs`, `lr=0.1,seed=3`, `seed_3_vit`, `vit (seed=3)`."""
 
 _STAMP = re.compile(
     r"(?P<default>[A-Z][a-z]{2}\d{2}_\d{2}-\d{2}-\d{2}_)|\d{4}-?\d{2}-?\d{2}[-_T ]?\d{2}[-_:]?\d{2}[-_:]?\d{2}"
@@ -31,24 +33,29 @@ _LATIN = str.maketrans("АВЕКМНОРСТУХавеорсухіјѕΑΒΕΖΗ
 def seed_in(name: str) -> str:
     """Return the seed at the end of a name or of the last part that has one; empty if there is none."""
     found = _SEED.search(name) or _last_inside(name)
-    return found[1] if found else ""
+    return _digits(found) if found else ""
 
 
 def _last_inside(name: str) -> re.Match[str] | None:
     return next(iter(reversed(list(_SEED_INSIDE.finditer(name)))), None)
 
 
+def _digits(found: re.Match[str]) -> str:
+    return str(next(filter(None, found.groups())))
+
+
 def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
     """Return names without their seeds, if in every name that seems to have a seed it is the seed of that run."""
     ends = [_SEED_AT_END.search(name) or _last_inside(name) for name in names]
-    matching = [integer(seed) == int(found[1]) for found, seed in zip(ends, seeds, strict=True) if found]
+    matching = [integer(seed) == int(_digits(found)) for found, seed in zip(ends, seeds, strict=True) if found]
     if not all(matching):
         return list(names)
     return [_without(name, found) or name if found else name for name, found in zip(names, ends, strict=True)]
 
 
 def _without(name: str, seed: re.Match[str]) -> str:
-    return (name[: seed.start()] + name[seed.end() :]).lstrip("/,")
+    left = name[: seed.start()] + name[seed.end() :]
+    return left.lstrip("/,") if seed.start() else left.lstrip("/,_-. +")
 
 
 def without_times(name: str, host: str = "") -> str:

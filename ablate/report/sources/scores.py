@@ -131,7 +131,10 @@ def _numbers(table: pd.DataFrame, column: str, row_word: str) -> tuple[pd.Series
     known = {cell: read_number(cell) for cell in table[column].unique()}
     words = [cell for cell, value in known.items() if value is None and not is_missing(cell)]
     if words:
-        hint = ". Use a decimal point, and nothing between thousands" if any("," in str(word) for word in words) else ""
+        are_lists = any(str(word).strip().startswith("[") for word in words)
+        hint = ". Give each run one number instead of a list" if are_lists else ""
+        if not are_lists and any("," in str(word) for word in words):
+            hint = ". Use a decimal point, and nothing between thousands"
         where = named_rows(table[table[column].isin(words)], row_word, column)
         raise UserError(f"{column} is not a number in {where}{hint}")
     values = pd.Series([known[cell] for cell in table[column]], index=table.index, dtype=float)

@@ -87,12 +87,14 @@ class StepFindings:
         without: Runs that have the compared metric, but not at the chosen step.
         diverged: Runs with a finite score whose compared or choosing metric ends with NaN or infinity.
         datasets: Data set of each run, if they are on several: runs of different ones are not compared.
+        repeated: Rows with another value at a step of their run that an earlier row has, the first one of each run.
     """
 
     ends: Mapping[Any, float]
     without: Sequence[Any] = ()
     diverged: Sequence[Any] = ()
     datasets: Mapping[Any, str] = field(default_factory=dict)
+    repeated: Sequence[Any] = ()
 
     def cautions(self, name: str, choice: StepChoice, goal: str = "") -> list[str]:
         """Return the warnings on the values of the metric `name` at the chosen step."""
@@ -114,6 +116,11 @@ class StepFindings:
             found.append(
                 f"{count(len(self.diverged), 'run')} {end} with a {metrics} that is not finite, and {count_as} as "
                 f"unstable with the value at {choice.step_in_words(goal)}: {_named(self.diverged)}."
+            )
+        if self.repeated:
+            found.append(
+                f"{name} has several values at a step in {count(len(self.repeated), 'run')}, first in "
+                f"{_named(self.repeated)}. If a variant has several runs with one seed, give them seeds of their own."
             )
         if choice.number is not None:
             return found

@@ -57,6 +57,15 @@ class _Recorded:
         found: pd.Series = self.given.groupby(self.groups).transform("any")
         return found
 
+    def repeated(self) -> list[Any]:
+        """Return the first row of each run that has another value at a step that an earlier row has."""
+        import pandas as pd
+
+        rows = pd.DataFrame({"run": self.groups, "step": self.steps, "value": self.values})[self.given]
+        rows = rows[~rows.duplicated()]
+        again = rows[rows.duplicated(["run", "step"])]
+        return again[~again["run"].duplicated()].index.tolist()
+
     def best_steps(self, goal: str) -> pd.Series:
         """Return the first step of each row's run with the best finite value."""
         ranks = (self.values * (-1 if goal == "min" else 1)).where(self.given & (self.values.abs() < math.inf))
@@ -95,11 +104,11 @@ def choose_rows(runs: RunTable, choice: StepChoice, options: TableOptions) -> Ru
         [runs.row_name(row) for row in kept.index[~has_score & scores.anywhere()[chosen]]],
         [runs.row_name(row) for row in diverged],
         datasets_of(kept, options.dataset, runs.row_name),
+        [runs.row_name(row) for row in scores.repeated()],
     )
     words = f"{choice.value_in_words(plain(metric), goal)} (column {step})"
     scored = {row: float(wanted[row]) for row in kept.index[has_score] if math.isfinite(wanted[row])}
-    deciding = [metric, selector if choice.metric else None]
-    shown = drawn_metrics(deciding, [metric, selector, *_numeric_metrics(table, step, options)])
+    shown = drawn_metrics([metric, selector], [metric, selector, *_numeric_metrics(table, step, options)])
     return replace(
         runs,
         table=kept,

@@ -243,10 +243,16 @@ def test_the_seed_is_never_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model.name", "lr", "epochs", "params.batch_size", "train_size", "params.loss", "fold"]
+    "name",
+    ["model.name", "lr", "epochs", "params.batch_size", "train_size", "params.loss", "fold", "params.max_seconds"],
 )
 def test_names_of_configuration_keys(name: str) -> None:
     assert reason_by_name(name) == ""
+
+
+def test_names_of_times_and_of_objects_in_memory() -> None:
+    assert reason_by_name("runtime_train_seconds") == "times"
+    assert reason_by_name("params.logger.<Logger object at 0x7fe5>.first_row") == "ids and descriptions"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +264,10 @@ def test_names_of_configuration_keys(name: str) -> None:
         ("lr=0.1,seed=3,width=8", "3", "lr=0.1,width=8"),
         ("seed=3,lr=0.1", "3", "lr=0.1"),
         ("PPO_seed3_1", "3", "PPO_1"),
+        ("seed_3_vit", "3", "vit"),
+        ("vit (seed=3)", "3", "vit"),
+        ("vit[seed 3]-lr1", "3", "vit-lr1"),
+        ("vit-seed3-lr0.1", "3", "vit-lr0.1"),
         ("seed1/vit/seed3", "3", "seed1/vit"),
         ("vit/seeded3/logs", "", "vit/seeded3/logs"),
         ("linseed3/logs", "", "linseed3/logs"),

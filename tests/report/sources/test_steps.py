@@ -103,6 +103,14 @@ def test_the_best_of_a_metric_without_a_known_goal_is_not_guessed() -> None:
         chosen(runs, "best:zeal")
 
 
+@pytest.mark.parametrize(("again", "is_repeated"), [("0.5", False), ("0.9", True)])
+def test_steps_of_a_table_with_several_values_cause_a_warning(again: str, is_repeated: bool) -> None:
+    """The first steps of two runs with one seed, of which one was stopped: results of TD-MPC in a public repository."""
+    found = chosen(rows(*LONG, ("a", 0, 1, again, "2")), "last")
+    warned = [text for text in found.cautions if "acc has several values at a step in 1 run, first in line 9." in text]
+    assert bool(warned) == is_repeated
+
+
 @pytest.mark.parametrize(("step", "lines", "scores"), [
     ("last", [4, 8], ["0.7", "0.3"]),
     ("2", [3, 7], ["0.8", "0.6"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +28,40 @@ METRIC_FILES = (
         "log.csv",
         "log.jsonl",
         "progress.csv",
+        "progress.txt",
         "results.csv",
         "results.tsv",
         "results.json",
     ),
     *("results.jsonl", "scores.json", "summary.json", "wandb-summary.json", "all_results.json", "eval_results.json"),
 )
-"""Names of files with metrics. Lightning writes `metrics.csv`, the Trainer of Hugging Face `trainer_state.json`."""
+"""Names of files with metrics. Lightning writes `metrics.csv`, the Trainer of Hugging Face `trainer_state.json`, and
+Spinning Up `progress.txt`."""
 
 FINAL_EVALUATION = "eval_results.json"
 REPEATED_BY_HUGGING_FACE = ("all_results.json", FINAL_EVALUATION)
 _NO_SCORE = re.compile(r"_runtime$|_per_second$|_samples$|^epoch$|memory|mem_")
 _FIRST_STEPS = ("step", "epoch")
+_SETTINGS = re.compile(r"(?:\w+_)?(?:config|configuration|cfg|params|hparams|hyperparameters|hyperparams|args)\.")
 
 
 @dataclass
 class Metrics:
-    """The metrics of a run: curves, also of texts and of values recorded once; warnings, and the name of the steps."""
+    """The metrics of a run.
+
+    Attributes:
+        curves: Curves, also of texts and of values recorded once.
+        cautions: Warnings.
+        axis: The name of the steps.
+        repeated: Metrics with different values at a step, of which the last one counts.
+        settings: Parameters in an object called `config` or the like.
+    """
 
     curves: dict[str, Curve] = field(default_factory=dict)
     cautions: list[str] = field(default_factory=list)
     axis: str = "step"
+    repeated: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 def metric_file(folder: Path, files: Collection[str], asked: str | None = None) -> Path | None:
@@ -118,18 +131,25 @@ def read_metrics(path: Path, step_param: str | None = None, *, is_cut: bool = Fa
     if is_cut:
         rows, cautions = rows[:-1], [f"The last line of {path} is incomplete and does not count."]
     metrics = _of_rows(rows, path, step_param)
-    return Metrics(metrics.curves, [*cautions, *metrics.cautions], metrics.axis)
+    return replace(metrics, cautions=cautions)
 
 
 def _of_object(found: Mapping[str, Any]) -> Metrics:
-    """Return single values, and lists of values with one item per epoch, counted from 0, as Keras' histories have."""
+    """Return single values, and lists of values with one item per epoch, counted from 0, as Keras' histories have.
+
+    The values in an object called `config`, `args` or the like are the configuration.
+    """
     curves: dict[str, Curve] = {}
+    settings: dict[str, str] = {}
     for name, value in flat(found):
+        if _SETTINGS.match(name):
+            settings[name] = cell(value)
+            continue
         values = value if isinstance(value, list) else [value]
         if not any(isinstance(one, list | dict) for one in values):
             curve = curve_of_cells({float(step): cell(one) for step, one in enumerate(values)})
             curves |= {name: curve} if curve.steps else {}
-    return Metrics(curves, axis="epoch")
+    return Metrics(curves, axis="epoch", settings=settings)
 
 
 def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | None) -> Metrics:
@@ -147,12 +167,9 @@ def _of_rows(rows: Sequence[Mapping[str, str]], path: Path, step_param: str | No
                 earlier = cells.setdefault(name, {}).get(step, text)
                 twice[name] = twice.get(name, 0) + (is_number and earlier != text)
                 cells[name][step] = text
-    repeated = [f"{name} ({number})" for name, number in twice.items() if number]
-    caution = (
-        f"Values of {path} were recorded more than once at a step, and the last one counts: {listed(repeated, 3)}."
-    )
+    repeated = [name for name, number in twice.items() if number and not _NO_SCORE.search(name)]
     curves = {name: curve_of_cells(found) for name, found in cells.items()}
-    return Metrics(curves, [caution] if repeated else [], axis or "step")
+    return Metrics(curves, axis=axis or "step", repeated=repeated)
 
 
 def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: bool) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ablate.report.sources.readers.configuration_files import CONFIGURATIONS, ex
 from ablate.report.sources.readers.recorded_texts import split_texts
 from ablate.report.sources.readers.run_files import (
     HUGGING_FACE,
+    METRIC_FILES,
     REPEATED_BY_HUGGING_FACE,
     Metrics,
     later_results,
@@ -34,7 +36,10 @@ from ablate.wording import count, listed
 
 NO_METRICS = "with a configuration, but without metrics"
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
-_MOST_CAUTIONS = 3
+_MOST_CAUTIONS, _MOST_CANDIDATES = 3, 3
+TABLES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".log")
+"""Endings of files that may have metrics."""
+
 _UNENDED = ", whose last lines have no line end and count"
 
 Tree = Mapping[Path, Collection[str]]
@@ -63,7 +68,8 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         raise UserError(f"{folder} contains folders of W&B runs and no others. Read them with --wandb {folder}")
     if not files:
         known = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
-        raise UserError(f"No files of metrics ({known}) in {folder.resolve()}. Name them with --metrics-file")
+        where = f"No files of metrics ({known}) in {folder.resolve()}"
+        raise UserError(f"{where}. Name them with --metrics-file{_candidates(tree)}")
     cut, are_unended = cut_files(files.values())
     runs, unreadable = _read_runs(tree, files, cut, step_param)
     if not runs:
@@ -85,7 +91,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}{_UNENDED * are_unended}",
-        cautions=[*_of_wandb(of_wandb), *_shortened(cautions, folder)],
+        cautions=[*_of_wandb(of_wandb), *_repeated(runs, names), *_shortened(cautions, folder)],
     )
 
 
@@ -108,6 +114,7 @@ def _read_runs(
         try:
             metrics = read_metrics(path, step_param, is_cut=path in cut)
             params = _configuration(path.parent, tree, known)
+            params |= {f"params.{name}": value for name, value in metrics.settings.items()}
             runs[place] = _Run(params, metrics, later_results(path, place, metrics))
         except UnreadableFileError as error:
             unreadable[place] = error
@@ -135,6 +142,18 @@ def _idle(tree: Tree, files: Mapping[Path, Path], top: Path) -> list[str]:
     ]
 
 
+def _repeated(runs: Mapping[Path, _Run], names: Mapping[Path, str]) -> list[str]:
+    """Return a warning if runs have several values of a metric at a step."""
+    found = {names[place]: run.metrics.repeated for place, run in runs.items() if run.metrics.repeated}
+    metrics = dict.fromkeys(name for repeated in found.values() for name in repeated)
+    if not found:
+        return []
+    return [
+        f"{count(len(found), 'run')} recorded {listed(metrics, 3)} more than once at a step, and the last value "
+        f"counts: {listed(found, 3)}."
+    ]
+
+
 def _shortened(cautions: Sequence[str], folder: Path) -> list[str]:
     """Return the first cautions, and the number of the others."""
     rest = len(cautions) - _MOST_CAUTIONS
@@ -145,22 +164,50 @@ def _shortened(cautions: Sequence[str], folder: Path) -> list[str]:
 def _tree(top: Path) -> tuple[Tree, list[Path]]:
     """Return the folders in which files of runs may be, and those of W&B runs, whose files they are not.
 
-    Links to other folders below `top`, such as `latest`, are left out; those to a folder elsewhere are folders.
+    Links to other folders below `top`, such as `latest`, are left out; those to a folder elsewhere are folders. The
+    folders below a link are read unless it is in the folder of a run, where it may lead to data.
     """
     found: dict[Path, Collection[str]] = {}
     of_wandb: list[Path] = []
-    for place, folders, files in os.walk(top):
-        here = Path(place)
-        if RUN_FOLDER.fullmatch(here.name) and "files" in folders:
-            of_wandb.append(here)
-            folders.clear()
-            continue
-        found[here] = frozenset(files)
-        folders[:] = [name for name in folders if name != ".hydra"]
-        for link in filter(Path.is_symlink, map(here.joinpath, folders)):
-            if not link.resolve().is_relative_to(top.resolve()):
-                found[link] = {path.name for path in link.iterdir() if path.is_file()}
+    seen, waiting = set[Path](), [top]
+    while waiting:
+        start = waiting.pop(0)
+        target = start.resolve()
+        for place, folders, files in os.walk(start):
+            here = Path(place)
+            actual = target / here.relative_to(start)
+            is_wandb = RUN_FOLDER.fullmatch(here.name) is not None and "files" in folders
+            if actual in seen or is_wandb:
+                of_wandb += [here] if is_wandb else []
+                folders.clear()
+                continue
+            seen.add(actual)
+            found[here] = frozenset(files)
+            folders[:] = [name for name in folders if name != ".hydra"]
+            links = _links_elsewhere(here, folders, top)
+            if {*METRIC_FILES, *CONFIGURATIONS}.isdisjoint(files):
+                waiting += links
+            else:
+                found |= {link: {path.name for path in link.iterdir() if path.is_file()} for link in links}
     return {path: found[path] for path in sorted(found)}, sorted(of_wandb)
+
+
+def _links_elsewhere(folder: Path, names: Sequence[str], top: Path) -> list[Path]:
+    """Return the links in a folder to folders that are neither below `top` nor above it."""
+    targets = {link: link.resolve() for link in sorted(map(folder.joinpath, names)) if link.is_symlink()}
+    here = top.resolve() if targets else top
+    return [
+        link for link, target in targets.items() if not (target.is_relative_to(here) or here.is_relative_to(target))
+    ]
+
+
+def _candidates(tree: Tree) -> str:
+    """Return the names of tables in most folders, to follow an error; empty without tables."""
+    found = Counter(
+        name for names in tree.values() for name in names if Path(name).suffix in TABLES and name not in CONFIGURATIONS
+    )
+    common = [f"{name} ({count(number, 'folder')})" for name, number in found.most_common(_MOST_CANDIDATES)]
+    return f". Found: {listed(common)}" if common else ""
 
 
 def _of_wandb(folders: Sequence[Path]) -> list[str]:

@@ -98,7 +98,10 @@ def test_hugging_face_evaluates_again_after_the_last_checkpoint(tmp_path: Path) 
     runs = read_run_folders(tmp_path)
     assert values(runs, "a-seed1") == values(runs, "b-seed1")
     assert values(runs, "b-seed1")["eval_accuracy"] == [(10, "0.5"), (20, "0.5")]
-    assert ["more than once at a step" in text for text in runs.cautions] == [True, True]
+    (caution,) = runs.cautions
+    assert caution == (
+        "2 runs recorded eval_accuracy more than once at a step, and the last value counts: a-seed1, b-seed1."
+    )
     write(tmp_path, "a-seed1/trainer_state.json", json.dumps({**final, "global_step": 10}))
     write(tmp_path, "a-seed1/checkpoint-20/trainer_state.json", json.dumps(STATE))  # a run that was continued
     assert values(read_run_folders(tmp_path), "a-seed1")["eval_accuracy"] == [(10, "0.5"), (20, "0.75")]
@@ -179,7 +182,9 @@ def test_half_written_lines_and_repeated_steps_are_cautions(tmp_path: Path) -> N
     runs = read_run_folders(tmp_path)
     assert "test_acc" not in values(runs, "a")
     assert values(runs, "b") == {"acc": [(1, "0.25")]}
-    assert [caution.split(" of ")[0] for caution in runs.cautions] == ["The last line", "Values"]
+    assert [caution.split(" of ")[0] for caution in runs.cautions] == [
+        "1 run recorded acc more than once at a step, and the last value counts: b.", "The last line"
+    ]  # fmt: skip
 
 
 def test_lines_without_an_end_count_if_no_file_ends_with_one(tmp_path: Path) -> None:
@@ -272,6 +277,39 @@ def test_links_within_the_folder_are_no_further_runs(tmp_path: Path) -> None:
     (tmp_path / "logs" / "latest").symlink_to("0")
     (tmp_path / "logs" / "1").symlink_to("../disk/1")
     assert list(read_run_folders(tmp_path / "logs").table.index) == ["0", "1"]
+
+
+def test_folders_below_links_to_other_disks_are_read_once(tmp_path: Path) -> None:
+    write(tmp_path, "disk/ppo/s0/progress.txt", "Epoch\tEpRet\n1\t5\n2\t7\n")
+    write(tmp_path, "logs/sac_s0/progress.txt", "Epoch\tEpRet\n1\t6\n2\t9\n")
+    write(tmp_path, "logs/sac_s0/config.json", '{"seed": 0, "logger": {"<Logger object at 0x7fe5>": {"first": true}}}')
+    for link, target in {
+        "logs/ppo": "disk/ppo",
+        "logs/again": "disk",
+        "logs/sac_s0/data": "disk",
+        "disk/up": "",
+    }.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    runs = read_run_folders(tmp_path / "logs")
+    assert list(runs.table.index) == ["again/ppo/s0", "sac_s0"]
+    assert values(runs, "sac_s0")["EpRet"] == [(1, "6.0"), (2, "9.0")]
+
+
+def test_an_object_called_config_among_metrics_is_the_configuration(tmp_path: Path) -> None:
+    """`final.json` of a public repository, in which it is the only record of the settings."""
+    for seed in range(2):
+        final = {"seed": seed, "config": {"lr": 0.1, "layers": [8, 8], "stem": "none"}, "final_acc": 0.5, "params_m": 3}
+        write(tmp_path, f"{seed}/final.json", json.dumps(final))
+    runs = read_run_folders(tmp_path, metrics_file="final.json")
+    row = runs.table.loc["0"]
+    assert (row["params.config.lr"], row["params.config.layers"], row["params.config.stem"]) == (
+        "0.1",
+        "[8, 8]",
+        "none",
+    )
+    assert set(values(runs, "0")) == {"seed", "final_acc", "params_m"}
+    with pytest.raises(UserError, match=r"Name them with --metrics-file\. Found: final\.json \(2 folders\)$"):
+        read_run_folders(tmp_path)
 
 
 @pytest.mark.parametrize(
