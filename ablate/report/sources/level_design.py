@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LABELS = frozenset(
     ["ablation", "arm", "condition", "config", "configuration", "exp", "exp_name", "experiment", "experiment_name",
-     "file", "group", "name", "run", "run_name", "setting", "variant"]
+     "file", "group", "method", "name", "run", "run_name", "setting", "variant"]
 )  # fmt: skip
 """Columns that label variants, whose values are not levels of one component."""
 
