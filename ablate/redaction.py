@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ablate.secret_forms import HIDDEN, is_secret_field, mask_forms
+from ablate.secret_forms import HIDDEN, is_random, is_secret_field, mask_forms
 
 _URI = re.compile(r"[a-z][a-z0-9+.\-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USER_INFO = re.compile(
@@ -17,7 +17,7 @@ _USER_INFO = re.compile(
     |  ^(?P<user>[^/@:\s]+:)(?!/)(?P<bare>.+)@                    # user:password@host, the scheme forgotten""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-_OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key)[^=&;]*=)"
+_OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key|signature)[^=&;]*=|[?&;]sig=)"
 _WEB_OPTION = re.compile(_OPTION + r"(?P<secret>[^&#]+)", re.IGNORECASE)  # a URL's fragment follows "#"
 _DATABASE_OPTION = re.compile(_OPTION + r"(?P<secret>[^&]+)", re.IGNORECASE)
 
@@ -145,4 +145,5 @@ def _secret_variables() -> list[str]:
 
 def _is_plain(name: str, value: str) -> bool:
     """Return whether the value of a variable is a number, or a word that is not a password."""
-    return bool(_NUMBER.fullmatch(value)) or (value.isalpha() and "PASSW" not in name.upper())
+    is_word = value.isalpha() and "PASSW" not in name.upper() and not is_random(value)
+    return is_word or bool(_NUMBER.fullmatch(value))

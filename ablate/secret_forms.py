@@ -10,12 +10,14 @@ _TOKEN = re.compile(
     r"""(?<![A-Za-z0-9_])(?:
         gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,} | (?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9]) | AIza[\w\-]{35}
         | xox[a-z]-[\w\-]{10,} | eyJ[\w\-]{8,}\.[\w\-]{4,}(?:\.[\w\-]*)? | npm_[A-Za-z0-9]{36}
+        | (?:dckr_pat_|lin_api_)[\w\-]{20,} | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | [0-9]{8,10}:AA[\w\-]{33}(?!\w)
         | (?P<loose>(?:hf_|sk-|[sr]k_live_|[sr]k_test_|glpat-|pypi-|dapi|dop_v1_|ya29\.|SG\.)[\w\-.]{16,})
     )""",
     re.VERBOSE,
 )
 _STARTS = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "eyJ", "npm_"),
+    *("dckr_pat_", "lin_api_", "shp", ":AA"),
     *("hf_", "sk-", "k_live_", "k_test_", "glpat-", "pypi-", "dapi", "dop_v1_", "ya29.", "SG."),
 )
 _BASE64_LINES = r"(?:(?:\s|\\[nr])+[+\-]?\s?[A-Za-z0-9+/=]{16,76}(?![A-Za-z0-9+/=]))+"
@@ -23,7 +25,17 @@ _PRIVATE_KEY = re.compile(
     r"(?P<kept>-----BEGIN [A-Z ]*PRIVATE KEY-----)"
     rf"(?:(?:(?!-----BEGIN )[\s\S]){{1,20000}}?(?P<end>-----END)|{_BASE64_LINES})"
 )
-_HTTP = re.compile(r"(?P<kept>\b(?:Bearer|Basic)\s+)(?P<value>[\w+/.~\-]{16,}={0,2})", re.IGNORECASE)
+_HTTP = re.compile(
+    r"(?P<kept>\b(?:Bearer|Basic|Authorization:\s*token)\s+)(?P<value>[\w+/.~\-]{16,}={0,2})", re.IGNORECASE
+)
+_WEBHOOK = re.compile(r"(?P<kept>\bhooks\.slack\.com/services/\w+/\w+/)\w{16,}")
+_PROGRAM = re.compile(
+    r"""(?P<kept>\bsshpass\s+-p\s* | \bcurl\b[^\n]{0,200}?\s-u\s+[^\s:]{1,80}:
+            | (?P<entry>\blogin\s+\S{1,80}\s+password\s+))  # of .netrc
+        (?P<value>[^\s"'\\]{4,})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PROGRAMS = ("sshpass", "curl", "login")
 
 _PHRASE = r"passw(?:or)?d|passphrase"
 _KEY = r"token|secret|credentials?|(?:api|access|secret|private|account|auth|encryption|signing|master)[_\- ]?key"
@@ -44,7 +56,7 @@ _COMMAND_OPTION = re.compile(
 _NAMES = ("password", "passwd", "passphrase", "token", "secret", "credential", "credentials", "key")
 _MAY_BE_ASSIGNED = [re.compile(rf"{name}{_QUOTE}\]?\s{{0,3}}[:=]") for name in _NAMES]
 _MAY_BE_OPTION = re.compile(rf"--[\w\-]*(?:{'|'.join(_NAMES)})")
-_MAY_BE_HTTP = [re.compile(rf"{scheme}\s+[\w+/.~\-]{{16}}") for scheme in ("bearer", "basic")]
+_MAY_BE_HTTP = [re.compile(rf"{scheme}\s+[\w+/.~\-]{{16}}") for scheme in ("bearer", "basic", "token")]
 """Searches in lower-case text, which begin with a word and therefore are ten times faster than the patterns above."""
 _FIELD = re.compile(rf"(?:.*[^a-z])?(?:(?P<password>{_PHRASE})|{_KEY})", re.IGNORECASE | re.DOTALL)
 
@@ -71,6 +83,10 @@ def mask_forms(text: str) -> str:
         text = _HTTP.sub(_masked_credentials, text)
     if any(pattern.search(lower) for pattern in _MAY_BE_ASSIGNED):
         text = _ASSIGNMENT.sub(_masked_assignment, text)
+    if "hooks.slack" in text:
+        text = _WEBHOOK.sub(rf"\g<kept>{HIDDEN}", text)
+    if any(program in lower for program in _PROGRAMS):
+        text = _PROGRAM.sub(_masked_argument, text)
     if _MAY_BE_OPTION.search(lower):
         text = _COMMAND_OPTION.sub(_masked_option, text)
     return text
@@ -84,7 +100,7 @@ def is_secret_field(name: str, value: str) -> bool:
         value: The value.
     """
     found = _FIELD.fullmatch(name)
-    return bool(found and (_is_given(value) if found["password"] else _is_random(value)))
+    return bool(found and (_is_given(value) if found["password"] else is_random(value)))
 
 
 def _masked_token(found: re.Match[str]) -> str:
@@ -93,18 +109,23 @@ def _masked_token(found: re.Match[str]) -> str:
 
 
 def _masked_credentials(found: re.Match[str]) -> str:
-    return f"{found['kept']}{HIDDEN}" if _is_random(found["value"]) else found[0]
+    return f"{found['kept']}{HIDDEN}" if is_random(found["value"]) else found[0]
+
+
+def _masked_argument(found: re.Match[str]) -> str:
+    is_secret = is_random(found["value"]) if found["entry"] else _is_given(found["value"])
+    return f"{found['kept']}{HIDDEN}" if is_secret else found[0]
 
 
 def _masked_option(found: re.Match[str]) -> str:
-    is_secret = not _METAVAR.fullmatch(found["value"]) if found["password"] else _is_random(found["value"])
+    is_secret = not _METAVAR.fullmatch(found["value"]) if found["password"] else is_random(found["value"])
     return f"{found['kept']}{HIDDEN}" if is_secret else found[0]
 
 
 def _masked_assignment(found: re.Match[str]) -> str:
     value, name = found["value"], found["password"]
     if not name:
-        is_secret = _is_random(value)
+        is_secret = is_random(value)
     elif found["quote"] or (name.isupper() and found["sign"] == "="):  # a literal, or a line of an environment
         is_secret = _is_given(value) and "(" not in value
     else:
@@ -118,7 +139,7 @@ def _is_given(value: str) -> bool:
     return len(value) > 3 and not value.startswith(_PLACEHOLDERS)
 
 
-def _is_random(value: str) -> bool:
+def is_random(value: str) -> bool:
     """Return whether a text looks like a generated key, and not like words, names with numbers, dates or versions."""
     return len(value) >= _SHORTEST_RANDOM and (bool(_UUID.fullmatch(value)) or _has_random_part(value))
 

@@ -24,6 +24,14 @@ KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn' * 2}
         ("secret=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "secret=***"),
         (f"Authorization: Bearer {RANDOM}", "Authorization: Bearer ***"),
         (f"Authorization: Basic {RANDOM}==", "Authorization: Basic ***"),
+        (f"authorization: token {RANDOM}", "authorization: token ***"),
+        (f"sshpass -p {RANDOM} ssh h", "sshpass -p *** ssh h"),
+        (f"curl -s -u me:{RANDOM} https://h", "curl -s -u me:*** https://h"),
+        (f"machine h login me password {RANDOM}", "machine h login me password ***"),
+        (f"https://hooks.slack.com/services/T0AB/B0CD/{RANDOM}", "https://hooks.slack.com/services/T0AB/B0CD/***"),
+        (f"https://h/x?sv=1&sig={RANDOM}&se=2", "https://h/x?sv=1&sig=***&se=2"),
+        ("https://h/x?X-Amz-Signature=67e7893f57fd14&a=1", "https://h/x?X-Amz-Signature=***&a=1"),
+        (f"dckr_pat_{RANDOM} lin_api_{RANDOM} shpat_{'a6' * 16} 123456789:AA{'b9X' * 11}", "*** *** *** ***"),
         (f'{{"api_key": "{RANDOM}"}}', '{"api_key": "***"}'),
         (rf"{{\"api_key\": \"{RANDOM}\"}}", r"{\"api_key\": \"***\"}"),
         (f"os.environ['HF_TOKEN'] = '{RANDOM}'", "os.environ['HF_TOKEN'] = '***'"),
@@ -53,6 +61,8 @@ def test_secrets_are_masked(text: str, masked: str) -> None:
 
 
 ORDINARY = (
+    *("curl -u user https://h", "login page, password optional", "ratio 12345678:AA", "https://h/?sigma=0.5"),
+    "the token transformerxyz",
     "mask_token=cls",
     "mask_token: <mask>",
     "pad_token='[PAD]'",
@@ -176,6 +186,11 @@ def test_variables_that_are_numbers_or_words_are_not_masked(
     monkeypatch.setenv(name, value)
     monkeypatch.setenv("OPENAI_API_KEY", "disabled")
     assert mask_secrets(f"disabled {value}") == f"disabled {value}"
+
+
+def test_a_variable_of_letters_at_random_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "gEOzdmenCkhvMdgaKjIg")
+    assert mask_secrets("with gEOzdmenCkhvMdgaKjIg") == "with ***"
 
 
 def test_a_file_is_masked_in_pieces_and_otherwise_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
