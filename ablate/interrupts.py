@@ -44,6 +44,16 @@ def termination_raises(number: int = signal.SIGTERM) -> Iterator[None]:
         signal.signal(number, before)
 
 
+def let_interrupts_end_waits() -> None:
+    """Let Ctrl-C end waits for locks and processes again, after an import that may have changed this.
+
+    Polars, which MLflow imports if it is installed, replaces the handler of SIGINT by one after which the system
+    restarts such waits.
+    """
+    if hasattr(signal, "siginterrupt"):  # not on Windows
+        signal.siginterrupt(signal.SIGINT, True)
+
+
 def repeat_ignored_interrupts() -> None:
     """Raise KeyboardInterrupt and Terminated again wherever Python ignores them.
 

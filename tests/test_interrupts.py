@@ -9,10 +9,11 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator
+from threading import Timer
 
 import pytest
 
-from ablate.interrupts import Terminated, termination_raises
+from ablate.interrupts import Terminated, let_interrupts_end_waits, termination_raises
 from tests import ROOT
 
 EXCEPTIONS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
@@ -48,6 +49,18 @@ def interrupt_in_callbacks() -> None:
             reference = weakref.ref(type("Thing", (), {})(), callback)
             assert reference() is None
         time.sleep(5)
+
+
+def test_a_handler_that_restarts_waits_does_not_keep_an_interrupt_from_ending_them() -> None:
+    signal.siginterrupt(signal.SIGINT, False)  # as the handler of polars
+    let_interrupts_end_waits()
+    reading, writing = os.pipe()
+    events = [Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)), Timer(5, os.write, (writing, b"x"))]
+    for event in events:
+        event.start()
+    with pytest.raises(KeyboardInterrupt):
+        os.read(reading, 1)
+    events[1].cancel()
 
 
 @pytest.fixture(autouse=True)

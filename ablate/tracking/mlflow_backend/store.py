@@ -12,6 +12,7 @@ from typing import Any
 
 from ablate.cores import collector_paused
 from ablate.errors import StoreError
+from ablate.interrupts import let_interrupts_end_waits
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import database, lookups, schema
 from ablate.tracking.mlflow_backend.errors import explain_error
@@ -51,6 +52,7 @@ class Store:
             self._moved = relocate(self._database, self._artifacts)
         from mlflow.tracking import MlflowClient
 
+        let_interrupts_end_waits()
         if not self._database and not is_server(self.uri):
             database.check_remote(self.uri)
         client = MlflowClient(self.uri, registry_uri=self.uri)

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from ablate.errors import UsageError
+from ablate.interrupts import let_interrupts_end_waits
 from ablate.studies.study import Study
 from ablate.studies.workload import StudyFile, Workload, relative_path
 from ablate.wording import unknown, unknown_name
@@ -209,6 +210,7 @@ def load_study(path: str | PathLike[str]) -> Study:
         raise UsageError(unknown("study file", str(path), map(str, files)))
     with _state_restored(path):
         module = import_file(path)
+    let_interrupts_end_waits()
     study = getattr(module, "study", None)
     if not isinstance(study, Study):
         raise UsageError(f"{path} defines no study. Add `study = Study(...)`")
