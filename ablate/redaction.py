@@ -22,6 +22,9 @@ _WEB_OPTION = re.compile(_OPTION + r"(?P<secret>[^&#]+)", re.IGNORECASE)  # a UR
 _DATABASE_OPTION = re.compile(_OPTION + r"(?P<secret>[^&]+)", re.IGNORECASE)
 
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|TOKEN(?![A-Z])", re.IGNORECASE)
+_programs: set[str] = set()
+"""Secret values in the environments of the programs that this process has started."""
+
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?", re.IGNORECASE)
 _SHORTEST_VARIABLE = 6
 """Shorter values of variables are not masked: they may be ordinary words."""
@@ -71,6 +74,11 @@ def mask_secrets(text: str) -> str:
     for secret in _secret_variables():
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def mask_variables_of(environment: Mapping[str, str]) -> None:
+    """Let `mask_secrets` also mask the secret variables of a program, which may print them."""
+    _programs.update(_secrets_in(environment))
 
 
 def mask_values(value: Any, mask: Callable[[str], str] = mask_secrets) -> Any:
@@ -135,12 +143,15 @@ def _option(uri: str) -> re.Pattern[str]:
 
 def _secret_variables() -> list[str]:
     """Return the secret values in the environment, longest first, so that no secret is masked in part."""
-    found = {
+    return sorted(_programs | _secrets_in(os.environ), key=len, reverse=True)
+
+
+def _secrets_in(variables: Mapping[str, str]) -> set[str]:
+    return {
         value
-        for name, value in os.environ.items()
+        for name, value in variables.items()
         if _SECRET_VARIABLE.search(name) and len(value) >= _SHORTEST_VARIABLE and not _is_plain(name, value)
     }
-    return sorted(found, key=len, reverse=True)
 
 
 def _is_plain(name: str, value: str) -> bool:

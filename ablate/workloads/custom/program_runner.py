@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import UserError
+from ablate.redaction import mask_variables_of
 from ablate.workloads.custom import process_guard
 from ablate.workloads.custom.output_parsing import failure_reason
 
@@ -115,6 +116,7 @@ def running(program: Program) -> Iterator[RunningProgram]:
 
     This holds for exceptions, KeyboardInterrupt and SIGKILL of this process alike.
     """
+    mask_variables_of(program.environment)
     with program.output.open("ab") as output, program.errors.open("ab") as errors:
         position = output.tell()
         process = GuardedProcess(

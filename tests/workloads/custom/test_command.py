@@ -62,13 +62,17 @@ def test_a_pattern_a_json_file_an_environment_and_a_folder(tmp_path: Path) -> No
     where = artifact(tmp_path, made[0], "stdout.txt").splitlines()[4]
     assert where.startswith("seed 0")
     assert where.endswith(f".work{tmp_path} 1")
-    writes = "import json, sys; json.dump({'score': 7, 'f1': 2}, open(sys.argv[1], 'w'))"
-    by_file = command_study(
-        tmp_path / "two", "{python} {here}/program.py out.json {a:x|y}", writes, json_file="out.json", folder="{files}"
+    writes = (
+        "import json, os, sys; json.dump({'score': 7, 'f1': 2}, open(sys.argv[1], 'w')); print(os.environ['A_TOKEN'])"
     )
+    by_file = command_study(
+        tmp_path / "two", "{python} {here}/program.py out.json {a:x|y}", writes, json_file="out.json", folder="{files}",
+        environment={"A_TOKEN": "hunter-hunter-2"},
+    )  # fmt: skip
     made = runs_of(by_file, tmp_path)
     assert (made[0].metrics["final/score"], made[0].metrics["final/f1"]) == (7, 2)
     assert json.loads(artifact(tmp_path, made[0], "out.json")) == {"score": 7, "f1": 2}
+    assert artifact(tmp_path, made[0], "stdout.txt") == "***\n"
 
 
 @pytest.mark.parametrize(
