@@ -102,6 +102,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: IO[by
         with suppress(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310 -- http, built above
             return
         time.sleep(0.1)
+    if process.poll() is None:
+        raise UserError(f"The MLflow UI did not answer within {_START_TIMEOUT:g} seconds. Repeat the command")
     log.seek(0)
     last_lines = log.read().decode(errors="replace").strip().splitlines()[-1:]
     raise UserError(f"The MLflow UI did not start: {last_lines[0] if last_lines else 'no answer'}")

@@ -143,6 +143,19 @@ def test_a_server_stores_artifacts(tmp_path: Path, port: int, monkeypatch: pytes
         server.wait()
 
 
+def test_a_server_that_does_not_answer_is_one_line(
+    project: Project, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "ablate.tracking.mlflow_backend.ui"
+    monkeypatch.setattr(f"{module}._START_TIMEOUT", 0.2)
+    monkeypatch.setattr(f"{module}.serve_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    with (
+        pytest.raises(UserError, match=r"did not answer within 0.2 seconds. Repeat the command$"),
+        serving(project, project.tracking_uri(), port=port),
+    ):
+        pass
+
+
 def test_a_port_in_use_is_one_line(project: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
