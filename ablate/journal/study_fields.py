@@ -42,8 +42,8 @@ _METRIC = has(
 )
 
 _COMPARISON = has(
-    variant=is_name,
-    **dict.fromkeys(("reference", "change", "family"), optional(is_name)),
+    **dict.fromkeys(("variant", "reference"), is_name),
+    **dict.fromkeys(("change", "family"), optional(is_name)),
     **dict.fromkeys(("factor", "level", "reference_level"), optional(is_text)),
     n_planned=optional(is_seed),
     planned=optional(is_flag),
