@@ -35,7 +35,7 @@ def predict(
     """Classify images with the weights of a run.
 
     Examples:
-      ablate predict docs/frog.jpg --run baseline/s0
+      ablate predict photo.png --run baseline/s0
 
       ablate predict *.png --weights cifar-10-resnet9.pth --json
     """

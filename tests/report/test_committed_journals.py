@@ -6,7 +6,7 @@ contains, `delta_survivors` leaves this combination out, and `verdict` begins wi
 `interactions.csv` states the synergy of each pair, twice the interaction effect, in all columns (`estimate`, intervals,
 `p_tost`), and has the columns `n_unstable` and `delta_survivors`. The digests of the studies on a GPU (laptop,
 candidates, notebook, notebook-pilot) were made when their reports were committed. The runs of the example are newer
-than the move; commit bb35f32 makes the same tables of their journals.
+than the move; commit 10607a8 made the same tables when it recorded them.
 
 `runs.csv` holds recorded values and is compared as it is, byte for byte. Computed tables are compared with every number
 rounded to nine significant digits, because the last bits of a sum depend on the processor; all their text, verdicts
@@ -32,8 +32,8 @@ STUDIES = {"laptop-pilot": "laptop", "notebook-pilot": "notebook"}
 
 DIGESTS = {
     "example": {
-        "effects.csv": "7a142ae75a99df8c9e61c2453aaf54c33ea10c0f7c3037cb251d8d07667c0e86",
-        "runs.csv": "3ebb6318795686b9b24f4519e99fb2ab0b8664a63a88632dfd3cb3ec86eaad69",
+        "effects.csv": "fd109432eebb017b9bca8fb448fa50f68997c1db5781c6c51d9a4fdd4c4b9183",
+        "runs.csv": "b01214cafaf93ec68210306279f78b804474a095f5bc244b6ca258122caeb903",
     },
     "factorial": {
         "effects.csv": "dbd7fa8db5ff92986132c4fb936ec534aed0303e37bd8492f91d5d123082f8df",

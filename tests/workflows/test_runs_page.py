@@ -16,7 +16,7 @@ from ablate.tracking.mlflow_backend.runs_view import TRAINING_PAGES
 from ablate.workflows.runs_page import runs_page
 from tests.samples.tracking import mlflow_project, write_run
 
-METRIC = {"metric": {"name": "test accuracy", "tracked": "test/accuracy"}}
+METRIC = {"metric": {"name": "test accuracy", "tracked": "test/accuracy", "goal": "max"}}
 
 
 @pytest.fixture
@@ -100,7 +100,13 @@ def test_reused_runs_are_shown_and_others_of_their_experiment_are_not(
 
 def test_a_search_is_grouped_by_trial_and_shows_its_objective(project: Project, tracker: MlflowTracker) -> None:
     run = make(project, "a" * 12, "search", tags={"ablate.trial": "0"})
-    search = {"objectives": [{"tracked": "val/accuracy"}]}
+    search = {
+        **dict.fromkeys(("name", "pruner", "pruning", "sampler", "storage"), ""),
+        **dict.fromkeys(("sampler_seed", "budget"), 0),
+        **{name: [] for name in ("seeds", "space", "trials")},
+        "objectives": [{"name": "val/accuracy", "tracked": "val/accuracy", "goal": "max"}],
+        "importances": {},
+    }
     details = {"kind": "tuning", "tuning": {"searches": {"baseline": search}}}
     tracker.open_study(StudyRecord("search", "", {}, [run], details=details))
     state = saved(tracker, runs_page(tracker))
