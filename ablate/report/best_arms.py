@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import fmean, stdev
 
 from ablate.report.analysis import Analysis
+from ablate.report.study_data import StudyData
 from ablate.stats.effects import Comparison, Verdict, estimate_effects
 
 DIFFERENT = (Verdict.LOSS, Verdict.GAIN, Verdict.NEGLIGIBLE, Verdict.UNRESOLVED, Verdict.UNRELIABLE)
@@ -27,16 +29,20 @@ def arm_means(analysis: Analysis) -> dict[str, tuple[int, float, float]]:
 
 
 def best_arms(analysis: Analysis) -> list[str]:
+    """Return the best of the baseline and the arms compared with it, as `best_of` does."""
+    return best_of(analysis.study, {name: mean for name, (_, mean, _) in arm_means(analysis).items()})
+
+
+def best_of(study: StudyData, means: Mapping[str, float]) -> list[str]:
     """Return the arm with the best mean, then those without a difference from it by the tests of the verdicts.
 
     The arms are compared with the best one by the protocol of the study, with Holm's correction over these comparisons.
     Empty if fewer than two arms have a mean.
     """
-    study = analysis.study
-    means = {name: mean for name, (_, mean, _) in arm_means(analysis).items() if math.isfinite(mean)}
-    if len(means) < 2:
+    finite = [name for name, mean in means.items() if math.isfinite(mean)]
+    if len(finite) < 2:
         return []
-    best = max(means, key=lambda name: study.metric.better * means[name])
-    others = [Comparison(name, best, change="changed", family="best") for name in means if name != best]
+    best = max(finite, key=lambda name: study.metric.better * means[name])
+    others = [Comparison(name, best, change="changed", family="best") for name in finite if name != best]
     effects = estimate_effects(study.runs, others, study.metric, study.margin, study.protocol)
     return [best, *(effect.variant for effect in effects if effect.evidence.rule not in DIFFERENT)]

@@ -41,11 +41,12 @@ def pooled_over_datasets(study: StudyData, compared: Sequence[Effect]) -> list[P
 
 @dataclass(frozen=True)
 class Means:
-    """Mean and standard deviation of all runs of a variant that have a score, and their number."""
+    """Mean and standard deviation of the scores of a variant, the number of its runs with a score, and their name."""
 
     mean: float
     sd: float
     n: int
+    label: str
 
 
 def means_of(study: StudyData) -> dict[str, dict[str, Means]]:
@@ -58,7 +59,7 @@ def means_of(study: StudyData) -> dict[str, dict[str, Means]]:
         for dataset in datasets:
             label = labels.get(DatasetArm(variant, dataset), "") if dataset else variant
             scores = list(arms.get(label).values.values())
-            found[variant][dataset] = Means(mean_of(scores), sd_of(scores), len(scores))
+            found[variant][dataset] = Means(mean_of(scores), sd_of(scores), len(scores), label)
     return found
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
-from ablate.report.formats.means_table import panels
+from ablate.report.formats.means_table import Cell, panels
 from ablate.stats.effects import EFFECT_COLUMNS
 from tests.stats.test_datasets import KNOWN
 
@@ -79,11 +79,12 @@ def test_two_metrics_two_data_sets_three_methods_and_five_seeds_are_one_table() 
     text = Path("reports/runs/report.md").read_text()
     assert "| variant, mean ± SD | set_0 acc (%) | set_0 f1 (%) | set_1 acc (%) | set_1 f1 (%) |" in text
     own = runs[(runs["method"] == "vit") & (runs["data"] == "set_1")]["acc"]
-    assert f"{own.mean():.2f} ± {own.std():.2f} | {own.mean() - 3:.2f} ± {own.std():.2f} |" in text
+    assert f"**{own.mean():.2f} ± {own.std():.2f}** | **{own.mean() - 3:.2f} ± {own.std():.2f}** |" in text
     tex = Path("reports/runs/means.tex").read_text()
     assert r"& \multicolumn{2}{c}{set\_0} & \multicolumn{2}{c}{set\_1} \\" in tex
     assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-5}" in tex
-    assert rf"{own.mean():.2f} $\pm$ {own.std():.2f}" in tex
+    assert rf"\textbf{{{own.mean():.2f} $\pm$ {own.std():.2f}}}" in tex
+    assert tex.count(r"\textbf") == text.partition("## Means")[2].partition("## Verdicts")[0].count("**") / 2 == 4
     assert r"\label{tab:runs-means}" in tex
     effects = read("effects.csv")
     assert len(effects) == 8
@@ -95,9 +96,17 @@ def test_two_metrics_two_data_sets_three_methods_and_five_seeds_are_one_table() 
     assert "f1 over the data sets, secondary" in text.replace("`", "")
 
 
+def test_variants_that_do_not_differ_from_the_best_mean_are_bold_too() -> None:
+    runs = table(methods=("base", "mlp", "vit"), seeds=5)
+    runs.loc[runs["method"] == "vit", "acc"] = runs.loc[runs["method"] == "base", "acc"].to_numpy() + [0.3, -0.2] * 5
+    call(runs)
+    lines = Path("reports/runs/report.md").read_text().partition("## Means")[2].splitlines()
+    assert [line.count("**") for line in lines if line.startswith("| `")][:3] == [4, 0, 4]
+
+
 def test_a_table_of_means_wider_than_the_text_continues_below() -> None:
     heads = [(f"set_{place}", f"{metric} (%)") for place in range(5) for metric in ("acc", "f1")]
-    rows = [["base", *["83.11 ± 1.59"] * 10]]
+    rows = [[Cell("base"), *[Cell("83.11 ± 1.59")] * 10]]
     assert panels(heads, rows, 300) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert panels(heads, rows, 600) == [list(range(8)), [8, 9]]
     assert panels(heads, rows, 100) == [[place] for place in range(10)], "a data set alone is too wide"
@@ -139,7 +148,7 @@ def test_a_variant_that_is_missing_on_a_data_set() -> None:
     sentence = facts["answer"]["over_datasets"][1]
     assert "averaged over 3 data sets" in sentence
     assert "Not compared on set_2, where the variant or the baseline has no runs." in sentence
-    assert "| `vit` | 85" in Path("reports/runs/report.md").read_text()
+    assert "| `vit` | **85" in Path("reports/runs/report.md").read_text()
 
 
 def test_the_baseline_must_be_on_a_data_set_to_be_compared_there() -> None:

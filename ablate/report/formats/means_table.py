@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from ablate.report.analysis import Analysis
+from ablate.report.best_arms import best_of
 from ablate.report.dataset_analysis import Means, dataset_names, means_of, variant_names
 from ablate.report.formats.latex import DIGIT, GAP, TEXT_WIDTH, breaking, engine, label, tex
 from ablate.report.formats.latex import MOST_ROWS as LONG_TABLE
-from ablate.report.formats.markdown_text import MOST_ROWS, code, escape, table
+from ablate.report.formats.markdown_text import MOST_ROWS, bold, code, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, spread
 from ablate.stats.metric import Metric
 
-Cells = list[list[str]]
+
+@dataclass(frozen=True)
+class Cell:
+    """A text without markup. `is_best` marks the best mean of a column and those not distinguishable from it."""
+
+    text: str
+    is_best: bool = False
+
+
+Cells = list[list[Cell]]
 
 _NAMES = 110.0
 """The largest width of the names of variants, in points."""
@@ -29,7 +40,10 @@ def _unit(metric: Metric) -> str:
 
 
 def _columns(analysis: Analysis) -> tuple[list[tuple[str, str]], Cells, bool]:
-    """Return data set and metric of each column, a row of cells per variant, and whether the numbers of runs differ."""
+    """Return data set and metric of each column, a row of cells per variant, and whether the numbers of runs differ.
+
+    A cell is marked if its mean is the best of its column, or cannot be distinguished from it.
+    """
     analyses = [analysis, *analysis.secondary]
     variants, datasets = variant_names(analysis.study), dataset_names(analysis.study) or [""]
     means = [means_of(one.study) for one in analyses]
@@ -41,12 +55,14 @@ def _columns(analysis: Analysis) -> tuple[list[tuple[str, str]], Cells, bool]:
             unit = _unit(one.study.metric)
             heads.append((dataset, f"{one.study.metric.name} ({unit})" if unit else one.study.metric.name))
             digits = digits_of(one.study.metric, one.study.margin)
-            columns.append([_cell(found[variant][dataset], digits, differ) for variant in variants])
-    rows = [[variant, *(column[place] for column in columns)] for place, variant in enumerate(variants)]
+            column = [found[variant][dataset] for variant in variants]
+            best = best_of(one.study, {means.label: means.mean for means in column})
+            columns.append([Cell(_text(means, digits, differ), means.label in best) for means in column])
+    rows = [[Cell(variant), *(column[place] for column in columns)] for place, variant in enumerate(variants)]
     return heads, rows, differ
 
 
-def _cell(means: Means, digits: int, differ: bool) -> str:
+def _text(means: Means, digits: int, differ: bool) -> str:
     if not means.n:
         return DASH
     return spread(means.mean, means.sd, digits) + (f" ({means.n})" if differ else "")
@@ -57,7 +73,8 @@ def _words(analysis: Analysis, differ: bool) -> str:
     role = f" {analysis.study.metric.name} decides, the other metrics are secondary." if analysis.secondary else ""
     return (
         f"Mean ± SD of all runs of a variant{number}. Verdicts compare means: overlapping ranges do not contradict "
-        f"them.{role}"
+        f"them. Bold: the best mean of a column, and the variants that do not differ from it by the tests of the "
+        f"verdicts.{role}"
     )
 
 
@@ -67,7 +84,10 @@ def means_section(analysis: Analysis) -> str:
         return ""
     heads, rows, differ = _columns(analysis)
     columns = ["variant, mean ± SD", *(escape(" ".join(filter(None, head))) for head in heads)]
-    cells = [[code(row[0]), *map(escape, row[1:])] for row in rows[:MOST_ROWS]]
+    cells = [
+        [code(row[0].text), *(bold(escape(cell.text)) if cell.is_best else escape(cell.text) for cell in row[1:])]
+        for row in rows[:MOST_ROWS]
+    ]
     parts = ["## Means", table(columns, cells, numeric=range(1, len(columns))), escape(_words(analysis, differ))]
     if len(rows) > MOST_ROWS:
         parts.append(f"The first {MOST_ROWS} of {len(rows)} variants; `means.tex` has all.")
@@ -82,7 +102,7 @@ def means_latex(analysis: Analysis) -> str:
     heads, rows, differ = _columns(analysis)
     caption = f"  \\caption{{{tex(analysis.study.name)}. {tex(_words(analysis, differ))}}}\n"
     caption += f"  \\label{{{label(analysis)}-means}}"
-    names = max(len(row[0]) for row in rows) * DIGIT
+    names = max(len(row[0].text) for row in rows) * DIGIT
     first = "l" if names <= _NAMES else f"p{{{_NAMES / TEXT_WIDTH:.3f}\\textwidth}}"
     parts = panels(heads, rows, TEXT_WIDTH - min(names, _NAMES))
     is_long = len(rows) > LONG_TABLE
@@ -110,7 +130,7 @@ def means_latex(analysis: Analysis) -> str:
 
 def panels(heads: Sequence[tuple[str, str]], rows: Cells, room: float) -> list[list[int]]:
     """Return the places of the columns side by side: whole data sets, unless one alone is too wide."""
-    cells = [max(len(text) for text in [head, *(row[place + 1] for row in rows)]) * DIGIT + GAP
+    cells = [max(len(text) for text in [head, *(row[place + 1].text for row in rows)]) * DIGIT + GAP
              for place, (_, head) in enumerate(heads)]  # fmt: skip
     groups: list[list[int]] = []
     for _, found in groupby(range(len(heads)), key=lambda place: heads[place][0]):
@@ -140,6 +160,8 @@ def _head(heads: Sequence[tuple[str, str]]) -> list[str]:
     return [*lines, f"    Variant & {' & '.join(tex(metric) for _, metric in heads)} \\\\"]
 
 
-def _line(row: Sequence[str], places: Sequence[int], *, breaks: bool) -> str:
-    name = f"\\raggedright {breaking(row[0])}" if breaks else tex(row[0])
-    return f"    {' & '.join([name, *(tex(row[place + 1]) for place in places)])} \\\\"
+def _line(row: Sequence[Cell], places: Sequence[int], *, breaks: bool) -> str:
+    name = f"\\raggedright {breaking(row[0].text)}" if breaks else tex(row[0].text)
+    cells = [row[place + 1] for place in places]
+    texts = [f"\\textbf{{{tex(cell.text)}}}" if cell.is_best else tex(cell.text) for cell in cells]
+    return f"    {' & '.join([name, *texts])} \\\\"
