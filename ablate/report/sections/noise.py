@@ -56,9 +56,9 @@ def _scopes(scopes: Mapping[tuple[str, str], TwoScopes], digits: int) -> str:
         "variant",
         "difference",
         "SE, new seeds",
-        "interval, new seeds",
+        "95 % interval, new seeds",
         "SE, new seeds and images",
-        "interval, new seeds and images",
+        "95 % interval, new seeds and images",
     ]
     words = (
         "New seeds: the uncertainty of a repetition with other seeds on the same test images. New seeds and images: "
