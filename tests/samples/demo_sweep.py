@@ -56,9 +56,9 @@ def is_training(folder: Path) -> bool:
     return any(path.read_text().count('{"record": "metrics"') >= 2 for path in journals)
 
 
-def serial_table(folder: Path) -> Table:
+def serial_table(folder: Path, *options: str) -> Table:
     """Return the table of a serial sweep, made in a folder."""
-    program = start_program(*SWEEP, "--executor", "serial", folder=folder, fresh=True)
+    program = start_program(*SWEEP, *options, "--executor", "serial", folder=folder, fresh=True)
     _, errors = program.communicate(PATIENCE)
     assert program.returncode == 0, errors
     return table(folder)

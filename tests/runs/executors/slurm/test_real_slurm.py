@@ -28,8 +28,8 @@ def nodes() -> Iterator[SlurmNodes]:
         yield running
 
 
-def start(folder: Path, nodes: SlurmNodes, options: str = "partition=main", jobs: int = 2) -> Program:
-    arguments = (*SWEEP, "--executor", "slurm", "--slurm", options, "--jobs", str(jobs), "--json")
+def start(folder: Path, nodes: SlurmNodes, options: str = "partition=main", jobs: int = 2, *more: str) -> Program:
+    arguments = (*SWEEP, *more, "--executor", "slurm", "--slurm", options, "--jobs", str(jobs), "--json")
     return start_program(*arguments, folder=folder, environment=nodes.environment, fresh=True)
 
 
@@ -115,10 +115,12 @@ def test_the_table_after_a_fault_is_that_of_a_serial_sweep(
     assert_complete(fault(nodes, tmp_path, start(tmp_path, nodes, options)), tmp_path, serial)
 
 
-def test_a_time_limit(nodes: SlurmNodes, serial: Table, tmp_path: Path) -> None:
-    """One job of a minute makes all runs: Slurm puts it back into the queue before its limit."""
+def test_a_time_limit(nodes: SlurmNodes, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One job of a minute makes runs of more than a minute: Slurm puts it back into the queue before its limit."""
+    longer = ("--epochs", "120")
+    serial = serial_table(tmp_path_factory.mktemp("longer"), *longer)
     until(nodes.are_idle, PATIENCE, 0.5)
-    assert_complete(start(tmp_path, nodes, "partition=main,time=1", jobs=1), tmp_path, serial)
+    assert_complete(start(tmp_path, nodes, "partition=main,time=1", 1, *longer), tmp_path, serial)
     records = "".join(path.read_text() for path in (tmp_path / "mlruns" / "journal").glob("*.jsonl"))
     assert '{"record": "resume"' in records
 
