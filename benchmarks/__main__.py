@@ -28,17 +28,19 @@ RESULTS = Path(__file__).parent / "results"
 THREADS = 2
 
 GROUPS: dict[str, Callable[[int], list[Figure]]] = {
-    "help": lambda rounds: [command.help_time(0.5, rounds)],
+    "help": lambda rounds: [command.help_time(0.3, rounds)],
     "run": lambda rounds: [
         command.first_step(6.0, rounds),
-        *command.run_overhead(8.0, rounds),
+        *command.run_overhead(5.0, rounds),
         command.tracking_in_the_loop(1.0, rounds),
     ],
     "training": lambda rounds: [
-        training.throughput(16, 4.0, rounds, THREADS),
-        training.throughput(64, 2.5, rounds, THREADS),
+        training.throughput(16, 6.0, rounds, THREADS),
+        training.throughput(64, 5.0, rounds, THREADS),
     ],
-    "rate": lambda rounds: [training.share_of_rate(64, 80.0, rounds, THREADS, name) for name in processor.precisions()],
+    "rate": lambda rounds: [
+        training.share_of_rate(64, 150.0, rounds, THREADS, precision) for precision in processor.precisions()
+    ],
     "fused": lambda rounds: [training.fusing(width, 1.0, rounds) for width in (8, 16, 64)],
     "widths": lambda rounds: [
         widths.against_pytorch(width, precision, 0.97, rounds)
@@ -46,7 +48,7 @@ GROUPS: dict[str, Callable[[int], list[Figure]]] = {
         for precision in ("fp32", "bf16")
     ],
     "precision": lambda rounds: [training.choice_of_precision(width, 1.0, rounds, THREADS) for width in (16, 64)],
-    "sweep": lambda rounds: [*sweeps.overhead(1.05, 3.0), sweeps.planning(5.0, rounds)],
+    "sweep": lambda rounds: [*sweeps.overhead(1.05, 2.0), sweeps.planning(5.0, rounds)],
     "step": lambda rounds: [step.augmentation_share(width, 3.0, rounds) for width in (8, 16, 32, 64)],
     "references": lambda rounds: [sweeps.shell_loop(1.0), command.recording(0.1, rounds), searches.search(1.0)],
     "growth": lambda rounds: [

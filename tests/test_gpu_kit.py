@@ -90,6 +90,31 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path, par
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
+@pytest.mark.parametrize("ends", ["terminated", "at the time limit"])
+def test_finished_runs_of_an_interrupted_study_come_back(tmp_path: Path, ends: str) -> None:
+    (tmp_path / "temporary").mkdir()
+    slow = """
+        from benchmarks.gpu_kit import journals
+        journals.REHEARSAL = ("--preset", "demo", "--epochs", "40", "--threads", "1", "--executor", "serial")
+        journals.REHEARSED_QUESTION = ("--seeds", "20", "--factors", "dropout")
+    """
+    minutes = "5" if ends == "terminated" else "0.75"
+    arguments = ("--rehearse", "--out", str(tmp_path / "out"), "--minutes", minutes, "--only", "notebook")
+    environment = {"TMPDIR": str(tmp_path / "temporary")}
+    program = start_program(*arguments, folder=tmp_path, code=dedented(slow) + KIT, environment=environment, fresh=True)
+    if ends == "terminated":
+        until(lambda: any('"record": "end"' in one.read_text() for one in tmp_path.rglob("journal/*-0.jsonl")), 100)
+        program.send_signal(signal.SIGTERM)
+    output, errors = program.communicate()
+    assert program.returncode == (130 if ends == "terminated" else 0), output + errors
+    with tarfile.open(tmp_path / "out" / "notebook.tar.gz") as archive:
+        archive.extractall(tmp_path / "study", filter="data")
+    assert len(journals.scores(tmp_path / "study")) >= 1
+    assert list((tmp_path / "temporary").glob("gpu-kit-*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
 def test_a_part_that_fails_or_hangs_stops_no_other_and_keeps_its_results(tmp_path: Path) -> None:
     stubs = """
         import time

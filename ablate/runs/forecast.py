@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,8 @@ def forecast(planned: Sequence[PlannedRun], journals: Journals, slots: int, *, p
     missing = [entry.job for entry in planned if not entry.is_done]
     if not missing:
         return Forecast(0, 0.0, "no missing runs", slots)
-    estimates = [(len(jobs), *_duration(jobs[0], journals, pilot=pilot)) for jobs in _by_scale(missing)]
+    runs = _results(missing[0], journals)
+    estimates = [(len(jobs), *_duration(jobs[0], runs, pilot=pilot)) for jobs in _by_scale(missing)]
     known = [(jobs, seconds) for jobs, seconds, _ in estimates if seconds is not None]
     if not known:
         return None
@@ -115,11 +116,11 @@ def _by_scale(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _duration(job: Job, journals: Journals, *, pilot: bool) -> tuple[float | None, int]:
+def _duration(job: Job, runs: Sequence[Run], *, pilot: bool) -> tuple[float | None, int]:
     """Return the expected seconds of a run, None if unknown, and the number of earlier runs that show it."""
     earlier = [
         run.metrics["time/total_s"]
-        for run in similar(job, journals)
+        for run in _similar(job, runs)
         if run.conditions["threads"] == job.conditions.threads and run.status == "finished"
     ]
     return (statistics.median(earlier), len(earlier)) if earlier else (estimate(job) if pilot else None, 0)
@@ -212,13 +213,19 @@ def _import_cautions(results: Sequence[Run], folder: Path) -> list[str]:
 
 def similar(job: Job, journals: Journals) -> list[Run]:
     """Return the results with the same settings, data, device and precision."""
-    settings, completed = job.recipe.settings, job.recipe.workload.completed
+    return _similar(job, _results(job, journals))
+
+
+def _results(job: Job, journals: Journals) -> list[Run]:
+    """Return the results on the data of a job."""
     runs = (journals.read(path) for path in journals.paths() if path.stem.split("-")[1] == job.data.fingerprint)
+    return [run for run in runs if run and run.is_result]
+
+
+def _similar(job: Job, runs: Iterable[Run]) -> list[Run]:
+    settings, completed = job.recipe.settings, job.recipe.workload.completed
     return [
         run
         for run in runs
-        if run
-        and run.is_result
-        and is_comparable(run.conditions, job.conditions)
-        and settings.items() <= completed(run.params).items()
+        if is_comparable(run.conditions, job.conditions) and settings.items() <= completed(run.params).items()
     ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--deadline", type=float, help=argparse.SUPPRESS)
     words = list(sys.argv[1:] if arguments is None else arguments)
     given = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a part then interrupts its study, and packs it
     if given.part:
         run_part(given)
         return 0
@@ -50,8 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{given.data} and the code are larger than {TRAVELS_AT_MOST // 2**20} MiB")
     given.out.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + 60 * given.minutes
-    with tempfile.TemporaryDirectory(prefix="gpu-kit-") as work:
+    work = tempfile.mkdtemp(prefix="gpu-kit-")  # forks of a rehearsal would remove a TemporaryDirectory when they end
+    try:
         made = [_made(part, [*words, "--work", work, "--deadline", str(deadline)], deadline) for part in given.only]
+    except KeyboardInterrupt:
+        Console().print(f"Interrupted. The results so far are in {given.out}")
+        return 130
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return int(any(made))
 
 

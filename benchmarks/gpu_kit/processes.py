@@ -53,8 +53,21 @@ def start(words: Sequence[str], folder: Path, *, fork: bool) -> Child:
 
 
 def finish(process: Child, seconds: float) -> int:
-    """Wait for a process and return its exit code. After some seconds, interrupt it as Ctrl-C does, then kill it."""
-    for number in (signal.SIGINT, signal.SIGKILL):
+    """Wait for a process and return its exit code. After some seconds, interrupt it as Ctrl-C does, then kill it.
+
+    If this process is interrupted meanwhile, so is the other one, before KeyboardInterrupt is raised.
+    """
+    try:
+        return _finish(process, seconds, (signal.SIGINT, signal.SIGKILL))
+    except KeyboardInterrupt:
+        os.kill(process.pid, signal.SIGINT)
+        _finish(process, GRACE, (signal.SIGKILL,))
+        raise
+
+
+def _finish(process: Child, seconds: float, signals: Sequence[signal.Signals]) -> int:
+    """Wait for a process. Send it one signal after the other, the first after `seconds`, until it has ended."""
+    for number in signals:
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:

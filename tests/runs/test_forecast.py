@@ -68,3 +68,15 @@ def test_runs_of_different_scales_are_estimated_apart(tmp_path: Path, monkeypatc
     ahead = forecast(plan_runs(asked.recipes(), toy.open_data(None, None), CONDITIONS, journals), journals, 1)
     assert ahead is not None
     assert ahead.seconds == pytest.approx(2 * (20 + 40 + 20))
+
+
+def test_each_journal_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.runs.forecast.estimate", lambda job: 1.0)
+    sweep(study(seeds=1), tmp_path)
+    journals, reads = Journals(tmp_path / "mlruns" / "journal"), list[Path]()
+    asked = Study(workload=levels.WORKLOAD, vary={"portions": [2, 4, 6, 8]}, seeds=1)
+    missing = plan_runs(asked.recipes(), toy.open_data(None, None), CONDITIONS, journals)
+    read = Journals.read
+    monkeypatch.setattr(Journals, "read", lambda self, path: reads.append(path) or read(self, path))
+    assert forecast(missing, journals, 1) is not None
+    assert len(reads) == len(set(reads)) > 0
