@@ -54,6 +54,14 @@ def test_the_levels_of_a_column_are_tested_at_once() -> None:
     assert "Using lr 1e-5 instead of 0.5" in text or "Using lr 1e-05 instead of 0.5 changed acc by" in text
 
 
+def test_a_level_called_none_is_not_the_bare_recipe() -> None:
+    runs = known_levels("augmentation", ["none", "light", "medium", "heavy"])
+    result = ablate.compare(runs, metric="acc", variant="augmentation", baseline="none", all_pairs=True)
+    text = "\n".join(result.answer)
+    assert "Using augmentation light instead of none changed acc by" in text
+    assert "bare recipe" not in text
+
+
 def test_keys_that_are_crossed_are_a_factorial() -> None:
     runs = crossed()
     result = ablate.compare(runs, metric="acc", baseline="lr=0.001, opt=sgd")

@@ -53,15 +53,15 @@ def change_of_level(effect: Effect) -> str:
 
 def _where(effect: Effect) -> str:
     """Return the recipe in which a level was changed, if it is not the baseline: " in the bare recipe"."""
-    if effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
+    is_named_by_level = effect.reference == effect.evidence.reference_level  # even by "none"
+    if is_named_by_level or effect.evidence.estimand == "re-tuned" or effect.evidence.paired.average:
         return ""
     if effect.reference == "none":
         return " in the bare recipe"
     if effect.reference == "baseline":  # the variant may also lack a factor that needs another level
         own = level_name(effect.factor, effect.evidence.factor_level)
         return f" (variant {effect.variant})" if effect.variant.endswith(f"+{own}") else ""
-    is_named_by_level = "=" in effect.reference or effect.reference == effect.evidence.reference_level
-    return "" if is_named_by_level else f" in {effect.reference}"
+    return "" if "=" in effect.reference else f" in {effect.reference}"
 
 
 def _basis(effect: Effect) -> str:
