@@ -107,7 +107,7 @@ def _parts(asked: str) -> list[str]:
 
 
 def require_baseline(table: pd.DataFrame, ended: pd.DataFrame, baseline: str) -> None:
-    """Raise UserError if the baseline has no run that ended, or if there is no other variant."""
+    """Raise UserError if no run of the baseline has ended, or without another variant."""
     variants = list(dict.fromkeys(table["variant"]))
     if baseline not in variants:
         if baseline != BASELINE:

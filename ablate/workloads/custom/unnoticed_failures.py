@@ -220,7 +220,7 @@ def _recording(failures: Failures, make: Callable[..., logging.LogRecord]) -> Ca
 
 
 def _printed(error: BaseException) -> str:
-    return f"the run logged {_name(error)} and went on"
+    return f"the run logged {_name(error)} and continued"
 
 
 def _name(error: BaseException) -> str:

@@ -91,9 +91,9 @@ def crashed() -> None:
         (lambda: pool_of_multiprocessing(is_read=True), ""),
         (child, "a child process ended with exit code 3"),
         (lambda: child(signal.SIGKILL), ""),
-        (lambda: logged(logging.ERROR), "the run logged ValueError: no and went on"),
+        (lambda: logged(logging.ERROR), "the run logged ValueError: no and continued"),
         (lambda: logged(logging.INFO), ""),
-        (printed, "the run logged ValueError: no and went on"),
+        (printed, "the run logged ValueError: no and continued"),
         (
             lambda: subprocess.run(MISSING, check=False),
             " ended with exit code 3",
