@@ -18,7 +18,7 @@ from ablate.paths import cache_folder
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
 _NAMES = (
-    *("norm_pool_relu", "convolution_float32", "convolution_bfloat16"),
+    *("norm_pool_relu", "convolution_float32", "convolution_bfloat16", "convolution_pairs"),
     *("convolution_amx", "weight_gradient_amx"),
 )
 _HEADERS = ("vectors", "arguments", "matrices", "tiles", "convolution", "amx", "grids")

@@ -24,6 +24,7 @@ from ablate.workloads.resnet9.kernels.implementations import (
     DEFAULT,
     FLOAT32,
     KERNEL,
+    PAIRS,
     PYTORCH,
     convolution_name,
 )
@@ -57,9 +58,9 @@ def convolve(
     and errors are below PyTorch's. With AMX, weights are rounded as well, as PyTorch does it, but not their gradients.
     """
     implementation = implementation_of(images, convolution, chosen)
-    if implementation in (KERNEL, AMX):
+    if implementation in (KERNEL, PAIRS, AMX):
         rounded = images.to(precision_of(images))
-        variant = AMX if implementation == AMX else NAMES[rounded.dtype]
+        variant = NAMES[rounded.dtype] if implementation == KERNEL else implementation
         output: Tensor = _Convolve.apply(rounded, convolution.weight, bias, variant)
         return output
     options = {name: getattr(convolution, name) for name in ("stride", "padding", "dilation", "groups")}
@@ -79,7 +80,9 @@ def implementation_of(images: Tensor, convolution: nn.Conv2d, chosen: Mapping[st
     implementation = chosen.get(layer_name(images, convolution)) if chosen else None
     if implementation == PYTORCH or (implementation == FLOAT32 and is_half):
         return implementation
-    if implementation == AMX and supports_amx(images, convolution):
+    if (implementation == AMX and supports_amx(images, convolution)) or (
+        implementation == PAIRS and supports_pairs(images, convolution)
+    ):
         return implementation
     if supports(images, convolution):
         is_large = min(convolution.weight.shape[:2]) >= min_channels()
@@ -108,6 +111,11 @@ def supports_amx(images: Tensor, convolution: nn.Conv2d) -> bool:
     return is_half and _is_supported(images, convolution) and images[0].numel() > 0 and has_amx()
 
 
+def supports_pairs(images: Tensor, convolution: nn.Conv2d) -> bool:
+    """Return whether the kernels with products of bfloat16 pairs support these images and weights, and are compiled."""
+    return precision_of(images) == torch.bfloat16 and supports(images, convolution) and has_pairs()
+
+
 def _is_supported(images: Tensor, convolution: nn.Conv2d) -> bool:
     kind = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
     is_single = convolution.weight.dtype == torch.float32
@@ -118,6 +126,12 @@ def _is_supported(images: Tensor, convolution: nn.Conv2d) -> bool:
 def has_amx() -> bool:
     """Return whether the kernels for AMX are compiled for this processor, and the system lets this process use it."""
     return bool(library().amx_is_available())
+
+
+@cache
+def has_pairs() -> bool:
+    """Return whether the kernels with products of bfloat16 pairs are compiled for this processor."""
+    return bool(library().pairs_are_available())
 
 
 @cache

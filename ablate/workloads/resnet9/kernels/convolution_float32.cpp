@@ -4,7 +4,7 @@
 #include "convolution.h"
 
 extern "C" {
-void convolution_forward_float32(const Convolution* conv) { convolve<float>(*conv, false); }
-void convolution_image_gradient_float32(const Convolution* conv) { convolve<float>(*conv, true); }
-void convolution_weight_gradient_float32(const Convolution* conv) { compute_weight_gradient<float>(*conv); }
+void convolution_forward_float32(const Convolution* conv) { convolve<float, float>(*conv, false); }
+void convolution_image_gradient_float32(const Convolution* conv) { convolve<float, float>(*conv, true); }
+void convolution_weight_gradient_float32(const Convolution* conv) { compute_weight_gradient<float, float>(*conv); }
 }

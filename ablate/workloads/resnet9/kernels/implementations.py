@@ -19,8 +19,9 @@ from typing import Any
 from ablate import console
 from ablate.workloads.resnet9.plan import Net
 
-KERNEL, AMX, PYTORCH, FLOAT32 = "kernel", "amx", "pytorch", "float32"
-"""This project's kernel, that for AMX in bfloat16, PyTorch's operator, and PyTorch's in float32 on bfloat16 images."""
+KERNEL, PAIRS, AMX, PYTORCH, FLOAT32 = "kernel", "pairs", "amx", "pytorch", "float32"
+"""This project's kernel, those in bfloat16 with products of pairs (AVX-512) and of matrices (AMX), PyTorch's operator,
+and PyTorch's in float32 on bfloat16 images."""
 
 IMAGE_CHANNELS = 3
 ROUNDS, FEWEST, SECONDS = 6, 2, 0.5
@@ -169,7 +170,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _is_valid(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("implementation") in (KERNEL, AMX, PYTORCH, FLOAT32)
+    return isinstance(entry, dict) and entry.get("implementation") in (KERNEL, PAIRS, AMX, PYTORCH, FLOAT32)
 
 
 def _write(path: Path, table: Mapping[str, Any]) -> None:

@@ -12,12 +12,20 @@ from torch.nn import functional as F
 
 from ablate.paths import cache_folder
 from ablate.workloads.resnet9.kernels.compile import processor_digest
-from ablate.workloads.resnet9.kernels.convolution import convolve, has_amx, supports, supports_amx
+from ablate.workloads.resnet9.kernels.convolution import (
+    convolve,
+    has_amx,
+    has_pairs,
+    supports,
+    supports_amx,
+    supports_pairs,
+)
 from ablate.workloads.resnet9.kernels.implementations import (
     AMX,
     FLOAT32,
     IMAGE_CHANNELS,
     KERNEL,
+    PAIRS,
     PYTORCH,
     Layer,
     Times,
@@ -44,9 +52,10 @@ def implementations_for(net: Net, precision: str) -> dict[str, str]:
 def usable(chosen: Mapping[str, str]) -> dict[str, str]:
     """Return the implementations that this process can use; the other layers take the default.
 
-    A resumed training may have begun on a machine with AMX.
+    A resumed training may have begun on another processor.
     """
-    return {layer: name for layer, name in chosen.items() if name != AMX or has_amx()}
+    available = {AMX: has_amx, PAIRS: has_pairs}
+    return {layer: name for layer, name in chosen.items() if name not in available or available[name]()}
 
 
 def table_path() -> Path:
@@ -92,7 +101,12 @@ def _convolutions(layer: Layer) -> dict[str, Callable[[], None]]:
         return call
 
     with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
-        has = {KERNEL: supports(images, convolution), AMX: supports_amx(images, convolution), FLOAT32: is_half}
+        has = {
+            KERNEL: supports(images, convolution),
+            PAIRS: supports_pairs(images, convolution),
+            AMX: supports_amx(images, convolution),
+            FLOAT32: is_half,
+        }
     return {name: train(name) for name in (PYTORCH, *(name for name in has if has[name]))}
 
 

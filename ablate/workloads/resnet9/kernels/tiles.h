@@ -1,5 +1,6 @@
 // Tiles of 4 x 4 pixels of channels-last images, and the transforms of minimal filtering F(4 x 4, 3 x 3): to the values
-// of polynomials at the points 0, 1, -1, 2, -2 and infinity, by rows and by columns, and back.
+// of polynomials at six points, by rows and by columns, and back. With the points 0, +-ROOT / 2, +-ROOT and infinity,
+// rounding errors are half of those with the usual 0, +-1, +-2 and infinity.
 
 #pragma once
 
@@ -8,25 +9,27 @@
 namespace {
 
 constexpr int TILE = 4, TAPS = 3, SIDE = TILE + TAPS - 1, POINTS = SIDE * SIDE;
-constexpr float POWERS[SIDE][TAPS] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
-constexpr float FACTORS[SIDE] = {1 / 4.0f, -1 / 6.0f, -1 / 6.0f, 1 / 24.0f, 1 / 24.0f, 1};
+constexpr float ROOT = 1.41421356f;  // of 2
+constexpr float POWERS[SIDE][TAPS] = {{1, 0, 0}, {1, ROOT / 2, 0.5f}, {1, -ROOT / 2, 0.5f},
+                                      {1, ROOT, 2}, {1, -ROOT, 2}, {0, 0, 1}};
+constexpr float FACTORS[SIDE] = {1, -2 / 3.0f, -2 / 3.0f, 1 / 6.0f, 1 / 6.0f, 1};
 
 // --------------------------------------------------------------------------------------- one-dimensional transforms
 
 inline void transform_pixels(const Floats* from, Floats* to, int step) {  // 6 contiguous values to 6
-    const Floats even = from[4] - 4.0f * from[2], odd = from[3] - 4.0f * from[1];
-    const Floats even2 = from[4] - from[2], odd2 = 2.0f * (from[3] - from[1]);
-    to[0] = 4.0f * from[0] - 5.0f * from[2] + from[4];
+    const Floats even = from[4] - 2.0f * from[2], odd = ROOT / 2 * (from[3] - 2.0f * from[1]);
+    const Floats even2 = from[4] - 0.5f * from[2], odd2 = ROOT * (from[3] - 0.5f * from[1]);
+    to[0] = from[0] - 2.5f * from[2] + from[4];
     to[step] = even + odd;
     to[2 * step] = even - odd;
     to[3 * step] = even2 + odd2;
     to[4 * step] = even2 - odd2;
-    to[5 * step] = 4.0f * from[1] - 5.0f * from[3] + from[5];
+    to[5 * step] = from[1] - 2.5f * from[3] + from[5];
 }
 
 inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 4 contiguous values to 6
-    const Floats even = from[0] + from[2], odd = from[1] + from[3];
-    const Floats even2 = from[0] + 4.0f * from[2], odd2 = 2.0f * from[1] + 8.0f * from[3];
+    const Floats even = from[0] + 0.5f * from[2], odd = ROOT / 2 * (from[1] + 0.5f * from[3]);
+    const Floats even2 = from[0] + 2.0f * from[2], odd2 = ROOT * (from[1] + 2.0f * from[3]);
     to[0] = from[0];
     to[step] = even + odd;
     to[2 * step] = even - odd;
@@ -36,12 +39,12 @@ inline void transform_gradients(const Floats* from, Floats* to, int step) {  // 
 }
 
 inline void transform_products(const Floats* from, Floats* to, int step) {  // 6 contiguous values to 4
-    const Floats even = from[1] + from[2], odd = from[1] - from[2];
-    const Floats even2 = from[3] + from[4], odd2 = from[3] - from[4];
+    const Floats even = from[1] + from[2], odd = ROOT / 2 * (from[1] - from[2]);
+    const Floats even2 = from[3] + from[4], odd2 = ROOT * (from[3] - from[4]);
     to[0] = from[0] + even + even2;
-    to[step] = odd + 2.0f * odd2;
-    to[2 * step] = even + 4.0f * even2;
-    to[3 * step] = odd + 8.0f * odd2 + from[5];
+    to[step] = odd + odd2;
+    to[2 * step] = 0.5f * even + 2.0f * even2;
+    to[3 * step] = 0.5f * odd + 2.0f * odd2 + from[5];
 }
 
 // -------------------------------------------------------------------------------------------------- tiles of images
@@ -72,8 +75,8 @@ inline void prefetch_read(const void* place) { __builtin_prefetch(place); }
 inline void prefetch_write(const void* place) { __builtin_prefetch(place, 1); }
 
 // Transforms a tile of images with its border, 6 x 6 pixels, to `to[point * step + channel]`. Outside are `zeros`.
-template <class Value>
-void pixels_to_points(const Value* from, const Value* zeros, const Images& images, Size tile, float* to, Size step) {
+template <class Value, class Factor>
+void pixels_to_points(const Value* from, const Value* zeros, const Images& images, Size tile, Factor* to, Size step) {
     const Size row = images.row(tile) - 1, column = images.column(tile) - 1;
     const Value* corner = from + images.corner(tile) - images.at(1, 1);
     const Value* places[SIDE][SIDE];
@@ -102,8 +105,8 @@ void pixels_to_points(const Value* from, const Value* zeros, const Images& image
 }
 
 // Transforms a tile of gradients, 4 x 4 pixels, to `to[point * step + panel * panel_step + lane]`.
-template <class Value>
-void gradients_to_points(const Value* from, const Images& images, Size tile, float* to, Size step, Size panel_step) {
+template <class Value, class Factor>
+void gradients_to_points(const Value* from, const Images& images, Size tile, Factor* to, Size step, Size panel_step) {
     const Value* corner = from + images.corner(tile);
     each_group(images.channels, [&](Size channel, int count) __attribute__((always_inline)) {
         Floats half[SIDE * TILE];
@@ -115,7 +118,7 @@ void gradients_to_points(const Value* from, const Images& images, Size tile, flo
             }
             transform_gradients(pixels, half + j, TILE);
         }
-        float* place = to + channel / PANEL * panel_step + channel % PANEL;
+        Factor* place = to + channel / PANEL * panel_step + channel % PANEL;
         for (int i = 0; i < SIDE; i++) {
             Floats result[SIDE];
             transform_gradients(half + i * TILE, result, 1);

@@ -27,6 +27,11 @@ typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
 struct BFloat16 {
     uint16_t bits;  // the upper half of a float
 };
+struct Pair {
+    uint32_t bits;  // two factors of a sum of products in bfloat16; the first one in the lower half
+};
+struct First : Pair {};   // stored to as the first factor, with zero as the second one
+struct Second : Pair {};  // stored to as the second factor; keeps the first one
 
 inline Bits widen(Halves values) {
 #if defined(__AVX512F__)
@@ -82,12 +87,26 @@ inline Floats load(const float* from, int count) { return fetch<Floats>(from, co
 inline Floats load(const BFloat16* from, int count) { return (Floats)(widen(fetch<Halves>(from, count)) << 16); }
 
 inline void store(float* to, Floats values, int count) { put(to, values, count); }
-inline void store(BFloat16* to, Floats values, int count) {  // rounds to nearest, ties to even, as PyTorch does
+inline Bits rounded(Floats values) {  // to nearest in the upper half, ties to even, as PyTorch does
     const Bits bits = (Bits)values;
-    put(to, narrow((bits + 0x7fff + ((bits >> 16) & 1)) >> 16), count);
+    return bits + 0x7fff + ((bits >> 16) & 1);
+}
+inline void store(BFloat16* to, Floats values, int count) { put(to, narrow(rounded(values) >> 16), count); }
+inline void store(First* to, Floats values, int count) { put(&to->bits, rounded(values) >> 16, count); }
+inline void store(Second* to, Floats values, int count) {
+    put(&to->bits, fetch<Bits>(&to->bits, count) | (rounded(values) & 0xffff0000), count);
 }
 
 inline Floats spread(float value) { return value - Floats{}; }  // to all lanes; subtracting zero changes no bit
+
+inline Floats add_products(Floats sum, float value, Floats values) { return sum + spread(value) * values; }
+inline Floats load_factors(const float* from) { return load(from, LANES); }
+#if defined(__AVX512BF16__)
+inline Floats add_products(Floats sum, Pair value, Bits values) {
+    return (Floats)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)value.bits), (__m512bh)values);
+}
+inline Bits load_factors(const Pair* from) { return fetch<Bits>(&from->bits, LANES); }
+#endif
 
 inline Floats positive(Floats values) { return values < 0.0f ? Floats{} : values; }  // keeps NaN, like PyTorch's ReLU
 

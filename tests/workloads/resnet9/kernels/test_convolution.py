@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import pytest
@@ -15,18 +16,20 @@ from ablate.workloads.resnet9.kernels.compile import compiler
 from ablate.workloads.resnet9.kernels.convolution import (
     convolve,
     has_amx,
+    has_pairs,
     implementation_of,
     layer_name,
     min_channels,
 )
-from ablate.workloads.resnet9.kernels.implementations import AMX, FLOAT32, KERNEL, PYTORCH, convolution_name
+from ablate.workloads.resnet9.kernels.implementations import AMX, FLOAT32, KERNEL, PAIRS, PYTORCH, convolution_name
 from ablate.workloads.resnet9.kernels.measure import usable
 
 pytestmark = pytest.mark.skipif(not compiler() or sys.platform != "linux", reason="there is no C++ compiler")
 
-needs_amx = pytest.mark.skipif(
-    bool(compiler()) and sys.platform == "linux" and not has_amx(), reason="this process cannot use AMX"
-)
+has_kernels = bool(compiler()) and sys.platform == "linux"
+needs_amx = pytest.mark.skipif(has_kernels and not has_amx(), reason="this process cannot use AMX")
+needs_pairs = pytest.mark.skipif(has_kernels and not has_pairs(), reason="no instruction for pairs of bfloat16 values")
+with_amx, with_pairs = pytest.param(AMX, marks=needs_amx), pytest.param(PAIRS, marks=needs_pairs)
 SINGLE = (torch.float32, torch.float32)
 NAMES = ("output", "gradient of images", "gradient of weights", "gradient of bias")
 
@@ -165,8 +168,74 @@ def test_with_amx_errors_over_a_whole_batch_are_below_pytorchs(inputs, outputs, 
     assert all(ours[name] < 1.01 * pytorchs[name] for name in NAMES)
 
 
+def values_at(points: tuple[float, ...], terms: int) -> Tensor:
+    """Return the powers of the points and of infinity, which give the values there of polynomials with `terms` terms."""
+    powers = [[point**power for power in range(terms)] for point in points]
+    return torch.tensor([*powers, [0.0] * (terms - 1) + [1.0]], dtype=torch.float64)
+
+
+def by_pairs(images: Tensor, weights: Tensor, gradient: Tensor) -> list[Tensor]:
+    """Return a convolution and its gradients, in double precision except for transformed values, which are bfloat16.
+
+    The transforms are those of Toom and Cook: evaluation at points, and the transpose of Lagrange's interpolation.
+    """
+    points = (0, 2**-0.5, -(2**-0.5), 2**0.5, -(2**0.5))
+    divisors = [math.prod(point - other for other in points if other != point) for point in points]
+    divisor = torch.tensor([*divisors, 1.0], dtype=torch.float64)[:, None]
+    taps, outputs, pixels = (values_at(points, terms) for terms in (3, 4, 6))
+    taps, pixels = taps / divisor, pixels.inverse().T * divisor
+
+    def at_points(values: Tensor, transform: Tensor) -> Tensor:
+        return (transform @ values @ transform.T).bfloat16().double()
+
+    def tiles(values: Tensor) -> Tensor:
+        return at_points(F.pad(values, (1, 1, 1, 1)).unfold(2, 6, 4).unfold(3, 6, 4), pixels)
+
+    def convolved(values: Tensor, weights: Tensor) -> Tensor:
+        products = torch.einsum("ncyxij,kcij->nkyxij", tiles(values), at_points(weights, taps))
+        return (outputs.T @ products @ outputs).transpose(3, 4).flatten(2, 3).flatten(3, 4)
+
+    output_tiles = at_points(gradient.unfold(2, 4, 4).unfold(3, 4, 4), outputs)
+    sums = torch.einsum("ncyxij,nkyxij->kcij", tiles(images), output_tiles)
+    turned = weights.transpose(0, 1).flip(2, 3)
+    return [convolved(images, weights), convolved(gradient, turned), taps.T @ sums @ taps]
+
+
+@needs_pairs
+@given(**SHAPES)
+@settings(max_examples=15)
+def test_with_pairs_transformed_values_are_rounded(count, rows, columns, inputs, outputs, seed):
+    images, gradient = (
+        drawn(count, channels, 4 * rows, 4 * columns, seed=seed).bfloat16() for channels in (inputs, outputs)
+    )
+    convolution, given_images = layer(inputs, outputs, seed), images if seed % 2 else images.float()
+    found = passed(convolution, given_images, gradient, ours=True, is_half=True, chosen=PAIRS)
+    weights, bias = (parameter.detach().double() for parameter in convolution.parameters())
+    expected = by_pairs(images.double(), weights, gradient.double())
+    expected = [expected[0] + bias[:, None, None], *expected[1:], gradient.double().sum((0, 2, 3))]
+    assert [each.dtype for each in found] == [torch.bfloat16, given_images.dtype, *SINGLE]
+    output, images_gradient, weights_gradient, bias_gradient = distances(found, expected, gradient).values()
+    assert max(output, images_gradient) < 2**-8, "half of the last digit of the result"
+    assert max(weights_gradient, bias_gradient) < 1e-3, "values on the border of two roundings"
+
+
+@needs_pairs
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(3, 8, 32), (16, 32, 16), (70, 50, 4), (128, 128, 4)])
+def test_with_pairs_errors_are_below_two_percent(inputs, outputs, side):
+    convolution = layer(inputs, outputs)
+    images, gradient = drawn(130, inputs, side, side).bfloat16(), drawn(130, outputs, side, side).bfloat16()
+    found = passed(convolution, images, gradient, ours=True, is_half=True, chosen=PAIRS)
+    exact = passed(convolution.double(), images.double(), gradient.double(), ours=False)
+    assert max(distances(found, exact).values()) < 0.02
+
+
 @pytest.mark.parametrize(
-    ("is_half", "chosen"), [(False, KERNEL), (True, KERNEL), pytest.param(True, AMX, marks=needs_amx)]
+    ("is_half", "chosen"),
+    [
+        *((False, KERNEL), (True, KERNEL)),
+        pytest.param(True, PAIRS, marks=needs_pairs),
+        pytest.param(True, AMX, marks=needs_amx),
+    ],
 )
 def test_results_do_not_depend_on_threads(is_half, chosen):
     convolution, images, gradient = layer(20, 40), drawn(9, 20, 12, 8), drawn(9, 40, 12, 8)
@@ -180,10 +249,10 @@ def test_results_do_not_depend_on_threads(is_half, chosen):
     assert all(torch.equal(one, other) for later in found[1:] for one, other in zip(found[0], later, strict=True))
 
 
-@pytest.mark.parametrize("chosen", [KERNEL, pytest.param(AMX, marks=needs_amx)])
+@pytest.mark.parametrize("chosen", [KERNEL, with_pairs, with_amx])
 def test_an_image_does_not_depend_on_its_batch(chosen):
     convolution, images = layer(16, 16), drawn(70, 16, 8, 8)
-    with torch.autocast("cpu", torch.bfloat16, enabled=chosen == AMX):
+    with torch.autocast("cpu", torch.bfloat16, enabled=chosen != KERNEL):
         choice = {layer_name(images, convolution): chosen}
         whole = convolve(images, convolution, None, choice)
         assert torch.equal(convolve(images[33:34], convolution, None, choice), whole[33:34])
@@ -234,7 +303,7 @@ def test_where_pytorch_is_slow_in_bfloat16_it_computes_in_float32(monkeypatch):
     assert [each.dtype for each in found] == [torch.bfloat16, torch.bfloat16, *SINGLE]
 
 
-@pytest.mark.parametrize("chosen", [KERNEL, PYTORCH, FLOAT32, pytest.param(AMX, marks=needs_amx)])
+@pytest.mark.parametrize("chosen", [KERNEL, PYTORCH, FLOAT32, with_pairs, with_amx])
 @pytest.mark.parametrize("inputs", [3, 16])
 def test_a_layer_takes_the_chosen_implementation(chosen, inputs, monkeypatch):
     monkeypatch.setattr("ablate.workloads.resnet9.kernels.convolution.is_pytorch_slow_in_bf16", lambda: False)
@@ -245,32 +314,33 @@ def test_a_layer_takes_the_chosen_implementation(chosen, inputs, monkeypatch):
         found = convolve(images, convolution, None, choice)
         theirs = F.conv2d(images, convolution.weight, padding=1)
         assert implementation_of(images, convolution, choice) == chosen
-        assert implementation_of(images[..., 1:], convolution, choice) != KERNEL
+        assert implementation_of(images[..., 1:], convolution, choice) not in (KERNEL, PAIRS)
     if chosen in (PYTORCH, FLOAT32):
         assert torch.equal(found, theirs if chosen == PYTORCH else plain.bfloat16())
-    torch.testing.assert_close(found.float(), plain, rtol=2**-7, atol=2**-5)
-    for other in (FLOAT32, AMX):
+    assert (found - plain).norm() < (0.02 if chosen == PAIRS else 2**-8) * plain.norm()
+    for other in (FLOAT32, PAIRS, AMX):
         choice[convolution_name(inputs, 4, 8, "fp32")] = other
         assert implementation_of(images.float(), convolution, choice) == PYTORCH, "no layer in float32 is rounded"
 
 
-def test_without_amx_the_layers_that_took_it_take_the_default(monkeypatch):
+@pytest.mark.parametrize("lost", [AMX, PAIRS])
+def test_layers_whose_instructions_are_missing_take_the_default(lost, monkeypatch):
     """As in a training that began on another machine."""
     for module in ("convolution", "measure"):
-        monkeypatch.setattr(f"ablate.workloads.resnet9.kernels.{module}.has_amx", lambda: False)
+        monkeypatch.setattr(f"ablate.workloads.resnet9.kernels.{module}.has_{lost}", lambda: False)
     convolution, images = layer(16, 16), drawn(2, 16, 8, 8).bfloat16()
-    choice = {convolution_name(16, 16, 8, "bf16"): AMX, "norm 16@8/1 bf16": KERNEL}
+    choice = {convolution_name(16, 16, 8, "bf16"): lost, "norm 16@8/1 bf16": KERNEL}
     with torch.autocast("cpu", torch.bfloat16):
         assert implementation_of(images, convolution, choice) == implementation_of(images, convolution)
-    assert usable(choice) == {"norm 16@8/1 bf16": KERNEL}, "the run records no AMX"
+    assert usable(choice) == {"norm 16@8/1 bf16": KERNEL}, "the run does not record them"
 
 
-@pytest.mark.parametrize("chosen", [KERNEL, pytest.param(AMX, marks=needs_amx)])
+@pytest.mark.parametrize("chosen", [KERNEL, with_pairs, with_amx])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_nan_and_infinity_propagate_within_their_image(value, chosen):
     images, convolution = drawn(3, 16, 8, 8), layer(16, 16)
     images[1, 4, 3, 3] = value
-    with torch.autocast("cpu", torch.bfloat16, enabled=chosen == AMX):
+    with torch.autocast("cpu", torch.bfloat16, enabled=chosen != KERNEL):
         found = convolve(images, convolution, None, {layer_name(images, convolution): chosen})
     exact = F.conv2d(images, convolution.weight, padding=1)
     assert not found[~exact.isfinite()].isfinite().any()

@@ -19,13 +19,14 @@ from ablate.studies.job import Data, Job
 from ablate.workloads.resnet9 import run
 from ablate.workloads.resnet9.kernels import implementations as table
 from ablate.workloads.resnet9.kernels.compile import compiler
-from ablate.workloads.resnet9.kernels.convolution import has_amx
+from ablate.workloads.resnet9.kernels.convolution import has_amx, has_pairs
 from ablate.workloads.resnet9.kernels.implementations import (
     AMX,
     DEFAULT,
     FLOAT32,
     KERNEL,
     MARGIN,
+    PAIRS,
     PYTORCH,
     ROUNDS,
     Layer,
@@ -212,7 +213,8 @@ def test_a_measurement_covers_what_is_supported_and_changes_no_random_numbers(pr
         for layer in layers_of(bare_net(width=2, batch_norm=True, image_size=16), precision)
     }
     half = {FLOAT32, *([AMX] if has_amx() else [])} if precision == "bf16" else set()
-    assert times[f"conv 2-4@16 {precision}"] == {PYTORCH, KERNEL} | half
+    tiled = {KERNEL, *([PAIRS] if has_pairs() and precision == "bf16" else [])}
+    assert times[f"conv 2-4@16 {precision}"] == {PYTORCH} | tiled | half
     assert times[f"conv 16-16@2 {precision}"] == {PYTORCH} | half, "no whole tiles"
     assert times[f"norm 4@16/2 {precision}"] == {PYTORCH, KERNEL}
     assert torch.get_num_threads() == threads
