@@ -1,4 +1,7 @@
-"""3 x 3 convolution on the CPU and its gradients: Winograd convolution, and matrix instructions for bfloat16 (AMX)."""
+"""3 x 3 convolution on the CPU and its gradients: Winograd convolution, and matrix instructions for bfloat16 (AMX).
+
+Winograd convolution multiplies in float32, or pairs of bfloat16 values where the processor has instructions for them.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +56,10 @@ def convolve(
 ) -> Tensor:
     """Return the convolution of images with a layer's weights, by its implementation in `chosen` or the default one.
 
-    Errors of the kernels are about 1e-6 of the norm, three to five times PyTorch's; in the gradient of the weights they
-    are PyTorch's or less. Under autocast to bfloat16, images are rounded but weights and intermediate values are not,
-    and errors are below PyTorch's. With AMX, weights are rounded as well, as PyTorch does it, but not their gradients.
+    Errors of the kernels are about 1e-6 of the norm, two to seven times PyTorch's. Under autocast to bfloat16, images
+    are rounded but weights and intermediate values are not, and errors are below PyTorch's. With products of pairs, all
+    factors are rounded after their transforms, and errors are about 1 %. With AMX, weights are rounded as well, as
+    PyTorch does it, but not their gradients.
     """
     implementation = implementation_of(images, convolution, chosen)
     if implementation in (KERNEL, PAIRS, AMX):

@@ -169,7 +169,7 @@ def test_with_amx_errors_over_a_whole_batch_are_below_pytorchs(inputs, outputs, 
 
 
 def values_at(points: tuple[float, ...], terms: int) -> Tensor:
-    """Return the powers of the points and of infinity, which give the values there of polynomials with `terms` terms."""
+    """Return powers of the points and of infinity, with which polynomials of `terms` terms are evaluated there."""
     powers = [[point**power for power in range(terms)] for point in points]
     return torch.tensor([*powers, [0.0] * (terms - 1) + [1.0]], dtype=torch.float64)
 
