@@ -29,7 +29,10 @@ from ablate.cores import reduce_garbage_collection, share_cores
 from ablate.errors import UserError, explain
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_OUT_OF_MEMORY = "Out of memory. Use fewer --jobs, or a smaller --batch-size or --width"
+_REASONS = {
+    MemoryError: "Out of memory. Use fewer --jobs, or a smaller --batch-size or --width",
+    RecursionError: "A value in the input is nested too deeply. --debug shows the traceback",
+}
 _COMMANDS: tuple[tuple[str, str, Callable[..., None], type[HelpfulCommand]], ...] = (
     ("Run", "run", run.run, LongCommand),
     ("Run", "sweep", sweep.sweep, StudyCommand),
@@ -68,10 +71,10 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             console.error(str(error))
             raise typer.Exit(error.exit_code) from None
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, RecursionError) as error:
             if shows_tracebacks():
                 raise
-            console.error(explain(error) if isinstance(error, OSError) else _OUT_OF_MEMORY)
+            console.error(explain(error) if isinstance(error, OSError) else _REASONS[type(error)])
             raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
             console.error("Interrupted. The same command resumes the work")

@@ -45,7 +45,7 @@ def read_entry(entry: Path) -> dict[str, Any] | None:
         sizes = metadata["sizes"].items()
         complete = metadata["format"] == FORMAT and {name for name, _ in sizes} == ARRAY_FILES
         complete = complete and all((entry / name).stat().st_size == size for name, size in sizes)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     return metadata if complete else None
 

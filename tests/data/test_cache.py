@@ -156,6 +156,7 @@ def test_incomplete_entries_are_built_again(tmp_path, cache, file, damage):
     "metadata",
     [
         "[]",
+        "[" * 100_000,
         "{}",
         "null",
         '{"format": 99, "sizes": {}}',

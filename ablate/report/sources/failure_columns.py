@@ -46,7 +46,7 @@ _EXIT_CODE = re.compile(
 )
 _AT = re.compile(rf"(?:{_FILLER})*(?:{_FAILURE})(?:{_FILLER})*(?:{_PLACE})+")
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
-_CODE_CELL = re.compile(r"(-?\d+)(?:\.0)?(?::(\d+))?")
+_CODE_CELL = re.compile(r"(-?\d{1,20})(?:\.0)?(?::(\d{1,20}))?")
 
 
 def plain_name(column: str) -> str:

@@ -47,7 +47,7 @@ def _digits(found: re.Match[str]) -> str:
 def without_seeds(names: Sequence[str], seeds: Sequence[str]) -> list[str]:
     """Return names without their seeds, if in every name that seems to have a seed it is the seed of that run."""
     ends = [_SEED_AT_END.search(name) or _last_inside(name) for name in names]
-    matching = [integer(seed) == int(_digits(found)) for found, seed in zip(ends, seeds, strict=True) if found]
+    matching = [integer(seed) == integer(_digits(found)) for found, seed in zip(ends, seeds, strict=True) if found]
     if not all(matching):
         return list(names)
     return [_without(name, found) or name if found else name for name, found in zip(names, ends, strict=True)]

@@ -34,9 +34,9 @@ def integer(value: object) -> int | None:
     if isinstance(value, int):
         return value
     digits = _INTEGER.fullmatch(value.strip()) if isinstance(value, str) else None
-    if digits:
-        return int(digits[1])
     try:
+        if digits:
+            return int(digits[1])  # of at most 4300 digits
         number = float(value)  # type: ignore[arg-type]  # anything: what is not a number raises TypeError
     except (TypeError, ValueError):
         return None

@@ -167,7 +167,7 @@ def value_of(text: str) -> Any:
     """Return the value of a param's text."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if json.dumps(value) == text else text  # the version 3.10 stays text
 

@@ -131,7 +131,7 @@ def _facts(path: Path) -> dict[str, Any]:
             "std": std,
             "net": net,
         }
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise UserError(f"{path} does not describe weights: delete it to use the classes of the notebook") from None
 
 

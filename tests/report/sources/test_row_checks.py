@@ -89,6 +89,7 @@ def test_words_that_are_left_out_or_unstable_are_named(tmp_path: Path) -> None:
         (paired(["", "", "", "", ""]), {}, r"No seed in .* Choose the seed column with --seed-param NAME"),
         (paired(["nan", "1", "2", "3", "4"]), {}, "The seed is not an integer in line 2"),
         (paired(["1e17", "1", "2", "3", "4"]), {}, "The seed is not an integer in line 2"),
+        (paired(["1" * 5000, "1", "2", "3", "4"]), {}, "The seed is not an integer in line 2"),
     ],
 )
 def test_seeds_that_cannot_be_read_are_an_error(tmp_path: Path, text: str, options: dict, message: str) -> None:

@@ -33,6 +33,7 @@ def test_a_param_keeps_its_value(value: Any) -> None:
 def test_the_text_of_params() -> None:
     assert [text_of(value) for value in (True, 0.01, 16, "adam", None)] == ["true", "0.01", "16", "adam", "null"]
     assert value_of("3.10") == "3.10", "a version, not a number"
+    assert value_of("[" * 6000) == "[" * 6000
 
 
 @given(

@@ -83,6 +83,8 @@ def test_files_of_earlier_versions_have_a_relu(tmp_path):
     facts["net"]["activation"] = "mish"
     description.write_text(json.dumps(facts))
     assert "does not describe weights" in refused(path)
+    description.write_text("[" * 100_000)
+    assert "does not describe weights" in refused(path)
 
 
 def test_weights_with_group_normalisation_need_their_description(tmp_path):

@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
         content = path.read_bytes()
         check_content(path, content)
         return json.loads(content.decode())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnreadableFileError(f"Cannot read {path} as JSON: {error}") from None
 
 
@@ -72,5 +72,5 @@ def read_yaml(path: Path) -> Any:
         check_content(path, content)
         loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # both make text, lists and mappings only
         return yaml.load(content.decode(), loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UnreadableFileError(f"Cannot read {path} as YAML: {str(error).splitlines()[0]}") from None

@@ -34,7 +34,7 @@ def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTabl
     doubled = [path for place, path in enumerate(paths) if path.resolve() in [one.resolve() for one in paths[:place]]]
     if doubled:
         raise UsageError(f"{doubled[0]} is given twice")
-    found = [_read(path, sheet) for path in paths]
+    found = [_readable(path, sheet) for path in paths]
     if sheet is not None and not any(map(_is_excel, paths)):
         raise UsageError("--sheet is for Excel workbooks")
     if len(found) == 1:
@@ -42,6 +42,13 @@ def read_table_files(paths: Sequence[Path], sheet: str | None = None) -> RunTabl
     names = _names(paths)
     own_column = not any(FILE in runs.table.columns for runs in found)
     return joined(names, found, {FILE: [name.partition(".")[0] for name in names]} if own_column else {})
+
+
+def _readable(path: Path, sheet: str | None) -> RunTable:
+    try:
+        return _read(path, sheet)
+    except RecursionError:
+        raise UserError(f"Cannot read {path}: a value is nested too deeply") from None
 
 
 def _read(path: Path, sheet: str | None) -> RunTable:

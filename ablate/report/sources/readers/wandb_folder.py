@@ -108,7 +108,7 @@ def _state(log: WandbLog, path: Path) -> str:
 def _decoded(values: Mapping[str, bytes], path: Path) -> dict[str, Any]:
     try:
         return {name: json.loads(text) for name, text in values.items() if text}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptError(f"{path} has a value that is not JSON") from error
 
 

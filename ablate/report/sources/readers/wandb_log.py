@@ -142,7 +142,7 @@ def read_wandb_log(path: Path, step_param: str | None = None) -> WandbLog:
                 place = end
     except OSError as error:
         raise UnreadableFileError(f"Cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, IndexError, struct.error, TypeError, AttributeError) as error:
+    except (ValueError, IndexError, struct.error, TypeError, AttributeError, RecursionError) as error:
         raise CorruptError(f"{path} is damaged after byte {place:,}") from error
     return found
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ablate.errors import UserError
+from ablate.journal.journal_lines import DamagedJournalError, open_regular
 from ablate.paths import cache_folder
 from ablate.workloads.resnet9.cpu_features import processor_facts
 
@@ -29,6 +30,8 @@ FLAGS = (
     *("-falign-functions=64", "-falign-loops=32"),  # otherwise the speed varies by 2 % with the alignment
     *("-fopenmp", "-shared", "-fPIC"),
 )
+_LONGEST = 900
+"""Seconds after which the compiler is ended. The kernels take less than a minute."""
 
 
 def compiler() -> str | None:
@@ -61,12 +64,13 @@ class UnsafeCacheError(UserError):
 
 
 def _check_private(folder: Path) -> None:
-    """Raise UnsafeCacheError if others can write to a folder whose libraries this process would execute."""
-    found = folder.stat()
-    if not _is_private(found):
+    """Raise UnsafeCacheError if others can change or replace a folder whose libraries this process would execute."""
+    parents = [parent.stat().st_mode for parent in (folder.parent, folder.resolve().parent)]
+    is_replaceable = any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in parents)
+    if is_replaceable or not _is_private(folder.stat()):
         raise UnsafeCacheError(
-            f"The compiled CPU kernels are not used: {folder} belongs to another user or is writable by others. "
-            "Correct its permissions (chmod go-w), or set ABLATE_CACHE to a folder of your own"
+            f"The compiled CPU kernels are not used: {folder} belongs to another user, or others can write to it or to "
+            "its parent. Correct its permissions (chmod go-w), or set ABLATE_CACHE to a folder of your own"
         )
 
 
@@ -78,20 +82,21 @@ def _load(path: Path) -> ctypes.CDLL | None:
     """Return a library, or None for a missing, damaged or foreign file."""
     try:
         found = path.lstat()
-        if not (
-            stat.S_ISREG(found.st_mode)
-            and _is_private(found)
-            and _digest_path(path).read_text(encoding="utf-8") == _digest(path)
-        ):
+        if not (stat.S_ISREG(found.st_mode) and _is_private(found) and _stored_digest(path) == _digest(path)):
             return None
         return ctypes.CDLL(str(path))
-    except OSError:
+    except (OSError, DamagedJournalError):
         return None
 
 
 def _digest_path(path: Path) -> Path:
     """Return the file with the digest of a library. A truncated library can end the process that loads it."""
     return path.with_suffix(".sha256")
+
+
+def _stored_digest(path: Path) -> str:
+    with open_regular(_digest_path(path)) as file:
+        return file.read(100).decode(errors="replace")
 
 
 def _digest(path: Path) -> str:
@@ -101,24 +106,42 @@ def _digest(path: Path) -> str:
 def _compile(command: str, path: Path) -> Path:
     """Compile into a temporary file and rename it to `path`, so that no process sees a partial library."""
     unfinished = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    done = subprocess.run(
-        [command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise UserError(f"{command} could not compile the CPU kernels: {lines[0]}")
-    unfinished.chmod(0o700)
-    digest = _digest(unfinished)
-    unfinished.replace(path)
     part = unfinished.with_suffix(".part")
-    part.write_text(digest, encoding="utf-8")
-    part.replace(_digest_path(path))
+    try:
+        done = _run([command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)])
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            raise UserError(f"{command} could not compile the CPU kernels: {lines[0]}")
+        unfinished.chmod(0o700)
+        digest = _digest(unfinished)
+        unfinished.replace(path)
+        part.write_text(digest, encoding="utf-8")
+        part.replace(_digest_path(path))
+    finally:
+        for leftover in (unfinished, part):
+            leftover.unlink(missing_ok=True)
     return path
 
 
 def _name(command: str) -> str:
-    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False).stdout
-    return processor_digest(version)
+    return processor_digest(_run([command, "--version"]).stdout)
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the compiler. Raises UserError if it cannot be started or does not end."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_LONGEST,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it did not end within {_LONGEST} s"
+        raise UserError(f"The compiler {command[0]} cannot be used: {reason}") from error
 
 
 def processor_digest(version: str) -> str:

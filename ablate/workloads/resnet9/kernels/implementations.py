@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ablate import console
+from ablate.journal.journal_lines import DamagedJournalError, open_regular
+from ablate.journal.line_format import read_json
 from ablate.workloads.resnet9.plan import Net
 
 KERNEL, PAIRS, AMX, PYTORCH, FLOAT32 = "kernel", "pairs", "amx", "pytorch", "float32"
@@ -28,6 +30,8 @@ ROUNDS, FEWEST, SECONDS = 6, 2, 0.5
 """Repetitions of a measurement: most, fewest, and the processor time after which the fewest suffice."""
 CLEAR, MARGIN = 1.5, 0.97
 """Implementations that take CLEAR times as long are not repeated. One replaces PyTorch's below MARGIN of its time."""
+_LARGEST = 2**24
+"""Bytes of a table that are read. An entry has about 200."""
 
 Times = Mapping[str, float]
 
@@ -162,8 +166,9 @@ def _entry(times: Times) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     """Return the valid entries of a table, none if the file is missing or damaged."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with open_regular(path) as file:
+            table = read_json(file.read(_LARGEST))
+    except (OSError, ValueError, DamagedJournalError):
         return {}
     entries = table.items() if isinstance(table, dict) else ()
     return {name: entry for name, entry in entries if _is_valid(entry)}

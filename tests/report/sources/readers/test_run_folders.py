@@ -326,6 +326,12 @@ def test_an_object_called_config_among_metrics_is_the_configuration(tmp_path: Pa
         ({"a/metrics.csv": "step,loss\nx,2\n3,4\n"}, UserError, "The column step of .* is not a number: 'x'"),
         ({"a/trainer_state.json": "{}"}, UserError, "has no log_history"),
         ({"a/results.json": '{"acc": 1'}, UserError, "Cannot read .*results.json as JSON"),
+        ({"a/results.json": "[" * 10**5}, UserError, "Cannot read .*results.json as JSON"),
+        (
+            {"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "a: " + "[" * 10**4},
+            UserError,
+            "Cannot read .*hparams.yaml as YAML",
+        ),
         ({"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "a: ["}, UserError, "Cannot read .*hparams.yaml as YAML"),
         ({"a/metrics.csv": LIGHTNING, "a/hparams.yaml": "- 1"}, UserError, "contains no parameters by name"),
         (

@@ -41,6 +41,13 @@ def test_messages_name_the_file(tmp_path: Path) -> None:
         study_of("mine", runs, TableOptions(metric="acc"))
 
 
+@pytest.mark.parametrize("value", ["[" * 600 + "]" * 600, '{"a":' * 10**5])
+def test_values_that_are_nested_too_deeply_are_an_error(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, "runs.jsonl", f'{{"seed": 1, "x": {value}}}\n')
+    with pytest.raises(UserError, match=r"Cannot read .*runs\.jsonl: a value is nested too deeply"):
+        read_table_files([path])
+
+
 def test_a_run_in_two_files_is_an_error_that_names_them(tmp_path: Path) -> None:
     text = scores(0.8, "baseline") + "0,0.7,no-x\n"
     paths = [write(tmp_path, name, text) for name in ("a.csv", "b.csv")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.errors import UserError
 from ablate.studies.conditions import RequestedConditions
 from ablate.workloads.resnet9.devices import kernel_error, resolve_conditions
 from ablate.workloads.resnet9.kernels import compile as compile_kernels
@@ -61,3 +63,63 @@ def test_kernels_are_not_loaded_from_a_folder_that_others_can_write(
     assert resolve_conditions(RequestedConditions(device="cpu")).fused is False
     assert capsys.readouterr().err.count(str(own_cache)) == 1
     assert list(own_cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_kernels_are_not_loaded_from_a_folder_that_others_can_replace(own_cache: Path, mode: int) -> None:
+    own_cache.mkdir(mode=0o700)
+    own_cache.parent.chmod(mode)
+    assert ("not used" in str(kernel_error())) == (mode == 0o777)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"0" * 10**6, None])
+def test_a_library_with_a_damaged_digest_is_compiled_again(own_cache: Path, damage: bytes | None) -> None:
+    load = compile_kernels.library.__wrapped__
+    load()
+    (path,) = own_cache.glob("*.sha256")
+    whole = path.read_bytes()
+    path.unlink()
+    if damage is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(damage)
+    assert load().forward_float32 is not None
+    assert path.read_bytes() == whole
+
+
+COMPILERS = {
+    "that fails, with a message that is not UTF-8": (
+        "printf '\\377 error\\n' >&2; echo part > $out; exit 1",
+        "could not compile",
+    ),
+    "that is killed": ("echo part > $out; kill -9 $$", "could not compile"),
+    "that writes nothing": ("exit 0", "cannot be stored"),
+    "that does not end": ("echo part > $out; exec sleep 600", "did not end"),
+}
+
+
+@pytest.mark.parametrize("how", COMPILERS)
+def test_a_failed_compilation_is_an_error_without_leftovers(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, message = COMPILERS[how]
+    program = tmp_path / "compiler"
+    program.write_text(
+        f'#!/bin/bash\nif [ "$1" = --version ]; then printf "\\377"; exit; fi\nout=${{@: -1}}\n{script}\n'
+    )
+    program.chmod(0o700)
+    monkeypatch.setenv("CXX", str(program))
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compile_kernels, "_LONGEST", 2)
+    with pytest.raises(UserError, match=message):
+        compile_kernels.library.__wrapped__()
+    assert list((tmp_path / "cache" / "kernels").iterdir()) == []
+
+
+def test_a_compiler_that_cannot_be_started_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "compiler"
+    program.write_text("#!/nowhere/sh\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("CXX", str(program))
+    with pytest.raises(UserError, match="cannot be used"):
+        compile_kernels.library.__wrapped__()
