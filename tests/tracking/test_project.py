@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -159,6 +161,25 @@ def test_an_invalid_database_is_explained_and_not_changed(tmp_path: Path, conten
     with pytest.raises(StoreError, match="not a complete MLflow database"):
         open_tracker(project).runs()
     assert project.database.read_bytes() == content
+
+
+def test_a_database_is_rolled_back_after_a_crash_in_a_transaction(tmp_path: Path) -> None:
+    """MLflow's own databases have a rollback journal, which a killed process leaves."""
+    project = mlflow_project(tmp_path)
+    script = """if True:
+        import os, sqlite3, sys
+        database = sqlite3.connect(sys.argv[1], isolation_level=None)
+        database.execute("pragma journal_mode = delete")
+        database.execute("pragma cache_size = 1")
+        database.execute("begin")
+        database.execute("update alembic_version set version_num = 'other'")
+        database.execute("create table filler as select randomblob(1000000) as content")
+        os.kill(os.getpid(), 9)
+    """
+    subprocess.run([sys.executable, "-c", script, project.database], check=False)
+    assert project.database.with_name("mlflow.db-journal").stat().st_size > 0
+    assert b"other" in project.database.read_bytes()
+    assert open_tracker(project).runs() == []
 
 
 def test_an_incomplete_database_is_explained(tmp_path: Path) -> None:

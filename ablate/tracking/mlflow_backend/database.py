@@ -154,12 +154,15 @@ def _companions(path: Path) -> list[Path]:
     return [path.with_name(path.name + ending) for ending in _COMPANION_SUFFIXES]
 
 
-def _query(path: Path, query: str) -> tuple[object, ...] | None:
+def _query(path: Path, query: str, mode: str = "ro") -> tuple[object, ...] | None:
+    """Return the first row. After a crash in a transaction, the database is opened for writing, which rolls it back."""
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=20)) as connection:
             row: tuple[object, ...] | None = connection.execute(query).fetchone()
             return row
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK and mode == "ro":
+            return _query(path, query, "rw")
         if "no such table" in str(error):
             return None
         raise StoreError(f"Cannot read the tracking store {path}: {error}") from error
