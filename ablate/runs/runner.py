@@ -224,7 +224,7 @@ def _failure(error: Exception) -> _RunEnd:
     # NumPy and, for devices, torch have classes of their own; for the CPU, torch has none
     is_memory = isinstance(error, MemoryError) or kind.endswith("MemoryError") or "can't allocate memory" in message
     status = "out_of_memory" if is_memory else "failed"
-    return _RunEnd(status, f"{kind}: {message}".splitlines()[0], trace=trace)
+    return _RunEnd(status, f"{kind}: {message.strip()}".splitlines()[0], trace=trace)
 
 
 def _study_file(job: Job) -> Path | None:

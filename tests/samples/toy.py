@@ -62,7 +62,7 @@ def _misfortune(kind: str, log: Log, step: int) -> None:
     first_time = not (log.checkpoint / "struck").exists()
     (log.checkpoint / "struck").write_text("")
     if kind == "error":
-        raise ValueError("burnt\nto ashes")
+        raise ValueError("\nburnt\nto ashes")
     if kind == "memory":
         raise MemoryError("no room")
     if kind == "nan":

@@ -16,6 +16,9 @@ _HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?[^\n]*\n(?:.*\n)*?\s*\1[ \
 _LONGEST = 100_000
 """Number of bytes of a script that are read."""
 
+_TRAP = re.compile(r"\btrap\s+(?:-- )?(['\"])[^'\"]*\bexit 0\s*;?\s*\1[A-Z\d ]*\b(?:EXIT|ERR|0)\b")
+"""A trap that replaces the exit code of a script."""
+
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh"}
 _PREFIXES = {"exec", "env", "nohup", "time", "nice", "command", "(", "{", "!"}
 _PREFIXES |= {"if", "elif", "while", "until", "then", "else", "do"}
@@ -78,6 +81,9 @@ class _Script:
 
 def _hidden(script: _Script, remedy: str) -> str:
     """Return a warning about the first program of a script whose failure is hidden."""
+    where = script.file or "the command"
+    if trap := _TRAP.search(script.text):
+        return f"A failure in {where} is hidden by {' '.join(trap[0].split())}. Leave it out"
     commands = [(words, operator) for words, operator in _commands(script.text) if not _CLOSING.issuperset(words)]
     for place, (words, operator) in enumerate(commands):
         program, later = _program(words), [_last_command(other) for other, _ in commands[place + 1 :]]
@@ -91,7 +97,7 @@ def _hidden(script: _Script, remedy: str) -> str:
             how = f"followed by {later[-1]}"
         else:
             continue
-        name, where = PurePath(program).name, script.file or "the command"
+        name = PurePath(program).name
         if how.startswith("by"):
             return f"A failure of {name} in {where} is hidden {how}. Leave it out"
         return (

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import re
-import shlex
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,16 +10,12 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.pool import ApplyResult, MapResult
-from multiprocessing.popen_fork import Popen as ChildProcess
-from pathlib import PurePath
-from subprocess import Popen
 from typing import Any
 
-_FAILURE = "_noticed_by_ablate"
-"""Attribute of a task with its failure, and of a process that the training itself has ended."""
+from ablate.workloads.custom.unnoticed_processes import Replacement, failures_of_processes, learn_exit_codes
 
-_CRASHES = {-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)}
-_PYTHON = re.compile(r"python[\d.]*|torchrun|accelerate|deepspeed")
+_FAILURE = "_noticed_by_ablate"
+"""Attribute of a task with its failure."""
 
 
 @dataclass
@@ -44,12 +35,6 @@ class Failures:
         """Record a failure, and return it."""
         self.found.append(_Failure(text, is_task))
         return self.found[-1]
-
-    def add_program(self, command: Any, code: int) -> None:
-        """Record the end of a program with an exit code that is not 0, if it is one of Python or a crash."""
-        name = _program(command)
-        if code in _CRASHES or _PYTHON.fullmatch(name):
-            self.add(f"the program {name} ended {_ending(code)}")
 
     @property
     def warning(self) -> str:
@@ -73,18 +58,14 @@ def recorded_failures() -> Iterator[Failures]:
         for replacement in (
             *_of_threads(failures),
             *_of_tasks(failures),
-            *_of_processes(failures),
+            *failures_of_processes(failures.add),
             *_of_logs(failures),
         ):
             stack.enter_context(_replaced(*replacement))
         stack.callback(logging.setLogRecordFactory, logging.getLogRecordFactory())
         logging.setLogRecordFactory(_recording(failures, logging.getLogRecordFactory()))
         yield failures
-        multiprocessing.active_children()  # learns the exit codes of those that have ended
-
-
-_Replacement = tuple[Any, str, Any]
-"""An object, the name of an attribute, and its value in the context."""
+        learn_exit_codes()
 
 
 @contextmanager
@@ -101,7 +82,7 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             setattr(owner, name, before)
 
 
-def _of_threads(failures: Failures) -> Iterator[_Replacement]:
+def _of_threads(failures: Failures) -> Iterator[Replacement]:
     report = threading.excepthook
 
     def record(ended: threading.ExceptHookArgs) -> None:
@@ -112,7 +93,7 @@ def _of_threads(failures: Failures) -> Iterator[_Replacement]:
     yield threading, "excepthook", record
 
 
-def _of_tasks(failures: Failures) -> Iterator[_Replacement]:
+def _of_tasks(failures: Failures) -> Iterator[Replacement]:
     """Yield what records the exceptions of tasks of `concurrent.futures` and of pools of `multiprocessing`."""
     fail = Future.set_exception
 
@@ -157,46 +138,7 @@ def _noting_use(read: Callable[..., Any]) -> Callable[..., Any]:
     return get
 
 
-def _of_processes(failures: Failures) -> Iterator[_Replacement]:
-    """Yield what records exit codes: of child processes of `multiprocessing`, and of programs if they are Python's.
-
-    Other programs end with an exit code that is not 0 for many reasons, so only their crashes count.
-    """
-    shell = os.system
-
-    def system(command: str) -> int:
-        status = shell(command)
-        if status:
-            failures.add_program(command, os.waitstatus_to_exitcode(status))
-        return status
-
-    def learn_program(process: Any, code: int | None) -> None:
-        vars(process)["returncode"] = code
-        if code and _FAILURE not in vars(process):
-            failures.add_program(process.args, code)
-
-    def learn_child(child: Any, code: int | None) -> None:
-        vars(child)["returncode"] = code
-        if code and _FAILURE not in vars(child):
-            failures.add(f"a child process ended {_ending(code)}")
-
-    for owner, learn, send in ((ChildProcess, learn_child, "_send_signal"), (Popen, learn_program, "send_signal")):
-        yield owner, "returncode", property(lambda process: vars(process).get("returncode"), learn)
-        yield owner, send, _noting_end(vars(owner)[send])
-    yield os, "system", system
-
-
-def _noting_end(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that sends a signal to a process, whose end is then no failure."""
-
-    def send_signal(process: Any, *arguments: Any) -> Any:
-        vars(process)[_FAILURE] = True
-        return send(process, *arguments)
-
-    return send_signal
-
-
-def _of_logs(failures: Failures) -> Iterator[_Replacement]:
+def _of_logs(failures: Failures) -> Iterator[Replacement]:
     """Yield what records the exceptions that the training prints."""
     report = traceback.print_exception
 
@@ -210,13 +152,24 @@ def _of_logs(failures: Failures) -> Iterator[_Replacement]:
 
 
 def _recording(failures: Failures, make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    """Return a factory of log records that records errors, with the exception if there is one."""
+
     def record(*arguments: Any, **named: Any) -> logging.LogRecord:
         made = make(*arguments, **named)
-        if made.levelno >= logging.ERROR and made.exc_info and made.exc_info[1] is not None:
-            failures.add(_printed(made.exc_info[1]))
+        if made.levelno >= logging.ERROR:
+            error = made.exc_info[1] if made.exc_info else None
+            failures.add(_printed(error) if error else f"the run logged an error: {_first_line(made)}")
         return made
 
     return record
+
+
+def _first_line(made: logging.LogRecord) -> str:
+    try:
+        text = made.getMessage()
+    except Exception:  # its arguments do not fit
+        text = str(made.msg)
+    return text.strip().partition("\n")[0][:300]
 
 
 def _printed(error: BaseException) -> str:
@@ -225,19 +178,3 @@ def _printed(error: BaseException) -> str:
 
 def _name(error: BaseException) -> str:
     return traceback.format_exception_only(error)[-1].strip()[:300]
-
-
-def _ending(code: int) -> str:
-    return f"with exit code {code}" if code > 0 else f"by {signal.Signals(-code).name}"
-
-
-def _program(command: Any) -> str:
-    """Return the name of the program that a command or its arguments start."""
-    if isinstance(command, (bytes, str)):
-        try:
-            words = shlex.split(os.fsdecode(command))
-        except ValueError:  # an open quotation mark
-            words = []
-        command = [word for word in words if not re.match(r"\w+=", word)]
-    words = [os.fsdecode(word) for word in ([command] if isinstance(command, os.PathLike) else command)]
-    return PurePath(words[0]).name if words else ""

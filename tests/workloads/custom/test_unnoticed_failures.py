@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -57,11 +59,30 @@ def child(signal_number: int = 0) -> None:
     started.join()
 
 
+def forked(code: int) -> None:
+    if not (process := os.fork()):
+        os._exit(code)
+    os.waitpid(process, 0)
+
+
+def not_waited_for() -> None:
+    reading, writing = os.pipe()
+    subprocess.Popen(MISSING, pass_fds=[writing])
+    os.close(writing)
+    os.read(reading, 1)  # returns when the program has ended
+    os.close(reading)
+    time.sleep(0.1)
+
+
 def logged(level: int) -> None:
     try:
         boom()
     except ValueError:
         logging.getLogger("of a test").log(level, "stopped", exc_info=True)
+
+
+def logged_with_wrong_arguments() -> None:
+    logging.getLogger("of a test").makeRecord("", logging.ERROR, "", 0, "at %d: stopped", ("three",), None)
 
 
 def printed() -> None:
@@ -93,11 +114,21 @@ def crashed() -> None:
         (lambda: child(signal.SIGKILL), ""),
         (lambda: logged(logging.ERROR), "the run logged ValueError: no and continued"),
         (lambda: logged(logging.INFO), ""),
+        (lambda: logging.error("at %s: stopped\nmore", 3), "the run logged an error: at 3: stopped"),
+        (logged_with_wrong_arguments, "the run logged an error: at %d: stopped"),
+        (lambda: logging.warning("stopped"), ""),
+        (lambda: forked(3), "a child process ended with exit code 3"),
+        (lambda: forked(0), ""),
+        (lambda: os.spawnv(os.P_WAIT, MISSING[0], MISSING), "a child process ended with exit code 3"),
         (printed, "the run logged ValueError: no and continued"),
         (
             lambda: subprocess.run(MISSING, check=False),
             " ended with exit code 3",
         ),
+        (not_waited_for, " ended with exit code 3"),
+        (lambda: subprocess.run(f"cd . && {shlex.join(MISSING)}", shell=True, check=False), " ended with exit code 3"),
+        (lambda: subprocess.run(["sh", "-c", shlex.join(MISSING)], check=False), " ended with exit code 3"),
+        (lambda: subprocess.run(["sh", "-c", "exit 3; which python"], check=False), ""),
         (lambda: subprocess.run(["false"], check=False), ""),
         (crashed, "the program sh ended by SIGSEGV"),
         (killed, ""),
@@ -106,7 +137,7 @@ def crashed() -> None:
         (lambda: None, ""),
     ],
 )
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning", "ignore::ResourceWarning")
 def test_failures_are_recorded_unless_something_reads_them(happen: Callable[[], object], expected: str) -> None:
     with recorded_failures() as failures:
         happen()
@@ -115,7 +146,13 @@ def test_failures_are_recorded_unless_something_reads_them(happen: Callable[[], 
 
 
 def test_nothing_remains_replaced() -> None:
-    replaced = [(Future, "result"), (Future, "set_exception"), (subprocess.Popen, "send_signal"), (os, "system")]
+    replaced = [
+        (Future, "result"),
+        (Future, "set_exception"),
+        (subprocess.Popen, "send_signal"),
+        (os, "system"),
+        (os, "fork"),
+    ]
     before = [vars(owner)[name] for owner, name in replaced]
     factory, hook = logging.getLogRecordFactory(), threading.excepthook
     with recorded_failures() as failures:
