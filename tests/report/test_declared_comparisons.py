@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
@@ -75,6 +78,23 @@ def test_a_table_without_seeds_is_unpaired_by_number() -> None:
     facts, _ = call("--unpaired")
     assert "unpaired, as declared; seed: none, so the runs are numbered" in facts["answer"]["notes"][-1]
     assert facts["effects"][0]["p"] == pytest.approx(0.00819204210, rel=1e-6)
+
+
+def test_all_pairs_of_unpaired_runs_have_the_test_of_games_and_howell_under_diagnostics() -> None:
+    arms = {"baseline": BASELINE, "few": [92.61, 92.40, 92.85], "more": [*ARM, 92.2]}
+    write(arms)
+    facts, _ = call("--unpaired", "--all-pairs")
+    reference = stats.tukey_hsd(*arms.values(), equal_var=False)
+    (last,) = (row for row in facts["effects"] if row["family"] == "variants: all pairs")
+    p = [stats.ttest_ind(one, other, equal_var=False).pvalue for one, other in itertools.combinations(arms.values(), 2)]
+    assert last["p_holm"] == pytest.approx(multipletests(p, method="holm")[1][2])
+    low, high = (bound[2, 1] for bound in reference.confidence_interval(0.95))
+    text = Path("reports/runs/report.md").read_text()
+    row = f"| more | few | +{last['delta']:.2f} | [{low:.2f}, {high:.2f}] | {reference.pvalue[2, 1]:.3f} |"
+    assert row.replace("| 0.", "| .") in text
+    assert text.count("p (Games-Howell)") == 1
+    call("--all-pairs")
+    assert "Games" not in Path("reports/runs/report.md").read_text()
 
 
 def test_partly_paired_runs_are_paired_and_counted() -> None:

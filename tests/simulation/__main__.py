@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.simulation.all_pairs import simulate_pairs
 from tests.simulation.beyond import simulate_beyond, simulate_targets
 from tests.simulation.coarse import simulate_coarse
 from tests.simulation.factorial import simulate_factorial
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         coarse=simulate_coarse(fewer, options.seed),
         beyond=simulate_beyond(options.repetitions, options.seed),
         targets=simulate_targets(options.repetitions, options.seed),
+        pairs=simulate_pairs(options.repetitions, options.seed),
         levels=simulate_levels(max(1, options.repetitions // LEVEL_SHARE), options.seed),
         level_repetitions=max(1, options.repetitions // LEVEL_SHARE),
     )

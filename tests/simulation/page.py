@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.simulation.all_pairs import PairsRates
 from tests.simulation.beyond import BETWEEN_SD, BeyondRates
 from tests.simulation.coarse import CoarseCell, CoarseRates
 from tests.simulation.factorial import FactorialCell, FactorialRates
@@ -28,6 +29,7 @@ class Simulation:
         coarse: Rates of scores with steps above the margin, with as many studies as factorial designs.
         beyond: Rates of comparisons that are not pairs by seed, with as many studies as single comparisons.
         targets: Shares of studies with a false finding, by the number of runs and the noise, with as many studies.
+        pairs: Rates of all pairs of unpaired variants, with as many studies.
         levels: Rates of factors with levels.
         level_repetitions: Studies per cell of factors with levels.
     """
@@ -42,6 +44,7 @@ class Simulation:
     coarse: Sequence[CoarseRates] = ()
     beyond: Sequence[BeyondRates] = ()
     targets: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    pairs: Sequence[PairsRates] = ()
     levels: Sequence[LevelRates] = ()
     level_repetitions: int = 0
 
@@ -53,6 +56,7 @@ class Simulation:
         found += [f"{_coarse_name(row.cell)}: {miss}" for row in self.coarse for miss in row.misses]
         found += [f"{row.cell.name}: {miss}" for row in self.beyond for miss in row.misses]
         found += [f"{row.cell.name}: {miss}" for row in self.levels for miss in row.misses]
+        found += [miss for row in self.pairs for miss in row.misses]
         limited = {cell: share for cell, share in self.targets.items() if cell[1] != "skewed"}
         above = {cell: share for cell, share in limited.items() if share > FAMILY_WISE}
         found += [f"target, {n} runs, {noise}: {share:.3f} above {FAMILY_WISE}" for (n, noise), share in above.items()]
@@ -111,6 +115,8 @@ def markdown(found: Simulation) -> str:
         *beyond_lines(found),
         "",
         *level_lines(found.levels, found.level_repetitions),
+        "",
+        *pairs_lines(found.pairs, found.repetitions),
     ]
     return "\n".join(lines) + "\n"
 
@@ -162,6 +168,26 @@ def level_lines(rates: Sequence[LevelRates], repetitions: int) -> list[str]:
         *(
             f"| {row.cell.n} | {row.cell.noise} | {row.cell.sd_ratio:g} | "
             f"{' | '.join(f'{share:.3f}' for share in row.false)} | {row.coverage:.3f} |"
+            for row in rates
+        ),
+    ]
+
+
+def pairs_lines(rates: Sequence[PairsRates], repetitions: int) -> list[str]:
+    """Return the section about all pairs of unpaired variants."""
+    return [
+        "## All pairs of unpaired runs",
+        "",
+        f"{repetitions:,} studies per cell, without any difference: the share of studies with a false one among all "
+        "pairs, by Welch's test with Holm's correction, which decides the verdicts (limit "
+        f"{FAMILY_WISE} for equal standard deviations), and by the test of Games and Howell, a sensitivity analysis "
+        "without limits. SD ratio: standard deviation of every second variant divided by that of the others.",
+        "",
+        "| variants | runs of each | noise | SD ratio | Welch and Holm | Games-Howell |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row.cell.variants} | {row.cell.n} | {row.cell.noise} | {row.cell.sd_ratio:g} | {row.holm:.3f} | "
+            f"{row.games_howell:.3f} |"
             for row in rates
         ),
     ]

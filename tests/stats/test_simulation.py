@@ -14,6 +14,8 @@ from ablate.stats.effects import inference, looks, paired_t
 from tests import ROOT
 from tests.simulation import beyond, levels, studies
 from tests.simulation.__main__ import main
+from tests.simulation.all_pairs import CELLS as CELLS_OF_PAIRS
+from tests.simulation.all_pairs import simulate_pairs
 from tests.simulation.beyond import CELLS as CELLS_BEYOND
 from tests.simulation.beyond import simulate_beyond
 from tests.simulation.coarse import simulate_coarse
@@ -117,6 +119,16 @@ def test_the_limits_of_other_repetitions_quote_the_committed_simulation():
     assert f"up to {100 * max(float(share) for _, share in targets):.0f} of 100 studies" in TARGET
 
 
+def test_all_pairs_of_unpaired_runs_hold_their_limits_with_holms_correction_only():
+    few = [cell for cell in CELLS_OF_PAIRS if (cell.variants, cell.n, cell.sd_ratio) == (8, 3, 1)]
+    rates = simulate_pairs(2000, seed=1, cells=few)
+    assert [row for row in rates if row.misses] == []
+    assert rates[0].games_howell > 0.07, "the reason why it does not decide verdicts"
+    page = (ROOT / "reports" / "simulation.md").read_text().split("\n## All pairs of unpaired runs\n")[1]
+    committed = re.findall(r"^\| 8 \| 3 \| normal \| 1 \| (\S+) \| (\S+) \|$", page, re.MULTILINE)
+    assert [float(share) for share in committed[0]] == pytest.approx([rates[0].holm, rates[0].games_howell], abs=0.02)
+
+
 def test_tests_of_levels_hold_their_limits():
     (cell,) = (one for one in CELLS_OF_LEVELS if (one.n, one.noise, one.sd_ratio) == (5, "normal", 1))
     (rates,) = simulate_levels(80, seed=2, cells=[cell])
@@ -131,7 +143,7 @@ def test_tests_of_levels_without_holm_are_detected(monkeypatch):
 
 
 def test_the_committed_simulation_of_levels_holds_its_limits():
-    page = (ROOT / "reports" / "simulation.md").read_text().split("## Factors with levels")[1]
+    page = (ROOT / "reports" / "simulation.md").read_text().split("## Factors with levels")[1].split("\n## ")[0]
     rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ") and "seeds" not in row]
     assert len(rows) == len(CELLS_OF_LEVELS)
     equal = [list(map(float, row[3:])) for row in rows if row[2] == "1"]
@@ -274,7 +286,9 @@ def test_command_writes_markdown(tmp_path, capsys):
     assert code in (0, 1)  # forty repetitions are too few for the limits
     assert text.startswith("# Simulation of the statistics\n")
     paired, rest = text.split("\n## Unpaired runs, folds, data sets, targets\n")
-    beyond, of_levels = rest.split("\n## Factors with levels\n")
+    beyond, rest = rest.split("\n## Factors with levels\n")
+    of_levels, of_pairs = rest.split("\n## All pairs of unpaired runs\n")
+    assert of_pairs.count("\n| 8 | 5 |") == 6
     assert of_levels.count("\n| 5 |") == 6
     assert paired.count("\n| 5 |") == 72 + len(OFTEN)
     assert beyond.count("\n| 5 |") == 3, "targets: one row per kind of noise"

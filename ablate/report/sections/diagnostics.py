@@ -8,6 +8,7 @@ from ablate.report.analysis import Analysis
 from ablate.report.effect_rows import comparison_names
 from ablate.report.formats.markdown_text import MOST_ROWS, bullets, escape, table
 from ablate.report.formats.numbers import DASH, digits_of, interval, plain, probability, signed
+from ablate.report.sections.all_pairs import all_pairs_part
 from ablate.report.sections.head import incomplete_lines
 from ablate.report.sections.partly_paired import partly_paired_part
 from ablate.stats.effects import Effect, sign_flip_can_reach, smallest_sign_flip_p
@@ -46,7 +47,7 @@ def diagnostics(analysis: Analysis) -> str:
         flips = "exact" if few else f"exact up to {MAX_SEEDS_EXACT_FLIPS} seeds"
         columns = [name.format(flips=flips) for name in _COLUMNS]
         parts += [escape(words), table(columns, rows, numeric=range(1, 7))]
-    parts += partly_paired_part(analysis)
+    parts += [*partly_paired_part(analysis), *all_pairs_part(analysis)]
     flipped = [effect for effect in effects if not math.isnan(effect.p_signflip)]
     unreachable = [effect.n for effect in flipped if not sign_flip_can_reach(effect.n, effect.evidence.comparisons)]
     if unreachable:
