@@ -136,7 +136,8 @@ def margin_labels(
     ]
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # computes the layout, and thus the height of labels
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)  # and thus the height of labels
     height = axes.get_window_extent().height  # extents come from Text, since an annotation's include its line
     tallest = max((Text.get_window_extent(note).height for note in notes), default=0.0) / height
     levels = [axes.transAxes.inverted().transform(axes.transData.transform(point))[1] for point in points]

@@ -177,18 +177,20 @@ def rendered(figure: Figure) -> bytes:
 def render(figure: Figure) -> bytes:
     """Return a figure as PNG. Equal figures give equal bytes, without date or software."""
     dots = min(DPI, LARGEST_SIDE / max(figure.get_size_inches()))
-    content = _saved(figure, "png", dots, {"Software": None})
-    return content if figure.images else _with_palette(content)
+    if figure.images:
+        return _saved(figure, "png", dots, {"Software": None})
+    pixels = _saved(figure, "rgba", dots, {})
+    return _with_palette(Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels))
 
 
-def _with_palette(content: bytes) -> bytes:
+def _with_palette(picture: Image.Image) -> bytes:
     """Return a PNG of a chart with at most 256 colours, which is a quarter as large and looks the same."""
-    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    picture = picture.convert("RGB")
     reduced = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     palette = reduced.getpalette() or []
     reduced.putpalette([255 if level > 252 else level for level in palette])  # the background stays white
     buffer = io.BytesIO()
-    reduced.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
+    reduced.save(buffer, "png", compress_level=7, dpi=(DPI, DPI))  # higher levels take five times as long, for 3 %
     return buffer.getvalue()
 
 
@@ -208,9 +210,9 @@ def _saved(figure: Figure, kind: str, dots: float, metadata: Mapping[str, None])
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.dpi = dots
         if figure.axes and (layout := figure.get_layout_engine()):
-            layout.execute(figure)  # otherwise savefig draws twice to compute the layout
-            figure.set_layout_engine("none")
-        figure.savefig(buffer, format=kind, dpi=dots, metadata=dict(metadata))
+            layout.execute(figure)
+            figure.set_layout_engine(None)  # savefig draws a figure with any other engine twice
+        figure.savefig(buffer, format=kind, dpi=dots, metadata=dict(metadata) or None)
     return buffer.getvalue()
 
 

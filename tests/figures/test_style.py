@@ -11,6 +11,8 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from ablate import figures
@@ -40,6 +42,15 @@ def test_equal_input_gives_equal_bytes_without_metadata(rows: list[dict[str, Any
     image = Image.open(io.BytesIO(first))
     assert set(image.info) <= {"dpi"}
     assert image.width == round(WIDTHS["screen"] * style.DPI)
+
+
+def test_a_figure_is_drawn_once_with_one_layout(rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    draw, execute = Figure.draw, ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: (calls.append("draw"), draw(self, renderer)))
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda *args: (calls.append("layout"), execute(*args)))
+    figures.forest(rows, margin=0.5)
+    assert calls == ["layout", "draw"]
 
 
 def test_charts_have_few_colours_on_white_and_pictures_keep_all(

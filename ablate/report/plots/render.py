@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -96,7 +98,8 @@ def figure_pool() -> Iterator[Executor]:
 
 
 def _load() -> None:
-    """Import what drawing needs; leave interruptions to the parent."""
+    """Import what drawing needs; leave interruptions to the parent, and do not unload libraries at the end."""
+    atexit.register(os._exit, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(Exception):  # reported for each plot
         import ablate.figures  # noqa: F401  # loaded before the first plot

@@ -6,7 +6,6 @@ from ablate.stats.effects.inference import (
     PairedT,
     always_valid_half_width,
     paired_t,
-    welch_p,
     wilson,
 )
 from ablate.stats.effects.instability import unreliable_p
@@ -41,6 +40,7 @@ from ablate.stats.effects.sequential import (
 )
 from ablate.stats.effects.sign_flip import sign_flip_p, smallest_sign_flip_p
 from ablate.stats.effects.types import MIN_SEEDS, Average, Comparison, PairedSeeds, Protocol, Verdict
+from ablate.stats.effects.unpaired import welch_p
 
 __all__ = [
     "BUDGET_DIFFERENCES",

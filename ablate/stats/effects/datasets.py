@@ -118,10 +118,10 @@ def _pooled(effect: Effect, rows: Sequence[tuple[str, Effect]], names: Sequence[
 
 def wilcoxon_p(differences: Sequence[float]) -> float:
     """Return the p-value of Wilcoxon's (1945) signed ranks; NaN below ten data sets, or without a difference."""
-    from scipy import stats
-
     if len(differences) < FEW_DATASETS or not any(differences):
         return math.nan
+    from scipy import stats
+
     return float(stats.wilcoxon(differences).pvalue)
 
 
@@ -149,11 +149,11 @@ def average_ranks(means: Mapping[str, Sequence[float]], better: int) -> AverageR
         means: Mean score on each data set, by variant.
         better: +1 if higher is better, else -1.
     """
-    from scipy import stats
-
     table = np.array(list(means.values()), dtype=np.float64)
     if table.ndim != 2 or table.shape[0] < 3 or table.shape[1] < FEW_DATASETS or not np.isfinite(table).all():
         return None
+    from scipy import stats
+
     k, n = table.shape
     ranks = stats.rankdata(-better * table, axis=0).mean(axis=1)
     ordered = dict(sorted(zip(means, ranks.tolist(), strict=True), key=lambda row: row[1]))

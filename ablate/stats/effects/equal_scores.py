@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import special
 
 from ablate.stats.effects.seeds import Seed, spans
 
@@ -155,6 +156,4 @@ def _is_beyond_chance(equal: int, pairs: int, chance: float) -> bool:
     """Return whether so many equal pairs have a negligible probability under Poisson's distribution."""
     if equal < _LEAST or chance > _COARSE:
         return False
-    from scipy.stats import poisson
-
-    return bool(poisson.sf(equal - 1, pairs * chance) < _CHANCE)
+    return bool(special.pdtrc(equal - 1, pairs * chance) < _CHANCE)

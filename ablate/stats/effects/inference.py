@@ -134,20 +134,6 @@ def judge(
     return np.select(list(rules.values()), [CODES[rule] for rule in rules], CODES[Verdict.INCONCLUSIVE])
 
 
-def welch_p(variant: Sequence[float], reference: Sequence[float], tolerance: float = 0.0) -> float:
-    """Return the p-value of Welch's (1947) unpaired t test, as a sensitivity analysis. NaN if neither arm varies."""
-    from scipy import stats
-
-    if len(variant) < 2 or len(reference) < 2:
-        return math.nan
-    exponent = power_of_two(variant, reference)
-    (mean, sd), (other_mean, other_sd) = (moments(np.ldexp(arm, -exponent)) for arm in (variant, reference))
-    if not max(sd, other_sd) > np.ldexp(tolerance, -exponent):
-        return math.nan
-    test = stats.ttest_ind_from_stats(mean, sd, len(variant), other_mean, other_sd, len(reference), equal_var=False)
-    return float(test.pvalue)
-
-
 def wilson(successes: float, n: int, level: float = 1 - ALPHA) -> tuple[float, float]:
     """Return Wilson's (1927) score interval of a proportion. Half successes (ties) are allowed."""
     if n == 0:

@@ -29,10 +29,10 @@ def unreliable_p(
 
 @functools.lru_cache(maxsize=4096)
 def _exact_p(unstable: int, reference_unstable: int, n: int, n_reference: int) -> float:
-    from scipy import stats
-
     if unstable * n_reference <= reference_unstable * n:
         return 1.0
+    from scipy import stats
+
     if max(n, n_reference) > MAX_SEEDS_BOSCHLOO:
         tail = stats.hypergeom.sf(unstable - 1, n + n_reference, unstable + reference_unstable, n)
         return min(1.0, 2 * float(tail))

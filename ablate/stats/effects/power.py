@@ -16,6 +16,7 @@ MAX_EFFECT_SIZE = 10.0
 MOST_SEEDS = 200  # larger numbers are not a plan, and estimates of them are too rough
 LARGEST_EFFECT_SIZE = 1e6  # any family detects it with 3 seeds; SciPy's distribution is NaN for much larger ones
 MIN_SEEDS_FOR_RANGE = 5
+_PLACES = 2**45  # among which the root of the power is bisected
 SD_LEVEL = 0.80  # of the chi-square interval of the SD
 
 
@@ -25,13 +26,17 @@ def power_of_paired_t(effect_size: float, n: int, alpha: float = ALPHA, freedom:
     P(|T'| > t) for the noncentral T' with `freedom` (n - 1 for pairs) degrees of freedom and noncentrality effect_size
     sqrt(n).
     """
-    from scipy import stats
-
     freedom = n - 1 if freedom is None else freedom
     critical, shift = quantile(1 - alpha / 2, freedom), effect_size * math.sqrt(n)
-    near = float(stats.nct.sf(critical, freedom, shift))
-    # the far tail by symmetry: scipy's nct.cdf(-critical, ...) is NaN for one case in ten; beyond 6 it is below 1e-9
-    return near + float(stats.nct.sf(critical, freedom, -shift)) if shift < 6 else near
+    near = noncentral_tail(critical, freedom, shift)
+    # the far tail by symmetry; beyond 6 it is below 1e-9
+    return near + noncentral_tail(critical, freedom, -shift) if shift < 6 else near
+
+
+def noncentral_tail(statistic: float, freedom: float, shift: float) -> float:
+    """Return P(T' > statistic) for the noncentral t with noncentrality `shift`."""
+    tail = 1 - float(special.nctdtr(freedom, shift, statistic))
+    return float(shift > statistic) if math.isnan(tail) else tail  # NaN for some probabilities that are 0 or 1
 
 
 @functools.lru_cache(maxsize=4096)
@@ -40,8 +45,6 @@ def detectable_effect_size(n: int, alpha: float, power: float = POWER, freedom: 
 
     Solved as a bracketed root of the noncentral-t power. Infinite below 3 seeds and above 10 SDs.
     """
-    from scipy import optimize
-
     if n < MIN_SEEDS:
         return math.inf
     high = 1.0 / math.sqrt(n)
@@ -49,12 +52,10 @@ def detectable_effect_size(n: int, alpha: float, power: float = POWER, freedom: 
         high *= 2
         if high > 2 * MAX_EFFECT_SIZE:
             return math.inf
-
-    def lacking(size: float) -> float:
-        return power_of_paired_t(size, n, alpha, freedom) - power
-
-    root = float(optimize.brentq(lacking, 0.0, high, xtol=1e-12))
-    return root if root <= MAX_EFFECT_SIZE else math.inf
+    step = high / _PLACES
+    # scipy.optimize has faster methods, but takes longer to import than all effect sizes of a report
+    place = bisect.bisect_left(range(_PLACES), power, key=lambda at: power_of_paired_t(at * step, n, alpha, freedom))
+    return place * step if place * step <= MAX_EFFECT_SIZE else math.inf
 
 
 def minimum_detectable_effect(

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ablate.stats.effects.inference import correlation, moments, welch_p, wilson
+from ablate.stats.effects.inference import correlation, moments, wilson
 from ablate.stats.effects.pair_statistics import differences, stable_part
 from ablate.stats.effects.sign_flip import sign_flip_p
 from ablate.stats.effects.types import PairedSeeds, Replicates
+from ablate.stats.effects.unpaired import welch_p
 from ablate.stats.metric import Metric
 
 

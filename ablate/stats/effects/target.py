@@ -13,7 +13,7 @@ from scipy import special
 
 from ablate.stats.effects.inference import Floats, moments, quantile, upper_tail
 from ablate.stats.effects.multiple_comparisons import holm
-from ablate.stats.effects.power import MIN_SEEDS_FOR_RANGE, MOST_SEEDS, SD_LEVEL, SeedsRange
+from ablate.stats.effects.power import MIN_SEEDS_FOR_RANGE, MOST_SEEDS, SD_LEVEL, SeedsRange, noncentral_tail
 from ablate.stats.effects.types import ALPHA, EQUAL, MIN_SEEDS, POWER
 
 REACHED, NOT_SHOWN, TOO_FEW = "reached", "not shown", "too few runs"
@@ -132,10 +132,8 @@ def more_runs(gain: float, sd: float, n: int, comparisons: int) -> SeedsRange | 
 
 
 def _runs_needed(size: float, alpha: float) -> int | None:
-    from scipy import stats
-
     def enough(n: int) -> bool:
-        return float(stats.nct.sf(quantile(1 - alpha, n - 1), n - 1, size * math.sqrt(n))) >= POWER
+        return noncentral_tail(quantile(1 - alpha, n - 1), n - 1, size * math.sqrt(n)) >= POWER
 
     if not enough(MOST_SEEDS):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ablate.stats.effects.inference import Floats, PairedT, moments, t_statistics, upper_tail
+from ablate.stats.effects.inference import Floats, PairedT, moments, power_of_two, t_statistics, upper_tail
 from ablate.stats.effects.types import ALPHA, EQUAL
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def welch_t(
     freedom = np.asarray(welch_freedom(*errors, one.shape[-1], other.shape[-1]))
     statistics = t_statistics(mean - other_mean, varying, n, freedom, margin, alpha, comparisons)
     return replace(statistics, sd=sd)
+
+
+def welch_p(variant: ArrayLike, reference: ArrayLike, tolerance: float = 0.0) -> float:
+    """Return the p-value of Welch's test, as a sensitivity analysis of pairs. NaN if neither arm varies."""
+    exponent = power_of_two(variant, reference)
+    one, other = (np.ldexp(np.asarray(arm, dtype=np.float64), -exponent) for arm in (variant, reference))
+    return float(welch_t(one, other, 1.0, tolerance=np.ldexp(tolerance, -exponent)).p)
 
 
 def welch_freedom(error: ArrayLike, other_error: ArrayLike, n: int, other_n: int) -> Floats:
