@@ -92,7 +92,7 @@ def augmentation(*, width: int) -> Measurement:
 
     from ablate.studies.recipe import Recipe
     from ablate.workloads.resnet9 import workload as resnet9
-    from ablate.workloads.resnet9.training import image_transform
+    from ablate.workloads.resnet9.batches import image_transform
 
     count = COUNTS[width]
     epoch = full_recipe(width=width, threads=1, count=count)

@@ -21,7 +21,7 @@ from ablate.workloads.resnet9.gradients import CapturedGradients
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
 from benchmarks.gpu_kit import __main__ as kit
-from benchmarks.gpu_kit import journals, precision
+from benchmarks.gpu_kit import correctness, journals, precision, speed, trainings
 from benchmarks.gpu_kit.bench import Bench, OutOfTimeError
 from benchmarks.gpu_kit.processes import finish
 from benchmarks.gpu_kit.stacked import SideBySide
@@ -65,7 +65,7 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path, par
     assert [*dict.fromkeys(row["part"] for row in rows)] == list(parts)
     assert all(row["eager"] < 1e-6 for row in rows_of(rows, "correctness").values())
     speeds = [row for name, row in rows_of(rows, "speed").items() if name.startswith("width")]
-    assert len(speeds) == 7
+    assert len(speeds) == len(speed.VARIANTS) + 5
     assert all(row["step_ms"] > 0 and row["recipe_s"] > 0 for row in speeds)
     assert "ms" in (tmp_path / "out" / "profiles.txt").read_text()
     parallel = rows_of(rows, "parallel")
@@ -262,11 +262,11 @@ def trained(plan: TrainingPlan, seeds: int) -> list[Training]:
     """Return new trainings in double precision, where rounding is negligible."""
     images = tiny_images(40)
     images = replace(images, mean=images.mean.double(), std=images.std.double())
-    trainings = [Training(plan, images, seed) for seed in range(seeds)]
-    for training in trainings:
+    made = [Training(plan, images, seed) for seed in range(seeds)]
+    for training in made:
         training.model.double()
         training.model.train()
-    return trainings
+    return made
 
 
 @pytest.mark.slow
@@ -288,13 +288,29 @@ def test_seeds_side_by_side_equal_seeds_one_after_the_other() -> None:
             torch.testing.assert_close(found[name], expected.detach(), rtol=1e-6, atol=1e-8, msg=f"{name}, {seed}")
 
 
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", correctness.WAYS)
+def test_every_way_computes_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fake graphs, and without the kernels, which exist on a GPU only."""
+    assert correctness.WAYS.items() >= {name: how for name, how in speed.VARIANTS.items() if "step" in name}.items()
+    graphs = fake_graphs(monkeypatch)
+    how = {key: value for key, value in correctness.WAYS[name].items() if key != "fused"}
+    options = {"width": 4, "batch": 4, "lr": 1e-4}
+    images = trainings.noise(10, "cpu", 16)
+    eager, run = (trainings.training(images, **options, **values) for values in ({}, how))
+    start = torch.cat([parameter.detach().flatten() for parameter in run.parameters])
+    expected, found = (trainings.first_epoch_weights(one) for one in (eager, run))
+    assert (found - expected).norm() <= 1e-3 * (expected - start).norm()
+    assert [graph.replays for graph in graphs] == ([2] if how else [])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_captured_seeds_side_by_side_equal_eager_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(FACTORS.in_order({*FACTORS.baseline} - {"dropout"}), epochs=2)
     eager, captured = (SideBySide(trained(plan, 2), captured=way) for way in (False, True))
     assert isinstance(captured.gradients, CapturedGradients)
-    graphs = fake_graphs(monkeypatch, lambda: captured.gradients)
+    graphs = fake_graphs(monkeypatch)
     for seeds in (eager, captured, eager, captured):
         seeds.train_epoch()
     assert [graph.replays for graph in graphs] == [2 * 2], "two of three batches in each of two epochs"

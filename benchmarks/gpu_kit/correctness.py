@@ -13,7 +13,13 @@ from benchmarks.gpu_kit.bench import Bench
 from benchmarks.gpu_kit.trainings import Silent, first_epoch_weights, noise, training
 
 BATCH, WIDTH = 16, 8
-WAYS = {"eager": {}, "captured": {"captured": True}, "fused": {"captured": True, "fused": True}}
+WAYS: dict[str, dict[str, Any]] = {
+    "eager": {},
+    "captured": {"captured": True},
+    "fused": {"captured": True, "fused": True},
+    "captured step": {"captured": "step"},
+    "captured step, fused": {"captured": "step", "fused": True},
+}
 DRAWN_ON_DEVICE = "dropout"
 """The component whose random numbers are drawn on the device: they differ between the CPU and a GPU."""
 
@@ -22,7 +28,7 @@ def measure(bench: Bench) -> None:
     """Compare some steps of every factor on the CPU and on the GPU, in float32, in every way of computing them."""
     prepare(threads=bench.size(4, 1))
     for factor in ("no", *(FACTORS if not bench.is_rehearsal else ("augment", "mixup"))):
-        bench.attempt(f"{factor} factor toggled", 3, lambda factor=factor: agreement(bench, factor))
+        bench.attempt(f"{factor} factor toggled", 4, lambda factor=factor: agreement(bench, factor))
 
 
 def agreement(bench: Bench, toggled: str) -> dict[str, Any]:
@@ -44,6 +50,7 @@ def agreement(bench: Bench, toggled: str) -> dict[str, Any]:
         values[name] = float((weights - reference).norm() / moved)
     if on_gpu:
         values["waits"] = waits(training(there, **how, **WAYS["fused"]))
+        values["captured step waits"] = waits(training(there, **how, **WAYS["captured step, fused"]))
     batches = zip(training(here, **how).batches(), training(there, **how).batches(), strict=True)
     values["batches"] = max(float((a[0] - b[0].cpu()).abs().max()) for a, b in batches)
     return values

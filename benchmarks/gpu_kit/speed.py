@@ -15,7 +15,9 @@ from benchmarks.training import matrix_rate, operations_per_image
 
 BATCH, STEPS_OF_A_RECIPE, EPOCHS = 400, 2000, 16
 
-VARIANTS: dict[str, dict[str, bool]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
+    "captured step, fused": {"captured": "step", "fused": True},
+    "captured step": {"captured": "step"},
     "captured, fused": {"captured": True, "fused": True},
     "captured": {"captured": True},
     "fused": {"fused": True},
@@ -32,11 +34,13 @@ def measure(bench: Bench) -> None:
     rate = matrix_rate(threads=1, device=bench.device)() if not bench.is_rehearsal else 1e12
     bench.record("bf16 matrix rate", tflops=rate / 1e12)
     width = bench.size(64, 8)
-    bench.attempt("profile", 10, lambda: profile(bench, images, width, batch, **VARIANTS["captured, fused"]))
+    for name in ("captured, fused", "captured step, fused"):
+        how = VARIANTS[name]
+        bench.attempt(f"profile, {name}", 10, lambda how=how: profile(bench, images, width, batch, **how))
     for name, how in VARIANTS.items():
         bench.attempt(f"width {width}, {name}", 5, lambda how=how: speed(bench, images, width, batch, rate, **how))
     narrow = bench.size(16, 4)
-    for name in ("captured, fused", "captured", "eager"):
+    for name in ("captured step, fused", "captured step", "captured, fused", "captured", "eager"):
         how = VARIANTS[name]
         bench.attempt(f"width {narrow}, {name}", 5, lambda how=how: speed(bench, images, narrow, batch, rate, **how))
     if not bench.is_rehearsal:  # last: it compiles for half a minute

@@ -1,4 +1,4 @@
-"""A CUDA graph on the CPU: what `CapturedGradients` needs of torch.cuda."""
+"""A CUDA graph on the CPU: what the capture needs of torch.cuda."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Generator, Tensor
-
-from ablate.workloads.resnet9.gradients import CapturedGradients
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 
 class FakeStream:
@@ -19,12 +19,17 @@ class FakeStream:
 
 
 class FakeGraph:
-    """A CUDA graph on the CPU: its capture changes nothing, a replay computes and overwrites the captured results."""
+    """A CUDA graph on the CPU.
 
-    def __init__(self, captured: CapturedGradients) -> None:
-        self.captured = captured
+    As on a GPU, the capture changes nothing, and a replay runs the captured operations, not Python: each with the same
+    memory and the same numbers, whatever the code would do now. Operations whose result the host reads cannot be
+    captured.
+    """
+
+    def __init__(self) -> None:
         self.generators: list[Generator] = []
         self.states: list[Tensor] = []
+        self.operations: list[tuple[Callable[[], Any], list[Tensor]]] = []
         self.replays = 0
 
     def register_generator_state(self, generator: Generator) -> None:
@@ -33,35 +38,67 @@ class FakeGraph:
 
     @contextmanager
     def capture(self) -> Iterator[None]:
-        buffers = [buffer.clone() for buffer in self.captured.eager.model.buffers()]
         states = [generator.get_state() for generator in self.generators]
-        yield
-        for buffer, before in zip(self.captured.eager.model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
+        with Recorder(self) as recorder:
+            yield
+        recorder.undo()
         for generator, state in zip(self.generators, states, strict=True):
             generator.set_state(state)
-        for value in (self.captured.result, *self._gradients()):
-            value.fill_(torch.nan)
 
+    @torch.no_grad()
     def replay(self) -> None:
-        gradients = self.captured.gradients
-        result = self.captured.eager(*self.captured.inputs)
-        for mine, found in zip(gradients, self._gradients(), strict=True):
-            assert mine is not None
-            mine.copy_(found)
-        self.captured.result.copy_(result)
+        for operation, results in self.operations:
+            found = [one for one in tree_leaves(operation()) if isinstance(one, Tensor)]
+            for mine, new in zip(results, found, strict=True):
+                if mine.data_ptr() != new.data_ptr():
+                    mine.copy_(new)
         self.replays += 1
 
-    def _gradients(self) -> list[Tensor]:
-        return [parameter.grad for parameter in self.captured.eager.parameters if parameter.grad is not None]
+
+class Recorder(TorchDispatchMode):
+    """Records the operations of a capture, and the memory that was there before it."""
+
+    def __init__(self, graph: FakeGraph) -> None:
+        super().__init__()
+        self.graph = graph
+        self.before: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+        self.made: dict[int, Tensor] = {}
+
+    def __torch_dispatch__(self, operator: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        options = options or {}
+        if torch.Tag.data_dependent_output in operator.tags:
+            raise RuntimeError(f"the host waits for {operator}")
+        for tensor in tensors((arguments, options)):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in self.made and storage.data_ptr() not in self.before:
+                self.before[storage.data_ptr()] = (storage, storage.clone())
+        result = operator(*arguments, **options)
+        results = tensors(result)
+        for tensor in results:
+            if tensor.untyped_storage().data_ptr() not in self.before:
+                self.made[tensor.untyped_storage().data_ptr()] = tensor
+        self.graph.operations.append((lambda: operator(*arguments, **options), results))
+        return result
+
+    def undo(self) -> None:
+        """Restore the memory that was there, and make results useless until they are computed by a replay."""
+        for storage, values in self.before.values():
+            storage.copy_(values)
+        for tensor in self.made.values():
+            if tensor.is_floating_point():
+                tensor.detach().fill_(torch.nan)
 
 
-def fake_graphs(monkeypatch: pytest.MonkeyPatch, captured: Callable[[], CapturedGradients]) -> list[FakeGraph]:
-    """Replace torch.cuda's graphs and streams; return the list of the graphs that will be made for `captured()`."""
+def tensors(values: Any) -> list[Tensor]:
+    return [one for one in tree_leaves(values) if isinstance(one, Tensor)]
+
+
+def fake_graphs(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
+    """Replace torch.cuda's graphs and streams; return the list of the graphs that will be made."""
     graphs: list[FakeGraph] = []
 
     def graph() -> FakeGraph:
-        graphs.append(FakeGraph(captured()))
+        graphs.append(FakeGraph())
         return graphs[-1]
 
     fakes: dict[str, Any] = {

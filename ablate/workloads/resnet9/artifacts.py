@@ -12,9 +12,10 @@ from ablate import console
 from ablate.data import Dataset
 from ablate.studies.job import Log
 from ablate.studies.recipe import Recipe
+from ablate.workloads.resnet9.batches import image_transform
 from ablate.workloads.resnet9.images import Images, Parts, load_parts
 from ablate.workloads.resnet9.plan import TrainingPlan
-from ablate.workloads.resnet9.training import Training, image_transform
+from ablate.workloads.resnet9.training import Training
 from ablate.workloads.resnet9.workload import training_plan
 
 

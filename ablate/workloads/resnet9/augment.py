@@ -1,8 +1,8 @@
 """Data augmentation of whole batches, independent per image, on the device of the batch.
 
 Images are floats in [0, 1], N x C x H x W; functions that also take targets expect normalised images. Each function
-draws a fixed number of values per image from the given generator, and no other random numbers. The generator is on the
-CPU and its values are copied to the device without waiting, so that a seed's crops are the same on every device.
+draws a fixed number of values per image from the given random stream, by `drawn`, and no other random numbers. They are
+drawn on the CPU and copied to the device without waiting, so that a seed's crops are the same on every device.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from ablate.workloads.resnet9.draws import Stream, drawn
 
-def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float) -> Tensor:
+
+def crop_and_flip(images: Tensor, stream: Stream, *, pad: int, flip: float) -> Tensor:
     """Pad each image by reflection, crop it at random to its size, and flip it with probability `flip`.
 
     The distribution is that of torchvision's RandomCrop(padding_mode="reflect") and RandomHorizontalFlip.
@@ -23,8 +25,8 @@ def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float
     count, channels, height, width = images.shape
     if pad >= min(height, width):
         raise ValueError(f"Images of {height} x {width} pixels are too small for reflection padding of {pad}")
-    shifts = _integers(2 * count, 2 * pad + 1, generator, images.device).view(2, count) - pad
-    flipped = _uniform(count, generator, images.device) < flip
+    shifts = _integers(2 * count, 2 * pad + 1, stream, images.device).view(2, count) - pad
+    flipped = _uniform(count, stream, images.device) < flip
     rows = _reflect(torch.arange(height, device=images.device) + shifts[0, :, None], height)  # N x H
     columns = _reflect(torch.arange(width, device=images.device) + shifts[1, :, None], width)  # N x W
     columns = torch.where(flipped[:, None], columns.flip(1), columns)
@@ -34,27 +36,25 @@ def crop_and_flip(images: Tensor, generator: Generator, *, pad: int, flip: float
     return moved.gather(3, columns[:, None, None].expand_as(moved))
 
 
-def color_jitter(
-    images: Tensor, generator: Generator, *, brightness: float, contrast: float, saturation: float
-) -> Tensor:
+def color_jitter(images: Tensor, stream: Stream, *, brightness: float, contrast: float, saturation: float) -> Tensor:
     """Scale brightness, then contrast, then saturation of each image by random factors around 1."""
-    draws = (2 * _uniform(3 * len(images), generator, images.device) - 1).view(3, -1, 1, 1, 1)
+    draws = (2 * _uniform(3 * len(images), stream, images.device) - 1).view(3, -1, 1, 1, 1)
     images = (images * (1 + draws[0] * brightness)).clamp(0, 1)
     images = torch.lerp(_grey(images).mean((2, 3), keepdim=True), images, 1 + draws[1] * contrast).clamp(0, 1)
     return torch.lerp(_grey(images).expand_as(images), images, 1 + draws[2] * saturation).clamp(0, 1)
 
 
-def rotate(images: Tensor, generator: Generator, *, degrees: float) -> Tensor:
+def rotate(images: Tensor, stream: Stream, *, degrees: float) -> Tensor:
     """Rotate each image by a random angle of at most `degrees`, with reflection padding."""
-    angles = (2 * _uniform(len(images), generator, images.device) - 1) * math.radians(degrees)
+    angles = (2 * _uniform(len(images), stream, images.device) - 1) * math.radians(degrees)
     zeros = torch.zeros_like(angles)
     matrix = torch.stack([angles.cos(), -angles.sin(), zeros, angles.sin(), angles.cos(), zeros], dim=1)
     return _resample(images, matrix.view(-1, 2, 3))
 
 
-def resized_crop(images: Tensor, generator: Generator, *, smallest: float) -> Tensor:
+def resized_crop(images: Tensor, stream: Stream, *, smallest: float) -> Tensor:
     """Crop a random part of each image (area at least `smallest`, aspect 3/4 to 4/3) and resize it to the full size."""
-    area, ratio, x, y = _uniform(4 * len(images), generator, images.device).view(4, -1)
+    area, ratio, x, y = _uniform(4 * len(images), stream, images.device).view(4, -1)
     area = smallest + (1 - smallest) * area
     aspect = ((2 * ratio - 1) * math.log(4 / 3)).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
@@ -63,19 +63,19 @@ def resized_crop(images: Tensor, generator: Generator, *, smallest: float) -> Te
     return _resample(images, torch.stack([width, zeros, left, zeros, height, top], dim=1).view(-1, 2, 3))
 
 
-def mixup(images: Tensor, targets: Tensor, generator: Generator, *, alpha: float) -> tuple[Tensor, Tensor]:
+def mixup(images: Tensor, targets: Tensor, stream: Stream, *, alpha: float) -> tuple[Tensor, Tensor]:
     """Mix each image and its target with another one of the batch, with one Beta(alpha, alpha) weight per image."""
-    weights = _beta(len(images), alpha, generator, images.device)
-    partner = _uniform(len(images), generator, images.device).argsort()
+    weights = _beta(len(images), alpha, stream, images.device)
+    partner = _uniform(len(images), stream, images.device).argsort()
     mixed = torch.lerp(images[partner], images, weights.view(-1, 1, 1, 1).to(images.dtype))
     return mixed, torch.lerp(targets[partner], targets, weights.view(-1, 1).to(targets.dtype))
 
 
-def cutout(images: Tensor, targets: Tensor, generator: Generator, *, size: int) -> tuple[Tensor, Tensor]:
+def cutout(images: Tensor, targets: Tensor, stream: Stream, *, size: int) -> tuple[Tensor, Tensor]:
     """Set a square of `size` pixels around a random centre to 0, the mean. It may extend beyond the image."""
     count, _, height, width = images.shape
-    top = _integers(count, height, generator, images.device)[:, None] - size // 2
-    left = _integers(count, width, generator, images.device)[:, None] - size // 2
+    top = _integers(count, height, stream, images.device)[:, None] - size // 2
+    left = _integers(count, width, stream, images.device)[:, None] - size // 2
     rows, columns = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
     in_rows, in_columns = (
         (rows >= top) & (rows < top + size),
@@ -84,19 +84,24 @@ def cutout(images: Tensor, targets: Tensor, generator: Generator, *, size: int) 
     return images.masked_fill((in_rows[:, :, None] & in_columns[:, None, :])[:, None], 0), targets
 
 
-def _uniform(count: int, generator: Generator, device: torch.device) -> Tensor:
-    return torch.rand(count, generator=generator, device=generator.device).to(device, non_blocking=True)
+def _uniform(count: int, stream: Stream, device: torch.device) -> Tensor:
+    return drawn(lambda generator: torch.rand(count, generator=generator, device=generator.device), stream, device)
 
 
-def _integers(count: int, below: int, generator: Generator, device: torch.device) -> Tensor:
-    return torch.randint(below, (count,), generator=generator, device=generator.device).to(device, non_blocking=True)
+def _integers(count: int, below: int, stream: Stream, device: torch.device) -> Tensor:
+    def draw(generator: Generator) -> Tensor:
+        return torch.randint(below, (count,), generator=generator, device=generator.device)
+
+    return drawn(draw, stream, device)
 
 
-def _beta(count: int, alpha: float, generator: Generator, device: torch.device) -> Tensor:
-    # PyTorch's beta sampler takes no generator. NumPy's does, and is seeded by a draw from the given one.
-    seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
-    weights = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count))
-    return weights.to(device, torch.float32, non_blocking=True)
+def _beta(count: int, alpha: float, stream: Stream, device: torch.device) -> Tensor:
+    def draw(generator: Generator) -> Tensor:
+        # PyTorch's beta sampler takes no generator. NumPy's does, and is seeded by a draw from the given one.
+        seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+        return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count)).float()
+
+    return drawn(draw, stream, device)
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:

@@ -2,16 +2,16 @@
 
 A graph is captured once per training and launches all kernels of a batch at once. It computes the same values as the
 operations one by one. The batch is prepared and the optimizer applied outside of it, so that random numbers on the CPU,
-the learning rate and the momentum may change at every step.
+the learning rate and the momentum may change at every step; in `captured_step.py` they are part of the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ablate.workloads.resnet9.model import ResNet9, StreamDropout
@@ -83,23 +83,34 @@ class CapturedGradients:
 
     def _capture(self, batch: tuple[Tensor, ...]) -> None:
         self.inputs = [given.clone(memory_format=torch.preserve_format) for given in batch]
-        model = self.eager.model
-        generators = [one.generator for one in model.modules() if isinstance(one, StreamDropout) and one.generator]
-        states = [generator.get_state() for generator in generators]
-        buffers = [buffer.clone() for buffer in model.buffers()]
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch left it untyped
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP):
-                self.eager(*self.inputs)
-        torch.cuda.current_stream().wait_stream(side)
-        with torch.no_grad():
-            for buffer, before in zip(model.buffers(), buffers, strict=True):
-                buffer.copy_(before)
-        self.graph = torch.cuda.CUDAGraph()
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
-            self.graph.register_generator_state(generator)
-        with torch.cuda.graph(self.graph):
-            self.result = self.eager(*self.inputs)
+        self.graph, self.result = capture(lambda: self.eager(*self.inputs), self.eager.model)
         self.gradients = [parameter.grad for parameter in self.eager.parameters]
+
+
+def capture(
+    compute: Callable[[], Tensor], model: nn.Module, changed: Sequence[Tensor] = ()
+) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    """Capture `compute` as a CUDA graph, after a warm-up. Return the graph and the result that a replay overwrites.
+
+    The buffers and the generators of the model, and the other tensors that `compute` changes, stay as they are.
+    """
+    generators = [one.generator for one in model.modules() if isinstance(one, StreamDropout) and one.generator]
+    states = [generator.get_state() for generator in generators]
+    tensors = [*model.buffers(), *changed]
+    before = [tensor.detach().clone() for tensor in tensors]
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch left it untyped
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UP):
+            compute()
+    torch.cuda.current_stream().wait_stream(side)
+    with torch.no_grad():
+        for tensor, values in zip(tensors, before, strict=True):
+            tensor.copy_(values)
+    graph = torch.cuda.CUDAGraph()
+    for generator, state in zip(generators, states, strict=True):
+        generator.set_state(state)
+        graph.register_generator_state(generator)
+    with torch.cuda.graph(graph):
+        result = compute()
+    return graph, result

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,21 +16,6 @@ OptimizerType = TypeVar("OptimizerType", bound=Optimizer)
 
 MUON_MOMENTUM = 0.95
 """The momentum of Muon, unless the schedule changes it."""
-
-
-def make_optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> Optimizer:
-    """Return the plan's optimizer, in PyTorch's fused implementation: one pass over the weights per step.
-
-    Muon has none. Weight decay is an L2 term of the gradient for Adam and SGD, and decoupled for AdamW and Muon.
-    """
-    values, lr, decay = list(parameters), plan.lr, plan.weight_decay
-    if plan.optimizer in ("sgd", "nesterov"):
-        is_nesterov = plan.optimizer == "nesterov"
-        return without_compiler(SGD)(values, lr, momentum=0.9, nesterov=is_nesterov, weight_decay=decay, fused=True)
-    if plan.optimizer == "muon":
-        return without_compiler(MuonWithAdamW)(values, lr, decay)
-    kind = AdamW if plan.optimizer == "adamw" else Adam
-    return without_compiler(kind)(values, lr, weight_decay=decay, fused=True)
 
 
 def without_compiler(optimizer: type[OptimizerType]) -> type[OptimizerType]:
@@ -56,18 +41,21 @@ class MuonWithAdamW(Optimizer):
     its group is the momentum, so that a schedule of beta1 changes both.
     """
 
+    kinds: ClassVar[tuple[type[Muon], type[AdamW]]] = (Muon, AdamW)
+
     def __init__(self, parameters: Sequence[nn.Parameter], lr: float, weight_decay: float) -> None:
         self.filters = [parameter for parameter in parameters if parameter.ndim == 4]
         others = [parameter for parameter in parameters if parameter.ndim != 4]
         self.matrices = [nn.Parameter(_matrix(one.detach(), like=one)) for one in self.filters]
         self.parts: dict[str, Optimizer] = {}
+        muon, adamw = self.kinds
         if self.matrices:
-            self.parts["muon"] = without_compiler(Muon)(
+            self.parts["muon"] = without_compiler(muon)(
                 self.matrices, lr, weight_decay=weight_decay, momentum=MUON_MOMENTUM, adjust_lr_fn="match_rms_adamw"
             )
             self.parts["muon"].param_groups[0]["betas"] = (MUON_MOMENTUM,)
         if others:
-            self.parts["adamw"] = without_compiler(AdamW)(others, lr, weight_decay=weight_decay, fused=True)
+            self.parts["adamw"] = without_compiler(adamw)(others, lr, weight_decay=weight_decay, fused=True)
         super().__init__(self._groups(), {"lr": lr, "betas": (0.9, 0.999)})
 
     @torch.no_grad()
@@ -104,3 +92,30 @@ def _matrix(values: Tensor, *, like: Tensor) -> Tensor:
     if not like.is_contiguous():
         values = values.permute(0, 2, 3, 1)  # channels-last
     return values.flatten(1)
+
+
+KINDS: Mapping[str, type[Any]] = {
+    "sgd": SGD,
+    "nesterov": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "muon": MuonWithAdamW,
+}
+"""The classes of the optimizers by name."""
+
+
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], plan: TrainingPlan, kinds: Mapping[str, type[Any]] = KINDS
+) -> Optimizer:
+    """Return the plan's optimizer, in PyTorch's fused implementation: one pass over the weights per step.
+
+    Muon has none. Weight decay is an L2 term of the gradient for Adam and SGD, and decoupled for AdamW and Muon.
+    """
+    values: dict[str, Any] = {}
+    if plan.optimizer in ("sgd", "nesterov"):
+        values |= {"momentum": 0.9, "nesterov": plan.optimizer == "nesterov"}
+    if plan.optimizer != "muon":
+        values["fused"] = True
+    kind = without_compiler(kinds[plan.optimizer])
+    made: Optimizer = kind(list(parameters), plan.lr, weight_decay=plan.weight_decay, **values)
+    return made

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 from ablate.studies.workload import resolve
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    ImageFunction = Callable[[Tensor, Generator], Tensor]
-    BatchFunction = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
+    from ablate.workloads.resnet9.draws import Stream
+
+    ImageFunction = Callable[[Tensor, Stream], Tensor]
+    BatchFunction = Callable[[Tensor, Tensor, Stream], tuple[Tensor, Tensor]]
     Schedule = Callable[[Optimizer, int], LRScheduler]
 
 

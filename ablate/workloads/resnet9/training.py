@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ablate.seeding import torch_stream
+from ablate.workloads.resnet9.batches import Batch, epoch_order, epoch_stream, epoch_streams, prepare_batch
+from ablate.workloads.resnet9.capturable import make_capturable
+from ablate.workloads.resnet9.captured_step import CapturedStep
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.gradients import CapturedGradients, EagerGradients, Gradients
 from ablate.workloads.resnet9.images import Images
@@ -48,7 +50,8 @@ class Scores:
 class Training:
     """One training: the network, the optimizer and the number of completed epochs.
 
-    `fused` is whether the kernels are used, or the implementation of each layer by name.
+    `fused` is whether the kernels are used, or the implementation of each layer by name. `captured` is whether the
+    gradients are replayed as a CUDA graph, or "step" for the whole step, which is an experiment.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Training:
         precision: str = "fp32",
         compiled: bool = False,
         fused: bool | Mapping[str, str] = False,
-        captured: bool = False,
+        captured: bool | Literal["step"] = False,
     ) -> None:
         self.plan, self.train, self.seed = plan, train, seed
         self.device = train.pixels.device.type
@@ -71,9 +74,13 @@ class Training:
             self.model.fuse(self.implementations)
         features = compiled_features(self.model) if compiled else self.model.features
         eager = EagerGradients(self.model, plan, self.autocast, features)
-        self.gradients: Gradients = CapturedGradients(eager) if captured else eager
+        self.gradients: Gradients = CapturedGradients(eager) if captured is True else eager
         self.parameters = list(self.model.parameters())
-        self.optimizer = make_optimizer(self.parameters, plan)
+        self.captured_step: CapturedStep | None = None
+        if captured == "step":
+            optimizer = make_capturable(self.parameters, plan)
+            self.captured_step = CapturedStep(eager, optimizer, train)
+        self.optimizer = self.captured_step.optimizer if self.captured_step else make_optimizer(self.parameters, plan)
         self.steps_per_epoch = -(-len(train) // plan.batch_size)
         self.total_steps = plan.epochs * self.steps_per_epoch
         self.schedule = plan.schedule(self.optimizer, self.total_steps) if plan.schedule else None
@@ -106,10 +113,9 @@ class Training:
         rates: list[float] = []
         self.model.train()
         self._reseed_dropout()
-        for step, batch in enumerate(self.batches(), start=first_step):
-            sums += self.gradients(*batch)
+        for step, result in enumerate(self._steps(), start=first_step):
+            sums += result
             rates.append(self.optimizer.param_groups[0]["lr"])
-            self.optimizer.step()
             if self.schedule:
                 self.schedule.step()
             if self.average:
@@ -124,22 +130,28 @@ class Training:
             "lr": rates[-1],
         }
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield the batches of the current epoch: normalised images, labels, and targets.
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches of the current epoch."""
+        streams = epoch_streams(self.plan, self.seed, self.epoch)
+        for positions in self._positions():
+            yield prepare_batch(self.plan, self.train, positions, streams)
 
-        Targets are the labels, or probabilities (N x classes) if the plan has steps that change them.
-        """
-        order = torch.randperm(len(self.train), generator=epoch_stream(self.seed, "order", self.epoch))
-        transform = image_transform(self.plan, self.seed, self.epoch)
-        batch_streams = [epoch_stream(self.seed, step.stream, self.epoch) for step in self.plan.batch_steps]
-        for positions in torch.split(order.to(self.device), self.plan.batch_size):
-            images, labels = self.train.scaled(positions)
-            images, targets = self.train.normalised(transform(images)), labels
-            if self.plan.batch_steps:
-                targets = F.one_hot(labels, self.plan.net.classes).float()
-            for batch_step, stream in zip(self.plan.batch_steps, batch_streams, strict=True):
-                images, targets = batch_step.apply(images, targets, stream)
-            yield images, labels, targets
+    def _positions(self) -> Iterable[Tensor]:
+        """Return the positions of the images of each batch of the current epoch."""
+        order = epoch_order(len(self.train), self.seed, self.epoch)
+        return torch.split(order.to(self.device), self.plan.batch_size)
+
+    def _steps(self) -> Iterator[Tensor]:
+        """Take the steps of the current epoch. Yield the sums of each."""
+        if self.captured_step:
+            streams = epoch_streams(self.plan, self.seed, self.epoch)
+            for positions in self._positions():
+                yield self.captured_step(positions, streams)
+            return
+        for batch in self.batches():
+            result = self.gradients(*batch)
+            self.optimizer.step()
+            yield result
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `load_state_dict` needs to resume the training after this epoch."""
@@ -184,23 +196,6 @@ def compiled_features(model: ResNet9) -> Callable[[Tensor], Tensor]:
     arms with the same architecture, share it.
     """
     return torch.compile(model.features, dynamic=False)
-
-
-def epoch_stream(seed: int, purpose: str, epoch: int, device: str = "cpu") -> torch.Generator:
-    """Return the random stream of `purpose` in one epoch. Its name contains the epoch: checkpoints need no state."""
-    return torch_stream(seed, f"{purpose}/epoch {epoch}", device)
-
-
-def image_transform(plan: TrainingPlan, seed: int, epoch: int) -> Callable[[Tensor], Tensor]:
-    """Return the function that applies the plan's image steps to the consecutive batches of an epoch."""
-    streams = [epoch_stream(seed, step.stream, epoch) for step in plan.image_steps]
-
-    def transform(images: Tensor) -> Tensor:
-        for step, stream in zip(plan.image_steps, streams, strict=True):
-            images = step.apply(images, stream)
-        return images
-
-    return transform
 
 
 @torch.no_grad()

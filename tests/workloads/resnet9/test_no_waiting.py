@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,16 +12,18 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ablate.seeding import torch_stream
-from ablate.workloads.resnet9 import model
+from ablate.workloads.resnet9 import batches, captured_step, model
 from ablate.workloads.resnet9 import training as trainer
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.images import Images
 from ablate.workloads.resnet9.plan import TrainingPlan
 from ablate.workloads.resnet9.training import Training
+from ablate.workloads.resnet9.workload import WORKLOAD
 from tests.samples.training import plan_of
 
 IMAGES, BATCH = 40, 16
 ON_GPU = torch.device("cuda")
+OPTIMIZERS = WORKLOAD.setting("optimizer").domain.words
 
 
 class Waits(TorchDispatchMode):
@@ -35,7 +39,7 @@ class Waits(TorchDispatchMode):
             return 1  # a value on the CPU
         result = operator(*arguments, **(options or {}))
         if "copy" in operator.__name__ and any(device != result.device for device in given):
-            self.count += not (options or {}).get("non_blocking", False)
+            self.count += not ((options or {}).get("non_blocking", False) or True in arguments[2:])  # of copy_
         return result
 
 
@@ -55,7 +59,7 @@ class StepLog:
         self.by_step.append(self.waits.count)
 
 
-def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch, **how: Any) -> list[int]:
     """Return how often the host has waited by the end of each step of an epoch; it may read the sums afterwards."""
 
     def build(net, seed, device):
@@ -67,13 +71,13 @@ def waits_by_step(plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> list[i
             parameter.grad = torch.empty_like(parameter)
 
     monkeypatch.setattr(trainer, "build", build)
-    monkeypatch.setattr(trainer, "torch_stream", lambda seed, purpose, device: torch_stream(seed, purpose))
+    monkeypatch.setattr(batches, "torch_stream", lambda seed, purpose, device: torch_stream(seed, purpose))
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, memo: mode, raising=False)  # for copies of a model
     with FakeTensorMode(), Waits() as waits, torch.device(ON_GPU):
         pixels = torch.zeros(IMAGES, 3, 16, 16, dtype=torch.uint8)
         members, half = torch.arange(IMAGES), torch.full((1, 3, 1, 1), 0.5)
-        training = Training(plan, Images(pixels, members % 4, members, half, half), seed=0)
+        training = Training(plan, Images(pixels, members % 4, members, half, half), seed=0, **how)
         log = StepLog(waits)
         with pytest.raises(DataDependentOutputException):  # the sums, once, at the end
             training.train_epoch(log)
@@ -95,6 +99,25 @@ def test_no_step_waits_for_the_device_with_other_values(values, monkeypatch):
     counts = waits_by_step(plan_of(batch_size=BATCH, **values), monkeypatch)
     assert len(counts) == -(-IMAGES // BATCH)
     assert set(counts) == {counts[0]}
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+@pytest.mark.parametrize("name", ["everything", *OPTIMIZERS])
+def test_no_captured_step_waits_for_the_device(name, monkeypatch):
+    """Nor does a capture, which would fail."""
+
+    def capture(compute, model, changed):
+        before = waits.count
+        result = compute()
+        assert waits.count == before
+        return SimpleNamespace(replay=lambda: None), result
+
+    waits = Waits()
+    monkeypatch.setattr(sys.modules[__name__], "Waits", lambda: waits)
+    monkeypatch.setattr(captured_step, "capture", capture)
+    plan = plan_of(FACTORS) if name == "everything" else plan_of(optimizer=name)
+    first, *others = waits_by_step(plan, monkeypatch, captured="step")
+    assert others == [first] * (-(-IMAGES // BATCH) - 1)
 
 
 def test_waiting_would_show(monkeypatch):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Muon
+from torch.optim import SGD, Adam, AdamW, Muon, Optimizer
 
+from ablate.workloads.resnet9.capturable import Capturable, make_capturable
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.model import build
@@ -28,12 +30,16 @@ def plan(optimizer: str, weight_decay: float, lr: float = 0.01) -> TrainingPlan:
     return replace(plan_of([], optimizer=optimizer, lr=lr), weight_decay=weight_decay)
 
 
-def stepped(optimizer: str, weight_decay: float, start: Tensor, gradients: list[Tensor]) -> Tensor:
+def stepped(
+    optimizer: str, weight_decay: float, start: Tensor, gradients: list[Tensor], make: Callable[..., Optimizer]
+) -> Tensor:
     """Return the weights after a step with each of `gradients`."""
     parameter = nn.Parameter(start.clone())
-    made = make_optimizer([parameter], plan(optimizer, weight_decay))
+    made = make([parameter], plan(optimizer, weight_decay))
     for gradient in gradients:
         parameter.grad = gradient.clone()
+        if isinstance(made, Capturable):
+            made.send()
         made.step()
     return parameter.detach()
 
@@ -58,11 +64,12 @@ def by_hand(optimizer: str, weight_decay: float, start: Tensor, gradients: list[
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-def test_optimisers_follow_their_formulas(optimizer, weight_decay):
+@pytest.mark.parametrize("make", [make_optimizer, make_capturable])
+def test_optimisers_follow_their_formulas(make, optimizer, weight_decay):
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(50, generator=generator, dtype=torch.double)
     gradients = [torch.randn(50, generator=generator, dtype=torch.double) for _ in range(4)]
-    result = stepped(optimizer, weight_decay, start, gradients)
+    result = stepped(optimizer, weight_decay, start, gradients, make)
     torch.testing.assert_close(result, by_hand(optimizer, weight_decay, start, gradients), rtol=1e-9, atol=1e-12)
     if weight_decay:
         without = by_hand(optimizer, 0.0, start, gradients)

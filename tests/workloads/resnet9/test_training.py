@@ -18,10 +18,11 @@ from ablate.studies.conditions import Conditions
 from ablate.studies.job import Job
 from ablate.workloads.dispatch import open_data
 from ablate.workloads.resnet9 import workload as resnet9
+from ablate.workloads.resnet9.batches import epoch_stream
 from ablate.workloads.resnet9.checkpoint import Checkpoint
 from ablate.workloads.resnet9.factors import FACTORS
 from ablate.workloads.resnet9.images import Images
-from ablate.workloads.resnet9.training import Training, epoch_stream, evaluate
+from ablate.workloads.resnet9.training import Training, evaluate
 from tests.samples import notebook
 from tests.samples.processes import output_of
 from tests.samples.training import CLASSES, ListLog, differing, plan_of, recipe_of, tiny_images, train, weights
