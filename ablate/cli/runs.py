@@ -42,7 +42,7 @@ def list_runs(
     project = Project.find()
     tracker = store.open_current(project)
     if project.old_file_store and not project.is_new and not store.tracking_uri:
-        console.warning(file_store_advice(project.old_file_store))
+        console.warn_once(file_store_advice(project.old_file_store))
     runs = tracker.runs(experiment)
     if experiment and not runs:
         _check_experiment(experiment, tracker)
@@ -69,11 +69,11 @@ def _empty_list(project: Project, tracker: Tracker, experiment: str | None) -> s
 
     if experiment:
         return "No runs yet. Start with `ablate run --preset demo`"
+    if others := [name for name in tracker.experiments()[:MOST_EXPERIMENTS] if tracker.runs(name)]:
+        return f"No runs of ablate. Experiments of other programs (--experiment NAME): {listed(others)}"
     if waiting := len(Journals(project.journals).paths()):
         delivery = f"The journals have {count(waiting, 'run')}: `ablate sync` delivers them"
         return f"No runs in {tracker.uri}. {delivery}"
-    if others := [name for name in tracker.experiments()[:MOST_EXPERIMENTS] if tracker.runs(name)]:
-        return f"No runs of ablate. Experiments of other programs (--experiment NAME): {listed(others)}"
     return "No runs yet. Start with `ablate run --preset demo`"
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
+"""What SQLAlchemy takes for an escaped character in the path of a database, also where it is part of a name."""
+
+
+def misread_path(database: Path) -> str:
+    """Return why MLflow would misread the path of a database, such as `contains '?'`. An empty text if it would not."""
+    text = str(database)
+    escape = _ESCAPED.search(text)
+    problem = "contains '?'" if "?" in text else f"contains {escape[0]!r}" if escape else ""
+    return problem or ("is not UTF-8" if text.encode(errors="replace").decode() != text else "")
 
 
 def file_store_of(uri: str) -> Path | None:
@@ -65,8 +77,10 @@ def _migration(folder: Path) -> str:
     """Return the commands that migrate a file store to a database that does not exist, and list its runs."""
     folder = folder.absolute()
     place = folder.parent
+    if problem := misread_path(place):
+        return f"rename {place} first, whose path {problem} and would be misread by MLflow"
     names = itertools.chain(["migrated.db"], (f"migrated-{number}.db" for number in itertools.count(2)))
-    database = next(place / name for name in names if not (place / name).exists())
+    database = next(place / name for name in names if not os.path.lexists(place / name))
     source, target = shlex.quote(str(folder)), shlex.quote(f"sqlite:///{database}")
     return f"`mlflow migrate-filestore --source {source} --target {target}`, then {_listing(database)}"
 

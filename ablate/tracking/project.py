@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,11 +10,8 @@ from urllib.parse import urlsplit
 
 from ablate.errors import UsageError
 from ablate.redaction import mask_uri
-from ablate.tracking.file_store import file_store_of, file_store_remedy, has_experiments
+from ablate.tracking.file_store import file_store_of, file_store_remedy, has_experiments, misread_path
 from ablate.wording import nearest
-
-_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
-"""What SQLAlchemy takes for an escaped character in the path of a database, also where it is part of a name."""
 
 _OWN_ENTRIES = ("journal", "studies", "mlflow.db")
 """Entries of `mlruns/`, at least one of which the first command creates."""
@@ -130,18 +126,13 @@ class Project:
 
     @property
     def old_file_store(self) -> Path | None:
-        """The folder `mlruns/`, if an older MLflow wrote its experiments there as files."""
-        return self.mlruns if has_experiments(self.mlruns) else None
+        """The folder `mlruns/` of the project, or of the current folder, if an older MLflow wrote its files there."""
+        return next((folder for folder in (self.mlruns, Path.cwd() / "mlruns") if has_experiments(folder)), None)
 
 
 def _check_path(database: Path) -> None:
     """Raise UsageError for the path of a database that MLflow would misread."""
-    text = str(database)
-    escape = _ESCAPED.search(text)
-    problem = "contains '?'" if "?" in text else f"contains {escape[0]!r}" if escape else ""
-    if not problem and text.encode(errors="replace").decode() != text:
-        problem = "is not UTF-8"
-    if problem:
+    if problem := misread_path(database):
         raise UsageError(f"MLflow cannot open {database}: its path {problem}. Rename that folder, or use --offline")
 
 

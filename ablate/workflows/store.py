@@ -43,7 +43,7 @@ def open_current_store(project: Project, tracking_uri: str | None = None, *, off
     tracker = open_store(project, tracking_uri, offline=offline, only_reads=True)
     if isinstance(tracker, JournalTracker):
         if project.is_new and project.old_file_store:
-            console.warning(file_store_advice(project.old_file_store))
+            console.warn_once(file_store_advice(project.old_file_store))
         warn_refused(tracker.damaged())
     else:
         try:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 from typer.testing import CliRunner
 
 from ablate.cli.app import app
+from ablate.journal.receipt import Receipt, receipt_path
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.tracking import open_tracker
 from ablate.workflows import report_source
@@ -29,7 +31,7 @@ from tests.samples.effects import BASELINE, NO_BATCH_NORM, NO_CLIP, run_table
 from tests.samples.external_store import from_experiment
 from tests.samples.processes import start_program
 from tests.samples.report import record_of, small_study, write_runs
-from tests.samples.tracking import mlflow_project
+from tests.samples.tracking import mlflow_project, write_run
 
 EVENT_FILES = ROOT / "tests" / "samples" / "event_files"
 ARMS = {"baseline": BASELINE, "no-batch-norm": NO_BATCH_NORM, "no-grad-clip": NO_CLIP}
@@ -347,6 +349,8 @@ def test_a_store_of_other_programs_names_its_experiments(tmp_path: Path, monkeyp
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     project = foreign_experiment(tmp_path / "project")
     monkeypatch.chdir(project.root)
+    receipt = Receipt("another store", "0", 1, 0, 0, closed=True)
+    receipt_path(write_run(project)).write_text(json.dumps(asdict(receipt)))  # a run in another store
     listed = CliRunner().invoke(app, ["list"])
     assert "Experiments of other programs (--experiment NAME): theirs" in listed.stderr
     mistyped = "error: Unknown experiment 'their'. Did you mean 'theirs'? Known: "

@@ -61,6 +61,31 @@ def test_a_database_without_all_runs_is_no_copy(store: Path, runs: tuple[str, ..
     assert f"--target sqlite:///{store.parent}/migrated-2.db`" in file_store_advice(store)
 
 
+def test_a_link_to_nothing_is_not_replaced(store: Path) -> None:
+    (store.parent / "migrated.db").symlink_to(store.parent / "missing" / "theirs.db")
+    assert f"--target sqlite:///{store.parent}/migrated-2.db`" in file_store_advice(store)
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b"])
+def test_a_folder_that_mlflow_would_misread_is_to_be_renamed(store: Path, name: str) -> None:
+    store = store.parent.rename(store.parent.with_name(name)) / "mlruns"
+    advice = file_store_advice(store)
+    assert f"rename {store.parent} first, whose path contains" in advice
+    assert "mlflow migrate-filestore" not in advice
+
+
+def test_a_file_store_in_a_folder_of_the_project_is_mentioned_once(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sub").mkdir()
+    store.rename(tmp_path / "sub" / "mlruns")
+    mlflow_project(tmp_path)
+    monkeypatch.chdir(tmp_path / "sub")
+    with suppress(SystemExit, typer.Exit):
+        typer.main.get_command(app)(["list"], standalone_mode=False)
+    assert capsys.readouterr().err.count("mlflow migrate-filestore --source") == 1
+
+
 READING = ["list", "list --json", "show x", "compare a b", "report x", "report --experiment theirs", "delete x --yes"]
 
 
@@ -72,7 +97,7 @@ def test_a_command_that_reads_changes_nothing_in_a_file_store(
     with suppress(SystemExit, typer.Exit):
         typer.main.get_command(app)(command.split(), standalone_mode=False)
     assert sorted(store.rglob("*")) == before
-    assert command.startswith("delete") or "mlflow migrate-filestore --source" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("mlflow migrate-filestore --source") == (not command.startswith("delete"))
 
 
 def test_a_command_that_reads_creates_nothing_in_an_empty_folder(
