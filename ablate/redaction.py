@@ -21,7 +21,9 @@ _OPTION = r"(?P<kept>[?&;][^=&;]*(?:password|passwd|pwd|token|secret|key|signatu
 _WEB_OPTION = re.compile(_OPTION + r"(?P<secret>[^&#]+)", re.IGNORECASE)  # a URL's fragment follows "#"
 _DATABASE_OPTION = re.compile(_OPTION + r"(?P<secret>[^&]+)", re.IGNORECASE)
 
-_SECRET_VARIABLE = re.compile(r"PASSWORD|PASSWD|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|TOKEN(?![A-Z])", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|_PASS(?![A-Z])|SECRET|API_?KEY|ACCESS_?KEY|CREDENTIAL|TOKEN(?![A-Z])", re.IGNORECASE
+)
 _programs: set[str] = set()
 """Secret values in the environments of the programs that this process has started."""
 

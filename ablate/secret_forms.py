@@ -9,41 +9,55 @@ HIDDEN = "***"
 _TOKEN = re.compile(
     r"""(?<![A-Za-z0-9_])(?:
         gh[pousr]_[A-Za-z0-9]{20,} | github_pat_\w{20,} | (?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9]) | AIza[\w\-]{35}
-        | xox[a-z]-[\w\-]{10,} | eyJ[\w\-]{8,}\.[\w\-]{4,}(?:\.[\w\-]*)? | npm_[A-Za-z0-9]{36}
-        | (?:dckr_pat_|lin_api_)[\w\-]{20,} | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | [0-9]{8,10}:AA[\w\-]{33}(?!\w)
+        | xox[a-z]-[\w\-]{10,} | xapp-[\w\-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,}
+        | eyJ[\w\-]{8,}\.[\w\-]{4,}(?:\.[\w\-]*)? | npm_[A-Za-z0-9]{36}
+        | (?:dckr_pat_|lin_api_)[\w\-]{20,} | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | (?:bot)?[0-9]{8,10}:AA[\w\-]{33}(?!\w)
         | (?P<loose>(?:hf_|sk-|[sr]k_live_|[sr]k_test_|glpat-|pypi-|dapi|dop_v1_|ya29\.|SG\.)[\w\-.]{16,})
     )""",
     re.VERBOSE,
 )
 _STARTS = (
-    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "eyJ", "npm_"),
-    *("dckr_pat_", "lin_api_", "shp", ":AA"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "xapp-", "eyJ", "npm_"),
+    *("dckr_pat_", "lin_api_", "shp", ":AA", "AGE-SECRET-KEY-"),
     *("hf_", "sk-", "k_live_", "k_test_", "glpat-", "pypi-", "dapi", "dop_v1_", "ya29.", "SG."),
 )
 _BASE64_LINES = r"(?:(?:\s|\\[nr])+[+\-]?\s?[A-Za-z0-9+/=]{16,76}(?![A-Za-z0-9+/=]))+"
 _PRIVATE_KEY = re.compile(
-    r"(?P<kept>-----BEGIN [A-Z ]*PRIVATE KEY-----)"
+    r"(?P<kept>-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)"
     rf"(?:(?:(?!-----BEGIN )[\s\S]){{1,20000}}?(?P<end>-----END)|{_BASE64_LINES})"
 )
 _HTTP = re.compile(
-    r"(?P<kept>\b(?:Bearer|Basic|Authorization:\s*token)\s+)(?P<value>[\w+/.~\-]{16,}={0,2})", re.IGNORECASE
+    r"(?P<kept>\b(?:Bearer|Basic|Authorization[\"']?:\s*[\"']?[\w\-]{1,30})\s+)(?P<value>[\w+/.~\-]{16,}={0,2})",
+    re.IGNORECASE,
 )
-_WEBHOOK = re.compile(r"(?P<kept>\bhooks\.slack\.com/services/\w+/\w+/)\w{16,}")
+_PHRASE = r"passw(?:or)?d|passphrase"
+_KEY = r"token|secret|credentials?|(?:api|access|secret|private|account|auth|encryption|signing|master)[_\- ]?key"
+_WEBHOOK = re.compile(
+    r"(?P<kept>\b(?:hooks\.slack\.com/services/\w+/\w+|discord(?:app)?\.com/api/webhooks/\d+)/)[\w\-]{16,}"
+)
+_COOKIES = re.compile(
+    r"""(?P<kept>\b(?:cookie["']?[\s:=]{1,4}|curl\b[^\n]{0,200}?\s-b\s+)["']?)(?P<value>[^\n"'\\]+)""", re.IGNORECASE
+)
+_COOKIE = re.compile(r"(?:(?<==)|^)[^\s;,=]+")
+_ELEMENT = re.compile(
+    rf"(?P<kept><[\w.:\-]{{0,40}}?(?:(?P<password>{_PHRASE})|{_KEY})>)(?P<value>[^<>\s]+)(?=</)", re.IGNORECASE
+)
 _PROGRAM = re.compile(
-    r"""(?P<kept>\bsshpass\s+-p\s* | \bcurl\b[^\n]{0,200}?\s-u\s+[^\s:]{1,80}:
-            | (?P<entry>\blogin\s+\S{1,80}\s+password\s+))  # of .netrc
+    r"""(?P<kept>\bsshpass\s+-p\s* | \bcurl\b[^\n]{0,200}?\s(?:-u\s*|--user[\s=])["']?[^\s:"']{1,80}:
+            | \bhttps?\s(?:[^\n]{0,200}?\s)?-a\s+["']?[^\s:"']{1,80}: | \bredis-cli\b[^\n]{0,200}?\s-a\s+
+            | \b(?:mysql(?:dump|admin|import)?|mariadb)\s(?:[^\n]{0,200}?\s)?-p | \bsqlplus\s+[^\s/]{1,80}/
+            | \bdocker\s+login\s(?:[^\n]{0,200}?\s)?-p\s+
+            | (?P<entry>\blogin\s+\S{1,80}\s+password\s+ | \bwandb\s+login\s+(?:--\S+\s+)?))  # that of .netrc
         (?P<value>[^\s"'\\]{4,})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_PROGRAMS = ("sshpass", "curl", "login")
+_PROGRAMS = ("sshpass", "curl", "login", "mysql", "mariadb", "sqlplus", " -a ")
 
-_PHRASE = r"passw(?:or)?d|passphrase"
-_KEY = r"token|secret|credentials?|(?:api|access|secret|private|account|auth|encryption|signing|master)[_\- ]?key"
 _QUOTE = r"(?:\\?[\"'])?"
 _ANNOTATION = rf":\s?+(?![\w.]*(?:{_PHRASE}|{_KEY}))[\w.\[\]| ]{{1,40}}\s?=\s?"
 _ASSIGNMENT = re.compile(
-    rf"(?P<kept>(?:(?P<password>{_PHRASE})|{_KEY}){_QUOTE}\]?"
-    rf"(?P<sign>{_ANNOTATION}|\s{{0,3}}(?:[:=]|=>|:=)\s{{0,3}})(?P<quote>\\?[\"'])?)"
+    rf"(?P<kept>(?:(?P<password>{_PHRASE}|(?<=;)pwd)|{_KEY}){_QUOTE}\]?"
+    rf"(?P<sign>{_ANNOTATION}|\s{{0,3}}(?:[:=]|=>|:=)\s{{0,3}})(?:b(?=[\"']))?(?P<quote>\\?[\"'])?)"
     rf"(?![\w.\-]*(?:{_PHRASE}|{_KEY})\w*[\"']?\s?[:=])"  # another assignment
     r"(?P<value>(?(quote)[^\"'\\\s]+(?=\\?[\"'])|[^\s\"'\\,;&|<>\[\]{}]+))",
     re.IGNORECASE,
@@ -53,10 +67,11 @@ _COMMAND_OPTION = re.compile(
          (?P<value>[^\s"'\\,\]\[)(<>{{}}$*=\-][^\s"'\\,\]\[)(<>]{{3,}})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_NAMES = ("password", "passwd", "passphrase", "token", "secret", "credential", "credentials", "key")
+_NAMES = ("password", "passwd", "passphrase", "pwd", "token", "secret", "credential", "credentials", "key")
 _MAY_BE_ASSIGNED = [re.compile(rf"{name}{_QUOTE}\]?\s{{0,3}}[:=]") for name in _NAMES]
 _MAY_BE_OPTION = re.compile(rf"--[\w\-]*(?:{'|'.join(_NAMES)})")
-_MAY_BE_HTTP = [re.compile(rf"{scheme}\s+[\w+/.~\-]{{16}}") for scheme in ("bearer", "basic", "token")]
+_SCHEMES = ("bearer", "basic", r"authorization[\"']?:\s*[\"']?[\w\-]+")
+_MAY_BE_HTTP = [re.compile(rf"{scheme}\s+[\w+/.~\-]{{16}}") for scheme in _SCHEMES]
 """Searches in lower-case text, which begin with a word and therefore are ten times faster than the patterns above."""
 _FIELD = re.compile(rf"(?:.*[^a-z])?(?:(?P<password>{_PHRASE})|{_KEY})", re.IGNORECASE | re.DOTALL)
 
@@ -76,15 +91,19 @@ def mask_forms(text: str) -> str:
     """
     if any(start in text for start in _STARTS):
         text = _TOKEN.sub(_masked_token, text)
-    if "PRIVATE KEY-----" in text:
+    if "PRIVATE KEY" in text:
         text = _PRIVATE_KEY.sub(lambda found: f"{found['kept']}{HIDDEN}{found['end'] or ''}", text)
     lower = text.lower()
     if any(pattern.search(lower) for pattern in _MAY_BE_HTTP):
         text = _HTTP.sub(_masked_credentials, text)
     if any(pattern.search(lower) for pattern in _MAY_BE_ASSIGNED):
         text = _ASSIGNMENT.sub(_masked_assignment, text)
-    if "hooks.slack" in text:
+    if "hooks.slack" in text or "/webhooks/" in text:
         text = _WEBHOOK.sub(rf"\g<kept>{HIDDEN}", text)
+    if "cookie" in lower or "curl" in lower:
+        text = _COOKIES.sub(_masked_cookies, text)
+    if "</" in text:
+        text = _ELEMENT.sub(_masked_element, text)
     if any(program in lower for program in _PROGRAMS):
         text = _PROGRAM.sub(_masked_argument, text)
     if _MAY_BE_OPTION.search(lower):
@@ -110,6 +129,16 @@ def _masked_token(found: re.Match[str]) -> str:
 
 def _masked_credentials(found: re.Match[str]) -> str:
     return f"{found['kept']}{HIDDEN}" if is_random(found["value"]) else found[0]
+
+
+def _masked_cookies(found: re.Match[str]) -> str:
+    values = _COOKIE.sub(lambda one: HIDDEN if is_random(one[0]) else one[0], found["value"])
+    return f"{found['kept']}{values}"
+
+
+def _masked_element(found: re.Match[str]) -> str:
+    is_secret = _is_given(found["value"]) if found["password"] else is_random(found["value"])
+    return f"{found['kept']}{HIDDEN}" if is_secret else found[0]
 
 
 def _masked_argument(found: re.Match[str]) -> str:

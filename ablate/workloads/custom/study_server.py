@@ -153,6 +153,8 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
         code = 0
     except Terminated:
         code = _TERMINATED
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the process that asked for the run was killed
     except BaseException:
         traceback.print_exc()
     finally:

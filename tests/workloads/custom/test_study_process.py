@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from ablate.journal.run_journal import Journals, load
 from ablate.runs.executors import ProcessExecutor
+from ablate.workloads.custom import study_server
 from tests import ROOT
 from tests.samples.custom import artifact, runs_of
 from tests.samples.processes import is_alive, until
@@ -208,3 +210,18 @@ def test_a_result_of_another_process_is_not_that_of_the_run(tmp_path: Path) -> N
     run = load(path)
     assert run is not None
     assert (run.status, run.error) == ("failed", "its process exited with code 0")
+
+
+def test_a_run_whose_command_was_killed_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"RunRequest": str, "RemoteLog": lambda *_: None, "_result": lambda *_: (None, [])}.items():
+        monkeypatch.setattr(study_server, name, value)
+    ours, its = multiprocessing.Pipe()
+    ours.send("request")
+    ours.close()
+    process = multiprocessing.get_context("fork").Process(target=study_server._run, args=(its, None))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 1
+    assert capfd.readouterr().err == ""
