@@ -244,14 +244,16 @@ def test_with_added_seeds_every_form_states_one_interval(tmp_path: Path, seeds: 
     assert [columns["added_seeds_fw_low"], columns["added_seeds_fw_high"]] == pytest.approx([low, high])
     if math.isinf(low):
         assert effect.verdict.endswith("exploratory: inconclusive")
-        assert report.facts["answer"]["established"] == []
+        assert report.facts["answer"]["exploratory"] == []
         assert report.table[1][0][3] == "infinite"
     else:
         bounds = f"[{low:.2f}, {high:.2f}]"
         assert (effect.verdict.endswith("loss")) == (high < -0.5)
         assert report.table[1][0][3] == bounds
         assert bounds in texts(report)["report.md"]
+        assert len(report.facts["answer"]["exploratory"]) == effect.is_settled
     for form, text in texts(report).items():
+        assert "Established" not in text, form
         if form != "effects.csv":
             assert "[-inf" not in text, form
             assert f"[{effect.ci_low:.2f}, {effect.ci_high:.2f}]" not in text or form in ("report.md", "report.html"), (

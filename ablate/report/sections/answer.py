@@ -92,10 +92,13 @@ def plain_answer(analysis: Analysis) -> list[str]:
 
 
 def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
-    """Return the answer as plain data: all sentences by `established`, `unresolved` and `open`, and `notes`."""
+    """Return the answer as plain data: all sentences by `established`, `exploratory` etc., and `notes`."""
     metric = analysis.study.metric
-    groups = zip(("established", "unresolved", "open"), groups_of(analysis.headline).values(), strict=True)
-    sentences = {name: [effect_sentence(effect, metric) for effect in effects] for name, effects in groups}
+    names, groups = ("established", "exploratory", "unresolved", "open"), groups_of(analysis.headline).values()
+    sentences = {
+        name: [effect_sentence(effect, metric) for effect in effects]
+        for name, effects in zip(names, groups, strict=True)
+    }
     over = {"over_datasets": pooled_sentences(analysis)} if analysis.pooled else {}
     over |= {"levels": level_sentences(analysis)} if analysis.levels.every else {}
     over |= {"target": target_sentences(analysis)} if analysis.targets else {}
@@ -103,7 +106,7 @@ def answer_facts(analysis: Analysis) -> dict[str, list[str]]:
 
 
 def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
-    """Return the effects in three groups: established, unresolved, not established."""
+    """Return the effects in four groups: established, the same but exploratory, unresolved, not established."""
     unresolved = [
         effect
         for effect in effects
@@ -111,10 +114,15 @@ def groups_of(effects: Sequence[Effect]) -> dict[str, list[Effect]]:
     ]
     named = {id(effect) for effect in unresolved}
     return {
-        "Established": [effect for effect in effects if effect.is_settled],
+        "Established": [effect for effect in effects if effect.is_settled and not _is_exploratory(effect)],
+        "Exploratory results": [effect for effect in effects if effect.is_settled and _is_exploratory(effect)],
         "Real effects of unresolved importance": unresolved,
         "Not established": [effect for effect in effects if not effect.is_settled and id(effect) not in named],
     }
+
+
+def _is_exploratory(effect: Effect) -> bool:
+    return "exploratory" in effect.verdict.split(": ")
 
 
 def effect_sentence(effect: Effect, metric: Metric) -> str:
@@ -151,7 +159,7 @@ def _qualifications(effects: Sequence[Effect]) -> list[str]:
         parts.append(f"All verdicts are preliminary (3 or 4 {effects[0].evidence.replicates})")
     elif all(effect.evidence.paired.n < 3 for effect in effects):
         parts.append(f"With fewer than 3 {effects[0].evidence.replicates} these are observations, not results")
-    if all("exploratory" in effect.verdict.split(": ") for effect in effects):
+    if all(map(_is_exploratory, effects)):
         parts.append("All verdicts are exploratory")
     return parts
 
