@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ablate.journal.run_journal import Run
 from ablate.report.search_data import CONDITIONAL
 from ablate.report.study_data import RunCounts
+from ablate.stats.effects.types import Comparison
 from ablate.studies.settings import value_text
 from ablate.studies.workload import caveats, purposes
-from ablate.tracking import StudyRecord
+from ablate.tracking import PlanEntry, StudyRecord
 from ablate.wording import count, in_words, listed, ranges
 
 _NOT_SETTINGS = (
@@ -86,6 +89,18 @@ def differences_text(differences: Mapping[str, Any]) -> list[str]:
     return [
         f"{name} {words[value] if isinstance(value, bool) else value_text(value)}"
         for name, value in differences.items()
+    ]
+
+
+def declared_comparisons(record: StudyRecord, results: Mapping[PlanEntry, Run]) -> list[Comparison]:
+    """Return the study's comparisons. One of which a pair of runs is older than the record was not planned before."""
+    ended = {(entry.variant, entry.seed): run.ended or math.inf for entry, run in results.items()}
+    older = {pair for pair, end in ended.items() if record.since and end < record.since}
+    seeds = {seed for _, seed in older}
+    found = [Comparison.from_dict(row) for row in record.details["comparisons"]]
+    return [
+        replace(one, planned=False) if any({(one.variant, s), (one.reference, s)} <= older for s in seeds) else one
+        for one in found
     ]
 
 

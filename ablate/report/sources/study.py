@@ -12,6 +12,7 @@ from ablate.journal.run_journal import Run
 from ablate.report.sources.artifacts import find_batch, read_correct, read_curves, read_labels
 from ablate.report.sources.conditions import condition_cautions, conditions_facts, no_op_cautions
 from ablate.report.sources.declarations import (
+    declared_comparisons,
     declared_facts,
     declared_limits,
     declared_purposes,
@@ -25,7 +26,7 @@ from ablate.report.sources.recorded_design import design_table, in_question, lev
 from ablate.report.sources.searches import read_searches
 from ablate.report.study_data import RunCounts, StudyData
 from ablate.runs.run_table import judged, run_table
-from ablate.stats.effects import STATUSES, Comparison, Looks, Protocol, missing_runs, replay, start_monitoring
+from ablate.stats.effects import STATUSES, Looks, Protocol, missing_runs, replay, start_monitoring
 from ablate.stats.metric import Metric
 from ablate.tracking import PlanEntry, StudyRecord, Tracker, run_title
 from ablate.wording import count
@@ -60,7 +61,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         runs=_table(runs, metric),
         metric=metric,
         margin=margin,
-        comparisons=[Comparison.from_dict(row) for row in details["comparisons"]],
+        comparisons=declared_comparisons(record, results),
         factors=[str(factor) for factor in details["factors"]],
         design=design_table(details),
         levels=levels_table(details),
