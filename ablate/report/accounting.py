@@ -215,8 +215,10 @@ def nothing_shared(analysis: Analysis) -> tuple[str, str]:
     names = dict.fromkeys(name for row in analysis.study.comparisons for name in (row.reference, row.variant))
     without = [name for name in names if name not in seeds]
     if without:
-        metric = analysis.study.metric.name
-        return f"no run of {listed(without, MOST_VARIANTS)} has {metric}", "Check --metric, its spelling, and --step"
+        named, runs = listed(without, MOST_VARIANTS), analysis.study.runs
+        if not any(runs["variant"].isin(without) & runs["status"].isin(("finished", "unstable"))):
+            return f"no run of {named} has finished", "Check the statuses of the runs, and --status-param"
+        return f"no run of {named} has {analysis.study.metric.name}", "Check --metric, its spelling, and --step"
     return (
         "no seed has a result in both arms of any comparison",
         "Give the arms the same seeds, name the column of the seeds, if it is another one, with --seed-param, or "

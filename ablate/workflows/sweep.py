@@ -122,8 +122,8 @@ class SweepSession:
         except TooManyFailures as error:
             self.recorder.close(self.record, "failed")
             raise UserError(
-                f"{self.max_failures} runs failed, the last one with: {error}. Fix the cause and repeat the command "
-                "with --retry-failed. --max-failures N raises the limit"
+                f"{self.max_failures} runs failed, the last one with: {str(error).rstrip('.')}. Fix the cause "
+                "and repeat the command with --retry-failed. --max-failures N raises the limit"
             ) from None
         except BaseException:
             self.recorder.close(self.record, "killed")

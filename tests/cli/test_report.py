@@ -107,6 +107,9 @@ def test_a_report_without_common_seeds_fails_in_one_line(csv: Path) -> None:
     assert (
         line == "error: The report compares nothing: no run of x has accuracy. Check --metric, its spelling, and --step"
     )
+    rows.assign(status=["finished", "finished", "killed", "failed"]).to_csv(csv, index=False)
+    (line,) = call("--runs", "runs.csv", code=1).stderr.splitlines()[-1:]
+    assert line.startswith("error: The report compares nothing: no run of x has finished. Check the statuses")
     rows.to_csv(csv, index=False)
     (line,) = call("--runs", "runs.csv", "--step", "9", code=1).stderr.splitlines()[-1:]
     assert "no run of baseline, x has accuracy" in line

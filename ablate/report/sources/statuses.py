@@ -187,10 +187,10 @@ def read_statuses(
         unknown = [cell for cell, status in meanings.items() if status is None]
         if unknown:
             where = named_rows(table[table[column].isin(unknown)], row_word, column)
-            word = str(unknown[0]).strip() or "''"
             raise UserError(
-                f"Unknown status in {where}. Give the words of finished runs with --finished-word, for example "
-                f"{word}, or the column of the status with --status-param NAME (none if there is none)"
+                f"Unknown status in {where}. Give the words that mean a finished run with --finished-word (runs with "
+                "other unknown words then count as failed), or the column of the status with --status-param NAME "
+                "(none if there is none)"
             )
         found = [str(meanings[cell]) for cell in table[column]]
         statuses = [new if old == "finished" else old for old, new in zip(statuses, found, strict=True)]
