@@ -18,7 +18,7 @@ from ablate.report.sources.choose_baseline import (
 )
 from ablate.report.sources.columns import find_column, plain, require
 from ablate.report.sources.configuration_keys import VaryingKeys, varying_keys
-from ablate.report.sources.equal_values import canonical
+from ablate.report.sources.equal_values import canonical, is_number
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.seed_column import SEED_IN_NAMES
@@ -72,7 +72,7 @@ def with_named_variants(runs: RunTable, options: TableOptions) -> NamedVariants:
         return _named(runs, options, keys, is_asked=False)
     if runs.names:
         return _by_names(runs, options)
-    raise UsageError(_none_found(keys))
+    raise UsageError(_none_found(keys, _columns_of_scores(table, seed, options)))
 
 
 def _by_names(runs: RunTable, options: TableOptions) -> NamedVariants:
@@ -102,7 +102,20 @@ def taken_columns(table: pd.DataFrame, options: TableOptions, seed: str) -> list
     return [*roles, *status_columns(table, asked or options.status, roles)]
 
 
-def _none_found(keys: VaryingKeys) -> str:
+def _columns_of_scores(table: pd.DataFrame, seed: str, options: TableOptions) -> list[str]:
+    """Return the columns of numbers that vary in a table with one row per seed, which may be one column per variant."""
+    if table[seed].map(canonical).duplicated().any() or (options.metric and find_column(table, options.metric)):
+        return []
+    cells = {str(name): list(filter(None, map(canonical, table[name]))) for name in table.columns if name != seed}
+    return [plain(name) for name, texts in cells.items() if len(set(texts)) > 1 and all(map(is_number, texts))]
+
+
+def _none_found(keys: VaryingKeys, scores: Sequence[str] = ()) -> str:
+    if len(scores) > 1:
+        return (
+            f"No variants found: each seed has one row. If {listed(scores, 3)} are scores of a variant each, write one "
+            "row per run, with columns for the variant, the seed and the score (pandas.melt does)"
+        )
     others = "; ".join(f"{listed(names, 3)} ({reason})" for reason, names in keys.left_out.items())
     return (
         "No variants found: there is no column variant, and no configuration key has values that several runs share"

@@ -36,6 +36,11 @@ def seed_in(name: str) -> str:
     return _digits(found) if found else ""
 
 
+def names_seed(column: str) -> bool:
+    """Return whether a column may have the scores of one seed: `seed_1`, `acc_s0`."""
+    return bool(_SEED_AT_END.search(f"_{column}"))
+
+
 def _last_inside(name: str) -> re.Match[str] | None:
     return next(iter(reversed(list(_SEED_INSIDE.finditer(name)))), None)
 

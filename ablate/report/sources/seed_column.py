@@ -11,7 +11,7 @@ from ablate.report.sources.equal_values import canonical
 from ablate.report.sources.existing_runs import TableOptions
 from ablate.report.sources.known_keys import is_seed
 from ablate.report.sources.readers.run_table import RunTable
-from ablate.report.sources.run_names import seed_in, without_seeds
+from ablate.report.sources.run_names import names_seed, seed_in, without_seeds
 from ablate.wording import listed
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ def with_seeds(runs: RunTable, options: TableOptions) -> tuple[RunTable, TableOp
     if column is None and options.seed == DEFAULT:
         known = listed(plain(str(name)) for name in table.columns) or "none"
         kind = "param" if runs.row_word == "run" else "column"
+        per_seed = [name for name in map(plain, map(str, table.columns)) if names_seed(name)]
+        if len(per_seed) > 1:
+            raise UsageError(
+                f"No seed found, but columns that are named by one: {listed(per_seed, 3)}. Write one row per run, with "
+                "columns for the variant, the seed and the score (pandas.melt and pandas.wide_to_long do)"
+            )
         in_names = ", and no name of a run has one, as in sgd-seed0, sgd/s0 or seed=0,lr=0.1" if runs.are_names else ""
         raise UsageError(
             f"No seed found: no {kind} has a known name of seeds{in_names}. Choose it with --seed-param NAME. "

@@ -233,6 +233,26 @@ def test_the_seed_is_found_by_known_names(name: str) -> None:
     assert seeds_of(study(rows, baseline="1")) == {"baseline": [0, 1, 2], "lr=2": [0, 1, 2]}
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            [{"method": m, "seed_1": "90.1", "seed_2": "9"} for m in "AB"],
+            "No seed found, but.*seed_1, seed_2.*melt",
+        ),
+        (
+            [{"method": m, "acc_s0": "90.1", "acc_s1": "90.3"} for m in "AB"],
+            "named by one: acc_s0, acc_s1.*one row per",
+        ),
+        ([{"seed": s, "A": f"90.{s}", "B": f"91.{s}"} for s in "123"], "If A, B are scores of a variant each.*melt"),
+    ],
+    ids=["a column per seed", "and per metric", "a column per variant"],
+)
+def test_wide_tables_are_refused_with_the_remedy(rows: list[Row], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        study(rows, metric=None, baseline="A")
+
+
 def test_the_seed_is_never_guessed() -> None:
     rows = [{"fold": row.pop("seed"), **row} for row in runs({"lr": "1"}, {"lr": "2"})]
     with pytest.raises(UsageError, match="No seed found: no column has a known name of seeds"):
