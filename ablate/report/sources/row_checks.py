@@ -19,7 +19,6 @@ STEP_COLUMNS = "epoch step globalstep iteration iter trainerglobalstep trainingi
 
 STEP_CHOICES = "--step last, --step NUMBER or --step best:METRIC"
 
-_OPEN = "running"
 _NAMED_ROWS = 5
 
 
@@ -90,7 +89,7 @@ def is_number(text: str) -> bool:
 
 
 def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
-    """Return cautions about excluded and running rows; raise UserError for two results of one variant and seed."""
+    """Return cautions about excluded rows; raise UserError for two results of one variant and seed."""
     cautions = []
     usable = table[table["status"].isin(["finished", "unstable"])]
     doubled = usable[usable.duplicated(["variant", "seed"], keep=False)]
@@ -99,9 +98,6 @@ def check_rows(table: pd.DataFrame, row_word: str, metric: str) -> list[str]:
     empty = table[(table["status"] == "finished") & table[metric].isna()]
     if len(empty):
         cautions.append(f"No {metric} in {named_rows(empty, row_word)}: these finished runs are excluded.")
-    open_runs = table[table["status"] == _OPEN]
-    if len(open_runs):
-        cautions.append(f"Still running: {named_rows(open_runs, row_word)}.")
     return cautions
 
 

@@ -14,6 +14,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
+from ablate.api.results import ComparisonResult
 from ablate.errors import UsageError, UserError
 from ablate.report.analysis import analyse
 from ablate.report.sources.existing_runs import TableOptions, from_table
@@ -301,6 +302,13 @@ def test_a_written_run_table_gives_the_same_effects(tmp_path: Path) -> None:
     second = write_report(again, tmp_path / "again")
     assert (second.folder / "effects.csv").read_text() == (tmp_path / "report" / "effects.csv").read_text()
     assert len(first) == 8
+
+
+def test_a_running_run_is_named_once(tmp_path: Path) -> None:
+    table = rows({"baseline": BASELINE, "no-a": NO_CLIP})
+    table.loc[0, "status"] = "RUNNING"
+    result = ComparisonResult(analyse(study_in(table, tmp_path)))
+    assert [text for text in result.cautions if "unning" in text] == ["Running: baseline (seed 0)."]
 
 
 def test_a_baseline_that_is_still_running_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections import Counter
@@ -31,6 +32,7 @@ from ablate.report.sources.readers.run_table import (
     table_of_rows,
 )
 from ablate.report.sources.readers.table_files import cut_files
+from ablate.report.sources.readers.tensorboard_runs import EVENTS
 from ablate.report.sources.readers.wandb_folder import RUN_FOLDER
 from ablate.wording import count, listed
 
@@ -64,8 +66,11 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         raise UserError(f"Folder not found: {folder}")
     tree, of_wandb = _tree(folder)
     files = _metric_files(tree, metrics_file)
+    of_tensorboard = [path for path, names in tree.items() if path not in files and fnmatch.filter(names, EVENTS)]
     if not files and of_wandb:
         raise UserError(f"{folder} contains folders of W&B runs and no others. Read them with --wandb {folder}")
+    if not files and of_tensorboard and not _candidates(tree):
+        raise UserError(f"{folder} contains TensorBoard logs and no files of metrics. Read it with --tensorboard")
     if not files:
         known = metrics_file or "metrics.csv, trainer_state.json, results.json, ..."
         where = f"No files of metrics ({known}) in {folder.resolve()}"
@@ -76,7 +81,10 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         raise next(iter(unreadable.values()))
     names = {place: place.relative_to(folder).as_posix() if place != folder else folder.resolve().name
              for place in files}  # fmt: skip
-    aside = {UNREADABLE: [names[place] for place in unreadable], NO_METRICS: _idle(tree, files, folder)}
+    idle = _idle(tree, files)
+    other_logs = [path for path in idle if path in of_tensorboard]
+    without = [path.relative_to(folder).as_posix() for path in idle if path not in other_logs]
+    aside = {UNREADABLE: [names[place] for place in unreadable], NO_METRICS: without}
     texts, histories = split_texts({names[place]: run.metrics.curves for place, run in runs.items()})
     rows = {names[place]: {**run.params, **texts[names[place]]} for place, run in runs.items()}
     axes = {run.metrics.axis for run in runs.values()}
@@ -91,7 +99,7 @@ def read_run_folders(folder: Path, step_param: str | None = None, metrics_file: 
         drawn=DrawnCurves(axis=axes.pop() if len(axes) == 1 else "step"),
         are_names=True,
         statement=f"metrics: {listed(sorted({path.name for path in files.values()}), 3)}{_UNENDED * are_unended}",
-        cautions=[*_of_wandb(of_wandb), *_repeated(runs, names), *_shortened(cautions, folder)],
+        cautions=[*_other_logs(of_wandb, other_logs), *_repeated(runs, names), *_shortened(cautions, folder)],
     )
 
 
@@ -132,11 +140,11 @@ def _configuration(folder: Path, tree: Tree, known: dict[Path, Mapping[str, str]
     return found
 
 
-def _idle(tree: Tree, files: Mapping[Path, Path], top: Path) -> list[str]:
+def _idle(tree: Tree, files: Mapping[Path, Path]) -> list[Path]:
     """Return the folders with a configuration but without a run in, below or above them."""
     occupied = {*files, *(above for place in files for above in place.parents)}
     return [
-        path.relative_to(top).as_posix()
+        path
         for path, names in tree.items()
         if path not in occupied and existing(path, CONFIGURATIONS, names) and files.keys().isdisjoint(path.parents)
     ]
@@ -210,9 +218,14 @@ def _candidates(tree: Tree) -> str:
     return f". Found: {listed(common)}" if common else ""
 
 
-def _of_wandb(folders: Sequence[Path]) -> list[str]:
-    """Return a caution if there are folders of W&B runs, which record the same runs as other files or further ones."""
-    return [f"{count(len(folders), 'folder')} of W&B runs not read. Read them with --wandb."] if folders else []
+def _other_logs(of_wandb: Sequence[Path], of_tensorboard: Sequence[Path]) -> list[str]:
+    """Return cautions on logs of other readers, which record the same runs as the files of metrics or further ones."""
+    kinds = (of_wandb, "W&B runs", "--wandb"), (of_tensorboard, "TensorBoard logs", "--tensorboard")
+    return [
+        f"{count(len(folders), 'folder')} of {kind} not read. Read them with {option}."
+        for folders, kind, option in kinds
+        if folders
+    ]
 
 
 def _metric_files(tree: Tree, asked: str | None) -> dict[Path, Path]:

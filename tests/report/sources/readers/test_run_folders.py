@@ -50,6 +50,20 @@ def test_runs_of_wandb_are_read_with_their_own_option(tmp_path: Path) -> None:
     assert runs.cautions == ["1 folder of W&B runs not read. Read them with --wandb."]
 
 
+def test_tensorboard_logs_next_to_files_of_metrics_are_not_runs_without_metrics(tmp_path: Path) -> None:
+    for seed in "12":  # Lightning with two loggers
+        write(tmp_path, f"{seed}/tensorboard/version_0/events.out.tfevents.1795854833.vm.2440.0", "")
+        write(tmp_path, f"{seed}/tensorboard/version_0/hparams.yaml", "lr: 1e-1\n")
+    with pytest.raises(UserError, match=r"TensorBoard logs and no files of metrics. Read it with --tensorboard"):
+        read_run_folders(tmp_path)
+    for seed in "12":
+        write(tmp_path, f"{seed}/csv/version_0/metrics.csv", LIGHTNING)
+    runs = read_run_folders(tmp_path)
+    assert list(runs.table.index) == ["1/csv/version_0", "2/csv/version_0"]
+    assert runs.set_aside == {}
+    assert runs.cautions == ["2 folders of TensorBoard logs not read. Read them with --tensorboard."]
+
+
 def test_lightning(tmp_path: Path) -> None:
     write(tmp_path, "sgd/version_0/metrics.csv", LIGHTNING)
     write(tmp_path, "sgd/version_0/hparams.yaml", "lr: 1e-1\nseed: 3\nflag: true\nmodel:\n  depth: 2\n  norm: null\n")
