@@ -53,16 +53,17 @@ def failures_of_processes(add: Callable[[str], object]) -> Iterator[Replacement]
         if code and _ENDED not in vars(child):
             add(f"a child process ended {_ending(code)}")
 
-    yield from _of_forks(add)
+    forked = set[int]()
+    yield from _of_forks(add, forked)
     for owner, learn, send in ((ChildProcess, learn_child, "_send_signal"), (Popen, learn_program, "send_signal")):
         yield owner, "returncode", property(lambda process: vars(process).get("returncode"), learn)
-        yield owner, send, _noting_end(vars(owner)[send])
+        yield owner, send, _noting_end(vars(owner)[send], forked)
     yield os, "system", system
 
 
-def _of_forks(add: Callable[[str], object]) -> Iterator[Replacement]:
+def _of_forks(add: Callable[[str], object], forked: set[int]) -> Iterator[Replacement]:
     """Yield what records the exit codes of processes that the training forks and waits for, as `os.spawnv` does."""
-    fork, wait, forked = os.fork, os.waitpid, set[int]()
+    fork, wait = os.fork, os.waitpid
 
     def noting_fork() -> int:
         if child := fork():
@@ -79,11 +80,12 @@ def _of_forks(add: Callable[[str], object]) -> Iterator[Replacement]:
     yield os, "waitpid", waitpid
 
 
-def _noting_end(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that sends a signal to a process, whose end is then no failure."""
+def _noting_end(send: Callable[..., Any], forked: set[int]) -> Callable[..., Any]:
+    """Return a method that sends a signal to a process, whose end is then no failure, also if it was forked."""
 
     def send_signal(process: Any, *arguments: Any) -> Any:
         vars(process)[_ENDED] = True
+        forked.discard(process.pid)
         return send(process, *arguments)
 
     return send_signal

@@ -59,6 +59,21 @@ def child(signal_number: int = 0) -> None:
     started.join()
 
 
+def exits_when_terminated() -> None:
+    started = multiprocessing.get_context("fork").Event()
+
+    def wait() -> None:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+        started.set()
+        signal.pause()
+
+    child = multiprocessing.get_context("fork").Process(target=wait)
+    child.start()
+    started.wait()
+    child.terminate()
+    child.join()
+
+
 def forked(code: int) -> None:
     if not (process := os.fork()):
         os._exit(code)
@@ -119,6 +134,7 @@ def crashed() -> None:
         (lambda: logging.warning("stopped"), ""),
         (lambda: forked(3), "a child process ended with exit code 3"),
         (lambda: forked(0), ""),
+        (exits_when_terminated, ""),
         (lambda: os.spawnv(os.P_WAIT, MISSING[0], MISSING), "a child process ended with exit code 3"),
         (printed, "the run logged ValueError: no and continued"),
         (
