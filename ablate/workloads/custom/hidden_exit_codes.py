@@ -19,6 +19,12 @@ _LONGEST = 100_000
 _TRAP = re.compile(r"\btrap\s+(?:-- )?(['\"])[^'\"]*\bexit 0\s*;?\s*\1[A-Z\d ]*\b(?:EXIT|ERR|0)\b")
 """A trap that replaces the exit code of a script."""
 
+_PRINTED = re.compile(
+    r"(?:^|[;&|\n])\s*(echo|printf|export|local|declare|readonly)\b[^\n;|&]*(?:\$\(|`)(?:\w+=\S+ +)*([\w./-]+)",
+    re.MULTILINE,
+)
+"""A command whose exit code replaces that of a program in its arguments, and this program."""
+
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh"}
 _PREFIXES = {"exec", "env", "nohup", "time", "nice", "command", "(", "{", "!"}
 _PREFIXES |= {"if", "elif", "while", "until", "then", "else", "do"}
@@ -34,6 +40,9 @@ _TRAININGS = re.compile(
     r"python[\d.]*|pypy3?|torchrun|accelerate|deepspeed|mpirun|mpiexec|srun|Rscript|julia|node|java|uv|poetry|pixi|make|xargs|parallel"
 )
 """Programs of trainings. In a script, others are part of its preparation."""
+
+_Commands = Sequence[tuple[Sequence[str], str]]
+"""The words of commands, each with the operator after it."""
 
 _DEEPEST = 3
 """Number of scripts that call each other which are read."""
@@ -64,7 +73,7 @@ class _Script:
 
     @property
     def is_pipe_checked(self) -> bool:
-        return "pipefail" in self.options + self.text
+        return "pipefail" in self.options + self.text or "PIPESTATUS" in self.text
 
     @property
     def stops_at_errors(self) -> bool:
@@ -84,26 +93,48 @@ def _hidden(script: _Script, remedy: str) -> str:
     where = script.file or "the command"
     if trap := _TRAP.search(script.text):
         return f"A failure in {where} is hidden by {' '.join(trap[0].split())}. Leave it out"
+    for printed in _PRINTED.finditer(script.text):
+        if _TRAININGS.fullmatch(name := PurePath(printed[2]).name):
+            return f"A failure of {name} in {where} is hidden in the arguments of {printed[1]}. Assign its output first"
     commands = [(words, operator) for words, operator in _commands(script.text) if not _CLOSING.issuperset(words)]
-    for place, (words, operator) in enumerate(commands):
-        program, later = _program(words), [_last_command(other) for other, _ in commands[place + 1 :]]
-        if not program or not later or not script.is_training(program):
-            continue
-        if operator == "|" and not script.is_pipe_checked:
-            how = f"piped to {later[0]}"
-        elif operator == "||" and later[0] in _HARMLESS - {"exit"}:
-            how = f"by || {later[0]}"
-        elif operator in (";", "&") and not script.stops_at_errors and _HARMLESS.issuperset(later):
-            how = f"followed by {later[-1]}"
-        else:
-            continue
-        name = PurePath(program).name
-        if how.startswith("by"):
-            return f"A failure of {name} in {where} is hidden {how}. Leave it out"
-        return (
-            f"A failure of {name} in {where} is hidden, because it is {how}: the run would count as finished. {remedy}"
-        )
+    for place, (words, _) in enumerate(commands):
+        program = _program(words)
+        how = _how_hidden(script, commands, place) if program and script.is_training(program) else ""
+        if how:
+            failure = f"A failure of {PurePath(program).name} in {where} is hidden"
+            if how.startswith("by"):
+                return f"{failure} {how}. Leave it out"
+            return f"{failure}, because it is {how}: the run would count as finished. {remedy}"
     return ""
+
+
+def _how_hidden(script: _Script, commands: _Commands, place: int) -> str:
+    """Return how the failure of the command at a place is hidden, or an empty text."""
+    place, operator = _end_of_chain(commands, place)
+    rest = commands[place + 1 :]
+    later = [_last_command(other) for other, _ in rest]
+    if not later or rest[0][0] == ["exit"]:  # it has the exit code of the program
+        return ""
+    if operator == "|" and not script.is_pipe_checked:
+        return f"piped to {later[0]}"
+    if operator == "||" and later[0] in _HARMLESS - {"exit"} and not _is_failing_group(rest):
+        return f"by || {later[0]}"
+    is_followed = operator in (";", "&") and not script.stops_at_errors and _HARMLESS.issuperset(later)
+    return f"followed by {later[-1]}" if is_followed else ""
+
+
+def _end_of_chain(commands: _Commands, place: int) -> tuple[int, str]:
+    """Return the place of the last harmless command that runs only after the success of one, and what follows it."""
+    last = place
+    while commands[last][1] == "&&" and len(commands) > last + 1 and _program(commands[last + 1][0]) in _HARMLESS:
+        last += 1
+    operator = commands[last][1]
+    return last, "&&" if last > place and operator == "|" else operator
+
+
+def _is_failing_group(commands: _Commands) -> bool:
+    """Return whether commands begin with a group such as `{ echo failed; exit 1; }`."""
+    return commands[0][0][0][0] in "({" and len(commands) > 1 and _last_command(commands[1][0]).startswith("exit ")
 
 
 def _last_command(words: Sequence[str]) -> str:
