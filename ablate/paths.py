@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ablate.errors import UserError
@@ -28,6 +29,13 @@ def cache_folder() -> Path:
         return Path(platformdirs.user_cache_dir("ablate"))
     except RuntimeError:
         return _temporary_cache()
+
+
+def provide_home() -> None:
+    """Set HOME to the temporary folder of a user without a home folder. MLflow cannot be imported without one."""
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 -- Path raises an error without a home
+        with suppress(OSError, UserError):  # the cache's folder reports them
+            os.environ["HOME"] = str(_temporary_cache())
 
 
 def _temporary_cache() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import tempfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import platformdirs
 import pytest
 
 from ablate.errors import UserError
-from ablate.paths import cache_folder
+from ablate.paths import cache_folder, provide_home
 
 
 @pytest.fixture
@@ -32,6 +33,19 @@ def test_a_user_without_a_home_has_a_temporary_cache(no_home: Path, monkeypatch:
     assert cache_folder() == no_home, "the second time, too"
     monkeypatch.setenv("ABLATE_CACHE", "~unknown-user/cache")
     assert cache_folder() == Path("~unknown-user/cache").absolute()
+
+
+def test_a_user_without_a_home_gets_one_for_libraries(no_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_user: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", fail)
+    monkeypatch.setenv("HOME", "/home/me")
+    provide_home()
+    assert os.environ["HOME"] == "/home/me"
+    monkeypatch.delenv("HOME")
+    provide_home()
+    assert os.environ["HOME"] == str(no_home)
 
 
 @pytest.mark.parametrize("kind", ["writable by others", "a link"])

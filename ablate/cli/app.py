@@ -27,6 +27,7 @@ from ablate.cli.help import (
 from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import reduce_garbage_collection, share_cores
 from ablate.errors import UserError, explain
+from ablate.paths import provide_home
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _REASONS = {
@@ -146,6 +147,7 @@ def _escape_unprintable() -> None:
 def main() -> None:
     """Run the command line."""
     _escape_unprintable()
+    provide_home()
     share_cores()
     reduce_garbage_collection()
     app([argument for argument in sys.argv[1:] if argument != "--debug"])

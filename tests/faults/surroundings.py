@@ -35,6 +35,8 @@ def train(recipe, log):
     return {"taste": 0.5 + 0.1 * recipe["scaling"] + 0.01 * (recipe.seed % 3)}
 study = Study(workload=from_function(train, factors={"scaling": "unité"}, metric=Metric("taste")), seeds=2, margin=1.0)
 '''
+HOMES = ("HOME", "USER", "LOGNAME", "ABLATE_CACHE", "XDG_CACHE_HOME")
+"""Variables that name or imply a home folder."""
 NAMES = ("new\nline", "quote'\"$x;`", "ünï #標", "tab\tescape\x1b[31m", "100% [ok]")
 
 
@@ -51,12 +53,16 @@ def no_home(trial: Trial) -> None:
                 return
             require_clean_end(trial, ended)
             trial.require_success(ended)
+        for line in [("list",), ("report", "kitchen")]:  # the libraries look for a home when they are imported
+            ended = _in_new_process(line, project, {"TMPDIR": str(trial.folder)}, become_unknown)
+            require_clean_end(trial, ended)
+            trial.require_success(ended)
         auditor.check_store()
 
 
 def become_unknown() -> None:
     """Become a user without a name, a home folder and a cache folder."""
-    for name in ("HOME", "USER", "LOGNAME", "ABLATE_CACHE", "XDG_CACHE_HOME"):
+    for name in HOMES:
         os.environ.pop(name, None)
     tempfile.tempdir = None  # that of the environment
     user, group = os.getuid(), os.getgid()
@@ -243,23 +249,34 @@ def ascii_locale(trial: Trial) -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
     lines = [(*SWEEP, "--jobs", "2"), ("list",), ("show", "baseline/s0"), ("report", "kitchen", "--html"), ("doctor",)]
     for line in lines[: trial.wanted]:
-        began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "ablate", *line],
-            cwd=project,
-            env={**os.environ, **plain},
-            capture_output=True,
-            check=False,
-        )
-        output = (done.stdout + done.stderr).decode(errors="replace")
-        ended = CommandEnd(done.returncode, output, time.monotonic() - began)
+        ended = _in_new_process(line, project, plain)
         require_clean_end(trial, ended)
         trial.require_success(ended)
     Auditor(project, trial.tally).check_store()
 
 
+def _in_new_process(
+    line: tuple[str, ...], project: Path, environment: dict[str, str], before: Callable[[], None] | None = None
+) -> CommandEnd:
+    """Run a command in a new process, which imports the libraries itself."""
+    began = time.monotonic()
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if before is become_unknown:
+        variables = {name: value for name, value in variables.items() if name not in HOMES}
+    done = subprocess.run(
+        [sys.executable, "-m", "ablate", *line],
+        cwd=project,
+        env=variables,
+        preexec_fn=before,
+        capture_output=True,
+        check=False,
+    )
+    output = (done.stdout + done.stderr).decode(errors="replace")
+    return CommandEnd(done.returncode, output, time.monotonic() - began)
+
+
 SURROUNDINGS: list[tuple[str, Callable[[Trial], None], int]] = [
-    ("no home folder, unknown user: run, sweep, list, report, doctor", no_home, 10),
+    ("no home folder, unknown user: run, sweep, list, report, doctor", no_home, 14),
     ("project moved, copied, or reached by a link", moved, 9),
     ("paths with line breaks, quotes, escapes, other encodings", odd_paths, 23),
     ("git: worktree, huge, binary and not UTF-8 changes, another user's repository", repositories, 4),

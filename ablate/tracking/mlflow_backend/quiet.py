@@ -6,6 +6,8 @@ import logging
 import os
 import warnings
 
+from ablate.paths import provide_home
+
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -22,6 +24,7 @@ SILENCED = ("urllib3.connectionpool",)
 
 def silence_mlflow() -> None:
     """Keep MLflow and its libraries from printing, and, if it is not imported yet, from telemetry."""
+    provide_home()
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     for name in SILENCED:
