@@ -14,12 +14,17 @@ from urllib.parse import quote, unquote, urlsplit
 _ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
 """What SQLAlchemy takes for an escaped character in the path of a database, also where it is part of a name."""
 
+_LONGEST = 500
+"""Bytes of the longest path that SQLite opens, without the suffixes of its own and of new databases."""
+
 
 def misread_path(database: Path) -> str:
     """Return why MLflow would misread the path of a database, such as `contains '?'`. An empty text if it would not."""
     text = str(database)
     escape = _ESCAPED.search(text)
     problem = "contains '?'" if "?" in text else f"contains {escape[0]!r}" if escape else ""
+    if not problem and len(os.fsencode(text)) > _LONGEST:
+        problem = f"has more than {_LONGEST} bytes"
     return problem or ("is not UTF-8" if text.encode(errors="replace").decode() != text else "")
 
 

@@ -271,7 +271,7 @@ def test_a_database_that_is_not_found_is_not_invented(tmp_path: Path, monkeypatc
         project.tracking_uri("sqlite:runs.db")
 
 
-@pytest.mark.parametrize("name", ["what?", "100%20", "\udcff"])
+@pytest.mark.parametrize("name", ["what?", "100%20", "\udcff", "/".join(["long" * 25] * 5)])
 def test_a_path_that_mlflow_would_misread_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
