@@ -56,11 +56,6 @@ class RunCounts:
         return self.statuses.get("finished", 0) + self.statuses.get("unstable", 0)
 
     @property
-    def recorded_after(self) -> bool:
-        """Whether all runs in the estimates are older than the study's record, so that nothing shows an older plan."""
-        return bool(self.before) and self.results == self.before
-
-    @property
     def fixed(self) -> str:
         """When the margin was fixed, between commas; empty if the records do not show it."""
         if self.planned is None or self.before is None:

@@ -21,7 +21,7 @@ from ablate.report.plots.render import Drawing, figure_pool
 from ablate.report.plots.study_plots import study_plots
 from ablate.report.publish import publish_report
 from ablate.report.sections.answer import answer, summary
-from ablate.report.sources.declarations import declared_comparisons
+from ablate.report.sources.declarations import declared_comparisons, has_older_seed
 from ablate.report.sources.study import from_study, match_runs
 from ablate.report.write import write_report
 from ablate.stats.effects import Looks, Verdict, effects_table
@@ -227,15 +227,18 @@ def test_a_comparison_of_which_a_pair_of_runs_is_older_than_the_record_is_explor
     study = small_study()
     tracker, record = tracked(study, tmp_path / "journals"), record_of(study, since=2.0)
     matched = match_runs(record, tracker.runs(), tracker)
+    everything = {comparison.variant for comparison in declared_comparisons(record, {})}
     for old, expected in (
         ({("no-augment", 2), ("baseline", 2)}, {"no-augment"}),
         ({("no-augment", 2), ("baseline", 1)}, set()),
         ({("no-augment", seed) for seed in range(5)}, set()),
+        ({(entry.variant, 2) for entry in matched}, everything),
     ):
         ends = {entry: 1.0 if (entry.variant, entry.seed) in old else 3.0 for entry in matched}
         results = {entry: replace(run, ended=ends[entry]) for entry, run in matched.items()}
         comparisons = declared_comparisons(record, results)
         assert {one.variant for one in comparisons if not one.planned} == expected
+        assert has_older_seed(record, results) == (expected == everything)
 
 
 def test_seeds_added_later_show_the_always_valid_interval(tmp_path: Path) -> None:

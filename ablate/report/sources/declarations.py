@@ -94,14 +94,26 @@ def differences_text(differences: Mapping[str, Any]) -> list[str]:
 
 def declared_comparisons(record: StudyRecord, results: Mapping[PlanEntry, Run]) -> list[Comparison]:
     """Return the study's comparisons. One of which a pair of runs is older than the record was not planned before."""
-    ended = {(entry.variant, entry.seed): run.ended or math.inf for entry, run in results.items()}
-    older = {pair for pair, end in ended.items() if record.since and end < record.since}
+    older = _older_runs(record, results)
     seeds = {seed for _, seed in older}
     found = [Comparison.from_dict(row) for row in record.details["comparisons"]]
     return [
         replace(one, planned=False) if any({(one.variant, s), (one.reference, s)} <= older for s in seeds) else one
         for one in found
     ]
+
+
+def has_older_seed(record: StudyRecord, results: Mapping[PlanEntry, Run]) -> bool:
+    """Return whether all runs with a seed are older than the record, and so a part of every average."""
+    older = _older_runs(record, results)
+    missing = {entry.seed for entry in record.planned_runs if (entry.variant, entry.seed) not in older}
+    return not {seed for _, seed in older} <= missing
+
+
+def _older_runs(record: StudyRecord, results: Mapping[PlanEntry, Run]) -> set[tuple[str, int]]:
+    """Return the variants and seeds of the results that are older than the first record of the study."""
+    ended = {(entry.variant, entry.seed): run.ended or math.inf for entry, run in results.items()}
+    return {pair for pair, end in ended.items() if record.since and end < record.since}
 
 
 def recorded_facts(record: StudyRecord, counts: RunCounts) -> list[tuple[str, str]]:

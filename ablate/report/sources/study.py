@@ -17,6 +17,7 @@ from ablate.report.sources.declarations import (
     declared_limits,
     declared_purposes,
     differences_text,
+    has_older_seed,
     recorded_facts,
     reproduction_commands,
     scale_line,
@@ -68,7 +69,7 @@ def from_study(name: str, tracker: Tracker, margin: float | None = None, floor: 
         baseline=str(declared.get("baseline", "baseline")),
         counts=counts,
         looks=looks,
-        protocol=_protocol(record, counts, changed_margin=margin != float(declared["margin"])),
+        protocol=_protocol(record, kept=margin == float(declared["margin"]) and not has_older_seed(record, results)),
         design_name=str(declared.get("design", "")),
         seeds=[int(seed) for seed in declared.get("seeds", ())],
         facts=[*declared_facts(record), *recorded_facts(record, counts), *conditions_facts(list(runs.values()))],
@@ -152,12 +153,12 @@ def _floor_caution(floor: float | None, details: Mapping[str, Any]) -> list[str]
     return [f"The floor of this report is {floor:g}; the study declared {'none' if declared is None else declared}."]
 
 
-def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -> Protocol:
-    """Return whether the plan is older than the runs and as in the first record, and whether its seeds were changed.
+def _protocol(record: StudyRecord, *, kept: bool) -> Protocol:
+    """Return whether the plan was `kept` and is as in the first record, and whether its seeds were changed.
 
     Looks are a choice of seeds too: after sequential testing, all planned seeds may have been analysed before.
     """
-    kept = all(
+    kept = kept and all(
         earlier.get(name, record.declared.get(name)) == record.declared.get(name)
         for earlier in record.earlier
         for name in ("margin", "metric", "goal", "metric.unit", "baseline")
@@ -167,7 +168,7 @@ def _protocol(record: StudyRecord, counts: RunCounts, *, changed_margin: bool) -
     seeds = set(record.declared.get("seeds", ()))
     looks = record.declared.get("looks")
     changed = any(set(was.get("seeds", seeds)) != seeds or was.get("looks") != looks for was in record.earlier)
-    return Protocol(planned=kept and not changed_margin and not counts.recorded_after, extended=changed)
+    return Protocol(planned=kept, extended=changed)
 
 
 def _cautions(record: StudyRecord, margin: float, results: Mapping[PlanEntry, Run], metric: Metric) -> list[str]:
