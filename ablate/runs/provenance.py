@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -100,11 +102,17 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
             ) as process,
         ):
             assert process.stdout
-            timer = threading.Timer(_TIMEOUT, process.kill)
+            timer = threading.Timer(_TIMEOUT, _kill, [process])
             timer.start()
             try:
                 output = process.stdout.read(_LONGEST_DIFF + 1)
@@ -112,6 +120,8 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
                 code = process.wait()
             finally:
                 timer.cancel()
+                if process.returncode is None:  # after Ctrl-C
+                    _kill(process)
             errors.seek(0)
             reason = errors.read()
     except (OSError, ValueError):  # not installed, no space, NUL in a name
@@ -119,6 +129,12 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     is_cut = len(output) > _LONGEST_DIFF
     text, reason_text = (part.decode(errors="surrogateescape") for part in (output, reason))
     return subprocess.CompletedProcess(command, 0 if is_cut else code, text, reason_text)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its children, which may hold its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @cache

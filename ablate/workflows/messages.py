@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from ablate import console
@@ -87,7 +87,7 @@ def run_row(run: Run, heading: str = "") -> dict[str, Any]:
         "experiment": run.study,
         "scale": _describe_settings(run),
         "device": f"{run.conditions.get('device', '')} {run.conditions.get('precision', '')}".strip(),
-        "started": datetime.fromtimestamp(run.started).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),  # of any time zone
         "key": run.key or run.name,  # of other programs' runs: MLflow's identifier
     }
 

@@ -147,3 +147,12 @@ def test_a_repository_of_another_user_is_named(project: Path, monkeypatch: pytes
     provenance.refused_repository.cache_clear()
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     assert provenance.refused_repository(project) == str(project)
+
+
+def test_a_git_that_does_not_end_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\nsleep 600\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(provenance, "_TIMEOUT", 0.2)
+    assert provenance._run_git(tmp_path, "status").returncode != 0
