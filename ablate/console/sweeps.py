@@ -78,7 +78,7 @@ class SweepView:
         left = self._total - self._done
         if not left or not self._seconds:
             return ""
-        return f"; about {duration(left * mean(self._seconds) / self._slots)} left"
+        return f"; about {duration(left * mean(self._seconds) / self._slots)} left".replace("about less", "less")
 
     def _refresh(self) -> None:
         if not self._live:

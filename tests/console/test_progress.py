@@ -103,14 +103,17 @@ def test_no_estimate_is_printed_for_the_last_seconds(
     assert capsys.readouterr().err == ""
 
 
-def test_a_sweep_prints_a_line_per_run_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("seconds", "left"), [(60.0, "about 1 min 0 s left"), (0.1, "less than 1 s left")])
+def test_a_sweep_prints_a_line_per_run_with_the_time_left(
+    capsys: pytest.CaptureFixture[str], seconds: float, left: str
+) -> None:
     with SweepView(3, 1, {"no-x": "baseline"}, 100, "{} points".format) as view:
         view.run_ended("baseline/s0", "accuracy 0.9", None)
-        view.run_ended("no-x/s0", "accuracy 0.8", 60.0)
-        view.run_ended("no-x/s1", "accuracy 0.8", 60.0)
+        view.run_ended("no-x/s0", "accuracy 0.8", seconds)
+        view.run_ended("no-x/s1", "accuracy 0.8", seconds)
     assert capsys.readouterr().err.splitlines() == [
         "[1/3] baseline/s0: accuracy 0.9",
-        "[2/3] no-x/s0: accuracy 0.8; about 1 min 0 s left",
+        f"[2/3] no-x/s0: accuracy 0.8; {left}",
         "[3/3] no-x/s1: accuracy 0.8",
     ]
 
