@@ -182,7 +182,8 @@ def _axis(columns: Iterable[str], path: Path, asked: str | None, *, is_single: b
     known = list(filter(_is_step, names))
     first = [name for name in _FIRST_STEPS if name in known] or known
     if not first and not is_single:
-        raise UsageError(f"{path} has no column of steps or epochs. Choose one with --step-param NAME")
+        advice = f"Choose one with --step-param NAME or, if each row is a run, read the table with --runs {path}"
+        raise UsageError(f"{path} has no column of steps or epochs. {advice}")
     return first[0] if first else None
 
 

@@ -336,7 +336,7 @@ def test_an_object_called_config_among_metrics_is_the_configuration(tmp_path: Pa
             UsageError,
             "a has several files of metrics: metrics.csv, ",
         ),
-        ({"a/metrics.csv": "acc,loss\n1,2\n3,4\n"}, UsageError, "has no column of steps or epochs"),
+        ({"a/metrics.csv": "acc,loss\n1,2\n3,4\n"}, UsageError, r"has no column of steps or epochs.*--runs"),
         ({"a/metrics.csv": "step,loss\nx,2\n3,4\n"}, UserError, "The column step of .* is not a number: 'x'"),
         ({"a/trainer_state.json": "{}"}, UserError, "has no log_history"),
         ({"a/results.json": '{"acc": 1'}, UserError, "Cannot read .*results.json as JSON"),
