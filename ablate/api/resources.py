@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ablate.cores import usable_cores
+from ablate.cores import idle_cores, usable_cores
 from ablate.errors import UsageError
 from ablate.studies.conditions import RequestedConditions
 from ablate.workloads.resnet9.workload import WORKLOAD, useful_threads
@@ -74,7 +74,7 @@ class ComputeChoice:
     Attributes:
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `bf16` or `fp32`.
-        threads: CPU threads per run; by default by cores and batch size.
+        threads: CPU threads per run; by default by idle cores and batch size.
         compiled: Whether to compile the network with torch.compile.
         fused: Whether to use the fused kernels; by default if available.
     """
@@ -99,6 +99,13 @@ class ComputeChoice:
         most = max(1, conditions.threads // slots)
         useful = useful_threads(recipe, most) if recipe.workload is WORKLOAD else most
         return replace(conditions, threads=self.threads or useful)
+
+    def for_one_run(self, conditions: Conditions, recipe: Recipe) -> Conditions:
+        """Return the conditions of a run that starts now: by default without threads for cores that are busy."""
+        found = self.with_threads(conditions, recipe)
+        if self.threads or found.threads == 1 or found.device != "cpu":
+            return found
+        return replace(found, threads=min(found.threads, idle_cores()))
 
 
 class Workers(NamedTuple):

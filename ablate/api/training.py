@@ -76,7 +76,7 @@ def prepare_run(request: RunRequest) -> PreparedRun:
     preset = request.preset or (FULL_PRESET if conditions.device == "cuda" else WORKLOAD.default_preset)
     on = ({*WORKLOAD.factors.baseline} | {*request.on}) - {*request.off}
     recipe = Recipe.of(WORKLOAD, on, {**WORKLOAD.preset(preset).settings, **request.values}, request.seed)
-    conditions, project = request.compute.with_threads(conditions, recipe), Project.find()
+    conditions, project = request.compute.for_one_run(conditions, recipe), Project.find()
     job = Job(recipe, request.data.open(recipe, preset), conditions, keep_weights=True)
     options = RunOptions(project.root, tags=request.tags, again=request.again)
     shown = preset if request.preset else f"{preset} (default for this hardware)"

@@ -79,7 +79,10 @@ class ComputeFlags(ComputeChoice):
     threads: Annotated[
         int | None,
         typer.Option(
-            help="CPU threads per run.", min=1, rich_help_panel=panels.COMPUTE, show_default="by cores and batch size"
+            help="CPU threads per run.",
+            min=1,
+            rich_help_panel=panels.COMPUTE,
+            show_default="by idle cores and batch size",
         ),
     ] = RequestedConditions.threads
     compiled: Annotated[
