@@ -35,8 +35,9 @@ PARTS = "train training validation valid val test testing eval evaluation dev"
 CORRUPT = "with a damaged event file"
 EMPTY = "without scalars and hyperparameters"
 
-HPARAMS = "hparams.yaml"
-"""The file in which Lightning records hyperparameters; with `default_hp_metric=False` they are nowhere else."""
+HPARAMS, CONFIG = "hparams.yaml", "config.yaml"
+"""The files of Lightning: hyperparameters, which with `default_hp_metric=False` are nowhere else, and all arguments of
+`LightningCLI`, of which the event files lack the seed."""
 
 _HOST = re.compile(r"tfevents\.\d+\.(.+?)(?:\.\d+\.\d+)?(?:\.v2)?$")
 _TIME = re.compile(r"\d{9,}(?:\.\d+)?")
@@ -55,7 +56,7 @@ class _Run:
     ended: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
-    has_file: bool = False
+    files: set[str] = field(default_factory=set)
 
     def restart(self, prefix: str, step: int) -> None:
         """Remove the values from a step on, at which the program of the next file continued the run."""
@@ -96,7 +97,8 @@ def read_tensorboard(folder: Path) -> RunTable:
     cautions = [*damaged[:3], *_cautions(runs, curves)]
     source = f"TensorBoard logs in {folder}"
     names = [without_times(name, run.hosts.pop() if len(run.hosts) == 1 else "") for name, run in runs.items()]
-    statement = f"params: {HPARAMS}" if any(run.has_file for run in runs.values()) else ""
+    files = sorted(set[str]().union(*(run.files for run in runs.values())))
+    statement = f"params: {', '.join(files)}" if files else ""
     return RunTable(
         source, _table(runs), "run", aside, curves,
         are_names=True, names=names, cautions=cautions, statement=statement,
@@ -148,9 +150,10 @@ def _read_run(top: Path, folders: Sequence[Path]) -> _Run:
             run.ended += [] if events.ended is None else [events.ended]
             run.incomplete += [str(path)] if events.incomplete else []
             run.hosts |= set(_HOST.findall(path.name))
-    if not run.params and (top / HPARAMS).is_file():
-        run.params = _in_file(top / HPARAMS)
-        run.has_file = bool(run.params)
+    for file in (HPARAMS, CONFIG):
+        if (file == CONFIG or not run.params) and (top / file).is_file() and (found := _in_file(top / file)):
+            run.params = found | run.params
+            run.files.add(file)
     return run
 
 

@@ -87,6 +87,18 @@ def test_hyperparameters_of_lightning_without_the_plugin(tmp_path: Path) -> None
     assert runs.statement == "params: hparams.yaml"
 
 
+def test_the_arguments_of_lightning_cli_complete_the_hyperparameters(tmp_path: Path) -> None:
+    """The default logger of `LightningCLI` records no seed, which is in `config.yaml` next to the event files."""
+    one_run(tmp_path)
+    folder = tmp_path / "logs" / "resumed"
+    (folder / "config.yaml").write_text("seed_everything: 3\nmodel:\n  lr: 0.1\n")
+    (folder / "hparams.yaml").write_text("lr: 0.1\n")
+    runs = read_tensorboard(tmp_path / "logs")
+    assert cells(runs, "resumed") == {"params.lr": "0.1", "params.seed_everything": "3", "params.model/lr": "0.1"}
+    assert runs.statement == "params: config.yaml, hparams.yaml"
+    assert with_seeds(runs, TableOptions())[1].seed == "seed_everything"
+
+
 def test_tuples_are_lists_as_in_other_files() -> None:
     texts = {"a": "(16,)", "b": "(16, 8)", "c": "f(1, 2)", "d": "(x)", "e": "(1, (2, 3))"}
     assert list(as_text(texts).values()) == ["[16]", "[16, 8]", "f(1, 2)", "(x)", "(1, (2, 3))"]
