@@ -16,7 +16,7 @@ from ablate.studies.conditional import possible
 from ablate.studies.designs import DESIGNS, Design, check_size
 from ablate.studies.recipe import Recipe
 from ablate.studies.settings import Value
-from ablate.studies.study_checks import arguments_explained, check_arguments
+from ablate.studies.study_checks import arguments_explained, check_arguments, check_texts
 from ablate.studies.variation import (
     arm_label,
     check_factor,
@@ -97,9 +97,10 @@ class Study:
             raise UsageError(
                 f"The workload of a study is the result of from_function or from_command, not {self.workload!r}"
             )
+        check_texts(self)
         object.__setattr__(self, "preset", self.preset or self.workload.default_preset)
         if self.design not in DESIGNS:
-            raise UsageError(unknown("design", str(self.design), DESIGNS))
+            raise UsageError(unknown("design", self.design, DESIGNS))
         check_arguments(self)
         levels, arms = read_levels(self.workload, self.vary), read_arms(self.workload, self.arms)
         if self.factors is not None and not (self.factors or levels or arms):

@@ -19,20 +19,37 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def arguments_explained(study: type[StudyType]) -> type[StudyType]:
-    """Raise UsageError for an unknown argument, with the place of settings and hyperparameters."""
+    """Raise UsageError for an unknown argument, with the place of settings and hyperparameters, or the known ones."""
     construct = study.__init__
 
     @wraps(construct)
     def explained(self: StudyType, *given: Any, **named: Any) -> None:
+        fields = study.__dataclass_fields__  # type: ignore[attr-defined]  # a dataclass has them
         for name in named:
-            if name not in study.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass has them
-                near = nearest(name, study.__dataclass_fields__)  # type: ignore[attr-defined]  # likewise
-                values = f" Settings and hyperparameters are values: Study(values={{{name!r}: ...}})"
-                raise UsageError(unknown_name("argument of Study", name, near) + values * (near is None))
+            if name not in fields:
+                near, hint = nearest(name, fields), f" Known: {', '.join(one for one in fields if fields[one].repr)}"
+                if _is_value(name, named.get("workload") or fields["workload"].default_factory()):
+                    hint = f" Settings and hyperparameters are values: Study(values={{{name!r}: ...}})"
+                raise UsageError(unknown_name("argument of Study", name, near) + hint * (near is None))
         construct(self, *given, **named)
 
     study.__init__ = explained  # type: ignore[method-assign, assignment]  # only the error message changes
     return study
+
+
+def _is_value(name: str, workload: Any) -> bool:
+    """Return whether a name is a setting of a workload, or begins with one of its factors, as a hyperparameter does."""
+    factors, settings = getattr(workload, "factors", ()), getattr(workload, "settings", ())
+    return name in {one.name for one in settings} or any(name.startswith((f"{one}_", f"{one}.")) for one in factors)
+
+
+def check_texts(study: Any) -> None:
+    """Raise UsageError unless the arguments of a study that are texts are."""
+    examples = {"question": "Does dropout help?", "design": "pairs", "preset": "demo", "name": "first"}
+    for argument, example in examples.items():
+        given = getattr(study, argument)
+        if not isinstance(given, str):
+            raise UsageError(f"{argument} of a study is a text such as {example!r}, not {given!r}")
 
 
 def check_arguments(study: Any) -> None:
@@ -72,7 +89,7 @@ def check_names(argument: str, names: object) -> None:
 
 def check_mapping(argument: str, given: object, example: str) -> None:
     """Raise UsageError unless an argument of a study is a mapping by name."""
-    if not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise UsageError(f"{argument} of a study is a mapping such as {example}, not {given!r}")
 
 

@@ -53,7 +53,7 @@ def read_arms(workload: Workload, arms: object) -> Mapping[str, Mapping[str, Val
             raise UsageError(f"The name of an arm must be printable text without slashes, not {name!r}")
         if name == "baseline":
             raise UsageError("The arm 'baseline' exists already: the others are compared with it. Choose another name")
-        if not isinstance(differences, Mapping):
+        if not isinstance(differences, Mapping) or not all(isinstance(one, str) for one in differences):
             raise UsageError(
                 f"The arm {name!r} lists its differences from the baseline, {example}, not {differences!r}"
             )

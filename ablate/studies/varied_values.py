@@ -22,7 +22,7 @@ def read_levels(workload: Workload, vary: object) -> Mapping[Names, tuple[Level,
     Raises UsageError for an unknown name, a value that the setting does not take, and a value or combination that is
     listed twice.
     """
-    if not isinstance(vary, Mapping):
+    if not isinstance(vary, Mapping) or not all(isinstance(name, str) for name in varied_names(vary)):
         raise UsageError(f"vary of a study names settings and their values, {{'lr': [0.01, 0.03]}}, not {vary!r}")
     return {
         names: _combinations(workload, names, levels) if isinstance(names, tuple) else _values(workload, names, levels)

@@ -74,7 +74,22 @@ def test_a_candidate_in_question_keeps_its_hyperparameters() -> None:
         ({"margin": "half"}, "The margin of a study is a number such as 0.5, not 'half'"),
         ({"workload": "mine"}, "is the result of from_function or from_command, not 'mine'"),
         ({"values": ["epochs"]}, "values of a study is a mapping such as {'epochs': 30}, not .'epochs'."),
+        ({"values": {3: 1}}, "values of a study is a mapping such as {'epochs': 30}, not {3: 1}"),
+        (
+            {"vary": {3: [1, 2]}},
+            "vary of a study names settings and their values, {'lr': .0.01, 0.03.}, not {3: .1, 2.}",
+        ),
+        ({"arms": {"a": {3: 1}}}, "The arm 'a' lists its differences from the baseline, arms=.*, not {3: 1}"),
         ({"epochs": 5}, "Unknown argument of Study 'epochs'. .* Study.values={'epochs'"),
+        ({"dropout_p": 5}, "Unknown argument of Study 'dropout_p'. .* Study.values={'dropout_p'"),
+        (
+            {"dataset": "digits"},
+            "Unknown argument of Study 'dataset'. Known: question, design, .*, all_pairs$",
+        ),
+        ({"preset": ["demo"]}, "preset of a study is a text such as 'demo', not .'demo'."),
+        ({"design": ["pairs"]}, "design of a study is a text such as 'pairs', not .'pairs'."),
+        ({"name": 3}, "name of a study is a text such as 'first', not 3"),
+        ({"question": None}, "question of a study is a text such as 'Does dropout help.', not None"),
         ({"seed": 5}, "Unknown argument of Study 'seed'. Did you mean 'seeds'.$"),
     ],
 )
@@ -93,7 +108,9 @@ def test_a_design_option_that_does_not_exist() -> None:
     [
         (None, "Unknown study file"),
         ("\nimport nothing_like_this", "Cannot run .*broken.py, line 2: ModuleNotFoundError"),
-        ("study = 3", "defines no study"),
+        ("study = 3", "defines no study. Add `study = Study"),
+        ("from ablate import Study\na = Study()\nb = Study()", "defines no study. Rename a or b to `study = Study"),
+        ("raise SystemExit(3)", "broken.py, line 1 exits with code 3 when the file is imported"),
         ("from ablate import Study\nstudy = Study(factors=['agument'])", "line 2: .*Did you mean 'augment'"),
         ("def double(x):\n    return x * None\n\ndouble(2)", "Cannot run .*broken.py, line 2: TypeError"),
         ("x = 1\ny = (\n", "Cannot run .*broken.py, line 2: SyntaxError: '.' was never closed"),
@@ -106,6 +123,11 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, message: st
     with pytest.raises(UsageError, match=message) as caught:
         load_study(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_study_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder, not a study file"):
+        load_study(tmp_path)
 
 
 OLD_FILES = {

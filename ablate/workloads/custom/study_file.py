@@ -25,7 +25,7 @@ from ablate.errors import UsageError
 from ablate.interrupts import let_interrupts_end_waits
 from ablate.studies.study import Study
 from ablate.studies.workload import StudyFile, Workload, relative_path
-from ablate.wording import unknown, unknown_name
+from ablate.wording import alternatives, unknown, unknown_name
 from ablate.workloads.custom import study_process
 from ablate.workloads.custom.declarations import DeclaredData, Trainer
 from ablate.workloads.custom.source_loader import SourceLoader
@@ -96,7 +96,7 @@ def _errors_explained(path: Path) -> Iterator[None]:
             raise
         raise UsageError(f"{_place(path, error)}: {error}") from error
     except SystemExit as error:
-        raise UsageError(f"{path} exits with code {error.code} when it is imported") from error
+        raise UsageError(f"{_place(path, error)} exits with code {error.code} when the file is imported") from error
     except ImportError as error:
         if error.name not in _MOVED:
             raise UsageError(f"Cannot run {_place(path, error)}: {type(error).__name__}: {error}") from error
@@ -109,7 +109,7 @@ def _errors_explained(path: Path) -> Iterator[None]:
         raise UsageError(f"Cannot run {_place(path, error)}: {type(error).__name__}: {message}") from error
 
 
-def _place(path: Path, error: Exception) -> str:
+def _place(path: Path, error: BaseException) -> str:
     """Return a study file with the line that an error comes from, if it comes from one."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename) == path.resolve()]
@@ -203,6 +203,8 @@ def load_study(path: str | PathLike[str]) -> Study:
         UsageError: If the file is missing, raises an exception or defines no study.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a study file")
     if not path.is_file():
         files = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
         if same := [file for file in (*files, *sorted(Path("experiments").glob("*.py"))) if file.stem == path.stem]:
@@ -211,9 +213,9 @@ def load_study(path: str | PathLike[str]) -> Study:
     with _state_restored(path):
         module = import_file(path)
     let_interrupts_end_waits()
-    study = getattr(module, "study", None)
-    if not isinstance(study, Study):
-        raise UsageError(f"{path} defines no study. Add `study = Study(...)`")
+    if not isinstance(study := getattr(module, "study", None), Study):
+        other = alternatives([name for name, one in vars(module).items() if isinstance(one, Study)] or [""])
+        raise UsageError(f"{path} defines no study. {f'Rename {other} to' if other else 'Add'} `study = Study(...)`")
     question = study.question or inspect.getdoc(module) or ""
     workload = bind_to_file(study.workload, path.resolve())
     name, file = study.name or path.stem, relative_path(path.resolve())

@@ -505,7 +505,7 @@ def test_arguments_are_the_study_files_alone(tmp_path: Path, monkeypatch: pytest
         f"{tmp_path / 'own.py'} parses command-line arguments, but a study has none (the following arguments are"
     )
     assert "\n" not in str(caught.value)
-    with pytest.raises(UsageError, match="exits with code 3 when it is imported"):
+    with pytest.raises(UsageError, match="line 1 exits with code 3 when the file is imported"):
         function_study(tmp_path, "raise SystemExit(3)\ndef train(recipe, log): return 1")
 
 
