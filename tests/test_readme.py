@@ -27,8 +27,8 @@ COMMANDS = [re.sub(r"\s+#.*", "", line).strip() for line in TYPED]
 
 RUN_ELSEWHERE = {
     "ablate run --data-dir cifar10.tgz --preset laptop": "needs CIFAR-10; planned below with the digits",
-    "ablate sweep experiments/laptop.py": "takes hours on CIFAR-10; planned below with the digits",
-    "ablate sweep experiments/laptop.py --data-dir cifar10.tgz --seeds 5": "the same",
+    "ablate sweep experiments/laptop.py --name mine": "takes hours on CIFAR-10; planned below with the digits",
+    "ablate sweep experiments/laptop.py --name mine --data-dir cifar10.tgz --seeds 5": "the same",
     "ablate report --experiment theirs --metric val_acc --dry-run": "needs an experiment; tests/cli makes one",
     'ablate report --experiment theirs --metric val_acc --baseline "model=resnet"': "the same",
     "ablate ui": "runs until it is stopped; tests/tracking/mlflow_backend/test_ui.py starts and stops it",

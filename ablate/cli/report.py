@@ -182,6 +182,7 @@ def _check(file: MarkedFile, *, as_json: bool) -> None:
     else:
         _print_values(wrong, "in the study")
         console.result(f"{count(len(checked), 'marked value')} checked in {file.file}, {len(wrong)} wrong")
+        _print_studies(file, wrong)
     _warn_skipped(file)
     if wrong:
         first = wrong[0]
@@ -200,12 +201,20 @@ def _fill(file: MarkedFile, *, as_json: bool) -> None:
     else:
         _print_values(changed, "now")
         console.result(f"{count(len(checked), 'marked value')} in {file.file}, {len(changed)} changed")
+        _print_studies(file, changed)
     _warn_skipped(file)
     for line in dict.fromkeys(file.unfilled_tables()):
         console.warning(
             f"Line {line}: a table without a mark disagrees with {file.study}. Only tables between "
             f"<!-- ablate: {file.study} results --> and <!-- /ablate --> are filled in"
         )
+
+
+def _print_studies(file: MarkedFile, values: Sequence[CheckedValue]) -> None:
+    """Print the runs and the scale of the studies of values: the text may quote other ones of the same name."""
+    for name in dict.fromkeys(item.study for item in values):
+        facts = file.studies[name].study_row.columns
+        console.result(f"Values of {name}: {count(facts['runs'], 'run')}, {facts['scale']}")
 
 
 def _facts(file: MarkedFile, checked: Sequence[CheckedValue]) -> dict[str, Any]:

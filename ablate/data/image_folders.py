@@ -16,7 +16,7 @@ from ablate.data.file_types import skipped_note
 from ablate.data.image_tree import image_tree
 from ablate.data.label_tables import Classes
 from ablate.data.source_files import SourceFiles
-from ablate.data.split_choice import ChosenSplits
+from ablate.data.split_choice import ASK, ChosenSplits
 from ablate.data.split_folders import choose_splits, named_splits
 from ablate.data.split_names import parse_splits
 from ablate.data.splits import held_out_note, held_out_test
@@ -126,7 +126,7 @@ def check_classes(files: Mapping[str, Classes], where: str) -> None:
             elif not files[split][name]:
                 problem = f"class {name} has no images in {split}. Add some or remove the class"
             elif name not in files[other]:
-                problem = f"class {name} is in {split} but not in {other}. Both splits need the same classes"
+                problem = f"class {name} is in {split} but not in {other}. Both splits need the same classes: choose with {ASK}"
             else:
                 continue
             raise UserError(f"Invalid image folder {where}: {problem}")

@@ -140,7 +140,7 @@ def _check_tables(tree: ImageTree, chosen: ChosenSplits) -> None:
             if other is not one:
                 raise UserError(
                     f"{tree.where}: {printable(entry)} in {printable(table.table)} may be an image of {other.name} or "
-                    f"of {one.name}. Write {one.folder[-1]}/{printable(entry)} for the latter"
+                    f"of {one.name}. Write {one.folder[-1]}/{printable(entry)} for the latter, or choose with {ASK}"
                 )
 
 

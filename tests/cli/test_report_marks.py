@@ -54,6 +54,7 @@ def test_a_wrong_number_is_exit_code_1_with_line_and_right_value(folder: Path) -
     result = call("--runs", "runs.csv", "--check", "page.md", code=1)
     assert "2 marked values checked in page.md, 1 wrong" in result.stdout
     assert "1 of 2 marked values wrong in page.md. The first, in line 3" in result.stderr
+    assert "Values of runs: 15 runs, scale unknown" in result.stdout
     assert "delta of no-batch-norm in runs is '-3.0', not '-3.1'" in result.stderr
     assert not Path("reports").exists()
 

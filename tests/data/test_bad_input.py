@@ -102,7 +102,10 @@ DAMAGES = {
         lambda top: empty(top / "test/dog"),
         ["class dog has no images in test", "Add some or remove the class"],
     ),
-    "only in train": (lambda top: remove(top / "test/dog"), ["class dog is in train but not in test"]),
+    "only in train": (
+        lambda top: remove(top / "test/dog"),
+        ["class dog is in train but not in test", "choose with --splits train=FOLDER"],
+    ),
     "empty, only in train": (lambda top: (top / "train/bird").mkdir(), ["class bird has no images in train"]),
     "only in test": (lambda top: remove(top / "train/cat"), ["class cat is in test but not in train"]),
     "no train": (lambda top: remove(top / "train"), ["no train folder", "train/<class>/*"]),

@@ -264,6 +264,7 @@ def test_tables_that_contradict_each_other_or_fit_both_splits_are_refused(top):
     (top / "testLabels.csv").unlink()
     table.rename(top / "labels.csv")
     assert "in labels.csv may be an image of train or of test. Write test/" in refusal(top)
+    assert refusal(top).endswith("or choose with --splits train=FOLDER,test=FOLDER")
 
 
 def test_the_training_table_does_not_label_test_images(top):
