@@ -126,9 +126,8 @@ def check_classes(files: Mapping[str, Classes], where: str) -> None:
             elif not files[split][name]:
                 problem = f"class {name} has no images in {split}. Add some or remove the class"
             elif name not in files[other]:
-                problem = (
-                    f"class {name} is in {split} but not in {other}. Both splits need the same classes: choose with {ASK}"
-                )
+                same = f"Both splits need the same classes: choose with {ASK}"
+                problem = f"class {name} is in {split} but not in {other}. {same}"
             else:
                 continue
             raise UserError(f"Invalid image folder {where}: {problem}")
