@@ -14,6 +14,7 @@ import numpy as np
 
 from ablate.data.cifar_identity import recognise
 from ablate.data.normalisation import PUBLISHED, measure
+from ablate.data.splits import shared_note
 from ablate.data.types import SPLITS, ImageStream, Labels, Pixels
 
 FORMAT = 1
@@ -120,7 +121,7 @@ def describe_arrays(files: dict[str, PixelFile], labels: dict[str, Labels], stre
         "std": std,
         "fingerprint": digest.hexdigest()[:12],
         "published": published,
-        "notes": stream.notes,
+        "notes": [*stream.notes, *filter(None, [shared_note(files["train"].chunks(), files["test"].chunks())])],
     }
 
 

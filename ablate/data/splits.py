@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-from ablate.data.types import Labels
+from ablate.data.types import Labels, Pixels
 from ablate.errors import UsageError, UserError
 from ablate.seeding import numpy_stream
+from ablate.wording import count
 
 Indices = npt.NDArray[np.int64]
 
@@ -32,6 +35,13 @@ def held_out_note(tested: int) -> str:
         f"no test images in the source: a stratified {TEST_SHARE:.0%} ({tested:,} images) is held out as test images "
         f"by the random stream {TEST_STREAM!r} of seed 0"
     )
+
+
+def shared_note(train: Iterable[Pixels], test: Iterable[Pixels]) -> str:
+    """Return the note about test images with the pixels of a training image, as decoded; empty if there are none."""
+    seen = {blake2b(image.tobytes(), digest_size=16).digest() for chunk in train for image in chunk}
+    shared = sum(blake2b(image.tobytes(), digest_size=16).digest() in seen for chunk in test for image in chunk)
+    return f"{count(shared, 'test image')} with the same pixels as a training image" if shared else ""
 
 
 def split_indices(

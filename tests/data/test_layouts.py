@@ -68,6 +68,15 @@ def reference(tmp_path_factory):
         return opened(PLAIN(folder / "plain", IMAGES)).fingerprint
 
 
+def test_test_images_that_are_also_training_images_are_counted(top: Path) -> None:
+    folder = PLAIN(top, IMAGES)
+    assert not opened(folder).notes
+    first, *_, last = sorted((folder / "train" / CLASSES[0]).iterdir())
+    for number, image in enumerate((first, first, last)):
+        (folder / "test" / CLASSES[1] / f"copy{number}.png").write_bytes(image.read_bytes())
+    assert opened(folder).notes == ("3 test images with the same pixels as a training image",)
+
+
 @pytest.mark.parametrize("layout", WITH_SPLIT)
 def test_the_same_images_give_the_same_data_set_in_every_layout(top, layout, reference):
     data = opened(WITH_SPLIT[layout](top, IMAGES))
