@@ -18,7 +18,15 @@ from ablate.journal.journal_lines import DamagedJournalError, complete_lines
 from ablate.journal.line_format import parse_line
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import Journal, load
-from ablate.tracking import StoreError, StudyJournals, deliver_study, run_title, schema_version
+from ablate.tracking import (
+    StoreError,
+    StudyJournals,
+    deliver_again,
+    deliver_lost,
+    deliver_study,
+    run_title,
+    schema_version,
+)
 from ablate.wording import count, listed
 
 
@@ -101,11 +109,7 @@ def _replace_database(context: DoctorContext) -> Iterator[str]:
             shutil.move(companion, kept.with_name(kept.name + ending))
     yield f"damaged database moved to {kept}, a new one is filled from the journals"
     tracker, studies = context.tracker(), StudyJournals(context.project.studies)
-    for journal, before in artifacts.items():
-        now = tracker.deliver(journal)
-        old, new = (path.parent / "artifacts" / str(run) for run in (before, now))
-        if now and old.is_dir() and not new.exists():
-            old.rename(new)
+    deliver_again(tracker, artifacts)
     delivered = [name for name in studies.names() if deliver_study(tracker, studies, name)]
     contents = f"{count(len(artifacts), 'run')} and {count(len(delivered), 'study', 'studies')}"
     yield f"{contents} delivered to the new database, with artifacts"
@@ -116,6 +120,7 @@ def _deliver(context: DoctorContext) -> Iterator[str]:
         return
     tracker = context.tracker()
     before = undelivered(context)
+    deliver_lost(tracker, context.project)
     closed = tracker.close_orphans(context.journals.paths())
     left = set(undelivered(context))
     delivered = [path.stem for path in before if path not in left]

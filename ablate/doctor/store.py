@@ -136,7 +136,8 @@ def undelivered(context: DoctorContext) -> list[Path]:
     if not context.has_store or not ended:
         return ended
     try:
-        return context.tracker().undelivered(ended)
+        tracker = context.tracker()
+        return list(dict.fromkeys([*tracker.undelivered(ended), *tracker.lost(ended)]))
     except UserError:
         return ended  # `check_store` reports the error
 

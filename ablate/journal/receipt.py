@@ -106,6 +106,12 @@ def write(journal: Path, receipt: Receipt) -> None:
     write_in_place(receipt_path(journal), asdict(receipt))
 
 
+def forget(journal: Path) -> None:
+    """Empty the receipt of a journal, so that the next delivery sends everything again."""
+    with delivery_lock(journal):
+        write_in_place(receipt_path(journal), {})
+
+
 def write_in_place(path: Path, facts: Mapping[str, object]) -> None:
     """Write a receipt without replacing the file, which carries the lock; do nothing on a read-only file system."""
     try:

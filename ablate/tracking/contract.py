@@ -29,6 +29,12 @@ class RunTracker(Protocol):
     def undelivered(self, journals: Iterable[Path]) -> list[Path]:
         """Return the journals that are not completely delivered, and those of open runs."""
 
+    def lost(self, journals: Iterable[Path]) -> list[Path]:
+        """Return the journals that were delivered, but whose runs are no longer in the store, not even as deleted.
+
+        A database that was restored from a backup lacks later runs. Stores other than SQLite are not examined.
+        """
+
     def heartbeat(self, journal: Path) -> None:
         """Record that the run of a delivered journal is still alive."""
 

@@ -54,6 +54,10 @@ class JournalTracker(JournalReader):
         """Return an empty list: the journals are the store."""
         return []
 
+    def lost(self, journals: Iterable[Path]) -> list[Path]:  # noqa: ARG002  # part of the interface
+        """Return an empty list: the journals are the store."""
+        return []
+
     def damaged(self) -> list[DamagedJournalError]:
         """Read all journals, and return the errors of the damaged ones, which the other methods skip."""
         for path in self._journals.paths():

@@ -20,7 +20,7 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Journals, Run, load
 from ablate.journal.study_journal import SUFFIX, StudyJournals, replay, study_files
 from ablate.journal.study_lines import study_lines
-from ablate.tracking.catch_up import deliver_study
+from ablate.tracking.catch_up import deliver_lost, deliver_study
 from ablate.tracking.contract import Tracker
 from ablate.tracking.import_run import attempt_of, import_run
 from ablate.tracking.project import Project
@@ -149,6 +149,7 @@ def _renamed_runs(line: Mapping[str, Any], renamed: Mapping[str, str]) -> Mappin
 def _deliver(tracker: Tracker, project: Project, result: SyncResult) -> dict[Path, bool]:
     """Deliver studies, then runs; return the journals that the store lacked, and whether it has accepted them."""
     journals, studies = Journals(project.journals), StudyJournals(project.studies)
+    deliver_lost(tracker, project)
     for name in studies.names():
         with _collecting(result.refused):
             result.studies += [name] if deliver_study(tracker, studies, name) else []

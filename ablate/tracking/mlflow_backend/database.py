@@ -85,6 +85,12 @@ def identity(uri: str, path: Path | None) -> str:
     return hashlib.sha256(f"{uri} {row[0] if row else ''}".encode()).hexdigest()[:16]
 
 
+def run_ids(path: Path) -> frozenset[str]:
+    """Return the identifiers of all runs in the database at `path`, also of deleted ones."""
+    row = _query(path, "select group_concat(run_uuid) from runs")
+    return frozenset(str(row[0]).split(",")) if row and row[0] else frozenset()
+
+
 @cache
 def schema_versions() -> tuple[str, frozenset[str]]:
     """Return the schema version of the installed MLflow and all earlier ones, read from its migration scripts."""

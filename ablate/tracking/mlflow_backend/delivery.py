@@ -15,7 +15,7 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
 from ablate.journal.run_log import mask_printed_output
 from ablate.tracking.contract import SINGLE_RUNS
-from ablate.tracking.mlflow_backend import lookups, schema
+from ablate.tracking.mlflow_backend import database, lookups, schema
 from ablate.tracking.mlflow_backend.records import (
     Batch,
     batches,
@@ -27,6 +27,7 @@ from ablate.tracking.mlflow_backend.records import (
 )
 from ablate.tracking.mlflow_backend.store import Store
 from ablate.tracking.mlflow_backend.stored_run import StoredRun, only_one
+from ablate.tracking.project import sqlite_path
 
 Line = Mapping[str, Any]
 
@@ -52,6 +53,16 @@ def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
     """Return the journals that are not completely delivered, and those of open runs."""
     known = ((path, receipt.read(path, store.identity)) for path in journals)
     return [path for path, found in known if not (found and found.covers(path))]
+
+
+def lost(store: Store, journals: Iterable[Path]) -> list[Path]:
+    """Return the journals with receipts of runs that the database lacks; see `RunTracker.lost`."""
+    database_path = sqlite_path(store.uri)
+    known = [(path, found) for path in journals if (found := receipt.read(path, store.identity))]
+    if database_path is None or not known:
+        return []
+    stored = database.run_ids(database_path)  # after the receipts, which are written after the runs
+    return [path for path, found in known if found.run_id not in stored]
 
 
 def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:

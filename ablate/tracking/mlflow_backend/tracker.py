@@ -56,6 +56,10 @@ class MlflowTracker:
         """Return the journals that are not completely delivered, and those of open runs."""
         return delivery.undelivered(self._store, journals)
 
+    def lost(self, journals: Iterable[Path]) -> list[Path]:
+        """Return the journals that were delivered, but whose runs an SQLite database lacks."""
+        return delivery.lost(self._store, journals)
+
     def heartbeat(self, journal: Path) -> None:
         """Record that the run of a delivered journal is still alive."""
         known = receipt.read(journal, self._store.identity)
