@@ -82,7 +82,7 @@ class ComputeFlags(ComputeChoice):
             help="CPU threads per run.",
             min=1,
             rich_help_panel=panels.COMPUTE,
-            show_default="by idle cores and batch size",
+            show_default="by cores and batch size",
         ),
     ] = RequestedConditions.threads
     compiled: Annotated[
