@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,6 +86,8 @@ def records(path: Path) -> list[dict[str, Any]]:
         try:
             record = parse_line(line)
             _check_place(record, found, path)
+            if not found:
+                _check_original(record, line, path)
         except ValueError as error:
             raise DamagedJournalError(path, f"line {number}: {error}") from None
         if record["record"] in KINDS and not _is_late_close(record, found):
@@ -100,6 +103,16 @@ def is_over(records: Sequence[Mapping[str, Any]]) -> bool:
 def _is_late_close(record: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether another machine closed a run as killed that had just ended."""
     return record["record"] == "end" and record["status"] == "killed" and is_over(before)
+
+
+def _check_original(start: Mapping[str, Any], line: bytes, path: Path) -> None:
+    """Raise ValueError if the journal is a copy, under another name, of one that is in the same folder."""
+    original = path.with_name(f"{start.get('run')}.jsonl")
+    if original.name == path.name or not FILE_NAME.fullmatch(original.name):
+        return
+    with suppress(OSError, DamagedJournalError), open_regular(original) as opened:
+        if opened.readline(LONGEST_LINE).rstrip(b"\r\n") == line:
+            raise ValueError(f"a copy of {original.name}")
 
 
 def _check_place(record: Mapping[str, Any], before: Sequence[Mapping[str, Any]], path: Path) -> None:

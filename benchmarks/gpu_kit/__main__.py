@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks.gpu_kit.bench import Bench, OutOfTimeError
 from benchmarks.gpu_kit.processes import finish, start
 
-PARTS = ("correctness", "speed", "parallel", "notebook", "laptop", "precision")
+PARTS = ("correctness", "speed", "parallel", "notebook", "precision", "laptop")
 TRAVELS_AT_MOST = 64 * 2**20
 """Bytes of code and data that may travel to the machine with the GPU."""
 

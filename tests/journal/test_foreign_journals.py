@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,21 @@ def test_repeated_lines_and_other_line_breaks_change_nothing(
     whole = records(path)
     reordered(order)(path)
     assert records(path) == whole
+
+
+def test_a_copy_under_another_name_is_no_second_run(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    original = write_run(project)
+    copied = shutil.copy(original, original.with_name(f"{KEY}-feed-1.jsonl"))
+    other = write_run(project, f"{KEY}-feed-2", run=original.stem)  # of another machine, imported under a new name
+    with pytest.raises(DamagedJournalError, match=f"a copy of {original.name}"):
+        records(copied)
+    assert records(other)[0]["run"] == original.stem
+    tracker = JournalTracker(project)
+    assert {run.name for run in tracker.runs()} == {original.stem, other.stem}
+    assert [error.path for error in tracker.damaged()] == [copied]
+    original.unlink()
+    assert records(copied)[0]["run"] == original.stem, "the only one left"
 
 
 def test_a_run_that_had_ended_when_it_was_closed_as_killed_has_its_result(tmp_path: Path) -> None:
