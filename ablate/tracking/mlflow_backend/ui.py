@@ -37,7 +37,9 @@ def serve_environment(project: Project, uri: str, host: str = "") -> dict[str, s
     A server for this machine only refuses requests for other hosts, which a web page could send to it under a name of
     its own (DNS rebinding). MLflow's default admits every name that begins like a private address, such as `10.`.
     """
-    own = ",".join(f"{name}{port}" for name in ("localhost", "127.0.0.1", "[[]::1]", host) for port in ("", ":*"))
+    # any port, since it may be forwarded; MLflow takes a text as a pattern only if it contains an asterisk
+    ports = ("", *(":" + "[0-9*]" * digits for digits in range(1, 6)))
+    own = ",".join(f"{name}{port}" for name in ("localhost", "127.0.0.1", "[[]::1]", host) for port in ports)
     return {
         **({"MLFLOW_SERVER_ALLOWED_HOSTS": own} if is_local_host(host) else {}),
         **os.environ,

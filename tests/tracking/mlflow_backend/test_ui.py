@@ -56,9 +56,12 @@ def test_the_ui_shows_the_runs_of_the_project_and_ends_with_its_context(
         found = json.loads(ask(port, f"/api/2.0/mlflow/runs/get?run_id={identifier}"))
         assert found["run"]["info"]["run_name"] == "no-augment/s3"
         assert ask(port, f"/get-artifact?path=recipe.json&run_uuid={identifier}") == b"{}\n"
-        for host in (f"localhost:{port}", f"127.0.0.1:{port}"):
+        for host in (f"localhost:{port}", f"127.0.0.1:{port}", "localhost:8"):  # 8: a forwarded port
             assert b"<html" in ask(port, "/", host=host)
-        for host in ("evil.example", f"10.evil.example:{port}", f"localhost.evil.example:{port}"):
+        for host in (
+            *("evil.example", f"10.evil.example:{port}", f"localhost.evil.example:{port}"),
+            f"127.0.0.1:{port}.evil.example",
+        ):
             with pytest.raises(HTTPError, match="403"):
                 ask(port, "/", host=host)
         by_server = open_tracker(project, f"http://127.0.0.1:{port}")
