@@ -88,6 +88,22 @@ def test_a_rehearsal_measures_everything_and_packs_few_files(tmp_path: Path, par
     assert [name for name in names if name.endswith(".png")] == []
 
 
+@pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
+def test_a_rehearsed_study_is_packed(tmp_path: Path) -> None:
+    code, output, rows = rehearse(tmp_path, "--minutes", "5", "--only", "notebook")
+    assert code == 0, output
+    assert rows_of(rows, "notebook")["study"]["finished"] == 4
+    with tarfile.open(tmp_path / "out" / "notebook.tar.gz") as archive:
+        assert {"mlruns/studies/notebook.study.jsonl", "reports/notebook/report.md"} <= {*archive.getnames()}
+
+
+def test_missing_data_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        kit.main(["--data", str(tmp_path / "none.tgz"), "--out", str(tmp_path / "out")])
+    assert "none.tgz does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not CAN_FORK, reason="a rehearsal forks")
 @pytest.mark.parametrize("ends", ["terminated", "at the time limit"])

@@ -47,10 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.part:
         run_part(given)
         return 0
-    if not (given.data or given.rehearse):
-        parser.error("--data is missing: there may be no network")
-    if given.data and travelling(given.data) > TRAVELS_AT_MOST:
-        parser.error(f"{given.data} and the code are larger than {TRAVELS_AT_MOST // 2**20} MiB")
+    if wrong := _wrong_data(given.data, is_rehearsal=given.rehearse):
+        parser.error(wrong)
     given.out.mkdir(parents=True, exist_ok=True)
     deadline = time.time() + 60 * given.minutes
     work = tempfile.mkdtemp(prefix="gpu-kit-")  # forks of a rehearsal would remove a TemporaryDirectory when they end
@@ -62,6 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return int(any(made))
+
+
+def _wrong_data(data: Path | None, *, is_rehearsal: bool) -> str:
+    """Return what is wrong with the data, or an empty text."""
+    if data is None:
+        return "" if is_rehearsal else "--data is missing: there may be no network"
+    if not data.exists():
+        return f"{data} does not exist"
+    if travelling(data) > TRAVELS_AT_MOST:
+        return f"{data} and the code are larger than {TRAVELS_AT_MOST // 2**20} MiB"
+    return ""
 
 
 def _made(part: str, words: Sequence[str], deadline: float) -> int:

@@ -132,7 +132,13 @@ def test_layers_of_different_implementations_are_mixed_conditions() -> None:
     one, narrow = run(conv_A="kernel", norm_A="pytorch"), run(conv_B="pytorch")
     other = run(conv_A="pytorch", norm_A="pytorch")
     assert SideBySide(Side("a", [one]), Side("b", [narrow])).caution == "", "other layers"
-    assert SideBySide(Side("a", [one]), Side("b", [run()])).caution == ""
+    assert SideBySide(Side("a", [run()]), Side("b", [run()])).caution == ""
+    assert SideBySide(Side("a", [one]), Side("b", [EMPTY])).caution == "", (
+        "PyTorch's operators, which differ in `fused`"
+    )
+    assert SideBySide(Side("a", [one]), Side("b", [run()])).caution == (
+        "Mixed conditions: implementations of layers (default and measured). Differences may be due to this"
+    )
     differ = SideBySide(Side("a", [one]), Side("b", [other]))
     assert differ.caution == (
         "Mixed conditions: implementation of conv A (kernel and pytorch). Differences may be due to this"

@@ -92,7 +92,13 @@ def _edited_imports(runs: Sequence[Run]) -> list[str]:
 
 
 def _mixed_implementations(runs: Sequence[Run]) -> list[str]:
-    """Return a warning if the runs computed a layer by different implementations."""
+    """Return a warning if the runs computed a layer by different implementations.
+
+    Runs without a table of measured implementations have recorded `default`, which does not name the layers.
+    """
+    every = {str(run.params.get(IMPLEMENTATIONS) or "") for run in runs} - {""}
+    if "default" in every and len(every) > 1:
+        return ["Mixed conditions: implementations of layers (default and measured). Differences may be due to this."]
     by_layer: defaultdict[str, set[str]] = defaultdict(set)
     for run in runs:
         recorded = str(run.params.get(IMPLEMENTATIONS, ""))

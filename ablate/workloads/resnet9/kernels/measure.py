@@ -50,12 +50,12 @@ def implementations_for(net: Net, precision: str) -> dict[str, str]:
 
 
 def usable(chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return the implementations that this process can use; the other layers take the default.
+    """Return the implementations with `default` in place of those that this process cannot use.
 
     A resumed training may have begun on another processor.
     """
     available = {AMX: has_amx, PAIRS: has_pairs}
-    return {layer: name for layer, name in chosen.items() if name not in available or available[name]()}
+    return {layer: name if name not in available or available[name]() else "default" for layer, name in chosen.items()}
 
 
 def table_path() -> Path:
