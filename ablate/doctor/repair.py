@@ -21,7 +21,6 @@ from ablate.journal.run_journal import Journal, load
 from ablate.tracking import (
     StoreError,
     StudyJournals,
-    deliver_again,
     deliver_lost,
     deliver_study,
     run_title,
@@ -101,7 +100,7 @@ def _replace_database(context: DoctorContext) -> Iterator[str]:
         return
     if schema_version(path) is not None and integrity(path) is None:
         return
-    artifacts = {journal: identifier for journal, _ in context.attempts() if (identifier := receipt.run_id(journal))}
+    artifacts = [journal for journal, _ in context.attempts() if receipt.run_id(journal)]
     kept = _move_aside(context, path)
     for ending in ("-wal", "-shm"):
         companion = path.with_name(path.name + ending)
@@ -109,8 +108,9 @@ def _replace_database(context: DoctorContext) -> Iterator[str]:
             shutil.move(companion, kept.with_name(kept.name + ending))
     yield f"damaged database moved to {kept}, a new one is filled from the journals"
     tracker, studies = context.tracker(), StudyJournals(context.project.studies)
-    deliver_again(tracker, artifacts)
     delivered = [name for name in studies.names() if deliver_study(tracker, studies, name)]
+    for journal in artifacts:
+        tracker.deliver(journal)
     contents = f"{count(len(artifacts), 'run')} and {count(len(delivered), 'study', 'studies')}"
     yield f"{contents} delivered to the new database, with artifacts"
 

@@ -107,9 +107,9 @@ def write(journal: Path, receipt: Receipt) -> None:
 
 
 def forget(journal: Path) -> None:
-    """Empty the receipt of a journal, so that the next delivery sends everything again."""
+    """Reduce the receipt of a journal to the run's identifier, so that the next delivery sends everything again."""
     with delivery_lock(journal):
-        write_in_place(receipt_path(journal), {})
+        write_in_place(receipt_path(journal), {"run_id": run_id(journal)})
 
 
 def write_in_place(path: Path, facts: Mapping[str, object]) -> None:

@@ -50,12 +50,16 @@ class StudyJournals:
         return sorted(path.name.removesuffix(SUFFIX) for path in study_files(self.folder))
 
     def read(self, name: str) -> StudyRecord | None:
-        """Return the record of a study, or None if there is none."""
-        return replay(study_lines(self.path(name))[0])
+        """Return the record of a study, or None if there is none. The record of another study is none of this one."""
+        found = replay(study_lines(self.path(name))[0])
+        return found if found and found.name == name else None
 
     def damage(self, name: str) -> UserError | None:
-        """Return the error of a study's journal with invalid lines, which are ignored; None if it has none."""
-        _, reason = study_lines(self.path(name))
+        """Return the error of a study's journal that is another study's or has invalid lines, which are ignored."""
+        lines, reason = study_lines(self.path(name))
+        found = replay(lines)
+        if found and found.name != name:
+            return UserError(f"{self.path(name)} is ignored: it is a record of the study {found.name!r}. Remove it")
         return UserError(f"{self.path(name)} has invalid lines, which are ignored ({reason})") if reason else None
 
     def is_current(self, study: StudyRecord) -> bool:

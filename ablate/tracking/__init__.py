@@ -12,7 +12,7 @@ from ablate.errors import StoreError, UnreachableError
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.tracking.background_delivery import BackgroundDelivery, DeliveryObserver
-from ablate.tracking.catch_up import catch_up, deliver_again, deliver_lost, deliver_study
+from ablate.tracking.catch_up import catch_up, deliver_lost, deliver_study
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
 from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.file_store import file_store_advice
@@ -54,7 +54,6 @@ __all__ = [
     "catch_up",
     "check_schema",
     "delete_run",
-    "deliver_again",
     "deliver_lost",
     "deliver_study",
     "file_store_advice",

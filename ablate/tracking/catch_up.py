@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.journal_lines import DamagedJournalError
-from ablate.journal.receipt import delivery_lock, forget, run_id, store_of
+from ablate.journal.receipt import delivery_lock, forget, store_of
 from ablate.journal.run_journal import Journals
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.contract import StudyTracker, Tracker
 from ablate.tracking.journal_tracker import JournalTracker
-from ablate.tracking.project import Project, sqlite_path
+from ablate.tracking.project import Project
 from ablate.wording import count
 
 
@@ -65,37 +65,32 @@ def deliver_lost(tracker: Tracker, project: Project) -> None:
         UnreachableError: The store does not answer.
     """
     journals, studies = Journals(project.journals), StudyJournals(project.studies)
-    lost = {path: run_id(path) for path in tracker.lost(journals.paths())}
+    lost = tracker.lost(journals.paths())
     if not lost:
         return
     console.warning(
         f"{count(len(lost), 'run')} missing in the store, which had {'them' if len(lost) > 1 else 'it'} "
         "(was it restored from a backup?): delivered again from the journals"
     )
-    for path in (*lost, *map(studies.path, studies.names())):
+    for name in studies.names():  # before their runs, which they are parents of
+        forget(studies.path(name))
+        with _suppressing_refusals():
+            deliver_study(tracker, studies, name)
+    for path in lost:
         forget(path)
-    deliver_again(tracker, lost)
+        with _suppressing_refusals():
+            tracker.deliver(path)
 
 
-def deliver_again(tracker: Tracker, lost: Mapping[Path, str | None]) -> None:
-    """Deliver journals. In an SQLite store, folders of artifacts are named after the runs' identifiers, and renamed.
-
-    Args:
-        tracker: The store.
-        lost: The former identifiers of the runs, by journal.
-    """
-    database = sqlite_path(tracker.uri)
-    for journal, before in lost.items():
-        try:
-            now = tracker.deliver(journal)
-        except UnreachableError:
-            raise
-        except (DamagedJournalError, StoreError):
-            continue  # reported by the delivery of all journals
-        if database and before and now:
-            old, new = (database.parent / "artifacts" / name for name in (before, now))
-            if old.is_dir() and not new.exists():
-                old.rename(new)
+@contextmanager
+def _suppressing_refusals() -> Iterator[None]:
+    """Suppress the errors of single records, which the delivery of all records reports. An unreachable store raises."""
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except (DamagedJournalError, StoreError):
+        return
 
 
 def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:

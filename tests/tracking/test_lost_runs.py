@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -39,7 +40,7 @@ def test_runs_and_studies_that_a_restored_database_lacks_are_delivered_again(
     kept = open_tracker(project).deliver(first)
     copy_database(project.database, tmp_path / "backup.db")
     StudyJournals(project.studies).open(StudyRecord("later", "Why?", {"margin": 1.0}, []))
-    second = write_run(project, f"{KEY}-feed-1")
+    second = write_run(project, f"{KEY}-feed-1", study="later")
     catch_up(open_tracker(project), project)
     copy_database(tmp_path / "backup.db", project.database)
     assert [run.name for run in open_tracker(project).runs()] == [first.stem]
@@ -56,6 +57,38 @@ def test_runs_and_studies_that_a_restored_database_lacks_are_delivered_again(
     assert tracker.deliver(first) == kept, "the store had it all the time"
     assert tracker.artifact(tracker.find(second.stem), "recipe.json").read_text() == "{}\n"
     assert tracker.study("later").question == "Why?"
+    assert tracker.find(second.stem).parent, "the study is its parent again"
     assert [finding.state for finding in check_delivery(DoctorContext(project))] == ["ok"]
     catch_up(tracker, project)
     assert "missing" not in capsys.readouterr().err
+
+
+def test_artifacts_survive_a_deleted_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = mlflow_project(tmp_path / "project")
+    path = write_run(project)
+    before = open_tracker(project).deliver(path)
+    with closing(sqlite3.connect(project.database)) as connection:  # as MLflow, which keeps the file open, would see it
+        for table in ("latest_metrics", "metrics", "params", "tags", "inputs", "input_tags", "runs"):
+            connection.execute(f"delete from {table}")
+        connection.execute("update experiments set creation_time = creation_time + 1")
+        connection.commit()
+    sync_journals(None, project, open_tracker(project))
+    tracker = open_tracker(project)
+    assert tracker.deliver(path) != before
+    assert tracker.artifact(tracker.find(path.stem), "recipe.json").read_text() == "{}\n"
+
+
+def test_a_copied_study_record_is_named_and_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = mlflow_project(tmp_path / "project")
+    studies = StudyJournals(project.studies)
+    studies.open(StudyRecord("two", "Why?", {"margin": 1.0}, []))
+    shutil.copy(studies.path("two"), studies.path("four"))
+    (refused,) = catch_up(open_tracker(project), project)
+    assert "four.study.jsonl is ignored: it is a record of the study 'two'" in str(refused)
+    assert open_tracker(project).study("two").question == "Why?"
+    assert studies.read("four") is None
+    studies.open(StudyRecord("four", "How?", {"margin": 1.0}, []))
+    assert catch_up(open_tracker(project), project) == []
+    assert open_tracker(project).study("four").question == "How?"

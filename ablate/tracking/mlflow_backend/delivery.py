@@ -44,9 +44,19 @@ def deliver(store: Store, journal: Path) -> str | None:
         if not lines:
             return None
         now = _send(store, journal, lines, known)
+        _keep_artifacts(store, receipt.run_id(journal), now.run_id)
         if now != known:
             receipt.write(journal, replace(now, size=size, changed=changed))
         return now.run_id
+
+
+def _keep_artifacts(store: Store, before: str | None, now: str) -> None:
+    """Rename the folder of artifacts of a run that has a new identifier, since an earlier SQLite database was lost."""
+    path = sqlite_path(store.uri)
+    if path and before and before != now:
+        old, new = (path.parent / "artifacts" / name for name in (before, now))
+        if old.is_dir() and not new.exists():
+            old.rename(new)
 
 
 def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
