@@ -238,6 +238,8 @@ def plausible_tables(draw: st.DrawFn) -> str:
 @example("\n0")
 @example("\n,")
 @example("variant,seed,test_accuracy\nbaseline,1e300,0.5\n")
+@example(b"BZh")
+@example(b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
 def test_any_file_of_runs_is_read_or_refused_in_one_line(tmp_path_factory: Any, text: str | bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))

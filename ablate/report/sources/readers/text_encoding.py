@@ -6,6 +6,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
         unpack = next((unpack for start, unpack in _COMPRESSED if content.startswith(start)), None)
         content = unpack(content) if unpack else content
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:  # ValueError: a part of a bz2 stream
         raise UserError(f"Cannot read {path}: {error}") from error
     for start, name in _OTHER_FORMATS:
         if content.startswith(start):
