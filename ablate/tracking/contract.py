@@ -30,7 +30,7 @@ class RunTracker(Protocol):
         """Return the journals that are not completely delivered, and those of open runs."""
 
     def lost(self, journals: Iterable[Path]) -> list[Path]:
-        """Return the journals that were delivered, but whose runs are no longer in the store, not even as deleted.
+        """Return the delivered journals whose runs are missing in the store. Deleted runs are not missing.
 
         A database that was restored from a backup lacks later runs. Stores other than SQLite are not examined.
         """
