@@ -52,7 +52,9 @@ def train(job: Job, log: Log) -> Outcome:
         log.checkpoint.mkdir(parents=True, exist_ok=True)
         if step == settings["epochs"] // 2 and "luck" not in factors:
             _misfortune(str(settings["without_luck"]), log, step)
-        marker.write_text(str(step + 1))
+        new = marker.with_suffix(".new")
+        new.write_text(str(step + 1))
+        new.rename(marker)  # complete or absent, also if the process is killed here
     noise = numpy_stream(job.recipe.seed, "noise").normal(0, 0.005)
     log.file("dish.txt").write_text("done")
     return Outcome({"taste": 0.5 + sum(GAINS[name] for name in factors) + noise})
