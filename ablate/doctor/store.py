@@ -13,7 +13,7 @@ from ablate.doctor.types import DoctorContext, Finding
 from ablate.errors import UserError
 from ablate.journal.process_identity import SILENCE, is_alive
 from ablate.redaction import mask_uri
-from ablate.tracking import StoreError, check_schema, run_title, schema_version
+from ablate.tracking import StoreError, check_schema, lost_records, run_title, schema_version
 from ablate.wording import count, listed
 
 _LOCK_TIMEOUT = 2.0
@@ -127,17 +127,17 @@ def check_delivery(context: DoctorContext) -> list[Finding]:
 
 
 def undelivered(context: DoctorContext) -> list[Path]:
-    """Return the journals of runs that have ended, or whose process is gone, and that the store lacks."""
+    """Return the journals of ended runs that the store lacks, and all journals of which it has lost something."""
     ended = [
         path
         for path, run in context.attempts()
         if run is not None and (run.ended is not None or is_alive(run.process) is False)
     ]
-    if not context.has_store or not ended:
+    if not context.has_store:
         return ended
     try:
         tracker = context.tracker()
-        return list(dict.fromkeys([*tracker.undelivered(ended), *tracker.lost(ended)]))
+        return list(dict.fromkeys([*tracker.undelivered(ended), *lost_records(tracker, context.project)]))
     except UserError:
         return ended  # `check_store` reports the error
 

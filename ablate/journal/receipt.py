@@ -81,6 +81,13 @@ def run_id(journal: Path) -> str | None:
     return _field(journal, "run_id")
 
 
+def delivered_part(journal: Path, store: str) -> tuple[str, int] | None:
+    """Return what a store received of the journal of a run or study: its identifier there, and the bytes."""
+    found = facts(receipt_path(journal))
+    is_known = found.get("store") == store and is_text(found.get("run_id")) and is_seed(found.get("size"))
+    return (found["run_id"], found["size"]) if is_known else None
+
+
 def store_of(journal: Path) -> str | None:
     """Return the identity of the store that received the journal last, or None."""
     return _field(journal, "store")

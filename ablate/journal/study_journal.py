@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablate.errors import UserError
 from ablate.journal.journal_lines import complete_lines
@@ -29,10 +29,26 @@ SUFFIX = ".study.jsonl"
 
 @dataclass(frozen=True)
 class StudyReceipt:
-    """The delivered part of a study's journal: the identity of the store, and the size in bytes."""
+    """The delivered part of a study's journal.
+
+    Attributes:
+        store: Identity of the store.
+        run_id: The store's identifier of the study.
+        size: Size of the journal at that time, in bytes.
+    """
 
     store: str
+    run_id: str
     size: int
+
+
+class RecordedReport(NamedTuple):
+    """A report in the journal of its study: folder, summary, metrics, and the time of the record in seconds."""
+
+    folder: Path
+    note: str
+    metrics: Mapping[str, float]
+    time: float
 
 
 class StudyJournals:
@@ -82,13 +98,14 @@ class StudyJournals:
         relative = os.path.relpath(folder.absolute(), self.folder.absolute())
         self._add(name, "report", {"folder": relative, "note": note, "metrics": dict(metrics)})
 
-    def report(self, name: str) -> tuple[Path, str, Mapping[str, float]] | None:
-        """Return folder, summary and metrics of the newest report, or None if its folder does not exist."""
+    def report(self, name: str) -> RecordedReport | None:
+        """Return the newest report, or None if its folder does not exist."""
         found = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
         if not found:
             return None
-        folder = Path(os.path.normpath(self.folder.absolute() / found[-1]["folder"]))
-        return (folder, found[-1]["note"], found[-1]["metrics"]) if folder.is_dir() else None
+        newest = found[-1]
+        folder = Path(os.path.normpath(self.folder.absolute() / newest["folder"]))
+        return RecordedReport(folder, newest["note"], newest["metrics"], newest["time"]) if folder.is_dir() else None
 
     def add(self, name: str, lines: Iterable[bytes]) -> bool:
         """Append the lines that are missing, and return whether there were any."""
@@ -99,11 +116,12 @@ class StudyJournals:
 
     def is_delivered(self, name: str, store: str) -> bool:
         """Return whether a store has the complete journal of a study."""
-        return facts(receipt_path(self.path(name))) == asdict(StudyReceipt(store, self.size(name)))
+        found = facts(receipt_path(self.path(name)))
+        return (found.get("store"), found.get("size")) == (store, self.size(name))
 
-    def mark_delivered(self, name: str, store: str, size: int) -> None:
-        """Write the receipt that a store has the first `size` bytes of a study's journal."""
-        write_in_place(receipt_path(self.path(name)), asdict(StudyReceipt(store, size)))
+    def mark_delivered(self, name: str, receipt: StudyReceipt) -> None:
+        """Write the receipt of a study's journal."""
+        write_in_place(receipt_path(self.path(name)), asdict(receipt))
 
     def size(self, name: str) -> int:
         """Return the size of a study's journal in bytes."""

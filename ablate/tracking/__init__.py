@@ -12,7 +12,7 @@ from ablate.errors import StoreError, UnreachableError
 from ablate.journal.study_journal import StudyJournals
 from ablate.journal.study_record import PlanEntry, StudyRecord
 from ablate.tracking.background_delivery import BackgroundDelivery, DeliveryObserver
-from ablate.tracking.catch_up import catch_up, deliver_lost, deliver_study
+from ablate.tracking.catch_up import attach_report, catch_up, deliver_lost, deliver_study, lost_records
 from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Tracker
 from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.file_store import file_store_advice
@@ -51,6 +51,7 @@ __all__ = [
     "SyncResult",
     "Tracker",
     "UnreachableError",
+    "attach_report",
     "catch_up",
     "check_schema",
     "delete_run",
@@ -58,6 +59,7 @@ __all__ = [
     "deliver_study",
     "file_store_advice",
     "is_local_host",
+    "lost_records",
     "open_tracker",
     "plan_deletion",
     "run_title",

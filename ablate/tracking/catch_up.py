@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from ablate import console
 from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.journal_lines import DamagedJournalError
 from ablate.journal.receipt import delivery_lock, forget, store_of
 from ablate.journal.run_journal import Journals
-from ablate.journal.study_journal import StudyJournals
+from ablate.journal.study_journal import StudyJournals, StudyReceipt
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.contract import StudyTracker, Tracker
 from ablate.tracking.journal_tracker import JournalTracker
@@ -58,28 +59,62 @@ def catch_up(tracker: Tracker, project: Project) -> list[UserError]:
     return [*refused, *journals.damaged.values()]
 
 
+def attach_report(
+    tracker: Tracker, project: Project, name: str, folder: Path, note: str, metrics: Mapping[str, float]
+) -> None:
+    """Attach a report to its study, by the study's journal if the study is this project's.
+
+    A store that is cleared or restored later then receives the report again.
+
+    Raises:
+        StoreError: The store failed.
+    """
+    studies = StudyJournals(project.studies)
+    is_ours = studies.path(name).exists() and store_of(studies.path(name)) in (None, tracker.identity)
+    if isinstance(tracker, JournalTracker) or not is_ours:
+        tracker.attach_report(name, folder, note, metrics)
+    else:
+        studies.attach_report(name, folder, note, metrics)
+        deliver_study(tracker, studies, name)
+
+
 def deliver_lost(tracker: Tracker, project: Project) -> None:
-    """Deliver the runs that the store has lost again, and forget that it had the studies.
+    """Deliver again what the store has lost of runs and studies.
 
     Raises:
         UnreachableError: The store does not answer.
     """
-    journals, studies = Journals(project.journals), StudyJournals(project.studies)
-    lost = tracker.lost(journals.paths())
+    lost = lost_records(tracker, project)
     if not lost:
         return
+    studies = StudyJournals(project.studies)
+    names = {studies.path(name): name for name in studies.names()}
+    lost_studies = sum(path in names for path in lost)
+    kinds = {"run": len(lost) - lost_studies, "study record": lost_studies}
     console.warning(
-        f"{count(len(lost), 'run')} missing in the store, which had {'them' if len(lost) > 1 else 'it'} "
-        "(was it restored from a backup?): delivered again from the journals"
+        f"{' and '.join(count(number, kind) for kind, number in kinds.items() if number)} missing or incomplete in the "
+        "store, which had more (was it restored from a backup?): delivered again from the journals"
     )
-    for name in studies.names():  # before their runs, which they are parents of
-        forget(studies.path(name))
-        with _suppressing_refusals():
-            deliver_study(tracker, studies, name)
     for path in lost:
         forget(path)
         with _suppressing_refusals():
-            tracker.deliver(path)
+            if path in names:
+                _record_again(tracker, studies, names[path])
+            else:
+                tracker.deliver(path)
+
+
+def _record_again(tracker: Tracker, studies: StudyJournals, name: str) -> None:
+    """Deliver a study although its plan, a file, may be in the store: the tags of its run are those of the backup."""
+    if record := studies.read(name):
+        _send(tracker, record)
+    deliver_study(tracker, studies, name)
+
+
+def lost_records(tracker: Tracker, project: Project) -> list[Path]:
+    """Return the journals that the store has lost, or a part of them: studies first, which are parents of runs."""
+    studies = StudyJournals(project.studies)
+    return tracker.lost([*map(studies.path, studies.names()), *Journals(project.journals).paths()])
 
 
 @contextmanager
@@ -119,13 +154,18 @@ def _deliver(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
         return False
     is_new = _is_newer(record, _stored_record(tracker, name))
     if is_new:
-        tracker.open_study(record)
-        if record.status != "running":
-            tracker.close_study(name, record.status)
+        _send(tracker, record)
     if report:
         tracker.attach_report(name, *report)
-    studies.mark_delivered(name, tracker.identity, size)
+    run = tracker.confirm_study(name, size)
+    studies.mark_delivered(name, StudyReceipt(tracker.identity, run, size))
     return is_new
+
+
+def _send(tracker: StudyTracker, record: StudyRecord) -> None:
+    tracker.open_study(record)
+    if record.status != "running":
+        tracker.close_study(record.name, record.status)
 
 
 def _stored_record(tracker: StudyTracker, name: str) -> StudyRecord | None:

@@ -30,9 +30,10 @@ class RunTracker(Protocol):
         """Return the journals that are not completely delivered, and those of open runs."""
 
     def lost(self, journals: Iterable[Path]) -> list[Path]:
-        """Return the delivered journals whose runs are missing in the store. Deleted runs are not missing.
+        """Return the delivered journals, of runs or studies, that the store lacks, or of which it has an earlier part.
 
-        A database that was restored from a backup lacks later runs. Stores other than SQLite are not examined.
+        A database that was restored from a backup lacks later deliveries. Deleted runs are not lost. Stores other than
+        SQLite are not examined.
         """
 
     def heartbeat(self, journal: Path) -> None:
@@ -107,8 +108,16 @@ class StudyTracker(Protocol):
     def studies(self) -> Sequence[str]:
         """Return the names of the recorded studies."""
 
-    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
-        """Store the files of a report with its study, and its summary as the description of the experiment."""
+    def confirm_study(self, name: str, size: int) -> str:
+        """Record that `size` bytes of a study's journal are delivered, and return the store's identifier."""
+
+    def attach_report(
+        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+    ) -> None:
+        """Store the files of a report with its study, and its summary as the description of the experiment.
+
+        `time` is that of the report, in seconds since the epoch (default: now). Repeating the call changes nothing.
+        """
 
 
 class Tracker(RunTracker, StudyTracker, Protocol):

@@ -107,7 +107,18 @@ class JournalTracker(JournalReader):
         """Return the names of the recorded studies."""
         return list(self._studies.names())
 
-    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+    def confirm_study(self, name: str, size: int) -> str:  # noqa: ARG002  # part of the interface
+        """Return the name of a study: its journal is the store."""
+        return name
+
+    def attach_report(
+        self,
+        name: str,
+        folder: Path,
+        note: str,
+        metrics: Mapping[str, float],
+        time: float | None = None,  # noqa: ARG002  # part of the interface
+    ) -> None:
         """Record the report of a study; its files stay in place."""
         self.study(name)
         self._studies.attach_report(name, folder, note, metrics)

@@ -19,7 +19,7 @@ from ablate.report.sources.readers.run_table import RunTable
 from ablate.report.sources.readers.table_files import read_table_files
 from ablate.report.study_data import StudyData
 from ablate.report.write import Report, write_report
-from ablate.tracking import Project, Tracker
+from ablate.tracking import Project, Tracker, attach_report
 from ablate.wording import unknown
 from ablate.workflows.store import open_current_store
 
@@ -138,11 +138,14 @@ class ReportSource:
         """Write the report into `folder` (default: `reports/NAME`); attach that of a study to the study."""
         if self.is_external:
             return self._write_external(folder, as_html=as_html, drawing=drawing)
-        from ablate.report.publish import publish_report
+        from ablate.report.write_study import write_study_report
 
         folder = folder or study_folder(self.project.reports, self.name)
         changed = {"margin": self.options.margin, "floor": self.options.floor}
-        return publish_report(self.name, self._tracker(), folder, as_html=as_html, drawing=drawing, **changed)
+        tracker = self._tracker()
+        report = write_study_report(self.name, tracker, folder, as_html=as_html, drawing=drawing, **changed)
+        attach_report(tracker, self.project, self.name, report.folder, report.note, report.metrics)
+        return report
 
     def _write_external(self, folder: Path | None, *, as_html: bool, drawing: render.Drawing) -> Report:
         """Write the report of runs of other programs; without a name of their own, sources get separate folders."""

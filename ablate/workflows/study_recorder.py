@@ -14,9 +14,9 @@ from ablate import console
 from ablate.errors import UserError
 from ablate.journal.run_journal import Journals
 from ablate.report.plots import render
-from ablate.report.publish import publish_report
 from ablate.report.tuning_report import TuningReport
 from ablate.report.write import Report
+from ablate.report.write_study import write_study_report
 from ablate.tracking import (
     BackgroundDelivery,
     JournalTracker,
@@ -25,7 +25,10 @@ from ablate.tracking import (
     StudyJournals,
     StudyRecord,
     Tracker,
+    attach_report,
+    deliver_lost,
     deliver_study,
+    lost_records,
 )
 from ablate.workflows.messages import AWAITED, delivery_warning
 from ablate.workflows.store import warn_refused
@@ -57,9 +60,11 @@ class StudyRecorder:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the store has the current record."""
+        """Whether the store has the current record, and nothing that it had is lost."""
         is_here = isinstance(self.tracker, JournalTracker)
-        return is_here or self.studies.is_delivered(self.name, self.tracker.identity)
+        return is_here or (
+            self.studies.is_delivered(self.name, self.tracker.identity) and not lost_records(self.tracker, self.project)
+        )
 
     def open(self, record: StudyRecord) -> None:
         """Write the study's declarations and plan to its journal. The first delivery copies them to the store.
@@ -86,6 +91,7 @@ class StudyRecorder:
         if self.store_failed:
             return  # the user knows, and another try would only take time
         try:
+            deliver_lost(self.tracker, self.project)
             deliver_study(self.tracker, self.studies, self.name)
             self.tracker.close_orphans(self.journals.paths())  # runs that a killed command did not deliver
         except StoreError as error:
@@ -135,14 +141,18 @@ class StudyReporter:
     def write(self) -> Report | TuningReport:
         """Write the report. If the store fails, read the journals."""
         self.prepare()
-        recorder = self.recorder
-        journals = JournalTracker(recorder.project)
+        journals = JournalTracker(self.recorder.project)
         try:
-            tracker = journals if recorder.store_failed else recorder.tracker
-            return publish_report(recorder.name, tracker, self.folder, drawing=render.Drawing(self._pool))
+            return self._write(journals if self.recorder.store_failed else self.recorder.tracker)
         except StoreError as error:
             console.warning(delivery_warning(error))
-            return publish_report(recorder.name, journals, self.folder, drawing=render.Drawing(self._pool))
+            return self._write(journals)
+
+    def _write(self, tracker: Tracker) -> Report | TuningReport:
+        name, project = self.recorder.name, self.recorder.project
+        report = write_study_report(name, tracker, self.folder, drawing=render.Drawing(self._pool))
+        attach_report(tracker, project, name, report.folder, report.note, report.metrics)
+        return report
 
     def __enter__(self) -> Self:
         return self

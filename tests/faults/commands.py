@@ -50,7 +50,7 @@ def import_libraries() -> None:
     import statsmodels.api
     import torch
 
-    import ablate.report.publish
+    import ablate.report.write_study
     import ablate.workloads.resnet9.run
 
     assert all((plt, mlflow, optuna, sklearn.datasets, statsmodels.api, torch, ablate))

@@ -6,9 +6,11 @@ import contextlib
 import os
 import shutil
 import socketserver
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.error import HTTPError
@@ -49,6 +51,35 @@ def database_changed(trial: Trial) -> None:
         trial.require_success(ended)
         trial.run_to_end(command)
         auditor.check_store()
+
+
+def database_restored(trial: Trial) -> None:
+    """Back up the database at a random moment of a sweep, and restore it later in the sweep or after it."""
+    next_commands = [("list",), SWEEP, ("report", "kitchen"), ("doctor", "--repair"), ("sync",)]
+    while trial.has_tries_left:
+        number = trial.tally.tries
+        project = trial.project(f"project-{number}")
+        (project / "kitchen.py").write_text(SLOW)
+        auditor, database = Auditor(project, trial.tally), Project(project).database
+        running = Command((*SWEEP, *WORKERS), project).start()
+        _wait_for(database)
+        time.sleep(trial.moments.uniform(0, 2))
+        _copy(database, project / "backup.db")
+        if number % 2:
+            time.sleep(trial.moments.uniform(0, 2))
+            _copy(project / "backup.db", database)
+        trial.require_success(running.wait())
+        if not number % 2:
+            _copy(project / "backup.db", database)
+        ended = Command(next_commands[number % len(next_commands)], project).run()
+        require_clean_end(trial, ended)
+        trial.require_success(ended)
+        auditor.check_store()
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source, timeout=60)) as old, closing(sqlite3.connect(target, timeout=60)) as new:
+        old.backup(new)
 
 
 def _wait_for(path: Path) -> None:
@@ -238,6 +269,7 @@ def lost_answers(trial: Trial) -> None:
 
 STORES: list[tuple[str, Callable[[Trial], None], int]] = [
     ("database deleted, emptied, truncated, damaged or replaced during a sweep", database_changed, 7),
+    ("database restored from a backup, during or after a sweep", database_restored, 10),
     ("artifact store that refuses files", artifacts_refused, 2),
     ("server that answers 500, 429, 404, a web page, half an answer, a byte per second", wrong_answers, 40),
     ("server whose answers are lost at random", lost_answers, 24),

@@ -11,7 +11,7 @@ import pytest
 
 from ablate.journal import receipt
 from ablate.journal.receipt import Receipt, receipt_path
-from ablate.journal.study_journal import StudyJournals
+from ablate.journal.study_journal import StudyJournals, StudyReceipt
 
 VALID = Receipt(store="ours", run_id="a1", records=3, size=10, changed=5, closed=True)
 
@@ -71,7 +71,7 @@ def test_the_receipt_of_a_study_covers_its_size(tmp_path: Path) -> None:
     studies.path("small").write_bytes(b"{}\n")
     write(studies.path("small"), b"")
     assert not studies.is_delivered("small", "ours")
-    studies.mark_delivered("small", "ours", 3)
+    studies.mark_delivered("small", StudyReceipt("ours", "a1", 3))
     assert studies.is_delivered("small", "ours")
     assert not studies.is_delivered("small", "theirs")
     write(studies.path("small"), b"[" * 50_000)

@@ -19,12 +19,13 @@ from ablate.report.analysis import analyse
 from ablate.report.plots.curves import curve_caption
 from ablate.report.plots.render import Drawing, figure_pool
 from ablate.report.plots.study_plots import study_plots
-from ablate.report.publish import publish_report
 from ablate.report.sections.answer import answer, summary
 from ablate.report.sources.declarations import declared_comparisons, has_older_seed
 from ablate.report.sources.study import from_study, match_runs
 from ablate.report.write import write_report
+from ablate.report.write_study import write_study_report
 from ablate.stats.effects import Looks, Verdict, effects_table
+from ablate.tracking import Project, attach_report
 from tests.samples.memory_tracker import MemoryTracker
 from tests.samples.report import IMAGES, WORTH, record_of, report_text, small_study, tracked, write_runs
 
@@ -36,7 +37,7 @@ FOLDED = ["Verdicts in sentences", "Results", "Study card", "Seed by seed", "Tra
 @pytest.mark.usefixtures("pictures")
 def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "journals")
-    report = publish_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
+    report = write_study_report("small", tracker, tmp_path / "reports" / "small", as_html=True)
     assert {"report.md", "report.html", "runs.csv", "effects.csv", "table.tex"} <= set(report.files)
     text = (report.folder / "report.md").read_text()
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ORDER
@@ -54,7 +55,8 @@ def test_a_report_has_its_files_and_sections_in_order(tmp_path: Path) -> None:
 
 def test_the_report_is_kept_with_its_study(tmp_path: Path) -> None:
     tracker = tracked(small_study(), tmp_path / "journals")
-    report = publish_report("small", tracker, tmp_path / "report")
+    report = write_study_report("small", tracker, tmp_path / "report")
+    attach_report(tracker, Project(tmp_path), "small", report.folder, report.note, report.metrics)
     folder, note, metrics = tracker.reports["small"]
     assert (folder / "report.md").read_text() == (report.folder / "report.md").read_text()
     assert "## Answer" in note
@@ -127,7 +129,7 @@ def test_runs_reused_from_other_studies_are_counted(tmp_path: Path) -> None:
 
 def test_unknown_studies_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Unknown study 'other'"):
-        publish_report("other", MemoryTracker(), tmp_path)
+        write_study_report("other", MemoryTracker(), tmp_path)
 
 
 @pytest.mark.parametrize(

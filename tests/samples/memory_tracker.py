@@ -97,7 +97,13 @@ class MemoryTracker(JournalReader):
         """Return the names of the recorded studies."""
         return list(self._studies)
 
-    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+    def confirm_study(self, name: str, size: int) -> str:
+        """Return the identifier of a study."""
+        return name
+
+    def attach_report(
+        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+    ) -> None:
         """Keep a copy of the files of a report."""
         self.study(name)
         kept = Path(tempfile.mkdtemp(prefix="ablate-report-"))

@@ -299,7 +299,7 @@ def kept_report(tracker: Tracker, project: Project) -> tuple[str, str, Mapping[s
         text = Path(client.download_artifacts(run.info.run_id, "report/report.md")).read_text()
         return text, run.data.tags["mlflow.note.content"], run.data.metrics
     found = tracker.reports["widths"] if isinstance(tracker, MemoryTracker) else None
-    folder, note, metrics = found or StudyJournals(project.studies).report("widths") or (project.root, "", {})
+    folder, note, metrics, *_ = found or StudyJournals(project.studies).report("widths") or (project.root, "", {})
     return (folder / "report.md").read_text(), note, metrics
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import sqlite3
@@ -16,10 +17,15 @@ from urllib.parse import quote
 
 from ablate.errors import StoreError, UnreachableError
 from ablate.redaction import mask_uri
+from ablate.tracking.mlflow_backend import schema
 
 _REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*[\"']([0-9a-f]+)[\"']", re.MULTILINE)
 _COMPANION_SUFFIXES = ("-wal", "-shm", "-journal")
 _LOCK_TIMEOUT = 120.0
+_DELIVERED = (
+    "select r.run_uuid, cast(t.value as integer) from runs r left join tags t on t.run_uuid = r.run_uuid "
+    "and t.key = ? and r.lifecycle_stage = 'active'"
+)
 
 
 def prepare(path: Path, artifacts: Path) -> None:
@@ -75,20 +81,25 @@ def check_remote(uri: str) -> None:
 
 def schema_version(path: Path) -> str | None:
     """Return the schema version recorded in the database at `path`, or None if there is none."""
-    row = _query(path, "select version_num from alembic_version")
-    return str(row[0]) if row else None
+    rows = _rows(path, "select version_num from alembic_version")
+    return str(rows[0][0]) if rows else None
 
 
 def identity(uri: str, path: Path | None) -> str:
     """Return an identifier of the store that changes when another database takes the place of a deleted one."""
-    row = _query(path, "select creation_time from experiments order by experiment_id limit 1") if path else None
-    return hashlib.sha256(f"{uri} {row[0] if row else ''}".encode()).hexdigest()[:16]
+    rows = _rows(path, "select creation_time from experiments order by experiment_id limit 1") if path else []
+    return hashlib.sha256(f"{uri} {rows[0][0] if rows else ''}".encode()).hexdigest()[:16]
 
 
-def run_ids(path: Path) -> frozenset[str]:
-    """Return the identifiers of all runs in the database at `path`, also of deleted ones."""
-    row = _query(path, "select group_concat(run_uuid) from runs")
-    return frozenset(str(row[0]).split(",")) if row and row[0] else frozenset()
+def delivered_sizes(path: Path) -> dict[str, float]:
+    """Return the delivered bytes of each run and study in the database at `path`.
+
+    They are infinite for runs that the user deleted, and for those of earlier versions, which did not record them.
+    """
+    return {
+        str(run): math.inf if size is None else float(str(size))
+        for run, size in _rows(path, _DELIVERED, schema.DELIVERED)
+    }
 
 
 @cache
@@ -160,17 +171,19 @@ def _companions(path: Path) -> list[Path]:
     return [path.with_name(path.name + ending) for ending in _COMPANION_SUFFIXES]
 
 
-def _query(path: Path, query: str, mode: str = "ro") -> tuple[object, ...] | None:
-    """Return the first row. After a crash in a transaction, the database is opened for writing, which rolls it back."""
+def _rows(path: Path, query: str, *values: str, mode: str = "ro") -> list[tuple[object, ...]]:
+    """Return the rows, none without the table or of a file that is no database.
+
+    After a crash in a transaction, the database is opened for writing, which rolls it back.
+    """
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=20)) as connection:
-            row: tuple[object, ...] | None = connection.execute(query).fetchone()
-            return row
+            return connection.execute(query, values).fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK and mode == "ro":
-            return _query(path, query, "rw")
+            return _rows(path, query, *values, mode="rw")
         if "no such table" in str(error):
-            return None
+            return []
         raise StoreError(f"Cannot read the tracking store {path}: {error}") from error
     except sqlite3.DatabaseError:
-        return None
+        return []

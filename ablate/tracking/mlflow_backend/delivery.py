@@ -39,14 +39,14 @@ def deliver(store: Store, journal: Path) -> str | None:
         return known.run_id
     with receipt.delivery_lock(journal):
         known = receipt.read(journal, store.identity)  # another process may have delivered it
-        size, changed = receipt.stamp(journal)
+        stamp = receipt.stamp(journal)
         lines = records(journal)
         if not lines:
             return None
-        now = _send(store, journal, lines, known)
+        now = _send(store, journal, lines, known, stamp)
         _keep_artifacts(store, receipt.run_id(journal), now.run_id)
         if now != known:
-            receipt.write(journal, replace(now, size=size, changed=changed))
+            receipt.write(journal, now)
         return now.run_id
 
 
@@ -66,13 +66,13 @@ def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
 
 
 def lost(store: Store, journals: Iterable[Path]) -> list[Path]:
-    """Return the journals with receipts of runs that the database lacks; see `RunTracker.lost`."""
+    """Return the journals of which the database has less than their receipts say; see `RunTracker.lost`."""
     database_path = sqlite_path(store.uri)
-    known = [(path, found) for path in journals if (found := receipt.read(path, store.identity))]
-    if database_path is None or not known:
+    if database_path is None:
         return []
-    stored = database.run_ids(database_path)  # after the receipts, which are written after the runs
-    return [path for path, found in known if found.run_id not in stored]
+    known = [(path, found) for path in journals if (found := receipt.delivered_part(path, store.identity))]
+    stored = database.delivered_sizes(database_path) if known else {}  # written before the receipts, and read after
+    return [path for path, (run, size) in known if stored.get(run, -1) < size]
 
 
 def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
@@ -120,28 +120,38 @@ def close_as_killed(store: Store, run: str, time: float) -> None:
     store.close(run, schema.STATUSES["killed"], milliseconds(time))
 
 
-def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None) -> Receipt:
-    dead = _is_dead(lines)
-    if known and known.records == len(lines) and (known.closed or not (dead or _ended(lines))):
+def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]) -> Receipt:
+    if known and known.records == len(lines) and (known.closed or not (_is_dead(lines) or _ended(lines))):
         return known
+    if known and _has_less(store, known):
+        known = None
     try:
-        return _send_rest(store, journal, lines, known, dead)
+        return _send_rest(store, journal, lines, known, stamp)
     except StoreError:
         stored = store.get(known.run_id) if known else None
         if known and stored is None:
-            return _send_rest(store, journal, lines, None, dead)  # the store was cleared
+            return _send_rest(store, journal, lines, None, stamp)  # the store was cleared
         if known and stored and stored.deleted:
             return replace(known, records=len(lines), closed=True)  # a user deleted it there
         raise
 
 
-def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, dead: bool) -> Receipt:
+def _has_less(store: Store, known: Receipt) -> bool:
+    """Return whether an SQLite database has less of a run than its receipt says, since it was restored meanwhile."""
+    size = lookups.tag(engine, known.run_id, schema.DELIVERED) if (engine := store.engine) else None
+    return size is not None and int(size) < known.size
+
+
+def _send_rest(
+    store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]
+) -> Receipt:
+    dead = _is_dead(lines)
     run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal.stem, lines[0])
     delivered = known.records if known else 0
     added: Iterable[Batch] = batches(lines, delivered)
-    if delivered and logs_directly(lines):
+    if logs_directly(lines):
         added = _without_duplicates(store, run, added)
-    for batch in merged_batches(added):
+    for batch in merged_batches([*added, Batch(tags={schema.DELIVERED: str(stamp[0])})]):
         store.log(run, batch)
     if not delivered:
         store.log_dataset(run, _dataset(lines[0]), lines[0]["data"])
@@ -153,7 +163,7 @@ def _send_rest(store: Store, journal: Path, lines: Sequence[Line], known: Receip
         close_as_killed(store, run, lines[-1]["time"])
     elif not is_open:
         is_open = _reopen(store, run, lines[-1]["time"])
-    return Receipt(store.identity, run, len(lines), 0, 0, closed=_ended(lines) or dead or not is_open)
+    return Receipt(store.identity, run, len(lines), *stamp, closed=_ended(lines) or dead or not is_open)
 
 
 def _without_duplicates(store: Store, run: str, added: Iterable[Batch]) -> Iterator[Batch]:

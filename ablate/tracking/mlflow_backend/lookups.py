@@ -10,6 +10,7 @@ _RUNS = (
     "select r.run_uuid from runs r join tags t on t.run_uuid = r.run_uuid where r.experiment_id = ? and t.key = ? "
     "and t.value = ? and r.lifecycle_stage = 'active' order by r.start_time, r.run_uuid"
 )
+_TAG = "select value from tags where run_uuid = ? and key = ?"
 _ARTIFACTS = "select artifact_uri from runs where run_uuid = ?"
 
 
@@ -31,6 +32,12 @@ def experiment_named(engine: Any, name: str) -> str | None:
 def runs_with_tag(engine: Any, experiment: str, name: str, value: str) -> list[str] | None:
     """Return the identifiers of the active runs with a tag, in order of start. None if the client has to be asked."""
     return _column(engine, _RUNS, int(experiment), name, value) if experiment.isdecimal() else None
+
+
+def tag(engine: Any, run: str, name: str) -> str | None:
+    """Return a tag of a run, or None."""
+    found = _column(engine, _TAG, run, name)
+    return found[0] if found else None
 
 
 def copy_artifacts(engine: Any, run: str, folder: Path) -> bool:

@@ -22,6 +22,7 @@ ERROR = "ablate.error"
 METRIC = "ablate.metric"
 FLOOR = "ablate.floor"
 
+DELIVERED = "ablate.delivered"  # bytes of the journal of the run or study
 HOST, BOOT, PID, PROCESS_STARTED = "ablate.host", "ablate.boot", "ablate.pid", "ablate.process_started"
 HEARTBEAT = "ablate.heartbeat"
 

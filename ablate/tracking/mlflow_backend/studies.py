@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from ablate.errors import StoreError, UserError
 from ablate.journal.process_identity import this_process
+from ablate.journal.study_journal import RecordedReport
 from ablate.journal.study_lines import check_fields
 from ablate.journal.study_record import StudyRecord
 from ablate.tracking.mlflow_backend import schema
@@ -73,15 +72,23 @@ def names(store: Store) -> list[str]:
     return list(dict.fromkeys(stored.tags.get(schema.STUDY_NAME, stored.name) for stored in found))
 
 
-def attach_report(store: Store, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+def attach_report(store: Store, name: str, report: RecordedReport) -> None:
     """Store a report with its study; see `StudyTracker.attach_report`."""
     stored = _required(store, name)
-    store.upload(stored.id, folder, schema.REPORT)
-    now = milliseconds(time.time())
-    points = [(metric, value, now, 0) for metric, value in metrics.items()]
-    for batch in merged_batches([Batch(points, tags={schema.NOTE: note[: schema.LONGEST_TAG]})]):
+    store.upload(stored.id, report.folder, schema.REPORT)
+    points = [(metric, value, milliseconds(report.time), 0) for metric, value in report.metrics.items()]
+    for batch in merged_batches([Batch(points, tags={schema.NOTE: report.note[: schema.LONGEST_TAG]})]):
         store.log(stored.id, batch)
-    store.tag_experiment(store.experiment(name), schema.NOTE, note[: schema.LONGEST_DESCRIPTION])
+    store.tag_experiment(store.experiment(name), schema.NOTE, report.note[: schema.LONGEST_DESCRIPTION])
+
+
+def confirm_study(store: Store, name: str, size: int) -> str:
+    """Record the delivered size of a study's journal; see `StudyTracker.confirm_study`."""
+    stored = _required(store, name)
+    before = stored.tags.get(schema.DELIVERED, "")  # may be larger: that of another project's journal of this study
+    if not before.isdecimal() or int(before) < size:
+        store.log(stored.id, Batch(tags={schema.DELIVERED: str(size)}))
+    return stored.id
 
 
 def _tags(study: StudyRecord, now: float) -> dict[str, str]:

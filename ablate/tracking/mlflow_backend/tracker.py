@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import time as _now
 
 from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal import receipt
 from ablate.journal.process_identity import is_alive
 from ablate.journal.run_journal import Run
+from ablate.journal.study_journal import RecordedReport
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import delivery, runs_view, schema, studies
@@ -57,14 +58,14 @@ class MlflowTracker:
         return delivery.undelivered(self._store, journals)
 
     def lost(self, journals: Iterable[Path]) -> list[Path]:
-        """Return the journals that were delivered, but whose runs an SQLite database lacks."""
+        """Return the delivered journals that an SQLite database lacks, or of which it has an earlier part."""
         return delivery.lost(self._store, journals)
 
     def heartbeat(self, journal: Path) -> None:
         """Record that the run of a delivered journal is still alive."""
         known = receipt.read(journal, self._store.identity)
         if known and not known.closed:
-            self._store.log(known.run_id, Batch(tags={schema.HEARTBEAT: instant(time.time())}))
+            self._store.log(known.run_id, Batch(tags={schema.HEARTBEAT: instant(_now())}))
 
     def runs(self, experiment: str | None = None, condition: str = "") -> list[Run]:
         """Return the runs of one experiment, or all runs of ablate, oldest first, without histories."""
@@ -162,7 +163,7 @@ class MlflowTracker:
 
     def orphans(self, older_than: float) -> list[Run]:
         """Return the open runs of other hosts without a heartbeat in the last `older_than` seconds."""
-        silent_since = time.time() - older_than
+        silent_since = _now() - older_than
         found = [run for run in delivery.open_runs(self._store) if run.tags.get(schema.KIND) == schema.RUN]
         runs = [self._run(stored) for stored in found if stored.last_heartbeat < silent_since]
         return [run for run in runs if is_alive(run.process) is None]
@@ -197,9 +198,15 @@ class MlflowTracker:
         """Return the record of a study."""
         return studies.read_study(self._store, name)
 
-    def attach_report(self, name: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
+    def confirm_study(self, name: str, size: int) -> str:
+        """Record that `size` bytes of a study's journal are delivered, and return MLflow's identifier of the study."""
+        return studies.confirm_study(self._store, name, size)
+
+    def attach_report(
+        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+    ) -> None:
         """Store the files of a report with its study, and its summary as the experiment's description."""
-        studies.attach_report(self._store, name, folder, note, metrics)
+        studies.attach_report(self._store, name, RecordedReport(folder, note, metrics, time or _now()))
 
     def save_view(self, view: RunsView) -> str:
         """Save a view of runs for the MLflow UI, and return its page, relative to the address of the UI."""
