@@ -40,6 +40,9 @@ def check_journals(context: DoctorContext) -> list[Finding]:
         text = f"{count(len(damaged), 'journal')} damaged: {listed(damaged, most=3)}"
         remedy = "--repair moves the file aside and keeps its complete lines"
         found.append(Finding("journals", "problem", text, remedy))
+    for error in context.damaged_studies().values():
+        text, _, remedy = str(error).rpartition(". ")
+        found.append(Finding("journals", "problem", text, remedy))
     if newer := [path.name for path in context.newer()]:
         text = f"{count(len(newer), 'journal')} of a newer version of ablate: {listed(newer, most=3)}"
         found.append(Finding("journals", "note", text, "upgrade ablate to read them"))

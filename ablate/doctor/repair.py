@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ablate.journal.journal_lines import DamagedJournalError, complete_lines
 from ablate.journal.line_format import parse_line
 from ablate.journal.process_identity import SILENCE
 from ablate.journal.run_journal import Journal, load
+from ablate.journal.study_lines import study_lines
 from ablate.tracking import (
     StoreError,
     StudyJournals,
@@ -37,7 +39,7 @@ def repair(context: DoctorContext, *, others: bool = False) -> Iterator[str]:
         others: Also close the runs of other hosts that had no heartbeat for 15 minutes.
     """
     steps = [_replace_database, _deliver, _remove_leftovers, _clean_caches]
-    for step in [_repair_journals, *[_end_silent] * others, *steps, *[_close_silent] * others]:
+    for step in [_repair_journals, _repair_studies, *[_end_silent] * others, *steps, *[_close_silent] * others]:
         try:
             yield from step(context)
         except UserError as error:
@@ -69,6 +71,16 @@ def _repair_journals(context: DoctorContext) -> Iterator[str]:
             else:
                 path.unlink()
                 yield f"{path.name} held no readable run and was moved to {kept}"
+
+
+def _repair_studies(context: DoctorContext) -> Iterator[str]:
+    for name in context.damaged_studies():
+        path, record = context.studies.path(name), context.studies.read(name)
+        lines = study_lines(path)[0] if record else []
+        kept = _move_aside(context, path)
+        receipt.receipt_path(path).unlink(missing_ok=True)
+        context.studies.add(name, [json.dumps(line).encode() for line in lines])
+        yield f"{path.name}: {count(len(lines), 'valid line')} kept, damaged file moved to {kept}"
 
 
 def _complete_lines(path: Path) -> list[bytes]:
@@ -140,7 +152,7 @@ def _removed(context: DoctorContext, leftover: Leftover) -> str:
     if leftover.may_be_valuable:
         reason = "holds no complete line" if path.suffix == ".jsonl" else "belongs to no journal"
         return f"{path.name} {reason} and was moved to {_move_aside(context, path)}"
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()

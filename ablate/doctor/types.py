@@ -8,8 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from ablate.errors import UserError
 from ablate.journal.journal_lines import DamagedJournalError, NewerJournalError
 from ablate.journal.run_journal import Journals, Run
+from ablate.journal.study_journal import StudyJournals
 from ablate.tracking import MlflowTracker, Project, open_tracker, sqlite_path
 
 
@@ -46,6 +48,11 @@ class DoctorContext:
         return Journals(self.project.journals)
 
     @property
+    def studies(self) -> StudyJournals:
+        """The records of studies of the project."""
+        return StudyJournals(self.project.studies)
+
+    @property
     def has_mlflow(self) -> bool:
         """Whether MLflow is installed."""
         return find_spec("mlflow") is not None
@@ -70,6 +77,11 @@ class DoctorContext:
             for path, _, damage in self._read()
             if damage is not None and not isinstance(damage, NewerJournalError)
         ]
+
+    def damaged_studies(self) -> dict[str, UserError]:
+        """Return the errors of the damaged records of studies, by name of the study."""
+        found = {name: self.studies.damage(name) for name in self.studies.names()}
+        return {name: damage for name, damage in found.items() if damage}
 
     def newer(self) -> list[Path]:
         """Return the journals that a newer version of this package wrote."""

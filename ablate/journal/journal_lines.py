@@ -18,6 +18,13 @@ SCHEMA = 1
 LONGEST_LINE = 64 * 2**20
 """Bytes of a line. The longest lines are series with one value per step, of about 20 bytes each."""
 
+TO_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
+_OTHER_KINDS = {
+    errno.ELOOP: "a symbolic link",
+    errno.EISDIR: "not a regular file",
+    errno.ENXIO: "not a regular file",  # a pipe or socket
+}
+
 FILE_NAME = re.compile(r"(?P<key>[0-9a-f]{12})-(?P<data>[0-9a-z]+)-(?P<attempt>[0-9]{1,9})\.jsonl")
 
 
@@ -49,17 +56,21 @@ def complete_lines(path: Path) -> list[bytes]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        is_link = error.errno == errno.ELOOP
-        raise DamagedJournalError(path, "a symbolic link" if is_link else error.strerror or "unreadable") from None
+        raise DamagedJournalError(path, error.strerror or "unreadable") from None
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """Open a regular file for reading; links are not followed. Raises OSError, or DamagedJournalError for others."""
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> IO[bytes]:
+    """Open a regular file; links are not followed. Raises OSError, or DamagedJournalError for others."""
+    try:
+        file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno not in _OTHER_KINDS:
+            raise
+        raise DamagedJournalError(path, _OTHER_KINDS[error.errno]) from None
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise DamagedJournalError(path, "not a regular file")
-    return os.fdopen(file, "rb")
+    return os.fdopen(file, "rb" if flags == os.O_RDONLY else "r+b")
 
 
 def _lines(read: Any, path: Path) -> Iterator[bytes]:

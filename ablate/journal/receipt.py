@@ -11,14 +11,14 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ablate.errors import StoreError
 from ablate.journal.field_checks import has, is_flag, is_seed, is_text
-from ablate.journal.journal_lines import DamagedJournalError, open_regular
+from ablate.journal.journal_lines import TO_APPEND, DamagedJournalError, open_regular
 from ablate.journal.line_format import read_json
 
 _LOCK_TIMEOUT = 30.0
@@ -59,7 +59,7 @@ class Receipt:
 
 def stamp(journal: Path) -> tuple[int, int]:
     """Return size and modification time (nanoseconds) of a journal."""
-    found = journal.stat()
+    found = journal.lstat()
     return found.st_size, found.st_mtime_ns
 
 
@@ -122,15 +122,13 @@ def forget(journal: Path) -> None:
 def write_in_place(path: Path, facts: Mapping[str, object]) -> None:
     """Write a receipt without replacing the file, which carries the lock; do nothing on a read-only file system."""
     try:
-        file = os.open(path, os.O_WRONLY)
-    except OSError:
+        file = open_regular(path, os.O_RDWR)
+    except (OSError, DamagedJournalError):
         return
-    try:
+    with file:
         text = json.dumps(facts).encode()
-        os.pwrite(file, text.ljust(os.fstat(file).st_size), 0)
-        os.ftruncate(file, len(text))
-    finally:
-        os.close(file)
+        os.pwrite(file.fileno(), text.ljust(os.fstat(file.fileno()).st_size), 0)
+        os.ftruncate(file.fileno(), len(text))
 
 
 @contextmanager
@@ -142,12 +140,11 @@ def delivery_lock(journal: Path, timeout: float = _LOCK_TIMEOUT) -> Iterator[Non
     Raises:
         StoreError: Another process held the lock for `timeout` seconds.
     """
-    try:
-        file = os.open(receipt_path(journal), os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError:
+    file = _open_or_create(receipt_path(journal))
+    if file is None:
         yield
         return
-    try:
+    with file:
         deadline = time.monotonic() + timeout
         while not _try_lock(file):
             if time.monotonic() > deadline:
@@ -156,11 +153,20 @@ def delivery_lock(journal: Path, timeout: float = _LOCK_TIMEOUT) -> Iterator[Non
                 )
             time.sleep(0.02)
         yield
-    finally:
-        os.close(file)
 
 
-def _try_lock(file: int) -> bool:
+def _open_or_create(path: Path) -> IO[bytes] | None:
+    """Open a receipt, in place of a link or a device; None on a read-only file system."""
+    try:
+        with suppress(DamagedJournalError):
+            return open_regular(path, TO_APPEND)
+        path.unlink()
+        return open_regular(path, TO_APPEND)
+    except (OSError, DamagedJournalError):
+        return None
+
+
+def _try_lock(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

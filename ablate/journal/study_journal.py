@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.errors import UserError
-from ablate.journal.journal_lines import complete_lines
+from ablate.journal.journal_lines import TO_APPEND, complete_lines, open_regular
 from ablate.journal.receipt import facts, receipt_path, write_in_place
 from ablate.journal.study_lines import study_lines
 from ablate.journal.study_record import StudyRecord
@@ -75,8 +75,10 @@ class StudyJournals:
         lines, reason = study_lines(self.path(name))
         found = replay(lines)
         if found and found.name != name:
-            return UserError(f"{self.path(name)} is ignored: it is a record of the study {found.name!r}. Remove it")
-        return UserError(f"{self.path(name)} has invalid lines, which are ignored ({reason})") if reason else None
+            reason = f"is ignored: it is a record of the study {found.name!r}"
+        elif reason:
+            reason = f"has invalid lines, which are ignored ({reason})"
+        return UserError(f"{self.path(name)} {reason}. `ablate doctor --repair` moves it aside") if reason else None
 
     def is_current(self, study: StudyRecord) -> bool:
         """Return whether the journal has the same content as `study` and the last command was not killed."""
@@ -125,7 +127,7 @@ class StudyJournals:
 
     def size(self, name: str) -> int:
         """Return the size of a study's journal in bytes."""
-        return self.path(name).stat().st_size
+        return self.path(name).lstat().st_size
 
     def _add(self, name: str, record: str, fields: Mapping[str, Any]) -> None:
         line = json.dumps({"record": record, "time": time.time(), **fields}, default=str)
@@ -136,8 +138,8 @@ class StudyJournals:
             return
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            file.seek(max(0, file.tell() - 1))
+        with open_regular(path, TO_APPEND) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
             cut_off = file.read() not in (b"", b"\n")  # an incomplete line, after a crash: start a new one
             file.write(b"\n" * cut_off + b"".join(line + b"\n" for line in lines))
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.doctor import CHECKS, DoctorContext, Finding, repair, run_checks
 from ablate.doctor.leftovers import MINIMUM_AGE
+from ablate.errors import UserError
 from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, StudyJournals, StudyRecord, deliver_study, open_tracker
 from tests.samples.tracking import (
@@ -238,6 +239,30 @@ def test_an_invalid_journal_is_moved_aside(healthy: Project) -> None:
     assert "held no readable run" in repaired(healthy)
     assert not path.exists()
     assert (healthy.mlruns / "aside" / path.name).read_bytes() == b"\x00\x01\n[]\n"
+
+
+@pytest.mark.parametrize("kind", ["lines", "link", "pipe", "folder", "of another study"])
+def test_a_damaged_record_of_a_study_is_moved_aside_and_keeps_its_valid_lines(healthy: Project, kind: str) -> None:
+    studies, other = StudyJournals(healthy.studies), healthy.root / "other"
+    studies.open(StudyRecord("small", "?", {}, ()))
+    path, valid = studies.path("small"), studies.path("small").read_bytes()
+    other.write_text("theirs", encoding="utf-8")
+    if kind == "lines":
+        path.write_bytes(b"\x00\n" + valid)
+    elif kind == "of another study":
+        path = path.rename(studies.path("copy"))
+    else:
+        path.unlink()
+        {"link": lambda: path.symlink_to(other), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[kind]()
+        with pytest.raises(UserError, match=r"small\.study\.jsonl is not a valid journal"):
+            studies.close("small", "finished")
+    assert path.name in found(healthy, "journals")[0].text
+    assert path.name in repaired(healthy)
+    assert [finding.state for finding in found(healthy, "journals")] == ["ok"]
+    assert os.path.lexists(healthy.mlruns / "aside" / path.name)
+    assert path.exists() == (kind == "lines")
+    assert kind != "lines" or path.read_bytes() == valid
+    assert other.read_text(encoding="utf-8") == "theirs"
 
 
 def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(

@@ -66,6 +66,29 @@ def test_only_regular_files_are_receipts(tmp_path: Path) -> None:
     assert [receipt.store_of(journal) for journal in (pipe, link, folder)] == [None] * 3
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder"])
+def test_nothing_is_written_through_what_is_in_place_of_a_receipt(tmp_path: Path, kind: str) -> None:
+    journal, other = tmp_path / "a.jsonl", tmp_path / "other"
+    if kind == "pipe":
+        os.mkfifo(receipt_path(journal))
+    elif kind == "folder":
+        receipt_path(journal).mkdir()
+    else:
+        receipt_path(journal).symlink_to(other)
+        other.write_text("theirs", encoding="utf-8") if kind == "link" else None
+    with receipt.delivery_lock(journal):
+        receipt.write(journal, VALID)
+    assert receipt.read(journal, "ours") == (None if kind == "folder" else VALID)
+    assert (other.read_text(encoding="utf-8") if other.exists() else None) == ("theirs" if kind == "link" else None)
+
+
+@pytest.mark.parametrize("target", ["a.jsonl", "missing"])
+def test_a_link_in_place_of_a_journal_has_no_valid_receipt(tmp_path: Path, target: str) -> None:
+    journal = tmp_path / "a.jsonl"
+    journal.symlink_to(target)
+    assert not VALID.covers(journal)
+
+
 def test_the_receipt_of_a_study_covers_its_size(tmp_path: Path) -> None:
     studies = StudyJournals(tmp_path)
     studies.path("small").write_bytes(b"{}\n")
