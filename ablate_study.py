@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 
 DISTRIBUTION = "ablate-study"
@@ -44,6 +45,7 @@ def damage(error: ImportError | None = None) -> str:
 
 def main() -> None:
     """Run the command line. Ctrl-C ends it with one line and exit code 130 also while it starts."""
+    _open_standard_files()
     try:
         _run()
     except KeyboardInterrupt:
@@ -55,6 +57,33 @@ def main() -> None:
         raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # another Ctrl-C ends the process, without a traceback
+        if not _flush():
+            sys.exit(1)
+
+
+def _open_standard_files() -> None:
+    """Open closed standard files on the null device. Otherwise files opened later get their numbers, and the output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
+def _flush() -> bool:
+    """Write buffered output, and return whether standard output took it. Python would exit with code 120."""
+    is_written = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # a full disk, a closed pipe or a closed file
+            is_written = is_written and stream is not sys.stdout
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return is_written
 
 
 def _end_quickly(code: int) -> None:
@@ -62,8 +91,7 @@ def _end_quickly(code: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # Python, too, waits for threads here
     atexit._run_exitfuncs()  # noqa: SLF001
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    _flush()
     os._exit(code)
 
 

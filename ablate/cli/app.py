@@ -72,6 +72,8 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             console.error(str(error))
             raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:  # of the program that read the output, as `head`
+            raise typer.Exit(1) from None
         except (OSError, MemoryError, RecursionError) as error:
             if shows_tracebacks():
                 raise

@@ -8,7 +8,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -69,8 +69,12 @@ def _message(kind: MessageKind, text: str, markup: str) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(kind, text)
-    else:
+        return
+    try:
         MESSAGES.print(markup)
+    except OSError:  # a log on a full disk does not stop the command, and gets no further lines
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), MESSAGES.file.fileno())
 
 
 def is_terminal(console: Console) -> bool:
@@ -143,6 +147,7 @@ def result(text: str) -> None:
 def print_json(facts: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document to standard output. Numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:

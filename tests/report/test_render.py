@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,16 @@ def test_a_full_disk_still_ends_the_report(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(figures, "forest", full)
     with pytest.raises(OSError, match="No space"):
         draw_all([Plot("", "forest.png", "", "", "forest", {})], tmp_path)
+
+
+def test_the_process_that_draws_ends_when_its_parent_is_killed() -> None:
+    script = (
+        "import os, signal\n"
+        "from ablate.report.plots.render import figure_pool\n"
+        "with figure_pool() as pool:\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout.strip().isdigit()  # it has ended, although the other process had it open, too

@@ -6,6 +6,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -99,10 +100,18 @@ def figure_pool() -> Iterator[Executor]:
 
 def _load() -> None:
     """Import what drawing needs; leave interruptions to the parent, and do not unload libraries at the end."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     atexit.register(os._exit, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(Exception):  # reported for each plot
         import ablate.figures  # noqa: F401  # loaded before the first plot
+
+
+def _end_with_parent() -> None:
+    """End this process after its parent, which may be killed: it would wait for tasks for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(0)
 
 
 def _nothing() -> None:

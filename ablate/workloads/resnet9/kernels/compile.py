@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import uuid
@@ -33,6 +35,15 @@ FLAGS = (
 _LONGEST = 900
 """Seconds after which the compiler is ended. The kernels take less than a minute."""
 
+_LONGEST_ANSWER = 60
+"""Seconds after which a compiler that does not print its version is ended."""
+
+_FUNCTION = "convolution_forward_float32"
+"""A function of the library. A file without it is another library."""
+
+_ELF_HEADER = 64
+_LONGEST_LINE = 300
+
 
 def compiler() -> str | None:
     """Return the path of a C++ compiler: CXX, or the system's, or None."""
@@ -54,9 +65,15 @@ def library() -> ctypes.CDLL:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _check_private(path.parent)
-        return _load(path) or _load(_compile(command, path)) or ctypes.CDLL(str(path))
+        found = _load(path) or _load(_compile(command, path), is_new=True)
     except OSError as error:
         raise UserError(f"The CPU kernels cannot be stored in {path.parent}: {error}") from error
+    if found is None:
+        raise UserError(
+            f"The CPU kernels in {path} cannot be loaded: {command} made no complete library, or the file system does "
+            "not permit programs (noexec). Choose another compiler with CXX, or another folder with ABLATE_CACHE"
+        )
+    return found
 
 
 class UnsafeCacheError(UserError):
@@ -78,15 +95,30 @@ def _is_private(found: os.stat_result) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _load(path: Path) -> ctypes.CDLL | None:
-    """Return a library, or None for a missing, damaged or foreign file."""
+def _load(path: Path, *, is_new: bool = False) -> ctypes.CDLL | None:
+    """Return a library, or None for a missing, damaged or foreign file. A new one may not have its digest yet."""
     try:
         found = path.lstat()
-        if not (stat.S_ISREG(found.st_mode) and _is_private(found) and _stored_digest(path) == _digest(path)):
+        if not (stat.S_ISREG(found.st_mode) and _is_private(found) and _is_complete(path.read_bytes())):
             return None
-        return ctypes.CDLL(str(path))
+        if not is_new and _stored_digest(path) != _digest(path):
+            return None
+        loaded = ctypes.CDLL(str(path))
     except (OSError, DamagedJournalError):
         return None
+    if hasattr(loaded, _FUNCTION):
+        return loaded
+    _ctypes.dlclose(loaded._handle)  # noqa: SLF001  # otherwise its successor in the same path is not loaded
+    return None
+
+
+def _is_complete(content: bytes) -> bool:
+    """Return whether a library has its last part, the table of sections: loading half a file can end the process."""
+    if len(content) < _ELF_HEADER or not content.startswith(b"\x7fELF"):
+        return False
+    (start,) = struct.unpack_from("<Q", content, 40)
+    size, count = struct.unpack_from("<HH", content, 58)
+    return bool(0 < start <= len(content) - size * count)
 
 
 def _digest_path(path: Path) -> Path:
@@ -108,10 +140,10 @@ def _compile(command: str, path: Path) -> Path:
     unfinished = path.with_name(f"{uuid.uuid4().hex}.tmp")
     part = unfinished.with_suffix(".part")
     try:
-        done = _run([command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)])
+        done = _run([command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)], _LONGEST)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["no message"]
-            raise UserError(f"{command} could not compile the CPU kernels: {lines[0]}")
+            raise UserError(f"{command} could not compile the CPU kernels: {lines[0][:_LONGEST_LINE]}")
         unfinished.chmod(0o700)
         digest = _digest(unfinished)
         unfinished.replace(path)
@@ -124,10 +156,10 @@ def _compile(command: str, path: Path) -> Path:
 
 
 def _name(command: str) -> str:
-    return processor_digest(_run([command, "--version"]).stdout)
+    return processor_digest(_run([command, "--version"], _LONGEST_ANSWER).stdout)
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
     """Run the compiler. Raises UserError if it cannot be started or does not end."""
     try:
         return subprocess.run(
@@ -137,10 +169,10 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
             encoding="utf-8",
             errors="replace",
             check=False,
-            timeout=_LONGEST,
+            timeout=seconds,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"it did not end within {_LONGEST} s"
+        reason = error.strerror if isinstance(error, OSError) else f"it did not end within {seconds:g} s"
         raise UserError(f"The compiler {command[0]} cannot be used: {reason}") from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _socket
+import hashlib
 import os
 import shutil
 import subprocess
@@ -87,6 +89,21 @@ def test_a_library_with_a_damaged_digest_is_compiled_again(own_cache: Path, dama
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("content", ["truncated", "another library"])
+def test_another_library_with_a_correct_digest_is_compiled_again(
+    own_cache: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_kernels, "_name", lambda _: content)  # a process loads each path once
+    compile_kernels._compile("compiler", own_cache.parent / "whole.so")
+    whole = (own_cache.parent / "whole.so").read_bytes()
+    own_cache.mkdir(mode=0o700)
+    path = own_cache / f"{content}.so"
+    path.write_bytes(whole[: len(whole) // 2] if content == "truncated" else Path(_socket.__file__).read_bytes())
+    path.with_suffix(".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    assert compile_kernels.library.__wrapped__().forward_float32 is not None
+    assert path.read_bytes() == whole
+
+
 COMPILERS = {
     "that fails, with a message that is not UTF-8": (
         "printf '\\377 error\\n' >&2; echo part > $out; exit 1",
@@ -114,6 +131,28 @@ def test_a_failed_compilation_is_an_error_without_leftovers(
     with pytest.raises(UserError, match=message):
         compile_kernels.library.__wrapped__()
     assert list((tmp_path / "cache" / "kernels").iterdir()) == []
+
+
+def test_a_compiler_that_makes_no_library_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "compiler"
+    program.write_text("#!/bin/bash\n[ $1 = --version ] || head -c 5000 /bin/sh > ${@: -1}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("CXX", str(program))
+    monkeypatch.setenv("ABLATE_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match="no complete library"):
+        compile_kernels.library.__wrapped__()
+
+
+def test_a_compiler_that_does_not_print_its_version_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "compiler"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("CXX", str(program))
+    monkeypatch.setattr(compile_kernels, "_LONGEST_ANSWER", 1)
+    with pytest.raises(UserError, match="did not end within 1 s"):
+        compile_kernels.library.__wrapped__()
 
 
 def test_a_compiler_that_cannot_be_started_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
