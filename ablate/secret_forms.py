@@ -12,7 +12,9 @@ _TOKEN = re.compile(
         | xox[a-z]-[\w\-]{10,} | xapp-[\w\-]{20,} | AGE-SECRET-KEY-1[A-Z0-9]{50,}
         | eyJ[\w\-]{8,}\.[\w\-]{4,}(?:\.[\w\-]*)? | npm_[A-Za-z0-9]{36}
         | (?:dckr_pat_|lin_api_)[\w\-]{20,} | shp(?:at|ca|pa|ss)_[0-9a-f]{32} | (?:bot)?[0-9]{8,10}:AA[\w\-]{33}(?!\w)
-        | (?P<loose>(?:hf_|sk-|[sr]k_live_|[sr]k_test_|glpat-|pypi-|dapi|dop_v1_|ya29\.|SG\.)[\w\-.]{16,})
+        | (?P<loose>(?:hf_|sk-|[sr]k_live_|[sr]k_test_|glpat-|pypi-|dapi|dop_v1_|ya29\.|SG\.|hv[bs]\.|whsec_|ntn_|gsk_
+            |r8_|nvapi-|pplx-|wandb_v1_|xai-|tskey-|dp\.\w\w\.|PMAK-|CFPAT-|ATATT|sntrys_|figd_|glsa_|HRKU-|sq0csp-
+            )[\w\-.]{16,})
     )""",
     re.VERBOSE,
 )
@@ -20,6 +22,22 @@ _STARTS = (
     *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "AKIA", "ASIA", "AIza", "xox", "xapp-", "eyJ", "npm_"),
     *("dckr_pat_", "lin_api_", "shp", ":AA", "AGE-SECRET-KEY-"),
     *("hf_", "sk-", "k_live_", "k_test_", "glpat-", "pypi-", "dapi", "dop_v1_", "ya29.", "SG."),
+    *(
+        "hvs.",
+        "hvb.",
+        "whsec_",
+        "ntn_",
+        "gsk_",
+        "r8_",
+        "nvapi-",
+        "pplx-",
+        "wandb_v1_",
+        "xai-",
+        "tskey-",
+        "dp.",
+        "PMAK-",
+    ),
+    *("CFPAT-", "ATATT", "sntrys_", "figd_", "glsa_", "HRKU-", "sq0csp-"),
 )
 _BASE64_LINES = r"(?:(?:\s|\\[nr])+[+\-]?\s?[A-Za-z0-9+/=]{16,76}(?![A-Za-z0-9+/=]))+"
 _PRIVATE_KEY = re.compile(
@@ -42,16 +60,39 @@ _COOKIE = re.compile(r"(?:(?<==)|^)[^\s;,=]+")
 _ELEMENT = re.compile(
     rf"(?P<kept><[\w.:\-]{{0,40}}?(?:(?P<password>{_PHRASE})|{_KEY})>)(?P<value>[^<>\s]+)(?=</)", re.IGNORECASE
 )
+_ARGUMENTS = r"\s(?:[^\n]{0,200}?\s)?"
 _PROGRAM = re.compile(
-    r"""(?P<kept>\bsshpass\s+-p\s* | \bcurl\b[^\n]{0,200}?\s(?:-u\s*|--user[\s=])["']?[^\s:"']{1,80}:
-            | \bhttps?\s(?:[^\n]{0,200}?\s)?-a\s+["']?[^\s:"']{1,80}: | \bredis-cli\b[^\n]{0,200}?\s-a\s+
-            | \b(?:mysql(?:dump|admin|import)?|mariadb)\s(?:[^\n]{0,200}?\s)?-p | \bsqlplus\s+[^\s/]{1,80}/
-            | \bdocker\s+login\s(?:[^\n]{0,200}?\s)?-p\s+
-            | (?P<entry>\blogin\s+\S{1,80}\s+password\s+ | \bwandb\s+login\s+(?:--\S+\s+)?))  # that of .netrc
-        (?P<value>[^\s"'\\]{4,})""",
+    rf"""(?P<kept>(?:\bsshpass\s+-p\s* | \bcurl\b[^\n]{{0,200}}?\s(?:-u\s*|--user[\s=])["']?[^\s:"']{{1,80}}:
+            | \bhttps?{_ARGUMENTS}-a\s+["']?[^\s:"']{{1,80}}: | \bredis-cli\b[^\n]{{0,200}}?\s-a\s+
+            | \b(?:mysql(?:dump|admin|import)?|mariadb){_ARGUMENTS}-p | \bsqlplus\s+[^\s/]{{1,80}}/
+            | \b(?:(?:docker|podman|nerdctl|skopeo|oras|oc|az|helm\s+registry)\s+login){_ARGUMENTS}-p\s+
+            | \bmongo(?:sh|dump|restore)?{_ARGUMENTS}-p\s+
+            | \b(?:zip|unzip|sqlcmd|bcp){_ARGUMENTS}(?-i:-P)\s* | \b(?:7z[ar]?|(?:un)?rar){_ARGUMENTS}-(?:hp|p)
+            | \b(?:smb\w+|rpcclient){_ARGUMENTS}(?-i:-U)\s*["']?[^\s%"']{{1,80}}%
+            | \blftp{_ARGUMENTS}-u\s+[^\s,]{{1,80}},
+            | \bopenssl{_ARGUMENTS}-k\s+ | \s-pass(?:in|out)?\s+pass: | \s-(?:store|key)pass\s+
+            | \bldap(?:search|modify|add|delete|passwd|whoami|compare){_ARGUMENTS}(?-i:-w)\s*
+            | \bmachine\s+[\w\-]{{1,80}}\.\S{{1,80}}\s+login\s+\S{{1,80}}\s+password\s+
+            | \bjdbc:oracle:thin:[^\s/@]{{1,80}}/
+            | (?:^|(?<=\s))[\w.*\-]{{1,80}}:(?:543[0-9]|6432|\*):[^\s:]{{1,63}}:[^\s:]{{1,63}}:(?![\d.]+\s)  # .pgpass
+            | (?P<entry>\blogin\s+\S{{1,80}}\s+password\s+  # that of .netrc
+                | \b(?:wandb|vault)\s+login\s+(?:--\S+\s+)?
+                | \bconfigure\s+set\s+\S{{0,40}}(?:secret|token)\S{{0,40}}\s+
+                | \bAWS4-HMAC-SHA256\s[^\n]{{0,300}}?\bSignature=))["']?)
+        (?P<value>[^\s"'\\]{{4,}})""",
     re.IGNORECASE | re.VERBOSE,
 )
-_PROGRAMS = ("sshpass", "curl", "login", "mysql", "mariadb", "sqlplus", " -a ")
+_PROGRAMS = (
+    *("sshpass", "curl", "login", "mysql", "mariadb", "sqlplus", " -a ", "mongo", "zip", "sqlcmd", "bcp", "7z", "rar "),
+    *("smb", "rpcclient", "lftp", "openssl", "pass ", "-passin", "-passout", "ldap", "jdbc:oracle:", ":543", ":6432:"),
+    *(":*:", "configure", "aws4-hmac-"),
+)
+_PAIR = re.compile(
+    rf"""(?P<kept>[(\[]\s?["'][\w\-]{{0,40}}?(?:(?P<password>{_PHRASE})|{_KEY})["'],\s{{0,3}}b?["'])
+         (?P<value>[^\s"'\\]+)(?=["']\s?[)\]])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_MAY_BE_PAIR = re.compile(rf"(?:{_PHRASE}|{_KEY})[\"'],")
 
 _QUOTE = r"(?:\\?[\"'])?"
 _ANNOTATION = rf":\s?+(?![\w.]*(?:{_PHRASE}|{_KEY}))[\w.\[\]| ]{{1,40}}\s?=\s?"
@@ -104,8 +145,15 @@ def mask_forms(text: str) -> str:
         text = _COOKIES.sub(_masked_cookies, text)
     if "</" in text:
         text = _ELEMENT.sub(_masked_element, text)
+    return _mask_arguments(text, lower)
+
+
+def _mask_arguments(text: str, lower: str) -> str:
+    """Return a text without the secrets in command lines, and in pairs of a name and a value."""
     if any(program in lower for program in _PROGRAMS):
         text = _PROGRAM.sub(_masked_argument, text)
+    if _MAY_BE_PAIR.search(lower):
+        text = _PAIR.sub(_masked_pair, text)
     if _MAY_BE_OPTION.search(lower):
         text = _COMMAND_OPTION.sub(_masked_option, text)
     return text
@@ -144,6 +192,11 @@ def _masked_element(found: re.Match[str]) -> str:
 def _masked_argument(found: re.Match[str]) -> str:
     is_secret = is_random(found["value"]) if found["entry"] else _is_given(found["value"])
     return f"{found['kept']}{HIDDEN}" if is_secret else found[0]
+
+
+def _masked_pair(found: re.Match[str]) -> str:
+    is_password = found["password"] and _is_given(found["value"]) and not _CODE.fullmatch(found["value"])
+    return f"{found['kept']}{HIDDEN}" if is_password or is_random(found["value"]) else found[0]
 
 
 def _masked_option(found: re.Match[str]) -> str:

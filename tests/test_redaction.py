@@ -75,6 +75,25 @@ KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn' * 2}
         ("token: password=hunter2x", "token: password=***"),
         (f"a {KEY} b", "a -----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY----- b"),
         (KEY.partition("yPB")[0], "-----BEGIN RSA PRIVATE KEY-----***\n"),
+        ("zip -r -P hunter2pw a.zip b", "zip -r -P *** a.zip b"),
+        ("7z a -phunter2pw a.7z b", "7z a -p*** a.7z b"),
+        ("smbclient //h/s -U 'me%hunter2pw'", "smbclient //h/s -U 'me%***'"),
+        ("openssl enc -k hunter2pw -in a", "openssl enc -k *** -in a"),
+        (
+            "openssl rsa -passin pass:hunter2pw -passout pass:hunter3pw",
+            "openssl rsa -passin pass:*** -passout pass:***",
+        ),
+        ("ldapsearch -D cn=x -w hunter2pw -b y", "ldapsearch -D cn=x -w *** -b y"),
+        ("helm registry login -u me -p hunter2pw", "helm registry login -u me -p ***"),
+        ("db.example.com:5432:data:me:hunter2pw", "db.example.com:5432:data:me:***"),
+        ("machine h.com login me password hunter2pw", "machine h.com login me password ***"),
+        (
+            f"AWS4-HMAC-SHA256 Credential=x/s3, SignedHeaders=host, Signature={RANDOM}",
+            "AWS4-HMAC-SHA256 Credential=x/s3, SignedHeaders=host, Signature=***",
+        ),
+        ("[('user', 'me'), ('password', 'hunter2pw')]", "[('user', 'me'), ('password', '***')]"),
+        (f'["token", "{RANDOM}"]', '["token", "***"]'),
+        (f"hvs.{RANDOM} nvapi-{RANDOM}", "*** ***"),
     ],
 )
 def test_secrets_are_masked(text: str, masked: str) -> None:
@@ -83,6 +102,15 @@ def test_secrets_are_masked(text: str, masked: str) -> None:
 
 
 ORDINARY = (
+    "unzip -p archive.zip file.txt",
+    "7z a out.7z folder",
+    "openssl x509 -in cert.pem -noout",
+    "train.py -P 8000 --k 5 --p 0.5",
+    "mongo -port 27017",
+    "train.py:5432:loss:val:0.25 x",
+    "[('token', 'cls'), ('password', 'email')]",
+    "dp.train.loss_per_epoch_mean_value",
+    "one pass over the data",
     *("curl -u user https://h", "login page, password optional", "ratio 12345678:AA", "https://h/?sigma=0.5"),
     "the token transformerxyz",
     "curl -u me https://h; http -a x; mysql -u root -p runs; redis-cli ping -a; docker login -p 80; wandb login",
