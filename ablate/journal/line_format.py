@@ -117,6 +117,10 @@ def _is_series(value: object) -> bool:
 _HAS_IDENTITY = has(host=is_name, boot=is_text, pid=is_integer, started=optional(is_text))
 
 
+def _are_params(value: object) -> bool:
+    return is_mapping(value) and all(map(is_metric_name, value))  # type: ignore[call-overload]  # MLflow's rule for both
+
+
 def _is_process(value: object) -> bool:
     return _HAS_IDENTITY(value) and "started" in value  # type: ignore[operator]  # null for a process that has ended
 
@@ -127,7 +131,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
         **dict.fromkeys(("variant", "key", "data"), is_name),
         "study": lambda value: value == "" or is_name(value),
         "data_name": optional(is_text),
-        "params": names_of(is_mapping),
+        "params": _are_params,
         "conditions": has(device=is_text, precision=is_text, threads=is_integer),
         "environment": has(versions=optional(is_mapping)),
         "tags": optional(names_of(lambda value: is_mapping(value) and all(map(is_text, value.values())))),
@@ -143,7 +147,7 @@ _FIELDS: Mapping[str, Mapping[str, Check]] = {
     "end": {
         "status": lambda value: value in END_STATUSES,
         "metrics": optional(are_numbers),
-        "params": optional(names_of(is_mapping)),
+        "params": optional(_are_params),
         "error": optional(is_text),
         "trace": optional(is_text),
     },

@@ -151,6 +151,7 @@ def as_folder(path: Path) -> None:
 DAMAGES = [
     (changed_line(0, metric="accuracy"), "line 1: field 'metric' is missing or invalid"),
     (changed_line(0, conditions={"precision": "fp32", "threads": 1}), "line 1: field 'conditions'"),
+    (changed_line(0, params={"%s": 1}), "line 1: field 'params'"),
     (changed_line(0, variant="a\x1b[2J"), "line 1: field 'variant'"),
     (changed_line(0, study="a\nb"), "line 1: field 'study'"),
     (changed_line(0, key="ffffffffffff"), "line 1: the file name belongs to another recipe"),
