@@ -14,17 +14,22 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablate.errors import UserError
+from ablate.journal.field_checks import has, is_seed, is_text
 from ablate.journal.journal_lines import TO_APPEND, complete_lines, open_regular
 from ablate.journal.receipt import facts, receipt_path, write_in_place
 from ablate.journal.study_lines import study_lines
 from ablate.journal.study_record import StudyRecord
 
 SUFFIX = ".study.jsonl"
+_IS_RECEIPT = has(
+    **dict.fromkeys(("store", "run_id"), is_text),
+    **dict.fromkeys(("size", "reports"), is_seed),
+)
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,22 @@ class StudyReceipt:
         store: Identity of the store.
         run_id: The store's identifier of the study.
         size: Size of the journal at that time, in bytes.
+        reports: Number of delivered reports.
     """
 
     store: str
     run_id: str
     size: int
+    reports: int
 
 
 class RecordedReport(NamedTuple):
-    """A report in the journal of its study: folder, summary, metrics, and the time of the record in seconds."""
+    """A report in the journal of its study: folder, summary, metrics, and the time of the record in seconds.
 
-    folder: Path
+    The folder is None if it does not exist any more, or has a newer report.
+    """
+
+    folder: Path | None
     note: str
     metrics: Mapping[str, float]
     time: float
@@ -100,14 +110,14 @@ class StudyJournals:
         relative = os.path.relpath(folder.absolute(), self.folder.absolute())
         self._add(name, "report", {"folder": relative, "note": note, "metrics": dict(metrics)})
 
-    def report(self, name: str) -> RecordedReport | None:
-        """Return the newest report, or None if its folder does not exist."""
-        found = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
-        if not found:
-            return None
-        newest = found[-1]
-        folder = Path(os.path.normpath(self.folder.absolute() / newest["folder"]))
-        return RecordedReport(folder, newest["note"], newest["metrics"], newest["time"]) if folder.is_dir() else None
+    def reports(self, name: str) -> list[RecordedReport]:
+        """Return the reports, oldest first. Only the newest one has a folder."""
+        lines = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
+        found = [RecordedReport(None, line["note"], line["metrics"], line["time"]) for line in lines]
+        if lines:
+            folder = Path(os.path.normpath(self.folder.absolute() / lines[-1]["folder"]))
+            found[-1] = found[-1]._replace(folder=folder if folder.is_dir() else None)
+        return found
 
     def add(self, name: str, lines: Iterable[bytes]) -> bool:
         """Append the lines that are missing, and return whether there were any."""
@@ -118,8 +128,18 @@ class StudyJournals:
 
     def is_delivered(self, name: str, store: str) -> bool:
         """Return whether a store has the complete journal of a study."""
+        found = self.receipt(name, store)
+        return found is not None and found.size == self.size(name)
+
+    def receipt(self, name: str, store: str) -> StudyReceipt | None:
+        """Return the receipt of a study's journal for one store, or None if it is missing, damaged or another store's.
+
+        Those of earlier versions, which cannot be compared with the store, count as missing.
+        """
         found = facts(receipt_path(self.path(name)))
-        return (found.get("store"), found.get("size")) == (store, self.size(name))
+        if not _IS_RECEIPT(found) or found["store"] != store:
+            return None
+        return StudyReceipt(**{entry.name: found[entry.name] for entry in fields(StudyReceipt)})
 
     def mark_delivered(self, name: str, receipt: StudyReceipt) -> None:
         """Write the receipt of a study's journal."""

@@ -15,7 +15,7 @@ from ablate.errors import StoreError, UnreachableError, UserError
 from ablate.journal.mlflow_handshake import WANTED, provide_run_environment
 from ablate.journal.receipt import stamp
 from ablate.journal.study_journal import StudyJournals
-from ablate.tracking.catch_up import catch_up, deliver_study
+from ablate.tracking.catch_up import catch_up, deliver_lost, deliver_study
 from ablate.tracking.contract import Tracker
 from ablate.tracking.project import Project
 
@@ -185,6 +185,7 @@ class BackgroundDelivery:
 
     def _deliver_study(self) -> None:
         if self._undelivered_study is not None:
+            deliver_lost(self._tracker, self._project)  # the study is the parent of the runs
             deliver_study(self._tracker, StudyJournals(self._project.studies), self._undelivered_study)
             self._undelivered_study = None
 

@@ -89,19 +89,23 @@ def deliver_lost(tracker: Tracker, project: Project) -> None:
         return
     studies = StudyJournals(project.studies)
     names = {studies.path(name): name for name in studies.names()}
-    lost_studies = sum(path in names for path in lost)
-    kinds = {"run": len(lost) - lost_studies, "study record": lost_studies}
+    runs = [path for path in lost if path not in names]
+    kinds = {"run": len(runs), "study record": len(lost) - len(runs)}
     console.warning(
         f"{' and '.join(count(number, kind) for kind, number in kinds.items() if number)} missing or incomplete in the "
         "store, which had more (was it restored from a backup?): delivered again from the journals"
     )
-    for path in lost:
+    for path, name in names.items():  # the parents of runs first
+        with _suppressing_refusals():
+            if path in lost:
+                forget(path)
+                _record_again(tracker, studies, name)
+            elif store_of(path) in (None, tracker.identity):
+                deliver_study(tracker, studies, name)
+    for path in runs:
         forget(path)
         with _suppressing_refusals():
-            if path in names:
-                _record_again(tracker, studies, names[path])
-            else:
-                tracker.deliver(path)
+            tracker.deliver(path)
 
 
 def _record_again(tracker: Tracker, studies: StudyJournals, name: str) -> None:
@@ -112,7 +116,7 @@ def _record_again(tracker: Tracker, studies: StudyJournals, name: str) -> None:
 
 
 def lost_records(tracker: Tracker, project: Project) -> list[Path]:
-    """Return the journals that the store has lost, or a part of them: studies first, which are parents of runs."""
+    """Return the journals of studies and runs that the store has lost, or a part of them."""
     studies = StudyJournals(project.studies)
     return tracker.lost([*map(studies.path, studies.names()), *Journals(project.journals).paths()])
 
@@ -149,16 +153,17 @@ def deliver_study(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
 
 def _deliver(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
     size = studies.size(name)  # what is appended after this is not covered by the receipt
-    record, report = studies.read(name), studies.report(name)
+    record, reports = studies.read(name), studies.reports(name)
     if record is None:
         return False
+    known = studies.receipt(name, tracker.identity)
     is_new = _is_newer(record, _stored_record(tracker, name))
     if is_new:
         _send(tracker, record)
-    if report:
+    for report in reports[known.reports if known else 0 :]:
         tracker.attach_report(name, *report)
     run = tracker.confirm_study(name, size)
-    studies.mark_delivered(name, StudyReceipt(tracker.identity, run, size))
+    studies.mark_delivered(name, StudyReceipt(tracker.identity, run, size, len(reports)))
     return is_new
 
 

@@ -112,11 +112,12 @@ class StudyTracker(Protocol):
         """Record that `size` bytes of a study's journal are delivered, and return the store's identifier."""
 
     def attach_report(
-        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
     ) -> None:
         """Store the files of a report with its study, and its summary as the description of the experiment.
 
-        `time` is that of the report, in seconds since the epoch (default: now). Repeating the call changes nothing.
+        `folder` is None if the files do not exist any more, `time` that of the report, in seconds since the epoch
+        (default: now). Repeating the call changes nothing.
         """
 
 

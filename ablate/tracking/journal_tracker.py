@@ -114,14 +114,15 @@ class JournalTracker(JournalReader):
     def attach_report(
         self,
         name: str,
-        folder: Path,
+        folder: Path | None,
         note: str,
         metrics: Mapping[str, float],
         time: float | None = None,  # noqa: ARG002  # part of the interface
     ) -> None:
-        """Record the report of a study; its files stay in place."""
+        """Record the report of a study; its files stay in place. One without files is in the journal already."""
         self.study(name)
-        self._studies.attach_report(name, folder, note, metrics)
+        if folder:
+            self._studies.attach_report(name, folder, note, metrics)
 
     def _journal_paths(self) -> Iterable[Path]:
         return self._journals.paths()

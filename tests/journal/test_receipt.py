@@ -94,7 +94,7 @@ def test_the_receipt_of_a_study_covers_its_size(tmp_path: Path) -> None:
     studies.path("small").write_bytes(b"{}\n")
     write(studies.path("small"), b"")
     assert not studies.is_delivered("small", "ours")
-    studies.mark_delivered("small", StudyReceipt("ours", "a1", 3))
+    studies.mark_delivered("small", StudyReceipt("ours", "a1", 3, 0))
     assert studies.is_delivered("small", "ours")
     assert not studies.is_delivered("small", "theirs")
     write(studies.path("small"), b"[" * 50_000)

@@ -102,13 +102,14 @@ class MemoryTracker(JournalReader):
         return name
 
     def attach_report(
-        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
     ) -> None:
         """Keep a copy of the files of a report."""
         self.study(name)
         kept = Path(tempfile.mkdtemp(prefix="ablate-report-"))
         weakref.finalize(self, shutil.rmtree, kept, ignore_errors=True)
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        if folder:
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
         self.reports[name] = (kept, note, dict(metrics))
 
     def _journal_paths(self) -> Iterable[Path]:

@@ -299,7 +299,9 @@ def kept_report(tracker: Tracker, project: Project) -> tuple[str, str, Mapping[s
         text = Path(client.download_artifacts(run.info.run_id, "report/report.md")).read_text()
         return text, run.data.tags["mlflow.note.content"], run.data.metrics
     found = tracker.reports["widths"] if isinstance(tracker, MemoryTracker) else None
-    folder, note, metrics, *_ = found or StudyJournals(project.studies).report("widths") or (project.root, "", {})
+    recorded = StudyJournals(project.studies).reports("widths")
+    folder, note, metrics, *_ = found or (recorded[-1] if recorded else (project.root, "", {}))
+    assert folder
     return (folder / "report.md").read_text(), note, metrics
 
 

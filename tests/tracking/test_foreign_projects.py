@@ -116,7 +116,7 @@ def test_a_report_outside_the_reports_is_not_attached(
     (there.studies / "small.study.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (here.reports / "small").mkdir(parents=True)
     sync(there, here)
-    assert bool(StudyJournals(here.studies).report("small")) is is_kept
+    assert bool(StudyJournals(here.studies).reports("small")) is is_kept
 
 
 @pytest.mark.parametrize(

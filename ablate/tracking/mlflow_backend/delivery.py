@@ -15,7 +15,7 @@ from ablate.journal.process_identity import is_alive
 from ablate.journal.receipt import Receipt
 from ablate.journal.run_log import mask_printed_output
 from ablate.tracking.contract import SINGLE_RUNS
-from ablate.tracking.mlflow_backend import database, lookups, schema
+from ablate.tracking.mlflow_backend import delivered_size, lookups, schema
 from ablate.tracking.mlflow_backend.records import (
     Batch,
     batches,
@@ -63,16 +63,6 @@ def undelivered(store: Store, journals: Iterable[Path]) -> list[Path]:
     """Return the journals that are not completely delivered, and those of open runs."""
     known = ((path, receipt.read(path, store.identity)) for path in journals)
     return [path for path, found in known if not (found and found.covers(path))]
-
-
-def lost(store: Store, journals: Iterable[Path]) -> list[Path]:
-    """Return the journals of which the database has less than their receipts say; see `RunTracker.lost`."""
-    database_path = sqlite_path(store.uri)
-    if database_path is None:
-        return []
-    known = [(path, found) for path in journals if (found := receipt.delivered_part(path, store.identity))]
-    stored = database.delivered_sizes(database_path) if known else {}  # written before the receipts, and read after
-    return [path for path, (run, size) in known if stored.get(run, -1) < size]
 
 
 def close_orphans(store: Store, journals: Iterable[Path]) -> list[str]:
@@ -123,8 +113,8 @@ def close_as_killed(store: Store, run: str, time: float) -> None:
 def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]) -> Receipt:
     if known and known.records == len(lines) and (known.closed or not (_is_dead(lines) or _ended(lines))):
         return known
-    if known and _has_less(store, known):
-        known = None
+    if known and delivered_size.has_less(store, known):
+        known = None  # the database was restored meanwhile
     try:
         return _send_rest(store, journal, lines, known, stamp)
     except StoreError:
@@ -132,26 +122,21 @@ def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | N
         if known and stored is None:
             return _send_rest(store, journal, lines, None, stamp)  # the store was cleared
         if known and stored and stored.deleted:
-            return replace(known, records=len(lines), closed=True)  # a user deleted it there
+            # a user deleted it there; if it is restored, it has less than this receipt says
+            return replace(known, records=len(lines), size=stamp[0], changed=stamp[1], closed=True)
         raise
-
-
-def _has_less(store: Store, known: Receipt) -> bool:
-    """Return whether an SQLite database has less of a run than its receipt says, since it was restored meanwhile."""
-    size = lookups.tag(engine, known.run_id, schema.DELIVERED) if (engine := store.engine) else None
-    return size is not None and int(size) < known.size
 
 
 def _send_rest(
     store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]
 ) -> Receipt:
     dead = _is_dead(lines)
-    run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal.stem, lines[0])
+    run, is_open = (known.run_id, not known.closed) if known else _run_for(store, journal, lines[0])
     delivered = known.records if known else 0
     added: Iterable[Batch] = batches(lines, delivered)
     if logs_directly(lines):
         added = _without_duplicates(store, run, added)
-    for batch in merged_batches([*added, Batch(tags={schema.DELIVERED: str(stamp[0])})]):
+    for batch in merged_batches(added):
         store.log(run, batch)
     if not delivered:
         store.log_dataset(run, _dataset(lines[0]), lines[0]["data"])
@@ -163,6 +148,7 @@ def _send_rest(
         close_as_killed(store, run, lines[-1]["time"])
     elif not is_open:
         is_open = _reopen(store, run, lines[-1]["time"])
+    delivered_size.confirm(store, run, stamp[0])
     return Receipt(store.identity, run, len(lines), *stamp, closed=_ended(lines) or dead or not is_open)
 
 
@@ -184,9 +170,13 @@ def _reopen(store: Store, run: str, time: float) -> bool:
     return continues
 
 
-def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
+def _run_for(store: Store, journal: Path, start: Line) -> tuple[str, bool]:
     """Return the store's run for a journal, created if necessary, and whether it is open."""
-    study = start["study"] or SINGLE_RUNS
+    name, study = journal.stem, start["study"] or SINGLE_RUNS
+    earlier = receipt.run_id(journal)
+    known = store.get(earlier) if earlier else None
+    if known and not known.deleted and known.tags.get(schema.NAME) == name:
+        return known.id, known.status == "RUNNING"  # in an experiment that a user may have renamed
     experiment = store.experiment(study)
     found = []
     if _first_with_tag(store, experiment, schema.NAME, name):
@@ -198,7 +188,7 @@ def _run_for(store: Store, name: str, start: Line) -> tuple[str, bool]:
     if found:
         first = only_one(found, store.delete)
         return first.id, first.status == "RUNNING"
-    tags = start_tags(start, name)
+    tags = {**start_tags(start, name), **delivered_size.tags_of_new_run(store)}
     if study != SINGLE_RUNS and (parent := _first_with_tag(store, experiment, schema.KIND, schema.STUDY)):
         tags[schema.PARENT_RUN] = parent
     title = f"{start['variant']}/s{start['recipe']['seed']}"

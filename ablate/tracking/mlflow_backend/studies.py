@@ -11,7 +11,7 @@ from ablate.journal.process_identity import this_process
 from ablate.journal.study_journal import RecordedReport
 from ablate.journal.study_lines import check_fields
 from ablate.journal.study_record import StudyRecord
-from ablate.tracking.mlflow_backend import schema
+from ablate.tracking.mlflow_backend import delivered_size, schema
 from ablate.tracking.mlflow_backend.records import (
     Batch,
     instant,
@@ -36,15 +36,22 @@ def open_study(store: Store, study: StudyRecord) -> str:
     experiment = store.experiment(study.name)
     found = store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.STUDY))
     stored = only_one([run for run in found if run.start == found[0].start], store.delete) if found else None
-    run = stored.id if stored else store.create(experiment, study.name, milliseconds(now), _tags(study, now))
+    tags, declared = _tags(study, now), {}
     if stored:
+        run, earlier = stored.id, None
         with suppress(DamagedPlanError):  # it is replaced
             earlier = _read(store, stored)
-            study = study.merged_with(earlier) if earlier else study
+        study = study.merged_with(earlier) if earlier else study
+        if earlier and stored.tags.get(schema.NOTE, earlier.question) != earlier.question:
+            del tags[schema.NOTE]  # the summary of a report, or a user's
         if stored.status != "RUNNING":
             store.reopen(run)
-    declared = {} if stored else {name: text_of(value) for name, value in study.declared.items()}
-    for batch in merged_batches([Batch(params=declared, tags=_tags(study, now))]):
+    else:
+        new = {**tags, **delivered_size.tags_of_new_run(store)}
+        run = store.create(experiment, study.name, milliseconds(now), new)
+    if not (stored and stored.params):  # they cannot be changed
+        declared = {name: text_of(value) for name, value in study.declared.items()}
+    for batch in merged_batches([Batch(params=declared, tags=tags)]):
         store.log(run, batch)
     store.write_json(run, schema.PLAN, study.as_dict())
     return run
@@ -75,7 +82,8 @@ def names(store: Store) -> list[str]:
 def attach_report(store: Store, name: str, report: RecordedReport) -> None:
     """Store a report with its study; see `StudyTracker.attach_report`."""
     stored = _required(store, name)
-    store.upload(stored.id, report.folder, schema.REPORT)
+    if report.folder:
+        store.upload(stored.id, report.folder, schema.REPORT)
     points = [(metric, value, milliseconds(report.time), 0) for metric, value in report.metrics.items()]
     for batch in merged_batches([Batch(points, tags={schema.NOTE: report.note[: schema.LONGEST_TAG]})]):
         store.log(stored.id, batch)
@@ -87,7 +95,7 @@ def confirm_study(store: Store, name: str, size: int) -> str:
     stored = _required(store, name)
     before = stored.tags.get(schema.DELIVERED, "")  # may be larger: that of another project's journal of this study
     if not before.isdecimal() or int(before) < size:
-        store.log(stored.id, Batch(tags={schema.DELIVERED: str(size)}))
+        delivered_size.confirm(store, stored.id, size)
     return stored.id
 
 

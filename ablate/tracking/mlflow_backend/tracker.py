@@ -15,7 +15,7 @@ from ablate.journal.run_journal import Run
 from ablate.journal.study_journal import RecordedReport
 from ablate.journal.study_record import StudyRecord
 from ablate.redaction import mask_uri
-from ablate.tracking.mlflow_backend import delivery, runs_view, schema, studies
+from ablate.tracking.mlflow_backend import delivered_size, delivery, runs_view, schema, studies
 from ablate.tracking.mlflow_backend.records import Batch, instant, milliseconds
 from ablate.tracking.mlflow_backend.runs_view import RunsView
 from ablate.tracking.mlflow_backend.store import Store
@@ -59,7 +59,7 @@ class MlflowTracker:
 
     def lost(self, journals: Iterable[Path]) -> list[Path]:
         """Return the delivered journals that an SQLite database lacks, or of which it has an earlier part."""
-        return delivery.lost(self._store, journals)
+        return delivered_size.lost(self._store, journals)
 
     def heartbeat(self, journal: Path) -> None:
         """Record that the run of a delivered journal is still alive."""
@@ -203,7 +203,7 @@ class MlflowTracker:
         return studies.confirm_study(self._store, name, size)
 
     def attach_report(
-        self, name: str, folder: Path, note: str, metrics: Mapping[str, float], time: float | None = None
+        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
     ) -> None:
         """Store the files of a report with its study, and its summary as the experiment's description."""
         studies.attach_report(self._store, name, RecordedReport(folder, note, metrics, time or _now()))
