@@ -31,6 +31,7 @@ from ablate.journal.field_checks import (
     optional,
     present,
 )
+from ablate.journal.line_format import END_STATUSES
 
 _METRIC = has(
     name=is_name,
@@ -140,7 +141,7 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "recorded": optional(is_time),
         "since": optional(is_time),
     },
-    "status": {"status": is_name},
+    "status": {"status": lambda value: value in ("running", *END_STATUSES)},
     "report": {"folder": is_text, "note": is_text, "metrics": are_numbers},
 }
 """The fields of each kind of record in a study's journal."""

@@ -14,7 +14,7 @@ from ablate.report.analysis import analyse
 from ablate.report.sections.document import markdown
 from ablate.report.sources.searches import read_searches
 from ablate.report.sources.study import from_study
-from ablate.tracking import JournalTracker, Project
+from ablate.tracking import JournalTracker, Project, StudyJournals
 from tests.journal.test_foreign_journals import ODD_VALUES, places
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import new_project
@@ -113,3 +113,13 @@ def test_a_damaged_record_is_not_unknown(project: Project) -> None:
     write_record(project, {**recorded(), "plan": 1})
     with pytest.raises(UserError, match=r"small\.study\.jsonl has invalid lines.*'plan' is missing or invalid"):
         from_study("small", JournalTracker(project))
+
+
+@pytest.mark.parametrize("status", ["done", "", None, ["finished"]])
+def test_a_status_that_no_study_has_is_ignored_and_named(project: Project, status: Any) -> None:
+    write_record(project, recorded())
+    studies = StudyJournals(project.studies)
+    before = studies.read("small")
+    studies.add("small", [json.dumps({"record": "status", "time": 2e9, "status": status}).encode()])
+    assert studies.read("small") == before
+    assert "'status' is missing or invalid" in str(studies.damage("small"))
