@@ -32,12 +32,17 @@ def is_full_disk(error: BaseException) -> TypeGuard[OSError]:
     return isinstance(error, OSError) and error.errno in _DISK_FULL
 
 
+PROCESS_LIMIT = "Raise the limit on processes and threads (`ulimit -u`, or that of the container), or use fewer --jobs"
+
+
 def explain(error: OSError) -> str:
     """Return an error of the operating system as one line: the problem and the remedy."""
     where = f"{error.filename}: " if error.filename else ""
     reason = error.strerror or str(error) or type(error).__name__
     if is_full_disk(error):
         return f"{where}{reason}. Free some space and repeat the command, it continues where it stopped"
+    if error.errno == errno.EAGAIN:
+        return f"{where}{reason}. {PROCESS_LIMIT}"
     if error.errno in _NOT_ALLOWED:
         return f"{where}{reason}. Make it writable, or work in another folder"
     return f"{where}{reason}. `ablate doctor` checks the project, --debug shows the traceback"

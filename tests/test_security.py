@@ -292,7 +292,9 @@ def test_no_shell_no_eval_no_untrusted_pickle() -> None:
 
 
 def test_an_error_of_the_operating_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for error in (OSError(28, "No space left on device", "x.jsonl"), PermissionError(13, "no", "y"), MemoryError()):
+    thread = RuntimeError("can't start new thread")
+    full = OSError(28, "No space left on device", "x.jsonl")
+    for error in (full, PermissionError(13, "no", "y"), MemoryError(), BlockingIOError(11, "try again"), thread):
 
         def fail(error: BaseException = error) -> None:
             raise error
@@ -302,4 +304,4 @@ def test_an_error_of_the_operating_system_is_one_line(project: Path, monkeypatch
         assert result.exit_code == 1
         assert len(result.stderr.strip().splitlines()) == 1
         with contextlib.suppress(AttributeError):
-            assert error.filename in result.stderr  # type: ignore[attr-defined]  # not every error has one
+            assert str(error.filename or "") in result.stderr  # type: ignore[attr-defined]  # not every error has one

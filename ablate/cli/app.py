@@ -26,7 +26,7 @@ from ablate.cli.help import (
 )
 from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import reduce_garbage_collection, share_cores
-from ablate.errors import UserError, explain
+from ablate.errors import PROCESS_LIMIT, UserError, explain
 from ablate.paths import provide_home
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -78,6 +78,11 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
             if shows_tracebacks():
                 raise
             console.error(explain(error) if isinstance(error, OSError) else _REASONS[type(error)])
+            raise typer.Exit(1) from None
+        except RuntimeError as error:
+            if shows_tracebacks() or "can't start new thread" not in str(error):
+                raise
+            console.error(f"No further thread can be started. {PROCESS_LIMIT}")
             raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
             console.error("Interrupted. The same command resumes the work")

@@ -16,6 +16,7 @@ from ablate.interrupts import let_interrupts_end_waits
 from ablate.redaction import mask_uri
 from ablate.tracking.mlflow_backend import database, lookups, schema
 from ablate.tracking.mlflow_backend.errors import explain_error
+from ablate.tracking.mlflow_backend.pages import pages
 from ablate.tracking.mlflow_backend.quiet import ignore_warnings, silence_mlflow
 from ablate.tracking.mlflow_backend.records import Batch, Point, true_value
 from ablate.tracking.mlflow_backend.relocation import relocate
@@ -117,14 +118,9 @@ class Store:
 
     def experiments(self) -> dict[str, str]:
         """Return the names of all experiments by identifier."""
-        found: dict[str, str] = {}
         with self._explaining():
-            page = self._client.search_experiments()
-            while True:
-                found |= {str(experiment.experiment_id): experiment.name for experiment in page}
-                if not page.token:
-                    return found
-                page = self._client.search_experiments(page_token=page.token)
+            found = pages(lambda token: self._client.search_experiments(page_token=token))
+            return {str(experiment.experiment_id): experiment.name for page in found for experiment in page}
 
     def tag_experiment(self, experiment: str, name: str, value: str) -> None:
         """Set a tag of an experiment."""
@@ -205,16 +201,15 @@ class Store:
         """Return the runs of `experiments` (names by identifier) that satisfy a filter, in order of start."""
         order = [f"attributes.start_time {'DESC' if newest else 'ASC'}"]
         found: list[StoredRun] = []
-        token = None
+        size = min(PAGE, limit) if limit else PAGE
+        chosen = list(experiments)
         with self._explaining(), collector_paused():
-            while experiments:
-                size = min(PAGE, limit - len(found)) if limit else PAGE
-                page = self._client.search_runs(list(experiments), condition, 1, size, order, token)
+            runs = pages(lambda token: self._client.search_runs(chosen, condition, 1, size, order, token))
+            for page in runs if experiments else ():
                 found += [stored_run(run, experiments, self._moved) for run in page]
-                token = page.token
-                if not token or (limit and len(found) >= limit):
+                if limit and len(found) >= limit:
                     break
-        return found
+        return found[:limit]
 
     def points(self, run: str, names: Sequence[str]) -> list[Point]:
         """Return all values of the given metrics."""
