@@ -60,14 +60,15 @@ _COOKIE = re.compile(r"(?:(?<==)|^)[^\s;,=]+")
 _ELEMENT = re.compile(
     rf"(?P<kept><[\w.:\-]{{0,40}}?(?:(?P<password>{_PHRASE})|{_KEY})>)(?P<value>[^<>\s]+)(?=</)", re.IGNORECASE
 )
-_ARGUMENTS = r"\s(?:[^\n]{0,200}?\s)?"
+_ARGUMENTS = r"[ \t](?:[^\n;|&]{0,200}?[ \t])??"
+_QUOTED_ARGUMENTS = r"[ \t](?:[^\n]{0,200}?[ \t])??"
 _PROGRAM = re.compile(
     rf"""(?P<kept>(?:\bsshpass\s+-p\s* | \bcurl\b[^\n]{{0,200}}?\s(?:-u\s*|--user[\s=])["']?[^\s:"']{{1,80}}:
-            | \bhttps?{_ARGUMENTS}-a\s+["']?[^\s:"']{{1,80}}: | \bredis-cli\b[^\n]{{0,200}}?\s-a\s+
-            | \b(?:mysql(?:dump|admin|import)?|mariadb){_ARGUMENTS}-p | \bsqlplus\s+[^\s/]{{1,80}}/
-            | \b(?:(?:docker|podman|nerdctl|skopeo|oras|oc|az|helm\s+registry)\s+login){_ARGUMENTS}-p\s+
+            | \bhttps?{_QUOTED_ARGUMENTS}-a\s+["']?[^\s:"']{{1,80}}: | \bredis-cli\b[^\n]{{0,200}}?\s-a\s+
+            | \b(?:mysql(?:dump|admin|import)?|mariadb){_QUOTED_ARGUMENTS}-p | \bsqlplus\s+[^\s/]{{1,80}}/
+            | \b(?:(?:docker|podman|nerdctl|skopeo|oras|oc|az|helm\s+registry)\s+login){_QUOTED_ARGUMENTS}-p\s+
             | \bmongo(?:sh|dump|restore)?{_ARGUMENTS}-p\s+
-            | \b(?:zip|unzip|sqlcmd|bcp){_ARGUMENTS}(?-i:-P)\s* | \b(?:7z[ar]?|(?:un)?rar){_ARGUMENTS}-(?:hp|p)
+            | (?<![\w.])(?:zip|unzip|sqlcmd|bcp){_ARGUMENTS}(?-i:-P)\s* | (?<![\w.])(?:7z[ar]?|(?:un)?rar){_ARGUMENTS}-(?:hp|p)
             | \b(?:smb\w+|rpcclient){_ARGUMENTS}(?-i:-U)\s*["']?[^\s%"']{{1,80}}%
             | \blftp{_ARGUMENTS}-u\s+[^\s,]{{1,80}},
             | \bopenssl{_ARGUMENTS}-k\s+ | \s-pass(?:in|out)?\s+pass: | \s-(?:store|key)pass\s+
