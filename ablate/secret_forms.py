@@ -68,7 +68,8 @@ _PROGRAM = re.compile(
             | \b(?:mysql(?:dump|admin|import)?|mariadb){_QUOTED_ARGUMENTS}-p | \bsqlplus\s+[^\s/]{{1,80}}/
             | \b(?:(?:docker|podman|nerdctl|skopeo|oras|oc|az|helm\s+registry)\s+login){_QUOTED_ARGUMENTS}-p\s+
             | \bmongo(?:sh|dump|restore)?{_ARGUMENTS}-p\s+
-            | (?<![\w.])(?:zip|unzip|sqlcmd|bcp){_ARGUMENTS}(?-i:-P)\s* | (?<![\w.])(?:7z[ar]?|(?:un)?rar){_ARGUMENTS}-(?:hp|p)
+            | (?<![\w.])(?:zip|unzip|sqlcmd|bcp){_ARGUMENTS}(?-i:-P)\s*
+            | (?<![\w.])(?:7z[ar]?|(?:un)?rar){_ARGUMENTS}-(?:hp|p)
             | \b(?:smb\w+|rpcclient){_ARGUMENTS}(?-i:-U)\s*["']?[^\s%"']{{1,80}}%
             | \blftp{_ARGUMENTS}-u\s+[^\s,]{{1,80}},
             | \bopenssl{_ARGUMENTS}-k\s+ | \s-pass(?:in|out)?\s+pass: | \s-(?:store|key)pass\s+

@@ -78,8 +78,8 @@ KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIEpAIBAAKCAQEA0Z3VS5JJcds3xfn' * 2}
         ("zip -r -P hunter2pw a.zip b", "zip -r -P *** a.zip b"),
         ("zip -P hunter2pw a; zip -q -P hunter3pw b", "zip -P *** a; zip -q -P *** b"),
         (
-            "openssl rsa -passin pass:hunter2pw; openssl enc -k hunter3",
-            "openssl rsa -passin pass:***; openssl enc -k ***",
+            "openssl rsa -passin pass:hunter2 | openssl enc -k hunter3",
+            "openssl rsa -passin pass:*** | openssl enc -k ***",
         ),
         ("7z a -phunter2pw a.7z b", "7z a -p*** a.7z b"),
         ("smbclient //h/s -U 'me%hunter2pw'", "smbclient //h/s -U 'me%***'"),
