@@ -31,6 +31,9 @@ _OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FI
 """Variables that git sets for its hooks. They would direct every command to the repository of the hook."""
 
 _UNKNOWN_CHANGES = "# `git diff` failed: the uncommitted changes are unknown\n"
+_NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+"""Programs in a repository's configuration are not started."""
+
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index")
 """Without the programs and colours of the repository's configuration; binary files are named by their full hashes."""
 
@@ -97,7 +100,7 @@ def _run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git. An answer that is longer than _LONGEST_DIFF bytes is cut off, with exit code 0."""
     environment = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
     environment["LC_ALL"] = "C"  # `refused_repository` reads the message
-    command = ["git", *arguments]
+    command = ["git", *_NO_PROGRAMS, *arguments]
     try:
         with (
             tempfile.TemporaryFile() as errors,

@@ -113,6 +113,11 @@ def test_a_change_that_is_not_utf8_is_recorded_as_it_is(project: Path) -> None:
 def test_the_programs_of_a_repository_are_not_executed(project: Path, tmp_path: Path) -> None:
     for name in ("diff.external", "diff.all.textconv"):
         git(project, "config", name, f"touch {tmp_path / 'executed'}; cat")
+    git(project, "config", "core.fsmonitor", f"touch {tmp_path / 'executed'}; false")
+    hook = project / ".git/hooks/post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path / 'executed'}\n")
+    hook.chmod(0o700)
     git(project, "config", "color.ui", "always")
     (project / ".git/info/attributes").write_text("* diff=all\n")
     (project / "model.py").write_text("other model\n")
