@@ -129,14 +129,17 @@ class StudyJournals:
     def is_delivered(self, name: str, store: str) -> bool:
         """Return whether a store has the complete journal of a study."""
         found = self.receipt(name, store)
-        return found is not None and found.size == self.size(name)
+        return found is not None and bool(found.run_id) and found.size == self.size(name)
 
     def receipt(self, name: str, store: str) -> StudyReceipt | None:
         """Return the receipt of a study's journal for one store, or None if it is missing, damaged or another store's.
 
-        Those of earlier versions, which cannot be compared with the store, count as missing.
+        Those of earlier versions have neither the identifier, which is empty then, nor the number of reports.
         """
-        found = facts(receipt_path(self.path(name)))
+        found = dict(facts(receipt_path(self.path(name))))
+        if "reports" not in found and is_seed(found.get("size")):
+            is_complete = found["size"] == self.size(name)
+            found |= {"run_id": "", "reports": len(self.reports(name)) if is_complete else 0}
         if not _IS_RECEIPT(found) or found["store"] != store:
             return None
         return StudyReceipt(**{entry.name: found[entry.name] for entry in fields(StudyReceipt)})

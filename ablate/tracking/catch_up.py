@@ -157,10 +157,11 @@ def _deliver(tracker: Tracker, studies: StudyJournals, name: str) -> bool:
     if record is None:
         return False
     known = studies.receipt(name, tracker.identity)
-    is_new = _is_newer(record, _stored_record(tracker, name))
+    stored = _stored_record(tracker, name)
+    is_new = _is_newer(record, stored)
     if is_new:
         _send(tracker, record)
-    for report in reports[known.reports if known else 0 :]:
+    for report in reports[known.reports if known and stored else 0 :]:
         tracker.attach_report(name, *report)
     run = tracker.confirm_study(name, size)
     studies.mark_delivered(name, StudyReceipt(tracker.identity, run, size, len(reports)))

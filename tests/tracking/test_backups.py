@@ -201,6 +201,18 @@ def test_a_study_that_an_earlier_version_delivered_returns(project: Project, tmp
     assert without_identifiers(project) == complete
 
 
+def test_an_older_report_does_not_replace_one_that_an_earlier_version_attached(project: Project) -> None:
+    sweep(project)
+    tracker, studies = open_tracker(project), StudyJournals(project.studies)
+    tracker.attach_report("small", project.reports / "small", "Clearest.", {})  # not in the journal
+    place = receipt_path(studies.path("small"))
+    place.write_text(json.dumps({"store": tracker.identity, "size": studies.size("small")}))
+    catch_up(tracker, project)
+    assert notes(project) == ["Clearest.", "Clearest."]
+    assert studies.is_delivered("small", tracker.identity)
+    assert json.loads(place.read_text())["run_id"]
+
+
 def test_the_runs_of_a_continued_study_have_their_parent_again(project: Project, tmp_path: Path) -> None:
     copy_database(project.database, tmp_path / "backup.db")
     StudyJournals(project.studies).open(STUDY)
