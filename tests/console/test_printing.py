@@ -20,6 +20,16 @@ def test_results_go_to_standard_output_and_messages_to_standard_error(capsys: py
     assert messages == "a [message]\nwarning: careful [1]\nerror: wrong [2]\n"
 
 
+def test_names_between_colons_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result("/data/:fire:/mlruns")
+    console.info("/data/:fire:/mlruns")
+    console.table(["run"], [["a:bug:b"]])
+    output, messages = capsys.readouterr()
+    assert output.startswith("/data/:fire:/mlruns\n")
+    assert "a:bug:b" in output
+    assert messages == "/data/:fire:/mlruns\n"
+
+
 def test_json_has_no_number_that_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_json({"score": float("nan"), 1: [float("inf"), 2.5, None, True, "x"]})
     assert json.loads(capsys.readouterr().out) == {"score": None, "1": [None, 2.5, None, True, "x"]}

@@ -49,6 +49,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
     else:
         new = {**tags, **delivered_size.tags_of_new_run(store)}
         run = store.create(experiment, study.name, milliseconds(now), new)
+        for child in store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.RUN)):
+            store.log(child.id, Batch(tags={schema.PARENT_RUN: run}))  # an earlier record of the study was lost
     if not (stored and stored.params):  # they cannot be changed
         declared = {name: text_of(value) for name, value in study.declared.items()}
     for batch in merged_batches([Batch(params=declared, tags=tags)]):
