@@ -32,8 +32,8 @@ LONGEST_NUMBER = 1e12
 _Column = tuple[str, Sequence[object]]
 """The name and the cells of a column."""
 
-OUTPUT = Console(highlight=False, soft_wrap=True)
-MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
+OUTPUT = Console(highlight=False, emoji=False, soft_wrap=True)
+MESSAGES = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 MessageKind = Literal["info", "warning", "error"]
@@ -180,7 +180,7 @@ def table(
         shown.add_row(*map(escape, texts))
     if title is not None:
         OUTPUT.print(f"\n[bold]{escape(printable(title))}[/]" if title else "")
-    Console(highlight=False, width=_width()).print(shown)
+    Console(highlight=False, emoji=False, width=_width()).print(shown)
     if hidden:
         info(f"Columns hidden for lack of width: {', '.join(hidden)}")
 

@@ -229,3 +229,15 @@ def test_the_runs_of_a_continued_study_have_their_parent_again(project: Project,
         .search_runs(["1"], "tags.`ablate.kind` = 'study'")[0]
         .info.run_id
     )
+
+
+def test_runs_that_were_delivered_before_their_study_returned_have_a_parent(project: Project, tmp_path: Path) -> None:
+    copy_database(project.database, tmp_path / "backup.db")
+    StudyJournals(project.studies).open(STUDY)
+    catch_up(open_tracker(project), project)
+    restored(project, tmp_path / "backup.db")
+    path = write_run(project, f"{KEY}-feed-0", study="small")
+    assert open_tracker(project).deliver(path), "as in a running sweep"
+    catch_up(open_tracker(project), project)
+    (run,) = open_tracker(project).runs()
+    assert run.parent
