@@ -96,6 +96,41 @@ def test_a_backup_may_be_taken_at_any_moment(project: Project, backups: list[Pat
     assert len(complete) > 50
 
 
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_backup_may_be_restored_before_any_change(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    tracker = open_tracker(project)
+    with Journal(project.journals / f"{KEY}-feed-0.jsonl") as journal:
+        start(journal)
+        epoch(journal, 0)
+        tracker.deliver(journal.path)
+        copy_database(project.database, tmp_path / "backup.db")
+        epoch(journal, 1)
+        tracker.deliver(journal.path)
+        epoch(journal, 2)
+        end(journal)
+    calls: list[str] = []
+
+    def restoring(name: str, change: Any) -> Any:
+        def changed(*arguments: Any, **named: Any) -> Any:
+            calls.append(name)
+            if len(calls) == moment:
+                restored(project, tmp_path / "backup.db")
+            return change(*arguments, **named)
+
+        return changed
+
+    for name in CHANGES:
+        monkeypatch.setattr(Store, name, restoring(name, getattr(Store, name)))
+    tracker.deliver(journal.path)
+    assert calls[:2] == ["log", "close"]
+    catch_up(open_tracker(project), project)
+    (run,) = open_tracker(project).runs()
+    assert run.status == "finished"
+    assert [row["step"] for row in open_tracker(project).history(run)] == [0, 1, 2]
+
+
 def without_identifiers(project: Project) -> list[tuple[str, ...]]:
     """Return the values with the names of runs in place of their identifiers, and the number of data sets."""
     with closing(sqlite3.connect(project.database)) as connection:

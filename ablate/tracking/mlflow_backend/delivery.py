@@ -113,8 +113,6 @@ def close_as_killed(store: Store, run: str, time: float) -> None:
 def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]) -> Receipt:
     if known and known.records == len(lines) and (known.closed or not (_is_dead(lines) or _ended(lines))):
         return known
-    if known and delivered_size.has_less(store, known):
-        known = None  # the database was restored meanwhile
     try:
         return _send_rest(store, journal, lines, known, stamp)
     except StoreError:
@@ -148,6 +146,8 @@ def _send_rest(
         close_as_killed(store, run, lines[-1]["time"])
     elif not is_open:
         is_open = _reopen(store, run, lines[-1]["time"])
+    if known and delivered_size.has_less(store, known):
+        return _send_rest(store, journal, lines, None, stamp)  # the database was restored meanwhile
     delivered_size.confirm(store, run, stamp[0])
     return Receipt(store.identity, run, len(lines), *stamp, closed=_ended(lines) or dead or not is_open)
 
