@@ -111,12 +111,12 @@ class StudyJournals:
         self._add(name, "report", {"folder": relative, "note": note, "metrics": dict(metrics)})
 
     def reports(self, name: str) -> list[RecordedReport]:
-        """Return the reports, oldest first. Only the newest one has a folder."""
+        """Return the reports, oldest first. Only the newest one has a folder, unless that is no report's."""
         lines = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
         found = [RecordedReport(None, line["note"], line["metrics"], line["time"]) for line in lines]
         if lines:
             folder = Path(os.path.normpath(self.folder.absolute() / lines[-1]["folder"]))
-            found[-1] = found[-1]._replace(folder=folder if folder.is_dir() else None)
+            found[-1] = found[-1]._replace(folder=folder if (folder / "report.md").is_file() else None)
         return found
 
     def add(self, name: str, lines: Iterable[bytes]) -> bool:

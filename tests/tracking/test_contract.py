@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -116,6 +117,18 @@ def test_an_incomplete_line_is_delivered_once_it_is_complete(tracker: Tracker, p
     assert tracker.find(KEY).status == "running"
     path.write_bytes(whole)
     tracker.deliver(path)
+    assert as_shown(tracker.find(KEY)) == as_shown(journalled(path))
+
+
+def test_a_journal_that_changed_without_new_records_is_delivered(tracker: Tracker, project: Project) -> None:
+    path = write_run(project)
+    tracker.deliver(path)
+    first, second, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, second, second, *others]))
+    for _ in range(2):
+        tracker.deliver(path)
+        assert tracker.undelivered([path]) == tracker.lost([path]) == []
+        os.utime(path, (1e9, 1e9))
     assert as_shown(tracker.find(KEY)) == as_shown(journalled(path))
 
 

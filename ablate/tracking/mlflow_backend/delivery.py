@@ -111,9 +111,11 @@ def close_as_killed(store: Store, run: str, time: float) -> None:
 
 
 def _send(store: Store, journal: Path, lines: Sequence[Line], known: Receipt | None, stamp: tuple[int, int]) -> Receipt:
-    if known and known.records == len(lines) and (known.closed or not (_is_dead(lines) or _ended(lines))):
-        return known
     try:
+        if known and known.records == len(lines) and (known.closed or not (_is_dead(lines) or _ended(lines))):
+            if known.size != stamp[0]:  # e.g. a duplicated line
+                delivered_size.confirm(store, known.run_id, stamp[0])
+            return replace(known, size=stamp[0], changed=stamp[1])
         return _send_rest(store, journal, lines, known, stamp)
     except StoreError:
         stored = store.get(known.run_id) if known else None

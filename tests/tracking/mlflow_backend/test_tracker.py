@@ -179,7 +179,7 @@ def test_a_run_of_a_study_is_its_child(project: Project) -> None:
     alone = tracker.deliver(write_run(project, "ca9876543210-feed-0"))
     client = client_of(project)
     parents = [client.get_run(run).data.tags.get("mlflow.parentRunId") for run in (early, late, alone)]
-    assert parents == [None, parent, None]
+    assert parents == [parent, parent, None]
     tags = client.get_run(parent).data.tags
     assert (tags["ablate.kind"], tags["ablate.planned"], tags["ablate.answered"]) == ("study", "1", "0")
 
