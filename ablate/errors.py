@@ -33,6 +33,18 @@ def is_full_disk(error: BaseException) -> TypeGuard[OSError]:
 
 
 PROCESS_LIMIT = "Raise the limit on processes and threads (`ulimit -u`, or that of the container), or use fewer --jobs"
+MEMORY_LIMIT = "Raise the limit on memory (`ulimit -v`, or that of the container), or use fewer --jobs"
+_SHORTAGES = {
+    "can't start new thread": f"No further thread can be started. {PROCESS_LIMIT}",
+    "Resource temporarily unavailable": f"No further thread can be started. {PROCESS_LIMIT}",
+    "failed to map segment": f"Out of memory. {MEMORY_LIMIT}",
+    "annot allocate memory": f"Out of memory. {MEMORY_LIMIT}",
+}
+
+
+def shortage(error: BaseException) -> str | None:
+    """Return the problem and the remedy if memory or threads were refused. Libraries raise errors of any type."""
+    return next((reason for text, reason in _SHORTAGES.items() if text in str(error)), None)
 
 
 def explain(error: OSError) -> str:
@@ -43,6 +55,8 @@ def explain(error: OSError) -> str:
         return f"{where}{reason}. Free some space and repeat the command, it continues where it stopped"
     if error.errno == errno.EAGAIN:
         return f"{where}{reason}. {PROCESS_LIMIT}"
+    if error.errno == errno.ENOMEM:
+        return f"{where}{reason}. {MEMORY_LIMIT}"
     if error.errno in _NOT_ALLOWED:
         return f"{where}{reason}. Make it writable, or work in another folder"
     return f"{where}{reason}. `ablate doctor` checks the project, --debug shows the traceback"

@@ -293,8 +293,18 @@ def test_no_shell_no_eval_no_untrusted_pickle() -> None:
 
 def test_an_error_of_the_operating_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thread = RuntimeError("can't start new thread")
+    mapped = ImportError("x.so: failed to map segment from shared object")
+    panic = BaseException('failed to spawn a thread: Os { code: 11, message: "Resource temporarily unavailable" }')
     full = OSError(28, "No space left on device", "x.jsonl")
-    for error in (full, PermissionError(13, "no", "y"), MemoryError(), BlockingIOError(11, "try again"), thread):
+    for error in (
+        full,
+        PermissionError(13, "no", "y"),
+        MemoryError(),
+        BlockingIOError(11, "try again"),
+        thread,
+        panic,
+        mapped,
+    ):
 
         def fail(error: BaseException = error) -> None:
             raise error

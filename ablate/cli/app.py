@@ -26,7 +26,7 @@ from ablate.cli.help import (
 )
 from ablate.cli.options.common import shows_tracebacks
 from ablate.cores import reduce_garbage_collection, share_cores
-from ablate.errors import PROCESS_LIMIT, UserError, explain
+from ablate.errors import UserError, explain, shortage
 from ablate.paths import provide_home
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -79,14 +79,15 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             console.error(explain(error) if isinstance(error, OSError) else _REASONS[type(error)])
             raise typer.Exit(1) from None
-        except RuntimeError as error:
-            if shows_tracebacks() or "can't start new thread" not in str(error):
-                raise
-            console.error(f"No further thread can be started. {PROCESS_LIMIT}")
-            raise typer.Exit(1) from None
         except (KeyboardInterrupt, Terminated):
             console.error("Interrupted. The same command resumes the work")
             raise typer.Exit(130) from None
+        except BaseException as error:  # polars panics, which is no Exception
+            reason = shortage(error)
+            if shows_tracebacks() or not reason:
+                raise
+            console.error(reason)
+            raise typer.Exit(1) from None
 
     return guarded
 

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ablate.cores import reduce_garbage_collection
+from ablate.errors import PROCESS_LIMIT
 from ablate.interrupts import Terminated, raise_terminated, repeat_ignored_interrupts
 from ablate.runs.executors.contract import Item, Result
 
@@ -71,7 +72,10 @@ def serve(channel: int) -> None:
     with suppress(Terminated):
         signal.signal(signal.SIGTERM, raise_terminated)
         repeat_ignored_interrupts()
-        threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
+        try:
+            threading.Thread(target=_listen, args=(connection, inbox), daemon=True).start()
+        except RuntimeError:
+            sys.exit(f"error: A worker cannot start a thread. {PROCESS_LIMIT}")
         with suppress(OSError):  # the parent closed the connection
             while True:
                 connection.send_bytes(run_packed_call(inbox.get()))

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from queue import SimpleQueue
 
 import psutil
 
@@ -29,8 +30,13 @@ def main(pipe: int, arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda _signal, _frame: None)  # only the pipe ends it; SIG_IGN would be inherited
     adopt_orphans()
     os.set_inheritable(pipe, False)
-    program = subprocess.Popen(arguments, process_group=0, close_fds=False)
-    threading.Thread(target=_end_with_pipe, args=(pipe, program.pid), daemon=True).start()
+    group: SimpleQueue[int] = SimpleQueue()
+    try:
+        threading.Thread(target=_end_with_pipe, args=(pipe, group), daemon=True).start()
+        program = subprocess.Popen(arguments, process_group=0, close_fds=False)
+    except (OSError, RuntimeError) as error:  # for instance a limit on processes and threads
+        sys.exit(f"error: Cannot start {arguments[0]}: {getattr(error, 'strerror', None) or error}")
+    group.put(program.pid)
     code = program.wait()
     end_group(program.pid)
     return code if code >= 0 else 128 - code
@@ -42,9 +48,9 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_with_pipe(pipe: int, group: int) -> None:
+def _end_with_pipe(pipe: int, group: SimpleQueue[int]) -> None:
     os.read(pipe, 1)  # returns when the other end is closed
-    end_group(group)
+    end_group(group.get())
 
 
 def end_group(group: int) -> None:

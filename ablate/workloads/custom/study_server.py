@@ -72,7 +72,8 @@ def serve(channel: int, path: str, code_digest: str) -> None:
         return
     state, can_fork = RandomState.after(seed), _can_fork(files)
     described = {field.name: getattr(workload, field.name) for field in fields(workload)}
-    connection.send(Answer(Description(described, Path.cwd())))
+    with suppress(BrokenPipeError):  # the command has ended, and the channel has no request
+        connection.send(Answer(Description(described, Path.cwd())))
     process_guard.adopt_orphans()
     with limit_threads(1):
         while _has_request(channel):

@@ -11,9 +11,12 @@ import stat
 import struct
 import subprocess
 import sys
-import uuid
+import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from ablate.errors import UserError
 from ablate.journal.journal_lines import DamagedJournalError, open_regular
@@ -43,6 +46,8 @@ _FUNCTION = "convolution_forward_float32"
 
 _ELF_HEADER = 64
 _LONGEST_LINE = 300
+_LONGEST_OUTPUT = 2**16
+_UNFINISHED = "unfinished-"
 
 
 def compiler() -> str | None:
@@ -65,7 +70,10 @@ def library() -> ctypes.CDLL:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _check_private(path.parent)
-        found = _load(path) or _load(_compile(command, path), is_new=True)
+        found = _load(path)
+        if found is None:
+            _remove_unfinished(path.parent)
+            found = _load(_compile(command, path), is_new=True)
     except OSError as error:
         raise UserError(f"The CPU kernels cannot be stored in {path.parent}: {error}") from error
     if found is None:
@@ -136,23 +144,30 @@ def _digest(path: Path) -> str:
 
 
 def _compile(command: str, path: Path) -> Path:
-    """Compile into a temporary file and rename it to `path`, so that no process sees a partial library."""
-    unfinished = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    part = unfinished.with_suffix(".part")
-    try:
+    """Compile in a temporary folder and rename the result to `path`, so that no process sees a partial library."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as folder:
+        unfinished, digest = Path(folder, path.name), Path(folder, "digest")
         done = _run([command, *FLAGS, *map(str, SOURCES), "-o", str(unfinished)], _LONGEST)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["no message"]
             raise UserError(f"{command} could not compile the CPU kernels: {lines[0][:_LONGEST_LINE]}")
+        if not unfinished.exists() or not stat.S_ISREG(unfinished.lstat().st_mode):
+            raise UserError(f"{command} wrote no library of the CPU kernels. Choose another compiler with CXX")
         unfinished.chmod(0o700)
-        digest = _digest(unfinished)
-        unfinished.replace(path)
-        part.write_text(digest, encoding="utf-8")
-        part.replace(_digest_path(path))
-    finally:
-        for leftover in (unfinished, part):
-            leftover.unlink(missing_ok=True)
+        digest.write_text(_digest(unfinished), encoding="utf-8")
+        for source, target in ((unfinished, path), (digest, _digest_path(path))):
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            source.replace(target)
     return path
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove the folders of compilations that were killed: those older than a compilation can be."""
+    for unfinished in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            if unfinished.lstat().st_mtime < time.time() - 2 * _LONGEST:
+                shutil.rmtree(unfinished)
 
 
 def _name(command: str) -> str:
@@ -160,20 +175,24 @@ def _name(command: str) -> str:
 
 
 def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run the compiler. Raises UserError if it cannot be started or does not end."""
+    """Run the compiler. Raises UserError if it cannot be started or does not end.
+
+    Its output goes to files: waiting for the end of a pipe would include processes that the compiler left behind.
+    """
     try:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=seconds,
-        )
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False, timeout=seconds
+            )
+            return subprocess.CompletedProcess(command, done.returncode, _beginning(output), _beginning(errors))
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it did not end within {seconds:g} s"
         raise UserError(f"The compiler {command[0]} cannot be used: {reason}") from error
+
+
+def _beginning(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_LONGEST_OUTPUT).decode("utf-8", errors="replace")
 
 
 def processor_digest(version: str) -> str:

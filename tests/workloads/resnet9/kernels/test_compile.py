@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def test_a_library_with_a_damaged_digest_is_compiled_again(own_cache: Path, dama
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("suffix", [".so", ".sha256"])
+def test_a_folder_in_the_place_of_a_library_or_digest_is_replaced(own_cache: Path, suffix: str) -> None:
+    load = compile_kernels.library.__wrapped__
+    load()
+    (path,) = own_cache.glob(f"*{suffix}")
+    path.unlink()
+    (path / "part").mkdir(parents=True)
+    assert load().forward_float32 is not None
+    assert path.is_file()
+
+
+def test_folders_of_killed_compilations_are_removed(own_cache: Path) -> None:
+    for age in (0, 10**4):
+        (own_cache / f"unfinished-{age}").mkdir(parents=True, mode=0o700)
+        os.utime(own_cache / f"unfinished-{age}", (time.time() - age,) * 2)
+    own_cache.chmod(0o700)
+    compile_kernels.library.__wrapped__()
+    assert [path.name for path in own_cache.glob("unfinished*")] == ["unfinished-0"]
+
+
 @pytest.mark.parametrize("content", ["truncated", "another library"])
 def test_another_library_with_a_correct_digest_is_compiled_again(
     own_cache: Path, content: str, monkeypatch: pytest.MonkeyPatch
@@ -110,8 +131,13 @@ COMPILERS = {
         "could not compile",
     ),
     "that is killed": ("echo part > $out; kill -9 $$", "could not compile"),
-    "that writes nothing": ("exit 0", "cannot be stored"),
+    "that writes nothing": ("exit 0", "wrote no library"),
+    "that writes a folder": ("mkdir -p $out/part", "wrote no library"),
+    "that writes a pipe": ("mkfifo $out", "wrote no library"),
+    "that writes a link": ("ln -s /bin/sh $out", "wrote no library"),
     "that does not end": ("echo part > $out; exec sleep 600", "did not end"),
+    "with a child that does not end": ("sleep 20; true", "did not end"),
+    "with a long message": ("yes | head -c 20000000 | tr -d '\\n' >&2; exit 1", "could not compile.{,400}$"),
 }
 
 
