@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
@@ -13,7 +14,7 @@ from ablate.doctor.types import DoctorContext, Finding
 from ablate.errors import UserError
 from ablate.journal.process_identity import SILENCE, is_alive
 from ablate.redaction import mask_uri
-from ablate.tracking import StoreError, check_schema, lost_records, run_title, schema_version
+from ablate.tracking import UNREADABLE, StoreError, check_schema, lost_records, run_title, schema_version
 from ablate.wording import count, listed
 
 _LOCK_TIMEOUT = 2.0
@@ -28,7 +29,7 @@ def check_store(context: DoctorContext) -> list[Finding]:
     if context.database is None:
         names = context.tracker().studies()
         return [Finding("store", "ok", f"{place} answers, it has {count(len(names), 'study', 'studies')}")]
-    if not context.database.exists():
+    if not os.path.lexists(context.database):
         if context.database == context.project.database.absolute():
             return [Finding("store", "ok", f"none yet, the first run creates {context.database}")]
         remedy = "check --tracking-uri or MLFLOW_TRACKING_URI; the first run creates this database"
@@ -61,7 +62,7 @@ def integrity(path: Path) -> str | None:
         if "locked" in str(error):
             return None  # reported by `is_locked`
         answer = str(error)
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         answer = str(error)
     return None if answer == "ok" else answer.splitlines()[0]
 
@@ -72,7 +73,7 @@ def is_locked(path: Path) -> bool:
         with closing(sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)) as connection:
             connection.execute("begin immediate")
             connection.execute("rollback")
-    except sqlite3.OperationalError as error:
+    except UNREADABLE as error:
         return "locked" in str(error)
     return False
 

@@ -17,7 +17,7 @@ from ablate.tracking.contract import SINGLE_RUNS, RunTracker, StudyTracker, Trac
 from ablate.tracking.delete import Deletion, delete_run, plan_deletion
 from ablate.tracking.file_store import file_store_advice
 from ablate.tracking.journal_tracker import JournalTracker
-from ablate.tracking.mlflow_backend.database import check_schema, find_mlflow, schema_version
+from ablate.tracking.mlflow_backend.database import UNREADABLE, check_schema, find_mlflow, schema_version
 from ablate.tracking.mlflow_backend.quiet import SETTINGS as MLFLOW_VARIABLES
 from ablate.tracking.mlflow_backend.quiet import SILENCED as SILENCED_LOGGERS
 from ablate.tracking.mlflow_backend.runs_view import RunsView
@@ -34,6 +34,7 @@ __all__ = [
     "SILENCED_LOGGERS",
     "SINGLE_RUNS",
     "TRIAL_TAG",
+    "UNREADABLE",
     "VARIANT_TAG",
     "BackgroundDelivery",
     "Deletion",

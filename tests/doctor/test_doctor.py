@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from ablate.cli.app import app
 from ablate.doctor import CHECKS, DoctorContext, Finding, repair, run_checks
 from ablate.doctor.leftovers import MINIMUM_AGE
-from ablate.errors import UserError
+from ablate.doctor.store import integrity, is_locked
+from ablate.errors import UnreachableError, UserError
 from ablate.journal.run_journal import Journals, load
 from ablate.tracking import Project, StudyJournals, StudyRecord, deliver_study, open_tracker
 from tests.samples.tracking import (
@@ -287,6 +288,32 @@ def test_a_damaged_database_is_moved_aside_and_filled_from_the_journals(
     assert tracker.artifact(after, "recipe.json").is_file(), "artifacts follow their run"
     assert tracker.study("widths") == study == StudyJournals(healthy.studies).read("widths")
     assert found(healthy, "store")[0].state == "ok"
+
+
+def test_damaged_text_that_sqlite_quotes_is_reported(tmp_path: Path) -> None:
+    """Python cannot decode the message, and raises no error of SQLite."""
+    project = mlflow_project(tmp_path / "project")
+    with closing(sqlite3.connect(project.database)) as connection:
+        connection.execute("pragma writable_schema = on")
+        connection.execute("update sqlite_master set sql = 'x', name = cast(x'c528' as text) where name = 'metrics'")
+        connection.commit()
+    with pytest.raises(UnreachableError, match="not a complete MLflow database"):
+        open_tracker(project).runs()
+    assert found(project, "store")[0].state == "problem"
+    assert integrity(project.database)
+    assert is_locked(project.database) is False
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_in_the_place_of_the_database_is_named_and_kept(tmp_path: Path, kind: str) -> None:
+    project = new_project(tmp_path / "project")
+    path = project.database
+    {"link": lambda: path.symlink_to(tmp_path / "disk"), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[kind]()
+    with pytest.raises(UnreachableError, match="is not a file or a link to one"):
+        open_tracker(project).runs()
+    assert os.path.lexists(path)
+    assert not path.is_file()
+    assert "is not a file" in found(project, "store")[0].text
 
 
 @pytest.mark.parametrize(("version", "word"), [("451aebb31d03", "older"), ("ffffffffffff", "newer")])

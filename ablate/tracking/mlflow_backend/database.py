@@ -22,6 +22,8 @@ from ablate.tracking.mlflow_backend import schema
 _REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*[\"']([0-9a-f]+)[\"']", re.MULTILINE)
 _COMPANION_SUFFIXES = ("-wal", "-shm", "-journal")
 _LOCK_TIMEOUT = 120.0
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""Errors of a database; the second one if SQLite quotes damaged text in its message."""
 _DELIVERED = (
     "select r.run_uuid, cast(t.value as integer) from runs r left join tags t on t.run_uuid = r.run_uuid "
     "and t.key = ? and r.lifecycle_stage = 'active'"
@@ -36,7 +38,7 @@ def prepare(path: Path, artifacts: Path) -> None:
 
     Raises:
         StoreError: The file cannot be created.
-        UnreachableError: The file is not an MLflow database, or has the schema of another MLflow version.
+        UnreachableError: The path is not an MLflow database, or has the schema of another MLflow version.
     """
     if not _exists(path):
         _create(path, artifacts)
@@ -45,6 +47,8 @@ def prepare(path: Path, artifacts: Path) -> None:
 
 def check_schema(path: Path) -> None:
     """Raise UnreachableError unless the database at `path` has the schema of the installed MLflow."""
+    if not path.is_file():  # a folder, or a link to a disk that is not mounted
+        raise UnreachableError(f"{path} is not a file or a link to one. Move it away, `ablate sync` fills a new one")
     _check_version(schema_version(path), str(path), f"sqlite:///{path}")
 
 
@@ -136,7 +140,8 @@ def create_schema(path: Path, artifacts: Path) -> None:
 
 
 def _exists(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
+    """Return whether there is something at a path, except an empty file."""
+    return os.path.lexists(path) and not (path.is_file() and path.stat().st_size == 0)
 
 
 def _create(path: Path, artifacts: Path) -> None:
@@ -185,5 +190,5 @@ def _rows(path: Path, query: str, *values: str, mode: str = "ro") -> list[tuple[
         if "no such table" in str(error):
             return []
         raise StoreError(f"Cannot read the tracking store {path}: {error}") from error
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return []

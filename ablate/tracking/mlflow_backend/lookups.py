@@ -58,5 +58,5 @@ def _column(engine: Any, query: str, *values: str | int) -> list[str] | None:
     try:
         with engine.connect() as connection:
             return [str(row[0]) for row in connection.exec_driver_sql(query, values)]
-    except SQLAlchemyError:  # locked, damaged, another schema: the client explains it
+    except (SQLAlchemyError, UnicodeDecodeError):  # locked, damaged, another schema: the client explains it
         return None

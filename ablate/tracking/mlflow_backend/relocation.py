@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from ablate.tracking.mlflow_backend.database import UNREADABLE
 from ablate.tracking.mlflow_backend.schema import EXPERIMENT_TAGS
 
 _LOCATIONS = (
@@ -51,7 +52,7 @@ def relocate(database: Path, artifacts: Path, timeout: float = _TIMEOUT) -> dict
                 with suppress(sqlite3.OperationalError):  # a schema without this table
                     connection.executemany(update, list(_changes(connection.execute(query), moved)))
             connection.execute("commit")
-    except sqlite3.Error:  # read-only, locked
+    except UNREADABLE:  # read-only, locked
         return moved
     return {}
 
@@ -75,7 +76,7 @@ def _earlier_folders(database: Path, artifacts: Path) -> list[str]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=_TIMEOUT)) as connection:
             found = [str(row[0]) for row in connection.execute(query, (name, value))]
-    except sqlite3.Error:
+    except UNREADABLE:
         return []
     return [uri for uri in found if uri != artifacts.as_uri() and _is_earlier(uri, database)]
 

@@ -63,12 +63,17 @@ class StoredRun:
 
 
 def only_one(equal: Iterable[StoredRun], delete: Callable[[str], None]) -> StoredRun:
-    """Return the first of several runs that are the same one, and delete the others if they are empty."""
-    first, *others = sorted(equal, key=lambda run: (not run.latest and not run.params, run.id))
+    """Return the main one of several runs that are the same one, and delete the others if they are empty."""
+    first, *others = main_first(equal)
     for run in others:
         if not run.latest and not run.params:
             delete(run.id)
     return first
+
+
+def main_first(equal: Iterable[StoredRun]) -> list[StoredRun]:
+    """Return runs that are the same one, as a server has that loses answers: those with a content first, by start."""
+    return sorted(equal, key=lambda run: (not run.latest and not run.params, run.start, run.id))
 
 
 def stored_run(run: Any, experiments: Mapping[str, str], moved: Mapping[str, str]) -> StoredRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ablate.errors import StoreError, UserError
@@ -21,7 +22,7 @@ from ablate.tracking.mlflow_backend.records import (
     text_of,
 )
 from ablate.tracking.mlflow_backend.store import Store
-from ablate.tracking.mlflow_backend.stored_run import StoredRun, only_one, status_of
+from ablate.tracking.mlflow_backend.stored_run import StoredRun, main_first, only_one, status_of
 from ablate.wording import unknown
 
 
@@ -34,8 +35,8 @@ def open_study(store: Store, study: StudyRecord) -> str:
     now = time.time()
     study = study.without_secrets()
     experiment = store.experiment(study.name)
-    found = store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.STUDY))
-    stored = only_one([run for run in found if run.start == found[0].start], store.delete) if found else None
+    found = _named(store, {experiment: study.name}, study.name)
+    stored = only_one(found, store.delete) if found else None
     tags, declared = _tags(study, now), {}
     if stored:
         run, earlier = stored.id, None
@@ -49,8 +50,9 @@ def open_study(store: Store, study: StudyRecord) -> str:
     else:
         new = {**tags, **delivered_size.tags_of_new_run(store)}
         run = store.create(experiment, study.name, milliseconds(now), new)
+    if len(found) != 1:  # an earlier record of the study was lost, or is one of several
         for child in store.search({experiment: study.name}, schema.where_tag(schema.KIND, schema.RUN)):
-            store.log(child.id, Batch(tags={schema.PARENT_RUN: run}))  # an earlier record of the study was lost
+            store.log(child.id, Batch(tags={schema.PARENT_RUN: run}))
     if not (stored and stored.params):  # they cannot be changed
         declared = {name: text_of(value) for name, value in study.declared.items()}
     for batch in merged_batches([Batch(params=declared, tags=tags)]):
@@ -132,8 +134,16 @@ def _read(store: Store, stored: StoredRun) -> StudyRecord | None:
 
 def _required(store: Store, name: str) -> StoredRun:
     experiments = store.experiments()
-    found = store.search(experiments, schema.where_tag(schema.KIND, schema.STUDY), newest=True)
-    for stored in found:
-        if stored.tags.get(schema.STUDY_NAME) == name:
-            return stored
-    raise UserError(unknown("study", name, [stored.name for stored in found]))
+    found = _named(store, experiments, name)
+    if here := [stored for stored in found if stored.experiment == name]:
+        return main_first(here)[0]
+    if found:
+        return found[-1]  # in an experiment that a user has renamed
+    known = store.search(experiments, schema.where_tag(schema.KIND, schema.STUDY), newest=True)
+    raise UserError(unknown("study", name, [stored.name for stored in known]))
+
+
+def _named(store: Store, experiments: Mapping[str, str], name: str) -> list[StoredRun]:
+    """Return the runs of a study in order of start: several if a server has lost answers."""
+    found = store.search(experiments, schema.where_tag(schema.KIND, schema.STUDY))
+    return [stored for stored in found if stored.tags.get(schema.STUDY_NAME) == name]

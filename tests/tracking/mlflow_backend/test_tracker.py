@@ -66,6 +66,24 @@ def test_a_creation_whose_answer_is_lost_makes_one_run(project: Project, monkeyp
     assert tracker.study("asked").question == "Why?"
 
 
+def test_a_study_has_one_run_also_after_answers_that_were_lost(project: Project) -> None:
+    """The main run is the same for reading and writing; the empty ones are deleted."""
+    tracker, record = open_tracker(project), StudyRecord("asked", "Why?", {"margin": 1.0}, ())
+    main, used = tracker.open_study(record), tracker._store
+    (experiment,) = (number for number, name in used.experiments().items() if name == "asked")
+    tags = {"ablate.kind": "study", "ablate.study": "asked"}
+    empty = [used.create(experiment, "asked", start, tags) for start in (1, round(time.time() * 1000) + 60_000)]
+    child = tracker.deliver(write_run(project, study="asked"))
+    assert child
+    assert client_of(project).get_run(child).data.tags["mlflow.parentRunId"] == empty[0]
+    assert tracker.study("asked") == record
+    tracker.attach_report("asked", None, "Clear.", {"delta/a": 1.0})
+    assert tracker.open_study(record) == main
+    assert [run.id for run in used.search({experiment: "asked"}, "tags.`ablate.kind` = 'study'")] == [main]
+    assert client_of(project).get_run(child).data.tags["mlflow.parentRunId"] == main
+    assert client_of(project).get_run(main).data.metrics == {"delta/a": 1.0}
+
+
 def client_of(project: Project) -> Any:
     from mlflow.tracking import MlflowClient
 
