@@ -316,6 +316,20 @@ def test_what_is_in_the_place_of_the_database_is_named_and_kept(tmp_path: Path, 
     assert "is not a file" in found(project, "store")[0].text
 
 
+def test_a_database_without_a_table_is_not_changed_by_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied_schema(monkeypatch)
+    project = mlflow_project(tmp_path / "project")
+    path = write_run(project)
+    with closing(sqlite3.connect(project.database)) as connection:
+        connection.execute("drop table runs")
+    before = project.database.read_bytes()
+    with pytest.raises(UnreachableError, match="not a complete MLflow database"):
+        open_tracker(project).deliver(path)
+    assert project.database.read_bytes() == before
+    assert "a new one is filled" in repaired(project)
+    assert [run.name for run in open_tracker(project).runs()] == [path.stem]
+
+
 @pytest.mark.parametrize(("version", "word"), [("451aebb31d03", "older"), ("ffffffffffff", "newer")])
 def test_a_database_with_another_schema_is_explained_and_not_changed(healthy: Project, version: str, word: str) -> None:
     with closing(sqlite3.connect(healthy.database)) as connection:

@@ -24,6 +24,7 @@ _COMPANION_SUFFIXES = ("-wal", "-shm", "-journal")
 _LOCK_TIMEOUT = 120.0
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """Errors of a database; the second one if SQLite quotes damaged text in its message."""
+_TABLES = {"experiments", "experiment_tags", "runs", "tags", "params", "metrics", "latest_metrics"}
 _DELIVERED = (
     "select r.run_uuid, cast(t.value as integer) from runs r left join tags t on t.run_uuid = r.run_uuid "
     "and t.key = ? and r.lifecycle_stage = 'active'"
@@ -84,9 +85,13 @@ def check_remote(uri: str) -> None:
 
 
 def schema_version(path: Path) -> str | None:
-    """Return the schema version recorded in the database at `path`, or None if there is none."""
+    """Return the schema version recorded in the database at `path`, or None if there is none, or a table is missing."""
     rows = _rows(path, "select version_num from alembic_version")
-    return str(rows[0][0]) if rows else None
+    found = str(rows[0][0]) if rows else None
+    if found == schema_versions()[0]:  # MLflow would create the missing tables, as in its first version
+        tables = {row[0] for row in _rows(path, "select name from sqlite_master")}
+        return found if tables >= _TABLES else None
+    return found
 
 
 def identity(uri: str, path: Path | None) -> str:
@@ -177,7 +182,7 @@ def _companions(path: Path) -> list[Path]:
 
 
 def _rows(path: Path, query: str, *values: str, mode: str = "ro") -> list[tuple[object, ...]]:
-    """Return the rows, none without the table or of a file that is no database.
+    """Return the rows, none without the table or column or of a file that is no database.
 
     After a crash in a transaction, the database is opened for writing, which rolls it back.
     """
@@ -187,7 +192,7 @@ def _rows(path: Path, query: str, *values: str, mode: str = "ro") -> list[tuple[
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK and mode == "ro":
             return _rows(path, query, *values, mode="rw")
-        if "no such table" in str(error):
+        if "no such table" in str(error) or "no such column" in str(error):
             return []
         raise StoreError(f"Cannot read the tracking store {path}: {error}") from error
     except UNREADABLE:
