@@ -19,6 +19,7 @@ from tests import ROOT
 from tests.faults.clusters import CLUSTERS
 from tests.faults.commands import import_libraries
 from tests.faults.concurrency import CONCURRENCY
+from tests.faults.inputs import INPUTS
 from tests.faults.kernels import KERNELS
 from tests.faults.kills import KILLS, Trial
 from tests.faults.others import OTHERS
@@ -26,7 +27,7 @@ from tests.faults.stores import STORES
 from tests.faults.surroundings import SURROUNDINGS
 from tests.faults.tally import Tally, merged, read_table, table
 
-FAULTS = [*KILLS, *OTHERS, *SURROUNDINGS, *KERNELS, *STORES, *CONCURRENCY, *CLUSTERS]
+FAULTS = [*KILLS, *OTHERS, *SURROUNDINGS, *INPUTS, *KERNELS, *STORES, *CONCURRENCY, *CLUSTERS]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from ablate.report.sections.document import markdown
 from ablate.report.sources.searches import read_searches
 from ablate.report.sources.study import from_study
 from ablate.tracking import JournalTracker, Project, StudyJournals
-from tests.journal.test_foreign_journals import ODD_VALUES, places
+from tests.samples.damage import ODD_VALUES, places
 from tests.samples.report import record_of, small_study, write_runs
 from tests.samples.tracking import new_project
 
