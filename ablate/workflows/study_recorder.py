@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from typing import Self
 
 from ablate import console
 from ablate.errors import UserError
-from ablate.journal.run_journal import Journals
+from ablate.journal.run_journal import Journals, Run
 from ablate.report.plots import render
 from ablate.report.tuning_report import TuningReport
 from ablate.report.write import Report
@@ -58,12 +58,14 @@ class StudyRecorder:
         """The journals of the project's studies."""
         return StudyJournals(self.project.studies)
 
-    @property
-    def is_delivered(self) -> bool:
-        """Whether the store has the current record, and nothing that it had is lost."""
-        is_here = isinstance(self.tracker, JournalTracker)
-        return is_here or (
-            self.studies.is_delivered(self.name, self.tracker.identity) and not lost_records(self.tracker, self.project)
+    def has_delivered(self, runs: Iterable[Run]) -> bool:
+        """Return whether the store has the current record and these runs, and has lost nothing."""
+        if isinstance(self.tracker, JournalTracker):
+            return True
+        return (
+            self.studies.is_delivered(self.name, self.tracker.identity)
+            and not self.tracker.undelivered(self.journals.path(run.name) for run in runs)
+            and not lost_records(self.tracker, self.project)
         )
 
     def open(self, record: StudyRecord) -> None:

@@ -216,8 +216,9 @@ class SweepSession:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether no run is missing and the store has the current record."""
-        return not self.open_jobs and self.recorder.studies.is_current(self.record) and self.recorder.is_delivered
+        """Whether no run is missing, and the store has the current record and the runs."""
+        is_current = not self.open_jobs and self.recorder.studies.is_current(self.record)
+        return is_current and self.recorder.has_delivered(self.runs.values())
 
     def summary(self, seconds: float) -> dict[str, Any]:
         """Return the result of the sweep as JSON-compatible data."""

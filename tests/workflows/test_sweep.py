@@ -5,24 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from ablate.journal.run_journal import Journals
 from ablate.runs.executors import Executor, ProcessExecutor, SerialExecutor
 from ablate.runs.runner import RunOptions
 from ablate.runs.sweep import plan_runs
 from ablate.studies.conditions import Conditions
 from ablate.studies.study import Study
+from ablate.tracking import JournalTracker, StudyJournals, Tracker, deliver_study, open_tracker
 from ablate.workflows.study_recorder import StudyRecorder
 from ablate.workflows.sweep import SweepSession
 from tests.samples import toy
 from tests.samples.memory_tracker import MemoryTracker
+from tests.samples.tracking import mlflow_project
 
 STUDY = Study(workload=toy.WORKLOAD, seeds=2, name="kitchen")
 
 
-def session(folder: Path, executor: Executor) -> SweepSession:
+def session(folder: Path, executor: Executor, tracker: Tracker | None = None) -> SweepSession:
     journals = Journals(folder / "mlruns" / "journal")
     planned = plan_runs(STUDY.recipes(), toy.open_data(None, None), Conditions("cpu", "fp32", 1), journals)
-    recorder = StudyRecorder(STUDY.name, MemoryTracker(), journals)
+    recorder = StudyRecorder(STUDY.name, tracker or MemoryTracker(), journals)
     return SweepSession(STUDY, planned, journals, RunOptions(folder, STUDY.name), executor, recorder)
 
 
@@ -61,3 +65,17 @@ def test_the_next_step_is_prepared_while_the_last_run_is_in_progress(tmp_path: P
     alone.next_step = NextStep(alone, open_runs)
     alone.run()
     assert open_runs == [1]
+
+
+def test_runs_that_a_killed_sweep_did_not_deliver_are_delivered_without_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project = mlflow_project(tmp_path)
+    session(tmp_path, SerialExecutor(), JournalTracker(project)).run()
+    deliver_study(open_tracker(project), StudyJournals(project.studies), STUDY.name)  # killed after this
+    again = session(tmp_path, SerialExecutor(), open_tracker(project))
+    assert not again.is_recorded
+    again.run()
+    assert len(open_tracker(project).runs()) == 8
+    assert session(tmp_path, SerialExecutor(), open_tracker(project)).is_recorded
