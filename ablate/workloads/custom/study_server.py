@@ -47,6 +47,9 @@ from ablate.workloads.custom.study_messages import (
 _SAFE_THREADS = ("jemalloc_bg_thd",)
 """Threads that survive a fork: the memory allocator of Apache Arrow, which pandas imports, starts its own again."""
 
+_CLOSED = (BrokenPipeError, ConnectionResetError)
+"""Errors of a channel whose other end, the command, has ended; the second one if it left an answer unread."""
+
 _TERMINATED = 128 + signal.SIGTERM
 _FORKING = threading.local()
 """The signals that a thread had blocked before it forked."""
@@ -68,11 +71,12 @@ def serve(channel: int, path: str, code_digest: str) -> None:
     try:
         workload, trainer = load_trainer(study_file)
     except UserError as error:
-        connection.send(Answer(error=error))
+        with suppress(*_CLOSED):
+            connection.send(Answer(error=error))
         return
     state, can_fork = RandomState.after(seed), _can_fork(files)
     described = {field.name: getattr(workload, field.name) for field in fields(workload)}
-    with suppress(BrokenPipeError):  # the command has ended, and the channel has no request
+    with suppress(*_CLOSED):  # the command has ended, and the channel has no request
         connection.send(Answer(Description(described, Path.cwd())))
     process_guard.adopt_orphans()
     with limit_threads(1):
@@ -87,15 +91,16 @@ def serve(channel: int, path: str, code_digest: str) -> None:
                 _run(connection, trainer, imported)
             try:
                 connection.send(ProcessEnded(_wait(run)))
-            except (BrokenPipeError, ConnectionResetError):  # the sweep has ended without waiting for the run
+            except _CLOSED:  # the sweep has ended without waiting for the run
                 return
             can_fork = not _preload(imported) or _can_fork(files)
 
 
 def _has_request(channel: int) -> bool:
     """Wait until the socket `channel` has a request, which the process of the run reads. Return False at its end."""
-    with socket.socket(fileno=os.dup(channel)) as same:
+    with socket.socket(fileno=os.dup(channel)) as same, suppress(*_CLOSED):
         return bool(same.recv(1, socket.MSG_PEEK))
+    return False  # the command has ended without reading the last answer
 
 
 def _wait(run: int) -> int:
@@ -154,7 +159,7 @@ def _run(connection: Connection[Any, Any], trainer: Trainer, imported: int | Non
         code = 0
     except Terminated:
         code = _TERMINATED
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (EOFError, *_CLOSED):
         pass  # the process that asked for the run was killed
     except BaseException:
         traceback.print_exc()

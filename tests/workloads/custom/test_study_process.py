@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -225,3 +226,11 @@ def test_a_run_whose_command_was_killed_ends_without_a_traceback(
     process.join(60)
     assert process.exitcode == 1
     assert capfd.readouterr().err == ""
+
+
+def test_a_command_that_ends_without_reading_the_answer_has_no_request() -> None:
+    ours, its = socket.socketpair()
+    its.send(b"answer")
+    ours.close()
+    with its:
+        assert study_server._has_request(its.fileno()) is False
