@@ -50,7 +50,7 @@ class StudyReceipt:
 
 
 class RecordedReport(NamedTuple):
-    """A report in the journal of its study: folder, summary, metrics, and the time of the record in seconds.
+    """A report in the journal of its study: folder, summary, metrics, time of the record in seconds, number from 0.
 
     The folder is None if it does not exist any more, or has a newer report.
     """
@@ -59,6 +59,7 @@ class RecordedReport(NamedTuple):
     note: str
     metrics: Mapping[str, float]
     time: float
+    number: int
 
 
 class StudyJournals:
@@ -113,7 +114,7 @@ class StudyJournals:
     def reports(self, name: str) -> list[RecordedReport]:
         """Return the reports, oldest first. Only the newest one has a folder, unless that is no report's."""
         lines = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
-        found = [RecordedReport(None, line["note"], line["metrics"], line["time"]) for line in lines]
+        found = [RecordedReport(None, line["note"], line["metrics"], line["time"], i) for i, line in enumerate(lines)]
         if lines:
             folder = Path(os.path.normpath(self.folder.absolute() / lines[-1]["folder"]))
             found[-1] = found[-1]._replace(folder=folder if (folder / "report.md").is_file() else None)

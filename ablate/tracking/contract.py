@@ -112,12 +112,19 @@ class StudyTracker(Protocol):
         """Record that `size` bytes of a study's journal are delivered, and return the store's identifier."""
 
     def attach_report(
-        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
+        self,
+        name: str,
+        folder: Path | None,
+        note: str,
+        metrics: Mapping[str, float],
+        time: float | None = None,
+        number: int | None = None,
     ) -> None:
         """Store the files of a report with its study, and its summary as the description of the experiment.
 
         `folder` is None if the files do not exist any more, `time` that of the report, in seconds since the epoch
-        (default: now). Repeating the call changes nothing.
+        (default: now), `number` its number, from 0 (default: the next one), which is the step of the metrics. Repeating
+        the call changes nothing.
         """
 
 

@@ -118,6 +118,7 @@ class JournalTracker(JournalReader):
         note: str,
         metrics: Mapping[str, float],
         time: float | None = None,  # noqa: ARG002  # part of the interface
+        number: int | None = None,  # noqa: ARG002
     ) -> None:
         """Record the report of a study; its files stay in place. One without files is in the journal already."""
         self.study(name)

@@ -102,7 +102,13 @@ class MemoryTracker(JournalReader):
         return name
 
     def attach_report(
-        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
+        self,
+        name: str,
+        folder: Path | None,
+        note: str,
+        metrics: Mapping[str, float],
+        time: float | None = None,
+        number: int | None = None,
     ) -> None:
         """Keep a copy of the files of a report."""
         self.study(name)

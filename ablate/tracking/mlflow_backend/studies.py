@@ -88,10 +88,15 @@ def attach_report(store: Store, name: str, report: RecordedReport) -> None:
     stored = _required(store, name)
     if report.folder:
         store.upload(stored.id, report.folder, schema.REPORT)
-    points = [(metric, value, milliseconds(report.time), 0) for metric, value in report.metrics.items()]
+    points = [(metric, value, milliseconds(report.time), report.number) for metric, value in report.metrics.items()]
     for batch in merged_batches([Batch(points, tags={schema.NOTE: report.note[: schema.LONGEST_TAG]})]):
         store.log(stored.id, batch)
     store.tag_experiment(store.experiment(name), schema.NOTE, report.note[: schema.LONGEST_DESCRIPTION])
+
+
+def next_report(store: Store, name: str) -> int:
+    """Return the number of reports with metrics that are stored with a study, which is the step of the next one."""
+    return 1 + max(map(int, _required(store, name).latest_steps.values()), default=-1)
 
 
 def confirm_study(store: Store, name: str, size: int) -> str:

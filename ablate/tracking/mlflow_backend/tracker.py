@@ -203,10 +203,17 @@ class MlflowTracker:
         return studies.confirm_study(self._store, name, size)
 
     def attach_report(
-        self, name: str, folder: Path | None, note: str, metrics: Mapping[str, float], time: float | None = None
+        self,
+        name: str,
+        folder: Path | None,
+        note: str,
+        metrics: Mapping[str, float],
+        time: float | None = None,
+        number: int | None = None,
     ) -> None:
         """Store the files of a report with its study, and its summary as the experiment's description."""
-        studies.attach_report(self._store, name, RecordedReport(folder, note, metrics, time or _now()))
+        number = studies.next_report(self._store, name) if number is None else number
+        studies.attach_report(self._store, name, RecordedReport(folder, note, metrics, time or _now(), number))
 
     def save_view(self, view: RunsView) -> str:
         """Save a view of runs for the MLflow UI, and return its page, relative to the address of the UI."""

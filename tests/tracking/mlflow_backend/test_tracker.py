@@ -212,6 +212,8 @@ def test_a_report_is_the_description_of_its_experiment(project: Project, tmp_pat
     client = client_of(project)
     assert client.get_experiment_by_name("widths").tags["mlflow.note.content"] == "It does."
     assert client.get_run(parent).data.metrics == {"delta": -1.5}
+    tracker.attach_report("widths", folder, "It does.", {"delta": -1.4})
+    assert [(point.step, point.value) for point in client.get_metric_history(parent, "delta")] == [(0, -1.5), (1, -1.4)]
     assert [file.path for file in client.list_artifacts(parent, "report")] == ["report/report.md"]
 
 
