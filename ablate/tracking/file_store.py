@@ -11,8 +11,6 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from ablate.tracking.mlflow_backend.database import UNREADABLE
-
 _ESCAPED = re.compile(r"%[0-9a-fA-F]{2}")
 """What SQLAlchemy takes for an escaped character in the path of a database, also where it is part of a name."""
 
@@ -76,7 +74,7 @@ def _runs_in(database: Path) -> set[str]:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as connection:
             return {str(row[0]) for row in connection.execute("select run_uuid from runs")}
-    except UNREADABLE:
+    except (sqlite3.Error, UnicodeDecodeError):  # the second one if SQLite quotes damaged text
         return set()
 
 
