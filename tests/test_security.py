@@ -291,6 +291,18 @@ def test_no_shell_no_eval_no_untrusted_pickle() -> None:
         assert not name.endswith(("extractall", ".unpack_archive")), path
 
 
+@pytest.mark.parametrize("command", [["list"], ["sweep", "study.py"], ["init", "study.py"], ["data", "info"]])
+def test_a_removed_working_folder_is_named(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    folder.rmdir()
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: The working folder {folder} does not exist any more")
+
+
 def test_an_error_of_the_operating_system_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thread = RuntimeError("can't start new thread")
     mapped = ImportError("x.so: failed to map segment from shared object")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -66,6 +68,7 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
 
         try:
             with termination_raises():
+                _check_folder()
                 command(**arguments)
         except UserError as error:
             if shows_tracebacks():
@@ -90,6 +93,15 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from None
 
     return guarded
+
+
+def _check_folder() -> None:
+    """Raise UserError if the working folder was removed: no path can be found then."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        folder = os.environ.get("PWD", "")
+        raise UserError(f"The working folder {folder} does not exist any more. Change to another folder") from None
 
 
 app = typer.Typer(
