@@ -127,7 +127,7 @@ def _lines(text: str, width: int, hang: int = 0) -> list[str]:
 
 def fitted(parts: Sequence[str], separator: str, width: int) -> str:
     """Return the first parts that fit the width together, and at least the first one."""
-    kept = max(1, *(n for n in range(len(parts) + 1) if cell_len(separator.join(parts[:n])) <= width))
+    kept = max([1, *(n for n in range(len(parts) + 1) if cell_len(separator.join(parts[:n])) <= width)])
     return separator.join(parts[:kept])
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ablate.wording import printable
+
 SILENCE = 15 * 60.0
 """Seconds without a heartbeat after which a run or a trial on another host is considered dead."""
 
@@ -21,15 +23,20 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def this_process() -> dict[str, Any]:
     """Return the identity of this process: `host`, `boot`, `pid` and `started`."""
     pid = os.getpid()
-    return {"host": socket.gethostname(), "boot": _boot(), "pid": pid, "started": _started(pid)}
+    return {"host": _host(), "boot": _boot(), "pid": pid, "started": _started(pid)}
 
 
 def is_alive(process: Mapping[str, Any]) -> bool | None:
     """Return whether `process` runs on this host, or None if it belongs to another host."""
-    if process["host"] != socket.gethostname():
+    if process["host"] != _host():
         return None
     started = process["started"]  # null if the process had ended when it was recorded
     return bool(started and process["boot"] == _boot() and started == _started(int(process["pid"])))
+
+
+def _host() -> str:
+    """Return the name of this host. Control characters, which Linux permits, are escaped, as records have none."""
+    return printable(socket.gethostname())
 
 
 def _boot() -> str:

@@ -112,3 +112,8 @@ def test_prose_breaks_between_words_on_a_terminal(
     assert " ".join(" ".join(lines).split()) == text.strip()
     console.result("\n/a/path/that/is/longer/than/the/terminal/is/wide/and/stays/in/one/piece.md\n  b   c")
     assert capsys.readouterr().out.splitlines()[0::2] == ["", "  b   c"], "lines and columns are kept"
+
+
+@pytest.mark.parametrize("width", [-1, 0, 1])
+def test_the_first_part_is_kept_on_any_width(width: int) -> None:
+    assert printing.fitted(["first", "second"], ", ", width).startswith("first")

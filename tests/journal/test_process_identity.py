@@ -60,3 +60,10 @@ def until_zombie(pid: int) -> None:
 
     while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         pass
+
+
+def test_control_characters_of_a_host_name_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_identity.socket, "gethostname", lambda: "\x1b[31mhost\n")
+    me = this_process()
+    assert me["host"].isprintable()
+    assert is_alive(me) is True
