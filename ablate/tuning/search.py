@@ -106,7 +106,10 @@ class Search:
             self._lose(number, params, attrs, reason)
 
     def _lose(self, number: int, params: Mapping[str, Value], attrs: Mapping[str, Any], reason: str) -> None:
-        """Close a trial as lost and enqueue its values. Values lost MAX_LOSSES times count as failed."""
+        """Close a trial as lost and enqueue its values. Values lost MAX_LOSSES times count as failed.
+
+        A process that died in this method may have enqueued them: the new trial names the one that it repeats.
+        """
         from optuna.trial import TrialState
 
         losses = int(attrs.get("losses", 0)) + 1
@@ -114,7 +117,8 @@ class Search:
             lost = {**self._study.user_attrs.get("lost", {}), str(number): reason}
             self._study.set_user_attr("lost", lost)
             kept = {"baseline": True} if attrs.get("baseline") else {}
-            self._study.enqueue_trial(dict(params), user_attrs={**kept, "losses": losses})
+            if all(trial.user_attrs.get("repeats") != number for trial in self._study.get_trials(deepcopy=False)):
+                self._study.enqueue_trial(dict(params), user_attrs={**kept, "losses": losses, "repeats": number})
         self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _is_lost(self, trial: optuna.trial.FrozenTrial) -> bool:

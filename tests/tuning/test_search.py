@@ -101,3 +101,17 @@ def test_a_process_killed_while_writing_does_not_block_others(tmp_path: Path) ->
     began = time.monotonic()
     assert len(run_search(tmp_path, search_spec(budget=1))) == 1
     assert time.monotonic() - began < 20, "Optuna's own lock lasts 30 seconds"
+
+
+def test_a_lost_trial_is_repeated_once_if_its_closing_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Search(search_spec(budget=3), trial_task(tmp_path).storage)
+    trial = search.begin()
+    assert trial is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(type(search.study), "tell", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trial.lose("its process is gone")
+    trial.lose("its process is gone")
+    assert Counter(one.state for one in search.trials()) == {"lost": 1, "waiting": 1}
