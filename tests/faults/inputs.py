@@ -22,6 +22,10 @@ READERS = [("list",), ("report", "kitchen"), ("doctor",), ("sync",), SWEEP]
 RUN_OF = (
     "select t.value from tags t join runs r using (run_uuid) where t.key = 'ablate.run' and lifecycle_stage = 'active'"
 )
+TWICE = (
+    "select 1 from metrics m join tags t using (run_uuid) where t.key = 'ablate.kind' and t.value = 'run' "
+    "group by run_uuid, m.key, step having count(*) > 1"
+)
 
 
 def finished(trial: Trial) -> Path:
@@ -54,7 +58,7 @@ def check_others(trial: Trial, project: Path, changed: str) -> None:
     """Check that every run but the changed one is in the store once, with each of its values once."""
     with closing(sqlite3.connect(Project(project).database)) as database:
         stored = [name for (name,) in database.execute(RUN_OF)]
-        twice = database.execute("select 1 from metrics group by run_uuid, key, step having count(*) > 1").fetchall()
+        twice = database.execute(TWICE).fetchall()
     here = {path.stem for path in project.glob("mlruns/journal/*.jsonl")} - {changed}
     for name in here:
         if stored.count(name) != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,7 @@ from ablate.tracking import (
     open_tracker,
 )
 from ablate.tracking.mlflow_backend.store import Store
+from ablate.tracking.sync import sync_journals
 from tests.samples.tracking import KEY, NoFailure, end, epoch, mlflow_project, start, write_run
 from tests.tracking.test_lost_runs import copy_database, stored_values
 
@@ -129,6 +131,19 @@ def test_a_backup_may_be_restored_before_any_change(
     (run,) = open_tracker(project).runs()
     assert run.status == "finished"
     assert [row["step"] for row in open_tracker(project).history(run)] == [0, 1, 2]
+
+
+def test_a_changed_journal_doubles_no_value_in_a_copied_project(project: Project, tmp_path: Path) -> None:
+    path = write_run(project)
+    catch_up(open_tracker(project), project)
+    shutil.copytree(project.root, tmp_path / "copy")
+    copy = Project(tmp_path / "copy")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    changed = [{**line, "time": line["time"] + (number > 0)} for number, line in enumerate(lines)]
+    (copy.journals / path.name).write_text("".join(json.dumps(line) + "\n" for line in changed))
+    before = stored_values(copy)
+    sync_journals(None, copy, open_tracker(copy))
+    assert [row for row in stored_values(copy) if row[1]] == [row for row in before if row[1]]
 
 
 def without_identifiers(project: Project) -> list[tuple[str, ...]]:

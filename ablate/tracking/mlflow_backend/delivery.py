@@ -136,6 +136,8 @@ def _send_rest(
     added: Iterable[Batch] = batches(lines, delivered)
     if logs_directly(lines):
         added = _without_duplicates(store, run, added)
+    elif not known and store.engine:
+        added = _without_steps(lookups.stored_steps(store.engine, run), added)
     for batch in merged_batches(added):
         store.log(run, batch)
     if not delivered:
@@ -161,6 +163,12 @@ def _without_duplicates(store: Store, run: str, added: Iterable[Batch]) -> Itera
         points = [point for point in batch.points if not (stored and point[0] in stored.latest)]
         texts = {name: text for name, text in batch.params.items() if not (stored and name in stored.params)}
         yield replace(batch, points=points, params=texts)
+
+
+def _without_steps(stored: set[tuple[str, int]], added: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches without the values that the store has, maybe with other times, of a journal that was changed."""
+    for batch in added:
+        yield replace(batch, points=[point for point in batch.points if (point[0], point[3]) not in stored])
 
 
 def _reopen(store: Store, run: str, time: float) -> bool:

@@ -11,6 +11,7 @@ _RUNS = (
     "and t.value = ? and r.lifecycle_stage = 'active' order by r.start_time, r.run_uuid"
 )
 _TAG = "select value from tags where run_uuid = ? and key = ?"
+_STEPS = "select distinct key, step from metrics where run_uuid = ?"
 _ARTIFACTS = "select artifact_uri from runs where run_uuid = ?"
 
 
@@ -38,6 +39,17 @@ def tag(engine: Any, run: str, name: str) -> str | None:
     """Return a tag of a run, or None."""
     found = _column(engine, _TAG, run, name)
     return found[0] if found else None
+
+
+def stored_steps(engine: Any, run: str) -> set[tuple[str, int]]:
+    """Return the names and steps of all values of a run."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with engine.connect() as connection:
+            return {(str(name), int(step)) for name, step in connection.exec_driver_sql(_STEPS, (run,))}
+    except SQLAlchemyError:  # the client explains it
+        return set()
 
 
 def copy_artifacts(engine: Any, run: str, folder: Path) -> bool:
