@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from ablate.journal.process_identity import this_process
 from ablate.journal.receipt import receipt_path
 from ablate.journal.run_journal import Journal
 from ablate.journal.study_journal import StudyJournals
@@ -144,6 +145,21 @@ def test_a_changed_journal_doubles_no_value_in_a_copied_project(project: Project
     before = stored_values(copy)
     sync_journals(None, copy, open_tracker(copy))
     assert [row for row in stored_values(copy) if row[1]] == [row for row in before if row[1]]
+
+
+def test_a_run_that_lost_its_end_after_its_delivery_has_no_step_twice(project: Project) -> None:
+    path = write_run(project)
+    tracker = open_tracker(project)
+    tracker.deliver(path)
+    before = stored_values(project)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+    with Journal(path) as journal:
+        journal.write("resume", process=this_process())
+        for number in range(1, 4):
+            epoch(journal, number)
+        end(journal)
+    tracker.deliver(path)
+    assert [row for row in stored_values(project) if row[1]] == [row for row in before if row[1]]
 
 
 def without_identifiers(project: Project) -> list[tuple[str, ...]]:

@@ -136,7 +136,7 @@ def _send_rest(
     added: Iterable[Batch] = batches(lines, delivered)
     if logs_directly(lines):
         added = _without_duplicates(store, run, added)
-    elif not known and store.engine:
+    elif store.engine and (not known or any(line["record"] == "resume" for line in lines)):
         added = _without_steps(lookups.stored_steps(store.engine, run), added)
     for batch in merged_batches(added):
         store.log(run, batch)
@@ -166,7 +166,10 @@ def _without_duplicates(store: Store, run: str, added: Iterable[Batch]) -> Itera
 
 
 def _without_steps(stored: set[tuple[str, int]], added: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield batches without the values that the store has, maybe with other times, of a journal that was changed."""
+    """Yield batches without the values that the store has, maybe with other times, of a journal that was changed.
+
+    A journal that lost its end after its delivery is continued, and has new values of the same steps.
+    """
     for batch in added:
         yield replace(batch, points=[point for point in batch.points if (point[0], point[3]) not in stored])
 
