@@ -85,7 +85,7 @@ def _with_exit_code(command: Callable[..., None]) -> Callable[..., None]:
         except (KeyboardInterrupt, Terminated):
             console.error("Interrupted. The same command resumes the work")
             raise typer.Exit(130) from None
-        except BaseException as error:  # polars panics, which is no Exception
+        except BaseException as error:  # a panic of polars is not an Exception
             reason = shortage(error)
             if shows_tracebacks() or not reason:
                 raise

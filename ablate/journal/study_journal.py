@@ -112,7 +112,7 @@ class StudyJournals:
         self._add(name, "report", {"folder": relative, "note": note, "metrics": dict(metrics)})
 
     def reports(self, name: str) -> list[RecordedReport]:
-        """Return the reports, oldest first. Only the newest one has a folder, unless that is no report's."""
+        """Return the reports, oldest first. Only the newest one has a folder, if that contains a report."""
         lines = [line for line in study_lines(self.path(name))[0] if line["record"] == "report"]
         found = [RecordedReport(None, line["note"], line["metrics"], line["time"], i) for i, line in enumerate(lines)]
         if lines:

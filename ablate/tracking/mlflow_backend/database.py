@@ -182,7 +182,7 @@ def _companions(path: Path) -> list[Path]:
 
 
 def _rows(path: Path, query: str, *values: str, mode: str = "ro") -> list[tuple[object, ...]]:
-    """Return the rows, none without the table or column or of a file that is no database.
+    """Return the rows; the list is empty if the table or column is missing, or the file is not a database.
 
     After a crash in a transaction, the database is opened for writing, which rolls it back.
     """
